@@ -1,0 +1,57 @@
+# Needs Python 3.11 or later with venv, and make. Another interpreter: make PYTHON=python3.13 …
+
+PYTHON ?= python3
+ARGS ?=
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format constraints clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+install: $(INSTALLED) ## Make .venv and install everything, tests and checks included
+	@:
+
+# The stamp is newer than both files as long as what they ask for is what is installed.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed; try: make PYTHON=python3.13" if sys.version_info < (3, 11) else 0)'
+	@echo "Installing into .venv …"
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	@$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED) ## Simulate a class on embedded servers; options: ARGS='…'
+	@$(BIN)/progress-worker demo $(ARGS)
+
+test: $(INSTALLED) ## Run the tests; options: ARGS='-k publish -x'
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(INSTALLED) ## Lint, format, types, layers, and models against migrations
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python tests/alembic_check.py
+
+format: $(INSTALLED) ## Format the code and mend what can be mended
+	@$(BIN)/ruff check --fix --quiet
+	@$(BIN)/ruff format --quiet
+
+# Run it with the oldest supported Python: only older versions need additional packages.
+constraints: ## Pin the newest versions of everything in constraints.txt
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
+	$(PYTHON) -m venv "$$scratch" && \
+	"$$scratch/bin/python" $(PIP_INSTALL) --editable '.[dev]' && \
+	"$$scratch/bin/python" -m pip --disable-pip-version-check freeze --exclude-editable > "$$scratch/pins" && \
+	{ echo '# Every package of the tested environment, to the last transitive one.'; \
+	  echo '# Made by `make constraints`; do not edit.'; \
+	  LC_ALL=C sort -f "$$scratch/pins"; } > "$$scratch/constraints.txt" && \
+	cp "$$scratch/constraints.txt" constraints.txt
+
+clean: ## Remove .venv and every cache
+	@rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,38 @@
+"""Alembic's environment: one migration at a time per database, never waiting long for a lock that users hold.
+
+The URL is `DATABASE_URL`, or that of a running `progress-worker up`; a caller may hand over a connection instead
+(`config.attributes["connection"]`).
+"""
+
+from alembic import context
+from sqlalchemy import Connection, text
+
+from worker.settings import get_settings
+from worker.storage import database
+from worker.storage.models import Base
+
+ADVISORY_LOCK = 7_305_112_019
+"""Any constant; two migrations of one database wait for each other on it."""
+
+
+def run(connection: Connection) -> None:
+    """Apply the revisions in one transaction under the lock, with a bounded wait for any table lock."""
+    context.configure(
+        connection=connection, target_metadata=Base.metadata, compare_type=True, compare_server_default=True
+    )
+    with context.begin_transaction():
+        connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+        connection.execute(text("SET LOCAL statement_timeout = '15min'"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        context.run_migrations()
+
+
+if context.is_offline_mode():
+    context.configure(dialect_name="postgresql", target_metadata=Base.metadata, literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+elif (given := context.config.attributes.get("connection")) is not None:
+    run(given)
+else:
+    with database.connect(get_settings(), application_name="progress-worker migrate").connect() as own:
+        run(own)

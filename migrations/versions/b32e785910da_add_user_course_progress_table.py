@@ -1,0 +1,96 @@
+"""Add the user_course_progress table, and create user_course or complete one that an LMS owns.
+
+Every column that we add to `user_course` is nullable or has a server default, so the LMS's own INSERT goes on working.
+What we made carries a comment; a downgrade drops that and nothing else.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "b32e785910da"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+OURS = "Made by the course-progress worker"
+
+progress_status = postgresql.ENUM("not_started", "in_progress", "completed", name="progress_status", create_type=False)
+aware = sa.DateTime(timezone=True)
+
+
+def user_course_columns() -> list[sa.Column]:
+    """The columns beyond `id`, `user_id` and `course_id`."""
+    return [
+        sa.Column("current_topic", sa.Integer, comment=OURS),
+        sa.Column("current_lesson", sa.Integer, comment=OURS),
+        sa.Column("current_section", sa.Integer, comment=OURS),
+        sa.Column("created_at", aware, server_default=sa.func.now(), nullable=False, comment=OURS),
+        sa.Column("updated_at", aware, server_default=sa.func.now(), nullable=False, comment=OURS),
+        sa.Column("timezone", sa.Text, comment=OURS),
+        sa.Column("position_at", aware, comment=OURS),
+        sa.Column("position_event_id", sa.Uuid, comment=OURS),
+        sa.Column("enrolled_at", aware, comment=OURS),
+        sa.Column("enrolled_event_id", sa.Uuid, comment=OURS),
+    ]
+
+
+def upgrade() -> None:
+    inspector = sa.inspect(op.get_bind())
+    if inspector.has_table("user_course"):
+        present = {column["name"] for column in inspector.get_columns("user_course")}
+        missing = {"id", "user_id", "course_id"} - present
+        if missing:
+            raise RuntimeError(f"The table user_course has no column {', '.join(sorted(missing))}; add it and migrate again.")
+        for column in user_course_columns():
+            if column.name not in present:
+                op.add_column("user_course", column)
+    else:
+        op.create_table(
+            "user_course",
+            sa.Column("id", sa.BigInteger, autoincrement=False, nullable=False),
+            sa.Column("user_id", sa.BigInteger, nullable=False),
+            sa.Column("course_id", sa.BigInteger, nullable=False),
+            *user_course_columns(),
+            sa.PrimaryKeyConstraint("id", name="pk_user_course"),
+            comment=OURS,
+            postgresql_with={"fillfactor": "80"},
+        )
+    progress_status.create(op.get_bind(), checkfirst=True)
+    op.create_table(
+        "user_course_progress",
+        sa.Column("id", sa.BigInteger, sa.Identity(), nullable=False),
+        sa.Column("user_course_id", sa.BigInteger, nullable=False),
+        sa.Column("topic_id", sa.Integer, nullable=False),
+        sa.Column("lesson_id", sa.Integer, nullable=False),
+        sa.Column("status", progress_status, server_default="not_started", nullable=False),
+        sa.Column("last_viewed_at", aware),
+        sa.Column("completed_at", aware),
+        sa.Column("corrected_at", aware, comment="Time of the ruling correction"),
+        sa.Column("created_at", aware, server_default=sa.func.now(), nullable=False),
+        sa.Column("updated_at", aware, server_default=sa.func.now(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_user_course_progress"),
+        sa.UniqueConstraint(
+            "user_course_id", "topic_id", "lesson_id", name="uq_user_course_progress_user_course_id_topic_id_lesson_id"
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_course_id"], ["user_course.id"], name="fk_user_course_progress_user_course_id", ondelete="CASCADE"
+        ),
+        postgresql_with={"fillfactor": "85"},
+    )
+    op.create_index("ix_user_course_progress_status", "user_course_progress", ["status"])
+    op.create_index(
+        "ix_user_course_progress_created_at", "user_course_progress", ["created_at"], postgresql_using="brin"
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("user_course_progress")
+    progress_status.drop(op.get_bind(), checkfirst=True)
+    inspector = sa.inspect(op.get_bind())
+    if inspector.get_table_comment("user_course")["text"] == OURS:
+        op.drop_table("user_course")
+        return
+    for column in inspector.get_columns("user_course"):
+        if column["comment"] == OURS:
+            op.drop_column("user_course", column["name"])

@@ -1,0 +1,169 @@
+"""The contract: the five event types as CloudEvents 1.0, with their exact limits.
+
+`docs/asyncapi.json` is generated from these models; a publisher in any language builds against that document.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import NAMESPACE_URL, uuid5
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic_core import PydanticCustomError
+
+from worker.domain.status import ProgressStatus
+
+MAX_EVENT_BYTES = 64 * 1024
+MAX_OUTLINE_BYTES = 1024 * 1024
+EARLIEST_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+
+
+def _rfc3339(value: object) -> object:
+    """Refuse what pydantic would also take as a time: seconds since 1970, as a number or a string."""
+    if isinstance(value, datetime) or (isinstance(value, str) and value[4:5] == "-"):
+        return value
+    raise PydanticCustomError("time_format", "Input should be an RFC 3339 time such as 2025-07-14T10:30:00Z")
+
+
+Id64 = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
+Id32 = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+Time = Annotated[AwareDatetime, BeforeValidator(_rfc3339, json_schema_input_type=AwareDatetime)]
+EventTime = Annotated[Time, Field(ge=EARLIEST_TIME, description="When it happened; an offset is required.")]
+Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class LessonActivity(_Model):
+    """What a learner did: which lesson of which enrolment."""
+
+    user_course_id: Id64
+    topic_id: Id32
+    lesson_id: Id32
+    section_id: Id32 | None = None
+    duration_seconds: Annotated[int, Field(strict=True, ge=0, le=86_400)] | None = Field(
+        None, description="Time spent that this event reports, in whole seconds, ending at `time`."
+    )
+
+
+class Enrollment(_Model):
+    """Who takes which course."""
+
+    user_course_id: Id64
+    user_id: Id64
+    course_id: Id64
+    timezone: Text | None = Field(None, description="IANA name, for days and hours in the analytics; default UTC.")
+
+
+class OutlineLesson(_Model):
+    """One lesson of an outline."""
+
+    topic_id: Id32
+    lesson_id: Id32
+    title: Text | None = None
+
+
+class Outline(_Model):
+    """A course's whole live outline, in order; may be empty."""
+
+    course_id: Id64
+    lessons: tuple[OutlineLesson, ...]
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if len({(lesson.topic_id, lesson.lesson_id) for lesson in self.lessons}) < len(self.lessons):
+            raise PydanticCustomError("lesson_repeated", "A (topic_id, lesson_id) pair appears twice in the outline")
+        return self
+
+
+class Correction(_Model):
+    """A whole snapshot of one progress row; every member is required, the times may be null."""
+
+    user_course_id: Id64
+    topic_id: Id32
+    lesson_id: Id32
+    status: ProgressStatus
+    last_viewed_at: Time | None
+    completed_at: Time | None
+
+
+class CloudEvent(_Model):
+    """The CloudEvents 1.0 members that every event carries."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: Annotated[str, Field(min_length=1)]
+    source: Annotated[str, Field(min_length=1)]
+    time: EventTime
+
+    @property
+    def event_id(self) -> str:
+        """The identity as a UUID string: `id` where it is a UUID, else a UUIDv5 of source and id.
+
+        The UUIDv5 is that of `id` in the namespace UUIDv5(NAMESPACE_URL, source) (RFC 9562, 5.5).
+        """
+        if _UUID.fullmatch(self.id):
+            return self.id.lower()
+        return str(uuid5(uuid5(NAMESPACE_URL, self.source), self.id))
+
+
+class LessonViewed(CloudEvent):
+    """A learner opened a lesson."""
+
+    type: Literal["lesson.viewed"] = "lesson.viewed"
+    data: LessonActivity
+
+
+class LessonCompleted(CloudEvent):
+    """A learner completed a lesson; this is an access too."""
+
+    type: Literal["lesson.completed"] = "lesson.completed"
+    data: LessonActivity
+
+
+class EnrollmentCreated(CloudEvent):
+    """A learner was enrolled, or an enrolment's details changed."""
+
+    type: Literal["enrollment.created"] = "enrollment.created"
+    data: Enrollment
+
+
+class CourseOutlined(CloudEvent):
+    """A course's live outline became this one."""
+
+    type: Literal["course.outlined"] = "course.outlined"
+    data: Outline
+
+
+class ProgressCorrected(CloudEvent):
+    """A progress row was set by hand; later events merge onto it."""
+
+    type: Literal["progress.corrected"] = "progress.corrected"
+    data: Correction
+
+
+LessonEvent = LessonViewed | LessonCompleted
+LedgerEvent = LessonEvent | ProgressCorrected
+Event = LessonViewed | LessonCompleted | EnrollmentCreated | CourseOutlined | ProgressCorrected
+EVENT_TYPES: tuple[type[CloudEvent], ...] = (
+    LessonViewed,
+    LessonCompleted,
+    EnrollmentCreated,
+    CourseOutlined,
+    ProgressCorrected,
+)
+EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+
+
+def partition_key(data: Any) -> int | None:
+    """The id that chooses an event's partition, from its `data` member as parsed JSON; None where it names none.
+
+    The enrolment, or for an outline the course. Takes what may be invalid: the consumer, not the publisher, judges.
+    """
+    if not isinstance(data, dict):
+        return None
+    key = data.get("user_course_id", data.get("course_id"))
+    return key if isinstance(key, int) else None

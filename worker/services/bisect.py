@@ -1,0 +1,34 @@
+"""Find the one item of a batch that PostgreSQL refuses, so that its neighbours are applied."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from sqlalchemy.exc import DBAPIError
+
+from worker.services.outcome import Outcome
+from worker.storage.database import Failure, classify
+
+Item = TypeVar("Item")
+
+
+def bisect(
+    items: Sequence[Item], work: Callable[[Sequence[Item]], Outcome], refuse: Callable[[Item, str], Outcome]
+) -> Outcome:
+    """Do `work` on the items, in one transaction of its own; on a data error do it on each half, and so on.
+
+    `refuse` gets an item that fails alone, with PostgreSQL's reason. Errors that are not the data's are raised: the
+    halves done so far stay committed, the rest is not.
+    """
+    try:
+        return work(items)
+    except DBAPIError as error:
+        if classify(error) is not Failure.DATA:
+            raise
+        if len(items) == 1:
+            reason = str(error.orig).strip().splitlines()[0]
+        else:
+            reason = None
+    if reason is not None:
+        return refuse(items[0], reason)
+    middle = len(items) // 2
+    return bisect(items[:middle], work, refuse) + bisect(items[middle:], work, refuse)

@@ -1,0 +1,107 @@
+"""Record a batch of stream entries in PostgreSQL: one transaction, a fixed number of statements, whatever the size.
+
+Read this file first. A batch may come in any order, again, or in other pieces: the rows are the same. When `ingest`
+returns, every entry is applied or stands in `dead_letter`, committed, and may be acknowledged. When it raises, nothing
+may be acknowledged; some pieces may be committed, and recording them again changes nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, Engine
+
+from worker.domain.entry import Entry, Reason, Rejection, parse
+from worker.domain.event import CourseOutlined, EnrollmentCreated, LedgerEvent
+from worker.services.bisect import bisect
+from worker.services.outcome import Outcome
+from worker.storage import dead_letter, enrollment, ledger, outline
+from worker.storage.dead_letter import Letter
+
+
+def ingest(engine: Engine, entries: Sequence[Entry]) -> Outcome:
+    """Record the entries and commit. One that PostgreSQL itself refuses is set aside alone, its neighbours are applied.
+
+    Any database error that is not the data's fault is raised.
+    """
+
+    def work(part: Sequence[Entry]) -> Outcome:
+        with engine.begin() as connection:
+            return record(connection, part)
+
+    return bisect(entries, work, lambda entry, why: set_aside(engine, entry, Reason.DATA_ERROR, why))
+
+
+def set_aside(engine: Engine, entry: Entry, reason: Reason, detail: str) -> Outcome:
+    """Put the entry into `dead_letter` as it is and commit."""
+    letter = Letter(entry, reason, Rejection(reason, detail).detail)
+    with engine.begin() as connection:
+        dead_letter.put_letters(connection, [letter])
+    return Outcome(letters=[letter])
+
+
+def record(connection: Connection, entries: Iterable[Entry]) -> Outcome:
+    """Record the entries in the caller's transaction.
+
+    New enrolments are inserted in id order, then all of the batch's enrolments are locked in id order, and only then is
+    anything else written: so no two batches deadlock or count from stale rows.
+    """
+    batch = _sort(entries)
+    outcome = Outcome(letters=batch.letters)
+    if batch.enrollments:
+        outcome.enrolled = enrollment.insert_enrollments(connection, batch.enrollments)
+    known = enrollment.lock_enrollments(connection, batch.user_course_ids) if batch.user_course_ids else set()
+    if batch.enrollments:
+        enrollment.update_enrollments(connection, batch.enrollments)
+    if batch.outlines:
+        outline.replace_outlines(connection, batch.outlines)
+    outcome.applied = len(batch.enrollments) + len(batch.outlines)
+
+    events = []
+    for entry, event in batch.ledger_events:
+        if event.data.user_course_id in known:
+            events.append(event)
+        else:
+            outcome.letters.append(_parked(entry, event))
+    if events:
+        recorded = ledger.record_events(connection, events)
+        if recorded.corrected:
+            ledger.recompute_corrected(connection, recorded.corrected)
+        outcome.applied += recorded.count
+        outcome.repeated = len(events) - recorded.count
+    if outcome.letters:
+        dead_letter.put_letters(connection, outcome.letters)
+    return outcome
+
+
+@dataclass(slots=True)
+class _Batch:
+    enrollments: list[EnrollmentCreated] = field(default_factory=list)
+    outlines: list[CourseOutlined] = field(default_factory=list)
+    ledger_events: list[tuple[Entry, LedgerEvent]] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
+    user_course_ids: set[int] = field(default_factory=set)
+
+
+def _sort(entries: Iterable[Entry]) -> _Batch:
+    """Parse each entry and put it where its kind is handled."""
+    batch = _Batch()
+    for entry in entries:
+        try:
+            event = parse(entry)
+        except Rejection as rejection:
+            batch.letters.append(Letter(entry, rejection.reason, rejection.detail))
+            continue
+        if isinstance(event, CourseOutlined):
+            batch.outlines.append(event)
+            continue
+        batch.user_course_ids.add(event.data.user_course_id)
+        if isinstance(event, EnrollmentCreated):
+            batch.enrollments.append(event)
+        else:
+            batch.ledger_events.append((entry, event))
+    return batch
+
+
+def _parked(entry: Entry, event: LedgerEvent) -> Letter:
+    user_course_id = event.data.user_course_id
+    return Letter(entry, Reason.UNKNOWN_ENROLLMENT, f"enrolment {user_course_id} is not known yet", user_course_id)

@@ -1,0 +1,36 @@
+"""What became of a batch."""
+
+from dataclasses import dataclass, field
+
+from worker.domain.entry import Reason
+from worker.storage.dead_letter import Letter
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Every entry of a batch is exactly one of applied, repeated (it was there already) or set aside as a letter."""
+
+    applied: int = 0
+    repeated: int = 0
+    letters: list[Letter] = field(default_factory=list)
+    enrolled: list[int] = field(default_factory=list)
+    """Enrolments that the batch created: what was parked for them can be applied now."""
+
+    @property
+    def parked(self) -> int:
+        """Letters that wait for their enrolment."""
+        return sum(letter.reason is Reason.UNKNOWN_ENROLLMENT for letter in self.letters)
+
+    @property
+    def rejected(self) -> int:
+        """Letters that wait for a person."""
+        return len(self.letters) - self.parked
+
+    def __add__(self, other: "Outcome") -> "Outcome":
+        """The outcome of both."""
+        return Outcome(
+            self.applied + other.applied,
+            self.repeated + other.repeated,
+            self.letters + other.letters,
+            self.enrolled + other.enrolled,
+        )

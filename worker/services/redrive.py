@@ -1,0 +1,62 @@
+"""Apply dead letters again: those whose enrolment has arrived, or those a person chose after a fix."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Engine
+
+from worker.domain.entry import Reason
+from worker.services.bisect import bisect
+from worker.services.ingest import record
+from worker.services.outcome import Outcome
+from worker.storage import dead_letter
+
+PAGE = 2_000
+"""Most letters in one transaction."""
+
+
+def redrive(engine: Engine, letter_ids: Sequence[int]) -> Outcome:
+    """Apply up to PAGE letters in one transaction and delete those that were applied; the others keep this try's reason.
+
+    Letters that another transaction holds are left to it. Database errors that are not the data's fault are raised.
+    """
+
+    def work(part: Sequence[int]) -> Outcome:
+        with engine.begin() as connection:
+            letters = dead_letter.take_letters(connection, part)
+            outcome = record(connection, letters)
+            kept = {letter.entry for letter in outcome.letters}
+            dead_letter.delete_letters(connection, [number for entry, number in letters.items() if entry not in kept])
+            return outcome
+
+    def refuse(letter_id: int, why: str) -> Outcome:
+        with engine.begin() as connection:
+            dead_letter.mark_letter(connection, letter_id, Reason.DATA_ERROR, why)
+        return Outcome()
+
+    return bisect(letter_ids, work, refuse) if letter_ids else Outcome()
+
+
+def apply_parked(engine: Engine, user_course_ids: Sequence[int]) -> Outcome:
+    """Apply what waits for these enrolments, in bounded transactions.
+
+    Safe at any time and on several workers at once; letters of an enrolment that does not exist stay.
+    """
+    total = Outcome()
+    ids: list[int] = []
+    while user_course_ids:
+        with engine.connect() as connection:
+            ids = dead_letter.parked_letters(connection, user_course_ids, max(ids, default=0), PAGE)
+        total += redrive(engine, ids)
+        if len(ids) < PAGE:
+            break
+    return total
+
+
+def sweep_parked(engine: Engine) -> Outcome:
+    """Apply what waits for any enrolment that exists by now.
+
+    The LMS inserted its row itself, or the parking and the enrolling transaction missed each other.
+    """
+    with engine.connect() as connection:
+        arrived = dead_letter.arrived_enrollments(connection)
+    return apply_parked(engine, arrived)

@@ -1,0 +1,104 @@
+"""Every setting of the worker: name, default, unit and range, read from the environment.
+
+`DATABASE_URL` and `REDIS_URL` are plain names; everything else is `PROGRESS_<NAME>`. Imports nothing of the project
+but its errors.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from worker.errors import ConfigurationError
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+def _plain(name: str) -> AliasChoices:
+    """The setting's environment variable carries no prefix."""
+    return AliasChoices(name)
+
+
+class Settings(BaseSettings):
+    """The settings, validated once; immutable afterwards."""
+
+    model_config = SettingsConfigDict(env_prefix="PROGRESS_", frozen=True, extra="ignore", populate_by_name=True)
+
+    database_url: str | None = Field(
+        None,
+        validation_alias=_plain("DATABASE_URL"),
+        description="PostgreSQL 14 or later: postgresql://user:password@host:port/name.",
+    )
+    redis_url: str | None = Field(
+        None,
+        validation_alias=_plain("REDIS_URL"),
+        description="Redis 7 or Valkey 8 or later, holding the event streams: redis://host:port/0.",
+    )
+    broker_url: str | None = Field(None, description="Celery's broker, when it is another server than REDIS_URL.")
+
+    queue: str = Field("progress", min_length=1, description="Celery queue of every task without one of its own.")
+    consume_queue: str | None = Field(None, description="Celery queue of the doorbell task; default: the queue above.")
+
+    stream_key: str = Field("lesson-events", min_length=1, description="Plain stream; partitions add :0, :1, …")
+    stream_partitions: int = Field(8, ge=1, le=64, description="Partitioned streams beside the plain one.")
+    batch_size: int = Field(2_000, ge=1, le=10_000, description="Most events in one transaction.")
+    slice_seconds: Seconds = Field(10, description="How long one consume task drains before it rings again.")
+    block_seconds: Seconds = Field(0.25, le=5, description="How long an idle consumer waits in one read.")
+    lease_seconds: Seconds = Field(15, ge=1, description="Life of a partition's lease without renewal.")
+    stalled_seconds: Seconds = Field(10, description="Unread this long without a delivery: read without the lease.")
+    reclaim_idle_seconds: Seconds = Field(30, description="Pending this long: another consumer takes the entry over.")
+    reclaim_interval_seconds: Seconds = Field(5, description="How often a consumer looks for such entries.")
+    consumer_idle_seconds: Seconds = Field(60, description="A consumer silent this long with nothing pending is removed.")
+    suspect_deliveries: int = Field(5, ge=1, le=1_000, description="Deliveries after which an entry is tried alone.")
+    ring_seconds: Seconds = Field(1, description="How often beat rings the doorbell.")
+    maintain_seconds: Seconds = Field(5, description="How often beat starts progress.maintain.")
+
+    statement_timeout_seconds: Seconds = Field(30, description="PostgreSQL's statement_timeout.")
+    lock_timeout_seconds: Seconds = Field(10, description="PostgreSQL's lock_timeout.")
+    connect_timeout_seconds: Seconds = Field(5, description="Wait for a connection to PostgreSQL or Redis.")
+    socket_timeout_seconds: Seconds = Field(10, description="Silence after which a connection counts as cut.")
+    backoff_seconds: Seconds = Field(5, description="Longest wait between attempts while a server is away.")
+
+    runtime_directory: Path = Field(
+        Path(gettempdir()) / "progress-worker", description="Heartbeat files of this host's consumers."
+    )
+    embedded_directory: Path | None = Field(None, description="Data of the embedded servers of `up`.")
+    silent_seconds: Seconds = Field(60, description="A draining consumer silent this long fails `health live`.")
+    log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: JSON when not a terminal.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("database_url")
+    @classmethod
+    def _with_driver(cls, url: str | None) -> str | None:
+        """`postgres://` and `postgresql://` mean psycopg 3 here."""
+        if url is None:
+            return None
+        scheme, separator, rest = url.partition("://")
+        if scheme in {"postgres", "postgresql", "postgresql+psycopg"} and separator:
+            return f"postgresql+psycopg://{rest}"
+        raise ValueError("must start with postgresql://")
+
+    @field_validator("redis_url", "broker_url")
+    @classmethod
+    def _redis_scheme(cls, url: str | None) -> str | None:
+        if url is None or url.startswith(("redis://", "rediss://", "unix://", "valkey://", "valkeys://")):
+            return url.replace("valkey", "redis", 1) if url and url.startswith("valkey") else url
+        raise ValueError("must start with redis://, rediss:// or unix://")
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The process's settings. Raises ConfigurationError with one line per wrong variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise ConfigurationError("; ".join(_sentence(problem["loc"], problem["msg"]) for problem in error.errors())) from None
+
+
+def _sentence(location: tuple[int | str, ...], message: str) -> str:
+    name = str(location[0])
+    variable = name if name.isupper() else f"PROGRESS_{name.upper()}"
+    return f"{variable}: {message.removeprefix('Value error, ')}"

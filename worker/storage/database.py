@@ -1,0 +1,84 @@
+"""Connections to PostgreSQL, and what its errors mean for a batch."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum, auto
+from urllib.parse import urlsplit
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from worker.errors import ConfigurationError, SchemaError, ServerUnavailableError
+from worker.settings import Settings
+
+
+def connect(settings: Settings, *, application_name: str = "progress-worker") -> Engine:
+    """An engine that connects on first use. Timeouts hold for each of its connections.
+
+    Statements are planned each time (psycopg's `prepare_threshold` is off): a plan kept from when a table was empty
+    would scan it whole once it is large, and a connection pooler in transaction mode needs no prepared statements.
+    """
+    if settings.database_url is None:
+        raise ConfigurationError(
+            "DATABASE_URL is not set. Set it to postgresql://user:password@host:port/name, or start `progress-worker up`."
+        )
+    milliseconds = {
+        "statement_timeout": settings.statement_timeout_seconds,
+        "lock_timeout": settings.lock_timeout_seconds,
+        "idle_in_transaction_session_timeout": settings.statement_timeout_seconds,
+    }
+    return create_engine(
+        settings.database_url,
+        pool_size=1,
+        max_overflow=4,
+        pool_use_lifo=True,
+        connect_args={
+            "application_name": application_name,
+            "connect_timeout": max(2, int(settings.connect_timeout_seconds)),
+            "options": " ".join(f"-c {name}={int(seconds * 1000)}" for name, seconds in milliseconds.items()),
+            "prepare_threshold": None,
+            "keepalives_idle": int(settings.socket_timeout_seconds),
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": int(settings.socket_timeout_seconds * 1000),
+        },
+    )
+
+
+class Failure(Enum):
+    """What to do about an error from PostgreSQL."""
+
+    DATA = auto()
+    """Some event of the batch can never be stored: find it and set it aside."""
+    TRANSIENT = auto()
+    """The server is away or busy: wait and try again."""
+    SCHEMA = auto()
+    """The database is not ours to write: missing tables, missing rights, read-only. A person must act."""
+
+
+_SCHEMA_STATES = ("42", "3D", "3F", "28", "0A", "25006")
+
+
+def classify(error: Exception) -> Failure:
+    """The meaning of an error, by its SQLSTATE (PostgreSQL manual, appendix A); without one it is the connection."""
+    state = str(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
+    if state.startswith(("22", "23")):
+        return Failure.DATA
+    if state.startswith(_SCHEMA_STATES):
+        return Failure.SCHEMA
+    return Failure.TRANSIENT
+
+
+@contextmanager
+def explained(settings: Settings) -> Iterator[None]:
+    """Turn PostgreSQL's errors into a sentence for a person."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", error)).strip().splitlines()
+        what = reason[0] if reason else type(error).__name__
+        if isinstance(error, DBAPIError) and classify(error) is Failure.SCHEMA:
+            raise SchemaError(f"PostgreSQL refuses: {what}. Run `progress-worker migrate` or check the role.") from error
+        url = urlsplit(settings.database_url or "")
+        where = f"{url.hostname or 'local socket'}{url.path}"
+        raise ServerUnavailableError(f"PostgreSQL does not answer at {where}: {what}") from error

@@ -1,0 +1,150 @@
+"""Dead letters: entries that could not be applied, with reason and bytes; among them those that wait for an enrolment."""
+
+import json
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, text
+
+from worker.domain.entry import Entry, Reason, Rejection
+
+_PUT = text("""
+    INSERT INTO dead_letter AS known (stream, entry_id, reason, detail, user_course_id, body)
+    SELECT e->>0, e->>1, e->>2, e->>3, (e->>4)::bigint, decode(e->>5, 'base64')
+    FROM jsonb_array_elements(CAST(:letters AS jsonb)) AS given (e)
+    ON CONFLICT (stream, entry_id) DO UPDATE
+    SET reason = excluded.reason, detail = excluded.detail, user_course_id = excluded.user_course_id
+    WHERE (known.reason, known.detail) IS DISTINCT FROM (excluded.reason, excluded.detail)
+""")
+
+_TAKE = text("""
+    SELECT id, stream, entry_id, body FROM dead_letter
+    WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR UPDATE SKIP LOCKED
+""")
+
+_SELECT = "SELECT id, stream, entry_id, reason, detail, user_course_id, body, created_at FROM dead_letter"
+
+_MARK = text("UPDATE dead_letter SET reason = :reason, detail = :detail, user_course_id = NULL WHERE id = :id")
+
+_DELETE = text("DELETE FROM dead_letter WHERE id = ANY(CAST(:ids AS bigint[]))")
+
+_PARKED = text("""
+    SELECT id FROM dead_letter
+    WHERE reason = 'unknown_enrollment' AND user_course_id = ANY(CAST(:user_course_ids AS bigint[])) AND id > :after
+    ORDER BY id LIMIT :limit
+""")
+
+# One index probe per enrolment that is waited for, not per letter, however many letters wait.
+_ARRIVED = text("""
+    WITH RECURSIVE awaited AS (
+        (SELECT user_course_id FROM dead_letter WHERE reason = 'unknown_enrollment' AND user_course_id IS NOT NULL
+         ORDER BY user_course_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT user_course_id FROM dead_letter
+                WHERE reason = 'unknown_enrollment' AND user_course_id > awaited.user_course_id
+                ORDER BY user_course_id LIMIT 1)
+        FROM awaited WHERE awaited.user_course_id IS NOT NULL
+    )
+    SELECT user_course.id FROM awaited JOIN user_course ON user_course.id = awaited.user_course_id
+""")
+
+_LIST = text(f"""
+    {_SELECT}
+    WHERE id > :after AND (CAST(:reason AS text) IS NULL OR reason = :reason) ORDER BY id LIMIT :limit
+""")
+
+_GET = text(f"{_SELECT} WHERE id = :id")
+
+_COUNT = text("SELECT reason, count(*) AS count FROM dead_letter GROUP BY reason ORDER BY reason")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An entry to be set aside, and why. `user_course_id` only where it waits for that enrolment."""
+
+    entry: Entry
+    reason: Reason
+    detail: str
+    user_course_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLetter:
+    """A row of `dead_letter`."""
+
+    id: int
+    entry: Entry
+    reason: str
+    detail: str
+    user_course_id: int | None
+    created_at: datetime
+
+
+def put_letters(connection: Connection, letters: Iterable[Letter]) -> None:
+    """Store the letters; one that is there already gets the new reason and keeps its bytes and age."""
+    rows = [
+        (
+            letter.entry.stream,
+            letter.entry.id,
+            letter.reason,
+            letter.detail,
+            letter.user_course_id,
+            None if letter.entry.body is None else b64encode(letter.entry.body).decode(),
+        )
+        for letter in letters
+    ]
+    connection.execute(_PUT, {"letters": json.dumps(rows)})
+
+
+def take_letters(connection: Connection, ids: Sequence[int]) -> dict[Entry, int]:
+    """Lock these letters for this transaction; their entries in the order of their ids, with those ids.
+
+    Those that another transaction holds are left out.
+    """
+    rows = connection.execute(_TAKE, {"ids": list(ids)})
+    return {Entry(stream, entry_id, body): letter_id for letter_id, stream, entry_id, body in rows}
+
+
+def delete_letters(connection: Connection, ids: Sequence[int]) -> None:
+    """Delete letters that were applied."""
+    connection.execute(_DELETE, {"ids": list(ids)})
+
+
+def mark_letter(connection: Connection, letter_id: int, reason: Reason, detail: str) -> None:
+    """Give a letter another reason."""
+    detail = Rejection(reason, detail).detail
+    connection.execute(_MARK, {"id": letter_id, "reason": reason, "detail": detail})
+
+
+def parked_letters(connection: Connection, user_course_ids: Sequence[int], after: int, limit: int) -> list[int]:
+    """Ids above `after` of up to `limit` letters that wait for these enrolments, in order."""
+    parameters = {"user_course_ids": list(user_course_ids), "after": after, "limit": limit}
+    return list(connection.scalars(_PARKED, parameters))
+
+
+def arrived_enrollments(connection: Connection) -> list[int]:
+    """Enrolments that exist although letters still wait for them."""
+    return list(connection.scalars(_ARRIVED))
+
+
+def list_letters(connection: Connection, reason: str | None, after: int, limit: int) -> list[StoredLetter]:
+    """Up to `limit` letters with an id above `after`, oldest first, of one reason or of all."""
+    return [_stored(row) for row in connection.execute(_LIST, {"reason": reason, "after": after, "limit": limit})]
+
+
+def get_letter(connection: Connection, letter_id: int) -> StoredLetter | None:
+    """One letter, or None."""
+    row = connection.execute(_GET, {"id": letter_id}).one_or_none()
+    return None if row is None else _stored(row)
+
+
+def count_letters(connection: Connection) -> dict[str, int]:
+    """How many letters there are for each reason."""
+    return {row.reason: row.count for row in connection.execute(_COUNT)}
+
+
+def _stored(row: Row[tuple[object, ...]]) -> StoredLetter:
+    entry = Entry(row.stream, row.entry_id, row.body)
+    return StoredLetter(row.id, entry, row.reason, row.detail, row.user_course_id, row.created_at)

@@ -1,0 +1,80 @@
+"""Enrolments: `user_course` rows made by events, and the locks every batch takes on them.
+
+A row that an event made follows the latest `enrollment.created` by (time, event id). A row that the LMS inserted has no
+`enrolled_at` and keeps what the LMS wrote.
+"""
+
+import json
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection, text
+
+from worker.domain.event import EnrollmentCreated
+
+# Of one enrolment's events in the batch the latest; of equals the one that came first.
+_ENROLLMENT = """
+    SELECT DISTINCT ON (id) id, user_id, course_id, timezone, enrolled_at, event_id
+    FROM (
+        SELECT (e->>0)::bigint AS id, (e->>1)::bigint AS user_id, (e->>2)::bigint AS course_id, e->>3 AS timezone,
+               (e->>4)::timestamptz AS enrolled_at, (e->>5)::uuid AS event_id, ordinal
+        FROM jsonb_array_elements(CAST(:enrollments AS jsonb)) WITH ORDINALITY AS given (e, ordinal)
+    ) AS each
+    ORDER BY id, enrolled_at DESC, event_id DESC, ordinal
+"""
+
+_INSERT = text(f"""
+    WITH enrollment AS ({_ENROLLMENT})
+    INSERT INTO user_course (id, user_id, course_id, timezone, enrolled_at, enrolled_event_id)
+    SELECT id, user_id, course_id, timezone, enrolled_at, event_id FROM enrollment ORDER BY id
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id
+""")
+
+_LOCK = text("""
+    SELECT id FROM user_course WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE
+""")
+
+_UPDATE = text(f"""
+    WITH enrollment AS ({_ENROLLMENT})
+    UPDATE user_course AS known
+    SET user_id = enrollment.user_id, course_id = enrollment.course_id, timezone = enrollment.timezone,
+        enrolled_at = enrollment.enrolled_at, enrolled_event_id = enrollment.event_id, updated_at = now()
+    FROM enrollment
+    WHERE known.id = enrollment.id
+      AND (enrollment.enrolled_at, enrollment.event_id) > (known.enrolled_at, known.enrolled_event_id)
+""")
+
+
+def insert_enrollments(connection: Connection, events: Sequence[EnrollmentCreated]) -> list[int]:
+    """Insert the enrolments that do not exist yet, in id order; their ids."""
+    return list(connection.scalars(_INSERT, {"enrollments": _parameter(events)}))
+
+
+def lock_enrollments(connection: Connection, ids: Collection[int]) -> set[int]:
+    """Lock the rows in id order until the transaction ends; the ids that exist.
+
+    A statement of its own, before any other write: so no two batches deadlock, and every later statement of the
+    transaction sees what the former holder of a lock committed.
+    """
+    return set(connection.scalars(_LOCK, {"ids": sorted(ids)}))
+
+
+def update_enrollments(connection: Connection, events: Sequence[EnrollmentCreated]) -> None:
+    """Apply later events to rows that events made. The rows must be locked."""
+    connection.execute(_UPDATE, {"enrollments": _parameter(events)})
+
+
+def _parameter(events: Sequence[EnrollmentCreated]) -> str:
+    return json.dumps(
+        [
+            (
+                event.data.user_course_id,
+                event.data.user_id,
+                event.data.course_id,
+                event.data.timezone,
+                event.time.isoformat(),
+                event.event_id,
+            )
+            for event in events
+        ]
+    )

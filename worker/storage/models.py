@@ -1,0 +1,166 @@
+"""The tables.
+
+| table                  | one row per                              | written by         | grows with             |
+|------------------------|------------------------------------------|--------------------|------------------------|
+| `user_course`          | enrolment                                | LMS, ingest        | enrolments             |
+| `user_course_progress` | (enrolment, topic, lesson)               | ingest             | lessons touched        |
+| `lesson_event`         | distinct lesson event or correction      | ingest             | events; retention      |
+| `course`               | course with an outline                   | ingest             | courses                |
+| `course_lesson`        | lesson of a course's live outline        | ingest             | lessons                |
+| `dead_letter`          | stream entry that could not be applied   | ingest, redrive    | bad or early events    |
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Enum,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from worker.domain.entry import Reason
+from worker.domain.status import ProgressStatus
+
+CREATED_BY_US = "Made by the course-progress worker"
+"""Comment on the table and columns that a downgrade may drop from a `user_course` that an LMS may own."""
+
+
+class Base(DeclarativeBase):
+    """Explicit constraint names, `bigint` and aware times throughout."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: DateTime(timezone=True), str: Text(), bytes: LargeBinary()}  # noqa: RUF012
+
+
+PROGRESS_STATUS = Enum(ProgressStatus, name="progress_status", values_callable=lambda kind: [each.value for each in kind])
+LESSON_EVENT_TYPE = Enum("viewed", "completed", "corrected", name="lesson_event_type")
+
+
+class UserCourse(Base):
+    """An enrolment, with the cached position: topic, lesson and section of its latest lesson event."""
+
+    __tablename__ = "user_course"
+    __table_args__ = {"comment": CREATED_BY_US, "postgresql_with": {"fillfactor": "80"}}  # noqa: RUF012
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    user_id: Mapped[int] = mapped_column(BigInteger)
+    course_id: Mapped[int] = mapped_column(BigInteger)
+    current_topic: Mapped[int | None] = mapped_column(Integer, comment=CREATED_BY_US)
+    current_lesson: Mapped[int | None] = mapped_column(Integer, comment=CREATED_BY_US)
+    current_section: Mapped[int | None] = mapped_column(Integer, comment=CREATED_BY_US)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), comment=CREATED_BY_US)
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), comment=CREATED_BY_US)
+    timezone: Mapped[str | None] = mapped_column(comment=CREATED_BY_US)
+    position_at: Mapped[datetime | None] = mapped_column(comment=CREATED_BY_US)
+    position_event_id: Mapped[UUID | None] = mapped_column(comment=CREATED_BY_US)
+    enrolled_at: Mapped[datetime | None] = mapped_column(comment=CREATED_BY_US)
+    enrolled_event_id: Mapped[UUID | None] = mapped_column(comment=CREATED_BY_US)
+
+
+class UserCourseProgress(Base):
+    """How far an enrolment is with one lesson."""
+
+    __tablename__ = "user_course_progress"
+    __table_args__ = (
+        UniqueConstraint("user_course_id", "topic_id", "lesson_id"),
+        Index(None, "status"),
+        Index(None, "created_at", postgresql_using="brin"),
+        {"postgresql_with": {"fillfactor": "85"}},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_course_id: Mapped[int] = mapped_column(ForeignKey(UserCourse.id, ondelete="CASCADE"))
+    topic_id: Mapped[int] = mapped_column(Integer)
+    lesson_id: Mapped[int] = mapped_column(Integer)
+    status: Mapped[ProgressStatus] = mapped_column(PROGRESS_STATUS, server_default="not_started")
+    last_viewed_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+    corrected_at: Mapped[datetime | None] = mapped_column(comment="Time of the ruling correction")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class LessonEvent(Base):
+    """The ledger: what was recorded, once per identity. Corrections keep their snapshot here."""
+
+    __tablename__ = "lesson_event"
+    __table_args__ = (Index(None, "recorded_at", postgresql_using="brin"),)
+
+    user_course_id: Mapped[int] = mapped_column(ForeignKey(UserCourse.id, ondelete="CASCADE"), primary_key=True)
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    occurred_at: Mapped[datetime]
+    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    type: Mapped[str] = mapped_column(LESSON_EVENT_TYPE)
+    topic_id: Mapped[int] = mapped_column(Integer)
+    lesson_id: Mapped[int] = mapped_column(Integer)
+    section_id: Mapped[int | None] = mapped_column(Integer)
+    duration_seconds: Mapped[int | None] = mapped_column(Integer)
+    corrected_status: Mapped[ProgressStatus | None] = mapped_column(PROGRESS_STATUS)
+    corrected_last_viewed_at: Mapped[datetime | None]
+    corrected_completed_at: Mapped[datetime | None]
+
+
+class Course(Base):
+    """A course with an outline; the latest outline by (time, event id) is the live one."""
+
+    __tablename__ = "course"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    outlined_at: Mapped[datetime]
+    outline_event_id: Mapped[UUID]
+    version: Mapped[int] = mapped_column(Integer, server_default="1", comment="Rises with each outline that takes effect")
+
+
+class CourseLesson(Base):
+    """A lesson of the live outline; `ordinal` counts from 1 in outline order."""
+
+    __tablename__ = "course_lesson"
+
+    course_id: Mapped[int] = mapped_column(ForeignKey(Course.id, ondelete="CASCADE"), primary_key=True)
+    topic_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    lesson_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    ordinal: Mapped[int] = mapped_column(Integer)
+    title: Mapped[str | None]
+
+
+class DeadLetter(Base):
+    """A stream entry that could not be applied (yet): why, and its original bytes."""
+
+    __tablename__ = "dead_letter"
+    __table_args__ = (
+        UniqueConstraint("stream", "entry_id"),
+        Index(
+            "ix_dead_letter_parked",
+            "user_course_id",
+            postgresql_where=text(f"reason = '{Reason.UNKNOWN_ENROLLMENT.value}'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    stream: Mapped[str]
+    entry_id: Mapped[str]
+    reason: Mapped[str]
+    detail: Mapped[str]
+    user_course_id: Mapped[int | None] = mapped_column(BigInteger, comment="The unknown enrolment it waits for")
+    body: Mapped[bytes | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,0 +1,43 @@
+"""Which tables the database has, and how to bring them up to date."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import ProgrammingError
+
+from worker.errors import SchemaError
+
+REVISIONS = ("b32e785910da", "c41f9b0d7e52", "d8a26c3f1b94")
+"""Every migration, oldest first; a test holds it against the folder. A revision not listed is newer than this code."""
+
+_PACKAGE = Path(__file__).parents[1]
+_LOCATIONS = (_PACKAGE / "migrations", _PACKAGE.parent / "migrations")
+"""In an installed wheel; in a checkout."""
+
+
+def migrate(engine: Engine) -> str:
+    """Apply every missing migration in one transaction, under the migrations' lock; the revision reached."""
+    config = Config()
+    config.set_main_option("script_location", str(next(path for path in _LOCATIONS if path.is_dir())))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return REVISIONS[-1]
+
+
+def check(connection: Connection) -> None:
+    """Return when the database can be written and has our tables; else raise SchemaError.
+
+    Tables of a newer version than this code are fine: during a rolling deploy the migration comes first.
+    """
+    if connection.scalar(text("SHOW transaction_read_only")) == "on":
+        raise SchemaError("The database is read-only: a standby, or default_transaction_read_only is on.")
+    try:
+        found = set(connection.scalars(text("SELECT version_num FROM alembic_version")))
+    except ProgrammingError as error:
+        raise SchemaError("The database has no tables of ours. Run `progress-worker migrate`.") from error
+    if not found or found & set(REVISIONS[:-1]):
+        at = ", ".join(sorted(found)) or "no revision"
+        raise SchemaError(f"The database is at {at}, this worker needs {REVISIONS[-1]}. Run `progress-worker migrate`.")

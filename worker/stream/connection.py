@@ -1,0 +1,44 @@
+"""Connections to Redis, with timeouts and retries said out loud."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from worker.errors import ConfigurationError, ServerUnavailableError
+from worker.settings import Settings
+
+Redis = redis.Redis
+
+
+def connect(settings: Settings, *, retries: int = 0) -> Redis:
+    """A client of the Redis that holds the streams; it connects on first use.
+
+    No retries by default: a consumer that lost its connection must first see to its own pending entries. Silence of
+    `socket_timeout_seconds`, which is above every blocking read, counts as a cut.
+    """
+    if settings.redis_url is None:
+        raise ConfigurationError("REDIS_URL is not set. Set it to redis://host:port/0, or start `progress-worker up`.")
+    return redis.Redis.from_url(
+        settings.redis_url,
+        socket_connect_timeout=settings.connect_timeout_seconds,
+        socket_timeout=settings.block_seconds + settings.socket_timeout_seconds,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), retries),
+    )
+
+
+@contextmanager
+def explained(settings: Settings) -> Iterator[None]:
+    """Turn Redis' refusals into a sentence for a person."""
+    try:
+        yield
+    except redis.AuthenticationError as error:
+        raise ServerUnavailableError(f"Redis refuses the credentials of REDIS_URL: {error}") from error
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        where = (settings.redis_url or "").rpartition("@")[2]
+        raise ServerUnavailableError(f"Redis does not answer at {where}: {error}. Is it running, REDIS_URL right?") from error
+    except redis.RedisError as error:
+        raise ServerUnavailableError(f"Redis refuses: {error}") from error

@@ -1,0 +1,48 @@
+"""Every key we use in Redis.
+
+| key                                   | type   | what                                                        | life     |
+|---------------------------------------|--------|-------------------------------------------------------------|----------|
+| `lesson-events`                       | stream | events of publishers that do not choose a partition          | trimmed  |
+| `lesson-events:{n}`                   | stream | events whose partition key modulo the partitions is n        | trimmed  |
+| `lesson-events:lease:{stream}`        | string | name of the consumer that reads this stream                  | 15 s     |
+| `lesson-events:wanted`                | string | name of a consumer that found no partition free              | 2 s      |
+| `lesson-events:trial:{stream}:{entry}` | string | trials of a suspect entry that did not return                | 1 day    |
+
+Celery's broker adds its own. All keys of a system start with the stream key (`PROGRESS_STREAM_KEY`).
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+GROUP = "progress"
+FIELD = "event"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of one system: its plain stream's name and the number of partitions."""
+
+    stream_key: str
+    partitions: int
+
+    @cached_property
+    def streams(self) -> tuple[str, ...]:
+        """The plain stream, then the partitions."""
+        return (self.stream_key, *(f"{self.stream_key}:{number}" for number in range(self.partitions)))
+
+    def stream_for(self, partition_key: int | None) -> str:
+        """The stream for an enrolment's (or an outline's course's) id; the plain one where there is none."""
+        return self.stream_key if partition_key is None else f"{self.stream_key}:{partition_key % self.partitions}"
+
+    def lease(self, stream: str) -> str:
+        """Who reads the stream."""
+        return f"{self.stream_key}:lease:{stream}"
+
+    @property
+    def wanted(self) -> str:
+        """Somebody wants a partition."""
+        return f"{self.stream_key}:wanted"
+
+    def trial(self, stream: str, entry_id: str) -> str:
+        """How many trials of the entry did not return."""
+        return f"{self.stream_key}:trial:{stream}:{entry_id}"

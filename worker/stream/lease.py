@@ -1,0 +1,110 @@
+"""Who reads which stream: leases that expire, so that consumers do not wait for each other's row locks.
+
+Leases are a matter of speed alone. Two consumers on one stream give the same rows, only slower; so a Redis that refuses
+to write (full) makes a consumer go on without leases.
+"""
+
+from collections.abc import Iterable
+
+from redis import OutOfMemoryError
+
+from worker.stream.connection import Redis
+from worker.stream.keys import Keys
+
+WANTED_SECONDS = 2
+"""Life of the mark that a consumer wants work: about twice the doorbell's period."""
+
+_RENEW = """
+local held = {}
+for i, key in ipairs(KEYS) do
+  local holder = redis.call('GET', key)
+  if holder == ARGV[1] then
+    redis.call('PEXPIRE', key, ARGV[2])
+  elseif not holder then
+    redis.pcall('SET', key, ARGV[1], 'PX', ARGV[2])
+  end
+  if not holder or holder == ARGV[1] then held[#held + 1] = i end
+end
+return held
+"""
+
+_RELEASE = """
+for _, key in ipairs(KEYS) do
+  if redis.call('GET', key) == ARGV[1] then redis.call('DEL', key) end
+end
+"""
+
+
+class Leases:
+    """The streams that one consumer has leased."""
+
+    def __init__(self, redis: Redis, keys: Keys, consumer: str, seconds: float) -> None:
+        """Nothing is leased yet."""
+        self._redis = redis
+        self._keys = keys
+        self._consumer = consumer
+        self._milliseconds = int(seconds * 1000)
+        self._renew = redis.register_script(_RENEW)
+        self._release = redis.register_script(_RELEASE)
+        self.held: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Every stream is held."""
+        return len(self.held) == len(self._keys.streams)
+
+    def acquire_free(self) -> None:
+        """Lease every stream that nobody holds."""
+        if self.complete:
+            return
+        missing = [stream for stream in self._keys.streams if stream not in self.held]
+        pipeline = self._redis.pipeline(transaction=False)
+        for stream in missing:
+            pipeline.set(self._keys.lease(stream), self._consumer, nx=True, px=self._milliseconds)
+        answers = pipeline.execute(raise_on_error=False)
+        won = {stream for stream, answer in zip(missing, answers, strict=True) if _granted(answer)}
+        self.held = tuple(stream for stream in self._keys.streams if stream in self.held or stream in won)
+
+    def renew(self) -> None:
+        """Prolong what is held, also where the key is gone; forget what expired and was taken by another."""
+        if self.held:
+            keys = [self._keys.lease(stream) for stream in self.held]
+            indexes = self._renew(keys=keys, args=[self._consumer, self._milliseconds])
+            self.held = tuple(self.held[index - 1] for index in indexes)
+
+    def release(self, streams: Iterable[str] | None = None) -> None:
+        """Give back these streams, or all; another consumer's lease is never touched."""
+        released = self.held if streams is None else tuple(streams)
+        self.held = tuple(stream for stream in self.held if stream not in released)
+        if released:
+            self._release(keys=[self._keys.lease(stream) for stream in released], args=[self._consumer])
+
+    def release_half(self) -> bool:
+        """Give back half of what is held, rounded down; False when that is none."""
+        half = self.held[: len(self.held) // 2]
+        if half:
+            self.release(half)
+        return bool(half)
+
+    def want(self) -> None:
+        """Leave the mark that this consumer could do with a stream."""
+        try:
+            self._redis.set(self._keys.wanted, self._consumer, ex=WANTED_SECONDS)
+        except OutOfMemoryError:
+            return  # nobody will share; the holders go on alone
+
+    def wanted_by_another(self) -> bool:
+        """Another consumer left its mark lately. Taking the mark: only one holder answers it."""
+        marked_by = self._redis.get(self._keys.wanted)
+        if marked_by is None or marked_by.decode() == self._consumer:
+            return False
+        return bool(self._redis.delete(self._keys.wanted))
+
+
+def _granted(answer: object) -> bool:
+    """A full Redis cannot record leases: then everyone reads everything."""
+    if isinstance(answer, OutOfMemoryError):
+        return True
+    if isinstance(answer, Exception):
+        raise answer
+    return bool(answer)
