@@ -6,13 +6,13 @@ but its errors.
 
 from functools import lru_cache
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from worker.errors import ConfigurationError
+from worker.health import DEFAULT_DIRECTORY, DEFAULT_SILENT_SECONDS
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     stalled_seconds: Seconds = Field(10, description="Unread this long without a delivery: read without the lease.")
     reclaim_idle_seconds: Seconds = Field(30, description="Pending this long: another consumer takes the entry over.")
     reclaim_interval_seconds: Seconds = Field(5, description="How often a consumer looks for such entries.")
-    consumer_idle_seconds: Seconds = Field(60, description="A consumer silent this long with nothing pending is removed.")
+    consumer_idle_seconds: Seconds = Field(60, description="A consumer silent this long is removed.")
     suspect_deliveries: int = Field(5, ge=1, le=1_000, description="Deliveries after which an entry is tried alone.")
     ring_seconds: Seconds = Field(1, description="How often beat rings the doorbell.")
     maintain_seconds: Seconds = Field(5, description="How often beat starts progress.maintain.")
@@ -63,10 +63,12 @@ class Settings(BaseSettings):
     backoff_seconds: Seconds = Field(5, description="Longest wait between attempts while a server is away.")
 
     runtime_directory: Path = Field(
-        Path(gettempdir()) / "progress-worker", description="Heartbeat files of this host's consumers."
+        DEFAULT_DIRECTORY, description="Heartbeat files of this host's worker and consumers."
     )
     embedded_directory: Path | None = Field(None, description="Data of the embedded servers of `up`.")
-    silent_seconds: Seconds = Field(60, description="A draining consumer silent this long fails `health live`.")
+    silent_seconds: Seconds = Field(
+        DEFAULT_SILENT_SECONDS, description="A draining consumer silent this long fails `health live`."
+    )
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: JSON when not a terminal.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -95,7 +97,9 @@ def get_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise ConfigurationError("; ".join(_sentence(problem["loc"], problem["msg"]) for problem in error.errors())) from None
+        raise ConfigurationError(
+            "; ".join(_sentence(problem["loc"], problem["msg"]) for problem in error.errors())
+        ) from None
 
 
 def _sentence(location: tuple[int | str, ...], message: str) -> str:

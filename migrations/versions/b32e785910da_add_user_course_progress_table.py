@@ -4,6 +4,8 @@ Every column that we add to `user_course` is nullable or has a server default, s
 What we made carries a comment; a downgrade drops that and nothing else.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -19,7 +21,7 @@ progress_status = postgresql.ENUM("not_started", "in_progress", "completed", nam
 aware = sa.DateTime(timezone=True)
 
 
-def user_course_columns() -> list[sa.Column]:
+def user_course_columns() -> list[sa.Column[Any]]:
     """The columns beyond `id`, `user_id` and `course_id`."""
     return [
         sa.Column("current_topic", sa.Integer, comment=OURS),
@@ -41,7 +43,9 @@ def upgrade() -> None:
         present = {column["name"] for column in inspector.get_columns("user_course")}
         missing = {"id", "user_id", "course_id"} - present
         if missing:
-            raise RuntimeError(f"The table user_course has no column {', '.join(sorted(missing))}; add it and migrate again.")
+            raise RuntimeError(
+                f"The table user_course has no column {', '.join(sorted(missing))}; add it and migrate again."
+            )
         for column in user_course_columns():
             if column.name not in present:
                 op.add_column("user_course", column)

@@ -34,9 +34,7 @@ def upgrade() -> None:
         sa.Column("ordinal", sa.Integer, nullable=False),
         sa.Column("title", sa.Text),
         sa.PrimaryKeyConstraint("course_id", "topic_id", "lesson_id", name="pk_course_lesson"),
-        sa.ForeignKeyConstraint(
-            ["course_id"], ["course.id"], name="fk_course_lesson_course_id", ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["course_id"], ["course.id"], name="fk_course_lesson_course_id", ondelete="CASCADE"),
     )
     op.create_table(
         "dead_letter",

@@ -38,8 +38,8 @@ with start_servers(Path(sys.argv[1])) as servers:
     url = servers.database_url.replace("+psycopg", "")
     postmaster = Path(sys.argv[1], "postgresql", "postmaster.pid").read_text().split()[0]
     valkey = redis.Redis.from_url(servers.redis_url)
-    print(postmaster, valkey.info()["process_id"], flush=True)
     try:
+        print(postmaster, valkey.info()["process_id"], flush=True)
         signal.pause()
     finally:
         psycopg.connect(url).close()
@@ -85,7 +85,7 @@ def connect(servers: Servers) -> "psycopg.Connection[tuple[object, ...]]":
 
 def is_alive(pid: int) -> bool:
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 
@@ -184,6 +184,22 @@ def test_a_signal_to_the_process_group_stops_the_owner_first_and_the_servers_by_
         assert "Exception ignored" not in errors
 
 
+def test_a_block_that_is_never_left_ends_with_its_process(directory: Path) -> None:
+    code = """
+import os, sys
+from pathlib import Path
+from worker.embedded import start_servers
+
+sys.kept = start_servers(Path(sys.argv[1]))
+print(sys.kept.__enter__().redis_url)
+"""
+    owner = run_python(code, directory)
+    output, errors = owner.communicate(timeout=30)
+    assert (owner.returncode, errors) == (0, "")
+    assert not is_open(output.strip())
+    assert not (directory / "postgresql" / "postmaster.pid").exists()
+
+
 def test_an_interrupted_first_start_leaves_nothing_running_and_can_be_repeated(directory: Path) -> None:
     owner = run_python(OWNER, directory)
     wait_until(lambda: (directory / "postgresql.new" / "PG_VERSION").exists() or owner.poll() is not None)
@@ -214,8 +230,9 @@ import os, sys
 from multiprocessing import get_context
 from pathlib import Path
 import psycopg, redis
-from worker.embedded import publish_state, running, start_servers
+from worker.embedded import publish_state, running, start_servers, state
 
+state._base = lambda: Path(sys.argv[1], "base")
 with start_servers(Path(sys.argv[1])) as servers, publish_state(servers):
     child = get_context("fork").Process(target=sys.exit)
     child.start()

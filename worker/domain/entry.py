@@ -27,7 +27,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A stream entry: its stream, its id (`milliseconds-sequence`) and the bytes of its `event` field, if it has one."""
+    """A stream entry: its stream, its id (`milliseconds-sequence`) and the bytes of its field `event`, if any."""
 
     stream: str
     id: str

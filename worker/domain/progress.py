@@ -67,9 +67,9 @@ def fold(events: Iterable[Event]) -> State:
     outlined: dict[int, CourseOutlined] = {}
     for event in events:
         if isinstance(event, EnrollmentCreated):
-            _keep_latest(state.enrollments, event.data.user_course_id, event)
+            keep_latest(state.enrollments, event.data.user_course_id, event)
         elif isinstance(event, CourseOutlined):
-            _keep_latest(outlined, event.data.course_id, event)
+            keep_latest(outlined, event.data.course_id, event)
         else:
             state.ledger.setdefault((event.data.user_course_id, event.event_id), event)
     state.outlines.update((course_id, event.data.lessons) for course_id, event in outlined.items())
@@ -84,7 +84,7 @@ def fold(events: Iterable[Event]) -> State:
     latest: dict[int, LessonEvent] = {}
     for event in state.ledger.values():
         if not isinstance(event, ProgressCorrected):
-            _keep_latest(latest, event.data.user_course_id, event)
+            keep_latest(latest, event.data.user_course_id, event)
     state.positions.update((user_course_id, _position(event)) for user_course_id, event in latest.items())
     return state
 
@@ -119,7 +119,8 @@ def _order(event: Event) -> tuple[datetime, str]:
     return event.time, event.event_id
 
 
-def _keep_latest(kept: dict[int, Kind], key: int, event: Kind) -> None:
+def keep_latest(kept: dict[int, Kind], key: int, event: Kind) -> None:
+    """Keep under `key` the later event by (time, event id); of equals the first."""
     if key not in kept or _order(event) > _order(kept[key]):
         kept[key] = event
 

@@ -1,7 +1,6 @@
 """One server as a child process: started out of the terminal's reach, waited for, stopped for certain.
 
-Each server runs in a session of its own, so Ctrl-C reaches us alone and we stop it in order. No exit hooks: a forked
-child that ends must not take its parent's servers along.
+Each server runs in a session of its own, so Ctrl-C reaches us alone and we stop it in order.
 """
 
 import signal

@@ -1,5 +1,6 @@
 """Both servers together: started and stopped as one, by one process at a time in each directory."""
 
+import atexit
 import fcntl
 import os
 from collections.abc import Iterator
@@ -20,6 +21,18 @@ def run(directory: Path, port: int | None) -> Iterator[Servers]:
     owner = os.getpid()
     with _locked(directory):
         postgresql, valkey = PostgreSQL(directory), Valkey(directory, port)
+
+        def stop() -> None:
+            if os.getpid() != owner:
+                return  # a forked child that ends must not take its parent's servers along
+            with uninterrupted():
+                postgresql.ask_to_stop()
+                valkey.ask_to_stop()
+                postgresql.wait_stopped()
+                valkey.wait_stopped()
+            atexit.unregister(stop)
+
+        atexit.register(stop)  # for a block that is never left, or whose end is interrupted before it can stop them
         try:
             with _as_unavailable(directory):
                 postgresql.start()
@@ -27,12 +40,7 @@ def run(directory: Path, port: int | None) -> Iterator[Servers]:
                 postgresql.wait()
             yield Servers(postgresql.url, valkey.url, directory)
         finally:
-            if os.getpid() == owner:
-                with uninterrupted():
-                    for server in (postgresql, valkey):
-                        server.ask_to_stop()
-                    for server in (postgresql, valkey):
-                        server.wait_stopped()
+            stop()
 
 
 @contextmanager

@@ -24,10 +24,7 @@ def bisect(
     except DBAPIError as error:
         if classify(error) is not Failure.DATA:
             raise
-        if len(items) == 1:
-            reason = str(error.orig).strip().splitlines()[0]
-        else:
-            reason = None
+        reason = str(error.orig).strip().splitlines()[0] if len(items) == 1 else None
     if reason is not None:
         return refuse(items[0], reason)
     middle = len(items) // 2

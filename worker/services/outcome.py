@@ -26,6 +26,16 @@ class Outcome:
         """Letters that wait for a person."""
         return len(self.letters) - self.parked
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """The figures, by the names that logs and commands use."""
+        return {
+            "applied": self.applied,
+            "repeated": self.repeated,
+            "parked": self.parked,
+            "rejected": self.rejected,
+        }
+
     def __add__(self, other: "Outcome") -> "Outcome":
         """The outcome of both."""
         return Outcome(

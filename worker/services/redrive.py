@@ -15,7 +15,7 @@ PAGE = 2_000
 
 
 def redrive(engine: Engine, letter_ids: Sequence[int]) -> Outcome:
-    """Apply up to PAGE letters in one transaction and delete those that were applied; the others keep this try's reason.
+    """Apply up to PAGE letters in one transaction and delete those applied; the others get this try's reason.
 
     Letters that another transaction holds are left to it. Database errors that are not the data's fault are raised.
     """

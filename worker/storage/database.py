@@ -20,7 +20,8 @@ def connect(settings: Settings, *, application_name: str = "progress-worker") ->
     """
     if settings.database_url is None:
         raise ConfigurationError(
-            "DATABASE_URL is not set. Set it to postgresql://user:password@host:port/name, or start `progress-worker up`."
+            "DATABASE_URL is not set. Set it to postgresql://user:password@host:port/name, "
+            "or start `progress-worker up`."
         )
     milliseconds = {
         "statement_timeout": settings.statement_timeout_seconds,
@@ -56,13 +57,14 @@ class Failure(Enum):
     """The database is not ours to write: missing tables, missing rights, read-only. A person must act."""
 
 
+_DATA_STATES = ("22", "23", "54")
 _SCHEMA_STATES = ("42", "3D", "3F", "28", "0A", "25006")
 
 
 def classify(error: Exception) -> Failure:
     """The meaning of an error, by its SQLSTATE (PostgreSQL manual, appendix A); without one it is the connection."""
     state = str(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
-    if state.startswith(("22", "23")):
+    if state.startswith(_DATA_STATES):
         return Failure.DATA
     if state.startswith(_SCHEMA_STATES):
         return Failure.SCHEMA
@@ -78,7 +80,9 @@ def explained(settings: Settings) -> Iterator[None]:
         reason = str(getattr(error, "orig", error)).strip().splitlines()
         what = reason[0] if reason else type(error).__name__
         if isinstance(error, DBAPIError) and classify(error) is Failure.SCHEMA:
-            raise SchemaError(f"PostgreSQL refuses: {what}. Run `progress-worker migrate` or check the role.") from error
+            raise SchemaError(
+                f"PostgreSQL refuses: {what}. Run `progress-worker migrate` or check the role."
+            ) from error
         url = urlsplit(settings.database_url or "")
         where = f"{url.hostname or 'local socket'}{url.path}"
         raise ServerUnavailableError(f"PostgreSQL does not answer at {where}: {what}") from error

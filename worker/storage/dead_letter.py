@@ -1,4 +1,4 @@
-"""Dead letters: entries that could not be applied, with reason and bytes; among them those that wait for an enrolment."""
+"""Dead letters: entries that could not be applied, with reason and bytes; some only wait for their enrolment."""
 
 import json
 from base64 import b64encode
@@ -57,7 +57,7 @@ _LIST = text(f"""
 
 _GET = text(f"{_SELECT} WHERE id = :id")
 
-_COUNT = text("SELECT reason, count(*) AS count FROM dead_letter GROUP BY reason ORDER BY reason")
+_COUNT = text("SELECT reason, count(*) AS letters FROM dead_letter GROUP BY reason ORDER BY reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def get_letter(connection: Connection, letter_id: int) -> StoredLetter | None:
 
 def count_letters(connection: Connection) -> dict[str, int]:
     """How many letters there are for each reason."""
-    return {row.reason: row.count for row in connection.execute(_COUNT)}
+    return {row.reason: row.letters for row in connection.execute(_COUNT)}
 
 
 def _stored(row: Row[tuple[object, ...]]) -> StoredLetter:

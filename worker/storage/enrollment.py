@@ -10,22 +10,13 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, text
 
 from worker.domain.event import EnrollmentCreated
+from worker.domain.progress import keep_latest
 
-# Of one enrolment's events in the batch the latest; of equals the one that came first.
-_ENROLLMENT = """
-    SELECT DISTINCT ON (id) id, user_id, course_id, timezone, enrolled_at, event_id
-    FROM (
-        SELECT (e->>0)::bigint AS id, (e->>1)::bigint AS user_id, (e->>2)::bigint AS course_id, e->>3 AS timezone,
-               (e->>4)::timestamptz AS enrolled_at, (e->>5)::uuid AS event_id, ordinal
-        FROM jsonb_array_elements(CAST(:enrollments AS jsonb)) WITH ORDINALITY AS given (e, ordinal)
-    ) AS each
-    ORDER BY id, enrolled_at DESC, event_id DESC, ordinal
-"""
-
-_INSERT = text(f"""
-    WITH enrollment AS ({_ENROLLMENT})
+_INSERT = text("""
     INSERT INTO user_course (id, user_id, course_id, timezone, enrolled_at, enrolled_event_id)
-    SELECT id, user_id, course_id, timezone, enrolled_at, event_id FROM enrollment ORDER BY id
+    SELECT (e->>0)::bigint, (e->>1)::bigint, (e->>2)::bigint, e->>3, (e->>4)::timestamptz, (e->>5)::uuid
+    FROM jsonb_array_elements(CAST(:enrollments AS jsonb)) AS given (e)
+    ORDER BY 1
     ON CONFLICT (id) DO NOTHING
     RETURNING id
 """)
@@ -34,8 +25,12 @@ _LOCK = text("""
     SELECT id FROM user_course WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE
 """)
 
-_UPDATE = text(f"""
-    WITH enrollment AS ({_ENROLLMENT})
+_UPDATE = text("""
+    WITH enrollment AS (
+        SELECT (e->>0)::bigint AS id, (e->>1)::bigint AS user_id, (e->>2)::bigint AS course_id, e->>3 AS timezone,
+               (e->>4)::timestamptz AS enrolled_at, (e->>5)::uuid AS event_id
+        FROM jsonb_array_elements(CAST(:enrollments AS jsonb)) AS given (e)
+    )
     UPDATE user_course AS known
     SET user_id = enrollment.user_id, course_id = enrollment.course_id, timezone = enrollment.timezone,
         enrolled_at = enrollment.enrolled_at, enrolled_event_id = enrollment.event_id, updated_at = now()
@@ -65,6 +60,10 @@ def update_enrollments(connection: Connection, events: Sequence[EnrollmentCreate
 
 
 def _parameter(events: Sequence[EnrollmentCreated]) -> str:
+    """Of each enrolment's events the latest alone."""
+    latest: dict[int, EnrollmentCreated] = {}
+    for event in events:
+        keep_latest(latest, event.data.user_course_id, event)
     return json.dumps(
         [
             (
@@ -75,6 +74,6 @@ def _parameter(events: Sequence[EnrollmentCreated]) -> str:
                 event.time.isoformat(),
                 event.event_id,
             )
-            for event in events
+            for event in latest.values()
         ]
     )

@@ -146,7 +146,14 @@ def recompute_corrected(connection: Connection, lessons: Sequence[LessonKey]) ->
 def _row(event: LedgerEvent) -> tuple[object, ...]:
     """In the order of the columns in `_RECORD`."""
     data = event.data
-    key = (data.user_course_id, event.event_id, event.time.isoformat(), _TYPES[event.type], data.topic_id, data.lesson_id)
+    key = (
+        data.user_course_id,
+        event.event_id,
+        event.time.isoformat(),
+        _TYPES[event.type],
+        data.topic_id,
+        data.lesson_id,
+    )
     if isinstance(event, ProgressCorrected):
         return (*key, None, None, event.data.status, _iso(event.data.last_viewed_at), _iso(event.data.completed_at))
     return (*key, event.data.section_id, event.data.duration_seconds, None, None, None)

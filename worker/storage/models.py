@@ -52,7 +52,9 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: DateTime(timezone=True), str: Text(), bytes: LargeBinary()}  # noqa: RUF012
 
 
-PROGRESS_STATUS = Enum(ProgressStatus, name="progress_status", values_callable=lambda kind: [each.value for each in kind])
+PROGRESS_STATUS = Enum(
+    ProgressStatus, name="progress_status", values_callable=lambda kind: [each.value for each in kind]
+)
 LESSON_EVENT_TYPE = Enum("viewed", "completed", "corrected", name="lesson_event_type")
 
 
@@ -128,7 +130,9 @@ class Course(Base):
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     outlined_at: Mapped[datetime]
     outline_event_id: Mapped[UUID]
-    version: Mapped[int] = mapped_column(Integer, server_default="1", comment="Rises with each outline that takes effect")
+    version: Mapped[int] = mapped_column(
+        Integer, server_default="1", comment="Rises with each outline that takes effect"
+    )
 
 
 class CourseLesson(Base):

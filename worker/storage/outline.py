@@ -6,22 +6,20 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, text
 
 from worker.domain.event import CourseOutlined
+from worker.domain.progress import keep_latest
 
 _REPLACE = text("""
     WITH outline AS (
-        SELECT DISTINCT ON (course_id) course_id, outlined_at, event_id, lessons
-        FROM (
-            SELECT (e->>0)::bigint AS course_id, (e->>1)::timestamptz AS outlined_at, (e->>2)::uuid AS event_id,
-                   e->3 AS lessons, ordinal
-            FROM jsonb_array_elements(CAST(:outlines AS jsonb)) WITH ORDINALITY AS given (e, ordinal)
-        ) AS each
-        ORDER BY course_id, outlined_at DESC, event_id DESC, ordinal
+        SELECT (e->>0)::bigint AS course_id, (e->>1)::timestamptz AS outlined_at, (e->>2)::uuid AS event_id,
+               e->3 AS lessons
+        FROM jsonb_array_elements(CAST(:outlines AS jsonb)) AS given (e)
     ),
     effective AS (
         INSERT INTO course AS known (id, outlined_at, outline_event_id)
         SELECT course_id, outlined_at, event_id FROM outline ORDER BY course_id
         ON CONFLICT (id) DO UPDATE
-        SET outlined_at = excluded.outlined_at, outline_event_id = excluded.outline_event_id, version = known.version + 1
+        SET outlined_at = excluded.outlined_at, outline_event_id = excluded.outline_event_id,
+            version = known.version + 1
         WHERE (excluded.outlined_at, excluded.outline_event_id) > (known.outlined_at, known.outline_event_id)
         RETURNING id
     ),
@@ -50,6 +48,9 @@ _REPLACE = text("""
 
 def replace_outlines(connection: Connection, events: Sequence[CourseOutlined]) -> int:
     """Make each course's latest outline the live one, if it is later than the one stored; how many took effect."""
+    latest: dict[int, CourseOutlined] = {}
+    for event in events:
+        keep_latest(latest, event.data.course_id, event)
     outlines = [
         (
             event.data.course_id,
@@ -57,6 +58,6 @@ def replace_outlines(connection: Connection, events: Sequence[CourseOutlined]) -
             event.event_id,
             [(lesson.topic_id, lesson.lesson_id, lesson.title) for lesson in event.data.lessons],
         )
-        for event in events
+        for event in latest.values()
     ]
     return int(connection.scalar(_REPLACE, {"outlines": json.dumps(outlines)}) or 0)

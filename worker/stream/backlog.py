@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from redis import ResponseError
 
@@ -40,19 +41,19 @@ def is_empty(backlogs: Iterable[Backlog]) -> bool:
 def _measure(redis: Redis, stream: str, now: int) -> Backlog | None:
     try:
         length = redis.xlen(stream)
-        groups = redis.xinfo_groups(stream)
+        groups: Any = redis.xinfo_groups(stream)
     except ResponseError as error:
         if "no such key" in str(error):
             return None
         raise
     group = next((each for each in groups if each["name"].decode() == GROUP), None)
     if group is None:
-        oldest = redis.xrange(stream, count=1)
+        oldest: Any = redis.xrange(stream, count=1)
         unread = _age(oldest[0][0], now) if oldest else None
         return Backlog(stream, length, length, 0, 0, None, unread, "0-0")
     last = group["last-delivered-id"].decode()
-    first_unread = redis.xrange(stream, min=f"({last}", count=1)
-    pending = redis.xpending(stream, GROUP)
+    first_unread: Any = redis.xrange(stream, min=f"({last}", count=1)
+    pending: Any = redis.xpending(stream, GROUP)
     return Backlog(
         stream=stream,
         length=length,
@@ -67,7 +68,7 @@ def _measure(redis: Redis, stream: str, now: int) -> Backlog | None:
 
 def _lag(redis: Redis, stream: str, lag: int | None, last: str) -> int:
     """Redis does not know the lag after some deletions; then the entries are counted, up to 10,000."""
-    return lag if lag is not None else len(redis.xrange(stream, min=f"({last}", count=_COUNTED))
+    return lag if lag is not None else len(redis.xrange(stream, min=f"({last}", count=_COUNTED) or ())
 
 
 def _age(entry_id: bytes, now: int) -> float:

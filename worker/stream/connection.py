@@ -39,6 +39,8 @@ def explained(settings: Settings) -> Iterator[None]:
         raise ServerUnavailableError(f"Redis refuses the credentials of REDIS_URL: {error}") from error
     except (redis.ConnectionError, redis.TimeoutError) as error:
         where = (settings.redis_url or "").rpartition("@")[2]
-        raise ServerUnavailableError(f"Redis does not answer at {where}: {error}. Is it running, REDIS_URL right?") from error
+        raise ServerUnavailableError(
+            f"Redis does not answer at {where}: {error}. Is it running, REDIS_URL right?"
+        ) from error
     except redis.RedisError as error:
         raise ServerUnavailableError(f"Redis refuses: {error}") from error

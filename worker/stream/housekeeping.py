@@ -78,5 +78,5 @@ def remove_consumer(redis: Redis, streams: Iterable[str], consumer: str) -> set[
 
 def _remove(redis: Redis, streams: Iterable[str], consumer: str, idle_seconds: float) -> set[str]:
     script = redis.register_script(_REMOVE_CONSUMERS)
-    arguments = [GROUP, consumer, int(idle_seconds * 1000)]
+    arguments: list[str | int] = [GROUP, consumer, int(idle_seconds * 1000)]
     return {name.decode() for stream in streams for name in script(keys=[stream], args=arguments)}

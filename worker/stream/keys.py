@@ -1,12 +1,12 @@
 """Every key we use in Redis.
 
-| key                                   | type   | what                                                        | life     |
-|---------------------------------------|--------|-------------------------------------------------------------|----------|
-| `lesson-events`                       | stream | events of publishers that do not choose a partition          | trimmed  |
-| `lesson-events:{n}`                   | stream | events whose partition key modulo the partitions is n        | trimmed  |
-| `lesson-events:lease:{stream}`        | string | name of the consumer that reads this stream                  | 15 s     |
-| `lesson-events:wanted`                | string | name of a consumer that found no partition free              | 2 s      |
-| `lesson-events:trial:{stream}:{entry}` | string | trials of a suspect entry that did not return                | 1 day    |
+| key                                    | type   | what                                                  | life    |
+|----------------------------------------|--------|-------------------------------------------------------|---------|
+| `lesson-events`                        | stream | events of publishers that do not choose a partition   | trimmed |
+| `lesson-events:{n}`                    | stream | events whose partition key modulo the partitions is n | trimmed |
+| `lesson-events:lease:{stream}`         | string | name of the consumer that reads this stream           | 15 s    |
+| `lesson-events:wanted`                 | string | name of a consumer that found no partition free       | 2 s     |
+| `lesson-events:trial:{stream}:{entry}` | string | trials of a suspect entry that did not return         | 1 day   |
 
 Celery's broker adds its own. All keys of a system start with the stream key (`PROGRESS_STREAM_KEY`).
 """

@@ -5,6 +5,7 @@ to write (full) makes a consumer go on without leases.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from redis import OutOfMemoryError
 
@@ -95,8 +96,8 @@ class Leases:
 
     def wanted_by_another(self) -> bool:
         """Another consumer left its mark lately. Taking the mark: only one holder answers it."""
-        marked_by = self._redis.get(self._keys.wanted)
-        if marked_by is None or marked_by.decode() == self._consumer:
+        marked_by: Any = self._redis.get(self._keys.wanted)
+        if marked_by is None or marked_by == self._consumer.encode():
             return False
         return bool(self._redis.delete(self._keys.wanted))
 

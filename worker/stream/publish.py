@@ -1,6 +1,7 @@
 """Append events to the streams."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from worker.stream.connection import Redis
 from worker.stream.keys import FIELD
@@ -11,7 +12,8 @@ def append(redis: Redis, stream: str, body: bytes) -> str:
 
     Appending again after an error is safe: an event counts once by its identity.
     """
-    return str(redis.xadd(stream, {FIELD: body}).decode())
+    entry_id: Any = redis.xadd(stream, {FIELD: body})
+    return str(entry_id, "ascii")
 
 
 def append_many(redis: Redis, events: Iterable[tuple[str, bytes]]) -> int:

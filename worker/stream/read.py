@@ -3,22 +3,31 @@
 An entry read is pending until it is acknowledged; acknowledged only after the transaction that recorded it committed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
+from typing import Any
 
-from redis import ResponseError
+from redis import OutOfMemoryError, ResponseError
 
 from worker.domain.entry import Entry
 from worker.stream.connection import Redis
 from worker.stream.keys import FIELD, GROUP
 
+Answer = Sequence[tuple[bytes, Sequence[tuple[bytes, Mapping[bytes, bytes]]]]]
+"""What XREADGROUP answers: per stream its entries, per entry its fields."""
+
 
 def create_groups(redis: Redis, streams: Iterable[str]) -> None:
-    """Make the group wherever it is missing, from the first entry on, never from `$`: nothing waiting is skipped."""
+    """Make the group wherever it is missing, from the first entry on, never from `$`: nothing waiting is skipped.
+
+    A full Redis refuses even where the group exists; whether it does, reading will tell.
+    """
     for stream in streams:
         try:
             redis.xgroup_create(stream, GROUP, id="0", mkstream=True)
+        except OutOfMemoryError:
+            return
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
@@ -29,16 +38,25 @@ def is_missing_group(error: Exception) -> bool:
     return isinstance(error, ResponseError) and str(error).startswith("NOGROUP")
 
 
-def read_new(redis: Redis, consumer: str, streams: Sequence[str], count: int, block_seconds: float | None) -> list[Entry]:
+def read_new(
+    redis: Redis, consumer: str, streams: Sequence[str], count: int, block_seconds: float | None
+) -> list[Entry]:
     """Up to `count` entries *per stream* that nobody was given yet; waits up to `block_seconds` when there are none."""
     block = None if block_seconds is None else max(1, int(block_seconds * 1000))
-    answer = redis.xreadgroup(GROUP, consumer, dict.fromkeys(streams, ">"), count=count, block=block)
+    answer: Any = redis.xreadgroup(GROUP, consumer, dict.fromkeys(streams, ">"), count=count, block=block)
     return _entries(answer)
 
 
 def read_pending(redis: Redis, consumer: str, streams: Sequence[str], count: int) -> list[Entry]:
-    """Up to `count` entries per stream that this consumer was given and has not acknowledged, oldest first."""
-    return _entries(redis.xreadgroup(GROUP, consumer, dict.fromkeys(streams, "0"), count=count))
+    """Up to `count` entries per stream that this consumer was given and has not acknowledged, oldest first.
+
+    One that somebody deleted meanwhile comes without fields and has nothing left to record: it is acknowledged here.
+    """
+    answer: Any = redis.xreadgroup(GROUP, consumer, dict.fromkeys(streams, "0"), count=count)
+    for stream, items in answer:
+        if deleted := [entry_id for entry_id, fields in items if not fields]:
+            redis.xack(stream, GROUP, *deleted)
+    return _entries([(stream, [item for item in items if item[1]]) for stream, items in answer])
 
 
 def reclaim(
@@ -48,8 +66,10 @@ def reclaim(
 
     Returns the cursor to go on from (`0-0`: the whole pending list was seen) and the entries.
     """
-    following, entries, _deleted = redis.xautoclaim(stream, GROUP, consumer, int(idle_seconds * 1000), cursor, count=count)
-    return following.decode(), _entries([[stream.encode(), entries]])
+    following, entries, _deleted = redis.xautoclaim(
+        stream, GROUP, consumer, int(idle_seconds * 1000), cursor, count=count
+    )
+    return following.decode(), _entries([(stream.encode(), entries)])
 
 
 def delivery_counts(redis: Redis, consumer: str, entries: Sequence[Entry]) -> dict[Entry, int]:
@@ -58,7 +78,8 @@ def delivery_counts(redis: Redis, consumer: str, entries: Sequence[Entry]) -> di
     counts: dict[Entry, int] = {}
     for stream, its in _by_stream(entries):
         ids = sorted((entry.id for entry in its), key=_id_order)
-        for row in redis.xpending_range(stream, GROUP, ids[0], ids[-1], len(ids), consumername=consumer):
+        rows: Any = redis.xpending_range(stream, GROUP, ids[0], ids[-1], len(ids), consumername=consumer)
+        for row in rows:
             entry = known.get((stream, row["message_id"].decode()))
             if entry is not None:
                 counts[entry] = row["times_delivered"]
@@ -83,11 +104,9 @@ def _id_order(entry_id: str) -> tuple[int, int]:
     return int(milliseconds), int(sequence)
 
 
-def _entries(answer: Iterable[Sequence[object]]) -> list[Entry]:
-    """An entry deleted while it was pending comes without fields; it keeps None as its body and is acknowledged."""
-    entries = []
-    for stream, items in answer or ():
-        name = stream.decode()
-        for entry_id, fields in items:
-            entries.append(Entry(name, entry_id.decode(), (fields or {}).get(FIELD.encode())))
-    return entries
+def _entries(answer: Answer) -> list[Entry]:
+    return [
+        Entry(stream.decode(), entry_id.decode(), fields.get(FIELD.encode()))
+        for stream, items in answer
+        for entry_id, fields in items
+    ]

@@ -1,0 +1,56 @@
+"""Celery's configuration: broker, serializers, routes, limits and the beat schedule.
+
+No event data goes through Celery (see `worker/tasks.py`), so a lost message costs a moment, never an event.
+"""
+
+from worker.settings import get_settings
+
+_settings = get_settings()
+
+# ---- Where messages travel -------------------------------------------------------------------------------------------
+broker_url = _settings.broker_url or _settings.redis_url
+broker_connection_retry_on_startup = True
+broker_connection_max_retries = None
+broker_transport_options = {
+    "socket_connect_timeout": _settings.connect_timeout_seconds,
+    "socket_timeout": _settings.socket_timeout_seconds,
+    "socket_keepalive": True,
+    "retry_on_timeout": False,
+    "health_check_interval": 5,
+}
+
+# ---- What messages may hold: JSON, nothing that could run code --------------------------------------------------------
+accept_content = ["json"]
+task_serializer = "json"
+result_serializer = "json"
+task_ignore_result = True
+
+# ---- Queues ----------------------------------------------------------------------------------------------------------
+task_default_queue = _settings.queue
+task_create_missing_queues = True
+task_routes = {"progress.consume_events": {"queue": _settings.consume_queue or _settings.queue}}
+
+# ---- How tasks run ---------------------------------------------------------------------------------------------------
+imports = ("worker.tasks",)
+worker_prefetch_multiplier = 1
+# A process that hangs beyond every timeout of its connections is replaced; what it had read is taken over by others.
+task_time_limit = 12 * _settings.slice_seconds + _settings.statement_timeout_seconds
+
+# ---- The schedule ----------------------------------------------------------------------------------------------------
+timezone = "UTC"
+enable_utc = True
+# In memory: every entry is a plain interval, so there is nothing to remember and no file to leave behind.
+beat_scheduler = "celery.beat:Scheduler"
+beat_max_loop_interval = 1
+beat_schedule = {
+    "ring": {
+        "task": "progress.consume_events",
+        "schedule": _settings.ring_seconds,
+        "options": {"expires": 5 * _settings.ring_seconds},
+    },
+    "maintain": {
+        "task": "progress.maintain",
+        "schedule": _settings.maintain_seconds,
+        "options": {"expires": 5 * _settings.maintain_seconds},
+    },
+}

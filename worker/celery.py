@@ -1,0 +1,48 @@
+"""The Celery application, and what the worker does as it starts and stops."""
+
+from typing import Any
+
+from celery import Celery, signals
+
+from worker import health, process
+from worker.settings import get_settings
+from worker.telemetry import configure_logging, get_logger
+
+app = Celery("worker")
+app.config_from_object("celeryconfig")
+
+log = get_logger(__name__)
+
+
+@signals.setup_logging.connect
+def _set_up_logging(**_: Any) -> None:
+    settings = get_settings()
+    configure_logging(settings.log_format, settings.log_level)
+
+
+@signals.worker_ready.connect
+def _start(**_: Any) -> None:
+    """Ring once, so that the worker goes to work also while no beat runs."""
+    health.worker_started(get_settings().runtime_directory)
+    app.send_task("progress.consume_events", expires=60, retry=False)
+
+
+@signals.worker_shutting_down.connect
+def _stop_reading(**_: Any) -> None:
+    process.stop_reading()
+
+
+@signals.worker_shutdown.connect
+def _stopped(**_: Any) -> None:
+    process.leave_group()
+    health.worker_stopped(get_settings().runtime_directory)
+
+
+@signals.worker_process_init.connect
+def _after_fork(**_: Any) -> None:
+    process.forget_consumers()
+
+
+@signals.worker_process_shutdown.connect
+def _leave_the_group(**_: Any) -> None:
+    process.leave_group()

@@ -1,0 +1,89 @@
+"""Publish events from Python. Needs Redis alone: neither PostgreSQL nor Celery is imported."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+from uuid import uuid4
+
+from pydantic_core import to_json
+
+from worker.domain.event import (
+    CloudEvent,
+    LessonActivity,
+    LessonCompleted,
+    LessonViewed,
+    ProgressCorrected,
+    partition_key,
+)
+from worker.settings import Settings, get_settings
+from worker.stream import publish
+from worker.stream.connection import connect
+from worker.stream.keys import Keys
+
+PIPELINE = 1_000
+"""Events in one round trip of `publish_many`."""
+
+
+class EventPublisher:
+    """Appends events to the stream of their partition. Safe to share between threads.
+
+    When a call returns, Redis has acknowledged the event and it will be applied. When it raises `redis.RedisError`, the
+    event may or may not be there: publish the same event (same `id`) again, it counts once.
+    """
+
+    def __init__(
+        self, redis_url: str | None = None, *, source: str = "python", settings: Settings | None = None
+    ) -> None:
+        """Without `redis_url`, REDIS_URL says where. `source` names this publisher in the events it makes itself."""
+        settings = settings or get_settings()
+        if redis_url is not None:
+            settings = settings.model_copy(update={"redis_url": redis_url})
+        self._redis = connect(settings, retries=3)
+        self._keys = Keys(settings.stream_key, settings.stream_partitions)
+        self._source = source
+
+    def publish(self, event: CloudEvent | Mapping[str, Any]) -> str:
+        """Append one event, a model of `worker.domain.event` or a CloudEvent as a mapping; its stream entry id.
+
+        A mapping is not judged here: what is wrong with it will stand in `dead_letter`.
+        """
+        return publish.append(self._redis, *self._addressed(event))
+
+    def publish_many(self, events: Iterable[CloudEvent | Mapping[str, Any]]) -> int:
+        """Append the events in order, pipelined; how many. After an error an unknown part of them is there."""
+        addressed = (self._addressed(event) for event in events)
+        count = 0
+        while chunk := list(islice(addressed, PIPELINE)):
+            count += publish.append_many(self._redis, chunk)
+        return count
+
+    def lesson_viewed(
+        self, *, occurred_at: datetime | None = None, event_id: str | None = None, **activity: int | None
+    ) -> str:
+        """Publish that a learner viewed a lesson, by default now.
+
+        `activity` are the members of `LessonActivity`. Raises pydantic.ValidationError for values out of range.
+        """
+        return self.publish(LessonViewed(**self._envelope(occurred_at, event_id), data=_activity(activity)))
+
+    def lesson_completed(
+        self, *, occurred_at: datetime | None = None, event_id: str | None = None, **activity: int | None
+    ) -> str:
+        """Publish that a learner completed a lesson; otherwise like `lesson_viewed`."""
+        return self.publish(LessonCompleted(**self._envelope(occurred_at, event_id), data=_activity(activity)))
+
+    def _envelope(self, occurred_at: datetime | None, event_id: str | None) -> dict[str, Any]:
+        time = occurred_at or datetime.now(UTC)
+        return {"id": event_id or str(uuid4()), "source": self._source, "time": time}
+
+    def _addressed(self, event: CloudEvent | Mapping[str, Any]) -> tuple[str, bytes]:
+        if isinstance(event, CloudEvent):
+            # In a correction null is a value; elsewhere it says nothing.
+            body = event.model_dump_json(exclude_none=not isinstance(event, ProgressCorrected)).encode()
+            return self._keys.stream_for(partition_key(event.model_dump()["data"])), body
+        return self._keys.stream_for(partition_key(event.get("data"))), to_json(event)
+
+
+def _activity(members: Mapping[str, int | None]) -> LessonActivity:
+    return LessonActivity.model_validate(members)

@@ -1,0 +1,173 @@
+"""One member of the consumer group: reads entries, has them recorded, acknowledges them.
+
+It lives as long as its process (or thread). Every method that reads also records and acknowledges, in that order;
+one that raises leaves what it read pending and sets `interrupted`.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from redis import RedisError
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from worker.domain.entry import Entry, Reason
+from worker.services.ingest import ingest, set_aside
+from worker.services.outcome import Outcome
+from worker.services.redrive import apply_parked
+from worker.settings import Settings
+from worker.storage import schema
+from worker.stream import backlog, housekeeping, read
+from worker.stream.connection import Redis
+from worker.stream.keys import Keys
+from worker.stream.lease import Leases
+from worker.stream.trial import trial
+from worker.telemetry import get_logger
+
+log = get_logger(__name__)
+
+
+def _unique_name() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+
+
+@dataclass
+class Consumer:
+    """Its connections, its leases, and what it must remember from one drain to the next."""
+
+    settings: Settings
+    redis: Redis
+    engine: Engine
+    name: str = field(default_factory=_unique_name)
+    interrupted: bool = True
+    """Something failed since the last acknowledgement (or nothing was tried yet): recover before reading on."""
+
+    def __post_init__(self) -> None:
+        self.keys = Keys(self.settings.stream_key, self.settings.stream_partitions)
+        self.leases = Leases(self.redis, self.keys, self.name, self.settings.lease_seconds)
+        self._busy_streams = len(self.keys.streams)
+        self._cursors: dict[str, str] = {}
+        self._reclaim_at = 0.0
+        self._undelivered: dict[str, tuple[str, float]] = {}
+
+    def recover(self) -> None:
+        """Return when PostgreSQL is ours to write and nothing is pending on this consumer; else raise.
+
+        Asks PostgreSQL first: an entry read again and again while it is away would look like one that kills workers.
+        """
+        with self.engine.connect() as connection:
+            schema.check(connection)
+        read.create_groups(self.redis, self.keys.streams)
+        while entries := read.read_pending(self.redis, self.name, self.keys.streams, self.settings.batch_size):
+            self._record_again(entries)
+        self.interrupted = False
+
+    def reclaim(self, streams: Sequence[str]) -> None:
+        """Every few seconds, take over and record what has been pending too long on these streams, one page of each."""
+        if time.monotonic() < self._reclaim_at:
+            return
+        self._reclaim_at = time.monotonic() + self.settings.reclaim_interval_seconds
+        for stream in streams:
+            self._cursors[stream], entries = read.reclaim(
+                self.redis,
+                self.name,
+                stream,
+                self.settings.reclaim_idle_seconds,
+                self._cursors.get(stream, "0-0"),
+                self.settings.batch_size,
+            )
+            if self._cursors[stream] != "0-0":
+                self._reclaim_at = 0.0
+            if entries:
+                log.info("entries_reclaimed", consumer=self.name, stream=stream, entries=len(entries))
+                self._record_again(entries)
+
+    def read(self, streams: Sequence[str], block_seconds: float | None) -> int:
+        """Read and record what is new on these streams: at most about a batch, less when less waits; how many entries.
+
+        Redis counts per stream, so the share of each follows how many of them had something the last time.
+        """
+        share = max(1, self.settings.batch_size // max(1, min(self._busy_streams, len(streams))))
+        entries = read.read_new(self.redis, self.name, streams, share, block_seconds)
+        if entries:
+            self._busy_streams = len({entry.stream for entry in entries})
+        size = self.settings.batch_size
+        for start in range(0, len(entries), size):
+            self._record(entries[start : start + size])
+        return len(entries)
+
+    def leave(self) -> None:
+        """Leave the group where nothing is pending here, and close the connections. Redis may be away by then."""
+        try:
+            housekeeping.remove_consumer(self.redis, self.keys.streams, self.name)
+            self.redis.close()
+        except RedisError:
+            log.warning("consumer_left_behind", consumer=self.name)
+        self.engine.dispose()
+
+    def stalled_streams(self) -> list[str]:
+        """Streams not leased here whose unread entries nobody was given for a while: their holder is not reading.
+
+        Asked again and again, as each call sees only one moment. A long backlog that is being read is not stalled.
+        """
+        stalled, now = [], time.monotonic()
+        others = [stream for stream in self.keys.streams if stream not in self.leases.held]
+        for each in backlog.measure(self.redis, others):
+            if (each.oldest_unread_seconds or 0) < self.settings.stalled_seconds:
+                self._undelivered.pop(each.stream, None)
+                continue
+            last_delivered_id, since = self._undelivered.get(each.stream, ("", now))
+            if last_delivered_id != each.last_delivered_id:
+                self._undelivered[each.stream] = (each.last_delivered_id, now)
+            elif now - since >= self.settings.stalled_seconds:
+                stalled.append(each.stream)
+        return stalled
+
+    def _record_again(self, entries: Sequence[Entry]) -> None:
+        """Record entries that were delivered before; those delivered suspiciously often are tried one by one."""
+        counts = read.delivery_counts(self.redis, self.name, entries)
+        suspects = {entry for entry in entries if counts.get(entry, 0) > self.settings.suspect_deliveries}
+        self._record([entry for entry in entries if entry not in suspects])
+        for entry in entries:
+            if entry in suspects:
+                self._try_alone(entry)
+
+    def _try_alone(self, entry: Entry) -> None:
+        with trial(self.redis, self.keys.trial(entry.stream, entry.id)) as condemned:
+            if condemned:
+                self._condemn(entry, "workers died while they processed it alone")
+                return
+            try:
+                self._record([entry])
+            except (SQLAlchemyError, RedisError):
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it raises, it must not hold up its stream for ever
+                self._condemn(entry, f"{type(error).__name__}: {error}")
+
+    def _condemn(self, entry: Entry, detail: str) -> None:
+        log.error("entry_condemned", consumer=self.name, stream=entry.stream, entry=entry.id, detail=detail)
+        set_aside(self.engine, entry, Reason.CRASHES_WORKER, detail)
+        read.acknowledge(self.redis, [entry])
+
+    def _record(self, entries: Sequence[Entry]) -> None:
+        """Record, commit, acknowledge; then apply what was parked for the enrolments that are new."""
+        if not entries:
+            return
+        started = time.monotonic()
+        outcome = ingest(self.engine, entries)
+        read.acknowledge(self.redis, entries)
+        log.info(
+            "batch_recorded",
+            consumer=self.name,
+            entries=len(entries),
+            **outcome.counts,
+            seconds=round(time.monotonic() - started, 4),
+        )
+        if outcome.enrolled:
+            arrived = apply_parked(self.engine, outcome.enrolled)
+            if arrived != Outcome():
+                log.info("parked_events_applied", consumer=self.name, **arrived.counts)

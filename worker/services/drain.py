@@ -1,0 +1,152 @@
+"""Drain the streams for a while: lease partitions, read, share with whoever is idle, wait while a server is away.
+
+Leases and marks only spread the work. Whatever this loop does, an entry is acknowledged after its transaction committed
+and never before (`worker/services/consumer.py`).
+"""
+
+import random
+import time
+from typing import Protocol
+
+from redis import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from worker.errors import SchemaError
+from worker.services.consumer import Consumer
+from worker.storage.database import Failure, classify
+from worker.stream import housekeeping, read
+from worker.telemetry import get_logger
+
+log = get_logger(__name__)
+
+LEASE_CHECK_SECONDS = 1.0
+TRIM_SECONDS = 1.0
+QUIET_SECONDS = 2.0
+STOP_CHECK_SECONDS = 0.1
+
+
+class Host(Protocol):
+    """The process that a drain runs in."""
+
+    def ring(self) -> None:
+        """Ask for another drain somewhere; a failure to ask is harmless."""
+
+    def is_stopping(self) -> bool:
+        """Reading must stop at once."""
+
+    def beat(self) -> None:
+        """The drain is alive."""
+
+
+class Drain:
+    """One run of at most `seconds` over a consumer."""
+
+    def __init__(self, consumer: Consumer, host: Host, seconds: float) -> None:
+        self._consumer = consumer
+        self._host = host
+        self._ends_at = time.monotonic() + seconds
+        self._lease_check_at = 0.0
+        self._trim_at = 0.0
+        self._failures = 0
+        self._stalled: list[str] = []
+        self._busy_at = time.monotonic()
+
+    def run(self) -> None:
+        """Drain until the time is over, the host stops, or every stream is being read by others.
+
+        Rings before it lets go of its partitions, so that they are not left alone. Servers that are away raise nothing:
+        the drain waits for them.
+        """
+        leases = self._consumer.leases
+        ring = False
+        try:
+            while not self._is_over() and self._step():
+                self._host.beat()
+            ring = self._consumer.interrupted or (bool(leases.held) and not self._is_superfluous())
+        finally:
+            if ring:
+                self._host.ring()
+            self._let_go()
+
+    def _is_over(self) -> bool:
+        return self._host.is_stopping() or time.monotonic() >= self._ends_at
+
+    def _is_superfluous(self) -> bool:
+        """Nothing came for a while, and another holds the plain stream: one consumer waits, not several."""
+        quiet = time.monotonic() - self._busy_at >= QUIET_SECONDS
+        return quiet and self._consumer.keys.stream_key not in self._consumer.leases.held
+
+    def _step(self) -> bool:
+        """One round of reading; False when there is nothing for this drain to read."""
+        consumer = self._consumer
+        try:
+            if consumer.interrupted:
+                consumer.recover()
+            consumer.interrupted = True
+            going_on = self._read()
+            consumer.interrupted = False
+        except (SQLAlchemyError, RedisError, SchemaError) as error:
+            self._back_off(error)
+            return True
+        self._failures = 0
+        return going_on
+
+    def _read(self) -> bool:
+        consumer, leases = self._consumer, self._consumer.leases
+        leases.renew()
+        if time.monotonic() >= self._lease_check_at:
+            self._lease_free()
+        streams = leases.held + tuple(stream for stream in self._stalled if stream not in leases.held)
+        if not streams:
+            leases.want()
+            return False
+        if self._is_superfluous():
+            return False
+        consumer.reclaim(streams)
+        count = consumer.read(streams, block_seconds=None)
+        if count == 0:
+            self._lease_free()
+            if not leases.complete:
+                leases.want()
+            count = consumer.read(streams, block_seconds=consumer.settings.block_seconds)
+        if count:
+            self._busy_at = time.monotonic()
+        if count >= consumer.settings.batch_size // 2 and leases.wanted_by_another() and leases.release_half():
+            self._host.ring()
+        if time.monotonic() >= self._trim_at:
+            self._trim_at = time.monotonic() + TRIM_SECONDS
+            housekeeping.trim(consumer.redis, streams)
+        return True
+
+    def _lease_free(self) -> None:
+        leases = self._consumer.leases
+        leases.acquire_free()
+        self._lease_check_at = time.monotonic() + LEASE_CHECK_SECONDS
+        if not leases.complete:
+            self._stalled += [stream for stream in self._consumer.stalled_streams() if stream not in self._stalled]
+
+    def _back_off(self, error: Exception) -> None:
+        """Say what is wrong, let others have the partitions, and wait: longer each time, with jitter."""
+        consumer = self._consumer
+        wait = random.uniform(0.5, 1) * min(consumer.settings.backoff_seconds, 0.1 * 2**self._failures)  # noqa: S311
+        self._failures = min(self._failures + 1, 10)
+        detail = (str(getattr(error, "orig", error)).strip() or type(error).__name__).splitlines()[0]
+        log.error(_name(error), consumer=consumer.name, detail=detail, retry_in_seconds=round(wait, 2))
+        self._let_go()
+        until = time.monotonic() + wait
+        while time.monotonic() < until and not self._is_over():
+            self._host.beat()
+            time.sleep(STOP_CHECK_SECONDS)
+
+    def _let_go(self) -> None:
+        try:
+            self._consumer.leases.release()
+        except RedisError:
+            log.warning("leases_left_to_expire", consumer=self._consumer.name)
+
+
+def _name(error: Exception) -> str:
+    if read.is_missing_group(error):
+        return "group_missing"
+    needs_a_person = isinstance(error, SchemaError) or classify(error) is Failure.SCHEMA
+    return "reading_stopped" if needs_a_person else "server_away"
