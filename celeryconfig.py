@@ -3,9 +3,14 @@
 No event data goes through Celery (see `worker/tasks.py`), so a lost message costs a moment, never an event.
 """
 
+from worker.errors import ConfigurationError
 from worker.settings import get_settings
 
-_settings = get_settings()
+try:
+    _settings = get_settings().with_servers()
+except ConfigurationError as error:
+    # Celery would print a traceback of its own imports around any other exception.
+    raise SystemExit(f"Error: {error}") from None
 
 # ---- Where messages travel -------------------------------------------------------------------------------------------
 broker_url = _settings.broker_url or _settings.redis_url

@@ -4,6 +4,12 @@ Everything else that goes wrong is a defect and keeps its traceback. Imports not
 """
 
 
+def first_line(error: Exception) -> str:
+    """An error's reason in one line: that of the driver below SQLAlchemy, where there is one."""
+    reason = str(getattr(error, "orig", None) or error).strip()
+    return reason.splitlines()[0] if reason else type(error).__name__
+
+
 class ProgressError(Exception):
     """Base: the command line prints the message and exits 1, without a traceback."""
 

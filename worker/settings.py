@@ -6,7 +6,7 @@ but its errors.
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -71,6 +71,17 @@ class Settings(BaseSettings):
     )
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: JSON when not a terminal.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    def with_servers(self) -> Self:
+        """These settings. Raises ConfigurationError when they do not say where PostgreSQL and Redis are."""
+        missing = [name for name in ("DATABASE_URL", "REDIS_URL") if getattr(self, name.lower()) is None]
+        if missing:
+            raise ConfigurationError(
+                f"{' and '.join(missing)} not set. "
+                "Set DATABASE_URL to postgresql://user:password@host:port/name and REDIS_URL to redis://host:port/0, "
+                "or start `progress-worker up`."
+            )
+        return self
 
     @field_validator("database_url")
     @classmethod

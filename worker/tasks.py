@@ -16,10 +16,12 @@ from typing import Any
 from celery import Task
 from kombu.exceptions import OperationalError
 from redis import RedisError
+from sqlalchemy.exc import SQLAlchemyError
 
 from worker import process
 from worker.celery import app
 from worker.client import EventPublisher
+from worker.errors import first_line
 from worker.health import Heartbeat
 from worker.services.drain import Drain
 from worker.services.maintain import maintain as maintain_everything
@@ -72,8 +74,12 @@ def consume_events() -> None:
 def maintain() -> None:
     """Sweep parked events, remove dead consumers, trim. Overlapping runs are harmless; the next one catches up."""
     consumer = process.current_consumer()
-    done = maintain_everything(get_settings(), consumer.redis, consumer.engine)
-    log.info("maintained", **asdict(done))
+    try:
+        done = maintain_everything(get_settings(), consumer.redis, consumer.engine)
+    except (SQLAlchemyError, RedisError) as error:
+        log.warning("maintenance_postponed", detail=first_line(error))
+    else:
+        log.info("maintained", **asdict(done))
 
 
 @app.task(name="progress.lesson_viewed", bind=True, acks_late=True, reject_on_worker_lost=True, max_retries=None)

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
+from worker.errors import first_line
 from worker.services.outcome import Outcome
 from worker.storage.database import Failure, classify
 
@@ -24,7 +25,7 @@ def bisect(
     except DBAPIError as error:
         if classify(error) is not Failure.DATA:
             raise
-        reason = str(error.orig).strip().splitlines()[0] if len(items) == 1 else None
+        reason = first_line(error) if len(items) == 1 else None
     if reason is not None:
         return refuse(items[0], reason)
     middle = len(items) // 2

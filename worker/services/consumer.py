@@ -95,9 +95,7 @@ class Consumer:
         entries = read.read_new(self.redis, self.name, streams, share, block_seconds)
         if entries:
             self._busy_streams = len({entry.stream for entry in entries})
-        size = self.settings.batch_size
-        for start in range(0, len(entries), size):
-            self._record(entries[start : start + size])
+        self._record(entries)
         return len(entries)
 
     def leave(self) -> None:
@@ -154,9 +152,13 @@ class Consumer:
         read.acknowledge(self.redis, [entry])
 
     def _record(self, entries: Sequence[Entry]) -> None:
+        """Record the entries batch by batch."""
+        size = self.settings.batch_size
+        for start in range(0, len(entries), size):
+            self._record_batch(entries[start : start + size])
+
+    def _record_batch(self, entries: Sequence[Entry]) -> None:
         """Record, commit, acknowledge; then apply what was parked for the enrolments that are new."""
-        if not entries:
-            return
         started = time.monotonic()
         outcome = ingest(self.engine, entries)
         read.acknowledge(self.redis, entries)

@@ -11,7 +11,7 @@ from typing import Protocol
 from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from worker.errors import SchemaError
+from worker.errors import SchemaError, first_line
 from worker.services.consumer import Consumer
 from worker.storage.database import Failure, classify
 from worker.stream import housekeeping, read
@@ -130,8 +130,7 @@ class Drain:
         consumer = self._consumer
         wait = random.uniform(0.5, 1) * min(consumer.settings.backoff_seconds, 0.1 * 2**self._failures)  # noqa: S311
         self._failures = min(self._failures + 1, 10)
-        detail = (str(getattr(error, "orig", error)).strip() or type(error).__name__).splitlines()[0]
-        log.error(_name(error), consumer=consumer.name, detail=detail, retry_in_seconds=round(wait, 2))
+        log.error(_name(error), consumer=consumer.name, detail=first_line(error), retry_in_seconds=round(wait, 2))
         self._let_go()
         until = time.monotonic() + wait
         while time.monotonic() < until and not self._is_over():

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from worker.errors import ConfigurationError, SchemaError, ServerUnavailableError
+from worker.errors import ConfigurationError, SchemaError, ServerUnavailableError, first_line
 from worker.settings import Settings
 
 
@@ -77,8 +77,7 @@ def explained(settings: Settings) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", error)).strip().splitlines()
-        what = reason[0] if reason else type(error).__name__
+        what = first_line(error)
         if isinstance(error, DBAPIError) and classify(error) is Failure.SCHEMA:
             raise SchemaError(
                 f"PostgreSQL refuses: {what}. Run `progress-worker migrate` or check the role."
