@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     lock_timeout_seconds: Seconds = Field(10, description="PostgreSQL's lock_timeout.")
     connect_timeout_seconds: Seconds = Field(5, description="Wait for a connection to PostgreSQL or Redis.")
     socket_timeout_seconds: Seconds = Field(10, description="Silence after which a connection counts as cut.")
-    backoff_seconds: Seconds = Field(5, description="Longest wait between attempts while a server is away.")
+    backoff_seconds: Seconds = Field(2, description="Longest wait between attempts while a server is away.")
 
     runtime_directory: Path = Field(
         DEFAULT_DIRECTORY, description="Heartbeat files of this host's worker and consumers."
@@ -70,7 +70,7 @@ class Settings(BaseSettings):
         DEFAULT_SILENT_SECONDS, description="A draining consumer silent this long fails `health live`."
     )
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: JSON when not a terminal.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
 
     def with_servers(self) -> Self:
         """These settings. Raises ConfigurationError when they do not say where PostgreSQL and Redis are."""
@@ -113,7 +113,10 @@ def get_settings() -> Settings:
         ) from None
 
 
+def variable_name(field: str) -> str:
+    """The environment variable of a setting."""
+    return field.upper() if field in {"database_url", "redis_url"} else f"PROGRESS_{field.upper()}"
+
+
 def _sentence(location: tuple[int | str, ...], message: str) -> str:
-    name = str(location[0])
-    variable = name if name.isupper() else f"PROGRESS_{name.upper()}"
-    return f"{variable}: {message.removeprefix('Value error, ')}"
+    return f"{variable_name(str(location[0]).lower())}: {message.removeprefix('Value error, ')}"

@@ -1,0 +1,55 @@
+"""The documents say what is: every command and every setting in them exists, and every one that exists is in them."""
+
+import re
+from pathlib import Path
+
+import click
+
+from worker.cli.main import main
+from worker.settings import Settings, variable_name
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXT = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
+
+
+def _commands(group: click.Group, prefix: str = "") -> set[str]:
+    context = click.Context(group)
+    names = set()
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        names |= _commands(command, f"{prefix}{name} ") if isinstance(command, click.Group) else {f"{prefix}{name}"}
+    return names
+
+
+def test_every_command_in_the_documents_exists_and_every_command_is_documented() -> None:
+    commands = _commands(main)
+    mentioned = set()
+    for line in re.findall(r"progress-worker ([a-z][a-z -]*)", TEXT):
+        words = line.split()
+        mentioned |= {name for name in (" ".join(words[:2]), words[0]) if name in commands}
+        group = {name.split()[0] for name in commands}
+        assert words[0] in group, f"the documents mention `progress-worker {line.strip()}`"
+
+    assert mentioned == commands
+
+
+def test_every_setting_in_the_documents_exists_and_every_setting_is_documented() -> None:
+    settings = {variable_name(name) for name in Settings.model_fields}
+    mentioned = set(re.findall(r"\b(?:PROGRESS_[A-Z_]+[A-Z]|DATABASE_URL|REDIS_URL)\b", TEXT))
+
+    assert mentioned == settings
+
+
+def test_every_relative_link_in_the_documents_leads_somewhere() -> None:
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text(encoding="utf-8")):
+            assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_the_table_of_settings_gives_each_default_and_description() -> None:
+    for name, field in Settings.model_fields.items():
+        row = next(line for line in TEXT.splitlines() if line.startswith(f"| `{variable_name(name)}` |"))
+        assert row.endswith(f"| {field.description} |")
+        if name != "runtime_directory":
+            assert (f"| `{field.default}` |" in row) == (field.default is not None)
