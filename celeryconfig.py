@@ -24,7 +24,7 @@ broker_transport_options = {
     "health_check_interval": 5,
 }
 
-# ---- What messages may hold: JSON, nothing that could run code --------------------------------------------------------
+# ---- What messages may hold: JSON, nothing that could run code -------------------------------------------------------
 accept_content = ["json"]
 task_serializer = "json"
 result_serializer = "json"
