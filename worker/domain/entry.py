@@ -1,11 +1,12 @@
 """One stream entry as it was read, and the verdict on it: an event, or a rejection with its reason."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from pydantic import ValidationError
 
-from worker.domain.event import EVENT, MAX_EVENT_BYTES, MAX_OUTLINE_BYTES, CourseOutlined, Event
+from worker.domain.event import EVENT, MAX_EVENT_BYTES, MAX_OUTLINE_BYTES, CourseOutlined, Event, ProgressCorrected
 
 MAX_AHEAD_MILLISECONDS = 5 * 60 * 1000
 _MAX_DETAIL = 500
@@ -65,9 +66,17 @@ def parse(entry: Entry) -> Event:
         raise _rejection(error) from None
     if len(body) > MAX_EVENT_BYTES and not isinstance(event, CourseOutlined):
         raise Rejection(Reason.TOO_LARGE, f"{len(body)} bytes; at most {MAX_EVENT_BYTES} for {event.type}")
-    if event.time.timestamp() * 1000 > entry.milliseconds + MAX_AHEAD_MILLISECONDS:
-        raise Rejection(Reason.TIME_OUT_OF_RANGE, f"time: {event.time.isoformat()} is more than 5 minutes ahead")
+    latest = _latest_time(event)
+    if latest.timestamp() * 1000 > entry.milliseconds + MAX_AHEAD_MILLISECONDS:
+        raise Rejection(Reason.TIME_OUT_OF_RANGE, f"{latest.isoformat()} is more than 5 minutes ahead of its entry")
     return event
+
+
+def _latest_time(event: Event) -> datetime:
+    """Of the times an event carries; a correction's snapshot must not be ahead either, it would win every maximum."""
+    if isinstance(event, ProgressCorrected):
+        return max(filter(None, [event.time, event.data.last_viewed_at, event.data.completed_at]))
+    return event.time
 
 
 def _rejection(error: ValidationError) -> Rejection:
@@ -79,6 +88,6 @@ def _rejection(error: ValidationError) -> Rejection:
         return Rejection(Reason.INVALID_JSON, message)
     if kind == "union_tag_invalid":
         return Rejection(Reason.UNKNOWN_TYPE, f"type: {message}")
-    if place == "time" and kind == "greater_than_equal":
-        return Rejection(Reason.TIME_OUT_OF_RANGE, f"time: {message}")
+    if kind == "greater_than_equal" and place in {"time", "data.last_viewed_at", "data.completed_at"}:
+        return Rejection(Reason.TIME_OUT_OF_RANGE, f"{place}: {message}")
     return Rejection(Reason.INVALID_EVENT, f"{place}: {message}" if place else message)

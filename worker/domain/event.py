@@ -29,8 +29,9 @@ def _rfc3339(value: object) -> object:
 
 Id64 = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
 Id32 = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
-Time = Annotated[AwareDatetime, BeforeValidator(_rfc3339, json_schema_input_type=AwareDatetime)]
-EventTime = Annotated[Time, Field(ge=EARLIEST_TIME, description="When it happened; an offset is required.")]
+Time = Annotated[
+    AwareDatetime, Field(ge=EARLIEST_TIME), BeforeValidator(_rfc3339, json_schema_input_type=AwareDatetime)
+]
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 
 
@@ -97,7 +98,7 @@ class CloudEvent(_Model):
     specversion: Literal["1.0"] = "1.0"
     id: Annotated[str, Field(min_length=1)]
     source: Annotated[str, Field(min_length=1)]
-    time: EventTime
+    time: Annotated[Time, Field(description="When it happened; an offset is required.")]
 
     @property
     def event_id(self) -> str:
