@@ -88,6 +88,6 @@ def _rejection(error: ValidationError) -> Rejection:
         return Rejection(Reason.INVALID_JSON, message)
     if kind == "union_tag_invalid":
         return Rejection(Reason.UNKNOWN_TYPE, f"type: {message}")
-    if kind == "greater_than_equal" and place in {"time", "data.last_viewed_at", "data.completed_at"}:
+    if kind in {"greater_than_equal", "less_than"} and place in {"time", "data.last_viewed_at", "data.completed_at"}:
         return Rejection(Reason.TIME_OUT_OF_RANGE, f"{place}: {message}")
     return Rejection(Reason.INVALID_EVENT, f"{place}: {message}" if place else message)

@@ -8,7 +8,16 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import NAMESPACE_URL, uuid5
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from worker.domain.status import ProgressStatus
@@ -16,6 +25,8 @@ from worker.domain.status import ProgressStatus
 MAX_EVENT_BYTES = 64 * 1024
 MAX_OUTLINE_BYTES = 1024 * 1024
 EARLIEST_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST_TIME = datetime(9999, 1, 1, tzinfo=UTC)
+"""Out of reach for any clock; beyond it an offset could lead past the last year there is."""
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 
@@ -29,8 +40,17 @@ def _rfc3339(value: object) -> object:
 
 Id64 = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
 Id32 = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+
+
+def _utc(time: datetime) -> datetime:
+    return time.astimezone(UTC)
+
+
 Time = Annotated[
-    AwareDatetime, Field(ge=EARLIEST_TIME), BeforeValidator(_rfc3339, json_schema_input_type=AwareDatetime)
+    AwareDatetime,
+    Field(ge=EARLIEST_TIME, lt=LATEST_TIME),
+    BeforeValidator(_rfc3339, json_schema_input_type=AwareDatetime),
+    AfterValidator(_utc),
 ]
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 
