@@ -11,7 +11,7 @@ RUN pip wheel --quiet --no-deps --wheel-dir /wheels . \
 
 FROM python:3.13-slim
 
-# The home is what the beat's schedule file and the workers' heartbeat files need: a place to write.
+# A home of its own: the workers' heartbeat files and whatever Celery wants to leave need a place to write.
 RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/progress-worker worker
 COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH \
