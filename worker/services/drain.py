@@ -20,9 +20,13 @@ from worker.telemetry import get_logger
 log = get_logger(__name__)
 
 LEASE_CHECK_SECONDS = 1.0
+"""How often a busy consumer looks for streams that became free."""
 TRIM_SECONDS = 1.0
+"""How often it trims what it reads, so that a backlog gives its memory back while it is drained."""
 QUIET_SECONDS = 2.0
+"""Without an entry this long, one of several consumers is enough."""
 STOP_CHECK_SECONDS = 0.1
+"""How soon a consumer that waits for a server notices that it must stop."""
 
 
 class Host(Protocol):
@@ -60,8 +64,10 @@ class Drain:
         leases = self._consumer.leases
         ring = False
         try:
-            while not self._is_over() and self._step():
+            going_on = True
+            while going_on and not self._is_over():
                 self._host.beat()
+                going_on = self._step()
             ring = self._consumer.interrupted or (bool(leases.held) and not self._is_superfluous())
         finally:
             if ring:
@@ -128,7 +134,7 @@ class Drain:
     def _back_off(self, error: Exception) -> None:
         """Say what is wrong, let others have the partitions, and wait: longer each time, with jitter."""
         consumer = self._consumer
-        wait = random.uniform(0.5, 1) * min(consumer.settings.backoff_seconds, 0.1 * 2**self._failures)  # noqa: S311
+        wait = random.uniform(0.5, 1) * min(consumer.settings.backoff_seconds, 0.1 * 2**self._failures)  # noqa: S311 - jitter
         self._failures = min(self._failures + 1, 10)
         log.error(_name(error), consumer=consumer.name, detail=first_line(error), retry_in_seconds=round(wait, 2))
         self._let_go()

@@ -1,0 +1,68 @@
+"""How the system is: the streams, the tables, the servers. Reads only."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from worker.settings import Settings
+from worker.storage import dead_letter, schema, status
+from worker.storage.status import RowCount
+from worker.stream.advice import advise
+from worker.stream.backlog import Backlog, measure
+from worker.stream.connection import Redis
+from worker.stream.keys import Keys
+
+TABLES = ("user_course", "user_course_progress", "lesson_event", "course", "course_lesson", "dead_letter")
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One moment, or nearly: Redis and PostgreSQL are asked one after the other."""
+
+    streams: list[Backlog]
+    dead_letters: dict[str, int]
+    rows: dict[str, RowCount]
+    last_recorded_at: datetime | None
+    postgresql_version: str
+    redis_version: str
+    warnings: list[str]
+
+    @property
+    def lag(self) -> int:
+        """Entries that no consumer was given yet."""
+        return sum(each.lag for each in self.streams)
+
+    @property
+    def pending(self) -> int:
+        """Entries given to a consumer and not acknowledged yet."""
+        return sum(each.pending for each in self.streams)
+
+
+def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
+    """Ask both servers. Raises SchemaError without our tables, and the servers' own errors."""
+    streams = measure(redis, Keys(settings.stream_key, settings.stream_partitions).streams)
+    with engine.connect() as connection:
+        return Status(
+            streams=streams,
+            dead_letters=_letters(connection),
+            rows={name: status.count_rows(connection, name) for name in TABLES},
+            last_recorded_at=status.last_recorded_at(connection),
+            postgresql_version=status.server_version(connection),
+            redis_version=_redis_version(redis),
+            warnings=advise(redis),
+        )
+
+
+def _letters(connection: Connection) -> dict[str, int]:
+    schema.check(connection)
+    return dead_letter.count_letters(connection)
+
+
+def _redis_version(redis: Redis) -> str:
+    """Valkey answers with the Redis version it stands in for; its own is more telling."""
+    info: Any = redis.info("server")
+    if "valkey_version" in info:
+        return f"Valkey {info['valkey_version']}"
+    return f"Redis {info['redis_version']}"
