@@ -46,8 +46,12 @@ class Settings(BaseSettings):
     stream_partitions: int = Field(8, ge=1, le=64, description="Partitioned streams beside the plain one.")
     batch_size: int = Field(2_000, ge=1, le=10_000, description="Most events in one transaction.")
     slice_seconds: Seconds = Field(10, description="How long one consume task drains before it rings again.")
-    block_seconds: Seconds = Field(0.25, le=5, description="How long an idle consumer waits in one read.")
-    lease_seconds: Seconds = Field(15, ge=1, description="Life of a partition's lease without renewal.")
+    block_seconds: Annotated[float, Field(gt=0, le=5)] = Field(
+        0.25, description="How long an idle consumer waits in one read."
+    )
+    lease_seconds: Annotated[float, Field(ge=1, le=86_400)] = Field(
+        15, description="Life of a partition's lease without renewal."
+    )
     stalled_seconds: Seconds = Field(10, description="Unread this long without a delivery: read without the lease.")
     reclaim_idle_seconds: Seconds = Field(30, description="Pending this long: another consumer takes the entry over.")
     reclaim_interval_seconds: Seconds = Field(5, description="How often a consumer looks for such entries.")

@@ -11,7 +11,7 @@ from typing import Protocol
 from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from worker.errors import SchemaError, first_line
+from worker.errors import ProgressError, first_line
 from worker.services.consumer import Consumer
 from worker.storage.database import Failure, classify
 from worker.stream import housekeeping, read
@@ -91,7 +91,7 @@ class Drain:
             consumer.interrupted = True
             going_on = self._read()
             consumer.interrupted = False
-        except (SQLAlchemyError, RedisError, SchemaError) as error:
+        except (SQLAlchemyError, RedisError, ProgressError) as error:
             self._back_off(error)
             return True
         self._failures = 0
@@ -153,5 +153,5 @@ class Drain:
 def _name(error: Exception) -> str:
     if read.is_missing_group(error):
         return "group_missing"
-    needs_a_person = isinstance(error, SchemaError) or classify(error) is Failure.SCHEMA
+    needs_a_person = isinstance(error, ProgressError) or classify(error) is Failure.SCHEMA
     return "reading_stopped" if needs_a_person else "server_away"

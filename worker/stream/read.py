@@ -11,6 +11,7 @@ from typing import Any
 from redis import OutOfMemoryError, ResponseError
 
 from worker.domain.entry import Entry
+from worker.errors import ServerUnavailableError
 from worker.stream.connection import Redis
 from worker.stream.keys import FIELD, GROUP
 
@@ -21,13 +22,16 @@ Answer = Sequence[tuple[bytes, Sequence[tuple[bytes, Mapping[bytes, bytes]]]]]
 def create_groups(redis: Redis, streams: Iterable[str]) -> None:
     """Make the group wherever it is missing, from the first entry on, never from `$`: nothing waiting is skipped.
 
-    A full Redis refuses even where the group exists; whether it does, reading will tell.
+    A full Redis refuses even where the group exists, which is fine; raises ServerUnavailableError where it does not.
     """
     for stream in streams:
         try:
             redis.xgroup_create(stream, GROUP, id="0", mkstream=True)
-        except OutOfMemoryError:
-            return
+        except OutOfMemoryError as error:
+            if not _has_group(redis, stream):
+                raise ServerUnavailableError(
+                    f"Redis is full and the stream {stream} has no consumer group yet: raise its maxmemory a little."
+                ) from error
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
@@ -92,6 +96,11 @@ def acknowledge(redis: Redis, entries: Iterable[Entry]) -> None:
     for stream, its in _by_stream(entries):
         pipeline.xack(stream, GROUP, *(entry.id for entry in its))
     pipeline.execute()
+
+
+def _has_group(redis: Redis, stream: str) -> bool:
+    groups: Any = redis.xinfo_groups(stream) if redis.exists(stream) else ()
+    return any(group["name"] == GROUP.encode() for group in groups)
 
 
 def _by_stream(entries: Iterable[Entry]) -> Iterable[tuple[str, list[Entry]]]:
