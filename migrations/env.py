@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 from worker.settings import get_settings
 from worker.storage import database
 from worker.storage.models import Base
+from worker.storage.schema import VERSION_TABLE
 
 ADVISORY_LOCK = 7_305_112_019
 """Any constant; two migrations of one database wait for each other on it."""
@@ -18,17 +19,24 @@ ADVISORY_LOCK = 7_305_112_019
 def run(connection: Connection) -> None:
     """Apply the revisions in one transaction under the lock, with a bounded wait for any table lock."""
     context.configure(
-        connection=connection, target_metadata=Base.metadata, compare_type=True, compare_server_default=True
+        connection=connection,
+        target_metadata=Base.metadata,
+        version_table=VERSION_TABLE,
+        compare_type=True,
+        compare_server_default=True,
     )
     with context.begin_transaction():
-        connection.execute(text("SET LOCAL lock_timeout = '5s'"))
         connection.execute(text("SET LOCAL statement_timeout = '15min'"))
+        connection.execute(text("SET LOCAL lock_timeout = '15min'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        connection.execute(text("SET LOCAL lock_timeout = '5s'"))
         context.run_migrations()
 
 
 if context.is_offline_mode():
-    context.configure(dialect_name="postgresql", target_metadata=Base.metadata, literal_binds=True)
+    context.configure(
+        dialect_name="postgresql", target_metadata=Base.metadata, version_table=VERSION_TABLE, literal_binds=True
+    )
     with context.begin_transaction():
         context.run_migrations()
 elif (given := context.config.attributes.get("connection")) is not None:

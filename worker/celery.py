@@ -6,6 +6,7 @@ from celery import Celery, signals
 
 from worker import health, process
 from worker.settings import get_settings
+from worker.stream import advice
 from worker.telemetry import configure_logging, get_logger
 
 app = Celery("worker")
@@ -23,7 +24,9 @@ def _set_up_logging(**_: Any) -> None:
 @signals.worker_ready.connect
 def _start(**_: Any) -> None:
     """Ring once, so that the worker goes to work also while no beat runs."""
-    health.worker_started(get_settings().runtime_directory)
+    settings = get_settings()
+    health.worker_started(settings.runtime_directory)
+    advice.warn(settings)
     app.send_task("progress.consume_events", expires=60, retry=False)
 
 
@@ -41,6 +44,7 @@ def _stopped(**_: Any) -> None:
 @signals.worker_process_init.connect
 def _after_fork(**_: Any) -> None:
     process.forget_consumers()
+    health.Heartbeat(get_settings().runtime_directory).end()  # of an earlier process with the same id
 
 
 @signals.worker_process_shutdown.connect

@@ -52,11 +52,14 @@ class EventPublisher:
 
     def publish_many(self, events: Iterable[CloudEvent | Mapping[str, Any]]) -> int:
         """Append the events in order, pipelined; how many. After an error an unknown part of them is there."""
-        addressed = (self._addressed(event) for event in events)
-        count = 0
-        while chunk := list(islice(addressed, PIPELINE)):
-            count += publish.append_many(self._redis, chunk)
-        return count
+        return self._append(self._addressed(event) for event in events)
+
+    def publish_raw(self, bodies: Iterable[tuple[int | None, bytes]]) -> int:
+        """Append (partition key, JSON bytes) pairs in order, byte for byte, otherwise like `publish_many`.
+
+        The key is what `partition_key` says of the event's data.
+        """
+        return self._append((self._keys.stream_for(key), body) for key, body in bodies)
 
     def lesson_viewed(
         self, *, occurred_at: datetime | None = None, event_id: str | None = None, **activity: int | None
@@ -72,6 +75,12 @@ class EventPublisher:
     ) -> str:
         """Publish that a learner completed a lesson; otherwise like `lesson_viewed`."""
         return self.publish(LessonCompleted(**self._envelope(occurred_at, event_id), data=_activity(activity)))
+
+    def _append(self, addressed: Iterable[tuple[str, bytes]]) -> int:
+        addressed, count = iter(addressed), 0
+        while chunk := list(islice(addressed, PIPELINE)):
+            count += publish.append_many(self._redis, chunk)
+        return count
 
     def _envelope(self, occurred_at: datetime | None, event_id: str | None) -> dict[str, Any]:
         time = occurred_at or datetime.now(UTC)

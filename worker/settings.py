@@ -30,14 +30,18 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None,
         validation_alias=_plain("DATABASE_URL"),
+        repr=False,
         description="PostgreSQL 14 or later: postgresql://user:password@host:port/name.",
     )
     redis_url: str | None = Field(
         None,
         validation_alias=_plain("REDIS_URL"),
+        repr=False,
         description="Redis 7 or Valkey 8 or later, holding the event streams: redis://host:port/0.",
     )
-    broker_url: str | None = Field(None, description="Celery's broker, when it is another server than REDIS_URL.")
+    broker_url: str | None = Field(
+        None, repr=False, description="Celery's broker, when it is another server than REDIS_URL."
+    )
 
     queue: str = Field("progress", min_length=1, description="Celery queue of every task without one of its own.")
     consume_queue: str | None = Field(None, description="Celery queue of the doorbell task; default: the queue above.")

@@ -13,6 +13,9 @@ _SHARED: tuple[Any, ...] = (
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 )
 
+_WITHOUT_LOCALS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+"""Local variables hold credentials and learners' data."""
+
 _CHATTY = ("celery.app.trace", "celery.beat", "celery.worker.request", "celery.worker.strategy", "alembic")
 """They say several lines for each task message; ours say one for each batch."""
 
@@ -21,9 +24,9 @@ def configure_logging(log_format: Literal["auto", "json", "console"], level: str
     """Send every logger of the process, libraries included, to standard error in one form. Idempotent."""
     as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
     closing: list[Any] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        [structlog.processors.ExceptionRenderer(_WITHOUT_LOCALS), structlog.processors.JSONRenderer()]
         if as_json
-        else [structlog.dev.ConsoleRenderer()]
+        else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

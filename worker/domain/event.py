@@ -55,6 +55,13 @@ Time = Annotated[
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 
 
+def _utc_if_absent(name: object) -> object:
+    return "UTC" if name is None else name
+
+
+Timezone = Annotated[Text, BeforeValidator(_utc_if_absent, json_schema_input_type=str | None)]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -77,7 +84,7 @@ class Enrollment(_Model):
     user_course_id: Id64
     user_id: Id64
     course_id: Id64
-    timezone: Text | None = Field(None, description="IANA name, for days and hours in the analytics; default UTC.")
+    timezone: Timezone = Field("UTC", description="IANA name, for days and hours in the analytics; null means UTC.")
 
 
 class OutlineLesson(_Model):

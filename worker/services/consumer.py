@@ -7,7 +7,7 @@ one that raises leaves what it read pending and sets `interrupted`.
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from worker.domain.entry import Entry, Reason
 from worker.services.ingest import ingest, set_aside
 from worker.services.outcome import Outcome
+from worker.services.portion import Appetite, portions
 from worker.services.redrive import apply_parked
 from worker.settings import Settings
 from worker.storage import schema
@@ -29,6 +30,10 @@ from worker.stream.trial import trial
 from worker.telemetry import get_logger
 
 log = get_logger(__name__)
+
+
+class ReadingStopped(Exception):  # noqa: N818 - not an error
+    """Reading must stop before everything delivered was recorded; the rest stays pending, for others to take over."""
 
 
 def _unique_name() -> str:
@@ -45,10 +50,13 @@ class Consumer:
     name: str = field(default_factory=_unique_name)
     interrupted: bool = True
     """Something failed since the last acknowledgement (or nothing was tried yet): recover before reading on."""
+    pulse: Callable[[], bool] = lambda: True
+    """Called between transactions, to keep the leases and give a sign of life; False when reading must stop."""
 
     def __post_init__(self) -> None:
         self.keys = Keys(self.settings.stream_key, self.settings.stream_partitions)
         self.leases = Leases(self.redis, self.keys, self.name, self.settings.lease_seconds)
+        self._appetite = Appetite(self.settings.batch_size)
         self._busy_streams = len(self.keys.streams)
         self._cursors: dict[str, str] = {}
         self._reclaim_at = 0.0
@@ -62,7 +70,7 @@ class Consumer:
         with self.engine.connect() as connection:
             schema.check(connection)
         read.create_groups(self.redis, self.keys.streams)
-        while entries := read.read_pending(self.redis, self.name, self.keys.streams, self.settings.batch_size):
+        while entries := read.read_pending(self.redis, self.name, self.keys.streams, self._share(self.keys.streams)):
             self._record_again(entries)
         self.interrupted = False
 
@@ -78,7 +86,7 @@ class Consumer:
                 stream,
                 self.settings.reclaim_idle_seconds,
                 self._cursors.get(stream, "0-0"),
-                self.settings.batch_size,
+                self._appetite.entries,
             )
             if self._cursors[stream] != "0-0":
                 self._reclaim_at = 0.0
@@ -91,10 +99,10 @@ class Consumer:
 
         Redis counts per stream, so the share of each follows how many of them had something the last time.
         """
-        share = max(1, self.settings.batch_size // max(1, min(self._busy_streams, len(streams))))
-        entries = read.read_new(self.redis, self.name, streams, share, block_seconds)
+        entries = read.read_new(self.redis, self.name, streams, self._share(streams), block_seconds)
         if entries:
             self._busy_streams = len({entry.stream for entry in entries})
+            self._appetite.digest(entries)
         self._record(entries)
         return len(entries)
 
@@ -125,13 +133,19 @@ class Consumer:
                 stalled.append(each.stream)
         return stalled
 
+    def _share(self, streams: Sequence[str]) -> int:
+        return max(1, self._appetite.entries // max(1, min(self._busy_streams, len(streams))))
+
     def _record_again(self, entries: Sequence[Entry]) -> None:
         """Record entries that were delivered before; those delivered suspiciously often are tried one by one."""
+        self._appetite.digest(entries)
         counts = read.delivery_counts(self.redis, self.name, entries)
         suspects = {entry for entry in entries if counts.get(entry, 0) > self.settings.suspect_deliveries}
         self._record([entry for entry in entries if entry not in suspects])
         for entry in entries:
             if entry in suspects:
+                if not self.pulse():
+                    raise ReadingStopped
                 self._try_alone(entry)
 
     def _try_alone(self, entry: Entry) -> None:
@@ -152,10 +166,10 @@ class Consumer:
         read.acknowledge(self.redis, [entry])
 
     def _record(self, entries: Sequence[Entry]) -> None:
-        """Record the entries batch by batch."""
-        size = self.settings.batch_size
-        for start in range(0, len(entries), size):
-            self._record_batch(entries[start : start + size])
+        """Record the entries batch by batch; all of them, also when reading must stop: they are few."""
+        for batch in portions(entries, self.settings.batch_size):
+            self.pulse()
+            self._record_batch(batch)
 
     def _record_batch(self, entries: Sequence[Entry]) -> None:
         """Record, commit, acknowledge; then apply what was parked for the enrolments that are new."""
@@ -170,6 +184,6 @@ class Consumer:
             seconds=round(time.monotonic() - started, 4),
         )
         if outcome.enrolled:
-            arrived = apply_parked(self.engine, outcome.enrolled)
+            arrived = apply_parked(self.engine, outcome.enrolled, self.pulse)
             if arrived != Outcome():
                 log.info("parked_events_applied", consumer=self.name, **arrived.counts)

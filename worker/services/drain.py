@@ -12,7 +12,7 @@ from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from worker.errors import ProgressError, first_line
-from worker.services.consumer import Consumer
+from worker.services.consumer import Consumer, ReadingStopped
 from worker.storage.database import Failure, classify
 from worker.stream import housekeeping, read
 from worker.telemetry import get_logger
@@ -54,6 +54,7 @@ class Drain:
         self._failures = 0
         self._stalled: list[str] = []
         self._busy_at = time.monotonic()
+        consumer.pulse = self._pulse
 
     def run(self) -> None:
         """Drain until the time is over, the host stops, or every stream is being read by others.
@@ -74,6 +75,11 @@ class Drain:
                 self._host.ring()
             self._let_go()
 
+    def _pulse(self) -> bool:
+        self._host.beat()
+        self._consumer.leases.renew()
+        return not self._host.is_stopping()
+
     def _is_over(self) -> bool:
         return self._host.is_stopping() or time.monotonic() >= self._ends_at
 
@@ -91,6 +97,8 @@ class Drain:
             consumer.interrupted = True
             going_on = self._read()
             consumer.interrupted = False
+        except ReadingStopped:
+            return False
         except (SQLAlchemyError, RedisError, ProgressError) as error:
             self._back_off(error)
             return True
@@ -144,6 +152,7 @@ class Drain:
             time.sleep(STOP_CHECK_SECONDS)
 
     def _let_go(self) -> None:
+        self._lease_check_at = 0.0
         try:
             self._consumer.leases.release()
         except RedisError:

@@ -1,6 +1,6 @@
 """Apply dead letters again: those whose enrolment has arrived, or those a person chose after a fix."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Engine
 
@@ -36,10 +36,11 @@ def redrive(engine: Engine, letter_ids: Sequence[int]) -> Outcome:
     return bisect(letter_ids, work, refuse) if letter_ids else Outcome()
 
 
-def apply_parked(engine: Engine, user_course_ids: Sequence[int]) -> Outcome:
-    """Apply what waits for these enrolments, in bounded transactions.
+def apply_parked(engine: Engine, user_course_ids: Sequence[int], go_on: Callable[[], bool] = lambda: True) -> Outcome:
+    """Apply what waits for these enrolments, in bounded transactions, asking in between whether to go on.
 
-    Safe at any time and on several workers at once; letters of an enrolment that does not exist stay.
+    Safe at any time and on several workers at once; letters of an enrolment that does not exist stay, and so does what
+    is left when it stops: the next sweep finds it.
     """
     total = Outcome()
     ids: list[int] = []
@@ -47,7 +48,7 @@ def apply_parked(engine: Engine, user_course_ids: Sequence[int]) -> Outcome:
         with engine.connect() as connection:
             ids = dead_letter.parked_letters(connection, user_course_ids, max(ids, default=0), PAGE)
         total += redrive(engine, ids)
-        if len(ids) < PAGE:
+        if len(ids) < PAGE or not go_on():
             break
     return total
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from enum import Enum, auto
 from urllib.parse import urlsplit
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from worker.errors import ConfigurationError, SchemaError, ServerUnavailableError, first_line
@@ -23,20 +23,22 @@ def connect(settings: Settings, *, application_name: str = "progress-worker") ->
             "DATABASE_URL is not set. Set it to postgresql://user:password@host:port/name, "
             "or start `progress-worker up`."
         )
-    milliseconds = {
+    url = make_url(settings.database_url)
+    timeouts = {
         "statement_timeout": settings.statement_timeout_seconds,
         "lock_timeout": settings.lock_timeout_seconds,
         "idle_in_transaction_session_timeout": settings.statement_timeout_seconds,
     }
+    options = [f"-c {name}={int(seconds * 1000)}" for name, seconds in timeouts.items()]
     return create_engine(
-        settings.database_url,
+        url,
         pool_size=1,
         max_overflow=4,
         pool_use_lifo=True,
         connect_args={
             "application_name": application_name,
             "connect_timeout": max(2, int(settings.connect_timeout_seconds)),
-            "options": " ".join(f"-c {name}={int(seconds * 1000)}" for name, seconds in milliseconds.items()),
+            "options": " ".join([*options, str(url.query.get("options", ""))]),
             "prepare_threshold": None,
             "keepalives_idle": int(settings.socket_timeout_seconds),
             "keepalives_interval": 2,
@@ -57,7 +59,7 @@ class Failure(Enum):
     """The database is not ours to write: missing tables, missing rights, read-only. A person must act."""
 
 
-_DATA_STATES = ("22", "23", "54")
+_DATA_STATES = ("21", "22", "23", "44", "54", "P0")
 _SCHEMA_STATES = ("42", "3D", "3F", "28", "0A", "25006")
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, text
 
 from worker.domain.entry import Entry, Reason, Rejection
+from worker.domain.event import MAX_OUTLINE_BYTES
 
 _PUT = text("""
     INSERT INTO dead_letter AS known (stream, entry_id, reason, detail, user_course_id, body)
@@ -21,7 +22,8 @@ _PUT = text("""
 
 _TAKE = text("""
     SELECT id, stream, entry_id, body FROM dead_letter
-    WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR UPDATE SKIP LOCKED
+    WHERE id = ANY(CAST(:ids AS bigint[])) AND coalesce(octet_length(body), 0) <= :most_bytes
+    ORDER BY id FOR UPDATE SKIP LOCKED
 """)
 
 _SELECT = "SELECT id, stream, entry_id, reason, detail, user_course_id, body, created_at FROM dead_letter"
@@ -101,9 +103,9 @@ def put_letters(connection: Connection, letters: Iterable[Letter]) -> None:
 def take_letters(connection: Connection, ids: Sequence[int]) -> dict[Entry, int]:
     """Lock these letters for this transaction; their entries in the order of their ids, with those ids.
 
-    Those that another transaction holds are left out.
+    Those that another transaction holds are left out, and those too large for any event.
     """
-    rows = connection.execute(_TAKE, {"ids": list(ids)})
+    rows = connection.execute(_TAKE, {"ids": list(ids), "most_bytes": MAX_OUTLINE_BYTES})
     return {Entry(stream, entry_id, body): letter_id for letter_id, stream, entry_id, body in rows}
 
 

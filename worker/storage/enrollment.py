@@ -14,6 +14,7 @@ from worker.domain.progress import keep_latest
 
 _INSERT = text("""
     INSERT INTO user_course (id, user_id, course_id, timezone, enrolled_at, enrolled_event_id)
+    OVERRIDING SYSTEM VALUE -- an LMS's own table may generate its ids
     SELECT (e->>0)::bigint, (e->>1)::bigint, (e->>2)::bigint, e->>3, (e->>4)::timestamptz, (e->>5)::uuid
     FROM jsonb_array_elements(CAST(:enrollments AS jsonb)) AS given (e)
     ORDER BY 1

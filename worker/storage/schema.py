@@ -4,13 +4,18 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, column, select, table, text
 from sqlalchemy.exc import ProgrammingError
 
 from worker.errors import SchemaError
 
 REVISIONS = ("b32e785910da", "c41f9b0d7e52", "d8a26c3f1b94")
 """Every migration, oldest first; a test holds it against the folder. A revision not listed is newer than this code."""
+
+VERSION_TABLE = "progress_alembic_version"
+"""A name of our own: the LMS may keep its Alembic history in the same schema."""
+
+_VERSIONS = select(column("version_num")).select_from(table(VERSION_TABLE))
 
 _PACKAGE = Path(__file__).parents[1]
 _LOCATIONS = (_PACKAGE / "migrations", _PACKAGE.parent / "migrations")
@@ -35,7 +40,7 @@ def check(connection: Connection) -> None:
     if connection.scalar(text("SHOW transaction_read_only")) == "on":
         raise SchemaError("The database is read-only: a standby, or default_transaction_read_only is on.")
     try:
-        found = set(connection.scalars(text("SELECT version_num FROM alembic_version")))
+        found = set(connection.scalars(_VERSIONS))
     except ProgrammingError as error:
         raise SchemaError("The database has no tables of ours. Run `progress-worker migrate`.") from error
     if not found or found & set(REVISIONS[:-1]):

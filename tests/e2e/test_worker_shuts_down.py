@@ -1,0 +1,82 @@
+"""SIGTERM: reading stops at once, the exit is clean and soon, and nothing is left behind."""
+
+import pytest
+
+from tests.support import oulad
+from tests.support.load import Load
+from tests.support.system import System
+from tests.support.wait import wait_until
+from tests.support.worker_process import CeleryProcess, pid_of
+
+LIMIT_SECONDS = 10
+
+
+def pool(worker: CeleryProcess) -> set[int]:
+    return {process.pid for process in worker.pool_processes()}
+
+
+def consumers_of(system: System, pids: set[int]) -> set[str]:
+    return {consumer for consumer in system.consumers() if pid_of(consumer) in pids}
+
+
+@pytest.mark.parametrize("slice_seconds", [2, 10])
+def test_an_idle_worker_exits_at_once_and_leaves_the_group(system: System, slice_seconds: float) -> None:
+    worker = system.start_worker(2, slice_seconds=slice_seconds)
+    beat = system.start_beat()
+    wait_until(system.consumers, 20, what="a consumer in the group")
+    status, seconds = worker.stop()
+    assert status == 0
+    assert seconds < LIMIT_SECONDS
+    assert system.consumers() == set()
+    assert all(system.holder(stream) is None for stream in system.keys.streams)
+    assert beat.stop()[0] == 0
+
+
+def test_one_of_two_workers_leaves_under_load_with_nothing_pending(system: System) -> None:
+    lines = oulad.generate(10_000, learners=40)
+    workers = [system.start_worker(2, batch_size=200, reclaim_idle_seconds=600) for _ in range(2)]
+    system.start_beat()
+    with Load(system.settings, lines, pause_seconds=0.04) as load:
+        for share, number in ((0.1, 0), (0.5, 1)):
+            load.wait_for(share)
+            leaver = workers[number]
+            leaver.wait_for_line("batch_recorded")
+            pids = pool(leaver)
+            assert consumers_of(system, pids)
+            status, seconds = leaver.stop()
+            assert status == 0, leaver.tail()
+            assert seconds < LIMIT_SECONDS
+            assert not {consumer for consumer in system.pending() if pid_of(consumer) in pids}
+            assert consumers_of(system, pids) == set()
+            assert load.published < len(lines), "the load had ended"
+            workers[number] = system.start_worker(2, batch_size=200, reclaim_idle_seconds=600)
+    system.assert_exact(oulad.parse(lines))
+
+
+def test_reading_stops_with_the_signal_although_a_backlog_waits(system: System) -> None:
+    lines = oulad.generate(40_000, learners=40)
+    system.publish_bodies(lines)
+    worker = system.start_worker(2, batch_size=200, slice_seconds=60)
+    worker.wait_for_line("batch_recorded", count=5)
+    status, seconds = worker.stop()
+    assert status == 0
+    assert seconds < LIMIT_SECONDS
+    assert system.unread() > 0, "it drained everything: nothing was tested"
+    assert system.pending() == {}
+    assert system.consumers() == set()
+    system.start_worker(2)
+    system.assert_exact(oulad.parse(lines))
+
+
+def test_a_worker_that_waits_for_a_lock_still_exits_in_time_and_its_batch_comes_again(system: System) -> None:
+    lines = oulad.generate(300)
+    worker = system.start_worker(2, lock_timeout_seconds=3)
+    system.start_beat()
+    with system.locked("LOCK TABLE lesson_event IN SHARE MODE"):
+        system.publish_bodies(lines)
+        system.wait_for_blocked_batch()
+        status, seconds = worker.stop()
+        assert status == 0
+        assert seconds < LIMIT_SECONDS
+    system.start_worker(2)
+    system.assert_exact(oulad.parse(lines))

@@ -1,0 +1,114 @@
+"""An LMS that already speaks Celery sends `progress.lesson_viewed` and `progress.lesson_completed`."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from celery import Celery
+
+from tests.support.events import at, completed, enrolled, viewed
+from tests.support.own_servers import OwnServers, own_servers
+from tests.support.system import System
+from tests.support.tables import rows
+from tests.support.wait import wait_until
+from worker.domain.event import CloudEvent
+from worker.settings import Settings
+from worker.stream import connection
+
+
+@pytest.fixture
+def lms(system: System) -> Iterator[Celery]:
+    """The LMS's own Celery application: it knows the broker, the queue and the task's name."""
+    app = Celery(broker=system.settings.redis_url)
+    app.conf.task_default_queue = system.settings.queue
+    yield app
+    app.close()
+
+
+def test_a_task_becomes_an_event_whose_identity_is_the_tasks(system: System, lms: Celery) -> None:
+    system.start_worker(2)
+    system.start_beat()
+    known = [enrolled(1)]
+    system.publish(known)
+    activity = {"user_course_id": 1, "topic_id": 2, "lesson_id": 3}
+    before = datetime.now(UTC)
+    plain = lms.send_task("progress.lesson_viewed", kwargs=activity)
+    wait_until(lambda: system.recorded() == 1, what="the row")
+    ((identity, occurred_at),) = rows(system.engine, "SELECT event_id, occurred_at FROM lesson_event")
+    assert identity == UUID(plain.id)
+    assert before <= occurred_at <= datetime.now(UTC)
+    said = {**activity, "section_id": 4, "duration_seconds": 60, "occurred_at": at(9).isoformat(), "event_id": "e-9"}
+    for _ in range(3):
+        lms.send_task("progress.lesson_completed", kwargs=said)
+    lms.send_task("progress.lesson_viewed", kwargs=activity | {"event_id": str(UUID(int=7)), "occurred_at": "garbage"})
+    wait_until(lambda: system.letters() == {"invalid_event": 1}, what="the dead letter")
+    expected: list[CloudEvent] = [
+        *known,
+        viewed(1, 2, 3, id=plain.id, source="celery", time=occurred_at),
+        completed(1, 2, 3, seconds=9, section_id=4, duration_seconds=60, id="e-9", source="celery"),
+    ]
+    wait_until(lambda: system.recorded() == 2, what="the completion")
+    system.assert_exact(expected, rejected={"invalid_event": 1})
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {},
+        {"user_course_id": 1, "topic_id": 2},
+        {"user_course_id": "one", "topic_id": 2, "lesson_id": 3},
+        {"user_course_id": 1, "topic_id": 2, "lesson_id": 3, "duration_seconds": -1},
+        {"user_course_id": 1, "topic_id": 2, "lesson_id": 3, "event_id": 5},
+        {"user_course_id": -1, "topic_id": 2, "lesson_id": 3, "occurred_at": "2025-07-14T10:30:00Z"},
+        {"user_course_id": 1, "topic_id": 2, "lesson_id": 3, "occurred_at": None},
+    ],
+    ids=["none", "one missing", "not a number", "negative time", "id not a string", "negative id", "no time"],
+)
+def test_wrong_members_end_in_dead_letter_where_they_can_be_seen(
+    system: System, lms: Celery, members: dict[str, object]
+) -> None:
+    lms.send_task("progress.lesson_viewed", kwargs=members)
+    system.start_worker(1, slice_seconds=0.5)
+    system.start_beat()
+    wait_until(system.letters, what="the dead letter")
+    assert system.letters() == {"invalid_event": 1}
+
+
+@pytest.fixture
+def second_redis() -> Iterator[OwnServers]:
+    """A Redis for the streams alone."""
+    with own_servers() as servers:
+        yield servers
+
+
+def test_a_task_that_meets_a_full_redis_is_retried_and_keeps_its_time(
+    settings: Settings, lms: Celery, second_redis: OwnServers, tmp_path: Path
+) -> None:
+    settings = settings.model_copy(update={"redis_url": second_redis.redis_url, "broker_url": settings.redis_url})
+    redis = connection.connect(settings)
+    system = System(settings, redis, tmp_path)
+    try:
+        known = [enrolled(1)]
+        system.publish(known)
+        system.start_worker(2, slice_seconds=1)
+        system.start_beat()
+        system.assert_exact(known)
+        redis.config_set("maxmemory", 1)
+        sent = lms.send_task("progress.lesson_viewed", kwargs={"user_course_id": 1, "topic_id": 2, "lesson_id": 3})
+
+        def refusals() -> int:
+            return int(redis.info("commandstats").get("cmdstat_xadd", {}).get("rejected_calls", 0))
+
+        wait_until(lambda: refusals() >= 2, 20, "a second attempt")
+        freed = datetime.now(UTC)
+        redis.config_set("maxmemory", 0)
+        wait_until(lambda: system.recorded() == 1, 20, "the row")
+        ((identity, occurred_at),) = rows(system.engine, "SELECT event_id, occurred_at FROM lesson_event")
+        assert identity == UUID(sent.id)
+        assert occurred_at < freed
+        system.assert_exact([*known, viewed(1, 2, 3, id=sent.id, source="celery", time=occurred_at)])
+    finally:
+        system.close()
+        redis.close()

@@ -1,0 +1,77 @@
+"""Redis is killed and comes back with its append-only file, is emptied, cuts every connection, loses the group."""
+
+from tests.support import oulad
+from tests.support.events import enrolled, viewed
+from tests.support.load import Load
+from tests.support.own_servers import OwnServers
+from tests.support.system import System
+from tests.support.wait import wait_until
+from worker.domain.event import CloudEvent
+
+
+def test_killed_and_restarted_under_load_it_has_every_acknowledged_event(
+    own_redis_system: System, own_servers: OwnServers
+) -> None:
+    system = own_redis_system
+    lines = oulad.generate(8_000, learners=40)
+    worker, beat = system.start_worker(2, batch_size=200), system.start_beat()
+    with Load(system.settings, lines) as load:
+        for share in (0.2, 0.5):
+            load.wait_for(share)
+            wait_until(lambda: worker.lines("batch_recorded"), what="a worker at work")
+            own_servers.kill_valkey()
+            own_servers.start_valkey()
+    system.assert_exact(oulad.parse(lines), seconds=60)
+    assert load.errors, "the publisher noticed nothing"
+    assert worker.is_running()
+    assert beat.is_running()
+    later: list[CloudEvent] = [enrolled(900), viewed(900, 1, 1)]
+    system.publish(later)
+    system.assert_exact([*oulad.parse(lines), *later])
+    assert len(worker.lines()) < 5_000, "the log is flooded"
+
+
+def test_emptied_it_serves_on_and_the_group_comes_back_at_the_beginning(own_redis_system: System) -> None:
+    system = own_redis_system
+    lines = oulad.generate(1_000)
+    worker = system.start_worker(2)
+    system.start_beat()
+    system.publish_bodies(lines[:500])
+    system.assert_exact(oulad.parse(lines[:500]))
+    pipeline = system.redis.pipeline(transaction=True)
+    pipeline.flushall()
+    for line in lines[500:]:  # before anyone can make the group again: a group at `$` would miss these
+        pipeline.xadd(system.settings.stream_key, {"event": line})
+    pipeline.execute()
+    system.assert_exact(oulad.parse(lines))
+    assert worker.lines("group_missing")
+
+
+def test_a_destroyed_group_comes_back_and_repeats_what_is_there_without_effect(system: System) -> None:
+    lines = oulad.generate(600)
+    worker = system.start_worker(2)
+    system.start_beat()
+    system.publish_bodies(lines[:300])
+    system.assert_exact(oulad.parse(lines[:300]))
+    for stream in system.keys.streams:
+        system.redis.xgroup_destroy(stream, "progress")
+    system.publish_bodies(lines[300:])
+    worker.wait_for_line("group_missing")
+    system.assert_exact(oulad.parse(lines))
+
+
+def test_with_every_connection_cut_again_and_again_the_rows_are_exact(own_redis_system: System) -> None:
+    system = own_redis_system
+    lines = oulad.generate(6_000, learners=40)
+    worker = system.start_worker(2, batch_size=200, reclaim_idle_seconds=600)  # replies lost come from the own list
+    system.start_beat()
+    cut = []
+    with Load(system.settings, lines) as load:
+        wait_until(lambda: worker.lines("batch_recorded"), what="a worker at work")
+        for share in (0.1, 0.3, 0.5, 0.7, 0.9):
+            load.wait_for(share)
+            wait_until(lambda: len(system.redis.client_list(_type="normal")) >= 5, what="connections to cut")
+            cut.append(system.redis.client_kill_filter(_type="normal", skipme=True))
+    system.assert_exact(oulad.parse(lines))
+    assert min(cut) >= 3
+    assert worker.lines("server_away")

@@ -1,0 +1,133 @@
+"""An entry that kills or breaks whoever processes it is set aside, alone, and nothing else is."""
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from tests.support.events import enrolled, viewed
+from tests.support.model import assert_tables_equal_model
+from tests.support.streams import add, deliver, pending
+from tests.support.tables import rows
+from worker.domain.entry import Entry, parse
+from worker.domain.event import Event
+from worker.services import ingest as ingest_module
+from worker.services.consumer import Consumer
+from worker.settings import Settings
+from worker.stream import read
+from worker.stream.connection import Redis
+
+POISON = b"poison"
+REASONS = "SELECT reason, count(*) FROM dead_letter GROUP BY reason"
+
+
+@pytest.fixture
+def stream(redis: Redis, settings: Settings) -> str:
+    read.create_groups(redis, [settings.stream_key])
+    return settings.stream_key
+
+
+@pytest.fixture
+def broken_parser(monkeypatch: pytest.MonkeyPatch) -> list[Entry]:
+    """The poison makes our own code raise what nobody expects; the entries it was tried on."""
+    tried: list[Entry] = []
+
+    def raising(entry: Entry) -> Event:
+        if entry.body == POISON:
+            tried.append(entry)
+            raise RuntimeError("nobody expects this")
+        return parse(entry)
+
+    monkeypatch.setattr(ingest_module, "parse", raising)
+    return tried
+
+
+def test_an_unexpected_error_sets_a_suspect_aside_and_its_neighbours_are_applied(
+    consumer: Consumer, redis: Redis, engine: Engine, stream: str, broken_parser: list[Entry]
+) -> None:
+    events: list[Event] = [enrolled(), viewed()]
+    added = add(redis, stream, [events[0], POISON, events[1]])
+    deliver(redis, stream, consumer.name, added, times=5)
+    consumer.recover()
+    assert len(broken_parser) == 1
+    assert pending(redis, stream) == {}
+    assert_tables_equal_model(engine, events, rejected={"crashes_worker": 1})
+    ((detail, body),) = rows(engine, "SELECT detail, body FROM dead_letter")
+    assert "nobody expects this" in detail
+    assert bytes(body) == POISON
+
+
+def test_up_to_five_deliveries_an_unexpected_error_is_raised_and_nothing_set_aside(
+    consumer: Consumer, redis: Redis, engine: Engine, stream: str, broken_parser: list[Entry]
+) -> None:
+    deliver(redis, stream, consumer.name, add(redis, stream, [POISON]), times=4)
+    with pytest.raises(RuntimeError):
+        consumer.recover()
+    assert rows(engine, REASONS) == []
+    assert [times for _, times in pending(redis, stream).values()] == [5]
+    consumer.recover()
+    assert rows(engine, REASONS) == [("crashes_worker", 1)]
+    assert len(broken_parser) == 2
+
+
+def test_many_deliveries_alone_condemn_nothing(consumer: Consumer, redis: Redis, engine: Engine, stream: str) -> None:
+    events: list[Event] = [enrolled(), viewed(), viewed(1, 1, 2)]
+    deliver(redis, stream, consumer.name, add(redis, stream, events), times=1_000)
+    consumer.recover()
+    assert_tables_equal_model(engine, events)
+    assert list(redis.scan_iter(f"{stream}:trial:*")) == []
+
+
+def test_three_marks_left_behind_condemn_without_another_try(
+    consumer: Consumer, redis: Redis, engine: Engine, stream: str, broken_parser: list[Entry]
+) -> None:
+    events: list[Event] = [enrolled()]
+    added = add(redis, stream, [*events, POISON])
+    deliver(redis, stream, consumer.name, added, times=9)
+    redis.set(consumer.keys.trial(stream, added[1]), 3)
+    consumer.recover()
+    assert broken_parser == []
+    assert_tables_equal_model(engine, events, rejected={"crashes_worker": 1})
+    assert list(redis.scan_iter(f"{stream}:trial:*")) == []
+
+
+def test_a_few_marks_of_deaths_leave_a_good_entry_its_chance(
+    consumer: Consumer, redis: Redis, engine: Engine, stream: str
+) -> None:
+    events: list[Event] = [enrolled()]
+    added = add(redis, stream, events)
+    deliver(redis, stream, consumer.name, added, times=9)
+    redis.set(consumer.keys.trial(stream, added[0]), 2)
+    consumer.recover()
+    assert_tables_equal_model(engine, events)
+
+
+def test_a_database_error_in_a_trial_is_no_mark_and_no_verdict(
+    consumer: Consumer, redis: Redis, engine: Engine, stream: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[Event] = [enrolled()]
+    deliver(redis, stream, consumer.name, add(redis, stream, events), times=9)
+
+    def away(*_: object) -> None:
+        raise OperationalError("SELECT 1", {}, Exception("server closed the connection"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest_module, "record", away)
+        for _ in range(5):
+            with pytest.raises(OperationalError):
+                consumer.recover()
+    assert list(redis.scan_iter(f"{stream}:trial:*")) == []
+    assert rows(engine, REASONS) == []
+    consumer.recover()
+    assert_tables_equal_model(engine, events)
+
+
+def test_a_suspect_taken_over_from_the_dead_is_tried_alone_too(
+    consumer: Consumer, redis: Redis, engine: Engine, stream: str, broken_parser: list[Entry]
+) -> None:
+    events: list[Event] = [enrolled(), viewed()]
+    consumer.recover()
+    deliver(redis, stream, "dead", add(redis, stream, [*events, POISON]), times=5)
+    consumer.reclaim([stream])
+    assert len(broken_parser) == 1
+    assert_tables_equal_model(engine, events, rejected={"crashes_worker": 1})
+    assert pending(redis, stream) == {}

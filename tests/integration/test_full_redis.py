@@ -1,0 +1,133 @@
+"""A full Redis refuses publishers and goes on being read, acknowledged, trimmed and drained to the end."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis as redis_module
+from sqlalchemy import Engine
+
+from tests.support.events import enrolled, viewed
+from tests.support.hosts import RecordingHost
+from tests.support.model import assert_tables_equal_model
+from tests.support.streams import add, deliver, full, length, pending
+from worker.client import EventPublisher
+from worker.domain.event import Event
+from worker.embedded import default_directory
+from worker.embedded.valkey import Valkey
+from worker.errors import ServerUnavailableError
+from worker.services.consumer import Consumer
+from worker.services.drain import Drain
+from worker.settings import Settings
+from worker.storage import database
+from worker.stream import connection, housekeeping, read
+from worker.stream.connection import Redis
+from worker.stream.keys import Keys
+from worker.stream.lease import Leases
+from worker.stream.trial import trial
+
+
+@pytest.fixture(scope="module")
+def own_url() -> Iterator[str]:
+    """A Valkey of this module's own, whose limits may be turned."""
+    directory = Path(tempfile.mkdtemp(dir=default_directory("test")))
+    valkey = Valkey(directory, None)
+    valkey.start()
+    yield valkey.url
+    valkey.ask_to_stop()
+    valkey.wait_stopped()
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def full_settings(settings: Settings, own_url: str) -> Settings:
+    return settings.model_copy(update={"redis_url": own_url})
+
+
+@pytest.fixture
+def own(full_settings: Settings) -> Iterator[Redis]:
+    """A client of the module's own Valkey."""
+    client = connection.connect(full_settings)
+    yield client
+    client.flushall()
+    client.close()
+
+
+@pytest.fixture
+def full_consumer(full_settings: Settings) -> Iterator[Consumer]:
+    consumer = Consumer(full_settings, connection.connect(full_settings), database.connect(full_settings))
+    yield consumer
+    consumer.leave()
+
+
+def test_the_publisher_gets_the_error(own: Redis, full_settings: Settings) -> None:
+    publisher = EventPublisher(settings=full_settings)
+    publisher.publish(viewed())
+    with full(own):
+        with pytest.raises(redis_module.OutOfMemoryError):
+            publisher.publish(viewed())
+        with pytest.raises(redis_module.OutOfMemoryError):
+            publisher.publish_many([viewed(), viewed()])
+    publisher._redis.close()
+
+
+def test_a_full_redis_is_drained_and_trimmed_to_the_end(
+    own: Redis, full_consumer: Consumer, engine: Engine, full_settings: Settings
+) -> None:
+    events: list[Event] = [enrolled(1), *(viewed(1, 1, n, seconds=n) for n in range(1, 200))]
+    read.create_groups(own, full_consumer.keys.streams)
+    publisher = EventPublisher(settings=full_settings)
+    publisher.publish_many(events)
+    publisher._redis.close()
+    with full(own):
+        Drain(full_consumer, RecordingHost(), 1).run()
+        assert_tables_equal_model(engine, events)
+        assert [length(own, stream) for stream in full_consumer.keys.streams] == [0] * 9
+
+
+def test_reading_acknowledging_and_removing_consumers_go_on(own: Redis, full_settings: Settings) -> None:
+    stream = full_settings.stream_key
+    read.create_groups(own, [stream])
+    add(own, stream, [b"1", b"2"])
+    with full(own):
+        read.acknowledge(own, read.read_new(own, "one", [stream], 1, None))
+        assert len(pending(own, stream)) == 0
+        assert housekeeping.trim(own, [stream]) == 1
+        assert housekeeping.remove_consumer(own, [stream], "one") == {"one"}
+        read.create_groups(own, [stream])
+        with pytest.raises(ServerUnavailableError, match="no consumer group yet"):
+            read.create_groups(own, [stream, "another"])
+
+
+def test_leases_that_cannot_be_recorded_hold_nobody_up(own: Redis, full_settings: Settings) -> None:
+    keys = Keys(full_settings.stream_key, 3)
+    one = Leases(own, keys, "one", 60)
+    with full(own):
+        one.acquire_free()
+        assert one.complete
+        one.renew()
+        one.want()
+        assert one.complete
+        one.release()
+    assert own.keys("*lease*") == []
+
+
+def test_a_trial_without_room_for_its_mark_condemns_nobody(own: Redis) -> None:
+    with full(own), trial(own, "test-mark") as condemned:
+        assert not condemned
+    assert own.get("test-mark") is None
+
+
+def test_a_suspect_is_processed_without_a_mark(
+    own: Redis, full_consumer: Consumer, engine: Engine, full_settings: Settings
+) -> None:
+    events: list[Event] = [enrolled(1), viewed(1)]
+    read.create_groups(own, full_consumer.keys.streams)
+    added = add(own, full_settings.stream_key, events)
+    deliver(own, full_settings.stream_key, full_consumer.name, added, times=9)
+    with full(own):
+        full_consumer.recover()
+    assert_tables_equal_model(engine, events)
+    assert pending(own, full_settings.stream_key) == {}

@@ -1,0 +1,135 @@
+"""Leases: one holder each, gone with their holder, and never a stranger's."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.wait import wait_until
+from worker.settings import Settings
+from worker.stream.connection import Redis
+from worker.stream.keys import Keys
+from worker.stream.lease import Leases
+
+Make = Callable[..., Leases]
+
+
+@pytest.fixture
+def keys(settings: Settings) -> Keys:
+    return Keys(settings.stream_key, 3)
+
+
+@pytest.fixture
+def make(redis: Redis, keys: Keys) -> Make:
+    """The leases of a consumer of that name."""
+
+    def leases(consumer: str, seconds: float = 60) -> Leases:
+        return Leases(redis, keys, consumer, seconds)
+
+    return leases
+
+
+def test_all_streams_are_free_at_first(make: Make, keys: Keys) -> None:
+    one = make("one")
+    assert not one.complete
+    one.acquire_free()
+    assert one.complete
+    assert one.held == keys.streams
+
+
+def test_a_stream_has_one_holder(make: Make) -> None:
+    one, two = make("one"), make("two")
+    one.acquire_free()
+    two.acquire_free()
+    assert two.held == ()
+
+
+def test_what_is_given_back_another_takes(make: Make, keys: Keys) -> None:
+    one, two = make("one"), make("two")
+    one.acquire_free()
+    one.release([keys.streams[1]])
+    two.acquire_free()
+    assert two.held == (keys.streams[1],)
+    assert keys.streams[1] not in one.held
+    one.release()
+    two.acquire_free()
+    assert two.complete
+
+
+def test_half_is_rounded_down(make: Make) -> None:
+    one = make("one")
+    one.acquire_free()
+    assert one.release_half()
+    assert len(one.held) == 2
+    assert one.release_half()
+    assert not one.release_half()
+    assert len(one.held) == 1
+
+
+def test_a_lease_expires_with_its_silent_holder(make: Make) -> None:
+    make("dead", seconds=0.05).acquire_free()
+    two = make("two")
+
+    def taken() -> bool:
+        two.acquire_free()
+        return two.complete
+
+    wait_until(taken, what="expiry")
+
+
+def test_a_lease_renewed_in_time_does_not_expire(make: Make, redis: Redis, keys: Keys) -> None:
+    one = make("one", seconds=60)
+    one.acquire_free()
+    lease = keys.lease(keys.streams[0])
+    redis.pexpire(lease, 1_000)
+    one.renew()
+    assert redis.pttl(lease) > 50_000
+
+
+def test_renewing_takes_back_a_key_that_is_gone(make: Make, redis: Redis, keys: Keys) -> None:
+    one, two = make("one"), make("two")
+    one.acquire_free()
+    redis.delete(keys.lease(keys.streams[0]))
+    one.renew()
+    two.acquire_free()
+    assert one.complete
+    assert two.held == ()
+    assert 0 < redis.pttl(keys.lease(keys.streams[0])) <= 60_000
+
+
+def test_renewing_forgets_what_another_took(make: Make, redis: Redis, keys: Keys) -> None:
+    one, two = make("one"), make("two")
+    one.acquire_free()
+    redis.delete(keys.lease(keys.streams[2]))
+    two.acquire_free()
+    one.renew()
+    assert one.held == keys.streams[:2] + keys.streams[3:]
+    assert two.held == (keys.streams[2],)
+
+
+def test_releasing_never_touches_anothers_lease(make: Make, redis: Redis, keys: Keys) -> None:
+    one, two = make("one"), make("two")
+    one.acquire_free()
+    redis.delete(*(keys.lease(stream) for stream in keys.streams))
+    two.acquire_free()
+    one.release()
+    assert redis.get(keys.lease(keys.streams[0])) == b"two"
+
+
+def test_a_mark_of_another_is_answered_once(make: Make) -> None:
+    one, two, three = make("one"), make("two"), make("three")
+    assert not one.wanted_by_another()
+    three.want()
+    assert one.wanted_by_another()
+    assert not two.wanted_by_another()
+
+
+def test_the_own_mark_is_no_call(make: Make) -> None:
+    one, two = make("one"), make("two")
+    one.want()
+    assert not one.wanted_by_another()
+    assert two.wanted_by_another()
+
+
+def test_a_mark_is_short_lived(make: Make, redis: Redis, keys: Keys) -> None:
+    make("one").want()
+    assert 0 < redis.ttl(keys.wanted) <= 2

@@ -1,0 +1,180 @@
+"""Migrations: up, down and up again; a `user_course` that an LMS owns is completed and given back as it was."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, NullPool, create_engine, inspect
+
+from tests.support.databases import clone_database, drop_database
+from tests.support.events import completed, enrolled, entries, viewed
+from tests.support.model import assert_tables_equal_model
+from tests.support.tables import TABLES, execute, insert_as_lms, rows
+from worker.domain.event import Event
+from worker.embedded import Servers
+from worker.services.ingest import ingest
+from worker.storage import models, schema
+
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+LMS_TABLE = """
+    CREATE TABLE user_course (
+        id serial PRIMARY KEY, user_id int NOT NULL, course_id int NOT NULL, grade text DEFAULT 'A',
+        created_at timestamp
+    )
+"""
+COLUMNS = """
+    SELECT column_name, data_type, is_nullable, column_default FROM information_schema.columns
+    WHERE table_schema = 'public' AND table_name = :table ORDER BY ordinal_position
+"""
+
+
+@pytest.fixture
+def empty(servers: Servers) -> Iterator[Engine]:
+    """A database without any table."""
+    name, url = clone_database(servers.database_url, None)
+    engine = create_engine(url, poolclass=NullPool)
+    yield engine
+    engine.dispose()
+    drop_database(servers.database_url, name)
+
+
+def downgrade(engine: Engine, revision: str = "base") -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+
+
+def tables(engine: Engine) -> set[str]:
+    return set(inspect(engine).get_table_names()) - {schema.VERSION_TABLE}
+
+
+def shape(engine: Engine) -> dict[str, object]:
+    """Columns, constraints and indexes of every table, and the types."""
+    found: dict[str, object] = {table: rows(engine, COLUMNS, table=table) for table in sorted(tables(engine))}
+    found["constraints"] = rows(
+        engine,
+        """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+           WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2""",
+    )
+    found["indexes"] = rows(engine, "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1")
+    found["enums"] = rows(engine, "SELECT enumtypid::regtype::text, enumlabel FROM pg_enum ORDER BY 1, enumsortorder")
+    found["options"] = rows(engine, "SELECT relname, reloptions FROM pg_class WHERE reloptions IS NOT NULL ORDER BY 1")
+    return found
+
+
+def test_up_down_and_up_again_leads_to_the_same(empty: Engine) -> None:
+    assert schema.migrate(empty) == schema.REVISIONS[-1]
+    first = shape(empty)
+    assert tables(empty) >= set(TABLES)
+    downgrade(empty)
+    assert tables(empty) == set()
+    assert rows(empty, "SELECT typname FROM pg_type WHERE typtype = 'e'") == []
+    schema.migrate(empty)
+    assert shape(empty) == first
+
+
+def test_every_migration_can_be_taken_back_alone(empty: Engine) -> None:
+    schema.migrate(empty)
+    whole = shape(empty)
+    for _ in schema.REVISIONS:
+        downgrade(empty, "-1")
+    assert tables(empty) == set()
+    schema.migrate(empty)
+    assert shape(empty) == whole
+
+
+def test_migrating_again_changes_nothing(empty: Engine) -> None:
+    schema.migrate(empty)
+    before = shape(empty)
+    schema.migrate(empty)
+    assert shape(empty) == before
+
+
+def test_two_migrations_at_once_wait_for_each_other(empty: Engine) -> None:
+    code = """
+import sys
+from sqlalchemy import create_engine
+from worker.storage import schema
+schema.migrate(create_engine(sys.argv[1]))
+"""
+    command_line = [sys.executable, "-c", code, empty.url.render_as_string(hide_password=False)]
+    processes = [
+        subprocess.Popen(command_line, cwd=MIGRATIONS.parent, stderr=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    answers = [(process.communicate(timeout=30)[1], process.returncode) for process in processes]
+    assert answers == [("", 0)] * 3
+    assert tables(empty) >= set(TABLES)
+
+
+def test_the_tables_are_those_of_the_models(empty: Engine) -> None:
+    schema.migrate(empty)
+    assert tables(empty) == set(models.Base.metadata.tables)
+    for name, table in models.Base.metadata.tables.items():
+        assert {column["name"] for column in inspect(empty).get_columns(name)} == set(table.columns.keys())
+
+
+def test_the_revisions_listed_are_those_of_the_folder() -> None:
+    script = ScriptDirectory(str(MIGRATIONS))
+    in_folder = [revision.revision for revision in script.walk_revisions()]
+    assert tuple(reversed(in_folder)) == schema.REVISIONS
+    assert (MIGRATIONS / "versions" / "b32e785910da_add_user_course_progress_table.py").exists()
+
+
+def test_a_table_of_the_lms_is_completed_and_its_rows_stay(empty: Engine) -> None:
+    execute(empty, LMS_TABLE, "INSERT INTO user_course (user_id, course_id, grade) VALUES (70, 30, 'B')")
+    schema.migrate(empty)
+    assert rows(empty, "SELECT id, user_id, course_id, grade FROM user_course") == [(1, 70, 30, "B")]
+    columns = {row[0] for row in rows(empty, COLUMNS, table="user_course")}
+    assert columns >= {"current_topic", "current_lesson", "current_section", "created_at", "updated_at", "grade"}
+
+
+def test_an_lms_goes_on_inserting_as_before(empty: Engine) -> None:
+    execute(empty, LMS_TABLE)
+    schema.migrate(empty)
+    execute(empty, "INSERT INTO user_course (user_id, course_id) VALUES (70, 30)")
+    assert rows(empty, "SELECT id, current_topic FROM user_course") == [(1, None)]
+
+
+def test_a_table_of_ours_takes_an_insert_of_three_columns(empty: Engine) -> None:
+    schema.migrate(empty)
+    insert_as_lms(empty, 1)
+    assert rows(empty, "SELECT created_at IS NOT NULL, updated_at IS NOT NULL FROM user_course") == [(True, True)]
+
+
+def test_events_work_on_a_table_of_the_lms(empty: Engine) -> None:
+    execute(empty, LMS_TABLE)
+    schema.migrate(empty)
+    execute(empty, "INSERT INTO user_course (user_id, course_id) VALUES (70, 30)")
+    events: list[Event] = [viewed(1, section_id=2), completed(1, 1, 2), enrolled(2), viewed(2), viewed(3)]
+    ingest(empty, entries(events))
+    assert_tables_equal_model(empty, events, lms_rows={1: (70, 30)})
+
+
+def test_taking_the_migrations_back_leaves_the_lms_its_table_as_it_was(empty: Engine) -> None:
+    execute(empty, LMS_TABLE, "INSERT INTO user_course (user_id, course_id) VALUES (70, 30)")
+    before = rows(empty, COLUMNS, table="user_course")
+    schema.migrate(empty)
+    downgrade(empty)
+    assert tables(empty) == {"user_course"}
+    assert rows(empty, COLUMNS, table="user_course") == before
+    assert rows(empty, "SELECT id, user_id, grade FROM user_course") == [(1, 70, "A")]
+    schema.migrate(empty)
+    assert tables(empty) >= set(TABLES)
+
+
+@pytest.mark.parametrize("missing", ["user_id", "course_id", "id"])
+def test_a_table_without_what_we_need_is_refused_and_left_as_it_was(empty: Engine, missing: str) -> None:
+    columns = [f"{name} int" for name in ("id", "user_id", "course_id", "other") if name != missing]
+    execute(empty, f"CREATE TABLE user_course ({', '.join(columns)})")
+    with pytest.raises(Exception, match=f"user_course has no column {missing}") as caught:
+        schema.migrate(empty)
+    assert type(caught.value).__name__ in {"RuntimeError", "SchemaError"}
+    assert tables(empty) == {"user_course"}
+    assert len(rows(empty, COLUMNS, table="user_course")) == 3

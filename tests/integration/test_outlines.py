@@ -1,0 +1,62 @@
+"""Outlines: the latest one is live, whole and in order."""
+
+from sqlalchemy import Engine
+
+from tests.support.events import enrolled, entries, outlined, viewed
+from tests.support.model import assert_tables_equal_model
+from tests.support.tables import rows, snapshot
+from worker.services.ingest import ingest
+
+LOW, HIGH = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"
+LESSONS = "SELECT topic_id, lesson_id, title FROM course_lesson ORDER BY ordinal"
+FIRST = outlined(lessons=[(1, 1, "One"), (1, 2, "Two"), (2, 1, "Three")], seconds=1)
+SECOND = outlined(lessons=[(2, 1, "Three"), (1, 1, "Uno"), (9, 9)], seconds=2)
+
+
+def test_an_outline_is_kept_in_its_order(engine: Engine) -> None:
+    ingest(engine, entries([SECOND]))
+    assert rows(engine, LESSONS) == [(2, 1, "Three"), (1, 1, "Uno"), (9, 9, None)]
+
+
+def test_a_later_outline_replaces_the_whole_of_the_earlier(engine: Engine) -> None:
+    ingest(engine, entries([FIRST]))
+    ingest(engine, entries([SECOND]))
+    assert_tables_equal_model(engine, [FIRST, SECOND])
+
+
+def test_an_earlier_outline_that_comes_late_changes_nothing(engine: Engine) -> None:
+    ingest(engine, entries([SECOND]))
+    before = snapshot(engine)
+    ingest(engine, entries([FIRST]))
+    assert snapshot(engine) == before
+
+
+def test_of_two_in_one_batch_the_later_is_live(engine: Engine) -> None:
+    ingest(engine, entries([SECOND, FIRST]))
+    assert_tables_equal_model(engine, [SECOND, FIRST])
+
+
+def test_at_the_same_moment_the_higher_identity_is_live(engine: Engine) -> None:
+    low, high = outlined(lessons=[(1, 1)], id=LOW), outlined(lessons=[(2, 2)], id=HIGH)
+    for event in (high, low):
+        ingest(engine, entries([event]))
+    assert rows(engine, LESSONS) == [(2, 2, None)]
+
+
+def test_an_outline_may_become_empty_and_the_course_stays(engine: Engine) -> None:
+    ingest(engine, entries([FIRST]))
+    ingest(engine, entries([outlined(seconds=9)]))
+    assert rows(engine, LESSONS) == []
+    assert rows(engine, "SELECT id FROM course") == [(3,)]
+
+
+def test_the_version_rises_with_each_outline_that_takes_effect(engine: Engine) -> None:
+    for event in (FIRST, FIRST, SECOND, FIRST):
+        ingest(engine, entries([event]))
+    assert rows(engine, "SELECT version FROM course") == [(2,)]
+
+
+def test_lessons_that_left_the_outline_keep_their_progress(engine: Engine) -> None:
+    ingest(engine, entries([enrolled(), FIRST, viewed(1, 1, 2)]))
+    ingest(engine, entries([SECOND]))
+    assert rows(engine, "SELECT topic_id, lesson_id FROM user_course_progress") == [(1, 2)]

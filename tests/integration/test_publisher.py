@@ -1,0 +1,119 @@
+"""Publishing: to the right partition, and what is read back is what was published."""
+
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from redis import ConnectionError as RedisConnectionError
+from sqlalchemy import Engine
+
+from tests.support.events import as_json, at, completed, corrected, enrolled, outlined, viewed
+from tests.support.model import assert_tables_equal_model
+from worker.client import PIPELINE, EventPublisher
+from worker.domain.entry import Entry, parse
+from worker.domain.event import CloudEvent, Event, LessonCompleted, LessonViewed
+from worker.services.consumer import Consumer
+from worker.settings import Settings
+from worker.stream.connection import Redis
+
+LARGE = 2**63 - 1
+
+
+@pytest.fixture
+def publisher(settings: Settings, redis: Redis) -> Iterator[EventPublisher]:
+    assert redis.ping()
+    publisher = EventPublisher(settings=settings, source="/test")
+    yield publisher
+    publisher._redis.close()
+
+
+def published(redis: Redis, stream: str) -> list[Event]:
+    """The events of the stream, as a consumer reads them."""
+    found: Any = redis.xrange(stream)
+    return [parse(Entry(stream, entry_id.decode(), fields[b"event"])) for entry_id, fields in found]
+
+
+@pytest.mark.parametrize(
+    ("event", "partition"),
+    [
+        (viewed(1), 1),
+        (viewed(8), 0),
+        (completed(LARGE, section_id=2, duration_seconds=0), LARGE % 8),
+        (enrolled(17, course_id=3), 1),
+        (outlined(11, [(1, 1, "Größe"), (1, 2)]), 3),
+        (outlined(11, []), 3),
+        (corrected(10, last_viewed_at=at(1), status="in_progress"), 2),
+        (corrected(10), 2),
+    ],
+)
+def test_an_event_comes_back_equal_from_its_partition(
+    publisher: EventPublisher, redis: Redis, settings: Settings, event: CloudEvent, partition: int
+) -> None:
+    stream = f"{settings.stream_key}:{partition}"
+    publisher.publish(event)
+    publisher.publish(as_json(event))
+    publisher.publish_many([event, as_json(event)])
+    assert published(redis, stream) == [event] * 4
+    assert [key.decode() for key in redis.scan_iter(f"{settings.stream_key}*")] == [stream]
+
+
+def test_a_mapping_that_names_no_partition_goes_to_the_plain_stream(
+    publisher: EventPublisher, redis: Redis, settings: Settings
+) -> None:
+    for strange in ({}, {"data": None}, {"data": {"user_course_id": "1"}}, {"data": [1]}):
+        publisher.publish(strange)
+    assert redis.xlen(settings.stream_key) == 4
+
+
+def test_publishing_returns_the_entry_id(publisher: EventPublisher, redis: Redis, settings: Settings) -> None:
+    entry_id = publisher.publish(viewed(1))
+    assert redis.xrange(f"{settings.stream_key}:1", entry_id, entry_id)
+
+
+@pytest.mark.parametrize("count", [0, 1, PIPELINE, PIPELINE + 1])
+def test_many_events_arrive_in_order(publisher: EventPublisher, redis: Redis, settings: Settings, count: int) -> None:
+    assert publisher.publish_many(viewed(1, 1, n) for n in range(1, count + 1)) == count
+    found = published(redis, f"{settings.stream_key}:1")
+    assert [event.data.lesson_id for event in found if isinstance(event, LessonViewed)] == list(range(1, count + 1))
+
+
+def test_the_short_forms_make_whole_events(publisher: EventPublisher, redis: Redis, settings: Settings) -> None:
+    publisher.lesson_viewed(user_course_id=1, topic_id=2, lesson_id=3, occurred_at=at(0), event_id="e-1")
+    publisher.lesson_completed(user_course_id=1, topic_id=2, lesson_id=3, section_id=4, duration_seconds=5)
+    first, second = published(redis, f"{settings.stream_key}:1")
+    assert first == viewed(1, 2, 3, id="e-1", source="/test")
+    assert isinstance(second, LessonCompleted)
+    assert (second.data.section_id, second.data.duration_seconds, second.source) == (4, 5, "/test")
+    assert len(second.id) == 36
+
+
+def test_events_of_any_language_on_the_plain_stream_are_applied(
+    publisher: EventPublisher, redis: Redis, settings: Settings, consumer: Consumer, engine: Engine
+) -> None:
+    """The command of the contract, word by word, as a client without our code would send it."""
+    event = {
+        "specversion": "1.0",
+        "id": "0198a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b",
+        "source": "/moodle",
+        "type": "lesson.viewed",
+        "time": "2025-07-14T10:30:00Z",
+        "data": {"user_course_id": 1, "topic_id": 3, "lesson_id": 8},
+    }
+    member = enrolled(1)
+    publisher.publish(member)
+    redis.xadd(settings.stream_key, {"event": json.dumps(event)})
+    consumer.recover()
+    consumer.read(consumer.keys.streams, None)
+    assert_tables_equal_model(engine, [member, viewed(1, 3, 8, id=event["id"])])
+
+
+def test_a_redis_that_is_away_raises_to_the_publisher(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    publisher = EventPublisher(f"redis://127.0.0.1:{port}/0", settings=settings)
+    with pytest.raises(RedisConnectionError):
+        publisher.publish(viewed())
+    with pytest.raises(RedisConnectionError):
+        publisher.publish_many([viewed()])

@@ -1,0 +1,74 @@
+"""Fast by design: one transaction and as many SQL statements for 1,000 events as for one."""
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.support.events import completed, corrected, enrolled, entries, entry, outlined, viewed
+from tests.support.tables import counted_statements, insert_as_lms
+from worker.domain.entry import Entry
+from worker.domain.event import CloudEvent
+from worker.services.ingest import ingest
+
+KNOWN = 1
+MIXTURES: dict[str, Callable[[int], list[CloudEvent | bytes]]] = {
+    "views": lambda number: [viewed(KNOWN, 1, number)],
+    "completions": lambda number: [completed(KNOWN, 1, number)],
+    "enrolments": lambda number: [enrolled(number)],
+    "outlines": lambda number: [outlined(number, [(1, 1), (1, 2)])],
+    "corrections": lambda number: [corrected(KNOWN, 1, number)],
+    "early": lambda number: [viewed(10_000 + number)],
+    "broken": lambda _: [b"broken"],
+    "enrolments and views": lambda number: [enrolled(number), viewed(number)],
+    "views and corrections": lambda number: [viewed(KNOWN, 1, number, seconds=9), corrected(KNOWN, 1, number)],
+    "everything": lambda number: [
+        enrolled(number),
+        outlined(number, [(1, 1)]),
+        viewed(number),
+        completed(number, 1, 2),
+        corrected(number, 1, 3),
+        viewed(10_000 + number),
+        b"broken",
+    ],
+}
+
+
+def batch(mixture: Callable[[int], list[Any]], size: int) -> list[Entry]:
+    """Entries of the mixture, whole or cut after `size`."""
+    return [
+        entry(content) for content in islice((each for number in range(2, 1_002) for each in mixture(number)), size)
+    ]
+
+
+def statements(engine: Engine, batch: list[Entry]) -> list[str]:
+    with counted_statements(engine) as sent:
+        ingest(engine, batch)
+    return sent
+
+
+@pytest.mark.parametrize("mixture", MIXTURES.values(), ids=MIXTURES)
+def test_a_thousand_entries_take_the_statements_of_one_of_each(
+    engine: Engine, mixture: Callable[[int], list[Any]]
+) -> None:
+    insert_as_lms(engine, KNOWN)
+    few = statements(engine, batch(mixture, len(mixture(2))))
+    many = statements(engine, batch(mixture, 1_000))
+    assert many == few
+    assert many[0] == "BEGIN"
+    assert many[-1] == "COMMIT"
+    assert sum(each in {"BEGIN", "COMMIT", "ROLLBACK"} for each in many) == 2
+
+
+def test_the_hot_path_is_two_statements(engine: Engine) -> None:
+    insert_as_lms(engine, KNOWN)
+    sent = statements(engine, entries([viewed(KNOWN), completed(KNOWN)]))
+    assert len(sent) == 4, "BEGIN, lock, record, COMMIT"
+
+
+def test_a_redelivered_batch_takes_no_more(engine: Engine) -> None:
+    delivered = batch(MIXTURES["everything"], 1_000)
+    first = statements(engine, delivered)
+    assert len(statements(engine, delivered)) <= len(first)

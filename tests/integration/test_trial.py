@@ -1,0 +1,47 @@
+"""A trial's mark goes with any return; only a process that died in between leaves it behind."""
+
+import pytest
+
+from worker.settings import Settings
+from worker.stream.connection import Redis
+from worker.stream.trial import trial
+
+
+@pytest.fixture
+def key(settings: Settings) -> str:
+    return f"{settings.stream_key}:trial:x"
+
+
+def test_a_return_removes_the_mark(redis: Redis, key: str) -> None:
+    with trial(redis, key) as condemned:
+        assert not condemned
+        assert redis.get(key) == b"1"
+        assert 0 < redis.ttl(key) <= 86_400
+    assert redis.get(key) is None
+
+
+def test_an_error_removes_the_mark(redis: Redis, key: str) -> None:
+    with pytest.raises(ZeroDivisionError), trial(redis, key):
+        raise ZeroDivisionError
+    assert redis.get(key) is None
+
+
+@pytest.mark.parametrize(("left_behind", "verdict"), [(1, False), (2, False), (3, True), (9, True)])
+def test_three_marks_left_behind_condemn(redis: Redis, key: str, left_behind: int, verdict: bool) -> None:
+    redis.set(key, left_behind)
+    with trial(redis, key) as condemned:
+        assert condemned is verdict
+
+
+def test_marks_of_deaths_outlive_a_return(redis: Redis, key: str) -> None:
+    redis.set(key, 2)
+    with trial(redis, key):
+        pass
+    assert redis.get(key) == b"2"
+
+
+def test_a_verdict_clears_the_marks(redis: Redis, key: str) -> None:
+    redis.set(key, 3)
+    with trial(redis, key):
+        pass
+    assert redis.get(key) is None

@@ -1,0 +1,101 @@
+"""The laws of the design on a real PostgreSQL: any order, duplication and split gives the rows of the plain rules."""
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine
+
+from tests.support.events import entries
+from tests.support.histories import (
+    ENROLMENTS,
+    Batches,
+    arrangements,
+    distinct_histories,
+    histories,
+    recorded_order,
+)
+from tests.support.model import assert_progress_follows_from_ledger, assert_tables_equal_model
+from tests.support.tables import clear, contents, insert_as_lms, snapshot
+from worker.domain.event import Event
+from worker.services.ingest import ingest
+from worker.services.redrive import apply_parked, sweep_parked
+
+lms_rows = st.sets(st.sampled_from(ENROLMENTS))
+
+
+def record(engine: Engine, batches: Sequence[Sequence[Event]]) -> None:
+    """What a consumer does with batches."""
+    for batch in batches:
+        apply_parked(engine, ingest(engine, entries(batch)).enrolled)
+
+
+@given(batches=histories(), inserted=lms_rows)
+def test_rows_are_those_of_the_rules_in_order_of_recording(
+    engine: Engine, batches: Batches, inserted: set[int]
+) -> None:
+    clear(engine)
+    insert_as_lms(engine, *inserted)
+    record(engine, batches)
+    order = recorded_order(batches, known=inserted)
+    assert_tables_equal_model(engine, order, lms_rows=dict.fromkeys(inserted, (70, 30)))
+
+
+@given(data=st.data(), history=distinct_histories, inserted=lms_rows)
+def test_permutation_duplication_and_split_give_equal_rows(
+    engine: Engine, data: st.DataObject, history: list[Event], inserted: set[int]
+) -> None:
+    clear(engine)
+    insert_as_lms(engine, *inserted)
+    record(engine, [history])
+    expected = contents(engine)
+    expected.pop("dead_letter")
+
+    clear(engine)
+    insert_as_lms(engine, *inserted)
+    batches = data.draw(arrangements(history))
+    record(engine, batches)
+    found = contents(engine)
+    found.pop("dead_letter")
+    assert found == expected
+    assert_tables_equal_model(
+        engine, [event for batch in batches for event in batch], lms_rows=dict.fromkeys(inserted, (70, 30))
+    )
+
+
+@given(data=st.data(), history=distinct_histories)
+def test_applying_again_in_another_order_writes_nothing(
+    engine: Engine, data: st.DataObject, history: list[Event]
+) -> None:
+    clear(engine)
+    delivered = entries(history)
+    apply_parked(engine, ingest(engine, delivered).enrolled)
+    before = snapshot(engine)
+    again = data.draw(st.permutations(delivered))
+    cut = data.draw(st.integers(0, len(again)))
+    for part in (again[:cut], again[cut:]):
+        outcome = ingest(engine, part)
+        assert outcome.enrolled == []
+        apply_parked(engine, outcome.enrolled)
+    sweep_parked(engine)
+    assert snapshot(engine) == before
+
+
+@given(batches=histories())
+def test_rows_follow_from_the_ledger_after_every_batch(engine: Engine, batches: Batches) -> None:
+    clear(engine)
+    for batch in batches:
+        record(engine, [batch])
+        assert_progress_follows_from_ledger(engine)
+
+
+@given(batches=histories(), inserted=st.sets(st.sampled_from(ENROLMENTS), min_size=1))
+def test_parked_events_are_applied_once_the_lms_has_inserted_the_enrolment(
+    engine: Engine, batches: Batches, inserted: set[int]
+) -> None:
+    clear(engine)
+    batches = [[event for event in batch if not hasattr(event.data, "user_id")] for batch in batches]
+    record(engine, batches)
+    insert_as_lms(engine, *inserted)
+    sweep_parked(engine)
+    assert_tables_equal_model(engine, recorded_order(batches), lms_rows=dict.fromkeys(inserted, (70, 30)))

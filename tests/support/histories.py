@@ -1,0 +1,99 @@
+"""Random histories: few enrolments, lessons, times and identities, so that they collide all the time."""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from uuid import UUID
+
+from hypothesis import strategies as st
+
+from tests.support.events import at, completed, corrected, enrolled, outlined, viewed
+from worker.domain.event import CourseOutlined, EnrollmentCreated, Event
+
+ENROLMENTS = (1, 2, 3)
+
+_enrolment = st.sampled_from(ENROLMENTS)
+_number = st.integers(1, 2)
+_seconds = st.integers(0, 5)
+_maybe_time = st.none() | st.integers(-3, 8).map(at)
+_id = st.one_of(
+    st.integers(0, 7).map(lambda number: str(UUID(int=number))),
+    st.sampled_from(["a", "B", "00000000-0000-0000-0000-00000000000A"]),
+)
+_envelope = {"id": _id, "seconds": _seconds, "source": st.sampled_from(["/one", "/two"])}
+_lesson = {**_envelope, "user_course_id": _enrolment, "topic_id": _number, "lesson_id": _number}
+_activity = {
+    **_lesson,
+    "section_id": st.none() | st.integers(1, 3),
+    "duration_seconds": st.none() | st.integers(0, 86_400),
+}
+_statuses = st.sampled_from(["not_started", "in_progress", "completed"])
+_lessons = st.lists(
+    st.tuples(_number, _number, st.sampled_from(["", "Größe", "\U0001f680 \u202e'\\"])),
+    max_size=4,
+    unique_by=lambda row: row[:2],
+)
+
+activities: st.SearchStrategy[Event] = st.builds(viewed, **_activity) | st.builds(completed, **_activity)
+corrections: st.SearchStrategy[Event] = st.builds(
+    corrected, **_lesson, status=_statuses, last_viewed_at=_maybe_time, completed_at=_maybe_time
+)
+enrolments: st.SearchStrategy[Event] = st.builds(
+    enrolled,
+    **_envelope,
+    user_course_id=_enrolment,
+    user_id=_number,
+    course_id=_number,
+    timezone=st.sampled_from([None, "", "Europe/Berlin", "\U0001f680"]),
+)
+outlines: st.SearchStrategy[Event] = st.builds(outlined, **_envelope, course_id=_number, lessons=_lessons)
+events: st.SearchStrategy[Event] = st.one_of(activities, activities, corrections, enrolments, outlines)
+
+Batches = list[list[Event]]
+
+
+def identity(event: Event) -> object:
+    """What makes two events the same one."""
+    key = event.data.course_id if isinstance(event, CourseOutlined) else event.data.user_course_id
+    kind = type(event) if isinstance(event, EnrollmentCreated | CourseOutlined) else None
+    return kind, key, event.event_id
+
+
+distinct_histories = st.lists(events, min_size=1, max_size=16, unique_by=identity)
+"""Events of which no two are the same one; two enrolments or outlines of one key never tie, as their ids differ."""
+
+
+@st.composite
+def arrangements(draw: st.DrawFn, of: Sequence[Event]) -> Batches:
+    """The events in any order, some of them again, split into batches anyhow."""
+    again = draw(st.lists(st.sampled_from(of), max_size=6))
+    arrival = draw(st.permutations([*of, *again]))
+    cuts = sorted(draw(st.sets(st.integers(1, len(arrival)), max_size=4)) | {0, len(arrival)})
+    return [list(arrival[start:end]) for start, end in pairwise(cuts)]
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> Batches:
+    """Batches in which one identity may also come with unequal bodies."""
+    return draw(arrangements(draw(st.lists(events, min_size=1, max_size=16))))
+
+
+def recorded_order(batches: Iterable[Iterable[Event]], known: Iterable[int] = ()) -> list[Event]:
+    """The events in the order in which they are recorded: those parked come after the batch that brought the enrolment.
+
+    `known` enrolments are there from the beginning. Events parked to the end come last.
+    """
+    known = set(known)
+    parked: list[Event] = []
+    order: list[Event] = []
+    for batch in map(list, batches):
+        known |= {event.data.user_course_id for event in batch if isinstance(event, EnrollmentCreated)}
+        for event in batch:
+            (order if isinstance(event, CourseOutlined) or event.data.user_course_id in known else parked).append(event)
+        arrived = [event for event in parked if _waits_for(event) in known]
+        parked = [event for event in parked if _waits_for(event) not in known]
+        order += arrived
+    return order + parked
+
+
+def _waits_for(event: Event) -> int | None:
+    return None if isinstance(event, CourseOutlined) else event.data.user_course_id

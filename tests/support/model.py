@@ -1,0 +1,180 @@
+"""Hold every table against the plain-Python rules (`worker.domain.progress.fold`), row for row."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine
+
+from tests.support.events import corrected, enrolled
+from tests.support.tables import rows
+from worker.domain.entry import Entry, parse
+from worker.domain.event import (
+    CourseOutlined,
+    EnrollmentCreated,
+    Event,
+    LedgerEvent,
+    LessonCompleted,
+    LessonViewed,
+    ProgressCorrected,
+)
+from worker.domain.progress import State, fold
+
+LmsRows = Mapping[int, tuple[int, int]]
+"""What an LMS inserted into `user_course` itself: (user_id, course_id) by id."""
+
+
+def assert_tables_equal_model(
+    engine: Engine,
+    events: Iterable[Event],
+    *,
+    lms_rows: LmsRows | None = None,
+    rejected: Mapping[str, int] | None = None,
+) -> None:
+    """Every table holds exactly what follows from the events, in the order they were recorded.
+
+    Events of enrolments that neither an event nor the LMS made must be parked, each entry of its own; beside them only
+    the `rejected` dead letters, counted by reason, may be there.
+    """
+    events = list(events)
+    lms_rows = lms_rows or {}
+    state = fold([*(_as_event(key, *row) for key, row in lms_rows.items()), *events])
+    assert rows(engine, _USER_COURSE) == _user_courses(state, lms_rows)
+    assert rows(engine, _PROGRESS) == _progress(state)
+    assert rows(engine, _LEDGER) == _ledger(state)
+    assert rows(engine, _COURSE) == _courses(events)
+    assert rows(engine, _COURSE_LESSON) == [
+        (course_id, ordinal, lesson.topic_id, lesson.lesson_id, lesson.title)
+        for course_id, lessons in sorted(state.outlines.items())
+        for ordinal, lesson in enumerate(lessons, 1)
+    ]
+    assert _letters(engine) == _expected_letters(events, state, rejected or {})
+
+
+def assert_progress_follows_from_ledger(engine: Engine) -> None:
+    """Progress and positions are what the rules make of the ledger's own rows."""
+    enrolments: list[Event] = [enrolled(key) for (key,) in rows(engine, "SELECT id FROM user_course")]
+    state = fold([*enrolments, *(_from_ledger(row) for row in rows(engine, _LEDGER))])
+    assert rows(engine, _PROGRESS) == _progress(state)
+    stored = rows(engine, "SELECT id, current_topic, current_lesson, current_section, position_at FROM user_course")
+    assert {row[0]: tuple(row[1:]) for row in stored if row[4]} == {
+        key: (position.topic_id, position.lesson_id, position.section_id, position.occurred_at)
+        for key, position in state.positions.items()
+    }
+
+
+_USER_COURSE = """
+    SELECT id, user_id, course_id, timezone, enrolled_at, enrolled_event_id,
+           current_topic, current_lesson, current_section, position_at, position_event_id
+    FROM user_course ORDER BY id
+"""
+_PROGRESS = """
+    SELECT user_course_id, topic_id, lesson_id, status::text, last_viewed_at, completed_at, corrected_at
+    FROM user_course_progress ORDER BY user_course_id, topic_id, lesson_id
+"""
+_LEDGER = """
+    SELECT user_course_id, event_id, occurred_at, type::text, topic_id, lesson_id, section_id, duration_seconds,
+           corrected_status::text, corrected_last_viewed_at, corrected_completed_at
+    FROM lesson_event ORDER BY user_course_id, event_id
+"""
+_COURSE = "SELECT id, outlined_at, outline_event_id FROM course ORDER BY id"
+_COURSE_LESSON = """
+    SELECT course_id, ordinal, topic_id, lesson_id, title FROM course_lesson ORDER BY course_id, ordinal
+"""
+
+
+def _as_event(user_course_id: int, user_id: int, course_id: int) -> EnrollmentCreated:
+    """A row of the LMS, as the event that no other can replace."""
+    return enrolled(user_course_id, user_id=user_id, course_id=course_id, time="9998-12-31T23:59:59Z")
+
+
+def _order(event: Event) -> tuple[datetime, str]:
+    return event.time, event.event_id
+
+
+def _user_courses(state: State, lms_rows: LmsRows) -> list[tuple[Any, ...]]:
+    expected = []
+    for key, event in sorted(state.enrollments.items()):
+        made: tuple[Any, ...] = (event.data.timezone, event.time, UUID(event.event_id))
+        if key in lms_rows:
+            made = (None, None, None)
+        activity = [
+            each
+            for (user_course_id, _), each in state.ledger.items()
+            if user_course_id == key and not isinstance(each, ProgressCorrected)
+        ]
+        position: tuple[Any, ...] = (None,) * 5
+        if activity:
+            latest = state.positions[key]
+            where = (latest.topic_id, latest.lesson_id, latest.section_id)
+            position = (*where, latest.occurred_at, UUID(max(activity, key=_order).event_id))
+        expected.append((key, event.data.user_id, event.data.course_id, *made, *position))
+    return expected
+
+
+def _progress(state: State) -> list[tuple[Any, ...]]:
+    corrected_at: dict[tuple[int, int, int], datetime] = {}
+    for event in state.ledger.values():
+        if isinstance(event, ProgressCorrected):
+            lesson = (event.data.user_course_id, event.data.topic_id, event.data.lesson_id)
+            corrected_at[lesson] = max(event.time, corrected_at.get(lesson, event.time))
+    return [
+        (*key, row.status.value, row.last_viewed_at, row.completed_at, corrected_at.get(key))
+        for key, row in sorted(state.progress.items())
+    ]
+
+
+def _ledger(state: State) -> list[tuple[Any, ...]]:
+    expected: list[tuple[Any, ...]] = []
+    for (user_course_id, event_id), event in state.ledger.items():
+        data = event.data
+        kind = event.type.rpartition(".")[2]
+        row = (user_course_id, UUID(event_id), event.time, kind, data.topic_id, data.lesson_id)
+        if isinstance(event, ProgressCorrected):
+            snapshot = (event.data.status.value, event.data.last_viewed_at, event.data.completed_at)
+            expected.append((*row, None, None, *snapshot))
+        else:
+            expected.append((*row, event.data.section_id, event.data.duration_seconds, None, None, None))
+    return sorted(expected, key=lambda each: each[:2])
+
+
+def _from_ledger(row: Sequence[Any]) -> LedgerEvent:
+    user_course_id, event_id, occurred_at, kind, topic_id, lesson_id, section_id, duration, status, seen, done = row
+    envelope = {"id": str(event_id), "source": "/ledger", "time": occurred_at}
+    data = {"user_course_id": user_course_id, "topic_id": topic_id, "lesson_id": lesson_id}
+    if kind == "corrected":
+        lesson = (user_course_id, topic_id, lesson_id)
+        return corrected(*lesson, status=status, last_viewed_at=seen, completed_at=done, **envelope)
+    data |= {"section_id": section_id, "duration_seconds": duration}
+    model = LessonCompleted if kind == "completed" else LessonViewed
+    return model.model_validate({**envelope, "data": data})
+
+
+def _courses(events: Iterable[Event]) -> list[tuple[Any, ...]]:
+    latest: dict[int, CourseOutlined] = {}
+    for event in events:
+        if isinstance(event, CourseOutlined):
+            latest[event.data.course_id] = max(latest.get(event.data.course_id, event), event, key=_order)
+    return [(course_id, event.time, UUID(event.event_id)) for course_id, event in sorted(latest.items())]
+
+
+def _letters(engine: Engine) -> Counter[tuple[Any, ...]]:
+    """Parked letters by what they carry and wait for, the others by reason."""
+    found: Counter[tuple[Any, ...]] = Counter()
+    for stream, entry_id, reason, key, body in rows(
+        engine, "SELECT stream, entry_id, reason, user_course_id, body FROM dead_letter"
+    ):
+        parked = reason == "unknown_enrollment"
+        found[(key, parse(Entry(stream, entry_id, body)).model_dump_json()) if parked else (reason,)] += 1
+    return found
+
+
+def _expected_letters(events: Iterable[Event], state: State, rejected: Mapping[str, int]) -> Counter[tuple[Any, ...]]:
+    expected: Counter[tuple[Any, ...]] = Counter({(reason,): number for reason, number in rejected.items()})
+    for event in events:
+        if isinstance(event, EnrollmentCreated | CourseOutlined) or event.data.user_course_id in state.enrollments:
+            continue
+        expected[event.data.user_course_id, event.model_dump_json()] += 1
+    return expected

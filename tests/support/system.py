@@ -1,0 +1,178 @@
+"""The whole system on one test's servers: publish, start real workers and beats, wait, compare everything."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from redis import ResponseError
+from sqlalchemy import Connection, text
+
+from tests.support.model import LmsRows, assert_tables_equal_model
+from tests.support.tables import rows
+from tests.support.wait import wait_until
+from tests.support.worker_process import CeleryProcess
+from worker.client import EventPublisher
+from worker.domain.event import CloudEvent, Event
+from worker.settings import Settings
+from worker.storage import database
+from worker.stream import backlog
+from worker.stream.connection import Redis
+from worker.stream.keys import FIELD, GROUP, Keys
+
+QUICK_START = ("--without-mingle", "--without-gossip")
+"""Spares a worker the second in which it asks its fellows for news."""
+
+BLOCKED_BATCHES = """
+    SELECT pid FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'progress-worker' AND wait_event_type = 'Lock'
+"""
+_DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+_ARRIVED = "SELECT count(*) FROM dead_letter JOIN user_course ON user_course.id = dead_letter.user_course_id"
+
+
+class System:
+    """One test's database, streams and processes."""
+
+    def __init__(self, settings: Settings, redis: Redis, directory: Path) -> None:
+        self.settings = settings.model_copy(update={"ring_seconds": 0.5, "maintain_seconds": 0.5})
+        self.engine = database.connect(settings, application_name="test")
+        self.redis = redis
+        self.directory = directory
+        self.keys = Keys(settings.stream_key, settings.stream_partitions)
+        self._processes = ExitStack()
+        self.extra_environment: dict[str, str] = {}
+        self._started = 0
+        self._deadlocks = self._count_deadlocks()
+
+    def environment(self, **changes: object) -> dict[str, str]:
+        """For a process on this system; keywords change settings, by their names in `worker.settings`."""
+        settings = self.settings.model_copy(update=changes).model_dump(exclude_none=True)
+        urls = {name.upper(): settings.pop(name) for name in ("database_url", "redis_url")}
+        named = {f"PROGRESS_{name.upper()}": str(value) for name, value in settings.items()}
+        return os.environ | urls | named | self.extra_environment
+
+    def start_worker(self, processes: int = 2, *arguments: str, **changes: object) -> CeleryProcess:
+        """`celery -A worker worker` with so many pool processes; keywords change settings."""
+        arguments = ("worker", "--concurrency", str(processes), *QUICK_START, *arguments)
+        return self._start(self.environment(**changes), arguments)
+
+    def start_beat(self, **changes: object) -> CeleryProcess:
+        """`celery -A worker beat`; keywords change settings."""
+        return self._start(self.environment(**changes), ("beat",))
+
+    def _start(self, environment: Mapping[str, str], arguments: tuple[str, ...]) -> CeleryProcess:
+        self._started += 1
+        log = self.directory / f"{arguments[0]}-{self._started}.log"
+        name = ("--hostname", f"w{self._started}@%h") if arguments[0] == "worker" else ()
+        process = CeleryProcess(environment, log, *arguments, *name)
+        self._processes.callback(process.close)
+        return process
+
+    def close(self) -> None:
+        """End every process that was started here."""
+        self._processes.close()
+        self.engine.dispose()
+
+    def publish(self, events: Iterable[CloudEvent | Mapping[str, object]]) -> int:
+        """Publish as an LMS does, each event to its partition."""
+        return EventPublisher(settings=self.settings).publish_many(events)
+
+    def publish_bodies(self, bodies: Iterable[bytes], stream: str | None = None) -> list[bytes]:
+        """Append these bytes to one stream, by default the plain one, all at once; the entries' ids."""
+        pipeline = self.redis.pipeline(transaction=True)
+        for body in bodies:
+            pipeline.xadd(stream or self.settings.stream_key, {FIELD: body})
+        return list(pipeline.execute())
+
+    def is_drained(self) -> bool:
+        """No stream has an entry that waits or is pending, and no parked event's enrolment is there."""
+        return backlog.is_empty(self.backlogs()) and rows(self.engine, _ARRIVED) == [(0,)]
+
+    def backlogs(self) -> list[backlog.Backlog]:
+        """Every stream as the group sees it."""
+        return backlog.measure(self.redis, self.keys.streams)
+
+    def unread(self) -> int:
+        """How many entries nobody was given yet."""
+        return sum(each.lag for each in self.backlogs())
+
+    def wait_until_drained(self, seconds: float = 30) -> None:
+        """Wait until nothing is left to do."""
+        wait_until(self.is_drained, seconds, f"the end of the backlog {self.backlogs()}")
+
+    def pending(self) -> dict[str, int]:
+        """How many entries are pending on each consumer that has any."""
+        found: Counter[str] = Counter()
+        for name, pending in self._members():
+            found[name] += pending
+        return {name: pending for name, pending in found.items() if pending}
+
+    def consumers(self) -> set[str]:
+        """Every consumer that some stream's group knows."""
+        return {name for name, _ in self._members()}
+
+    def _members(self) -> Iterator[tuple[str, int]]:
+        for stream in self.keys.streams:
+            try:
+                members = self.redis.xinfo_consumers(stream, GROUP)
+            except ResponseError:  # nobody has published or read there yet
+                continue
+            for each in members:
+                yield each["name"].decode(), each["pending"]
+
+    def holder(self, stream: str) -> str | None:
+        """The consumer that has leased the stream."""
+        found: Any = self.redis.get(self.keys.lease(stream))
+        return None if found is None else str(found, "ascii")
+
+    def delivered(self, stream: str, count: int = 1_000) -> list[dict[str, Any]]:
+        """The first entries pending on the stream, each with `times_delivered` and `time_since_delivered`."""
+        found: Any = self.redis.xpending_range(stream, GROUP, "-", "+", count)
+        return list(found)
+
+    def letters(self) -> dict[str, int]:
+        """How many dead letters there are for each reason."""
+        return dict(rows(self.engine, "SELECT reason, count(*) FROM dead_letter GROUP BY reason"))
+
+    def recorded(self) -> int:
+        """How many events the ledger holds."""
+        return int(rows(self.engine, "SELECT count(*) FROM lesson_event")[0][0])
+
+    @contextmanager
+    def locked(self, statement: str) -> Iterator[Connection]:
+        """Hold what the statement locks until the block ends, however long that is."""
+        with self.engine.connect() as connection:
+            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+            connection.execute(text(statement))
+            yield connection
+            connection.rollback()
+
+    def wait_for_blocked_batch(self, count: int = 1) -> list[int]:
+        """Wait until so many batches wait in their transactions for a lock; PostgreSQL's process ids."""
+
+        def blocked() -> list[int]:
+            found = [pid for (pid,) in rows(self.engine, BLOCKED_BATCHES)]
+            return found if len(found) >= count else []
+
+        return wait_until(blocked, 20, "a batch that waits for a lock")
+
+    def assert_exact(
+        self,
+        events: Iterable[CloudEvent],
+        *,
+        rejected: Mapping[str, int] | None = None,
+        lms_rows: LmsRows | None = None,
+        deadlocks: int = 0,
+        seconds: float = 30,
+    ) -> None:
+        """Drained, every table like the plain-Python model's, the planted dead letters alone, no deadlock."""
+        self.wait_until_drained(seconds)
+        assert_tables_equal_model(self.engine, cast("list[Event]", list(events)), lms_rows=lms_rows, rejected=rejected)
+        assert {(each.lag, each.pending) for each in self.backlogs()} == {(0, 0)}
+        assert self._count_deadlocks() - self._deadlocks == deadlocks
+
+    def _count_deadlocks(self) -> int:
+        return int(rows(self.engine, _DEADLOCKS)[0][0])

@@ -1,0 +1,124 @@
+"""The committed AsyncAPI document is that of the models, and says what the models do."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+from pydantic import ValidationError
+
+from worker.asyncapi import document
+from worker.domain.entry import Entry, parse
+from worker.domain.event import EVENT, EVENT_TYPES
+
+COMMITTED = Path(__file__).parents[2] / "docs" / "asyncapi.json"
+DOCUMENT = document()
+MESSAGES: dict[str, dict[str, Any]] = DOCUMENT["components"]["messages"]
+EXAMPLES = {name: example["payload"] for name, message in MESSAGES.items() for example in message["examples"]}
+WRONG: list[Any] = [0, 2**63, -1, "1", True, [None], {}]
+FORMATS = jsonschema.FormatChecker(formats=[])
+
+
+@FORMATS.checks("date-time", raises=ValueError)  # type: ignore[untyped-decorator]
+def is_date_time(value: object) -> bool:
+    """The library itself checks this format only with another package."""
+    return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
+
+
+each_event = pytest.mark.parametrize("name", MESSAGES)
+
+
+def references(part: Any) -> Iterator[str]:
+    """Every `$ref` below this part."""
+    if isinstance(part, dict):
+        if "$ref" in part:
+            yield part["$ref"]
+        part = list(part.values())
+    if isinstance(part, list):
+        for each in part:
+            yield from references(each)
+
+
+def find(reference: str) -> Any:
+    place: Any = DOCUMENT
+    for step in reference.removeprefix("#/").split("/"):
+        place = place[step]
+    return place
+
+
+def fits_schema(name: str, event: object) -> bool:
+    schema = {**DOCUMENT, **find(MESSAGES[name]["payload"]["$ref"])}
+    return bool(jsonschema.Draft7Validator(schema, format_checker=FORMATS).is_valid(event))
+
+
+def fits_models(event: object) -> bool:
+    try:
+        EVENT.validate_python(event)
+    except ValidationError:
+        return False
+    return True
+
+
+def bent(name: str) -> Iterator[dict[str, Any]]:
+    """The example with each member removed, emptied or made too large."""
+    for member in EXAMPLES[name]:
+        yield {key: value for key, value in EXAMPLES[name].items() if key != member}
+    for member in EXAMPLES[name]["data"]:
+        for value in WRONG:
+            yield EXAMPLES[name] | {"data": EXAMPLES[name]["data"] | {member: value}}
+
+
+def test_the_committed_document_is_that_of_the_models() -> None:
+    assert json.loads(COMMITTED.read_text(encoding="utf-8")) == DOCUMENT, "run: progress-worker asyncapi"
+
+
+def test_it_is_an_asyncapi_3_document_with_every_event_on_both_channels() -> None:
+    assert DOCUMENT["asyncapi"] == "3.0.0"
+    assert DOCUMENT["channels"]["plain"]["address"] == "lesson-events"
+    partition = DOCUMENT["channels"]["partition"]
+    assert partition["address"] == "lesson-events:{partition}"
+    assert partition["parameters"]["partition"]["enum"] == [str(number) for number in range(8)]
+    for channel in DOCUMENT["channels"].values():
+        assert channel["messages"].keys() == MESSAGES.keys()
+    assert {operation["action"] for operation in DOCUMENT["operations"].values()} == {"receive"}
+    assert {operation["channel"]["$ref"] for operation in DOCUMENT["operations"].values()} == {
+        "#/channels/plain",
+        "#/channels/partition",
+    }
+    types = [kind.model_fields["type"].default for kind in EVENT_TYPES]
+    assert [message["name"] for message in MESSAGES.values()] == types
+
+
+def test_every_reference_leads_somewhere() -> None:
+    for reference in references(DOCUMENT):
+        assert find(reference), reference
+
+
+def test_every_schema_is_a_schema() -> None:
+    for schema in DOCUMENT["components"]["schemas"].values():
+        jsonschema.Draft7Validator.check_schema(schema)
+
+
+@each_event
+def test_the_examples_fit_the_models_and_the_schemas(name: str) -> None:
+    example = EXAMPLES[name]
+    assert type(parse(Entry("s", "1900000000000-0", json.dumps(example).encode()))).__name__ == name
+    assert fits_schema(name, example)
+
+
+@each_event
+def test_what_a_schema_refuses_the_models_refuse_too_and_the_other_way_round(name: str) -> None:
+    for event in bent(name):
+        lenient = "specversion" not in event  # the models take a missing one for 1.0
+        assert lenient or fits_schema(name, event) == fits_models(event), event
+
+
+def test_the_limits_that_no_schema_can_say_are_written_down() -> None:
+    text = DOCUMENT["info"]["description"]
+    for words in ("64 KiB", "1024 KiB", "5 minutes ahead", "2000", "UUIDv5", "dead letter"):
+        assert words in text
+    assert "1048576 bytes" in MESSAGES["CourseOutlined"]["description"]
+    assert "65536 bytes" in MESSAGES["LessonViewed"]["description"]

@@ -1,0 +1,61 @@
+"""`config` shows every setting, where its value comes from, and no password."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.commands import invoke
+from worker.embedded import Servers, publish_state, state
+from worker.settings import Settings, variable_name
+
+
+@pytest.fixture(autouse=True)
+def _no_up_of_a_developer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "_base", lambda: tmp_path / "base")
+
+
+def config(**environment: str) -> dict[str, dict[str, Any]]:
+    result = invoke(environment, "config", "--json")
+    assert result.exit_code == 0, result.output
+    return {each["variable"]: each for each in json.loads(result.stdout)}
+
+
+def test_every_setting_is_there_with_its_meaning() -> None:
+    shown = config()
+    assert set(shown) == {variable_name(name) for name in Settings.model_fields}
+    assert [name for name, each in shown.items() if not each["description"] and name != "PROGRESS_LOG_LEVEL"] == []
+
+
+def test_value_default_unit_and_range_are_told() -> None:
+    assert config(PROGRESS_LOCK_TIMEOUT_SECONDS="2.5")["PROGRESS_LOCK_TIMEOUT_SECONDS"] == {
+        "variable": "PROGRESS_LOCK_TIMEOUT_SECONDS",
+        "value": 2.5,
+        "default": 10,
+        "origin": "environment",
+        "unit": "seconds",
+        "range": "> 0, ≤ 86,400",
+        "description": "PostgreSQL's lock_timeout.",
+    }
+    assert config()["PROGRESS_LOG_LEVEL"]["range"] == "DEBUG | INFO | WARNING | ERROR"
+
+
+def test_passwords_are_left_out() -> None:
+    given = {"DATABASE_URL": "postgresql://lms:secret@db/x", "REDIS_URL": "redis://:secret@r/0"}
+    given |= {"PROGRESS_BROKER_URL": "redis://:secret@b/0"}
+    shown = config(**given)
+    assert {shown[name]["value"] for name in given} == {
+        "postgresql+psycopg://lms:***@db/x",
+        "redis://:***@r/0",
+        "redis://:***@b/0",
+    }
+    table = invoke(given, "config")
+    assert table.exit_code == 0
+    assert "secret" not in table.output
+
+
+def test_servers_of_a_running_up_are_marked(tmp_path: Path) -> None:
+    with publish_state(Servers("postgresql+psycopg://of_up/x", "redis://of_up", tmp_path)):
+        shown = config()
+    assert (shown["REDIS_URL"]["value"], shown["REDIS_URL"]["origin"]) == ("redis://of_up", "up")

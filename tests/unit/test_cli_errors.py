@@ -1,0 +1,107 @@
+"""A user's mistake gets a sentence that names the thing and the next step, on standard error, and exit status 1."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import invoke
+from worker.embedded import Servers, publish_state, state
+
+GOOD = {"DATABASE_URL": "postgresql://lms:secret@localhost:1/x", "REDIS_URL": "redis://:secret@localhost:1/0"}
+
+
+@pytest.fixture(autouse=True)
+def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No `up` of a developer is found from here."""
+    monkeypatch.setattr(state, "_base", lambda: tmp_path / "base")
+    return tmp_path / "base"
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port where nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+@pytest.mark.parametrize("command", [["status"], ["drain"], ["migrate"], ["summary", "1"], ["publish", "x"]])
+def test_without_servers_a_sentence_says_what_to_set_or_start(command: list[str]) -> None:
+    result = invoke({}, *command)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: DATABASE_URL and REDIS_URL not set.")
+    assert "progress-worker up" in result.stderr
+
+
+def test_one_server_alone_is_not_completed_from_a_running_up(tmp_path: Path) -> None:
+    with publish_state(Servers("postgresql://other/x", "redis://other", tmp_path)):
+        result = invoke({"DATABASE_URL": GOOD["DATABASE_URL"]}, "status")
+    assert result.stderr.startswith("Error: REDIS_URL not set.")
+
+
+def test_without_urls_the_servers_of_a_running_up_are_used(tmp_path: Path, silent_port: int) -> None:
+    up = Servers(f"postgresql+psycopg://127.0.0.1:{silent_port}/of_up", f"redis://127.0.0.1:{silent_port}", tmp_path)
+    with publish_state(up):
+        result = invoke({}, "status")
+    assert result.exit_code == 1
+    assert "/of_up" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("DATABASE_URL", "postgresql://lms:secret@localhost:port/x"),
+        ("DATABASE_URL", "postgresql://lms:secret@localhost:99999/x"),
+        ("DATABASE_URL", "postgresql://lms:sec[ret@localhost/x"),
+        ("DATABASE_URL", "postgresql://lms:12/ret@localhost/x"),
+        ("DATABASE_URL", "mysql://lms:secret@localhost/x"),
+        ("REDIS_URL", "redis://:secret@localhost:port/0"),
+        ("REDIS_URL", "redis://:secret@localhost:99999/0"),
+        ("REDIS_URL", "redis://:sec[ret@localhost/0"),
+        ("REDIS_URL", "http://:secret@localhost"),
+    ],
+)
+def test_a_wrong_url_is_named_by_its_variable_and_without_its_password(variable: str, url: str) -> None:
+    for command in (["status"], ["drain"], ["health", "ready"], ["up"], ["demo"]):
+        result = invoke({**GOOD, variable: url}, *command)
+        assert result.exit_code == 1
+        assert result.stderr.startswith(f"Error: {variable}")
+        assert "ret@" not in result.output
+
+
+def test_a_setting_out_of_range_is_named() -> None:
+    result = invoke({**GOOD, "PROGRESS_BATCH_SIZE": "0"}, "status")
+    assert (result.exit_code, result.stderr.startswith("Error: PROGRESS_BATCH_SIZE: ")) == (1, True)
+
+
+def test_servers_that_do_not_answer_are_named(silent_port: int, tmp_path: Path) -> None:
+    away = {
+        "DATABASE_URL": f"postgresql://lms:secret@127.0.0.1:{silent_port}/lms",
+        "REDIS_URL": f"redis://:secret@127.0.0.1:{silent_port}/0",
+    }
+    for command in (["status"], ["summary", "1"], ["migrate"], ["drain"], ["dead-letters", "list"]):
+        result = invoke(away, *command)
+        assert result.exit_code == 1
+        assert "PostgreSQL does not answer at 127.0.0.1" in result.stderr
+        assert "secret" not in result.output
+    events = tmp_path / "events.jsonl"
+    events.write_text("{}\n")
+    result = invoke(away, "publish", str(events))
+    assert result.exit_code == 1
+    assert f"Redis does not answer at 127.0.0.1:{silent_port}" in result.stderr
+    assert "secret" not in result.output
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["summary"], ["summary", "x"], ["drain", "--timeout", "0"]])
+def test_a_usage_error_exits_with_2(arguments: list[str]) -> None:
+    result = invoke({}, *arguments)
+    assert result.exit_code == 2
+    assert "Usage:" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["1", "--all"], ["--all", "--reason", "invalid_json"], ["--reason", "odd"]])
+def test_redrive_wants_to_know_exactly_what(arguments: list[str]) -> None:
+    assert invoke({}, "dead-letters", "redrive", *arguments).exit_code == (1 if "odd" in arguments else 2)

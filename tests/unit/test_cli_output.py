@@ -1,0 +1,62 @@
+"""What is printed garbles no terminal and shows no password."""
+
+import pytest
+
+from worker.cli.dead_letters import SHOWN_BYTES, readable_body
+from worker.cli.output import duration, printable, redacted
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain, Ünïcødé 例", "plain, Ünïcødé 例"),
+        ("\x1b[31mred\x07", r"\x1b[31mred\x07"),
+        ("a\nb\tc\rd", r"a\nb\tc\rd"),
+        ("right-to-left \u202e override", r"right-to-left \u202e override"),
+        ("lone \udcff surrogate", r"lone \udcff surrogate"),
+        ("nul \x00", r"nul \x00"),
+    ],
+)
+def test_what_a_terminal_might_obey_is_escaped(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql+psycopg://lms:secret@db:5432/progress", "postgresql+psycopg://lms:***@db:5432/progress"),
+        ("postgresql://lms:s@e:c/ret@db/progress", "postgresql://lms:***@db/progress"),
+        ("postgresql://lms@/progress?host=/tmp&password=secret", "postgresql://lms@/progress?host=/tmp&password=***"),
+        ("redis://:secret@localhost:6379/0", "redis://:***@localhost:6379/0"),
+        ("redis://localhost?password=secret", "redis://localhost?password=***"),
+        ("redis://:sec[ret@localhost:6379/0", "redis://:***@localhost:6379/0"),
+        ("redis://localhost:6379/0", "redis://localhost:6379/0"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert redacted(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(None, "-"), (0, "0.0 s"), (119, "119.0 s"), (150, "2.5 min"), (9_000, "2.5 h"), (2e5, "2.3 d")],
+)
+def test_durations_are_given_in_the_unit_people_use(seconds: float | None, shown: str) -> None:
+    assert duration(seconds) == shown
+
+
+def test_the_body_of_a_dead_letter_is_shown_as_text_with_escapes() -> None:
+    assert readable_body('{"a": "é\x1b[2J"}\nnext'.encode()) == [r'{"a": "é\x1b[2J"}', "next"]
+
+
+def test_a_body_that_is_no_text_is_shown_as_hex() -> None:
+    assert readable_body(b"\xff\xfe\x00A") == ["The body is not UTF-8 text:", f"000000  {'ff fe 00 41':<47}  ...A"]
+
+
+def test_a_long_body_is_cut_with_a_note_also_in_the_middle_of_a_character() -> None:
+    body = b"x" * (SHOWN_BYTES - 1) + "é".encode() + b"y" * 9
+    assert readable_body(body) == ["x" * (SHOWN_BYTES - 1), "… 10 more bytes; --raw writes them all."]
+
+
+def test_an_entry_without_a_body_is_said_to_have_none() -> None:
+    assert readable_body(None) == ["The entry has no field named event."]

@@ -1,0 +1,100 @@
+"""The summary's arithmetic and the next lesson, as pure functions."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.domain.outline import Lesson, next_lesson
+from worker.domain.status import ProgressStatus
+from worker.domain.summary import Place, summarise
+
+OUTLINE: list[Lesson] = [(1, 1), (1, 2), (2, 1), (2, 2)]
+NO_LESSONS: tuple[list[Lesson] | None, ...] = ([], None)
+NOON = datetime(2025, 7, 14, 12, tzinfo=UTC)
+
+lessons = st.tuples(st.integers(1, 3), st.integers(1, 3))
+outlines = st.lists(lessons, unique=True, max_size=9)
+statuses = st.dictionaries(lessons, st.sampled_from(ProgressStatus))
+
+
+@pytest.mark.parametrize(
+    ("current", "completed", "expected"),
+    [
+        (None, [], (1, 1)),
+        (None, [(1, 1)], (1, 2)),
+        ((1, 1), [], (1, 2)),
+        ((1, 2), [(1, 1), (1, 2), (2, 1)], (2, 2)),
+        ((2, 2), [(2, 2)], (1, 1)),
+        ((2, 2), [(1, 1), (2, 1), (2, 2)], (1, 2)),
+        ((2, 2), [(1, 1), (1, 2), (2, 1)], (2, 2)),
+        ((1, 1), [(1, 1), (1, 2), (2, 1)], (2, 2)),
+        ((9, 9), [(1, 1)], (1, 2)),
+        ((1, 1), OUTLINE, None),
+    ],
+    ids=[
+        "nothing seen yet",
+        "no current lesson",
+        "just begun",
+        "the one after the current",
+        "wraps to the first open",
+        "wraps to the only open",
+        "the last, still open",
+        "re-reading the first lesson sends nobody back",
+        "the current lesson left the outline",
+        "everything is done",
+    ],
+)
+def test_the_next_lesson(current: Lesson | None, completed: list[Lesson], expected: Lesson | None) -> None:
+    assert next_lesson(OUTLINE, current, set(completed)) == expected
+
+
+@given(outlines, st.none() | lessons, st.sets(lessons))
+def test_the_next_lesson_is_open_and_the_nearest_one(
+    outline: list[Lesson], current: Lesson | None, completed: set[Lesson]
+) -> None:
+    found = next_lesson(outline, current, completed)
+    still_open = [lesson for lesson in outline if lesson not in completed]
+    later = still_open
+    if current in outline:
+        later = [lesson for lesson in still_open if outline.index(lesson) > outline.index(current)]
+    assert found == next(iter(later or still_open), None)
+
+
+def test_lessons_outside_the_outline_count_nowhere() -> None:
+    rows = {(1, 1): ProgressStatus.COMPLETED, (1, 2): ProgressStatus.IN_PROGRESS, (7, 7): ProgressStatus.COMPLETED}
+    summary = summarise(5, OUTLINE, rows, Place(1, 2, 3, NOON))
+    assert (summary.total_lessons, summary.completed_lessons) == (4, 1)
+    assert (summary.in_progress_lessons, summary.not_started_lessons) == (1, 2)
+    assert summary.completion_percentage == Decimal("25.00")
+    assert (summary.current_topic_id, summary.current_lesson_id, summary.current_section_id) == (1, 2, 3)
+    assert (summary.next_topic_id, summary.next_lesson_id, summary.last_activity_at) == (2, 1, NOON)
+
+
+def test_without_an_outline_the_own_rows_stand_for_it_in_order() -> None:
+    rows = {(2, 1): ProgressStatus.COMPLETED, (1, 9): ProgressStatus.NOT_STARTED, (1, 2): ProgressStatus.COMPLETED}
+    summary = summarise(5, None, rows, Place(1, 2, None, NOON))
+    assert (summary.total_lessons, summary.completed_lessons, summary.not_started_lessons) == (3, 2, 1)
+    assert summary.completion_percentage == Decimal("66.67")
+    assert (summary.next_topic_id, summary.next_lesson_id) == (1, 9)
+
+
+def test_an_empty_outline_and_an_untouched_enrolment_are_no_division_by_zero() -> None:
+    for outline in NO_LESSONS:
+        summary = summarise(5, outline, {}, Place())
+        assert (summary.total_lessons, summary.completion_percentage) == (0, Decimal(0))
+        assert (summary.current_lesson_id, summary.next_lesson_id, summary.last_activity_at) == (None, None, None)
+
+
+@given(st.none() | outlines, statuses)
+def test_the_counts_add_up_and_never_exceed_100_percent(
+    outline: list[Lesson] | None, rows: dict[Lesson, ProgressStatus]
+) -> None:
+    summary = summarise(1, outline, rows, Place())
+    parts = (summary.completed_lessons, summary.in_progress_lessons, summary.not_started_lessons)
+    assert sum(parts) == summary.total_lessons
+    assert min(parts) >= 0
+    assert 0 <= summary.completion_percentage <= 100
+    assert (summary.next_lesson_id is None) == (summary.completed_lessons == summary.total_lessons)

@@ -1,0 +1,102 @@
+"""The verdict on one stream entry: an event, or a rejection with its reason."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.events import as_json, at, body, completed, corrected, enrolled, entry, outlined, viewed
+from worker.domain.entry import Entry, Reason, Rejection, parse
+from worker.domain.event import CloudEvent
+
+KILOBYTE = 1024
+NOW = 1_752_489_000_000
+"""START in milliseconds."""
+
+
+def rejection(content: Any, **changes: Any) -> Rejection:
+    """The rejection of an entry with this content."""
+    with pytest.raises(Rejection) as caught:
+        parse(entry(content | changes if isinstance(content, dict) else content))
+    return caught.value
+
+
+def padded(event: CloudEvent, size: int) -> bytes:
+    """The event as JSON of exactly this size."""
+    return body(event).ljust(size)
+
+
+@pytest.mark.parametrize("event", [viewed(), completed(), corrected(), enrolled(), outlined(lessons=[(1, 2, "A")])])
+def test_what_a_publisher_sent_is_what_is_read(event: CloudEvent) -> None:
+    assert parse(entry(event)) == event
+
+
+@pytest.mark.parametrize(
+    ("content", "reason", "words"),
+    [
+        (None, Reason.MISSING_FIELD, "no field named event"),
+        (b"", Reason.INVALID_JSON, "EOF"),
+        (b"{", Reason.INVALID_JSON, "EOF"),
+        (b"\xff", Reason.INVALID_JSON, ""),
+        (b"7", Reason.INVALID_EVENT, ""),
+        (b"{}", Reason.INVALID_EVENT, "type"),
+        (as_json(viewed()) | {"type": "lesson.opened"}, Reason.UNKNOWN_TYPE, "lesson.opened"),
+        (as_json(viewed()) | {"data": {}}, Reason.INVALID_EVENT, "data.user_course_id"),
+        (as_json(viewed()) | {"data": [1]}, Reason.INVALID_EVENT, "data"),
+        (as_json(viewed()) | {"time": "1999-01-01T00:00:00Z"}, Reason.TIME_OUT_OF_RANGE, "time"),
+        (as_json(viewed()) | {"time": "yesterday"}, Reason.INVALID_EVENT, "time"),
+    ],
+)
+def test_a_rejection_names_its_reason_and_the_place(content: Any, reason: Reason, words: str) -> None:
+    rejected = rejection(content)
+    assert rejected.reason is reason
+    assert words in rejected.detail
+
+
+@pytest.mark.parametrize("event", [viewed(), completed(), corrected(), enrolled()], ids=lambda event: event.type)
+def test_an_event_may_have_64_kib_and_not_a_byte_more(event: CloudEvent) -> None:
+    assert parse(entry(padded(event, 64 * KILOBYTE))) == event
+    rejected = rejection(padded(event, 64 * KILOBYTE + 1))
+    assert rejected.reason is Reason.TOO_LARGE
+    assert "65537 bytes" in rejected.detail
+
+
+def test_an_outline_may_have_one_mib_and_not_a_byte_more() -> None:
+    outline = outlined(lessons=[(topic, lesson, "x" * 20) for topic in range(1, 101) for lesson in range(1, 101)])
+    assert 64 * KILOBYTE < len(body(outline)) < KILOBYTE**2
+    assert parse(entry(padded(outline, KILOBYTE**2))) == outline
+    assert rejection(padded(outline, KILOBYTE**2 + 1)).reason is Reason.TOO_LARGE
+
+
+def test_a_time_may_be_five_minutes_ahead_of_the_entry_and_not_a_microsecond_more() -> None:
+    early = Entry("s", f"{NOW}-0", body(viewed(seconds=300)))
+    assert parse(early).time == at(300)
+    late = Entry("s", f"{NOW}-0", body(viewed(time=at(300) + timedelta(microseconds=1))))
+    with pytest.raises(Rejection) as caught:
+        parse(late)
+    assert caught.value.reason is Reason.TIME_OUT_OF_RANGE
+
+
+def test_the_verdict_on_a_time_is_the_entrys_own_whatever_the_hour() -> None:
+    event = body(viewed(time="2130-01-01T00:00:00Z"))
+    far_future = 5_049_200_000_000
+    assert parse(Entry("s", f"{far_future}-5", event)).time.year == 2130
+    with pytest.raises(Rejection):
+        parse(Entry("s", f"{NOW}-5", event))
+
+
+def test_a_detail_is_short_and_printable() -> None:
+    rejected = rejection(as_json(viewed()), type="\x00\x1b[2J\u202e" * 500)
+    assert len(rejected.detail) <= 500
+    assert rejected.detail.isprintable()
+
+
+def test_the_same_entry_always_gets_the_same_verdict() -> None:
+    bad = entry(json.dumps(as_json(viewed()) | {"data": {"user_course_id": 0}}).encode())
+    verdicts = []
+    for _ in range(2):
+        with pytest.raises(Rejection) as caught:
+            parse(bad)
+        verdicts.append((caught.value.reason, caught.value.detail))
+    assert verdicts[0] == verdicts[1]

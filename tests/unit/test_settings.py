@@ -1,0 +1,119 @@
+"""Settings: defaults that fit, units and ranges that hold, and sentences where they do not."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from worker.errors import ConfigurationError
+from worker.settings import Settings, get_settings
+
+
+def test_everything_but_the_two_urls_has_a_default_within_its_range() -> None:
+    settings = Settings()
+    assert settings.database_url is None
+    assert settings.redis_url is None
+    given = {name: value for name, value in settings.model_dump().items() if value is not None}
+    assert Settings.model_validate(given) == settings
+
+
+def test_the_urls_have_plain_names_and_the_rest_a_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql+psycopg://localhost/lms")
+    monkeypatch.setenv("REDIS_URL", "redis://localhost:6379/0")
+    monkeypatch.setenv("PROGRESS_BATCH_SIZE", "7")
+    monkeypatch.setenv("BATCH_SIZE", "8")
+    monkeypatch.setenv("PROGRESS_DATABASE_URL", "postgresql://elsewhere/lms")
+    settings = Settings()
+    assert settings.database_url == "postgresql+psycopg://localhost/lms"
+    assert settings.redis_url == "redis://localhost:6379/0"
+    assert settings.batch_size == 7
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_every_usual_postgresql_scheme_means_psycopg_3(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"{scheme}://u:p@h:5432/d?host=/x")
+    assert Settings().database_url == "postgresql+psycopg://u:p@h:5432/d?host=/x"
+
+
+@pytest.mark.parametrize("url", ["mysql://h/d", "postgresql+asyncpg://h/d", "h/d", "postgresql", ""])
+def test_another_database_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(ConfigurationError, match="DATABASE_URL: must start with postgresql://"):
+        get_settings()
+
+
+@pytest.mark.parametrize(
+    ("url", "meant"),
+    [
+        ("redis://h:1/0", "redis://h:1/0"),
+        ("rediss://h:1/0", "rediss://h:1/0"),
+        ("unix:///run/redis.sock", "unix:///run/redis.sock"),
+        ("valkey://valkey:1/0", "redis://valkey:1/0"),
+        ("valkeys://h:1/0", "rediss://h:1/0"),
+    ],
+)
+def test_redis_and_valkey_urls_are_the_same_to_us(monkeypatch: pytest.MonkeyPatch, url: str, meant: str) -> None:
+    monkeypatch.setenv("REDIS_URL", url)
+    monkeypatch.setenv("PROGRESS_BROKER_URL", url)
+    assert (Settings().redis_url, Settings().broker_url) == (meant, meant)
+
+
+@pytest.mark.parametrize("name", ["REDIS_URL", "PROGRESS_BROKER_URL"])
+@pytest.mark.parametrize("url", ["amqp://h", "localhost:6379", ""])
+def test_another_broker_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch, name: str, url: str) -> None:
+    monkeypatch.setenv(name, url)
+    with pytest.raises(ConfigurationError, match=f"{name}: must start with redis://"):
+        get_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "inside", "outside"),
+    [
+        ("BATCH_SIZE", ["1", "10000"], ["0", "10001", "1.5", "many"]),
+        ("STREAM_PARTITIONS", ["1", "64"], ["0", "65"]),
+        ("SUSPECT_DELIVERIES", ["1", "1000"], ["0", "1001"]),
+        ("SLICE_SECONDS", ["0.1", "86400"], ["0", "-1", "86401", "nan"]),
+        ("BLOCK_SECONDS", ["0.01", "5"], ["0", "5.1"]),
+        ("LEASE_SECONDS", ["1"], ["0.9"]),
+        ("STREAM_KEY", ["x"], [""]),
+        ("LOG_FORMAT", ["auto", "json", "console"], ["xml"]),
+        ("LOG_LEVEL", ["DEBUG", "ERROR"], ["LOUD"]),
+    ],
+)
+def test_a_range_is_held_on_both_sides(
+    monkeypatch: pytest.MonkeyPatch, name: str, inside: list[str], outside: list[str]
+) -> None:
+    for value in inside:
+        monkeypatch.setenv(f"PROGRESS_{name}", value)
+        assert str(getattr(Settings(), name.lower())).removesuffix(".0") == value
+    for value in outside:
+        monkeypatch.setenv(f"PROGRESS_{name}", value)
+        with pytest.raises(ValidationError):
+            Settings()
+
+
+def test_every_wrong_variable_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROGRESS_BATCH_SIZE", "0")
+    monkeypatch.setenv("PROGRESS_LEASE_SECONDS", "never")
+    with pytest.raises(ConfigurationError) as caught:
+        get_settings()
+    assert "PROGRESS_BATCH_SIZE: " in str(caught.value)
+    assert "PROGRESS_LEASE_SECONDS: " in str(caught.value)
+
+
+def test_settings_are_read_once_and_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = get_settings()
+    monkeypatch.setenv("PROGRESS_BATCH_SIZE", "7")
+    assert get_settings() is first
+    with pytest.raises(ValidationError, match="frozen"):
+        first.batch_size = 7  # type: ignore[misc]
+
+
+def test_every_setting_is_described() -> None:
+    undescribed = {name for name, field in Settings.model_fields.items() if not field.description}
+    assert undescribed <= {"log_level"}
+
+
+def test_a_directory_is_a_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PROGRESS_RUNTIME_DIRECTORY", str(tmp_path))
+    assert Settings().runtime_directory == tmp_path

@@ -1,0 +1,13 @@
+"""`progress-worker asyncapi`."""
+
+import click
+
+
+@click.command("asyncapi")
+def command() -> None:
+    """Print the events' contract as an AsyncAPI 3.0 document in JSON."""
+    import json
+
+    from worker.asyncapi import document
+
+    click.echo(json.dumps(document(), indent=2, ensure_ascii=False))

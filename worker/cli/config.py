@@ -1,0 +1,82 @@
+"""`progress-worker config`: every setting, its value and where it comes from."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+_BOUNDS = {"ge": "≥ {}", "gt": "> {}", "le": "≤ {}", "lt": "< {}"}
+
+
+@click.command("config")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(as_json: bool) -> None:
+    """Show every setting: its variable, value, default, range and meaning. Passwords are left out."""
+    from worker.cli.output import new_table, printable, show, show_json
+
+    settings = describe_settings()
+    if as_json:
+        show_json(settings)
+        return
+    table = new_table(None, "variable", "value", "default", "unit, range", "meaning")
+    for each in settings:
+        limits = ", ".join(part for part in (each["unit"], each["range"]) if part)
+        value, default = _text(each["value"]), _text(each["default"])
+        origin = {"environment": " *", "up": " (of the running `up`)"}.get(each["origin"], "")
+        table.add_row(each["variable"], printable(value) + origin, default, limits, each["description"])
+    show(table)
+    show("* set in the environment")
+
+
+def describe_settings() -> list[dict[str, Any]]:
+    """One mapping for each setting. Raises ConfigurationError when one is wrong."""
+    from worker.cli.output import redacted
+    from worker.cli.servers import found_settings
+    from worker.settings import Settings, get_settings, variable_name
+
+    own, found = get_settings(), found_settings()
+    present = {name.upper() for name in os.environ}
+    described = []
+    for name, field in Settings.model_fields.items():
+        value, variable = getattr(found, name), variable_name(name)
+        if value is not None and name.endswith("_url"):
+            value = redacted(value)
+        origin = "environment" if variable in present else "default"
+        if getattr(own, name) != getattr(found, name):
+            origin = "up"
+        described.append(
+            {
+                "variable": variable,
+                "value": value if isinstance(value, int | float | None) else str(value),
+                "default": field.default if isinstance(field.default, int | float | None) else str(field.default),
+                "origin": origin,
+                "unit": "seconds" if name.endswith("_seconds") else None,
+                "range": _range(field),
+                "description": field.description or "",
+            }
+        )
+    return described
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _range(field: "FieldInfo") -> str | None:
+    """The bounds; where several of one kind are given, each is in force."""
+    from typing import Literal, get_args, get_origin
+
+    if get_origin(field.annotation) is Literal:
+        return " | ".join(get_args(field.annotation))
+    bounds = [
+        form.format(f"{bound:,}")
+        for each in field.metadata
+        for name, form in _BOUNDS.items()
+        if (bound := getattr(each, name, None)) is not None
+    ]
+    return ", ".join(bounds) or None

@@ -1,0 +1,177 @@
+"""`progress-worker dead-letters`: look at what could not be applied, and try it again."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from worker.errors import InputError
+
+if TYPE_CHECKING:
+    from worker.storage.dead_letter import StoredLetter
+
+SHOWN_BYTES = 4_096
+LISTED_CHARACTERS = 100
+
+
+@click.group("dead-letters")
+def command() -> None:
+    """Look at events that could not be applied, and try them again.
+
+    Those with the reason unknown_enrollment wait for their enrolment and are applied by themselves when it comes.
+    """
+
+
+@command.command("list")
+@click.option("--reason", help="Only those with this reason.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
+@click.option("--after", type=click.IntRange(min=0), default=0, help="Only ids above this one: the next page.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; bodies with `show`.")
+def list_letters(reason: str | None, limit: int, after: int, as_json: bool) -> None:
+    """List dead letters, oldest first."""
+    from worker.cli.output import new_table, printable, show, show_json
+    from worker.cli.servers import open_database, server_settings
+    from worker.storage import dead_letter
+
+    with open_database(server_settings()) as engine, engine.connect() as connection:
+        letters = dead_letter.list_letters(connection, _known(reason), after, limit + 1)
+    more, letters = len(letters) > limit, letters[:limit]
+    if as_json:
+        show_json([_mapping(letter) for letter in letters])
+        return
+    if not letters:
+        show("No dead letters." if reason is None and not after else "No such dead letters.")
+        return
+    table = new_table(None, "id", "since", "reason", "stream", "entry", "bytes", "detail", numbers=["id", "bytes"])
+    for letter in letters:
+        table.add_row(
+            str(letter.id),
+            f"{letter.created_at:%Y-%m-%d %H:%M:%S}",
+            letter.reason,
+            printable(letter.entry.stream),
+            letter.entry.id,
+            "-" if letter.entry.body is None else f"{len(letter.entry.body):,}",
+            printable(letter.detail)[:LISTED_CHARACTERS],
+        )
+    show(table)
+    if more:
+        show(f"There are more: --after {letters[-1].id}")
+
+
+@command.command("show")
+@click.argument("letter_id", metavar="ID", type=int)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; the body as text or, where it is none, as base64.")
+@click.option("--raw", is_flag=True, help="Write the body's bytes as they are, and nothing else.")
+def show_letter(letter_id: int, as_json: bool, raw: bool) -> None:
+    """Show one dead letter with its original bytes, made safe to look at."""
+    from worker.cli.output import new_table, printable, show, show_json
+    from worker.cli.servers import open_database, server_settings
+    from worker.storage import dead_letter
+
+    with open_database(server_settings()) as engine, engine.connect() as connection:
+        letter = dead_letter.get_letter(connection, letter_id) if _fits(letter_id) else None
+    if letter is None:
+        raise InputError(f"There is no dead letter {letter_id}. It may have been applied; see `dead-letters list`.")
+    if raw:
+        sys.stdout.buffer.write(letter.entry.body or b"")
+        sys.stdout.flush()
+        return
+    if as_json:
+        show_json({**_mapping(letter), **_body(letter.entry.body)})
+        return
+    table = new_table(f"Dead letter {letter.id}", "", "")
+    table.show_header = False
+    for name, value in _mapping(letter).items():
+        table.add_row(name, "-" if value is None else printable(str(value)))
+    show(table)
+    for line in readable_body(letter.entry.body):
+        click.echo(line)
+
+
+@command.command("redrive")
+@click.argument("letter_ids", metavar="[ID]...", type=int, nargs=-1)
+@click.option("--reason", help="All with this reason.")
+@click.option("--all", "everything", is_flag=True, help="All there are.")
+def redrive_letters(letter_ids: tuple[int, ...], reason: str | None, everything: bool) -> None:
+    """Try dead letters again, after a fix: those applied are gone from the list, the others stay."""
+    from worker.cli.output import show
+    from worker.cli.redrive import redrive
+    from worker.cli.servers import open_database, server_settings
+
+    if [bool(letter_ids), reason is not None, everything].count(True) != 1:
+        raise click.UsageError("Say which: one or more IDs, or --reason REASON, or --all.")
+    if wrong := [str(each) for each in letter_ids if not _fits(each)]:
+        raise InputError(f"There is no dead letter {', '.join(wrong)}.")
+    with open_database(server_settings()) as engine:
+        done = redrive(engine, sorted(set(letter_ids)), _known(reason))
+    show(f"applied: {done.applied:,}", f"already there: {done.repeated:,}")
+    show(f"still refused: {sum(done.refused.values()):,}")
+    for each, number in sorted(done.refused.items()):
+        show(f"  {each}: {number:,}")
+    if done.parked:
+        show(f"applied because their enrolment has come: {done.parked:,}")
+
+
+def readable_body(body: bytes | None) -> list[str]:
+    """The bytes as lines that garble no terminal: text with escapes, or hex where it is not text; cut when long."""
+    from worker.cli.output import printable
+
+    if body is None:
+        return ["The entry has no field named event."]
+    head = body[:SHOWN_BYTES]
+    cut = [] if len(body) <= SHOWN_BYTES else [f"… {len(body) - SHOWN_BYTES:,} more bytes; --raw writes them all."]
+    try:
+        # The cut may go through a character of several bytes.
+        text = body.decode() if not cut else head.decode(errors="ignore")
+        if cut:
+            body.decode()
+    except UnicodeDecodeError:
+        lines = [head[start : start + 16] for start in range(0, len(head), 16)]
+        return [
+            "The body is not UTF-8 text:",
+            *(f"{16 * number:06x}  {line.hex(' '):<47}  {_ascii(line)}" for number, line in enumerate(lines)),
+            *cut,
+        ]
+    return [*(printable(line) for line in text.split("\n")), *cut]
+
+
+def _ascii(line: bytes) -> str:
+    return "".join(chr(each) if 32 <= each < 127 else "." for each in line)
+
+
+def _body(body: bytes | None) -> dict[str, str | None]:
+    from base64 import b64encode
+
+    if body is None:
+        return {"body": None}
+    try:
+        return {"body": body.decode()}
+    except UnicodeDecodeError:
+        return {"body_base64": b64encode(body).decode()}
+
+
+def _mapping(letter: "StoredLetter") -> dict[str, Any]:
+    body = letter.entry.body
+    return {
+        "id": letter.id,
+        "reason": letter.reason,
+        "detail": letter.detail,
+        "stream": letter.entry.stream,
+        "entry_id": letter.entry.id,
+        "user_course_id": letter.user_course_id,
+        "created_at": letter.created_at,
+        "bytes": None if body is None else len(body),
+    }
+
+
+def _known(reason: str | None) -> str | None:
+    """The reason, if it is one. Raises click.BadParameter."""
+    from worker.domain.entry import Reason
+
+    if reason is not None and reason not in set(Reason):
+        raise click.BadParameter(f"{reason!r} is none of {', '.join(Reason)}.", param_hint="--reason")
+    return reason
+
+
+def _fits(letter_id: int) -> bool:
+    return 0 < letter_id < 2**63

@@ -1,0 +1,156 @@
+"""`progress-worker demo`: a simulated class through the real thing, and every row compared with the plain model."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from worker.errors import InputError
+
+if TYPE_CHECKING:
+    from worker.cli.children import Children
+    from worker.cli.system import System
+    from worker.simulation import Published
+
+CHUNK = 500
+SETTLED_SECONDS = 60.0
+"""The drain may take so long without any progress."""
+LOOK_SECONDS = 0.2
+
+
+@click.command("demo")
+@click.option("--events", type=click.IntRange(300, 5_000_000), default=50_000, show_default=True, help="To publish.")
+@click.option("--learners", type=click.IntRange(1, 1_000_000), default=400, show_default=True, help="In all courses.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Another class.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Pool processes; default: one per CPU, four at most.")
+@click.option("--keep", is_flag=True, help="Leave everything running at the end, until Ctrl-C, to look around.")
+def command(events: int, learners: int, seed: int, workers: int | None, keep: bool) -> None:
+    """Simulate a class on real servers, with a real Celery worker and beat, and check every row.
+
+    Events come twice, in disorder, late, before their enrolment, and broken in every way. At the end all tables are
+    compared with what a plain-Python model makes of the same events; the exit status is 1 if anything differs.
+    """
+    from worker.cli.children import running_children, terminations_interrupt
+    from worker.cli.demo_check import compare
+    from worker.cli.system import processes
+    from worker.simulation import simulate
+
+    with terminations_interrupt(), ExitStack() as stack:
+        click.echo(f"Simulating {learners:,} learners and {events:,} events (seed {seed}) …")
+        published = simulate(seed, learners, events)
+        system = _system(stack)
+        click.echo("Starting a Celery worker and beat …")
+        children = stack.enter_context(
+            running_children(system.settings, system.directory, workers or processes(), quiet=True)
+        )
+        children.wait_until_ready()
+        seconds = _run(system, children, published)
+        equal = compare(system.settings, published)
+        rate = len(published) / seconds
+        click.echo(f"{len(published):,} events published and applied in {seconds:.1f} s: {rate:,.0f} a second.")
+        if not equal:
+            click.echo("Some rows differ from what they should be: that is a defect.", err=True)
+        if keep:
+            _stay(system, children)
+    if not equal:
+        raise SystemExit(1)
+
+
+def _system(stack: ExitStack) -> "System":
+    from worker.cli.servers import given_settings
+    from worker.cli.system import embedded_system, given_system
+
+    given = given_settings()
+    directory = stack.enter_context(_temporary_directory())
+    if given is None:
+        click.echo("Starting PostgreSQL and Valkey …")
+        system = stack.enter_context(embedded_system(directory))
+    else:
+        system = given_system(given, directory)
+        _refuse_data_of_others(system)
+    runtime_directory = {"runtime_directory": directory / "run"}
+    return type(system)(system.settings.model_copy(update=runtime_directory), directory, system.servers)
+
+
+@contextmanager
+def _temporary_directory() -> Iterator[Path]:
+    from worker.embedded import default_directory
+
+    directory = Path(tempfile.mkdtemp(dir=default_directory("demo")))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _refuse_data_of_others(system: "System") -> None:
+    """The comparison is of whole tables, and nobody's data should meet a simulated class. Raises InputError."""
+    from worker.cli.servers import explained, open_database
+    from worker.storage.snapshot import has_rows
+    from worker.stream import connection as stream_connection
+    from worker.stream.backlog import measure
+    from worker.stream.keys import Keys
+
+    settings = system.settings
+    with open_database(settings) as engine, explained(settings):
+        with engine.connect() as connection:
+            used = has_rows(connection)
+        redis = stream_connection.connect(settings)
+        streams = Keys(settings.stream_key, settings.stream_partitions).streams
+        filled = [each.stream for each in measure(redis, streams) if each.length]
+        redis.close()
+    if used or filled:
+        what = "The database of DATABASE_URL has rows" if used else f"The stream {filled[0]} of REDIS_URL has entries"
+        raise InputError(
+            f"{what}, and the demo needs both servers empty: name others, or unset both variables to use embedded ones."
+        )
+
+
+def _run(system: "System", children: "Children", published: "list[Published]") -> float:
+    """Publish everything while the worker runs, then wait until it is applied; the seconds both took."""
+    from worker.cli.demo_view import open_view
+    from worker.cli.servers import explained, open_database
+    from worker.domain.entry import Reason
+
+    strangers = sum(each.reason is Reason.UNKNOWN_ENROLLMENT for each in published)
+    settings = system.settings
+    with open_database(settings) as engine, explained(settings), open_view(settings, engine, len(published)) as view:
+        started = time.monotonic()
+        for start in range(0, len(published), CHUNK):
+            view.publish(published[start : start + CHUNK])
+            if view.is_due(LOOK_SECONDS):
+                children.check()
+                view.look()
+        last_change, before = time.monotonic(), view.look()
+        while not (view.drained and view.parked <= strangers):
+            children.check()
+            time.sleep(LOOK_SECONDS / 4)
+            if (now := view.look()) != before:
+                last_change, before = time.monotonic(), now
+            elif time.monotonic() - last_change > SETTLED_SECONDS:
+                break  # the comparison will say what is missing
+        return time.monotonic() - started
+
+
+def _stay(system: "System", children: "Children") -> None:
+    from worker.cli.output import redacted
+    from worker.embedded import publish_state, running
+
+    settings = system.settings
+    click.echo("Everything keeps running until Ctrl-C:")
+    click.echo(f"  export DATABASE_URL='{redacted(str(settings.database_url))}'")
+    click.echo(f"  export REDIS_URL='{redacted(str(settings.redis_url))}'")
+    with ExitStack() as stack:
+        if system.servers and running() is None:
+            stack.enter_context(publish_state(system.servers))
+        try:
+            while True:
+                children.check()
+                time.sleep(LOOK_SECONDS)
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)

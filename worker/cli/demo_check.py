@@ -1,0 +1,88 @@
+"""After the demo: every table against what the plain-Python model makes of the same events."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from worker.domain.progress import State
+    from worker.settings import Settings
+    from worker.simulation import Published
+    from worker.storage.snapshot import Rows
+
+SHOWN_DIFFERENCES = 5
+
+
+def compare(settings: "Settings", published: "list[Published]") -> bool:
+    """Read everything back and print it beside what was expected, then one learner's summary; whether all is equal."""
+    from worker.cli.output import console, new_table, printable
+    from worker.cli.servers import open_database
+    from worker.cli.summary import summary_table
+    from worker.services.summary import get_summary
+    from worker.simulation.expectation import expected_letters, expected_state, expected_tables
+    from worker.storage.snapshot import read_letters, read_tables
+
+    state = expected_state(published)
+    letters = expected_letters(published)
+    with open_database(settings) as engine:
+        with engine.connect() as connection:
+            stored, stored_letters = read_tables(connection), read_letters(connection)
+        summary = summary_table(get_summary(engine, _example(state)))
+
+    table = new_table("What is stored", "", "expected", "stored", "equal", numbers=["expected", "stored"])
+    differences: list[str] = []
+    for name, expected in expected_tables(state).items():
+        wrong = _differences(expected, stored[name])
+        differences += [f"{name}: {each}" for each in wrong[:SHOWN_DIFFERENCES]]
+        table.add_row(name, f"{len(expected):,}", f"{len(stored[name]):,}", _verdict(len(wrong)))
+    for reason in sorted({reason for reason, _ in letters + stored_letters}):
+        wanted, found = _of(letters, reason), _of(stored_letters, reason)
+        wrong_letters = (wanted - found) + (found - wanted)
+        differences += [f"dead letter {reason}: {body!r:.100}" for body in list(wrong_letters)[:SHOWN_DIFFERENCES]]
+        table.add_row(
+            f"dead_letter: {reason}", f"{wanted.total():,}", f"{found.total():,}", _verdict(wrong_letters.total())
+        )
+    console().print(table, summary, sep="\n")
+    if not differences:
+        console().print("Every row and every dead letter is as it should be.", style="green")
+    for each in differences:
+        console().print(printable(each), style="red")
+    return not differences
+
+
+def _differences(expected: "Rows", stored: "Rows") -> list[str]:
+    """Every key whose rows differ, with both."""
+    if expected == stored:
+        return []
+    keys = sorted({*expected, *stored}, key=str)
+    return [
+        f"{key}: expected {_text(expected.get(key))}, stored {_text(stored.get(key))}"
+        for key in keys
+        if expected.get(key) != stored.get(key)
+    ]
+
+
+def _text(row: tuple[object, ...] | None) -> str:
+    return "no row" if row is None else ", ".join(str(value) for value in row)
+
+
+def _of(letters: Mapping[tuple[str, bytes | None], int], reason: str) -> Counter[bytes | None]:
+    return Counter({body: count for (its, body), count in letters.items() if its == reason})
+
+
+def _verdict(wrong: int) -> str:
+    return "yes" if wrong == 0 else f"NO: {wrong:,} differ"
+
+
+def _example(state: "State") -> int:
+    """The enrolment that is furthest among those with something left to do; else the first."""
+    from worker.domain.status import ProgressStatus
+
+    completed = Counter(key[0] for key, row in state.progress.items() if row.status is ProgressStatus.COMPLETED)
+    sizes = {course_id: len(lessons) for course_id, lessons in state.outlines.items()}
+    unfinished = [
+        (count, user_course_id)
+        for user_course_id, count in completed.items()
+        if count < sizes.get(state.enrollments[user_course_id].data.course_id, 0)
+    ]
+    return max(unfinished, default=(0, min(state.enrollments)))[1]

@@ -1,0 +1,48 @@
+"""`progress-worker migrate`."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from worker.errors import SchemaError
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
+
+
+@click.command("migrate")
+def command() -> None:
+    """Create the tables or bring them up to date.
+
+    Safe at any time, also twice at once: the second waits and finds nothing to do.
+    """
+    from worker.cli.servers import explained_database, server_settings
+
+    settings = server_settings()
+    with explained_database(settings):
+        before, after = migrate(settings)
+    if before == after:
+        click.echo(f"The tables are up to date: {after}.")
+    else:
+        click.echo(f"Migrated from {before or 'no tables'} to {after}.")
+
+
+def migrate(settings: "Settings") -> tuple[str | None, str | None]:
+    """Apply what is missing; the revisions before and after. Raises SchemaError and SQLAlchemy's errors."""
+    from alembic.util import CommandError
+
+    from worker.storage import database, schema
+    from worker.storage.status import revision
+
+    engine = database.connect(settings, application_name="progress-worker migrate")
+    try:
+        with engine.connect() as connection:
+            before = revision(connection)
+        try:
+            schema.migrate(engine)
+        except (CommandError, RuntimeError) as error:
+            raise SchemaError(f"The database stays at {before or 'no tables'}: {error}") from error
+        with engine.connect() as connection:
+            return before, revision(connection)
+    finally:
+        engine.dispose()

@@ -1,0 +1,86 @@
+"""How commands print: tables for people, JSON for scripts, and nothing that could garble a terminal."""
+
+import json
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+PIPED_WIDTH = 200
+"""Columns where no terminal says how wide it is; tables take only what they need."""
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """A console that takes text as it is: no markup, no guessing of colours."""
+    from rich.console import Console
+
+    made = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    if not made.is_terminal:
+        made.width = PIPED_WIDTH
+    return made
+
+
+def new_table(title: str | None, *columns: str, numbers: Iterable[str] = ()) -> "Table":
+    """A plain table; the columns named in `numbers` are set to the right."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        right = column in set(numbers)
+        table.add_column(column, justify="right" if right else "left", overflow="fold", no_wrap=right)
+    return table
+
+
+def show(*parts: "RenderableType") -> None:
+    """Print to standard output."""
+    console().print(*parts, sep="\n")
+
+
+def show_json(value: Any) -> None:
+    """Print as JSON, times in RFC 3339, exact decimals as numbers."""
+    click.echo(json.dumps(value, indent=2, default=_plain))
+
+
+def printable(text: str) -> str:
+    """The text with every character that a terminal might obey written as an escape."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode() for each in text
+    )
+
+
+def duration(seconds: float | None) -> str:
+    """A length of time as people say it; `-` where there is none."""
+    if seconds is None:
+        return "-"
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def redacted(url: str) -> str:
+    """The URL without its password, also where that breaks the rules of URLs.
+
+    Everything between the user and the last @ goes, and every query member that is named like a password.
+    """
+    scheme, separator, rest = url.partition("://")
+    credentials, at, place = rest.rpartition("@")
+    user, colon, _ = credentials.partition(":")
+    place = re.sub(r"(\w*passw\w*=)[^&]*", r"\1***", place, flags=re.IGNORECASE)
+    return f"{scheme}{separator}{user}{':***' if colon else ''}{at}{place}"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, Decimal):
+        return float(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")

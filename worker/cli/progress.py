@@ -1,0 +1,54 @@
+"""Progress of long work on standard error: a bar on a terminal, elsewhere a plain line now and then."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import click
+
+LINE_SECONDS = 2.0
+
+
+class Progress(Protocol):
+    """Something that shows how far the work is."""
+
+    def update(self, done: float, text: str) -> None:
+        """So much of the total is done; `text` says it in words."""
+
+
+class Lines:
+    """A line every two seconds."""
+
+    def __init__(self, verb: str) -> None:
+        self._verb = verb
+        self._next_at = time.monotonic() + LINE_SECONDS
+
+    def update(self, done: float, text: str) -> None:  # noqa: ARG002 - the text says it
+        """Print when it is time."""
+        if time.monotonic() >= self._next_at:
+            self._next_at = time.monotonic() + LINE_SECONDS
+            click.echo(f"{self._verb}: {text}", err=True)
+
+
+@contextmanager
+def open_progress(verb: str, *, total: float | None, unit: str = "events") -> Iterator[Progress]:
+    """Shows progress while the block runs; without a total it only counts. `unit` may be bytes."""
+    from worker.cli.output import console
+
+    screen = console(stderr=True)
+    if not screen.is_terminal:
+        yield Lines(verb)
+        return
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
+
+    columns = [TextColumn(verb), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[text]}")]
+    with RichProgress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=screen, transient=True) as bar:
+        task = bar.add_task(verb, total=total, text="", unit=unit)
+
+        class Bar:
+            def update(self, done: float, text: str) -> None:
+                bar.update(task, completed=done, text=text)
+
+        yield Bar()

@@ -1,0 +1,106 @@
+"""`progress-worker publish`: the events of a file onto the streams, byte for byte."""
+
+import time
+from collections.abc import Iterable, Iterator
+from random import Random
+from typing import TYPE_CHECKING
+
+import click
+
+from worker.errors import InputError, ServerUnavailableError
+
+if TYPE_CHECKING:
+    from worker.cli.lines import JsonLines, Line
+    from worker.cli.progress import Progress
+    from worker.client import EventPublisher
+    from worker.settings import Settings
+
+CHUNK = 1_000
+CHUNK_BYTES = 8 * 1024 * 1024
+"""At most so many events, or about so many bytes, are held and sent at a time."""
+
+
+@click.command("publish")
+@click.argument("file")
+@click.option("--shuffle", is_flag=True, help="In random order; the whole file is held in memory.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Which random order.")
+def command(file: str, shuffle: bool, seed: int) -> None:
+    """Publish the events in FILE, one JSON object per line; plain or gzipped, - for standard input.
+
+    Every line goes out as it is. What is wrong with an event is found when it is read from the stream; it then stands
+    among the dead letters. Publishing a file again counts nothing twice.
+    """
+    from worker.cli.lines import JsonLines
+    from worker.cli.progress import open_progress
+    from worker.cli.servers import server_settings
+    from worker.client import EventPublisher
+
+    settings = server_settings()
+    lines = JsonLines(file)
+    publisher = EventPublisher(settings=settings)
+    started = time.monotonic()
+    try:
+        with open_progress("published", unit="bytes" if lines.size else "events", total=lines.size) as progress:
+            count = _publish(settings, publisher, lines, progress, Random(seed) if shuffle else None)  # noqa: S311
+    finally:
+        lines.close()
+    seconds = time.monotonic() - started
+    click.echo(f"Published {count:,} events in {seconds:.1f} s, {count / max(seconds, 0.001):,.0f} a second.")
+
+
+def _publish(
+    settings: "Settings", publisher: "EventPublisher", lines: "JsonLines", progress: "Progress", random: Random | None
+) -> int:
+    """Publish everything up to the first line that is no event; how many. Raises with the number published so far."""
+    from worker.cli.servers import explained
+
+    readable = _Readable(lines)
+    source: Iterable[Line] = readable
+    if random is not None:
+        everything = list(readable)
+        random.shuffle(everything)
+        source = everything
+    count = position = 0
+    try:
+        with explained(settings):
+            for chunk in _chunks(source):
+                count += publisher.publish_raw((line.key, line.body) for line in chunk)
+                position = max(position, *(line.position for line in chunk))
+                progress.update(position if lines.size else count, f"{count:,} events")
+    except ServerUnavailableError as error:
+        raise ServerUnavailableError(
+            f"{error} At least {count:,} events were published. {_AGAIN.format('possible')}"
+        ) from None
+    if readable.error:
+        raise InputError(f"{readable.error}. The {count:,} events before it were published. {_AGAIN.format('mended')}")
+    return count
+
+
+def _chunks(lines: Iterable["Line"]) -> "Iterator[list[Line]]":
+    chunk: list[Line] = []
+    size = 0
+    for line in lines:
+        chunk.append(line)
+        size += len(line.body)
+        if len(chunk) == CHUNK or size >= CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+_AGAIN = "Publish the whole file again once that is {}: nothing counts twice."
+
+
+class _Readable:
+    """The lines before the first one that is no event; then `error` says what is wrong with that."""
+
+    def __init__(self, lines: Iterable["Line"]) -> None:
+        self._lines = lines
+        self.error: InputError | None = None
+
+    def __iter__(self) -> Iterator["Line"]:
+        try:
+            yield from self._lines
+        except InputError as error:
+            self.error = error

@@ -1,0 +1,113 @@
+"""Which servers a command works on, and what is said when they do not answer."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from worker.cli.output import redacted
+from worker.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from worker.settings import Settings
+
+
+def server_settings() -> "Settings":
+    """The settings with both servers: those of the environment, or where it names neither those of a running `up`.
+
+    One URL alone is not completed from `up`: that would mix two systems. Raises ConfigurationError.
+    """
+    return checked(found_settings().with_servers())
+
+
+def found_settings() -> "Settings":
+    """Like `server_settings`, but a server may be missing and nothing is checked."""
+    from worker.embedded import running
+    from worker.settings import get_settings
+
+    settings = get_settings()
+    if settings.database_url or settings.redis_url:
+        return settings
+    up = running()
+    if up is None:
+        return settings
+    return settings.model_copy(update={"database_url": up.database_url, "redis_url": up.redis_url})
+
+
+def given_settings() -> "Settings | None":
+    """For `demo` and `up`: the settings when the environment names both servers, None when it names neither.
+
+    Raises ConfigurationError when it names one.
+    """
+    from worker.settings import get_settings
+
+    settings = get_settings()
+    if settings.database_url is None and settings.redis_url is None:
+        return None
+    return checked(settings.with_servers())
+
+
+def checked(settings: "Settings") -> "Settings":
+    """The settings, when both URLs can be read. Raises ConfigurationError that names the wrong one."""
+    for variable, url in (("DATABASE_URL", settings.database_url), ("REDIS_URL", settings.redis_url)):
+        if not _readable(url or ""):
+            raise ConfigurationError(
+                f"{variable} cannot be read as a URL: {redacted(url or '')}. "
+                "The port is a number up to 65535; in a password, @ : / [ are written %40 %3A %2F %5B."
+            )
+    return settings
+
+
+def _readable(url: str) -> bool:
+    """What SQLAlchemy, redis-py and our own messages make of it raises nothing."""
+    from redis.connection import parse_url
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for what is no number, or too large
+        if "@" in parts.path:  # the rest of a password with a / in it
+            return False
+        if url.startswith("postgresql"):
+            make_url(url)
+        else:
+            parse_url(url)  # type: ignore[no-untyped-call]
+    except (ArgumentError, ValueError):
+        return False
+    return True
+
+
+@contextmanager
+def explained(settings: "Settings") -> Iterator[None]:
+    """Turn both servers' errors into sentences."""
+    from worker.stream import connection
+
+    with explained_database(settings), connection.explained(settings):
+        yield
+
+
+@contextmanager
+def explained_database(settings: "Settings") -> Iterator[None]:
+    """Turn PostgreSQL's errors into sentences."""
+    from worker.storage import database
+
+    with database.explained(settings):
+        yield
+
+
+@contextmanager
+def open_database(settings: "Settings") -> "Iterator[Engine]":
+    """An engine for the length of the block, its errors explained; the tables are checked first."""
+    from worker.storage import database, schema
+
+    engine = database.connect(settings)
+    try:
+        with explained_database(settings):
+            with engine.connect() as connection:
+                schema.check(connection)
+            yield engine
+    finally:
+        engine.dispose()

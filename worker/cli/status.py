@@ -1,0 +1,98 @@
+"""`progress-worker status`."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from worker.services.status import Status
+
+
+@click.command("status")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(as_json: bool) -> None:
+    """Show what waits in the streams, what was recorded, and what is wrong.
+
+    Row counts with a ~ are PostgreSQL's estimates. The last commit is that of the newest ledger row.
+    """
+    from worker.cli.output import show_json
+    from worker.cli.servers import explained, open_database, server_settings
+    from worker.services.status import read_status
+    from worker.stream import connection as stream_connection
+
+    settings = server_settings()
+    with open_database(settings) as engine, explained(settings):
+        redis = stream_connection.connect(settings)
+        found = read_status(settings, redis, engine)
+        redis.close()
+    if as_json:
+        show_json(as_mapping(found))
+    else:
+        _show(found)
+
+
+def as_mapping(found: "Status") -> dict[str, Any]:
+    """The status as scripts get it."""
+    return {
+        "streams": [asdict(each) for each in found.streams],
+        "lag": found.lag,
+        "pending": found.pending,
+        "dead_letters": found.dead_letters,
+        "rows": {name: asdict(count) for name, count in found.rows.items()},
+        "last_recorded_at": found.last_recorded_at,
+        "versions": {"postgresql": found.postgresql_version, "redis": found.redis_version},
+        "warnings": found.warnings,
+    }
+
+
+def _show(found: "Status") -> None:
+    from datetime import UTC, datetime
+
+    from rich.text import Text
+
+    from worker.cli.output import duration, new_table, show
+
+    figures = ("length", "lag", "pending", "oldest pending", "oldest unread", "consumers")
+    streams = new_table("Streams", "stream", *figures, numbers=figures)
+    for each in found.streams:
+        streams.add_row(
+            each.stream,
+            f"{each.length:,}",
+            f"{each.lag:,}",
+            f"{each.pending:,}",
+            duration(each.oldest_pending_seconds),
+            duration(each.oldest_unread_seconds),
+            str(each.consumers),
+        )
+    length = sum(each.length for each in found.streams)
+    streams.add_section()
+    streams.add_row(
+        "all",
+        f"{length:,}",
+        f"{found.lag:,}",
+        f"{found.pending:,}",
+        duration(max((each.oldest_pending_seconds or 0 for each in found.streams), default=0) or None),
+        duration(max((each.oldest_unread_seconds or 0 for each in found.streams), default=0) or None),
+        "",
+    )
+    rows = new_table("Tables", "table", "rows", numbers=["rows"])
+    for name, count in found.rows.items():
+        rows.add_row(name, f"{'' if count.exact else '~'}{count.rows:,}")
+    letters = new_table("Dead letters", "reason", "count", numbers=["count"])
+    for reason, number in found.dead_letters.items():
+        letters.add_row(reason, f"{number:,}")
+    if found.streams:
+        show(streams)
+    else:
+        show("No stream exists yet: nothing was ever published, and no worker has started.", "")
+    show(rows)
+    show(letters if found.dead_letters else "No dead letters.", "")
+    if found.last_recorded_at is None:
+        last = "never"
+    else:
+        age = max(0.0, (datetime.now(UTC) - found.last_recorded_at).total_seconds())
+        last = f"{found.last_recorded_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, {duration(age)} ago"
+    show(f"Last commit: {last}", f"PostgreSQL {found.postgresql_version}, {found.redis_version}")
+    for sentence in found.warnings:
+        show(Text(f"Warning: {sentence}", style="yellow"))

@@ -1,0 +1,56 @@
+"""`progress-worker summary`."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from worker.services.summary import TitledSummary
+
+
+@click.command("summary")
+@click.argument("user_course_id", metavar="ID", type=int)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(user_course_id: int, as_json: bool) -> None:
+    """Show how far the enrolment ID is, and which lesson comes next."""
+    from worker.cli.output import show, show_json
+    from worker.cli.servers import open_database, server_settings
+    from worker.services.summary import get_summary
+
+    with open_database(server_settings()) as engine:
+        found = get_summary(engine, user_course_id)
+    if as_json:
+        show_json(asdict(found.summary))
+    else:
+        show(summary_table(found))
+
+
+def summary_table(found: "TitledSummary") -> "Table":
+    """The summary for people, lessons with their titles."""
+    from worker.cli.output import new_table, printable
+
+    summary = found.summary
+
+    def lesson(topic_id: int | None, lesson_id: int | None, section_id: int | None = None) -> str:
+        if topic_id is None or lesson_id is None:
+            return "none"
+        place = f"topic {topic_id}, lesson {lesson_id}" + (f", section {section_id}" if section_id else "")
+        title = found.titles.get((topic_id, lesson_id))
+        return f"{place}: {printable(title)}" if title else place
+
+    table = new_table(f"Enrolment {summary.user_course_id}", "", "")
+    table.show_header = False
+    at = summary.last_activity_at
+    for name, value in (
+        ("completed", f"{summary.completed_lessons} of {summary.total_lessons} ({summary.completion_percentage} %)"),
+        ("in progress", str(summary.in_progress_lessons)),
+        ("not started", str(summary.not_started_lessons)),
+        ("current", lesson(summary.current_topic_id, summary.current_lesson_id, summary.current_section_id)),
+        ("next", lesson(summary.next_topic_id, summary.next_lesson_id)),
+        ("last activity", f"{at:%Y-%m-%d %H:%M:%S %Z}" if at else "none"),
+    ):
+        table.add_row(name, value)
+    return table

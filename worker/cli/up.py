@@ -1,0 +1,89 @@
+"""`progress-worker up`: a whole system until Ctrl-C."""
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from worker.errors import InputError
+
+if TYPE_CHECKING:
+    from worker.cli.system import System
+
+EXAMPLE = """\
+{"specversion":"1.0","id":"1","source":"/try","type":"enrollment.created","time":"2025-07-14T10:00:00Z",\
+"data":{"user_course_id":1,"user_id":7,"course_id":3}}
+{"specversion":"1.0","id":"2","source":"/try","type":"lesson.viewed","time":"2025-07-14T10:30:00Z",\
+"data":{"user_course_id":1,"topic_id":3,"lesson_id":8}}"""
+"""Two lines for `publish`, to be copied from the screen."""
+
+
+@click.command("up")
+@click.option("--workers", type=click.IntRange(1, 64), help="Pool processes; default: one per CPU, four at most.")
+@click.option(
+    "--directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Data of the embedded servers; default: PROGRESS_EMBEDDED_DIRECTORY, else a private one that is kept.",
+)
+def command(workers: int | None, directory: Path | None) -> None:
+    """Run PostgreSQL, Valkey, a Celery worker and beat until Ctrl-C.
+
+    The servers are embedded ones, whose data is kept, unless DATABASE_URL and REDIS_URL name others. Every other
+    command of the same user finds the embedded ones by itself.
+    """
+    from worker.cli.children import running_children, terminations_interrupt
+    from worker.cli.system import processes
+
+    with terminations_interrupt():
+        try:
+            with ExitStack() as stack:
+                system = _system(stack, directory)
+                children = stack.enter_context(
+                    running_children(system.settings, system.directory, workers or processes(), quiet=False)
+                )
+                children.wait_until_ready()
+                _announce(system)
+                while True:
+                    children.check()
+                    time.sleep(0.2)
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+
+
+def _system(stack: ExitStack, directory: Path | None) -> "System":
+    from worker.cli.servers import given_settings
+    from worker.cli.system import embedded_system, given_system
+    from worker.embedded import default_directory, publish_state, running
+    from worker.settings import get_settings
+
+    given = given_settings()
+    if given is not None:
+        return given_system(given, default_directory("up"))
+    if (other := running()) is not None:
+        raise InputError(
+            f"`progress-worker up` is running already, with its data in {other.directory}: "
+            "use that one, or stop it first."
+        )
+    chosen = directory or get_settings().embedded_directory or default_directory("up")
+    system = stack.enter_context(embedded_system(chosen))
+    assert system.servers is not None  # noqa: S101 - for the type checker
+    stack.enter_context(publish_state(system.servers))
+    return system
+
+
+def _announce(system: "System") -> None:
+    from worker.cli.output import redacted
+
+    settings = system.settings
+    lines = [
+        "",
+        "Running until Ctrl-C.",
+        f"  DATABASE_URL={redacted(str(settings.database_url))}",
+        f"  REDIS_URL={redacted(str(settings.redis_url))}",
+    ]
+    lines += [f"  data and logs: {system.directory}"] if system.servers else []
+    lines += ["", "In another terminal:", "  progress-worker publish - <<'EOF'", EXAMPLE, "EOF"]
+    lines += ["  progress-worker summary 1", "  progress-worker status", ""]
+    click.echo("\n".join(lines))

@@ -1,0 +1,78 @@
+"""The summary of one enrolment: how many lessons, how far, where it goes on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+
+from worker.domain.outline import Lesson, next_lesson
+from worker.domain.status import ProgressStatus
+
+_HUNDREDTH = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an enrolment is; all None before its first lesson event."""
+
+    topic_id: int | None = None
+    lesson_id: int | None = None
+    section_id: int | None = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The fields as they are published; the counts add up to `total_lessons`."""
+
+    user_course_id: int
+    total_lessons: int
+    completed_lessons: int
+    in_progress_lessons: int
+    not_started_lessons: int
+    completion_percentage: Decimal
+    current_topic_id: int | None
+    current_lesson_id: int | None
+    current_section_id: int | None
+    next_topic_id: int | None
+    next_lesson_id: int | None
+    last_activity_at: datetime | None
+
+
+def summarise(
+    user_course_id: int, outline: Sequence[Lesson] | None, rows: Mapping[Lesson, ProgressStatus], place: Place
+) -> Summary:
+    """The summary from an enrolment's rows and its course's outline, in order; None where the course has none.
+
+    Without an outline its own rows, by topic and lesson, stand for it. Lessons outside the outline count nowhere, so
+    it is never above 100 %; with no lesson at all it is 0.
+    """
+    lessons = sorted(rows) if outline is None else outline
+    statuses = [rows.get(lesson, ProgressStatus.NOT_STARTED) for lesson in lessons]
+    completed = statuses.count(ProgressStatus.COMPLETED)
+    in_progress = statuses.count(ProgressStatus.IN_PROGRESS)
+    done = {lesson for lesson, status in rows.items() if status is ProgressStatus.COMPLETED}
+    known = place.topic_id is not None and place.lesson_id is not None
+    current = (place.topic_id or 0, place.lesson_id or 0) if known else None
+    following = next_lesson(lessons, current, done)
+    return Summary(
+        user_course_id=user_course_id,
+        total_lessons=len(lessons),
+        completed_lessons=completed,
+        in_progress_lessons=in_progress,
+        not_started_lessons=len(lessons) - completed - in_progress,
+        completion_percentage=_percentage(completed, len(lessons)),
+        current_topic_id=place.topic_id,
+        current_lesson_id=place.lesson_id,
+        current_section_id=place.section_id,
+        next_topic_id=following[0] if following else None,
+        next_lesson_id=following[1] if following else None,
+        last_activity_at=place.at,
+    )
+
+
+def _percentage(part: int, total: int) -> Decimal:
+    """With two decimals, halves away from zero, as PostgreSQL's `round` does."""
+    if total == 0:
+        return Decimal("0.00")
+    return (Decimal(100 * part) / total).quantize(_HUNDREDTH, ROUND_HALF_UP)

@@ -1,0 +1,59 @@
+"""What the tables must hold after everything was published: the fold of what is valid, the verdicts on what is not."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from worker.domain.event import EVENT, Event, ProgressCorrected
+from worker.domain.progress import State, fold
+from worker.simulation.published import Published
+
+Rows = dict[tuple[object, ...], tuple[object, ...]]
+"""A table as key → the columns that follow from the events."""
+
+
+def valid_events(published: Iterable[Published]) -> list[Event]:
+    """The events that must be applied, in the order of publishing, duplicates included."""
+    return [EVENT.validate_json(each.body) for each in published if each.reason is None and each.body is not None]
+
+
+def expected_tables(state: State) -> dict[str, Rows]:
+    """The rows of each table, in the form of `worker.storage.snapshot.read_tables`."""
+    return {
+        "user_course": {
+            (key,): (event.data.user_id, event.data.course_id, event.data.timezone)
+            for key, event in state.enrollments.items()
+        },
+        "user_course (position)": {
+            (key,): (where.topic_id, where.lesson_id, where.section_id, where.occurred_at)
+            for key, where in state.positions.items()
+        },
+        "user_course_progress": {
+            key: (row.status.value, row.last_viewed_at, row.completed_at) for key, row in state.progress.items()
+        },
+        "lesson_event": {key: _ledger_row(event) for key, event in state.ledger.items()},
+        "course_lesson": {
+            (course_id, ordinal): (lesson.topic_id, lesson.lesson_id, lesson.title)
+            for course_id, lessons in state.outlines.items()
+            for ordinal, lesson in enumerate(lessons, start=1)
+        },
+    }
+
+
+def expected_letters(published: Iterable[Published]) -> Counter[tuple[str, bytes | None]]:
+    """Reason and bytes of every entry that must stand in `dead_letter`."""
+    return Counter((each.reason.value, each.body) for each in published if each.reason is not None)
+
+
+def expected_state(published: Iterable[Published]) -> State:
+    """What the plain-Python model makes of it."""
+    return fold(valid_events(published))
+
+
+def _ledger_row(event: Event) -> tuple[object, ...]:
+    kind, data = event.type.rpartition(".")[2], event.data
+    if isinstance(event, ProgressCorrected):
+        correction = event.data
+        snapshot = (correction.status.value, correction.last_viewed_at, correction.completed_at)
+        return (event.time, kind, correction.topic_id, correction.lesson_id, None, None, *snapshot)
+    members = (getattr(data, name) for name in ("topic_id", "lesson_id", "section_id", "duration_seconds"))
+    return (event.time, kind, *members, None, None, None)
