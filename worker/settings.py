@@ -7,14 +7,15 @@ but its errors.
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from worker.errors import ConfigurationError
 from worker.health import DEFAULT_DIRECTORY, DEFAULT_SILENT_SECONDS
 
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Seconds = Annotated[float, Field(ge=0.01, le=86_400)]
 
 
 def _plain(name: str) -> AliasChoices:
@@ -64,7 +65,7 @@ class Settings(BaseSettings):
     ring_seconds: Seconds = Field(1, description="How often beat rings the doorbell.")
     maintain_seconds: Seconds = Field(5, description="How often beat starts progress.maintain.")
 
-    statement_timeout_seconds: Seconds = Field(30, description="PostgreSQL's statement_timeout.")
+    statement_timeout_seconds: Seconds = Field(20, description="PostgreSQL's statement_timeout.")
     lock_timeout_seconds: Seconds = Field(10, description="PostgreSQL's lock_timeout.")
     connect_timeout_seconds: Seconds = Field(5, description="Wait for a connection to PostgreSQL or Redis.")
     socket_timeout_seconds: Seconds = Field(10, description="Silence after which a connection counts as cut.")
@@ -79,6 +80,12 @@ class Settings(BaseSettings):
     )
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: JSON when not a terminal.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+
+    @model_validator(mode="after")
+    def _lease_outlives_a_read(self) -> Self:
+        if self.lease_seconds <= 2 * self.block_seconds:
+            raise ValueError("PROGRESS_LEASE_SECONDS must be more than twice PROGRESS_BLOCK_SECONDS")
+        return self
 
     def with_servers(self) -> Self:
         """These settings. Raises ConfigurationError when they do not say where PostgreSQL and Redis are."""
@@ -109,6 +116,13 @@ class Settings(BaseSettings):
             return url.replace("valkey", "redis", 1) if url and url.startswith("valkey") else url
         raise ValueError("must start with redis://, rediss:// or unix://")
 
+    @field_validator("redis_url")
+    @classmethod
+    def _answers_as_expected(cls, url: str | None) -> str | None:
+        if url and {"protocol", "decode_responses"} & parse_qs(urlsplit(url).query).keys():
+            raise ValueError("must not choose protocol or decode_responses: every answer's shape depends on them")
+        return url
+
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
@@ -127,4 +141,5 @@ def variable_name(field: str) -> str:
 
 
 def _sentence(location: tuple[int | str, ...], message: str) -> str:
-    return f"{variable_name(str(location[0]).lower())}: {message.removeprefix('Value error, ')}"
+    sentence = message.removeprefix("Value error, ")
+    return f"{variable_name(str(location[0]).lower())}: {sentence}" if location else sentence

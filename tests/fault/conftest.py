@@ -56,4 +56,6 @@ def own_postgresql_system(
     system = System(settings.model_copy(update={"database_url": url}), redis, tmp_path)
     yield system
     system.close()
+    if not own_servers.postgresql_is_running():
+        own_servers.start_postgresql()
     drop_database(own_servers.database_url, name)

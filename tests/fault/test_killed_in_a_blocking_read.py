@@ -15,7 +15,7 @@ from worker.domain.event import CloudEvent
 
 def test_an_entry_delivered_to_a_dead_process_is_reclaimed(system: System) -> None:
     events: list[CloudEvent] = [enrolled(1), viewed(1, 1, 1)]
-    worker = system.start_worker(1, block_seconds=2)
+    worker = system.start_worker(1, block_seconds=0.9)
     system.start_beat()
     system.publish(events)
     system.assert_exact(events)

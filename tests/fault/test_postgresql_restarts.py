@@ -43,11 +43,9 @@ def test_while_it_is_away_the_backlog_is_kept_and_workers_idle(
     seen = len(worker.wait_for_line("server_away", count=6))
     pool = worker.pool_processes()
     cpu, memory = cpu_seconds(pool), sum(process.memory_info().rss for process in pool)
-    away = worker.wait_for_line("server_away", count=seen + 8)
+    worker.wait_for_line("server_away", count=seen + 8)
     assert cpu_seconds(pool) - cpu < 1.0, "waiting costs too much"
     assert sum(process.memory_info().rss for process in pool) - memory < 20 * 2**20
-    waits = [line["retry_in_seconds"] for line in away]
-    assert 0.25 <= max(waits) <= 0.5
     assert system.unread() + sum(system.pending().values()) == len(lines) - 500, "something was acknowledged"
     deliveries = [each["times_delivered"] for stream in system.keys.streams for each in system.delivered(stream)]
     assert max(deliveries, default=1) <= 2, "entries were delivered again and again"

@@ -95,7 +95,7 @@ def test_objects_that_are_no_valid_events_are_left_to_the_consumer(
     environment: dict[str, str], settings: Settings, redis: Redis
 ) -> None:
     given = b'{"type":"lesson.liked"}\n{"data":[]}\n{}'
-    assert invoke(environment, "publish", "-", given=given).exit_code == 0
+    assert run(environment, "publish", "-", given=given).returncode == 0
     assert published(redis, settings)[settings.stream_key] == given.split(b"\n")
 
 
@@ -110,8 +110,8 @@ def test_a_full_redis_is_told_with_what_is_there_already(environment: dict[str, 
     settings = Settings(redis_url=own.redis_url)
     redis = connection.connect(settings)
     with full(redis):
-        result = invoke({**environment, "REDIS_URL": own.redis_url}, "publish", "-", given=LINES[0])
+        result = run({**environment, "REDIS_URL": own.redis_url}, "publish", "-", given=LINES[0])
     redis.close()
-    assert result.exit_code == 1
+    assert result.returncode == 1
     assert "Redis refuses" in result.stderr
     assert "maxmemory" in result.stderr

@@ -1,6 +1,7 @@
 """`status` and `health ready` tell how the system is, and what is wrong with it."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -140,7 +141,7 @@ def test_a_system_with_both_servers_and_tables_is_ready(environment: dict[str, s
 def test_each_server_that_is_away_is_named(environment: dict[str, str]) -> None:
     result = invoke({**environment, "REDIS_URL": "redis://127.0.0.1:1/0"}, "health", "ready")
     assert result.exit_code == 1
-    assert result.stdout.startswith("PostgreSQL: ok\nRedis: Redis does not answer at 127.0.0.1:1")
+    assert re.match("PostgreSQL: ok\nRedis: Redis does not answer at .*127.0.0.1:1", result.stdout)
     result = invoke({**environment, "DATABASE_URL": "postgresql://127.0.0.1:1/x"}, "health", "ready", "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["checks"]["PostgreSQL"]["ok"] is False

@@ -83,7 +83,7 @@ def test_three_marks_left_behind_condemn_without_another_try(
     events: list[Event] = [enrolled()]
     added = add(redis, stream, [*events, POISON])
     deliver(redis, stream, consumer.name, added, times=9)
-    redis.set(consumer.keys.trial(stream, added[1]), 3)
+    redis.sadd(consumer.keys.trial(stream, added[1]), "dead-1", "dead-2", "dead-3")
     consumer.recover()
     assert broken_parser == []
     assert_tables_equal_model(engine, events, rejected={"crashes_worker": 1})
@@ -96,7 +96,7 @@ def test_a_few_marks_of_deaths_leave_a_good_entry_its_chance(
     events: list[Event] = [enrolled()]
     added = add(redis, stream, events)
     deliver(redis, stream, consumer.name, added, times=9)
-    redis.set(consumer.keys.trial(stream, added[0]), 2)
+    redis.sadd(consumer.keys.trial(stream, added[0]), "dead-1", "dead-2")
     consumer.recover()
     assert_tables_equal_model(engine, events)
 
@@ -107,7 +107,7 @@ def test_a_database_error_in_a_trial_is_no_mark_and_no_verdict(
     events: list[Event] = [enrolled()]
     deliver(redis, stream, consumer.name, add(redis, stream, events), times=9)
 
-    def away(*_: object) -> None:
+    def away(*_: object, **__: object) -> None:
         raise OperationalError("SELECT 1", {}, Exception("server closed the connection"))
 
     with monkeypatch.context() as patch:

@@ -207,10 +207,10 @@ def test_an_entry_that_breaks_our_code_holds_its_stream_up_only_for_a_few_drains
 ) -> None:
     record = ingest_module.record
 
-    def raising(connection: object, entries: object) -> object:
+    def raising(connection: object, entries: object, **options: object) -> object:
         if any(entry.body == b"poison" for entry in entries):  # type: ignore[attr-defined]
             raise RuntimeError("nobody expects this")
-        return record(connection, entries)  # type: ignore[arg-type]
+        return record(connection, entries, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(ingest_module, "record", raising)
     events: list[Event] = [enrolled(), viewed()]

@@ -55,14 +55,18 @@ def test_what_is_given_back_another_takes(make: Make, keys: Keys) -> None:
     assert two.complete
 
 
-def test_half_is_rounded_down(make: Make) -> None:
-    one = make("one")
+def test_a_mark_is_answered_with_half_rounded_down_and_never_with_the_last(make: Make) -> None:
+    one, two = make("one"), make("two")
     one.acquire_free()
-    assert one.release_half()
-    assert len(one.held) == 2
-    assert one.release_half()
-    assert not one.release_half()
+    for left in (2, 1):
+        two.want()
+        assert one.answer_want()
+        assert len(one.held) == left
+    two.want()
+    assert not one.answer_want()
     assert len(one.held) == 1
+    two.acquire_free()
+    assert len(two.held) == 3
 
 
 def test_a_lease_expires_with_its_silent_holder(make: Make) -> None:
@@ -117,17 +121,23 @@ def test_releasing_never_touches_anothers_lease(make: Make, redis: Redis, keys: 
 
 def test_a_mark_of_another_is_answered_once(make: Make) -> None:
     one, two, three = make("one"), make("two"), make("three")
-    assert not one.wanted_by_another()
+    one.acquire_free()
+    one.release(one.held[:2])
+    two.acquire_free()
+    assert not one.answer_want()
     three.want()
-    assert one.wanted_by_another()
-    assert not two.wanted_by_another()
+    assert one.answer_want()
+    assert not two.answer_want()
 
 
 def test_the_own_mark_is_no_call(make: Make) -> None:
     one, two = make("one"), make("two")
+    one.acquire_free()
+    one.release(one.held[:2])
+    two.acquire_free()
     one.want()
-    assert not one.wanted_by_another()
-    assert two.wanted_by_another()
+    assert not one.answer_want()
+    assert two.answer_want()
 
 
 def test_a_mark_is_short_lived(make: Make, redis: Redis, keys: Keys) -> None:

@@ -57,17 +57,17 @@ def test_the_own_pending_entries_come_again_and_nobody_elses(redis: Redis, strea
     added = add(redis, stream, [b"1", b"2", b"3"])
     read.read_new(redis, "one", [stream], 2, None)
     read.read_new(redis, "two", [stream], 2, None)
-    again = read.read_pending(redis, "one", [stream], 10)
+    again = read.read_pending(redis, "one", {stream: "0"}, 10)
     assert (ids(again), [entry.body for entry in again]) == (added[:2], [b"1", b"2"])
-    assert ids(read.read_pending(redis, "one", [stream], 1)) == added[:1]
-    assert read.read_pending(redis, "three", [stream], 10) == []
+    assert ids(read.read_pending(redis, "one", {stream: "0"}, 1)) == added[:1]
+    assert read.read_pending(redis, "three", {stream: "0"}, 10) == []
 
 
 def test_a_pending_entry_that_somebody_deleted_is_let_go(redis: Redis, stream: str) -> None:
     added = add(redis, stream, [b"1", b"2", b"3"])
     read.read_new(redis, "one", [stream], 10, None)
     redis.xdel(stream, added[1])
-    assert ids(read.read_pending(redis, "one", [stream], 10)) == [added[0], added[2]]
+    assert ids(read.read_pending(redis, "one", {stream: "0"}, 10)) == [added[0], added[2]]
     assert list(pending(redis, stream)) == [added[0], added[2]]
 
 
@@ -107,7 +107,7 @@ def test_every_delivery_counts(redis: Redis, settings: Settings, stream: str) ->
     add(redis, other, [b"3"])
     entries = read.read_new(redis, "one", [stream, other], 10, None)
     assert set(read.delivery_counts(redis, "one", entries).values()) == {1}
-    read.read_pending(redis, "one", [stream], 1)
+    read.read_pending(redis, "one", {stream: "0"}, 1)
     counts = read.delivery_counts(redis, "one", entries)
     assert [counts[entry] for entry in sorted(entries, key=lambda entry: entry.body or b"")] == [2, 1, 1]
     assert read.delivery_counts(redis, "two", entries) == {}

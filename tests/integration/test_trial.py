@@ -12,36 +12,45 @@ def key(settings: Settings) -> str:
     return f"{settings.stream_key}:trial:x"
 
 
+def leave_behind(redis: Redis, key: str, count: int) -> None:
+    """The marks of so many consumers that died in a trial."""
+    redis.sadd(key, *(f"dead-{number}" for number in range(count)))
+
+
 def test_a_return_removes_the_mark(redis: Redis, key: str) -> None:
-    with trial(redis, key) as condemned:
+    with trial(redis, key, "one") as condemned:
         assert not condemned
-        assert redis.get(key) == b"1"
+        assert redis.exists(key)
         assert 0 < redis.ttl(key) <= 86_400
-    assert redis.get(key) is None
+    assert not redis.exists(key)
 
 
 def test_an_error_removes_the_mark(redis: Redis, key: str) -> None:
-    with pytest.raises(ZeroDivisionError), trial(redis, key):
+    with pytest.raises(ZeroDivisionError), trial(redis, key, "one"):
         raise ZeroDivisionError
-    assert redis.get(key) is None
+    assert not redis.exists(key)
 
 
 @pytest.mark.parametrize(("left_behind", "verdict"), [(1, False), (2, False), (3, True), (9, True)])
 def test_three_marks_left_behind_condemn(redis: Redis, key: str, left_behind: int, verdict: bool) -> None:
-    redis.set(key, left_behind)
-    with trial(redis, key) as condemned:
+    leave_behind(redis, key, left_behind)
+    with trial(redis, key, "one") as condemned:
         assert condemned is verdict
 
 
 def test_marks_of_deaths_outlive_a_return(redis: Redis, key: str) -> None:
-    redis.set(key, 2)
-    with trial(redis, key):
+    leave_behind(redis, key, 2)
+    with trial(redis, key, "one"):
         pass
-    assert redis.get(key) == b"2"
+    with trial(redis, key, "two") as condemned:
+        assert not condemned
+    leave_behind(redis, key, 3)
+    with trial(redis, key, "three") as condemned:
+        assert condemned
 
 
 def test_a_verdict_clears_the_marks(redis: Redis, key: str) -> None:
-    redis.set(key, 3)
-    with trial(redis, key):
+    leave_behind(redis, key, 3)
+    with trial(redis, key, "one"):
         pass
-    assert redis.get(key) is None
+    assert not redis.exists(key)

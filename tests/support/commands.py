@@ -11,10 +11,10 @@ from worker.cli.main import main
 from worker.settings import get_settings
 
 
-def invoke(environment: Mapping[str, str], *arguments: str, given: str | bytes | None = None) -> Result:
+def invoke(environment: Mapping[str, str], *arguments: str) -> Result:
     """Run the command here. Whatever the mistake, there is no traceback."""
     get_settings.cache_clear()
-    result = CliRunner(env=dict(environment)).invoke(main, arguments, input=given)
+    result = CliRunner(env=dict(environment)).invoke(main, arguments)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result

@@ -11,16 +11,17 @@ from worker.domain.event import CourseOutlined, EnrollmentCreated, Event
 
 ENROLMENTS = (1, 2, 3)
 
-_enrolment = st.sampled_from(ENROLMENTS)
+_enrolment = st.sampled_from([1, 1, 1, 2, 3])
 _number = st.integers(1, 2)
 _seconds = st.integers(0, 5)
 _maybe_time = st.none() | st.integers(-3, 8).map(at)
 _id = st.one_of(
-    st.integers(0, 7).map(lambda number: str(UUID(int=number))),
+    st.integers(0, 40).map(lambda number: str(UUID(int=number))),
     st.sampled_from(["a", "B", "00000000-0000-0000-0000-00000000000A"]),
 )
 _envelope = {"id": _id, "seconds": _seconds, "source": st.sampled_from(["/one", "/two"])}
-_lesson = {**_envelope, "user_course_id": _enrolment, "topic_id": _number, "lesson_id": _number}
+_often_one = st.sampled_from([1, 1, 1, 2])
+_lesson = {**_envelope, "user_course_id": _enrolment, "topic_id": _often_one, "lesson_id": _often_one}
 _activity = {
     **_lesson,
     "section_id": st.none() | st.integers(1, 3),
@@ -46,7 +47,7 @@ enrolments: st.SearchStrategy[Event] = st.builds(
     timezone=st.sampled_from([None, "", "Europe/Berlin", "\U0001f680"]),
 )
 outlines: st.SearchStrategy[Event] = st.builds(outlined, **_envelope, course_id=_number, lessons=_lessons)
-events: st.SearchStrategy[Event] = st.one_of(activities, activities, corrections, enrolments, outlines)
+events: st.SearchStrategy[Event] = st.one_of(*[activities] * 7, corrections, enrolments, enrolments, outlines)
 
 Batches = list[list[Event]]
 
@@ -58,7 +59,7 @@ def identity(event: Event) -> object:
     return kind, key, event.event_id
 
 
-distinct_histories = st.lists(events, min_size=1, max_size=16, unique_by=identity)
+distinct_histories = st.lists(events, min_size=5, max_size=20, unique_by=identity)
 """Events of which no two are the same one; two enrolments or outlines of one key never tie, as their ids differ."""
 
 
@@ -67,14 +68,16 @@ def arrangements(draw: st.DrawFn, of: Sequence[Event]) -> Batches:
     """The events in any order, some of them again, split into batches anyhow."""
     again = draw(st.lists(st.sampled_from(of), max_size=6))
     arrival = draw(st.permutations([*of, *again]))
-    cuts = sorted(draw(st.sets(st.integers(1, len(arrival)), max_size=4)) | {0, len(arrival)})
+    cuts = sorted(
+        draw(st.sets(st.integers(1, len(arrival)), min_size=min(3, len(arrival)), max_size=9)) | {0, len(arrival)}
+    )
     return [list(arrival[start:end]) for start, end in pairwise(cuts)]
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> Batches:
     """Batches in which one identity may also come with unequal bodies."""
-    return draw(arrangements(draw(st.lists(events, min_size=1, max_size=16))))
+    return draw(arrangements(draw(st.lists(events, min_size=8, max_size=24))))
 
 
 def recorded_order(batches: Iterable[Iterable[Event]], known: Iterable[int] = ()) -> list[Event]:

@@ -59,6 +59,11 @@ class OwnServers:
         self._postgresql._process.wait_stopped()
         assert not is_alive(pid)
 
+    def postgresql_is_running(self) -> bool:
+        """Its main process lives."""
+        pid = self._postgresql._process.pid if self._postgresql is not None else None
+        return pid is not None and is_alive(pid)
+
     def start_valkey(self, port: int | None = -1) -> None:
         """Start it, by default again on its port, its append-only file loaded; wait until it answers."""
         if port == -1:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from redis import ResponseError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, create_engine, text
 
 from tests.support.model import LmsRows, assert_tables_equal_model
 from tests.support.tables import rows
@@ -17,7 +17,6 @@ from tests.support.worker_process import CeleryProcess
 from worker.client import EventPublisher
 from worker.domain.event import CloudEvent, Event
 from worker.settings import Settings
-from worker.storage import database
 from worker.stream import backlog
 from worker.stream.connection import Redis
 from worker.stream.keys import FIELD, GROUP, Keys
@@ -38,7 +37,9 @@ class System:
 
     def __init__(self, settings: Settings, redis: Redis, directory: Path) -> None:
         self.settings = settings.model_copy(update={"ring_seconds": 0.5, "maintain_seconds": 0.5})
-        self.engine = database.connect(settings, application_name="test")
+        self.engine = create_engine(
+            str(settings.database_url), pool_pre_ping=True, connect_args={"application_name": "test"}
+        )
         self.redis = redis
         self.directory = directory
         self.keys = Keys(settings.stream_key, settings.stream_partitions)

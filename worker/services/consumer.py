@@ -1,7 +1,7 @@
 """One member of the consumer group: reads entries, has them recorded, acknowledges them.
 
 It lives as long as its process (or thread). Every method that reads also records and acknowledges, in that order;
-one that raises leaves what it read pending and sets `interrupted`.
+one that raises leaves pending what it read, and then `interrupted` must be set.
 """
 
 import os
@@ -16,12 +16,14 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from worker.domain.entry import Entry, Reason
+from worker.errors import first_line
 from worker.services.ingest import ingest, set_aside
 from worker.services.outcome import Outcome
 from worker.services.portion import Appetite, portions
 from worker.services.redrive import apply_parked
 from worker.settings import Settings
 from worker.storage import schema
+from worker.storage.database import has_answered
 from worker.stream import backlog, housekeeping, read
 from worker.stream.connection import Redis
 from worker.stream.keys import Keys
@@ -63,15 +65,18 @@ class Consumer:
         self._undelivered: dict[str, tuple[str, float]] = {}
 
     def recover(self) -> None:
-        """Return when PostgreSQL is ours to write and nothing is pending on this consumer; else raise.
+        """Return when PostgreSQL is ours to write and what was pending on this consumer is recorded; else raise.
 
-        Asks PostgreSQL first: an entry read again and again while it is away would look like one that kills workers.
+        Asks PostgreSQL first: an entry read again and again while it is away would look like one that kills workers. A
+        suspect that cannot be recorded now stays pending and holds up nothing; it is reclaimed later, by anyone.
         """
         with self.engine.connect() as connection:
             schema.check(connection)
         read.create_groups(self.redis, self.keys.streams)
-        while entries := read.read_pending(self.redis, self.name, self.keys.streams, self._share(self.keys.streams)):
+        after = dict.fromkeys(self.keys.streams, "0")
+        while entries := read.read_pending(self.redis, self.name, after, self._share(self.keys.streams)):
             self._record_again(entries)
+            after |= {entry.stream: entry.id for entry in entries}
         self.interrupted = False
 
     def reclaim(self, streams: Sequence[str]) -> None:
@@ -141,7 +146,7 @@ class Consumer:
         self._appetite.digest(entries)
         counts = read.delivery_counts(self.redis, self.name, entries)
         suspects = {entry for entry in entries if counts.get(entry, 0) > self.settings.suspect_deliveries}
-        self._record([entry for entry in entries if entry not in suspects])
+        self._record([entry for entry in entries if entry not in suspects], seen_before=True)
         for entry in entries:
             if entry in suspects:
                 if not self.pulse():
@@ -149,14 +154,18 @@ class Consumer:
                 self._try_alone(entry)
 
     def _try_alone(self, entry: Entry) -> None:
-        with trial(self.redis, self.keys.trial(entry.stream, entry.id)) as condemned:
+        with trial(self.redis, self.keys.trial(entry.stream, entry.id), self.name) as condemned:
             if condemned:
                 self._condemn(entry, "workers died while they processed it alone")
                 return
             try:
-                self._record([entry])
-            except (SQLAlchemyError, RedisError):
+                self._record([entry], seen_before=True)
+            except RedisError:
                 raise
+            except SQLAlchemyError as error:
+                if not has_answered(error):
+                    raise
+                log.warning("suspect_left_pending", consumer=self.name, entry=entry.id, detail=first_line(error))
             except Exception as error:  # noqa: BLE001 - whatever it raises, it must not hold up its stream for ever
                 self._condemn(entry, f"{type(error).__name__}: {error}")
 
@@ -165,16 +174,16 @@ class Consumer:
         set_aside(self.engine, entry, Reason.CRASHES_WORKER, detail)
         read.acknowledge(self.redis, [entry])
 
-    def _record(self, entries: Sequence[Entry]) -> None:
-        """Record the entries batch by batch; all of them, also when reading must stop: they are few."""
+    def _record(self, entries: Sequence[Entry], *, seen_before: bool = False) -> None:
+        """Record the entries batch by batch; all of them, also when reading must stop: a batch for a stream at most."""
         for batch in portions(entries, self.settings.batch_size):
             self.pulse()
-            self._record_batch(batch)
+            self._record_batch(batch, seen_before)
 
-    def _record_batch(self, entries: Sequence[Entry]) -> None:
+    def _record_batch(self, entries: Sequence[Entry], seen_before: bool) -> None:
         """Record, commit, acknowledge; then apply what was parked for the enrolments that are new."""
         started = time.monotonic()
-        outcome = ingest(self.engine, entries)
+        outcome = ingest(self.engine, entries, seen_before=seen_before)
         read.acknowledge(self.redis, entries)
         log.info(
             "batch_recorded",

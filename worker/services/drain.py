@@ -99,7 +99,7 @@ class Drain:
             consumer.interrupted = False
         except ReadingStopped:
             return False
-        except (SQLAlchemyError, RedisError, ProgressError) as error:
+        except Exception as error:  # noqa: BLE001 - also a defect of ours must not end the chain of drains
             self._back_off(error)
             return True
         self._failures = 0
@@ -125,7 +125,7 @@ class Drain:
             count = consumer.read(streams, block_seconds=consumer.settings.block_seconds)
         if count:
             self._busy_at = time.monotonic()
-        if count >= consumer.settings.batch_size // 2 and leases.wanted_by_another() and leases.release_half():
+        if count >= consumer.settings.batch_size // 2 and leases.answer_want():
             self._host.ring()
         if time.monotonic() >= self._trim_at:
             self._trim_at = time.monotonic() + TRIM_SECONDS
@@ -142,9 +142,10 @@ class Drain:
     def _back_off(self, error: Exception) -> None:
         """Say what is wrong, let others have the partitions, and wait: longer each time, with jitter."""
         consumer = self._consumer
+        traceback = None if isinstance(error, SQLAlchemyError | RedisError | ProgressError) else error
+        log.error(_name(error), consumer=consumer.name, detail=first_line(error), exc_info=traceback)
         wait = random.uniform(0.5, 1) * min(consumer.settings.backoff_seconds, 0.1 * 2**self._failures)  # noqa: S311 - jitter
         self._failures = min(self._failures + 1, 10)
-        log.error(_name(error), consumer=consumer.name, detail=first_line(error), retry_in_seconds=round(wait, 2))
         self._let_go()
         until = time.monotonic() + wait
         while time.monotonic() < until and not self._is_over():
@@ -162,5 +163,6 @@ class Drain:
 def _name(error: Exception) -> str:
     if read.is_missing_group(error):
         return "group_missing"
-    needs_a_person = isinstance(error, ProgressError) or classify(error) is Failure.SCHEMA
-    return "reading_stopped" if needs_a_person else "server_away"
+    if isinstance(error, ProgressError) or classify(error) is Failure.SCHEMA:
+        return "reading_stopped"  # until a person acts
+    return "server_away" if isinstance(error, SQLAlchemyError | RedisError) else "reading_failed"

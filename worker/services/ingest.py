@@ -18,15 +18,15 @@ from worker.storage import dead_letter, enrollment, ledger, outline
 from worker.storage.dead_letter import Letter
 
 
-def ingest(engine: Engine, entries: Sequence[Entry]) -> Outcome:
+def ingest(engine: Engine, entries: Sequence[Entry], *, seen_before: bool = False) -> Outcome:
     """Record the entries and commit. One that PostgreSQL itself refuses is set aside alone, its neighbours are applied.
 
-    Any database error that is not the data's fault is raised.
+    Any database error that is not the data's fault is raised. `seen_before`: see `record`.
     """
 
     def work(part: Sequence[Entry]) -> Outcome:
         with engine.begin() as connection:
-            return record(connection, part)
+            return record(connection, part, seen_before=seen_before)
 
     return bisect(entries, work, lambda entry, why: set_aside(engine, entry, Reason.DATA_ERROR, why))
 
@@ -39,8 +39,10 @@ def set_aside(engine: Engine, entry: Entry, reason: Reason, detail: str) -> Outc
     return Outcome(letters=[letter])
 
 
-def record(connection: Connection, entries: Iterable[Entry]) -> Outcome:
+def record(connection: Connection, entries: Sequence[Entry], *, seen_before: bool = False) -> Outcome:
     """Record the entries in the caller's transaction.
+
+    `seen_before` says that they were delivered or set aside earlier: a letter of one that is applied now is deleted.
 
     New enrolments are inserted in id order, then all of the batch's enrolments are locked in id order, and only then is
     anything else written: so no two batches deadlock or count from stale rows.
@@ -70,6 +72,9 @@ def record(connection: Connection, entries: Iterable[Entry]) -> Outcome:
         outcome.repeated = len(events) - recorded.count
     if outcome.letters:
         dead_letter.put_letters(connection, outcome.letters)
+    if seen_before:
+        aside = {letter.entry for letter in outcome.letters}
+        dead_letter.delete_letters(connection, [entry for entry in entries if entry not in aside])
     return outcome
 
 

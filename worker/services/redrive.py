@@ -17,16 +17,12 @@ PAGE = 2_000
 def redrive(engine: Engine, letter_ids: Sequence[int]) -> Outcome:
     """Apply up to PAGE letters in one transaction and delete those applied; the others get this try's reason.
 
-    Letters that another transaction holds are left to it. Database errors that are not the data's fault are raised.
+    Safe on several workers at once. Database errors that are not the data's fault are raised.
     """
 
     def work(part: Sequence[int]) -> Outcome:
         with engine.begin() as connection:
-            letters = dead_letter.take_letters(connection, part)
-            outcome = record(connection, letters)
-            kept = {letter.entry for letter in outcome.letters}
-            dead_letter.delete_letters(connection, [number for entry, number in letters.items() if entry not in kept])
-            return outcome
+            return record(connection, dead_letter.read_entries(connection, part), seen_before=True)
 
     def refuse(letter_id: int, why: str) -> Outcome:
         with engine.begin() as connection:

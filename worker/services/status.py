@@ -19,7 +19,7 @@ TABLES = ("user_course", "user_course_progress", "lesson_event", "course", "cour
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One moment, or nearly: Redis and PostgreSQL are asked one after the other."""
+    """One moment of PostgreSQL, and one just before it of Redis."""
 
     streams: list[Backlog]
     dead_letters: dict[str, int]
@@ -43,7 +43,7 @@ class Status:
 def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
     """Ask both servers. Raises SchemaError without our tables, and the servers' own errors."""
     streams = measure(redis, Keys(settings.stream_key, settings.stream_partitions).streams)
-    with engine.connect() as connection:
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         return Status(
             streams=streams,
             dead_letters=_letters(connection),

@@ -16,7 +16,7 @@ def connect(settings: Settings, *, application_name: str = "progress-worker") ->
     """An engine that connects on first use. Timeouts hold for each of its connections.
 
     Statements are planned each time (psycopg's `prepare_threshold` is off): a plan kept from when a table was empty
-    would scan it whole once it is large, and a connection pooler in transaction mode needs no prepared statements.
+    would scan it whole once it is large (docs/decisions/0002).
     """
     if settings.database_url is None:
         raise ConfigurationError(
@@ -30,8 +30,11 @@ def connect(settings: Settings, *, application_name: str = "progress-worker") ->
         "idle_in_transaction_session_timeout": settings.statement_timeout_seconds,
     }
     options = [f"-c {name}={int(seconds * 1000)}" for name, seconds in timeouts.items()]
+    # Whatever the role or the database defaults to: an acknowledged entry is on disk, and times are UTC.
+    options += ["-c synchronous_commit=on", "-c timezone=UTC"]
     return create_engine(
         url,
+        isolation_level="READ COMMITTED",
         pool_size=1,
         max_overflow=4,
         pool_use_lifo=True,
@@ -59,18 +62,25 @@ class Failure(Enum):
     """The database is not ours to write: missing tables, missing rights, read-only. A person must act."""
 
 
-_DATA_STATES = ("21", "22", "23", "44", "54", "P0")
 _SCHEMA_STATES = ("42", "3D", "3F", "28", "0A", "25006")
+# Connection, transaction state, rollback, resources, prerequisites, intervention, system, PostgreSQL's own defects.
+_TRANSIENT_STATES = ("08", "25", "40", "53", "55", "57", "58", "XX")
 
 
 def classify(error: Exception) -> Failure:
-    """The meaning of an error, by its SQLSTATE (PostgreSQL manual, appendix A); without one it is the connection."""
+    """The meaning of an error, by its SQLSTATE (PostgreSQL manual, appendix A); without one it is the connection.
+
+    What is neither the server's state nor its schema is the data's doing, a trigger of the LMS that raises included.
+    """
     state = str(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
-    if state.startswith(_DATA_STATES):
-        return Failure.DATA
     if state.startswith(_SCHEMA_STATES):
         return Failure.SCHEMA
-    return Failure.TRANSIENT
+    return Failure.TRANSIENT if not state or state.startswith(_TRANSIENT_STATES) else Failure.DATA
+
+
+def has_answered(error: Exception) -> bool:
+    """PostgreSQL itself said no, so it is there and the next statement may do better."""
+    return getattr(getattr(error, "orig", error), "sqlstate", None) is not None
 
 
 @contextmanager

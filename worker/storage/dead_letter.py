@@ -15,22 +15,30 @@ _PUT = text("""
     INSERT INTO dead_letter AS known (stream, entry_id, reason, detail, user_course_id, body)
     SELECT e->>0, e->>1, e->>2, e->>3, (e->>4)::bigint, decode(e->>5, 'base64')
     FROM jsonb_array_elements(CAST(:letters AS jsonb)) AS given (e)
+    ORDER BY 1, 2
     ON CONFLICT (stream, entry_id) DO UPDATE
     SET reason = excluded.reason, detail = excluded.detail, user_course_id = excluded.user_course_id
     WHERE (known.reason, known.detail) IS DISTINCT FROM (excluded.reason, excluded.detail)
 """)
 
-_TAKE = text("""
+_READ = text("""
     SELECT id, stream, entry_id, body FROM dead_letter
     WHERE id = ANY(CAST(:ids AS bigint[])) AND coalesce(octet_length(body), 0) <= :most_bytes
-    ORDER BY id FOR UPDATE SKIP LOCKED
+    ORDER BY id
 """)
 
 _SELECT = "SELECT id, stream, entry_id, reason, detail, user_course_id, body, created_at FROM dead_letter"
 
 _MARK = text("UPDATE dead_letter SET reason = :reason, detail = :detail, user_course_id = NULL WHERE id = :id")
 
-_DELETE = text("DELETE FROM dead_letter WHERE id = ANY(CAST(:ids AS bigint[]))")
+_DELETE = text("""
+    DELETE FROM dead_letter WHERE id IN (
+        SELECT id FROM dead_letter WHERE (stream, entry_id) IN (
+            SELECT e->>0, e->>1 FROM jsonb_array_elements(CAST(:entries AS jsonb)) AS given (e)
+        )
+        ORDER BY stream, entry_id FOR UPDATE
+    )
+""")
 
 _PARKED = text("""
     SELECT id FROM dead_letter
@@ -100,18 +108,18 @@ def put_letters(connection: Connection, letters: Iterable[Letter]) -> None:
     connection.execute(_PUT, {"letters": json.dumps(rows)})
 
 
-def take_letters(connection: Connection, ids: Sequence[int]) -> dict[Entry, int]:
-    """Lock these letters for this transaction; their entries in the order of their ids, with those ids.
+def read_entries(connection: Connection, ids: Sequence[int]) -> list[Entry]:
+    """The entries of these letters in the order of their ids; without those too large for any event.
 
-    Those that another transaction holds are left out, and those too large for any event.
+    They are not locked: the locks of a batch begin with its enrolments, and applying an entry twice changes nothing.
     """
-    rows = connection.execute(_TAKE, {"ids": list(ids), "most_bytes": MAX_OUTLINE_BYTES})
-    return {Entry(stream, entry_id, body): letter_id for letter_id, stream, entry_id, body in rows}
+    rows = connection.execute(_READ, {"ids": list(ids), "most_bytes": MAX_OUTLINE_BYTES})
+    return [Entry(stream, entry_id, body) for _, stream, entry_id, body in rows]
 
 
-def delete_letters(connection: Connection, ids: Sequence[int]) -> None:
-    """Delete letters that were applied."""
-    connection.execute(_DELETE, {"ids": list(ids)})
+def delete_letters(connection: Connection, entries: Iterable[Entry]) -> None:
+    """Delete the letters of these entries, where there are any: they were applied."""
+    connection.execute(_DELETE, {"entries": json.dumps([(entry.stream, entry.id) for entry in entries])})
 
 
 def mark_letter(connection: Connection, letter_id: int, reason: Reason, detail: str) -> None:

@@ -87,28 +87,32 @@ _RECOMPUTE = text("""
         SELECT (l->>0)::bigint AS user_course_id, (l->>1)::int AS topic_id, (l->>2)::int AS lesson_id
         FROM jsonb_array_elements(CAST(:lessons AS jsonb)) AS given (l)
     ),
+    event AS MATERIALIZED ( -- each enrolment's ledger is read once, however many of its lessons are recomputed
+        SELECT * FROM lesson_event WHERE user_course_id IN (SELECT user_course_id FROM lesson)
+    ),
     ruling AS (
         SELECT DISTINCT ON (user_course_id, topic_id, lesson_id)
                user_course_id, topic_id, lesson_id, occurred_at AS corrected_at, corrected_status AS status,
                corrected_last_viewed_at AS last_viewed_at, corrected_completed_at AS completed_at
-        FROM lesson_event JOIN lesson USING (user_course_id, topic_id, lesson_id)
+        FROM event JOIN lesson USING (user_course_id, topic_id, lesson_id)
         WHERE type = 'corrected'
         ORDER BY user_course_id, topic_id, lesson_id, occurred_at DESC, event_id DESC
     ),
+    later AS (
+        SELECT user_course_id, topic_id, lesson_id,
+               max(CASE event.type WHEN 'completed' THEN 'completed' ELSE 'in_progress' END::progress_status) AS status,
+               max(event.occurred_at) AS last_viewed_at,
+               min(event.occurred_at) FILTER (WHERE event.type = 'completed') AS completed_at
+        FROM event JOIN ruling USING (user_course_id, topic_id, lesson_id)
+        WHERE event.type <> 'corrected' AND event.occurred_at > ruling.corrected_at
+        GROUP BY user_course_id, topic_id, lesson_id
+    ),
     merged AS (
-        SELECT ruling.user_course_id, ruling.topic_id, ruling.lesson_id, ruling.corrected_at,
+        SELECT user_course_id, topic_id, lesson_id, ruling.corrected_at,
                greatest(ruling.status, later.status) AS status,
                greatest(ruling.last_viewed_at, later.last_viewed_at) AS last_viewed_at,
                least(ruling.completed_at, later.completed_at) AS completed_at
-        FROM ruling CROSS JOIN LATERAL (
-            SELECT max(CASE type WHEN 'completed' THEN 'completed' ELSE 'in_progress' END::progress_status) AS status,
-                   max(occurred_at) AS last_viewed_at,
-                   min(occurred_at) FILTER (WHERE type = 'completed') AS completed_at
-            FROM lesson_event AS event
-            WHERE (event.user_course_id, event.topic_id, event.lesson_id)
-                = (ruling.user_course_id, ruling.topic_id, ruling.lesson_id)
-              AND event.type <> 'corrected' AND event.occurred_at > ruling.corrected_at
-        ) AS later
+        FROM ruling LEFT JOIN later USING (user_course_id, topic_id, lesson_id)
     )
     INSERT INTO user_course_progress AS known
         (user_course_id, topic_id, lesson_id, status, last_viewed_at, completed_at, corrected_at)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, column, select, table, text
+from sqlalchemy import Connection, Engine, Text, column, select, table, text
 from sqlalchemy.exc import ProgrammingError
 
 from worker.errors import SchemaError
@@ -15,7 +15,7 @@ REVISIONS = ("b32e785910da", "c41f9b0d7e52", "d8a26c3f1b94")
 VERSION_TABLE = "progress_alembic_version"
 """A name of our own: the LMS may keep its Alembic history in the same schema."""
 
-_VERSIONS = select(column("version_num")).select_from(table(VERSION_TABLE))
+_VERSIONS = select(column("version_num", Text)).select_from(table(VERSION_TABLE))
 
 _PACKAGE = Path(__file__).parents[1]
 _LOCATIONS = (_PACKAGE / "migrations", _PACKAGE.parent / "migrations")

@@ -21,16 +21,14 @@ def connect(settings: Settings, *, retries: int = 0) -> Redis:
     """
     if settings.redis_url is None:
         raise ConfigurationError("REDIS_URL is not set. Set it to redis://host:port/0, or start `progress-worker up`.")
-    client = redis.Redis.from_url(
+    return redis.Redis.from_url(
         settings.redis_url,
+        protocol=2,
         socket_connect_timeout=settings.connect_timeout_seconds,
         socket_timeout=settings.block_seconds + settings.socket_timeout_seconds,
         socket_keepalive=True,
         retry=Retry(NoBackoff(), retries),
     )
-    # A URL may carry these; the shape of every answer depends on them.
-    client.connection_pool.connection_kwargs |= {"protocol": 2, "decode_responses": False}
-    return client
 
 
 @contextmanager

@@ -6,7 +6,7 @@
 | `lesson-events:{n}`                    | stream | events whose partition key modulo the partitions is n | trimmed |
 | `lesson-events:lease:{stream}`         | string | name of the consumer that reads this stream           | 15 s    |
 | `lesson-events:wanted`                 | string | name of a consumer that found no partition free       | 2 s     |
-| `lesson-events:trial:{stream}:{entry}` | string | trials of a suspect entry that did not return         | 1 day   |
+| `lesson-events:trial:{stream}:{entry}` | set    | consumers that are trying a suspect entry, or died so | 1 day   |
 
 Celery's broker adds its own. All keys of a system start with the stream key (`PROGRESS_STREAM_KEY`).
 """
@@ -44,5 +44,5 @@ class Keys:
         return f"{self.stream_key}:wanted"
 
     def trial(self, stream: str, entry_id: str) -> str:
-        """How many trials of the entry did not return."""
+        """Who is trying the entry, or died trying."""
         return f"{self.stream_key}:trial:{stream}:{entry_id}"

@@ -80,13 +80,6 @@ class Leases:
         if released:
             self._release(keys=[self._keys.lease(stream) for stream in released], args=[self._consumer])
 
-    def release_half(self) -> bool:
-        """Give back half of what is held, rounded down; False when that is none."""
-        half = self.held[: len(self.held) // 2]
-        if half:
-            self.release(half)
-        return bool(half)
-
     def want(self) -> None:
         """Leave the mark that this consumer could do with a stream."""
         try:
@@ -94,12 +87,19 @@ class Leases:
         except OutOfMemoryError:
             return  # nobody will share; the holders go on alone
 
-    def wanted_by_another(self) -> bool:
-        """Another consumer left its mark lately. Taking the mark: only one holder answers it."""
-        marked_by: Any = self._redis.get(self._keys.wanted)
-        if marked_by is None or marked_by == self._consumer.encode():
+    def answer_want(self) -> bool:
+        """Give half of what is held, rounded down, to another consumer that left its mark; whether that was so.
+
+        Taking the mark: only one holder answers it, and none that has nothing to spare.
+        """
+        half = self.held[: len(self.held) // 2]
+        if not half:
             return False
-        return bool(self._redis.delete(self._keys.wanted))
+        marked_by: Any = self._redis.get(self._keys.wanted)
+        if marked_by is None or marked_by == self._consumer.encode() or not self._redis.delete(self._keys.wanted):
+            return False
+        self.release(half)
+        return True
 
 
 def _granted(answer: object) -> bool:

@@ -51,12 +51,13 @@ def read_new(
     return _entries(answer)
 
 
-def read_pending(redis: Redis, consumer: str, streams: Sequence[str], count: int) -> list[Entry]:
+def read_pending(redis: Redis, consumer: str, after: Mapping[str, str], count: int) -> list[Entry]:
     """Up to `count` entries per stream that this consumer was given and has not acknowledged, oldest first.
 
-    One that somebody deleted meanwhile comes without fields and has nothing left to record: it is acknowledged here.
+    `after` names the streams, each with the entry id to go on from (`0`: the first). An entry that somebody deleted
+    meanwhile comes without fields and has nothing left to record: it is acknowledged here.
     """
-    answer: Any = redis.xreadgroup(GROUP, consumer, dict.fromkeys(streams, "0"), count=count)
+    answer: Any = redis.xreadgroup(GROUP, consumer, dict(after.items()), count=count)
     for stream, items in answer:
         if deleted := [entry_id for entry_id, fields in items if not fields]:
             redis.xack(stream, GROUP, *deleted)

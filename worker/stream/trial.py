@@ -1,7 +1,7 @@
 """Tell an entry that kills workers from one that merely met bad luck.
 
 Redis counts every delivery, those of outages included, so a count alone condemns nothing. A suspect is processed alone
-between making a mark and removing it; only a process that died in between leaves its mark behind.
+while the consumer's name stands in a set of the entry's; only a consumer that died in between leaves its name behind.
 """
 
 from collections.abc import Iterator
@@ -18,22 +18,22 @@ _LIFE_SECONDS = 24 * 60 * 60
 
 
 @contextmanager
-def trial(redis: Redis, key: str) -> Iterator[bool]:
-    """Mark the trial under `key` while the block runs; yields whether the entry stands condemned by earlier marks.
+def trial(redis: Redis, key: str, consumer: str) -> Iterator[bool]:
+    """Mark the trial under `key` while the block runs; yields whether the entry stands condemned by others' marks.
 
     Any return removes the mark, errors included. A full Redis takes no mark; the entry is then tried without one.
     """
     try:
-        marks = redis.incr(key)
+        redis.sadd(key, consumer)
         redis.expire(key, _LIFE_SECONDS)
     except OutOfMemoryError:
         yield False
         return
-    condemned = marks > MARKS_LEFT_BEHIND
+    condemned = redis.scard(key) > MARKS_LEFT_BEHIND
     try:
         yield condemned
     finally:
-        if condemned or marks == 1:
+        if condemned:
             redis.delete(key)
         else:
-            redis.decr(key)
+            redis.srem(key, consumer)
