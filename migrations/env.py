@@ -34,12 +34,8 @@ def run(connection: Connection) -> None:
 
 
 if context.is_offline_mode():
-    context.configure(
-        dialect_name="postgresql", target_metadata=Base.metadata, version_table=VERSION_TABLE, literal_binds=True
-    )
-    with context.begin_transaction():
-        context.run_migrations()
-elif (given := context.config.attributes.get("connection")) is not None:
+    raise SystemExit("No SQL script can be made: what the first migration does depends on the user_course it finds.")
+if (given := context.config.attributes.get("connection")) is not None:
     run(given)
 else:
     with database.connect(get_settings(), application_name="progress-worker migrate").connect() as own:

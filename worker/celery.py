@@ -3,8 +3,11 @@
 from typing import Any
 
 from celery import Celery, signals
+from kombu.exceptions import OperationalError
+from redis import RedisError
 
 from worker import health, process
+from worker.errors import first_line
 from worker.settings import get_settings
 from worker.stream import advice
 from worker.telemetry import configure_logging, get_logger
@@ -13,6 +16,17 @@ app = Celery("worker")
 app.config_from_object("celeryconfig")
 
 log = get_logger(__name__)
+
+RING_LIFE_SECONDS = 60
+"""A ring that waited this long for a free slot is pointless: later ones are behind it."""
+
+
+def ring() -> None:
+    """Ask for another drain. When the broker refuses, beat's next ring does as well."""
+    try:
+        app.send_task("progress.consume_events", expires=RING_LIFE_SECONDS, retry=False)
+    except (OperationalError, RedisError, OSError) as error:
+        log.warning("ring_lost", detail=first_line(error))
 
 
 @signals.setup_logging.connect
@@ -24,10 +38,10 @@ def _set_up_logging(**_: Any) -> None:
 @signals.worker_ready.connect
 def _start(**_: Any) -> None:
     """Ring once, so that the worker goes to work also while no beat runs."""
+    ring()
     settings = get_settings()
     health.worker_started(settings.runtime_directory)
     advice.warn(settings)
-    app.send_task("progress.consume_events", expires=60, retry=False)
 
 
 @signals.worker_shutting_down.connect

@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 from worker.domain.event import (
     CloudEvent,
+    Event,
     LessonActivity,
     LessonCompleted,
     LessonViewed,
@@ -43,14 +44,14 @@ class EventPublisher:
         self._keys = Keys(settings.stream_key, settings.stream_partitions)
         self._source = source
 
-    def publish(self, event: CloudEvent | Mapping[str, Any]) -> str:
+    def publish(self, event: Event | Mapping[str, Any]) -> str:
         """Append one event, a model of `worker.domain.event` or a CloudEvent as a mapping; its stream entry id.
 
         A mapping is not judged here: what is wrong with it will stand in `dead_letter`.
         """
         return publish.append(self._redis, *self._addressed(event))
 
-    def publish_many(self, events: Iterable[CloudEvent | Mapping[str, Any]]) -> int:
+    def publish_many(self, events: Iterable[Event | Mapping[str, Any]]) -> int:
         """Append the events in order, pipelined; how many. After an error an unknown part of them is there."""
         return self._append(self._addressed(event) for event in events)
 
@@ -86,11 +87,11 @@ class EventPublisher:
         time = occurred_at or datetime.now(UTC)
         return {"id": event_id or str(uuid4()), "source": self._source, "time": time}
 
-    def _addressed(self, event: CloudEvent | Mapping[str, Any]) -> tuple[str, bytes]:
+    def _addressed(self, event: Event | Mapping[str, Any]) -> tuple[str, bytes]:
         if isinstance(event, CloudEvent):
             # In a correction null is a value; elsewhere it says nothing.
             body = event.model_dump_json(exclude_none=not isinstance(event, ProgressCorrected)).encode()
-            return self._keys.stream_for(partition_key(event.model_dump()["data"])), body
+            return self._keys.stream_for(partition_key(vars(event.data))), body
         return self._keys.stream_for(partition_key(event.get("data"))), to_json(event)
 
 

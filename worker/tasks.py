@@ -8,18 +8,19 @@
 | `progress.lesson_completed` | an LMS that speaks Celery     | appends the event to the stream               |
 """
 
+import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from celery import Task
-from kombu.exceptions import OperationalError
+from celery.exceptions import Reject
 from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from worker import process
-from worker.celery import app
+from worker.celery import app, ring
 from worker.client import EventPublisher
 from worker.errors import first_line
 from worker.health import Heartbeat
@@ -30,8 +31,8 @@ from worker.telemetry import get_logger
 
 log = get_logger(__name__)
 
-RING_LIFE_SECONDS = 60
-"""A ring that waited this long for a free slot is pointless: later ones are behind it."""
+APPEND_SECONDS = 10.0
+"""How long a publishing task waits for a Redis that is away or full before it goes back to the queue."""
 
 
 class CeleryHost:
@@ -41,11 +42,8 @@ class CeleryHost:
         self._heartbeat = Heartbeat(get_settings().runtime_directory)
 
     def ring(self) -> None:
-        """Queue another `progress.consume_events`. When the broker refuses, beat's next ring does as well."""
-        try:
-            consume_events.apply_async(expires=RING_LIFE_SECONDS, retry=False)
-        except (OperationalError, RedisError, OSError) as error:
-            log.warning("ring_lost", detail=str(error))
+        """Queue another `progress.consume_events`."""
+        ring()
 
     def is_stopping(self) -> bool:
         """The worker is shutting down."""
@@ -75,20 +73,25 @@ def maintain() -> None:
     """Sweep parked events, remove dead consumers, trim. Overlapping runs are harmless; the next one catches up."""
     consumer = process.current_consumer()
     try:
-        done = maintain_everything(get_settings(), consumer.redis, consumer.engine)
+        done = maintain_everything(get_settings(), consumer.redis, consumer.engine, _go_on)
     except (SQLAlchemyError, RedisError) as error:
         log.warning("maintenance_postponed", detail=first_line(error))
     else:
-        log.info("maintained", **asdict(done))
+        if any(asdict(done).values()):
+            log.info("maintained", **asdict(done))
 
 
-@app.task(name="progress.lesson_viewed", bind=True, acks_late=True, reject_on_worker_lost=True, max_retries=None)
+def _go_on() -> bool:
+    return not process.is_stopping()
+
+
+@app.task(name="progress.lesson_viewed", bind=True, acks_late=True, reject_on_worker_lost=True)
 def lesson_viewed(self: "Task[Any, Any]", /, **members: Any) -> None:
     """Append a `lesson.viewed` event: its data members, and optionally `occurred_at` and `event_id`."""
     _append(self, "lesson.viewed", members)
 
 
-@app.task(name="progress.lesson_completed", bind=True, acks_late=True, reject_on_worker_lost=True, max_retries=None)
+@app.task(name="progress.lesson_completed", bind=True, acks_late=True, reject_on_worker_lost=True)
 def lesson_completed(self: "Task[Any, Any]", /, **members: Any) -> None:
     """Append a `lesson.completed` event, otherwise like `progress.lesson_viewed`."""
     _append(self, "lesson.completed", members)
@@ -97,23 +100,28 @@ def lesson_completed(self: "Task[Any, Any]", /, **members: Any) -> None:
 def _append(task: "Task[Any, Any]", event_type: str, members: dict[str, Any]) -> None:
     """Append without judging: wrong members end in `dead_letter`, where they can be seen, not in a failed task.
 
-    A task delivered again, or tried again while Redis is away, appends the same event.
+    Waits for Redis here, because a retry would be published to a Redis that may just have refused. A task delivered
+    again has the same id and so is the same event.
     """
-    members.setdefault("occurred_at", datetime.now(UTC).isoformat())
-    members.setdefault("event_id", task.request.id)
-    data = {name: value for name, value in members.items() if name not in {"occurred_at", "event_id"}}
+    event_id, occurred_at = members.pop("event_id", None), members.pop("occurred_at", None)
     event = {
         "specversion": "1.0",
-        "id": members["event_id"],
+        "id": event_id or task.request.id,
         "source": "celery",
         "type": event_type,
-        "time": members["occurred_at"],
-        "data": data,
+        "time": occurred_at or datetime.now(UTC).isoformat(),
+        "data": members,
     }
-    try:
-        _publisher().publish(event)
-    except RedisError as error:
-        raise task.retry(exc=error, kwargs=members, countdown=min(60, 2**task.request.retries)) from error
+    give_up_at = time.monotonic() + APPEND_SECONDS
+    while True:
+        try:
+            _publisher().publish(event)
+            return
+        except RedisError as error:
+            log.warning("publishing_postponed", event_type=event_type, detail=first_line(error))
+            if process.is_stopping() or time.monotonic() > give_up_at:
+                raise Reject(first_line(error), requeue=True) from error
+            time.sleep(1)
 
 
 @cache

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from worker.errors import SchemaError
+
 revision = "b32e785910da"
 down_revision = None
 branch_labels = None
@@ -37,15 +39,34 @@ def user_course_columns() -> list[sa.Column[Any]]:
     ]
 
 
+def usable_columns(inspector: sa.Inspector) -> set[str]:
+    """The names of the LMS's columns; raises SchemaError where one of those we write could not take what we write."""
+    wanted = {column.name: column.type for column in user_course_columns()}
+    wanted |= dict.fromkeys(["id", "user_id", "course_id"], sa.BigInteger())
+    columns = {column["name"]: column for column in inspector.get_columns("user_course")}
+    for name, column in columns.items():
+        if name not in wanted:
+            continue
+        if column.get("computed"):
+            raise SchemaError(f"The column user_course.{name} is computed, but the worker has to write it.")
+        families = [kind for kind in (sa.Integer, sa.DateTime, sa.Uuid, sa.String) if isinstance(wanted[name], kind)]
+        if not isinstance(column["type"], families[0]):
+            raise SchemaError(f"The column user_course.{name} is {column['type']}; the worker needs {wanted[name]!r}.")
+    keys = [inspector.get_pk_constraint("user_course")["constrained_columns"]]
+    keys += [unique["column_names"] for unique in inspector.get_unique_constraints("user_course")]
+    if "id" in columns and ["id"] not in keys:
+        raise SchemaError("The column user_course.id has no primary key or unique constraint of its own. Add one.")
+    return set(columns)
+
+
 def upgrade() -> None:
     inspector = sa.inspect(op.get_bind())
     if inspector.has_table("user_course"):
-        present = {column["name"] for column in inspector.get_columns("user_course")}
+        present = usable_columns(inspector)
         missing = {"id", "user_id", "course_id"} - present
         if missing:
-            raise RuntimeError(
-                f"The table user_course has no column {', '.join(sorted(missing))}; add it and migrate again."
-            )
+            names = ", ".join(sorted(missing))
+            raise SchemaError(f"The table user_course has no column {names}. Add it and migrate again.")
         for column in user_course_columns():
             if column.name not in present:
                 op.add_column("user_course", column)

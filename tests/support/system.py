@@ -131,7 +131,10 @@ class System:
 
     def delivered(self, stream: str, count: int = 1_000) -> list[dict[str, Any]]:
         """The first entries pending on the stream, each with `times_delivered` and `time_since_delivered`."""
-        found: Any = self.redis.xpending_range(stream, GROUP, "-", "+", count)
+        try:
+            found: Any = self.redis.xpending_range(stream, GROUP, "-", "+", count)
+        except ResponseError:  # nobody has read there yet
+            return []
         return list(found)
 
     def letters(self) -> dict[str, int]:

@@ -42,11 +42,12 @@ def compare(settings: "Settings", published: "list[Published]") -> bool:
         table.add_row(
             f"dead_letter: {reason}", f"{wanted.total():,}", f"{found.total():,}", _verdict(wrong_letters.total())
         )
-    console().print(table, summary, sep="\n")
+    console().print(table)
     if not differences:
         console().print("Every row and every dead letter is as it should be.", style="green")
     for each in differences:
         console().print(printable(each), style="red")
+    console().print("", summary, sep="\n")
     return not differences
 
 

@@ -194,4 +194,4 @@ def partition_key(data: Any) -> int | None:
     if not isinstance(data, dict):
         return None
     key = data.get("user_course_id", data.get("course_id"))
-    return key if isinstance(key, int) else None
+    return key if isinstance(key, int) and not isinstance(key, bool) else None

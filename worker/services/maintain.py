@@ -1,5 +1,6 @@
 """Housekeeping: apply parked events whose enrolment has come, remove dead consumers, trim the streams."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
@@ -20,9 +21,10 @@ class Maintained:
     entries_trimmed: int
 
 
-def maintain(settings: Settings, redis: Redis, engine: Engine) -> Maintained:
-    """Do all three. Idempotent, and safe on several workers at once."""
+def maintain(settings: Settings, redis: Redis, engine: Engine, go_on: Callable[[], bool] = lambda: True) -> Maintained:
+    """Do all three, the sweep last and while `go_on` says so. Idempotent, and safe on several workers at once."""
     streams = Keys(settings.stream_key, settings.stream_partitions).streams
-    swept = sweep_parked(engine)
     removed = housekeeping.remove_idle_consumers(redis, streams, settings.consumer_idle_seconds)
-    return Maintained(swept.applied + swept.repeated, len(removed), housekeeping.trim(redis, streams))
+    trimmed = housekeeping.trim(redis, streams)
+    swept = sweep_parked(engine, go_on)
+    return Maintained(swept.applied + swept.repeated, len(removed), trimmed)

@@ -8,7 +8,10 @@ from worker.storage.dead_letter import Letter
 
 @dataclass(slots=True)
 class Outcome:
-    """Every entry of a batch is exactly one of applied, repeated (it was there already) or set aside as a letter."""
+    """Every entry of a batch is exactly one of applied, repeated or set aside as a letter.
+
+    A lesson event or correction that was there already is repeated; enrolments and outlines always count as applied.
+    """
 
     applied: int = 0
     repeated: int = 0

@@ -48,16 +48,21 @@ _PARKED = text("""
 
 # One index probe per enrolment that is waited for, not per letter, however many letters wait.
 _ARRIVED = text("""
-    WITH RECURSIVE awaited AS (
-        (SELECT user_course_id FROM dead_letter WHERE reason = 'unknown_enrollment' AND user_course_id IS NOT NULL
-         ORDER BY user_course_id LIMIT 1)
+    WITH RECURSIVE awaited (user_course_id, number) AS (
+        (SELECT user_course_id, 1 FROM dead_letter
+         WHERE reason = 'unknown_enrollment' AND user_course_id > :after ORDER BY user_course_id LIMIT 1)
         UNION ALL
-        SELECT (SELECT user_course_id FROM dead_letter
-                WHERE reason = 'unknown_enrollment' AND user_course_id > awaited.user_course_id
-                ORDER BY user_course_id LIMIT 1)
-        FROM awaited WHERE awaited.user_course_id IS NOT NULL
+        SELECT following.user_course_id, awaited.number + 1
+        FROM awaited CROSS JOIN LATERAL (
+            SELECT user_course_id FROM dead_letter
+            WHERE reason = 'unknown_enrollment' AND user_course_id > awaited.user_course_id
+            ORDER BY user_course_id LIMIT 1
+        ) AS following
+        WHERE awaited.number < :limit
     )
-    SELECT user_course.id FROM awaited JOIN user_course ON user_course.id = awaited.user_course_id
+    SELECT max(awaited.user_course_id) AS last_awaited,
+           array_agg(user_course.id) FILTER (WHERE user_course.id IS NOT NULL) AS arrived
+    FROM awaited LEFT JOIN user_course ON user_course.id = awaited.user_course_id
 """)
 
 _LIST = text(f"""
@@ -134,9 +139,10 @@ def parked_letters(connection: Connection, user_course_ids: Sequence[int], after
     return list(connection.scalars(_PARKED, parameters))
 
 
-def arrived_enrollments(connection: Connection) -> list[int]:
-    """Enrolments that exist although letters still wait for them."""
-    return list(connection.scalars(_ARRIVED))
+def arrived_enrollments(connection: Connection, after: int, limit: int) -> tuple[int | None, list[int]]:
+    """Of the next `limit` enrolments above `after` that letters wait for: the last one, and those that exist."""
+    row = connection.execute(_ARRIVED, {"after": after, "limit": limit}).one()
+    return row.last_awaited, row.arrived or []
 
 
 def list_letters(connection: Connection, reason: str | None, after: int, limit: int) -> list[StoredLetter]:
