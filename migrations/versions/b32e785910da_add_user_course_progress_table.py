@@ -44,6 +44,8 @@ def usable_columns(inspector: sa.Inspector) -> set[str]:
     wanted = {column.name: column.type for column in user_course_columns()}
     wanted |= dict.fromkeys(["id", "user_id", "course_id"], sa.BigInteger())
     columns = {column["name"]: column for column in inspector.get_columns("user_course")}
+    if missing := sorted({"id", "user_id", "course_id"} - columns.keys()):
+        raise SchemaError(f"The table user_course has no column {', '.join(missing)}. Add it and migrate again.")
     for name, column in columns.items():
         if name not in wanted:
             continue
@@ -54,7 +56,7 @@ def usable_columns(inspector: sa.Inspector) -> set[str]:
             raise SchemaError(f"The column user_course.{name} is {column['type']}; the worker needs {wanted[name]!r}.")
     keys = [inspector.get_pk_constraint("user_course")["constrained_columns"]]
     keys += [unique["column_names"] for unique in inspector.get_unique_constraints("user_course")]
-    if "id" in columns and ["id"] not in keys:
+    if ["id"] not in keys:
         raise SchemaError("The column user_course.id has no primary key or unique constraint of its own. Add one.")
     return set(columns)
 
@@ -63,10 +65,6 @@ def upgrade() -> None:
     inspector = sa.inspect(op.get_bind())
     if inspector.has_table("user_course"):
         present = usable_columns(inspector)
-        missing = {"id", "user_id", "course_id"} - present
-        if missing:
-            names = ", ".join(sorted(missing))
-            raise SchemaError(f"The table user_course has no column {names}. Add it and migrate again.")
         for column in user_course_columns():
             if column.name not in present:
                 op.add_column("user_course", column)

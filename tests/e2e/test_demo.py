@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from tests.support.commands import run
 from tests.support.tables import execute, rows
 from tests.support.wait import wait_until
+from tests.support.worker_process import is_alive
 from worker.client import EventPublisher
 from worker.embedded import default_directory
 from worker.settings import Settings
@@ -25,7 +26,7 @@ def processes_under(directory: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cwd", "cmdline"]):
         place = [process.info["cwd"] or "", *(process.info["cmdline"] or [])]
-        if any(str(directory) in each for each in place):
+        if any(str(directory) in each for each in place) and is_alive(process.pid):
             found.append(process)
     return found
 
@@ -108,7 +109,7 @@ def test_keep_leaves_it_running_until_it_is_told_to_stop(environment: dict[str, 
         demo.kill()
         demo.wait()
     assert demo.returncode == 0, output + rest
-    wait_until(lambda: not any(child.is_running() for child in children), what="the end of worker and beat")
+    wait_until(lambda: not any(is_alive(child.pid) for child in children), what="the end of worker and beat")
 
 
 def test_an_interrupted_demo_leaves_nothing_behind() -> None:

@@ -142,13 +142,13 @@ def _stay(system: "System", children: "Children") -> None:
     from worker.embedded import publish_state, running
 
     settings = system.settings
-    click.echo("Everything keeps running until Ctrl-C:")
-    click.echo(f"  export DATABASE_URL='{redacted(str(settings.database_url))}'")
-    click.echo(f"  export REDIS_URL='{redacted(str(settings.redis_url))}'")
     with ExitStack() as stack:
-        if system.servers and running() is None:
-            stack.enter_context(publish_state(system.servers))
         try:
+            if system.servers and running() is None:
+                stack.enter_context(publish_state(system.servers))
+            click.echo("Everything keeps running until Ctrl-C:")
+            click.echo(f"  export DATABASE_URL='{redacted(str(settings.database_url))}'")
+            click.echo(f"  export REDIS_URL='{redacted(str(settings.redis_url))}'")
             while True:
                 children.check()
                 time.sleep(LOOK_SECONDS)
