@@ -63,6 +63,6 @@ def test_entries_delivered_often_for_another_reason_are_applied_all_the_same(sys
         system.publish(events)
         stream = system.keys.stream_for(1)
         wait_until(lambda: any(each["times_delivered"] > 3 for each in system.delivered(stream)), 20, "deliveries")
-        assert system.letters() == {}
+        assert "crashes_worker" not in system.letters()
     system.assert_exact(events)
     assert not worker.lines("entry_condemned")

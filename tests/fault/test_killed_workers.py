@@ -19,6 +19,10 @@ def holds_entries(system: System, worker: CeleryProcess) -> bool:
     return any(pid_of(consumer) in pids for consumer in system.pending())
 
 
+def at_work(system: System, workers: list[CeleryProcess]) -> list[int]:
+    return [number for number, worker in enumerate(workers) if holds_entries(system, worker)]
+
+
 def test_whole_workers_killed_and_replaced_under_load_leave_exact_rows_and_no_dead_consumers(system: System) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
@@ -28,11 +32,10 @@ def test_whole_workers_killed_and_replaced_under_load_leave_exact_rows_and_no_de
     logs = list(workers)
     beat = system.start_beat(consumer_idle_seconds=1)
     caught = 0
-    with Load(system.settings, lines) as load:
+    with Load(system.settings, lines, pause_seconds=0.03) as load:
         for share in sorted(chance.uniform(0.05, 0.9) for _ in range(4)):
             load.wait_for(share)
-            number = chance.randrange(2)
-            wait_until(partial(holds_entries, system, workers[number]), 20, "a batch in the victim's hands")
+            number = chance.choice(wait_until(partial(at_work, system, workers), 20, "a worker with a batch in hand"))
             workers[number].kill()
             caught += sum(system.pending().values()) > 0
             workers[number] = system.start_worker(2, **QUICK)

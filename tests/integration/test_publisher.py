@@ -13,7 +13,7 @@ from tests.support.events import as_json, at, completed, corrected, enrolled, ou
 from tests.support.model import assert_tables_equal_model
 from worker.client import PIPELINE, EventPublisher
 from worker.domain.entry import Entry, parse
-from worker.domain.event import CloudEvent, Event, LessonCompleted, LessonViewed
+from worker.domain.event import Event, LessonCompleted, LessonViewed
 from worker.services.consumer import Consumer
 from worker.settings import Settings
 from worker.stream.connection import Redis
@@ -49,7 +49,7 @@ def published(redis: Redis, stream: str) -> list[Event]:
     ],
 )
 def test_an_event_comes_back_equal_from_its_partition(
-    publisher: EventPublisher, redis: Redis, settings: Settings, event: CloudEvent, partition: int
+    publisher: EventPublisher, redis: Redis, settings: Settings, event: Event, partition: int
 ) -> None:
     stream = f"{settings.stream_key}:{partition}"
     publisher.publish(event)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
-from urllib.parse import urlsplit
 
 from sqlalchemy import Engine, create_engine, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -92,8 +91,8 @@ def explained(settings: Settings) -> Iterator[None]:
         what = first_line(error)
         if isinstance(error, DBAPIError) and classify(error) is Failure.SCHEMA:
             raise SchemaError(
-                f"PostgreSQL refuses: {what}. Run `progress-worker migrate` or check the role."
+                f"PostgreSQL refuses: {what}. Run `progress-worker migrate`, or check the role's rights."
             ) from error
-        url = urlsplit(settings.database_url or "")
-        where = f"{url.hostname or 'local socket'}{url.path}"
+        url = make_url(settings.database_url or "postgresql://")
+        where = f"{url.host or 'local socket'}/{url.database or ''}"
         raise ServerUnavailableError(f"PostgreSQL does not answer at {where}: {what}") from error

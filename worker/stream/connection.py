@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -39,9 +40,10 @@ def explained(settings: Settings) -> Iterator[None]:
     except redis.AuthenticationError as error:
         raise ServerUnavailableError(f"Redis refuses the credentials of REDIS_URL: {error}") from error
     except (redis.ConnectionError, redis.TimeoutError) as error:
-        where = (settings.redis_url or "").rpartition("@")[2]
+        url = urlsplit(settings.redis_url or "")
+        where = url.netloc.rpartition("@")[2] + url.path
         raise ServerUnavailableError(
-            f"Redis does not answer at {where}: {error}. Is it running, REDIS_URL right?"
+            f"Redis does not answer at {where} ({error}). Is it running, and REDIS_URL right?"
         ) from error
     except redis.RedisError as error:
         raise ServerUnavailableError(f"Redis refuses: {error}") from error
