@@ -85,7 +85,7 @@ def test_migrating_needs_no_redis(installation: Path, empty_database_url: str) -
 
 def revision(url: str) -> object:
     engine = create_engine(url, poolclass=NullPool)
-    ((found,),) = rows(engine, "SELECT version_num FROM alembic_version")
+    ((found,),) = rows(engine, "SELECT version_num FROM progress_alembic_version")
     return found
 
 

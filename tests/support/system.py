@@ -77,7 +77,7 @@ class System:
         self._processes.close()
         self.engine.dispose()
 
-    def publish(self, events: Iterable[CloudEvent | Mapping[str, object]]) -> int:
+    def publish(self, events: Iterable[Any]) -> int:
         """Publish as an LMS does, each event to its partition."""
         return EventPublisher(settings=self.settings).publish_many(events)
 
