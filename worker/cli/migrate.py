@@ -40,7 +40,7 @@ def migrate(settings: "Settings") -> tuple[str | None, str | None]:
             before = revision(connection)
         try:
             schema.migrate(engine)
-        except (CommandError, RuntimeError) as error:
+        except (CommandError, SchemaError) as error:
             raise SchemaError(f"The database stays at {before or 'no tables'}: {error}") from error
         with engine.connect() as connection:
             return before, revision(connection)
