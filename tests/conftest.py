@@ -6,6 +6,7 @@ ones run. What a developer has set for the worker itself reaches no test.
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,10 +26,18 @@ from worker.settings import Settings, get_settings  # noqa: E402
 from worker.storage import database  # noqa: E402
 from worker.stream import connection  # noqa: E402
 
-# Taken out of the environment before the first test: a test sees only the settings that it makes.
-GIVEN = {name: os.environ.pop(name, None) for name in ("DATABASE_URL", "REDIS_URL")}
+# Put aside before the first test, which sees only the settings that it makes; under names that the processes which
+# run the tests side by side inherit.
+for name in ("DATABASE_URL", "REDIS_URL"):
+    if name in os.environ:
+        os.environ[f"GIVEN_{name}"] = os.environ.pop(name)
+GIVEN = {name: os.environ.get(f"GIVEN_{name}") for name in ("DATABASE_URL", "REDIS_URL")}
 for name in [name for name in os.environ if name.upper().startswith("PROGRESS_")]:
     del os.environ[name]
+
+# Shells start background jobs with SIGINT ignored, and every child would inherit that: what is tested is Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A test's database outlives its examples on purpose: each example clears the tables it needs.
 hypothesis_settings.register_profile(

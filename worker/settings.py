@@ -87,9 +87,9 @@ class Settings(BaseSettings):
             raise ValueError("PROGRESS_LEASE_SECONDS must be more than twice PROGRESS_BLOCK_SECONDS")
         return self
 
-    def with_servers(self) -> Self:
-        """These settings. Raises ConfigurationError when they do not say where PostgreSQL and Redis are."""
-        missing = [name for name in ("DATABASE_URL", "REDIS_URL") if getattr(self, name.lower()) is None]
+    def with_servers(self, *variables: Literal["DATABASE_URL", "REDIS_URL"]) -> Self:
+        """These settings. Raises ConfigurationError when they do not say where the servers named, or both, are."""
+        missing = [name for name in variables or ("DATABASE_URL", "REDIS_URL") if getattr(self, name.lower()) is None]
         if missing:
             raise ConfigurationError(
                 f"{' and '.join(missing)} not set. "

@@ -8,6 +8,7 @@
 | `progress.lesson_completed` | an LMS that speaks Celery     | appends the event to the stream               |
 """
 
+import logging
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -77,8 +78,8 @@ def maintain() -> None:
     except (SQLAlchemyError, RedisError) as error:
         log.warning("maintenance_postponed", detail=first_line(error))
     else:
-        if any(asdict(done).values()):
-            log.info("maintained", **asdict(done))
+        found_something = any(asdict(done).values())
+        log.log(logging.INFO if found_something else logging.DEBUG, "maintained", **asdict(done))
 
 
 def _go_on() -> bool:

@@ -54,7 +54,7 @@ def test_a_dead_consumer_with_something_pending_stays_until_that_is_taken_over(s
 def test_two_beats_ring_and_maintain_without_harm(system: System) -> None:
     lines = oulad.generate(3_000)
     beats = [system.start_beat(ring_seconds=0.1, maintain_seconds=0.1) for _ in range(2)]
-    worker = system.start_worker(2)
+    worker = system.start_worker(2, log_level="DEBUG")
     system.publish_bodies(lines)
     system.assert_exact(oulad.parse(lines))
     worker.wait_for_line("maintained", count=10)

@@ -33,7 +33,7 @@ def list_letters(reason: str | None, limit: int, after: int, as_json: bool) -> N
     from worker.cli.servers import open_database, server_settings
     from worker.storage import dead_letter
 
-    with open_database(server_settings()) as engine, engine.connect() as connection:
+    with open_database(server_settings("DATABASE_URL")) as engine, engine.connect() as connection:
         letters = dead_letter.list_letters(connection, _known(reason), after, limit + 1)
     more, letters = len(letters) > limit, letters[:limit]
     if as_json:
@@ -68,7 +68,7 @@ def show_letter(letter_id: int, as_json: bool, raw: bool) -> None:
     from worker.cli.servers import open_database, server_settings
     from worker.storage import dead_letter
 
-    with open_database(server_settings()) as engine, engine.connect() as connection:
+    with open_database(server_settings("DATABASE_URL")) as engine, engine.connect() as connection:
         letter = dead_letter.get_letter(connection, letter_id) if _fits(letter_id) else None
     if letter is None:
         raise InputError(f"There is no dead letter {letter_id}. It may have been applied; see `dead-letters list`.")
@@ -102,7 +102,7 @@ def redrive_letters(letter_ids: tuple[int, ...], reason: str | None, everything:
         raise click.UsageError("Say which: one or more IDs, or --reason REASON, or --all.")
     if wrong := [str(each) for each in letter_ids if not _fits(each)]:
         raise InputError(f"There is no dead letter {', '.join(wrong)}.")
-    with open_database(server_settings()) as engine:
+    with open_database(server_settings("DATABASE_URL")) as engine:
         done = redrive(engine, sorted(set(letter_ids)), _known(reason))
     show(f"applied: {done.applied:,}", f"already there: {done.repeated:,}")
     show(f"still refused: {sum(done.refused.values()):,}")

@@ -82,14 +82,15 @@ def command(timeout: float | None) -> None:
     from worker.cli.servers import explained, open_database, server_settings
     from worker.services.consumer import Consumer
     from worker.stream import connection as stream_connection
+    from worker.stream import read
     from worker.telemetry import configure_logging
 
     settings = server_settings()
     configure_logging(settings.log_format, settings.log_level if "PROGRESS_LOG_LEVEL" in os.environ else "WARNING")
     with open_database(settings) as engine, explained(settings):
         redis = stream_connection.connect(settings)
-        redis.ping()
         consumer = Consumer(settings, redis, engine)
+        read.create_groups(redis, consumer.keys.streams)  # or say at once why nothing can be read
         try:
             with open_progress("drained", total=1) as progress:
                 host = Host(consumer, progress, timeout)

@@ -18,7 +18,7 @@ def command() -> None:
     """
     from worker.cli.servers import explained_database, server_settings
 
-    settings = server_settings()
+    settings = server_settings("DATABASE_URL")
     with explained_database(settings):
         before, after = migrate(settings)
     if before == after:

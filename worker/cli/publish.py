@@ -35,7 +35,7 @@ def command(file: str, shuffle: bool, seed: int) -> None:
     from worker.cli.servers import server_settings
     from worker.client import EventPublisher
 
-    settings = server_settings()
+    settings = server_settings("REDIS_URL")
     lines = JsonLines(file)
     publisher = EventPublisher(settings=settings)
     started = time.monotonic()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from worker.cli.output import redacted
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from worker.settings import Settings
 
 
-def server_settings() -> "Settings":
-    """The settings with both servers: those of the environment, or where it names neither those of a running `up`.
+def server_settings(*variables: Literal["DATABASE_URL", "REDIS_URL"]) -> "Settings":
+    """The settings with the servers named, or both: of the environment, or where it names neither of a running `up`.
 
     One URL alone is not completed from `up`: that would mix two systems. Raises ConfigurationError.
     """
-    return checked(found_settings().with_servers())
+    return checked(found_settings().with_servers(*variables))
 
 
 def found_settings() -> "Settings":
@@ -52,9 +52,9 @@ def given_settings() -> "Settings | None":
 def checked(settings: "Settings") -> "Settings":
     """The settings, when both URLs can be read. Raises ConfigurationError that names the wrong one."""
     for variable, url in (("DATABASE_URL", settings.database_url), ("REDIS_URL", settings.redis_url)):
-        if not _readable(url or ""):
+        if url is not None and not _readable(url):
             raise ConfigurationError(
-                f"{variable} cannot be read as a URL: {redacted(url or '')}. "
+                f"{variable} cannot be read as a URL: {redacted(url)}. "
                 "The port is a number up to 65535; in a password, @ : / [ are written %40 %3A %2F %5B."
             )
     return settings

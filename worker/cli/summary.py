@@ -20,7 +20,7 @@ def command(user_course_id: int, as_json: bool) -> None:
     from worker.cli.servers import open_database, server_settings
     from worker.services.summary import get_summary
 
-    with open_database(server_settings()) as engine:
+    with open_database(server_settings("DATABASE_URL")) as engine:
         found = get_summary(engine, user_course_id)
     if as_json:
         show_json(asdict(found.summary))

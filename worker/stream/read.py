@@ -3,10 +3,10 @@
 An entry read is pending until it is acknowledged; acknowledged only after the transaction that recorded it committed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 
 from redis import OutOfMemoryError, ResponseError
 
@@ -14,6 +14,8 @@ from worker.domain.entry import Entry
 from worker.errors import ServerUnavailableError
 from worker.stream.connection import Redis
 from worker.stream.keys import FIELD, GROUP
+
+_PENDING_PAGE = 1_000
 
 Answer = Sequence[tuple[bytes, Sequence[tuple[bytes, Mapping[bytes, bytes]]]]]
 """What XREADGROUP answers: per stream its entries, per entry its fields."""
@@ -83,8 +85,7 @@ def delivery_counts(redis: Redis, consumer: str, entries: Sequence[Entry]) -> di
     counts: dict[Entry, int] = {}
     for stream, its in _by_stream(entries):
         ids = sorted((entry.id for entry in its), key=_id_order)
-        rows: Any = redis.xpending_range(stream, GROUP, ids[0], ids[-1], len(ids), consumername=consumer)
-        for row in rows:
+        for row in _pending_between(redis, stream, consumer, ids[0], ids[-1]):
             entry = known.get((stream, row["message_id"].decode()))
             if entry is not None:
                 counts[entry] = row["times_delivered"]
@@ -97,6 +98,17 @@ def acknowledge(redis: Redis, entries: Iterable[Entry]) -> None:
     for stream, its in _by_stream(entries):
         pipeline.xack(stream, GROUP, *(entry.id for entry in its))
     pipeline.execute()
+
+
+def _pending_between(redis: Redis, stream: str, consumer: str, first: str, last: str) -> Iterator[dict[str, Any]]:
+    """The consumer's pending entries from `first` to `last`, page by page; others may lie between those asked for."""
+    start = first
+    while page := cast(
+        "list[dict[str, Any]]",
+        redis.xpending_range(stream, GROUP, start, last, _PENDING_PAGE, consumername=consumer),
+    ):
+        yield from page
+        start = f"({page[-1]['message_id'].decode()}"
 
 
 def _has_group(redis: Redis, stream: str) -> bool:
