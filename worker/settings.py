@@ -15,6 +15,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from worker.errors import ConfigurationError
 from worker.health import DEFAULT_DIRECTORY, DEFAULT_SILENT_SECONDS
 
+_URL_FORMS: dict[Literal["DATABASE_URL", "REDIS_URL"], str] = {
+    "DATABASE_URL": "postgresql://user:password@host:port/name",
+    "REDIS_URL": "redis://host:port/0",
+}
 Seconds = Annotated[float, Field(ge=0.01, le=86_400)]
 
 
@@ -89,13 +93,10 @@ class Settings(BaseSettings):
 
     def with_servers(self, *variables: Literal["DATABASE_URL", "REDIS_URL"]) -> Self:
         """These settings. Raises ConfigurationError when they do not say where the servers named, or both, are."""
-        missing = [name for name in variables or ("DATABASE_URL", "REDIS_URL") if getattr(self, name.lower()) is None]
+        missing = [name for name in variables or _URL_FORMS if getattr(self, name.lower()) is None]
         if missing:
-            raise ConfigurationError(
-                f"{' and '.join(missing)} not set. "
-                "Set DATABASE_URL to postgresql://user:password@host:port/name and REDIS_URL to redis://host:port/0, "
-                "or start `progress-worker up`."
-            )
+            forms = " and ".join(f"{name} to {_URL_FORMS[name]}" for name in missing)
+            raise ConfigurationError(f"{' and '.join(missing)} not set. Set {forms}, or start `progress-worker up`.")
         return self
 
     @field_validator("database_url")

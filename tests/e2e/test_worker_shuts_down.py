@@ -33,11 +33,11 @@ def test_an_idle_worker_exits_at_once_and_leaves_the_group(system: System, slice
 
 
 def test_one_of_two_workers_leaves_under_load_with_nothing_pending(system: System) -> None:
-    lines = oulad.generate(10_000, learners=40)
+    lines = oulad.generate(30_000, learners=40)
     workers = [system.start_worker(2, batch_size=200, reclaim_idle_seconds=600) for _ in range(2)]
     system.start_beat()
     with Load(system.settings, lines, pause_seconds=0.04) as load:
-        for share, number in ((0.1, 0), (0.5, 1)):
+        for share, number in ((0.05, 0), (0.3, 1)):
             load.wait_for(share)
             leaver = workers[number]
             leaver.wait_for_line("batch_recorded")

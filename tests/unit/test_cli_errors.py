@@ -27,12 +27,21 @@ def silent_port() -> Iterator[int]:
         yield taken.getsockname()[1]
 
 
-@pytest.mark.parametrize("command", [["status"], ["drain"], ["migrate"], ["summary", "1"], ["publish", "x"]])
-def test_without_servers_a_sentence_says_what_to_set_or_start(command: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("command", "missing"),
+    [
+        (["status"], "DATABASE_URL and REDIS_URL"),
+        (["drain"], "DATABASE_URL and REDIS_URL"),
+        (["migrate"], "DATABASE_URL"),
+        (["summary", "1"], "DATABASE_URL"),
+        (["publish", "x"], "REDIS_URL"),
+    ],
+)
+def test_without_servers_a_sentence_says_what_to_set_or_start(command: list[str], missing: str) -> None:
     result = invoke({}, *command)
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert result.stderr.startswith("Error: DATABASE_URL and REDIS_URL not set.")
+    assert result.stderr.startswith(f"Error: {missing} not set. Set ")
     assert "progress-worker up" in result.stderr
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from worker.embedded.interruption import uninterrupted
 from worker.errors import ProgressError, ServerUnavailableError
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Children:
             name,
             *arguments,
         ]
-        with self._log_file(name).open("wb") if self._quiet else contextlib.nullcontext() as output:
+        with uninterrupted(), self._log_file(name).open("wb") if self._quiet else contextlib.nullcontext() as output:
             self._processes[name] = subprocess.Popen(
                 command,
                 cwd=self._directory,

@@ -5,16 +5,14 @@ Each server runs in a session of its own, so Ctrl-C reaches us alone and we stop
 
 import signal
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import psutil
 
+from worker.embedded.interruption import uninterrupted
 from worker.errors import ServerUnavailableError
 
 POLL_SECONDS = 0.02
@@ -107,24 +105,3 @@ def stop_leftover(pid_file: Path, mark: str, stop_signal: signal.Signals, second
             time.sleep(POLL_SECONDS)
     except (FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess, psutil.AccessDenied):
         return  # no server of ours: no file, a torn one, or its number now names another process
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Holds SIGINT and SIGTERM back until the block is done. Other threads than the main one never see them."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    held: list[int] = []
-
-    def hold(number: int, _frame: FrameType | None) -> None:
-        held.append(number)
-
-    handlers = {number: signal.signal(number, hold) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for watched, handler in handlers.items():
-            signal.signal(watched, signal.SIG_DFL if handler is None else handler)
-        for number in dict.fromkeys(held):
-            signal.raise_signal(number)

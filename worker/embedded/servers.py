@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from worker.embedded.interruption import uninterrupted
 from worker.embedded.postgresql import PostgreSQL
-from worker.embedded.process import uninterrupted
 from worker.embedded.state import Servers
 from worker.embedded.valkey import Valkey
 from worker.errors import InputError, ServerUnavailableError
