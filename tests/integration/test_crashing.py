@@ -1,13 +1,16 @@
 """An entry that kills or breaks whoever processes it is set aside, alone, and nothing else is."""
 
+from collections.abc import Callable
+
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
+from tests.support.events import body as body_of
 from tests.support.events import enrolled, viewed
 from tests.support.model import assert_tables_equal_model
 from tests.support.streams import add, deliver, pending
-from tests.support.tables import rows
+from tests.support.tables import insert_as_lms, rows
 from worker.domain.entry import Entry, parse
 from worker.domain.event import Event
 from worker.services import ingest as ingest_module
@@ -131,3 +134,38 @@ def test_a_suspect_taken_over_from_the_dead_is_tried_alone_too(
     assert len(broken_parser) == 1
     assert_tables_equal_model(engine, events, rejected={"crashes_worker": 1})
     assert pending(redis, stream) == {}
+
+
+def test_a_suspect_that_cannot_be_recorded_now_holds_up_nothing(
+    new_consumer: Callable[..., Consumer], redis: Redis, engine: Engine, stream: str
+) -> None:
+    consumer = new_consumer(lock_timeout_seconds=0.1)
+    insert_as_lms(engine, 1, 2)
+    events: list[Event] = [viewed(1), viewed(2)]
+    added = add(redis, stream, events)
+    deliver(redis, stream, consumer.name, added, times=9)
+    with engine.connect() as other:
+        other.execute(text("SELECT FROM user_course WHERE id = 1 FOR UPDATE"))
+        consumer.recover()
+        assert list(pending(redis, stream)) == [added[0]]
+        assert consumer.read([stream], None) == 0
+        assert not consumer.interrupted
+        other.rollback()
+    consumer.recover()
+    assert pending(redis, stream) == {}
+    assert_tables_equal_model(engine, events, lms_rows=dict.fromkeys([1, 2], (70, 30)))
+
+
+def test_an_entry_applied_on_redelivery_leaves_its_letter_behind_no_longer(
+    consumer: Consumer, redis: Redis, engine: Engine, stream: str
+) -> None:
+    """Set aside, but the acknowledgement was lost; by the time it comes again its enrolment is there."""
+    event = viewed(1)
+    (entry_id,) = add(redis, stream, [event])
+    deliver(redis, stream, consumer.name, [entry_id], times=1)
+    ingest_module.ingest(engine, [Entry(stream, entry_id, body_of(event))])
+    assert rows(engine, REASONS) == [("unknown_enrollment", 1)]
+    insert_as_lms(engine, 1)
+    consumer.recover()
+    assert rows(engine, REASONS) == []
+    assert rows(engine, "SELECT count(*) FROM lesson_event") == [(1,)]

@@ -1,14 +1,18 @@
 """Outlines: the latest one is live, whole and in order."""
 
+from threading import Thread
+
 from sqlalchemy import Engine
 
 from tests.support.events import enrolled, entries, outlined, viewed
 from tests.support.model import assert_tables_equal_model
 from tests.support.tables import rows, snapshot
-from worker.services.ingest import ingest
+from tests.support.wait import wait_until
+from worker.services.ingest import ingest, record
 
 LOW, HIGH = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"
 LESSONS = "SELECT topic_id, lesson_id, title FROM course_lesson ORDER BY ordinal"
+WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 FIRST = outlined(lessons=[(1, 1, "One"), (1, 2, "Two"), (2, 1, "Three")], seconds=1)
 SECOND = outlined(lessons=[(2, 1, "Three"), (1, 1, "Uno"), (9, 9)], seconds=2)
 
@@ -60,3 +64,15 @@ def test_lessons_that_left_the_outline_keep_their_progress(engine: Engine) -> No
     ingest(engine, entries([enrolled(), FIRST, viewed(1, 1, 2)]))
     ingest(engine, entries([SECOND]))
     assert rows(engine, "SELECT topic_id, lesson_id FROM user_course_progress") == [(1, 2)]
+
+
+def test_two_outlines_recorded_at_once_leave_only_the_later_ones_lessons(engine: Engine) -> None:
+    """The later waits for the earlier to commit, and must then see the lessons that it has to remove."""
+    later = Thread(target=ingest, args=[engine, entries([SECOND])])
+    with engine.connect() as connection:
+        record(connection, entries([FIRST]))
+        later.start()
+        wait_until(lambda: rows(engine, WAITING), what="the later outline's wait for the course")
+        connection.commit()
+    later.join(10)
+    assert_tables_equal_model(engine, [FIRST, SECOND])

@@ -1,0 +1,119 @@
+"""What an LMS's own database may look like: its ids, triggers, schemas, types, and what of that is refused at once."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, make_url
+
+from tests.support.databases import clone_database, drop_database
+from tests.support.events import enrolled, entries, viewed
+from tests.support.tables import execute, insert_as_lms, rows
+from worker.domain.entry import Reason
+from worker.embedded import Servers
+from worker.errors import SchemaError
+from worker.services.ingest import ingest
+from worker.settings import Settings
+from worker.storage import database, schema
+
+
+@pytest.fixture
+def empty(servers: Servers) -> Iterator[str]:
+    """The URL of a database without any table."""
+    name, url = clone_database(servers.database_url, None)
+    yield url
+    drop_database(servers.database_url, name)
+
+
+@pytest.fixture
+def lms(empty: str) -> Iterator[Engine]:
+    """The worker's engine on it."""
+    engine = database.connect(Settings(database_url=empty))
+    yield engine
+    engine.dispose()
+
+
+def test_an_event_enrols_where_the_lms_generates_its_ids(lms: Engine) -> None:
+    execute(
+        lms,
+        "CREATE TABLE user_course (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, user_id int, course_id int)",
+    )
+    schema.migrate(lms)
+    assert ingest(lms, entries([enrolled(17), viewed(17)])).applied == 2
+    assert rows(lms, "SELECT id, current_lesson FROM user_course") == [(17, 1)]
+
+
+def test_an_event_without_a_time_zone_fits_a_column_that_wants_one(lms: Engine) -> None:
+    execute(
+        lms,
+        "CREATE TABLE user_course (id int PRIMARY KEY, user_id int, course_id int)",
+        "ALTER TABLE user_course ADD timezone text NOT NULL DEFAULT 'UTC'",
+    )
+    schema.migrate(lms)
+    assert ingest(lms, entries([enrolled(1)])).rejected == 0
+    assert rows(lms, "SELECT timezone FROM user_course") == [("UTC",)]
+
+
+def test_a_trigger_of_the_lms_that_raises_sets_only_its_entry_aside(engine: Engine) -> None:
+    insert_as_lms(engine, 1, 2)
+    execute(
+        engine,
+        """
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'not on a Sunday'; END $$
+        """,
+        """
+        CREATE TRIGGER lms_rule BEFORE INSERT ON user_course_progress FOR EACH ROW
+        WHEN (NEW.lesson_id = 13) EXECUTE FUNCTION refuse()
+        """,
+    )
+    outcome = ingest(engine, entries([viewed(1, 1, 1), viewed(1, 1, 13), viewed(2, 1, 1)]))
+    assert (outcome.applied, outcome.rejected) == (2, 1)
+    assert rows(engine, "SELECT reason, detail FROM dead_letter") == [(Reason.DATA_ERROR, "not on a Sunday")]
+
+
+def test_the_search_path_of_the_url_is_respected(lms: Engine, empty: str) -> None:
+    execute(lms, "CREATE SCHEMA lms", "CREATE TABLE lms.user_course (id int PRIMARY KEY, user_id int, course_id int)")
+    url = make_url(empty).update_query_dict({"options": "-c search_path=lms"}).render_as_string(hide_password=False)
+    engine = database.connect(Settings(database_url=url))
+    schema.migrate(engine)
+    engine.dispose()
+    found = rows(lms, "SELECT DISTINCT schemaname FROM pg_tables WHERE tablename IN ('user_course', 'lesson_event')")
+    assert found == [("lms",)]
+
+
+def test_an_alembic_history_of_the_lms_in_the_same_schema_is_left_alone(lms: Engine) -> None:
+    execute(lms, "CREATE TABLE alembic_version (version_num text)", "INSERT INTO alembic_version VALUES ('lms-42')")
+    schema.migrate(lms)
+    assert rows(lms, "SELECT version_num FROM alembic_version") == [("lms-42",)]
+    with lms.connect() as connection:
+        schema.check(connection)
+
+
+@pytest.mark.parametrize(
+    ("columns", "complaint"),
+    [
+        ("id int PRIMARY KEY, user_id int, course_id int, updated_at bigint", "updated_at is BIGINT"),
+        ("id uuid PRIMARY KEY, user_id int, course_id int", "id is UUID"),
+        ("id int, user_id int, course_id int", "id has no primary key"),
+        (
+            "id int PRIMARY KEY, user_id int, course_id int, current_topic int GENERATED ALWAYS AS (1) STORED",
+            "current_topic is computed",
+        ),
+    ],
+)
+def test_a_table_that_could_not_take_our_writes_is_refused_before_anything_is_made(
+    lms: Engine, columns: str, complaint: str
+) -> None:
+    execute(lms, f"CREATE TABLE user_course ({columns})")
+    with pytest.raises(SchemaError, match=complaint):
+        schema.migrate(lms)
+    assert rows(lms, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == [("user_course",)]
+
+
+def test_a_commit_is_on_disk_whatever_the_database_defaults_to(lms: Engine, empty: str) -> None:
+    name = make_url(empty).database
+    execute(lms, f'ALTER DATABASE "{name}" SET synchronous_commit = off')
+    execute(lms, f"ALTER DATABASE \"{name}\" SET default_transaction_isolation = 'repeatable read'")
+    lms.dispose()
+    assert rows(lms, "SHOW synchronous_commit") == [("on",)]
+    assert rows(lms, "SHOW transaction_isolation") == [("read committed",)]
