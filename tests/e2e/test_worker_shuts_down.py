@@ -33,16 +33,17 @@ def test_an_idle_worker_exits_at_once_and_leaves_the_group(system: System, slice
 
 
 def test_one_of_two_workers_leaves_under_load_with_nothing_pending(system: System) -> None:
-    lines = oulad.generate(30_000, learners=40)
+    lines = oulad.generate(15_000, learners=40)
     workers = [system.start_worker(2, batch_size=200, reclaim_idle_seconds=600) for _ in range(2)]
     system.start_beat()
     with Load(system.settings, lines, pause_seconds=0.04) as load:
-        for share, number in ((0.05, 0), (0.3, 1)):
+        for share in (0.05, 0.3):
             load.wait_for(share)
-            leaver = workers[number]
+            # The one that reads: under this load one consumer is enough, and whose it is, chance decides.
+            reader = wait_until(lambda: system.holder(system.settings.stream_key) or "", 20, "a reader")
+            number = next(index for index, worker in enumerate(workers) if pid_of(reader) in pool(worker))
+            leaver, pids = workers[number], pool(workers[number])
             leaver.wait_for_line("batch_recorded")
-            pids = pool(leaver)
-            assert consumers_of(system, pids)
             status, seconds = leaver.stop()
             assert status == 0, leaver.tail()
             assert seconds < LIMIT_SECONDS
