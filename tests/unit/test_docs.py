@@ -53,3 +53,11 @@ def test_the_table_of_settings_gives_each_default_and_description() -> None:
         assert row.endswith(f"| {field.description} |")
         if name != "runtime_directory":
             assert (f"| `{field.default}` |" in row) == (field.default is not None)
+
+
+def test_every_test_that_the_documents_name_exists() -> None:
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    named = set(re.findall(r"`(test_\w+)`", TEXT))
+
+    assert len(named) > 20
+    assert {name for name in named if f"def {name}(" not in sources} == set()
