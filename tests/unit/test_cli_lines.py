@@ -80,3 +80,9 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
         JsonLines(str(tmp_path / "absent.jsonl"))
     with pytest.raises(InputError, match="cannot be read: Is a directory"):
         JsonLines(str(tmp_path))
+
+
+def test_a_closed_standard_input_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(InputError, match="Standard input is closed"):
+        JsonLines("-")

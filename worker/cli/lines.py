@@ -33,6 +33,8 @@ class JsonLines:
     def __init__(self, path: str) -> None:
         """Open the file, `-` for standard input. Gzip is known by its first bytes, whatever the name."""
         self.name = "standard input" if path == "-" else path
+        if path == "-" and sys.stdin is None:
+            raise InputError("Standard input is closed: name a file, or send the events through a pipe.")
         try:
             raw: BinaryIO = sys.stdin.buffer if path == "-" else Path(path).open("rb")  # noqa: SIM115 - see close
             self._raw = cast("BufferedReader", raw)
