@@ -7,7 +7,7 @@ but its errors.
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -107,6 +107,7 @@ class Settings(BaseSettings):
             return None
         scheme, separator, rest = url.partition("://")
         if scheme in {"postgres", "postgresql", "postgresql+psycopg"} and separator:
+            _split(url)
             return f"postgresql+psycopg://{rest}"
         raise ValueError("must start with postgresql://")
 
@@ -117,10 +118,15 @@ class Settings(BaseSettings):
             return url.replace("valkey", "redis", 1) if url and url.startswith("valkey") else url
         raise ValueError("must start with redis://, rediss:// or unix://")
 
-    @field_validator("redis_url")
+    @field_validator("redis_url", "broker_url")
     @classmethod
-    def _answers_as_expected(cls, url: str | None) -> str | None:
-        if url and {"protocol", "decode_responses"} & parse_qs(urlsplit(url).query).keys():
+    def _readable(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = _split(url)
+        if parts.scheme != "unix" and parts.path.strip("/") and not parts.path.strip("/").isdecimal():
+            raise ValueError("the database after the host must be a number, as in redis://host:port/0")
+        if {"protocol", "decode_responses"} & parse_qs(parts.query).keys():
             raise ValueError("must not choose protocol or decode_responses: every answer's shape depends on them")
         return url
 
@@ -134,6 +140,16 @@ def get_settings() -> Settings:
         raise ConfigurationError(
             "; ".join(_sentence(problem["loc"], problem["msg"]) for problem in error.errors())
         ) from None
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        message = "the port must be a number up to 65535; in a password write @ : / [ as %40 %3A %2F %5B"
+        raise ValueError(message) from None
+    return parts
 
 
 def variable_name(field: str) -> str:

@@ -117,3 +117,20 @@ def test_every_setting_is_described() -> None:
 def test_a_directory_is_a_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PROGRESS_RUNTIME_DIRECTORY", str(tmp_path))
     assert Settings().runtime_directory == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("redis://127.0.0.1:abc/0", "the port must be a number"),
+        ("redis://127.0.0.1:6379/abc", "the database after the host must be a number"),
+        ("redis://127.0.0.1:6379/0?protocol=3", "must not choose protocol"),
+    ],
+)
+@pytest.mark.parametrize("variable", ["REDIS_URL", "PROGRESS_BROKER_URL"])
+def test_a_redis_url_that_would_fail_or_mislead_later_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch, variable: str, url: str, complaint: str
+) -> None:
+    monkeypatch.setenv(variable, url)
+    with pytest.raises(ConfigurationError, match=f"{variable}: {complaint}"):
+        get_settings()
