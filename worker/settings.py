@@ -114,9 +114,9 @@ class Settings(BaseSettings):
     @field_validator("redis_url", "broker_url")
     @classmethod
     def _redis_scheme(cls, url: str | None) -> str | None:
-        if url is None or url.startswith(("redis://", "rediss://", "unix://", "valkey://", "valkeys://")):
+        if url is None or url.startswith(("redis://", "rediss://", "valkey://", "valkeys://")):
             return url.replace("valkey", "redis", 1) if url and url.startswith("valkey") else url
-        raise ValueError("must start with redis://, rediss:// or unix://")
+        raise ValueError("must start with redis:// or rediss://")
 
     @field_validator("redis_url", "broker_url")
     @classmethod
@@ -124,7 +124,7 @@ class Settings(BaseSettings):
         if url is None:
             return None
         parts = _split(url)
-        if parts.scheme != "unix" and parts.path.strip("/") and not parts.path.strip("/").isdecimal():
+        if parts.path.strip("/") and not parts.path.strip("/").isdecimal():
             raise ValueError("the database after the host must be a number, as in redis://host:port/0")
         if {"protocol", "decode_responses"} & parse_qs(parts.query).keys():
             raise ValueError("must not choose protocol or decode_responses: every answer's shape depends on them")

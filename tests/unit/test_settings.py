@@ -47,7 +47,6 @@ def test_another_database_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPat
     [
         ("redis://h:1/0", "redis://h:1/0"),
         ("rediss://h:1/0", "rediss://h:1/0"),
-        ("unix:///run/redis.sock", "unix:///run/redis.sock"),
         ("valkey://valkey:1/0", "redis://valkey:1/0"),
         ("valkeys://h:1/0", "rediss://h:1/0"),
     ],
@@ -125,6 +124,7 @@ def test_a_directory_is_a_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         ("redis://127.0.0.1:abc/0", "the port must be a number"),
         ("redis://127.0.0.1:6379/abc", "the database after the host must be a number"),
         ("redis://127.0.0.1:6379/0?protocol=3", "must not choose protocol"),
+        ("unix:///run/redis.sock", "must start with redis://"),
     ],
 )
 @pytest.mark.parametrize("variable", ["REDIS_URL", "PROGRESS_BROKER_URL"])
