@@ -44,6 +44,7 @@ class System:
         self.directory = directory
         self.keys = Keys(settings.stream_key, settings.stream_partitions)
         self._processes = ExitStack()
+        self._running: list[CeleryProcess] = []
         self.extra_environment: dict[str, str] = {}
         self._started = 0
         self._deadlocks = self._count_deadlocks()
@@ -70,6 +71,7 @@ class System:
         name = ("--hostname", f"w{self._started}@%h") if arguments[0] == "worker" else ()
         process = CeleryProcess(environment, log, *arguments, *name)
         self._processes.callback(process.close)
+        self._running.append(process)
         return process
 
     def close(self) -> None:
@@ -102,7 +104,11 @@ class System:
 
     def wait_until_drained(self, seconds: float = 30) -> None:
         """Wait until nothing is left to do."""
-        wait_until(self.is_drained, seconds, f"the end of the backlog {self.backlogs()}")
+        try:
+            wait_until(self.is_drained, seconds, "the end of the backlog")
+        except AssertionError as error:
+            logs = "\n\n".join(process.tail(30) for process in self._running)
+            raise AssertionError(f"{self.backlogs()}\n\n{logs}") from error
 
     def pending(self) -> dict[str, int]:
         """How many entries are pending on each consumer that has any."""
