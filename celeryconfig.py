@@ -58,4 +58,14 @@ beat_schedule = {
         "schedule": _settings.maintain_seconds,
         "options": {"expires": 5 * _settings.maintain_seconds},
     },
+    "refresh summaries": {
+        "task": "progress.refresh_summaries",
+        "schedule": _settings.summary_seconds,
+        "options": {"expires": 2 * _settings.summary_seconds},
+    },
+    "refresh statistics": {
+        "task": "progress.refresh_course_statistics",
+        "schedule": _settings.statistics_seconds,
+        "options": {"expires": 2 * _settings.statistics_seconds},
+    },
 }

@@ -68,6 +68,11 @@ class Settings(BaseSettings):
     suspect_deliveries: int = Field(5, ge=1, le=1_000, description="Deliveries after which an entry is tried alone.")
     ring_seconds: Seconds = Field(1, description="How often beat rings the doorbell.")
     maintain_seconds: Seconds = Field(5, description="How often beat starts progress.maintain.")
+    summary_seconds: Seconds = Field(
+        10, description="How often beat starts progress.refresh_summaries, and how long a run lasts at most."
+    )
+    summary_chunk: int = Field(500, ge=1, le=10_000, description="Most summaries refreshed in one transaction.")
+    statistics_seconds: Seconds = Field(300, description="How often beat starts progress.refresh_course_statistics.")
 
     statement_timeout_seconds: Seconds = Field(20, description="PostgreSQL's statement_timeout.")
     lock_timeout_seconds: Seconds = Field(10, description="PostgreSQL's lock_timeout.")

@@ -1,11 +1,13 @@
 """The Celery tasks: each says what it calls and little more.
 
-| task                        | started by                    | does                                         |
-|-----------------------------|-------------------------------|----------------------------------------------|
-| `progress.consume_events`   | beat, and itself as it ends   | drains the streams for one time slice         |
-| `progress.maintain`         | beat                          | housekeeping                                  |
-| `progress.lesson_viewed`    | an LMS that speaks Celery     | appends the event to the stream               |
-| `progress.lesson_completed` | an LMS that speaks Celery     | appends the event to the stream               |
+| task                                 | started by                    | does                                  |
+|--------------------------------------|-------------------------------|---------------------------------------|
+| `progress.consume_events`            | beat, and itself as it ends   | drains the streams for one time slice |
+| `progress.maintain`                  | beat                          | housekeeping                          |
+| `progress.refresh_summaries`         | beat                          | brings stored summaries up to date    |
+| `progress.refresh_course_statistics` | beat                          | brings courses' statistics up to date |
+| `progress.lesson_viewed`             | an LMS that speaks Celery     | appends the event to the stream       |
+| `progress.lesson_completed`          | an LMS that speaks Celery     | appends the event to the stream       |
 """
 
 import logging
@@ -27,6 +29,8 @@ from worker.errors import first_line
 from worker.health import Heartbeat
 from worker.services.drain import Drain
 from worker.services.maintain import maintain as maintain_everything
+from worker.services.statistics_refresh import refresh_statistics
+from worker.services.summary_refresh import refresh_summaries as refresh_stale_summaries
 from worker.settings import get_settings
 from worker.telemetry import get_logger
 
@@ -80,6 +84,41 @@ def maintain() -> None:
     else:
         found_something = any(asdict(done).values())
         log.log(logging.INFO if found_something else logging.DEBUG, "maintained", **asdict(done))
+
+
+@app.task(name="progress.refresh_summaries")
+def refresh_summaries() -> None:
+    """Refresh stale summaries for up to the time until the next run. Overlapping runs share the work."""
+    settings = get_settings()
+    ends_at = time.monotonic() + settings.summary_seconds
+    try:
+        done = refresh_stale_summaries(
+            process.current_consumer().engine,
+            settings.summary_chunk,
+            lambda: _go_on() and time.monotonic() < ends_at,
+        )
+    except SQLAlchemyError as error:
+        log.warning("refreshing_postponed", rollup="summaries", detail=first_line(error))
+    else:
+        _log_refreshed("summaries", done.summaries, done.oldest_change_at)
+
+
+@app.task(name="progress.refresh_course_statistics")
+def refresh_course_statistics() -> None:
+    """Refresh the statistics of the courses that changed. Of overlapping runs each passes over the other's course."""
+    seconds = 5 * get_settings().statement_timeout_seconds
+    try:
+        done = refresh_statistics(process.current_consumer().engine, seconds, _go_on)
+    except SQLAlchemyError as error:
+        log.warning("refreshing_postponed", rollup="statistics", detail=first_line(error))
+    else:
+        _log_refreshed("statistics", done.courses, done.oldest_change_at)
+
+
+def _log_refreshed(rollup: str, refreshed: int, oldest_change_at: datetime | None) -> None:
+    behind = None if oldest_change_at is None else round((datetime.now(UTC) - oldest_change_at).total_seconds(), 3)
+    level = logging.INFO if refreshed or behind else logging.DEBUG
+    log.log(level, "refreshed", rollup=rollup, refreshed=refreshed, oldest_change_seconds=behind)
 
 
 def _go_on() -> bool:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.domain.outline import Lesson, next_lesson
+from worker.domain.outline import Lesson, NextLesson, NextReason, next_lesson
 from worker.domain.status import ProgressStatus
 from worker.domain.summary import Place, summarise
 
@@ -48,7 +48,11 @@ statuses = st.dictionaries(lessons, st.sampled_from(ProgressStatus))
     ],
 )
 def test_the_next_lesson(current: Lesson | None, completed: list[Lesson], expected: Lesson | None) -> None:
-    assert next_lesson(OUTLINE, current, set(completed)) == expected
+    assert _lesson(next_lesson(OUTLINE, current, set(completed))) == expected
+
+
+def _lesson(found: NextLesson | None) -> Lesson | None:
+    return None if found is None else (found.topic_id, found.lesson_id)
 
 
 @given(outlines, st.none() | lessons, st.sets(lessons))
@@ -60,7 +64,22 @@ def test_the_next_lesson_is_open_and_the_nearest_one(
     later = still_open
     if current in outline:
         later = [lesson for lesson in still_open if outline.index(lesson) > outline.index(current)]
-    assert found == next(iter(later or still_open), None)
+    assert _lesson(found) == next(iter(later or still_open), None)
+    if found:
+        is_after = current in outline and outline.index((found.topic_id, found.lesson_id)) > outline.index(current)
+        assert (found.reason is NextReason.AFTER_CURRENT) == is_after
+
+
+@pytest.mark.parametrize(
+    ("current", "completed", "words"),
+    [
+        ((1, 2), [(2, 1)], "lesson 2 of topic 2: first not completed after the current one"),
+        ((2, 2), [(1, 1)], "lesson 2 of topic 1: first not completed of the course"),
+        (None, [], "lesson 1 of topic 1: first not completed of the course"),
+    ],
+)
+def test_the_next_lesson_says_why(current: Lesson | None, completed: list[Lesson], words: str) -> None:
+    assert str(next_lesson(OUTLINE, current, completed)) == words
 
 
 def test_lessons_outside_the_outline_count_nowhere() -> None:

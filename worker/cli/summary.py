@@ -23,7 +23,7 @@ def command(user_course_id: int, as_json: bool) -> None:
     with open_database(server_settings("DATABASE_URL")) as engine:
         found = get_summary(engine, user_course_id)
     if as_json:
-        show_json(asdict(found.summary))
+        show_json({**asdict(found.summary), "refreshed_at": found.refreshed_at})
     else:
         show(summary_table(found))
 
@@ -43,13 +43,14 @@ def summary_table(found: "TitledSummary") -> "Table":
 
     table = new_table(f"Enrolment {summary.user_course_id}", "", "")
     table.show_header = False
+    reason = f" ({summary.next_reason.words})" if summary.next_reason else ""
     at = summary.last_activity_at
     for name, value in (
         ("completed", f"{summary.completed_lessons} of {summary.total_lessons} ({summary.completion_percentage} %)"),
         ("in progress", str(summary.in_progress_lessons)),
         ("not started", str(summary.not_started_lessons)),
         ("current", lesson(summary.current_topic_id, summary.current_lesson_id, summary.current_section_id)),
-        ("next", lesson(summary.next_topic_id, summary.next_lesson_id)),
+        ("next", lesson(summary.next_topic_id, summary.next_lesson_id) + reason),
         ("last activity", f"{at:%Y-%m-%d %H:%M:%S %Z}" if at else "none"),
     ):
         table.add_row(name, value)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
-from worker.domain.outline import Lesson, next_lesson
+from worker.domain.outline import Lesson, NextReason, next_lesson
 from worker.domain.status import ProgressStatus
 
 _HUNDREDTH = Decimal("0.01")
@@ -36,6 +36,7 @@ class Summary:
     current_section_id: int | None
     next_topic_id: int | None
     next_lesson_id: int | None
+    next_reason: NextReason | None
     last_activity_at: datetime | None
 
 
@@ -61,18 +62,19 @@ def summarise(
         completed_lessons=completed,
         in_progress_lessons=in_progress,
         not_started_lessons=len(lessons) - completed - in_progress,
-        completion_percentage=_percentage(completed, len(lessons)),
+        completion_percentage=percentage(completed, len(lessons)),
         current_topic_id=place.topic_id,
         current_lesson_id=place.lesson_id,
         current_section_id=place.section_id,
-        next_topic_id=following[0] if following else None,
-        next_lesson_id=following[1] if following else None,
+        next_topic_id=following.topic_id if following else None,
+        next_lesson_id=following.lesson_id if following else None,
+        next_reason=following.reason if following else None,
         last_activity_at=place.at,
     )
 
 
-def _percentage(part: int, total: int) -> Decimal:
-    """With two decimals, halves away from zero, as PostgreSQL's `round` does."""
+def percentage(part: int, total: int) -> Decimal:
+    """0 of nothing is 0. With two decimals, halves away from zero, as PostgreSQL's `round` does."""
     if total == 0:
         return Decimal("0.00")
     return (Decimal(100 * part) / total).quantize(_HUNDREDTH, ROUND_HALF_UP)

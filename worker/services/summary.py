@@ -1,34 +1,61 @@
-"""The summary of an enrolment, computed on the spot."""
+"""The summaries of enrolments: as stored where that is current, else computed on the spot; always right."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from worker.domain.outline import Lesson
 from worker.domain.summary import Summary, summarise
 from worker.errors import InputError
-from worker.storage.summary import read_enrollment
+from worker.storage.outline import read_outlines
+from worker.storage.summary import read_states, read_stored
 
 LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class TitledSummary:
-    """A summary, and the titles of the outline's lessons for people to read."""
+    """A summary, the instant it was made at, and titles of the outline's lessons for people to read."""
 
     summary: Summary
+    refreshed_at: datetime
     titles: dict[Lesson, str | None]
 
 
 def get_summary(engine: Engine, user_course_id: int) -> TitledSummary:
-    """Read and compute, in one query. Raises InputError for an id that is no enrolment."""
+    """The summary of one enrolment, in one query when the stored one is current. Raises InputError for no enrolment."""
     if not 1 <= user_course_id <= LARGEST_ID:
         raise InputError(f"{user_course_id} is no enrolment id: ids are whole numbers from 1 on.")
-    with engine.connect() as connection:
-        state = read_enrollment(connection, user_course_id)
-    if state is None:
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        found = read_summaries(connection, [user_course_id])
+    if not found:
         raise InputError(
             f"There is no enrolment {user_course_id}. Its events may be waiting for it: "
             "see `progress-worker dead-letters list --reason unknown_enrollment`."
         )
-    return TitledSummary(summarise(user_course_id, state.outline, state.rows, state.place), state.titles)
+    return found[0]
+
+
+def read_summaries(connection: Connection, user_course_ids: Sequence[int]) -> list[TitledSummary]:
+    """The summaries of those of these enrolments that exist, by id.
+
+    In the caller's transaction, which must be REPEATABLE READ: those that are not current are read in two more queries.
+    """
+    found: dict[int, TitledSummary] = {}
+    behind: list[int] = []
+    for stored in read_stored(connection, user_course_ids):
+        if stored.is_current and stored.summary and stored.refreshed_at:
+            found[stored.user_course_id] = TitledSummary(stored.summary, stored.refreshed_at, stored.titles)
+        else:
+            behind.append(stored.user_course_id)
+    if behind:
+        states = read_states(connection, behind)
+        outlines = read_outlines(connection, {state.course_id for state in states})
+        for state in states:
+            outline = outlines.get(state.course_id)
+            lessons = outline.lessons if outline else None
+            summary = summarise(state.user_course_id, lessons, state.rows, state.place)
+            found[state.user_course_id] = TitledSummary(summary, state.read_at, outline.titles if outline else {})
+    return [found[each] for each in sorted(found)]

@@ -1,6 +1,7 @@
 """Record lesson events: into the ledger once per identity, and what is new on to progress and position.
 
-The same rules in plain Python: `worker.domain.progress.fold`.
+Whatever changes one of them marks the enrolment as stale in the same statement and under the same lock: `stale_since`
+is the oldest change that its summary does not show. The same rules in plain Python: `worker.domain.progress.fold`.
 """
 
 import json
@@ -67,11 +68,17 @@ _RECORD = text("""
     moved AS (
         UPDATE user_course AS known
         SET current_topic = latest.topic_id, current_lesson = latest.lesson_id, current_section = latest.section_id,
-            position_at = latest.occurred_at, position_event_id = latest.event_id, updated_at = now()
+            position_at = latest.occurred_at, position_event_id = latest.event_id, updated_at = now(),
+            stale_since = coalesce(known.stale_since, now())
         FROM latest
         WHERE known.id = latest.user_course_id
           AND (known.position_at IS NULL
                OR (latest.occurred_at, latest.event_id) > (known.position_at, known.position_event_id))
+        RETURNING id
+    ),
+    marked AS ( -- a late event moves no position, but what it changed is not in the summary either
+        UPDATE user_course AS known SET stale_since = now()
+        WHERE id IN (SELECT user_course_id FROM merged EXCEPT SELECT id FROM moved) AND stale_since IS NULL
     ),
     corrected AS (
         SELECT user_course_id, topic_id, lesson_id FROM merged WHERE corrected_at IS NOT NULL
@@ -113,15 +120,20 @@ _RECOMPUTE = text("""
                greatest(ruling.last_viewed_at, later.last_viewed_at) AS last_viewed_at,
                least(ruling.completed_at, later.completed_at) AS completed_at
         FROM ruling LEFT JOIN later USING (user_course_id, topic_id, lesson_id)
+    ),
+    changed AS (
+        INSERT INTO user_course_progress AS known
+            (user_course_id, topic_id, lesson_id, status, last_viewed_at, completed_at, corrected_at)
+        SELECT user_course_id, topic_id, lesson_id, status, last_viewed_at, completed_at, corrected_at FROM merged
+        ON CONFLICT (user_course_id, topic_id, lesson_id) DO UPDATE
+        SET status = excluded.status, last_viewed_at = excluded.last_viewed_at, completed_at = excluded.completed_at,
+            corrected_at = excluded.corrected_at, updated_at = now()
+        WHERE (known.status, known.last_viewed_at, known.completed_at, known.corrected_at)
+            IS DISTINCT FROM (excluded.status, excluded.last_viewed_at, excluded.completed_at, excluded.corrected_at)
+        RETURNING user_course_id
     )
-    INSERT INTO user_course_progress AS known
-        (user_course_id, topic_id, lesson_id, status, last_viewed_at, completed_at, corrected_at)
-    SELECT user_course_id, topic_id, lesson_id, status, last_viewed_at, completed_at, corrected_at FROM merged
-    ON CONFLICT (user_course_id, topic_id, lesson_id) DO UPDATE
-    SET status = excluded.status, last_viewed_at = excluded.last_viewed_at, completed_at = excluded.completed_at,
-        corrected_at = excluded.corrected_at, updated_at = now()
-    WHERE (known.status, known.last_viewed_at, known.completed_at, known.corrected_at)
-        IS DISTINCT FROM (excluded.status, excluded.last_viewed_at, excluded.completed_at, excluded.corrected_at)
+    UPDATE user_course SET stale_since = now()
+    WHERE id IN (SELECT user_course_id FROM changed) AND stale_since IS NULL
 """)
 
 

@@ -8,9 +8,14 @@
 | `course`               | course with an outline                   | ingest             | courses                |
 | `course_lesson`        | lesson of a course's live outline        | ingest             | lessons                |
 | `dead_letter`          | stream entry that could not be applied   | ingest, redrive    | bad or early events    |
+| `user_course_summary`  | enrolment: its summary                   | summary refresh    | enrolments             |
+| `course_change`        | change not yet in a course's statistics  | summary refresh, outlines | refreshes; emptied |
+| `course_statistics`    | course                                   | statistics refresh | courses                |
+| `lesson_statistics`    | lesson of a course that counts           | statistics refresh | lessons                |
 """
 
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import (
@@ -23,6 +28,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Numeric,
     Text,
     UniqueConstraint,
     func,
@@ -49,7 +55,12 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: DateTime(timezone=True), str: Text(), bytes: LargeBinary()}  # noqa: RUF012
+    type_annotation_map = {  # noqa: RUF012
+        datetime: DateTime(timezone=True),
+        str: Text(),
+        bytes: LargeBinary(),
+        Decimal: Numeric(5, 2),
+    }
 
 
 PROGRESS_STATUS = Enum(
@@ -62,7 +73,11 @@ class UserCourse(Base):
     """An enrolment, with the cached position: topic, lesson and section of its latest lesson event."""
 
     __tablename__ = "user_course"
-    __table_args__ = {"comment": CREATED_BY_US, "postgresql_with": {"fillfactor": "80"}}  # noqa: RUF012
+    __table_args__ = (
+        Index(None, "stale_since", postgresql_where=text("stale_since IS NOT NULL")),
+        Index(None, "course_id", "id"),
+        {"comment": CREATED_BY_US, "postgresql_with": {"fillfactor": "80"}},
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     user_id: Mapped[int] = mapped_column(BigInteger)
@@ -77,6 +92,10 @@ class UserCourse(Base):
     position_event_id: Mapped[UUID | None] = mapped_column(comment=CREATED_BY_US)
     enrolled_at: Mapped[datetime | None] = mapped_column(comment=CREATED_BY_US)
     enrolled_event_id: Mapped[UUID | None] = mapped_column(comment=CREATED_BY_US)
+    stale_since: Mapped[datetime | None] = mapped_column(server_default=func.now(), comment=CREATED_BY_US)
+    """Oldest change that its summary does not show yet; null when there is none."""
+    history_from: Mapped[datetime | None] = mapped_column(comment=CREATED_BY_US)
+    """Retention deleted events recorded before this; null while the ledger has them all."""
 
 
 class UserCourseProgress(Base):
@@ -126,6 +145,7 @@ class Course(Base):
     """A course with an outline; the latest outline by (time, event id) is the live one."""
 
     __tablename__ = "course"
+    __table_args__ = (Index(None, "stale_since", postgresql_where=text("stale_since IS NOT NULL")),)
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     outlined_at: Mapped[datetime]
@@ -133,6 +153,8 @@ class Course(Base):
     version: Mapped[int] = mapped_column(
         Integer, server_default="1", comment="Rises with each outline that takes effect"
     )
+    stale_since: Mapped[datetime | None]
+    """Oldest outline that some summary of the course does not show yet; null when there is none."""
 
 
 class CourseLesson(Base):
@@ -168,3 +190,76 @@ class DeadLetter(Base):
     user_course_id: Mapped[int | None] = mapped_column(BigInteger, comment="The unknown enrolment it waits for")
     body: Mapped[bytes | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class UserCourseSummary(Base):
+    """The summary of an enrolment when it was last refreshed.
+
+    It is current while its enrolment is not stale, and has this course, and the course's outline is still of this
+    version (0: the course had none).
+    """
+
+    __tablename__ = "user_course_summary"
+    __table_args__ = (Index(None, "course_id", "outline_version"), {"postgresql_with": {"fillfactor": "80"}})
+
+    user_course_id: Mapped[int] = mapped_column(
+        ForeignKey(UserCourse.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    course_id: Mapped[int | None] = mapped_column(BigInteger)
+    outline_version: Mapped[int] = mapped_column(Integer)
+    total_lessons: Mapped[int] = mapped_column(Integer)
+    completed_lessons: Mapped[int] = mapped_column(Integer)
+    in_progress_lessons: Mapped[int] = mapped_column(Integer)
+    not_started_lessons: Mapped[int] = mapped_column(Integer)
+    completion_percentage: Mapped[Decimal]
+    current_topic_id: Mapped[int | None] = mapped_column(Integer)
+    current_lesson_id: Mapped[int | None] = mapped_column(Integer)
+    current_section_id: Mapped[int | None] = mapped_column(Integer)
+    next_topic_id: Mapped[int | None] = mapped_column(Integer)
+    next_lesson_id: Mapped[int | None] = mapped_column(Integer)
+    next_reason: Mapped[str | None]
+    last_activity_at: Mapped[datetime | None]
+    refreshed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class CourseChange(Base):
+    """A mark: the course changed at this time, and its statistics do not show it yet.
+
+    Only ever inserted and deleted, so that nobody waits for anybody; several marks of one course are the rule.
+    """
+
+    __tablename__ = "course_change"
+    __table_args__ = (Index(None, "course_id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    course_id: Mapped[int] = mapped_column(BigInteger)
+    changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class CourseStatistics(Base):
+    """How a course's enrolments are doing, exactly as of one instant, that of its lessons' statistics too."""
+
+    __tablename__ = "course_statistics"
+
+    course_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    enrollments: Mapped[int] = mapped_column(Integer)
+    started: Mapped[int] = mapped_column(Integer)
+    completed: Mapped[int] = mapped_column(Integer)
+    completion_rate: Mapped[Decimal]
+    last_activity_at: Mapped[datetime | None]
+    as_of: Mapped[datetime]
+
+
+class LessonStatistics(Base):
+    """The same for one lesson that counts."""
+
+    __tablename__ = "lesson_statistics"
+
+    course_id: Mapped[int] = mapped_column(ForeignKey(CourseStatistics.course_id, ondelete="CASCADE"), primary_key=True)
+    topic_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    lesson_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    enrollments: Mapped[int] = mapped_column(Integer)
+    started: Mapped[int] = mapped_column(Integer)
+    completed: Mapped[int] = mapped_column(Integer)
+    completion_rate: Mapped[Decimal]
+    last_activity_at: Mapped[datetime | None]

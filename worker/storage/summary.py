@@ -1,44 +1,101 @@
-"""Everything that the summary of one enrolment is made of, in one query."""
+"""Summaries as they are stored, and everything that one is made of where the stored one is not current."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
-from worker.domain.outline import Lesson
+from worker.domain.outline import Lesson, NextReason
 from worker.domain.status import ProgressStatus
-from worker.domain.summary import Place
+from worker.domain.summary import Place, Summary
 
-_READ = text("""
-    SELECT enrolment.current_topic, enrolment.current_lesson, enrolment.current_section, enrolment.position_at,
+# Rows that an LMS inserts ahead of any event mark nothing; where they count, without an outline, they are counted.
+_STORED = text("""
+    SELECT enrollment.id, summary.*, here.title AS current_title, next.title AS next_title,
+           enrollment.stale_since IS NULL
+               AND summary.course_id IS NOT DISTINCT FROM enrollment.course_id
+               AND summary.outline_version = coalesce(course.version, 0)
+               AND (course.version > 0 OR summary.total_lessons = (
+                   SELECT count(*) FROM user_course_progress WHERE user_course_id = enrollment.id
+               )) AS is_current
+    FROM user_course AS enrollment
+    LEFT JOIN user_course_summary AS summary ON summary.user_course_id = enrollment.id
+    LEFT JOIN course ON course.id = enrollment.course_id
+    LEFT JOIN course_lesson AS here ON (here.course_id, here.topic_id, here.lesson_id)
+                                     = (summary.course_id, current_topic_id, current_lesson_id)
+    LEFT JOIN course_lesson AS next ON (next.course_id, next.topic_id, next.lesson_id)
+                                     = (summary.course_id, next_topic_id, next_lesson_id)
+    WHERE enrollment.id = ANY(CAST(:ids AS bigint[]))
+    ORDER BY enrollment.id
+""")
+
+_STATES = text("""
+    SELECT id, course_id, current_topic, current_lesson, current_section, position_at, now() AS read_at,
            (SELECT jsonb_agg(jsonb_build_array(topic_id, lesson_id, status))
-            FROM user_course_progress WHERE user_course_id = enrolment.id) AS progress,
-           course.id IS NOT NULL AS outlined,
-           (SELECT jsonb_agg(jsonb_build_array(topic_id, lesson_id, title) ORDER BY ordinal)
-            FROM course_lesson WHERE course_id = course.id) AS outline
-    FROM user_course AS enrolment LEFT JOIN course ON course.id = enrolment.course_id
-    WHERE enrolment.id = :user_course_id
+            FROM user_course_progress WHERE user_course_id = enrollment.id) AS progress
+    FROM user_course AS enrollment WHERE id = ANY(CAST(:ids AS bigint[]))
+    ORDER BY id
 """)
 
 
 @dataclass(frozen=True, slots=True)
-class EnrollmentState:
-    """An enrolment's position, its rows, and its course's outline in order (None: the course has none)."""
+class StoredSummary:
+    """What is stored for an enrolment: nothing yet, or a summary that was right when it was refreshed."""
 
+    user_course_id: int
+    summary: Summary | None
+    refreshed_at: datetime | None
+    is_current: bool
+    """Nothing has happened since that it would have to show."""
+    titles: dict[Lesson, str | None]
+    """Of its current and next lesson."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollmentState:
+    """An enrolment's course, position and rows."""
+
+    user_course_id: int
+    course_id: int | None
     place: Place
     rows: dict[Lesson, ProgressStatus]
-    outline: list[Lesson] | None
-    titles: dict[Lesson, str | None]
+    read_at: datetime
 
 
-def read_enrollment(connection: Connection, user_course_id: int) -> EnrollmentState | None:
-    """The enrolment as one statement sees it, or None when there is none."""
-    row = connection.execute(_READ, {"user_course_id": user_course_id}).one_or_none()
-    if row is None:
-        return None
-    titles = {(topic, lesson): title for topic, lesson, title in row.outline or ()}
-    return EnrollmentState(
-        place=Place(row.current_topic, row.current_lesson, row.current_section, row.position_at),
-        rows={(topic, lesson): ProgressStatus(status) for topic, lesson, status in row.progress or ()},
-        outline=list(titles) if row.outlined else None,
-        titles=titles,
-    )
+def read_stored(connection: Connection, ids: Sequence[int]) -> list[StoredSummary]:
+    """The stored summaries of those of these enrolments that exist, by id. One query."""
+    return [
+        StoredSummary(
+            user_course_id=row.id,
+            summary=_summary(row) if row.user_course_id else None,
+            refreshed_at=row.refreshed_at,
+            is_current=bool(row.is_current),
+            titles={
+                (row.current_topic_id, row.current_lesson_id): row.current_title,
+                (row.next_topic_id, row.next_lesson_id): row.next_title,
+            },
+        )
+        for row in connection.execute(_STORED, {"ids": list(ids)})
+    ]
+
+
+def read_states(connection: Connection, ids: Sequence[int]) -> list[EnrollmentState]:
+    """What the summaries of those of these enrolments that exist are made of, but for outlines; by id. One query."""
+    return [
+        EnrollmentState(
+            user_course_id=row.id,
+            course_id=row.course_id,
+            place=Place(row.current_topic, row.current_lesson, row.current_section, row.position_at),
+            rows={(topic, lesson): ProgressStatus(status) for topic, lesson, status in row.progress or ()},
+            read_at=row.read_at,
+        )
+        for row in connection.execute(_STATES, {"ids": list(ids)})
+    ]
+
+
+def _summary(row: Row[Any]) -> Summary:
+    reason = row.next_reason
+    members = {field.name: getattr(row, field.name) for field in fields(Summary)}
+    return Summary(**{**members, "next_reason": NextReason(reason) if reason else None})

@@ -1,0 +1,89 @@
+"""Hold summaries and statistics against plain Python, computed from the events alone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Engine
+
+from tests.support.tables import rows
+from worker.domain.outline import Lesson
+from worker.domain.progress import Progress, State
+from worker.domain.statistics import Statistics, Tally
+from worker.domain.summary import Place, Summary, summarise
+from worker.services.statistics_refresh import refresh_statistics
+from worker.services.summary_refresh import refresh_summaries
+from worker.storage.statistics import StoredStatistics, read_statistics
+from worker.storage.summary import read_stored
+
+STALE = "SELECT count(*) FROM user_course WHERE stale_since IS NOT NULL"
+
+
+def lessons_of(state: State, course_id: int) -> list[Lesson] | None:
+    """The outline of a course as (topic, lesson) pairs; None where it has none."""
+    outline = state.outlines.get(course_id)
+    return None if outline is None else [(lesson.topic_id, lesson.lesson_id) for lesson in outline]
+
+
+def progress_of(state: State, user_course_id: int) -> dict[Lesson, Progress]:
+    """The rows of one enrolment."""
+    return {(key[1], key[2]): row for key, row in state.progress.items() if key[0] == user_course_id}
+
+
+def expected_summaries(state: State) -> dict[int, Summary]:
+    """The summary of every enrolment that events made."""
+    by_enrollment: dict[int, dict[Lesson, Any]] = {key: {} for key in state.enrollments}
+    for (user_course_id, topic_id, lesson_id), row in state.progress.items():
+        by_enrollment[user_course_id][topic_id, lesson_id] = row.status
+    found = {}
+    for key, event in state.enrollments.items():
+        where = state.positions.get(key)
+        place = Place(where.topic_id, where.lesson_id, where.section_id, where.occurred_at) if where else Place()
+        found[key] = summarise(key, lessons_of(state, event.data.course_id), by_enrollment[key], place)
+    return found
+
+
+def expected_statistics(state: State) -> dict[int, tuple[Statistics, Mapping[Lesson, Statistics]]]:
+    """The statistics of every course that has an outline or an enrolment."""
+    summaries = expected_summaries(state)
+    tallies = {course_id: Tally(lessons_of(state, course_id)) for course_id in state.outlines}
+    for key, event in state.enrollments.items():
+        course_id = event.data.course_id
+        tally = tallies.setdefault(course_id, Tally(lessons_of(state, course_id)))
+        tally.add(summaries[key], progress_of(state, key))
+    return {course_id: (tally.course(), tally.lessons()) for course_id, tally in tallies.items()}
+
+
+def stored_summaries(engine: Engine) -> dict[int, Summary]:
+    """Every stored summary; all of them must be current."""
+    ids = [key for (key,) in rows(engine, "SELECT id FROM user_course")]
+    with engine.connect() as connection:
+        stored = read_stored(connection, ids)
+    assert [each.user_course_id for each in stored if not each.is_current] == []
+    return {each.user_course_id: each.summary for each in stored if each.summary}
+
+
+def stored_statistics(engine: Engine) -> dict[int, StoredStatistics]:
+    """The stored statistics of every course."""
+    found = {}
+    with engine.connect() as connection:
+        for (course_id,) in rows(engine, "SELECT course_id FROM course_statistics"):
+            stored = read_statistics(connection, course_id)
+            assert stored
+            found[course_id] = stored
+    return found
+
+
+def refresh_all(engine: Engine, chunk: int = 500) -> None:
+    """Bring every rollup up to date; afterwards nothing is stale."""
+    assert refresh_summaries(engine, chunk).oldest_change_at is None
+    assert refresh_statistics(engine, 60).oldest_change_at is None
+    assert rows(engine, STALE) == [(0,)]
+
+
+def assert_rollups_equal_model(engine: Engine, state: State) -> None:
+    """Every summary and every statistic is stored, current, and what plain Python makes of the events."""
+    assert stored_summaries(engine) == expected_summaries(state)
+    statistics = {key: (each.course, each.lessons) for key, each in stored_statistics(engine).items()}
+    assert {key: each for key, each in statistics.items() if each[0].enrollments or each[1]} == {
+        key: each for key, each in expected_statistics(state).items() if each[0].enrollments or each[1]
+    }

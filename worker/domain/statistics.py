@@ -1,0 +1,83 @@
+"""The statistics of a course and of its lessons: how many enrolments started and completed each.
+
+PostgreSQL computes the same set by set (`worker/storage/statistics.py`); here each definition stands once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from worker.domain.outline import Lesson
+from worker.domain.progress import Progress
+from worker.domain.status import ProgressStatus
+from worker.domain.summary import Summary, percentage
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Of a course or a lesson, over all enrolments of the course.
+
+    A lesson is started when it is in progress or completed. A course is started when any lesson that counts is, and
+    completed when all of them are, at least one. `completion_rate` is `completed` of `enrollments` in percent, 0...100
+    with two decimals. The last activity is the latest lesson event anywhere in the course, or of this lesson.
+    """
+
+    enrollments: int
+    started: int
+    completed: int
+    completion_rate: Decimal
+    last_activity_at: datetime | None
+
+
+@dataclass(slots=True)
+class _Count:
+    started: int = 0
+    completed: int = 0
+    last_activity_at: datetime | None = None
+
+    def add(self, *, started: bool, completed: bool, at: datetime | None) -> None:
+        self.started += started
+        self.completed += completed
+        self.last_activity_at = max(filter(None, (self.last_activity_at, at)), default=None)
+
+    def of(self, enrollments: int) -> Statistics:
+        rate = percentage(self.completed, enrollments)
+        return Statistics(enrollments, self.started, self.completed, rate, self.last_activity_at)
+
+
+class Tally:
+    """The statistics of one course, counted enrolment by enrolment."""
+
+    def __init__(self, outline: Sequence[Lesson] | None) -> None:
+        """The course's outline, None where it has none: then each lesson counts that has a row."""
+        self._outline = outline
+        self._enrollments = 0
+        self._course = _Count()
+        self._lessons = {lesson: _Count() for lesson in outline or ()}
+
+    def add(self, summary: Summary, rows: Mapping[Lesson, Progress]) -> None:
+        """Count one enrolment: its summary and its rows."""
+        self._enrollments += 1
+        self._course.add(
+            started=summary.completed_lessons + summary.in_progress_lessons > 0,
+            completed=0 < summary.total_lessons == summary.completed_lessons,
+            at=summary.last_activity_at,
+        )
+        for lesson, row in rows.items():
+            if self._outline is None:
+                self._lessons.setdefault(lesson, _Count())
+            if lesson in self._lessons:
+                self._lessons[lesson].add(
+                    started=row.status is not ProgressStatus.NOT_STARTED,
+                    completed=row.status is ProgressStatus.COMPLETED,
+                    at=row.last_viewed_at,
+                )
+
+    def course(self) -> Statistics:
+        """The course's own."""
+        return self._course.of(self._enrollments)
+
+    def lessons(self) -> dict[Lesson, Statistics]:
+        """Those of each lesson that counts."""
+        return {lesson: count.of(self._enrollments) for lesson, count in self._lessons.items()}

@@ -1,0 +1,200 @@
+"""Refresh stored summaries: claim some stale enrolments, then compute and store their summaries in one statement.
+
+All in the caller's transaction: claim, `outline.hold_outlines`, `refresh`, commit. Until then the claimed rows are
+locked, as they are while events are recorded: nothing slips in between what a summary shows and the mark that goes.
+The same rules in plain Python: `worker.domain.summary.summarise`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+_CLAIM_CHANGED = text("""
+    SELECT id FROM user_course WHERE stale_since IS NOT NULL
+    ORDER BY stale_since LIMIT :limit
+    FOR NO KEY UPDATE SKIP LOCKED
+""")
+
+_WAIT_A_LITTLE = text("SET LOCAL lock_timeout = '1s'")
+
+_CLAIM_LATE = text("""
+    SELECT id FROM user_course
+    WHERE stale_since IS NOT NULL AND id IN (
+        SELECT id FROM user_course WHERE stale_since < now() - make_interval(secs => :seconds)
+        ORDER BY stale_since LIMIT :limit
+    )
+    ORDER BY id FOR NO KEY UPDATE
+""")
+
+_STALE_COURSES = text("SELECT id, version FROM course WHERE stale_since IS NOT NULL ORDER BY stale_since")
+
+_CLAIM_OUTLINED = text("""
+    SELECT enrollment.id
+    FROM user_course_summary AS summary JOIN user_course AS enrollment ON enrollment.id = summary.user_course_id
+    WHERE summary.course_id = :course_id AND summary.outline_version < :version
+    LIMIT :limit
+    FOR NO KEY UPDATE OF enrollment SKIP LOCKED
+""")
+
+_SETTLE = text("""
+    UPDATE course SET stale_since = NULL
+    WHERE id = (SELECT id FROM course WHERE id = :course_id AND version = :version FOR NO KEY UPDATE SKIP LOCKED)
+      AND NOT EXISTS (
+          SELECT FROM user_course_summary WHERE course_id = :course_id AND outline_version < :version
+      )
+""")
+
+# Of the lessons that count, `ordinal` numbers 1 to total in the outline's order; `here` is the current one's, else 0.
+# A run of completed ones from its start is as long as ordinals equal their row number; the next lesson follows it.
+_REFRESH = text("""
+    WITH enrollment AS MATERIALIZED (
+        SELECT enrollment.id, course_id, coalesce(course.version, 0) AS version, current_topic, current_lesson,
+               current_section, position_at, enrollment.stale_since
+        FROM user_course AS enrollment LEFT JOIN course ON course.id = course_id
+        WHERE enrollment.id = ANY(CAST(:ids AS bigint[]))
+    ),
+    outline AS MATERIALIZED (
+        SELECT course_id, topic_id, lesson_id, ordinal FROM course_lesson
+        WHERE course_id IN (SELECT course_id FROM enrollment)
+    ),
+    lesson AS MATERIALIZED ( -- rows of lessons that count
+        SELECT enrollment.id, topic_id, lesson_id, status, ordinal
+        FROM enrollment JOIN user_course_progress ON user_course_id = enrollment.id
+        JOIN outline USING (course_id, topic_id, lesson_id)
+        UNION ALL
+        SELECT enrollment.id, topic_id, lesson_id, status,
+               row_number() OVER (PARTITION BY enrollment.id ORDER BY topic_id, lesson_id)
+        FROM enrollment JOIN user_course_progress ON user_course_id = enrollment.id
+        WHERE version = 0
+    ),
+    counted AS (
+        SELECT id, count(*) AS lessons, count(*) FILTER (WHERE status = 'completed') AS completed,
+               count(*) FILTER (WHERE status = 'in_progress') AS in_progress
+        FROM lesson GROUP BY id
+    ),
+    size AS (
+        SELECT course_id, count(*) AS lessons FROM outline GROUP BY course_id
+    ),
+    placed AS MATERIALIZED (
+        SELECT enrollment.*, coalesce(outline.ordinal, lesson.ordinal, 0) AS here,
+               coalesce(CASE WHEN version = 0 THEN counted.lessons ELSE size.lessons END, 0) AS total,
+               coalesce(completed, 0) AS completed, coalesce(in_progress, 0) AS in_progress
+        FROM enrollment
+        LEFT JOIN outline ON (outline.course_id, outline.topic_id, outline.lesson_id)
+                           = (enrollment.course_id, current_topic, current_lesson)
+        LEFT JOIN lesson ON (lesson.id, lesson.topic_id, lesson.lesson_id)
+                          = (enrollment.id, current_topic, current_lesson)
+        LEFT JOIN counted ON counted.id = enrollment.id
+        LEFT JOIN size ON size.course_id = enrollment.course_id
+    ),
+    run AS (
+        SELECT id, count(*) FILTER (WHERE after AND ordinal = here + nth) AS after,
+               count(*) FILTER (WHERE NOT after AND ordinal = nth) AS before
+        FROM (
+            SELECT id, ordinal, here, ordinal > here AS after,
+                   row_number() OVER (PARTITION BY id, ordinal > here ORDER BY ordinal) AS nth
+            FROM lesson JOIN placed USING (id) WHERE status = 'completed'
+        ) AS done
+        GROUP BY id
+    ),
+    following AS (
+        SELECT placed.*,
+               CASE WHEN here + coalesce(after, 0) < total THEN here + coalesce(after, 0) + 1
+                    WHEN coalesce(before, 0) < here THEN coalesce(before, 0) + 1 END AS next,
+               here > 0 AND here + coalesce(after, 0) < total AS is_after
+        FROM placed LEFT JOIN run USING (id)
+    ),
+    marked AS (
+        INSERT INTO course_change (course_id, changed_at)
+        SELECT course_id, min(coalesce(stale_since, now())) FROM enrollment WHERE course_id IS NOT NULL
+        GROUP BY course_id
+    ),
+    settled AS (
+        UPDATE user_course SET stale_since = NULL
+        WHERE id = ANY(CAST(:ids AS bigint[])) AND stale_since IS NOT NULL
+    )
+    INSERT INTO user_course_summary (
+        user_course_id, course_id, outline_version, total_lessons, completed_lessons, in_progress_lessons,
+        not_started_lessons, completion_percentage, current_topic_id, current_lesson_id, current_section_id,
+        next_topic_id, next_lesson_id, next_reason, last_activity_at
+    )
+    SELECT following.id, following.course_id, version, total, completed, in_progress, total - completed - in_progress,
+           coalesce(round(100.0 * completed / nullif(total, 0), 2), 0), current_topic, current_lesson, current_section,
+           coalesce(outline.topic_id, lesson.topic_id), coalesce(outline.lesson_id, lesson.lesson_id),
+           CASE WHEN next IS NULL THEN NULL WHEN is_after THEN 'after_current' ELSE 'not_completed' END, position_at
+    FROM following
+    LEFT JOIN outline ON (outline.course_id, outline.ordinal) = (following.course_id, next)
+    LEFT JOIN lesson ON (lesson.id, lesson.ordinal) = (following.id, next)
+    ON CONFLICT (user_course_id) DO UPDATE
+    SET (course_id, outline_version, total_lessons, completed_lessons, in_progress_lessons, not_started_lessons,
+         completion_percentage, current_topic_id, current_lesson_id, current_section_id, next_topic_id, next_lesson_id,
+         next_reason, last_activity_at, refreshed_at)
+      = (excluded.course_id, excluded.outline_version, excluded.total_lessons, excluded.completed_lessons,
+         excluded.in_progress_lessons, excluded.not_started_lessons, excluded.completion_percentage,
+         excluded.current_topic_id, excluded.current_lesson_id, excluded.current_section_id, excluded.next_topic_id,
+         excluded.next_lesson_id, excluded.next_reason, excluded.last_activity_at, now())
+""")
+
+_STALE = text("""
+    SELECT least((SELECT min(stale_since) FROM user_course WHERE stale_since IS NOT NULL),
+                 (SELECT min(stale_since) FROM course WHERE stale_since IS NOT NULL))
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class StaleCourse:
+    """A course of whose summaries some may be of an older outline than this version."""
+
+    id: int
+    version: int
+
+
+def claim_changed(connection: Connection, limit: int) -> list[int]:
+    """Lock up to `limit` enrolments that changed, oldest change first, passing over those that others hold."""
+    return list(connection.scalars(_CLAIM_CHANGED, {"limit": limit}))
+
+
+def claim_late(connection: Connection, limit: int, seconds: float) -> list[int]:
+    """Lock those of the oldest that changed so long ago, waiting up to a second for whoever holds one.
+
+    In id order like `enrollment.lock_enrollments`, and before any other lock: so it deadlocks with nobody.
+    """
+    connection.execute(_WAIT_A_LITTLE)
+    return list(connection.scalars(_CLAIM_LATE, {"limit": limit, "seconds": seconds}))
+
+
+def stale_courses(connection: Connection) -> list[StaleCourse]:
+    """The courses whose outline changed, oldest change first."""
+    return [StaleCourse(row.id, row.version) for row in connection.execute(_STALE_COURSES)]
+
+
+def claim_outlined(connection: Connection, course: StaleCourse, limit: int) -> list[int]:
+    """Lock up to `limit` enrolments whose summary is of an older outline, passing over those that others hold."""
+    return list(
+        connection.scalars(_CLAIM_OUTLINED, {"course_id": course.id, "version": course.version, "limit": limit})
+    )
+
+
+def settle_course(connection: Connection, course: StaleCourse) -> None:
+    """The course is no longer stale, if no summary of an older outline is left and no newer outline has come.
+
+    Nobody can store an older one any more: `outline.hold_outlines` keeps the outline from changing under a refresh.
+    """
+    connection.execute(_SETTLE, {"course_id": course.id, "version": course.version})
+
+
+def refresh(connection: Connection, ids: Sequence[int]) -> None:
+    """Compute and store the summaries of these enrolments, and take their marks away.
+
+    The enrolments must be locked and the outlines held. One statement, whatever the number. Marks their courses'
+    statistics as older than these changes.
+    """
+    connection.execute(_REFRESH, {"ids": list(ids)})
+
+
+def oldest_change(connection: Connection) -> datetime | None:
+    """The time of the oldest change that some stored summary does not show; None when all are current."""
+    oldest: datetime | None = connection.scalar(_STALE)
+    return oldest
