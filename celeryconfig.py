@@ -40,6 +40,8 @@ imports = ("worker.tasks",)
 worker_prefetch_multiplier = 1
 # A process that hangs beyond every timeout of its connections is replaced; what it had read is taken over by others.
 task_time_limit = 12 * _settings.slice_seconds + _settings.statement_timeout_seconds
+# It may begin the longest computation just before its own time is over.
+task_annotations = {"progress.refresh_course_statistics": {"time_limit": 3 * _settings.statistics_timeout_seconds}}
 
 # ---- The schedule ----------------------------------------------------------------------------------------------------
 timezone = "UTC"
@@ -63,9 +65,15 @@ beat_schedule = {
         "schedule": _settings.summary_seconds,
         "options": {"expires": 2 * _settings.summary_seconds},
     },
-    "refresh statistics": {
+    "refresh course statistics": {
         "task": "progress.refresh_course_statistics",
         "schedule": _settings.statistics_seconds,
         "options": {"expires": 2 * _settings.statistics_seconds},
     },
 }
+if _settings.retention_days is not None:
+    beat_schedule["apply retention"] = {
+        "task": "progress.apply_retention",
+        "schedule": 3600,
+        "options": {"expires": 3600},
+    }

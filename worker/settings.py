@@ -73,6 +73,10 @@ class Settings(BaseSettings):
     )
     summary_chunk: int = Field(500, ge=1, le=10_000, description="Most summaries refreshed in one transaction.")
     statistics_seconds: Seconds = Field(300, description="How often beat starts progress.refresh_course_statistics.")
+    statistics_timeout_seconds: Seconds = Field(100, description="Longest computation of one course's statistics.")
+    retention_days: Annotated[float, Field(ge=1, le=36_500)] | None = Field(
+        None, description="Events recorded longer ago are deleted from the ledger; default: never."
+    )
 
     statement_timeout_seconds: Seconds = Field(20, description="PostgreSQL's statement_timeout.")
     lock_timeout_seconds: Seconds = Field(10, description="PostgreSQL's lock_timeout.")

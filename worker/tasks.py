@@ -6,12 +6,14 @@
 | `progress.maintain`                  | beat                          | housekeeping                          |
 | `progress.refresh_summaries`         | beat                          | brings stored summaries up to date    |
 | `progress.refresh_course_statistics` | beat                          | brings courses' statistics up to date |
+| `progress.apply_retention`           | beat, where retention is on   | deletes old events from the ledger    |
 | `progress.lesson_viewed`             | an LMS that speaks Celery     | appends the event to the stream       |
 | `progress.lesson_completed`          | an LMS that speaks Celery     | appends the event to the stream       |
 """
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
@@ -29,6 +31,7 @@ from worker.errors import first_line
 from worker.health import Heartbeat
 from worker.services.drain import Drain
 from worker.services.maintain import maintain as maintain_everything
+from worker.services.retention import delete_expired
 from worker.services.statistics_refresh import refresh_statistics
 from worker.services.summary_refresh import refresh_summaries as refresh_stale_summaries
 from worker.settings import get_settings
@@ -38,6 +41,9 @@ log = get_logger(__name__)
 
 APPEND_SECONDS = 10.0
 """How long a publishing task waits for a Redis that is away or full before it goes back to the queue."""
+
+RETENTION_SECONDS = 60.0
+"""How long one run of retention deletes at most; the next goes on."""
 
 
 class CeleryHost:
@@ -90,15 +96,11 @@ def maintain() -> None:
 def refresh_summaries() -> None:
     """Refresh stale summaries for up to the time until the next run. Overlapping runs share the work."""
     settings = get_settings()
-    ends_at = time.monotonic() + settings.summary_seconds
+    engine, go_on = process.current_consumer().engine, _for_at_most(settings.summary_seconds)
     try:
-        done = refresh_stale_summaries(
-            process.current_consumer().engine,
-            settings.summary_chunk,
-            lambda: _go_on() and time.monotonic() < ends_at,
-        )
+        done = refresh_stale_summaries(engine, settings.summary_chunk, go_on)
     except SQLAlchemyError as error:
-        log.warning("refreshing_postponed", rollup="summaries", detail=first_line(error))
+        log.warning("refresh_postponed", rollup="summaries", detail=first_line(error))
     else:
         _log_refreshed("summaries", done.summaries, done.oldest_change_at)
 
@@ -106,23 +108,42 @@ def refresh_summaries() -> None:
 @app.task(name="progress.refresh_course_statistics")
 def refresh_course_statistics() -> None:
     """Refresh the statistics of the courses that changed. Of overlapping runs each passes over the other's course."""
-    seconds = 5 * get_settings().statement_timeout_seconds
+    seconds = get_settings().statistics_timeout_seconds
     try:
-        done = refresh_statistics(process.current_consumer().engine, seconds, _go_on)
+        done = refresh_statistics(process.current_consumer().engine, seconds, _for_at_most(seconds))
     except SQLAlchemyError as error:
-        log.warning("refreshing_postponed", rollup="statistics", detail=first_line(error))
+        log.warning("refresh_postponed", rollup="course_statistics", detail=first_line(error))
     else:
-        _log_refreshed("statistics", done.courses, done.oldest_change_at)
+        _log_refreshed("course_statistics", done.courses, done.oldest_change_at)
+
+
+@app.task(name="progress.apply_retention")
+def apply_retention() -> None:
+    """Delete what the ledger need not keep any longer, if retention is on. Overlapping runs share the work."""
+    days = get_settings().retention_days
+    if days is None:
+        return
+    try:
+        deleted = delete_expired(process.current_consumer().engine, days, _for_at_most(RETENTION_SECONDS))
+    except SQLAlchemyError as error:
+        log.warning("retention_postponed", detail=first_line(error))
+    else:
+        log.log(logging.INFO if deleted else logging.DEBUG, "retention_applied", events=deleted)
 
 
 def _log_refreshed(rollup: str, refreshed: int, oldest_change_at: datetime | None) -> None:
     behind = None if oldest_change_at is None else round((datetime.now(UTC) - oldest_change_at).total_seconds(), 3)
     level = logging.INFO if refreshed or behind else logging.DEBUG
-    log.log(level, "refreshed", rollup=rollup, refreshed=refreshed, oldest_change_seconds=behind)
+    log.log(level, "refreshed", rollup=rollup, refreshed=refreshed, behind_seconds=behind)
 
 
 def _go_on() -> bool:
     return not process.is_stopping()
+
+
+def _for_at_most(seconds: float) -> Callable[[], bool]:
+    ends_at = time.monotonic() + seconds
+    return lambda: _go_on() and time.monotonic() < ends_at
 
 
 @app.task(name="progress.lesson_viewed", bind=True, acks_late=True, reject_on_worker_lost=True)

@@ -76,6 +76,9 @@ def upgrade() -> None:
         sa.Column("last_activity_at", aware),
         sa.Column("refreshed_at", aware, server_default=sa.func.now(), nullable=False),
         sa.PrimaryKeyConstraint("user_course_id", name="pk_user_course_summary"),
+        sa.CheckConstraint(
+            "next_reason IN ('after_current', 'not_completed')", name="ck_user_course_summary_next_reason"
+        ),
         sa.ForeignKeyConstraint(
             ["user_course_id"], ["user_course.id"], name="fk_user_course_summary_user_course_id", ondelete="CASCADE"
         ),

@@ -100,28 +100,17 @@ def _user_courses(state: State, lms_rows: LmsRows) -> list[tuple[Any, ...]]:
         made: tuple[Any, ...] = (event.data.timezone, event.time, UUID(event.event_id))
         if key in lms_rows:
             made = (None, None, None)
-        activity = [
-            each
-            for (user_course_id, _), each in state.ledger.items()
-            if user_course_id == key and not isinstance(each, ProgressCorrected)
-        ]
         position: tuple[Any, ...] = (None,) * 5
-        if activity:
-            latest = state.positions[key]
+        if latest := state.positions.get(key):
             where = (latest.topic_id, latest.lesson_id, latest.section_id)
-            position = (*where, latest.occurred_at, UUID(max(activity, key=_order).event_id))
+            position = (*where, latest.occurred_at, UUID(latest.event_id))
         expected.append((key, event.data.user_id, event.data.course_id, *made, *position))
     return expected
 
 
 def _progress(state: State) -> list[tuple[Any, ...]]:
-    corrected_at: dict[tuple[int, int, int], datetime] = {}
-    for event in state.ledger.values():
-        if isinstance(event, ProgressCorrected):
-            lesson = (event.data.user_course_id, event.data.topic_id, event.data.lesson_id)
-            corrected_at[lesson] = max(event.time, corrected_at.get(lesson, event.time))
     return [
-        (*key, row.status.value, row.last_viewed_at, row.completed_at, corrected_at.get(key))
+        (*key, row.status.value, row.last_viewed_at, row.completed_at, row.corrected_at)
         for key, row in sorted(state.progress.items())
     ]
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from tests.support.events import at, completed, corrected, enrolled, outlined, viewed
 from worker.domain.event import LedgerEvent
-from worker.domain.progress import Position, Progress, fold, lesson_progress
+from worker.domain.progress import Progress, fold, lesson_progress
 from worker.domain.status import ProgressStatus
 
 NOT_STARTED, IN_PROGRESS, COMPLETED = ProgressStatus
@@ -79,7 +79,9 @@ def test_each_lesson_of_each_enrolment_has_a_row_of_its_own() -> None:
 
 def test_the_position_is_the_latest_events_topic_lesson_and_section_together() -> None:
     state = fold([enrolled(), viewed(1, 2, 3, section_id=4, seconds=1), completed(1, 5, 6, seconds=2)])
-    assert state.positions == {1: Position(5, 6, None, at(2))}
+    assert {key: (where.topic_id, where.lesson_id, where.occurred_at) for key, where in state.positions.items()} == {
+        1: (5, 6, at(2))
+    }
 
 
 def test_a_late_event_never_moves_the_position_back() -> None:
@@ -95,7 +97,7 @@ def test_of_events_at_the_same_moment_the_higher_identity_is_the_position() -> N
 
 def test_a_correction_makes_a_row_but_no_position() -> None:
     state = fold([enrolled(), corrected(1, 1, 1)])
-    assert state.progress == {(1, 1, 1): Progress(NOT_STARTED, None, None)}
+    assert state.progress == {(1, 1, 1): Progress(corrected_at=at(0))}
     assert state.positions == {}
 
 

@@ -31,9 +31,10 @@ LessonKey = tuple[int, int, int]
 class Progress:
     """One row of `user_course_progress`, without its key."""
 
-    status: ProgressStatus
-    last_viewed_at: datetime | None
-    completed_at: datetime | None
+    status: ProgressStatus = ProgressStatus.NOT_STARTED
+    last_viewed_at: datetime | None = None
+    completed_at: datetime | None = None
+    corrected_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Position:
     lesson_id: int
     section_id: int | None
     occurred_at: datetime
+    event_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def fold(events: Iterable[Event]) -> State:
     for event in state.ledger.values():
         if not isinstance(event, ProgressCorrected):
             keep_latest(latest, event.data.user_course_id, event)
-    state.positions.update((user_course_id, _position(event)) for user_course_id, event in latest.items())
+    state.positions.update((user_course_id, position(event)) for user_course_id, event in latest.items())
     return state
 
 
@@ -98,9 +100,10 @@ def lesson_progress(events: Iterable[LedgerEvent]) -> Progress:
     events = list(events)
     corrections = [event for event in events if isinstance(event, ProgressCorrected)]
     activity = [event for event in events if not isinstance(event, ProgressCorrected)]
-    status, viewed, completed = ProgressStatus.NOT_STARTED, [], []
+    status, viewed, completed, corrected_at = ProgressStatus.NOT_STARTED, [], [], None
     if corrections:
         ruling = max(corrections, key=_order)
+        corrected_at = ruling.time
         activity = [event for event in activity if event.time > ruling.time]
         status = ruling.data.status
         viewed = [time for time in [ruling.data.last_viewed_at] if time]
@@ -112,7 +115,7 @@ def lesson_progress(events: Iterable[LedgerEvent]) -> Progress:
         viewed.append(event.time)
         if done:
             completed.append(event.time)
-    return Progress(status, max(viewed, default=None), min(completed, default=None))
+    return Progress(status, max(viewed, default=None), min(completed, default=None), corrected_at)
 
 
 def _order(event: Event) -> tuple[datetime, str]:
@@ -125,6 +128,7 @@ def keep_latest(kept: dict[int, Kind], key: int, event: Kind) -> None:
         kept[key] = event
 
 
-def _position(event: LessonEvent) -> Position:
+def position(event: LessonEvent) -> Position:
+    """Where an enrolment is when this is its latest lesson event."""
     data = event.data
-    return Position(data.topic_id, data.lesson_id, data.section_id, event.time)
+    return Position(data.topic_id, data.lesson_id, data.section_id, event.time, event.event_id)

@@ -20,6 +20,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     DateTime,
     Enum,
     ForeignKey,
@@ -200,7 +201,11 @@ class UserCourseSummary(Base):
     """
 
     __tablename__ = "user_course_summary"
-    __table_args__ = (Index(None, "course_id", "outline_version"), {"postgresql_with": {"fillfactor": "80"}})
+    __table_args__ = (
+        Index(None, "course_id", "outline_version"),
+        CheckConstraint("next_reason IN ('after_current', 'not_completed')", name="next_reason"),
+        {"postgresql_with": {"fillfactor": "80"}},
+    )
 
     user_course_id: Mapped[int] = mapped_column(
         ForeignKey(UserCourse.id, ondelete="CASCADE"), primary_key=True, autoincrement=False

@@ -18,6 +18,8 @@ _CHANGED = text("SELECT course_id FROM course_change GROUP BY course_id ORDER BY
 
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock_class, hashint8(:course_id))")
 
+_MARK = text("INSERT INTO course_change (course_id) VALUES (:course_id)")
+
 _TAKE_MARKS = text("DELETE FROM course_change WHERE course_id = :course_id")
 
 _ALLOW = text("SELECT set_config('statement_timeout', :milliseconds, true)")
@@ -113,6 +115,11 @@ class StoredStatistics:
 def changed_courses(connection: Connection) -> list[int]:
     """The courses whose statistics are older than some change, oldest change first."""
     return list(connection.scalars(_CHANGED))
+
+
+def mark_course(connection: Connection, course_id: int) -> None:
+    """Have the statistics of a course refreshed."""
+    connection.execute(_MARK, {"course_id": course_id})
 
 
 def refresh_course(connection: Connection, course_id: int, seconds: float) -> bool:

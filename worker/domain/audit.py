@@ -1,0 +1,62 @@
+"""What stored rows must be, given the recorded events, and where they differ from that.
+
+Retention may have deleted events. What is left then proves only a lower bound, which merging the stored row onto it
+cannot lower; the stored row is taken at its word above that, and counted as unprovable.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from worker.domain.progress import Position, Progress
+
+NO_ROW = "no row"
+WHOLE_ROW = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One column of a row that is not what it must be; the column `*` is the whole row."""
+
+    table: str
+    key: tuple[int, ...]
+    column: str
+    stored: object
+    expected: object
+
+
+def differences(
+    table: str, key: tuple[int, ...], stored: Mapping[str, object] | None, expected: Mapping[str, object] | None
+) -> Iterator[Difference]:
+    """Column by column where a stored row differs from the expected one; None stands for no row."""
+    if stored is None or expected is None:
+        if stored != expected:
+            yield Difference(table, key, WHOLE_ROW, stored or NO_ROW, expected or NO_ROW)
+        return
+    for column, value in expected.items():
+        if stored[column] != value:
+            yield Difference(table, key, column, stored[column], value)
+
+
+def expected_progress(stored: Progress | None, recorded: Progress | None, *, complete: bool) -> Progress | None:
+    """The row that a lesson must have: what its events make of it, or a blank one that was made ahead of any event.
+
+    `recorded` is None where no event of the lesson is left; `complete` says that none was ever deleted. All events of a
+    corrected lesson are kept.
+    """
+    if recorded is None:
+        return stored if stored is None or not complete else Progress()
+    if complete or recorded.corrected_at or stored is None:
+        return recorded
+    return Progress(
+        max(stored.status, recorded.status, key=lambda status: status.rank),
+        max(filter(None, (stored.last_viewed_at, recorded.last_viewed_at)), default=None),
+        min(filter(None, (stored.completed_at, recorded.completed_at)), default=None),
+    )
+
+
+def expected_position(stored: Position | None, recorded: Position | None, *, complete: bool) -> Position | None:
+    """The position that an enrolment must have: that of its latest lesson event."""
+    if complete or stored is None:
+        return recorded
+    later = recorded is None or (stored.occurred_at, stored.event_id) > (recorded.occurred_at, recorded.event_id)
+    return stored if later else recorded

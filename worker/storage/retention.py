@@ -1,0 +1,60 @@
+"""Delete old events from the ledger, and say so on the enrolments they belonged to.
+
+Every event of a lesson with a correction is kept, because its row is recomputed from them.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+_EXPIRED = text("""
+    SELECT user_course_id, event_id::text FROM lesson_event AS event
+    WHERE recorded_at < :before AND NOT EXISTS (
+        SELECT FROM user_course_progress AS progress
+        WHERE (progress.user_course_id, progress.topic_id, progress.lesson_id)
+            = (event.user_course_id, event.topic_id, event.lesson_id) AND corrected_at IS NOT NULL
+    )
+    LIMIT :limit
+""")
+
+_DELETE = text("""
+    WITH chosen AS (
+        SELECT (e->>0)::bigint AS user_course_id, (e->>1)::uuid AS event_id
+        FROM jsonb_array_elements(CAST(:events AS jsonb)) AS given (e)
+    ),
+    deleted AS (
+        DELETE FROM lesson_event AS event USING chosen
+        WHERE (event.user_course_id, event.event_id) = (chosen.user_course_id, chosen.event_id) AND NOT EXISTS (
+            SELECT FROM user_course_progress AS progress
+            WHERE (progress.user_course_id, progress.topic_id, progress.lesson_id)
+                = (event.user_course_id, event.topic_id, event.lesson_id) AND corrected_at IS NOT NULL
+        )
+        RETURNING event.user_course_id
+    ),
+    told AS (
+        UPDATE user_course SET history_from = greatest(history_from, :before)
+        WHERE id IN (SELECT user_course_id FROM deleted)
+    )
+    SELECT count(*) FROM deleted
+""")
+
+Event = tuple[int, str]
+"""(user_course_id, event id)"""
+
+
+def expired_events(connection: Connection, before: datetime, limit: int) -> list[Event]:
+    """Up to `limit` events recorded before that time and not needed any longer.
+
+    Found through a BRIN index: reads the oldest part of the ledger, not the whole.
+    """
+    return [(key, event_id) for key, event_id in connection.execute(_EXPIRED, {"before": before, "limit": limit})]
+
+
+def delete_events(connection: Connection, events: Sequence[Event], before: datetime) -> int:
+    """Delete these events, but for those that are needed by now; how many.
+
+    Their enrolments must be locked: then no correction can come in between.
+    """
+    return int(connection.scalar(_DELETE, {"events": json.dumps(events), "before": before}) or 0)
