@@ -5,6 +5,7 @@ import random
 from functools import cache, partial
 
 from tests.support import oulad
+from tests.support.rollups import wait_for_rollups
 from tests.support.system import System
 from tests.support.tables import snapshot
 from tests.support.wait import wait_until
@@ -31,6 +32,7 @@ def replay_twice(system: System, first: list[dict[str, object]], second: list[di
     worker = system.start_worker(4, slice_seconds=10, reclaim_idle_seconds=30, batch_size=2_000)
     system.start_beat()
     system.assert_exact(log()[1], seconds=60)
+    wait_for_rollups(system.engine)
     before = snapshot(system.engine)
     lines = len(worker.lines("batch_recorded"))
     system.publish(second)

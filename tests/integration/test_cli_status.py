@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
@@ -12,16 +13,20 @@ from tests.support.commands import invoke
 from tests.support.events import completed, enrolled, viewed
 from tests.support.hosts import RecordingHost
 from tests.support.own_servers import OwnServers, own_servers
+from tests.support.rollups import refresh_all
 from tests.support.streams import add
-from tests.support.tables import execute, rows
+from tests.support.tables import execute, insert_as_lms, rows
 from worker.client import EventPublisher
 from worker.services.consumer import Consumer
 from worker.services.drain import Drain
+from worker.services.summary_refresh import refresh_summaries
 from worker.settings import Settings
 from worker.storage import status
 from worker.stream import connection
 from worker.stream.advice import advise
 from worker.stream.connection import Redis
+
+UP_TO_DATE = {"as_of": None, "behind_seconds": 0.0}
 
 
 def test_an_untouched_system_has_nothing_to_show(environment: dict[str, str], redis: Redis) -> None:
@@ -33,6 +38,7 @@ def test_an_untouched_system_has_nothing_to_show(environment: dict[str, str], re
     shown = json.loads(invoke(environment, "status", "--json").stdout)
     assert (shown["streams"], shown["lag"], shown["dead_letters"]) == ([], 0, {})
     assert shown["rows"]["lesson_event"] == {"rows": 0, "exact": True}
+    assert shown["rollups"] == {"summaries": UP_TO_DATE, "course_statistics": UP_TO_DATE}
     assert shown["last_recorded_at"] is None
 
 
@@ -61,6 +67,9 @@ def test_streams_tables_and_dead_letters_are_counted(
         "course": 0,
         "course_lesson": 0,
         "dead_letter": 2,
+        "user_course_summary": 0,
+        "course_statistics": 0,
+        "lesson_statistics": 0,
     }
     newest = rows(engine, "SELECT max(recorded_at) FROM lesson_event")[0][0]
     assert datetime.fromisoformat(shown["last_recorded_at"]) == newest
@@ -69,6 +78,40 @@ def test_streams_tables_and_dead_letters_are_counted(
     table = invoke(environment, "status").stdout
     assert f"{newest:%Y-%m-%d %H:%M:%S} UTC" in table
     assert "unknown_enrollment" in table
+
+
+def test_each_rollup_is_as_of_the_oldest_change_that_it_does_not_show(
+    environment: dict[str, str], engine: Engine
+) -> None:
+    insert_as_lms(engine, 1, 2)
+    execute(engine, "UPDATE user_course SET stale_since = now() - id * interval '1 hour'")
+    oldest = rows(engine, "SELECT min(stale_since) FROM user_course")[0][0]
+
+    def rollups() -> dict[str, dict[str, Any]]:
+        shown: dict[str, dict[str, Any]] = json.loads(invoke(environment, "status", "--json").stdout)["rollups"]
+        return shown
+
+    for shown in rollups().values():
+        assert datetime.fromisoformat(shown["as_of"]) == oldest
+        assert 7200 <= shown["behind_seconds"] < 7260
+    table = invoke(environment, "status").stdout
+    for name in ("summaries", "course_statistics"):
+        assert re.search(rf"{name} +{oldest:%Y-%m-%d %H:%M:%S} UTC +2\.0 h", table)
+
+    refresh_summaries(engine, 500)
+    assert rollups()["summaries"] == UP_TO_DATE
+    assert datetime.fromisoformat(rollups()["course_statistics"]["as_of"]) == oldest
+    assert re.search(r"summaries +now +0\.0 s", invoke(environment, "status").stdout)
+
+    refresh_all(engine)
+    assert rollups() == {"summaries": UP_TO_DATE, "course_statistics": UP_TO_DATE}
+
+
+def test_a_change_ahead_of_the_clock_has_no_negative_age(environment: dict[str, str], engine: Engine) -> None:
+    insert_as_lms(engine, 1)
+    execute(engine, "UPDATE user_course SET stale_since = now() + interval '1 hour'")
+    shown = json.loads(invoke(environment, "status", "--json").stdout)["rollups"]["summaries"]
+    assert (shown["as_of"] is not None, shown["behind_seconds"]) == (True, 0.0)
 
 
 def test_large_tables_are_estimated_and_marked(

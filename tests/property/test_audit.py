@@ -6,10 +6,9 @@ from sqlalchemy import Engine
 
 from tests.support.events import entries
 from tests.support.histories import Batches, histories
-from tests.support.rollups import refresh_all
+from tests.support.rollups import audited, refresh_all
 from tests.support.tables import clear, contents, execute
-from worker.domain.audit import Difference
-from worker.services.audit import Scope, examine_scope
+from worker.services.audit import Scope
 from worker.services.ingest import ingest
 from worker.services.rebuild import rebuild_scope
 from worker.services.redrive import apply_parked
@@ -26,7 +25,10 @@ CORRUPTIONS = {
     "position": "UPDATE user_course SET current_lesson = 999, current_section = NULL WHERE position_at IS NOT NULL",
     "position gone": "UPDATE user_course SET current_topic = NULL, position_at = NULL, position_event_id = NULL",
     "position invented": "UPDATE user_course SET position_at = coalesce(position_at, now()), current_topic = 5",
-    "summary": "UPDATE user_course_summary SET completed_lessons = 99, next_lesson_id = NULL, next_reason = NULL, current_section_id = 5",
+    "summary": """
+        UPDATE user_course_summary
+        SET completed_lessons = 99, next_lesson_id = NULL, next_reason = NULL, current_section_id = 5
+    """,
     "summary gone": "DELETE FROM user_course_summary",
     "summary of another outline": "UPDATE user_course_summary SET outline_version = outline_version + 7",
     "course statistics": "UPDATE course_statistics SET enrollments = enrollments + 1, completion_rate = 3.14",
@@ -39,10 +41,6 @@ CORRUPTIONS = {
     """,
 }
 """Summaries stay marked as current where they are wrong: that is what an audit is for."""
-
-
-def audited(engine: Engine) -> list[Difference]:
-    return [each for step in examine_scope(engine, Scope()) for each in step.differences]
 
 
 def record(engine: Engine, batches: Batches) -> None:

@@ -6,16 +6,23 @@ from typing import Any
 from sqlalchemy import Engine
 
 from tests.support.tables import rows
+from tests.support.wait import wait_until
+from worker.domain.audit import Difference
 from worker.domain.outline import Lesson
 from worker.domain.progress import Progress, State
 from worker.domain.statistics import Statistics, Tally
 from worker.domain.summary import Place, Summary, summarise
+from worker.services.audit import Scope, examine_scope
 from worker.services.statistics_refresh import refresh_statistics
 from worker.services.summary_refresh import refresh_summaries
 from worker.storage.statistics import StoredStatistics, read_statistics
 from worker.storage.summary import read_stored
 
 STALE = "SELECT count(*) FROM user_course WHERE stale_since IS NOT NULL"
+BEHIND = """
+    SELECT EXISTS (SELECT FROM user_course WHERE stale_since IS NOT NULL)
+        OR EXISTS (SELECT FROM course WHERE stale_since IS NOT NULL) OR EXISTS (SELECT FROM course_change)
+"""
 
 
 def lessons_of(state: State, course_id: int) -> list[Lesson] | None:
@@ -78,6 +85,16 @@ def refresh_all(engine: Engine, chunk: int = 500) -> None:
     assert refresh_summaries(engine, chunk).oldest_change_at is None
     assert refresh_statistics(engine, 60).oldest_change_at is None
     assert rows(engine, STALE) == [(0,)]
+
+
+def wait_for_rollups(engine: Engine, seconds: float = 20) -> None:
+    """Wait until the workers have brought every rollup up to date."""
+    wait_until(lambda: rows(engine, BEHIND) == [(False,)], seconds, "the refresh of every rollup")
+
+
+def audited(engine: Engine) -> list[Difference]:
+    """Everything that an audit of everything lists."""
+    return [each for step in examine_scope(engine, Scope()) for each in step.differences]
 
 
 def assert_rollups_equal_model(engine: Engine, state: State) -> None:

@@ -11,7 +11,18 @@ import pytest
 
 from worker.cli.main import main
 
-HEAVY = {"alembic", "celery", "kombu", "psycopg", "pydantic", "pydantic_settings", "redis", "rich", "sqlalchemy"}
+HEAVY = {
+    "alembic",
+    "celery",
+    "kombu",
+    "prometheus_client",
+    "psycopg",
+    "pydantic",
+    "pydantic_settings",
+    "redis",
+    "rich",
+    "sqlalchemy",
+}
 
 PROGRAM = """
 import json, sys

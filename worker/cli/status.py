@@ -6,17 +6,30 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from worker.services.status import Status
 
 
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(as_json: bool) -> None:
-    """Show what waits in the streams, what was recorded, and what is wrong.
+    """Show what waits in the streams, what was recorded, what is not rolled up yet, and what is wrong.
 
-    Row counts with a ~ are PostgreSQL's estimates. The last commit is that of the newest ledger row.
+    Row counts with a ~ are PostgreSQL's estimates. A rollup (learners' summaries, courses' statistics) is as of the
+    oldest change that it does not show. The last commit is that of the newest ledger row.
     """
     from worker.cli.output import show_json
+
+    found = ask_servers()
+    if as_json:
+        show_json(as_mapping(found))
+    else:
+        _show(found)
+
+
+def ask_servers() -> "Status":
+    """The status of the system that the settings name. Raises ProgressError."""
     from worker.cli.servers import explained, open_database, server_settings
     from worker.services.status import read_status
     from worker.stream import connection as stream_connection
@@ -26,10 +39,7 @@ def command(as_json: bool) -> None:
         redis = stream_connection.connect(settings)
         found = read_status(settings, redis, engine)
         redis.close()
-    if as_json:
-        show_json(as_mapping(found))
-    else:
-        _show(found)
+    return found
 
 
 def as_mapping(found: "Status") -> dict[str, Any]:
@@ -40,6 +50,7 @@ def as_mapping(found: "Status") -> dict[str, Any]:
         "pending": found.pending,
         "dead_letters": found.dead_letters,
         "rows": {name: asdict(count) for name, count in found.rows.items()},
+        "rollups": {name: asdict(rollup) for name, rollup in found.rollups.items()},
         "last_recorded_at": found.last_recorded_at,
         "versions": {"postgresql": found.postgresql_version, "redis": found.redis_version},
         "warnings": found.warnings,
@@ -79,6 +90,9 @@ def _show(found: "Status") -> None:
     rows = new_table("Tables", "table", "rows", numbers=["rows"])
     for name, count in found.rows.items():
         rows.add_row(name, f"{'' if count.exact else '~'}{count.rows:,}")
+    rollups = new_table("Rollups", "rollup", "as of", "behind", numbers=["behind"])
+    for name, rollup in found.rollups.items():
+        rollups.add_row(name, _time(rollup.as_of) if rollup.as_of else "now", duration(rollup.behind_seconds))
     letters = new_table("Dead letters", "reason", "count", numbers=["count"])
     for reason, number in found.dead_letters.items():
         letters.add_row(reason, f"{number:,}")
@@ -87,12 +101,19 @@ def _show(found: "Status") -> None:
     else:
         show("No stream exists yet: nothing was ever published, and no worker has started.", "")
     show(rows)
+    show(rollups)
     show(letters if found.dead_letters else "No dead letters.", "")
     if found.last_recorded_at is None:
         last = "never"
     else:
         age = max(0.0, (datetime.now(UTC) - found.last_recorded_at).total_seconds())
-        last = f"{found.last_recorded_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, {duration(age)} ago"
+        last = f"{_time(found.last_recorded_at)}, {duration(age)} ago"
     show(f"Last commit: {last}", f"PostgreSQL {found.postgresql_version}, {found.redis_version}")
     for sentence in found.warnings:
         show(Text(f"Warning: {sentence}", style="yellow"))
+
+
+def _time(at: "datetime") -> str:
+    from datetime import UTC
+
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,5 +1,6 @@
-"""How the system is: the streams, the tables, the servers. Reads only."""
+"""How the system is: the streams, the tables, the rollups, the servers. Reads only."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -7,14 +8,39 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from worker.settings import Settings
-from worker.storage import dead_letter, schema, status
+from worker.storage import dead_letter, schema, statistics, status, summary_refresh
 from worker.storage.status import RowCount
 from worker.stream.advice import advise
 from worker.stream.backlog import Backlog, measure
 from worker.stream.connection import Redis
 from worker.stream.keys import Keys
 
-TABLES = ("user_course", "user_course_progress", "lesson_event", "course", "course_lesson", "dead_letter")
+TABLES = (
+    "user_course",
+    "user_course_progress",
+    "lesson_event",
+    "course",
+    "course_lesson",
+    "dead_letter",
+    "user_course_summary",
+    "course_statistics",
+    "lesson_statistics",
+)
+
+ROLLUPS: dict[str, Callable[[Connection], datetime | None]] = {
+    "summaries": summary_refresh.oldest_change,
+    "course_statistics": statistics.oldest_change,
+}
+"""What is computed on schedule → how to ask for the oldest change that it does not show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """How far a rollup is behind: the oldest change that it does not show, None and 0.0 when it is up to date."""
+
+    as_of: datetime | None
+    behind_seconds: float
+    """Age of that change by PostgreSQL's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +50,7 @@ class Status:
     streams: list[Backlog]
     dead_letters: dict[str, int]
     rows: dict[str, RowCount]
+    rollups: dict[str, Rollup]
     last_recorded_at: datetime | None
     postgresql_version: str
     redis_version: str
@@ -48,6 +75,7 @@ def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
             streams=streams,
             dead_letters=_letters(connection),
             rows={name: status.count_rows(connection, name) for name in TABLES},
+            rollups=_rollups(connection),
             last_recorded_at=status.last_recorded_at(connection),
             postgresql_version=status.server_version(connection),
             redis_version=_redis_version(redis),
@@ -58,6 +86,14 @@ def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
 def _letters(connection: Connection) -> dict[str, int]:
     schema.check(connection)
     return dead_letter.count_letters(connection)
+
+
+def _rollups(connection: Connection) -> dict[str, Rollup]:
+    oldest = {name: oldest_change(connection) for name, oldest_change in ROLLUPS.items()}
+    now = status.clock(connection)
+    return {
+        name: Rollup(at, max(0.0, (now - at).total_seconds()) if at is not None else 0.0) for name, at in oldest.items()
+    }
 
 
 def _redis_version(redis: Redis) -> str:

@@ -1,4 +1,4 @@
-"""Enrolments: `user_course` rows made by events, and the locks every batch takes on them.
+"""Enrolments: `user_course` rows made by events, the locks every batch takes on them, and those of a course.
 
 A row that an event made follows the latest `enrollment.created` by (time, event id). A row that the LMS inserted has no
 `enrolled_at` and keeps what the LMS wrote.
@@ -40,6 +40,8 @@ _UPDATE = text("""
       AND (enrollment.enrolled_at, enrollment.event_id) > (known.enrolled_at, known.enrolled_event_id)
 """)
 
+_OF_COURSE = text("SELECT id FROM user_course WHERE course_id = :course_id AND id > :after ORDER BY id LIMIT :limit")
+
 
 def insert_enrollments(connection: Connection, events: Sequence[EnrollmentCreated]) -> list[int]:
     """Insert the enrolments that do not exist yet, in id order; their ids."""
@@ -58,6 +60,11 @@ def lock_enrollments(connection: Connection, ids: Collection[int]) -> set[int]:
 def update_enrollments(connection: Connection, events: Sequence[EnrollmentCreated]) -> None:
     """Apply later events to rows that events made. The rows must be locked."""
     connection.execute(_UPDATE, {"enrollments": _parameter(events)})
+
+
+def enrollments_of(connection: Connection, course_id: int, after: int, limit: int) -> list[int]:
+    """Ids above `after` of up to `limit` enrolments of the course, in order: one range of an index."""
+    return list(connection.scalars(_OF_COURSE, {"course_id": course_id, "after": after, "limit": limit}))
 
 
 def _parameter(events: Sequence[EnrollmentCreated]) -> str:

@@ -61,6 +61,12 @@ def server_version(connection: Connection) -> str:
     return str(connection.scalar(text("SHOW server_version")))
 
 
+def clock(connection: Connection) -> datetime:
+    """The time by PostgreSQL's clock, now, not when the transaction began."""
+    now: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return now
+
+
 def count_rows(connection: Connection, table_name: str) -> RowCount:
     """The rows of one of our tables; exact while the table is small."""
     size = connection.execute(_SIZE, {"table_name": table_name}).one()

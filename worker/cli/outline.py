@@ -1,0 +1,115 @@
+"""`progress-worker outline`: look at a course's live outline, and publish another one."""
+
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from worker.errors import InputError, ServerUnavailableError
+
+if TYPE_CHECKING:
+    from worker.storage.outline import StoredOutline
+
+LARGEST_FILE_BYTES = 16 * 1024 * 1024
+"""However it is spelled, an outline that fits into one event is smaller."""
+
+COURSE_ID = click.IntRange(1, 2**63 - 1)
+
+
+@click.group("outline")
+def command() -> None:
+    """Look at a course's live outline, its lessons in order, or publish another one."""
+
+
+@command.command("show")
+@click.argument("course_id", metavar="COURSE", type=COURSE_ID)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, as `load` reads it.")
+def show_outline(course_id: int, as_json: bool) -> None:
+    """Show the live outline of COURSE and since when."""
+    from worker.cli.output import show_json
+    from worker.cli.servers import open_database, server_settings
+    from worker.storage.outline import read_outlines
+
+    with open_database(server_settings("DATABASE_URL")) as engine, engine.connect() as connection:
+        found = read_outlines(connection, [course_id]).get(course_id)
+    if found is None:
+        raise InputError(
+            f"Course {course_id} has no outline, so the lessons of an enrolment are those it has rows of. "
+            f"Publish course.outlined, or run `progress-worker outline load {course_id} FILE`."
+        )
+    if as_json:
+        show_json(_mapping(found))
+    else:
+        _show(found)
+
+
+@command.command("load")
+@click.argument("course_id", metavar="COURSE", type=COURSE_ID)
+@click.argument("file")
+@click.option("--time", metavar="RFC3339", help="As of when it is the outline; default: now.")
+def load_outline(course_id: int, file: str, time: str | None) -> None:
+    """Publish FILE as the whole outline of COURSE.
+
+    FILE, or - for standard input, is JSON, what `show --json` prints or its list of lessons alone, or CSV with the
+    header topic_id,lesson_id,title. Titles may be missing. Nothing is published unless all of it is valid.
+    """
+    from worker.cli.servers import explained, server_settings
+    from worker.client import EventPublisher
+    from worker.services.outline import publish_outline, read_outline
+
+    settings = server_settings("REDIS_URL")
+    try:
+        outline = read_outline(_content(file), "standard input" if file == "-" else file, course_id)
+        with explained(settings):
+            as_of = publish_outline(EventPublisher(settings=settings), outline, time)
+    except InputError as error:
+        raise InputError(f"{error} Nothing was published.") from None
+    except ServerUnavailableError as error:
+        raise ServerUnavailableError(f"{error} Load the outline again once that is possible.") from None
+    click.echo(
+        f"Published the outline of course {course_id} as of {as_of:%Y-%m-%d %H:%M:%S} UTC: "
+        f"{len(outline.lessons):,} lessons.\n"
+        "It takes effect when a worker has read it, and changes nothing if the live outline is a later one."
+    )
+
+
+def _content(path: str) -> bytes:
+    """The bytes of the file. Raises InputError."""
+    if path == "-" and sys.stdin is None:
+        raise InputError("Standard input is closed: name a file, or send the outline through a pipe.")
+    try:
+        with nullcontext(sys.stdin.buffer) if path == "-" else Path(path).open("rb") as source:
+            content = source.read(LARGEST_FILE_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if len(content) > LARGEST_FILE_BYTES:
+        raise InputError(f"{path} is larger than 16 MiB: this is no outline.")
+    return content
+
+
+def _mapping(outline: "StoredOutline") -> dict[str, Any]:
+    return {
+        "course_id": outline.course_id,
+        "version": outline.version,
+        "outlined_at": outline.outlined_at,
+        "lessons": [
+            {"topic_id": topic_id, "lesson_id": lesson_id, "title": title}
+            for (topic_id, lesson_id), title in outline.titles.items()
+        ],
+    }
+
+
+def _show(outline: "StoredOutline") -> None:
+    from datetime import UTC
+
+    from worker.cli.output import new_table, printable, show
+
+    figures = ("number", "topic", "lesson")
+    table = new_table(f"Course {outline.course_id}", *figures, "title", numbers=figures)
+    for number, ((topic_id, lesson_id), title) in enumerate(outline.titles.items(), 1):
+        table.add_row(str(number), str(topic_id), str(lesson_id), "-" if title is None else printable(title))
+    show(table if outline.titles else f"The outline of course {outline.course_id} is empty: it has no lesson to do.")
+    since = f"{outline.outlined_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    show(f"total {len(outline.titles):,}, version {outline.version}, since {since}")

@@ -1,0 +1,148 @@
+"""`progress-worker overview`."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
+    from rich.bar import Bar
+    from rich.table import Table
+    from rich.text import Text
+
+    from worker.services.overview import Overview
+    from worker.services.summary import TitledSummary
+
+BAR_WIDTH = 10
+"""Characters of a whole bar; each has eight steps."""
+
+
+@click.command("overview")
+@click.argument("course_id", metavar="COURSE", type=int)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
+@click.option("--after", type=click.IntRange(0, 2**63 - 1), default=0, help="Only enrolments above this one.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(course_id: int, limit: int, after: int, as_json: bool) -> None:
+    """Show how COURSE is doing: the whole of it, each lesson, and its learners page by page.
+
+    Learners are shown as they are now, statistics as they were when they were last computed.
+    """
+    from worker.cli.output import show, show_json
+    from worker.cli.servers import open_database, server_settings
+    from worker.services.overview import get_overview
+
+    with open_database(server_settings("DATABASE_URL")) as engine:
+        found = get_overview(engine, course_id, after=after, limit=limit)
+    if as_json:
+        show_json(as_mapping(found))
+        return
+    show(course_table(found))
+    show(lessons_table(found) if found.lessons else "No lessons.", "")
+    show(learners_table(found) if found.learners else "No learners.")
+    if found.next_after is not None:
+        show(f"There are more: --after {found.next_after}")
+
+
+def as_mapping(found: "Overview") -> dict[str, Any]:
+    """The overview as scripts get it; learners as `summary` gives them."""
+    return {
+        "course_id": found.course_id,
+        "as_of": found.as_of,
+        "statistics": asdict(found.statistics) if found.statistics else None,
+        "lessons": [asdict(lesson) for lesson in found.lessons],
+        "learners": [{**asdict(each.summary), "refreshed_at": each.refreshed_at} for each in found.learners],
+        "next_after": found.next_after,
+    }
+
+
+def course_table(found: "Overview") -> "Table":
+    """The course's own figures."""
+    from worker.cli.output import new_table
+
+    table = new_table(f"Course {found.course_id}", "", "")
+    table.show_header = False
+    of = found.statistics
+    if of is None or found.as_of is None:
+        table.add_row("statistics", "not computed yet")
+        return table
+    table.add_row("enrolments", f"{of.enrollments:,}")
+    table.add_row("started", f"{of.started:,}")
+    table.add_row("completed", f"{of.completed:,} ({of.completion_rate} %)")
+    if of.completed:
+        table.add_row("", _bar(of.completion_rate))
+    table.add_row("last activity", f"{of.last_activity_at:%Y-%m-%d %H:%M:%S %Z}" if of.last_activity_at else "none")
+    table.add_row("as of", f"{found.as_of:%Y-%m-%d %H:%M:%S %Z}, {_ago(found.as_of)}")
+    return table
+
+
+def lessons_table(found: "Overview") -> "Table":
+    """The lessons in order, with how many of the course's enrolments started and completed each."""
+    from worker.cli.output import new_table
+
+    figures = ("no.", "topic", "lesson", "started", "completed", "rate")
+    table = new_table("Lessons", *figures[:3], "title", *figures[3:], "", numbers=figures)
+    for number, lesson in enumerate(found.lessons, 1):
+        place = (str(number), str(lesson.topic_id), str(lesson.lesson_id), _one_line(lesson.title or "-"))
+        of = lesson.statistics
+        if of is None:
+            table.add_row(*place, "-", "-", "-")
+        else:
+            rate = of.completion_rate
+            table.add_row(*place, f"{of.started:,}", f"{of.completed:,}", f"{rate} %", _bar(rate))
+    table.columns[-1].width = BAR_WIDTH
+    return table
+
+
+def learners_table(found: "Overview") -> "Table":
+    """The learners of this page, by enrolment."""
+    from worker.cli.output import new_table
+
+    figures = ("enrolment", "completed", "rate")
+    table = new_table("Learners", *figures, "", "next topic, lesson", "last activity", numbers=figures)
+    for learner in found.learners:
+        summary = learner.summary
+        table.add_row(
+            str(summary.user_course_id),
+            f"{summary.completed_lessons} of {summary.total_lessons}",
+            f"{summary.completion_percentage} %",
+            _bar(summary.completion_percentage),
+            _one_line(_next_lesson(learner)),
+            _ago(summary.last_activity_at) if summary.last_activity_at else "-",
+        )
+    table.columns[3].width = BAR_WIDTH
+    return table
+
+
+def _next_lesson(learner: "TitledSummary") -> str:
+    topic_id, lesson_id = learner.summary.next_topic_id, learner.summary.next_lesson_id
+    if topic_id is None or lesson_id is None:
+        return "-"
+    title = learner.titles.get((topic_id, lesson_id))
+    return f"{topic_id}, {lesson_id}" + (f": {title}" if title else "")
+
+
+def _one_line(words: str) -> "Text":
+    """As much of the words as the column has room for."""
+    from rich.text import Text
+
+    from worker.cli.output import printable
+
+    return Text(printable(words), no_wrap=True, overflow="ellipsis")
+
+
+def _bar(rate: "Decimal") -> "Bar":
+    """A picture of 0...100 %; only 100 fill it."""
+    from rich.bar import Bar
+
+    return Bar(size=100, begin=0, end=float(rate), width=BAR_WIDTH)
+
+
+def _ago(at: "datetime") -> str:
+    from datetime import UTC, datetime
+
+    from worker.cli.output import duration
+
+    return f"{duration(max(0.0, (datetime.now(UTC) - at).total_seconds()))} ago"

@@ -1,0 +1,146 @@
+"""An outline that a person wrote down: read from JSON or CSV, held against the contract, and published."""
+
+import csv
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from io import StringIO
+from uuid import uuid4
+
+from pydantic import ValidationError
+from pydantic_core import from_json, to_json
+
+from worker.client import EventPublisher
+from worker.domain.entry import Entry, Reason, Rejection, parse
+from worker.domain.event import Outline, OutlineLesson
+from worker.domain.outline import Lesson
+from worker.errors import InputError
+
+SOURCE = "progress-worker"
+
+_HEADERS = ({"topic_id", "lesson_id"}, {"topic_id", "lesson_id", "title"})
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}")
+"""No longer than any id: Python refuses numbers of thousands of digits with an error of its own."""
+
+
+def read_outline(content: bytes, name: str, course_id: int) -> Outline:
+    """The outline of the course from the bytes of a file, UTF-8 with or without a byte order mark.
+
+    JSON is what begins with a bracket: `{"course_id"?, "lessons": [...]}` or the list alone. Everything else is CSV.
+    Raises InputError for the first mistake: `name`, then the line or the lesson, then what is wrong.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{name}, line {line}: not UTF-8 text. Save the file as UTF-8.") from None
+    if not text.strip():
+        raise InputError(f"{name} is empty. An outline without lessons is written [].")
+    is_json = text.lstrip().startswith(("[", "{"))
+    lessons: list[OutlineLesson] = []
+    places: dict[Lesson, str] = {}
+    for place, members in _json_lessons(text, name, course_id) if is_json else _csv_lessons(text, name):
+        try:
+            lesson = OutlineLesson.model_validate(members)
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+            raise InputError(f"{name}, {place}: {problem['loc'][0]}: {problem['msg']}.") from None
+        first = places.setdefault((lesson.topic_id, lesson.lesson_id), place)
+        if first != place:
+            raise InputError(
+                f"{name}, {place}: topic {lesson.topic_id}, lesson {lesson.lesson_id} stands at {first} already. "
+                "Take one of them out."
+            )
+        lessons.append(lesson)
+    return Outline(course_id=course_id, lessons=tuple(lessons))
+
+
+def publish_outline(publisher: EventPublisher, outline: Outline, time: str | None) -> datetime:
+    """Publish the outline as of an RFC 3339 time, by default now; that time.
+
+    Raises InputError, before anything is published, for what a worker would refuse, and redis.RedisError. Publishing
+    the same outline again does no harm: it replaces itself.
+    """
+    now = datetime.now(UTC)
+    body = to_json(
+        {
+            "specversion": "1.0",
+            "id": str(uuid4()),
+            "source": SOURCE,
+            "type": "course.outlined",
+            "time": now if time is None else time,
+            "data": outline,
+        },
+        exclude_none=True,
+    )
+    try:
+        event = parse(Entry("", f"{int(now.timestamp() * 1000)}-0", body))
+    except Rejection as refused:
+        if refused.reason is Reason.TOO_LARGE:
+            raise InputError(
+                f"The outline is too large for one event: {refused.detail}. Shorten its titles, or leave them out."
+            ) from None
+        raise InputError(f"The time {time!r} would be refused: {refused.detail.removeprefix('time: ')}.") from None
+    publisher.publish_raw([(outline.course_id, body)])
+    return event.time
+
+
+def _json_lessons(text: str, name: str, course_id: int) -> Iterator[tuple[str, object]]:
+    try:
+        document = from_json(text)
+    except ValueError as error:
+        raise InputError(f"{name}: not JSON ({error}).") from None
+    if isinstance(document, dict):
+        given = document.get("course_id", course_id)
+        if given != course_id:
+            raise InputError(
+                f"{name}: course_id is {repr(given)[:50]}, not {course_id}. "
+                "Load it for that course, or take its course_id out."
+            )
+        document = document.get("lessons")
+    if not isinstance(document, list):
+        raise InputError(f'{name}: no list of lessons. An outline is {{"lessons": [...]}} or the list alone.')
+    for number, members in enumerate(document, 1):
+        if not isinstance(members, dict):
+            raise InputError(f"{name}, lesson {number}: not an object with topic_id and lesson_id.")
+        yield f"lesson {number}", members
+
+
+def _csv_lessons(text: str, name: str) -> Iterator[tuple[str, object]]:
+    rows = _csv_rows(text, name)
+    place, header = next(rows)
+    columns = [cell.strip() for cell in header]
+    if set(columns) not in _HEADERS or len(set(columns)) < len(columns):
+        raise InputError(
+            f"{name}, {place}: {','.join(header)[:50]!r} is neither JSON nor the header of a CSV file. "
+            "A CSV file begins with the line topic_id,lesson_id,title or topic_id,lesson_id."
+        )
+    for place, cells in rows:
+        if len(cells) > len(columns):
+            raise InputError(
+                f"{name}, {place}: {len(cells)} cells under {len(columns)} columns. "
+                "A title with a comma stands in double quotes."
+            )
+        yield place, {column: _member(column, cell) for column, cell in zip(columns, cells, strict=False)}
+
+
+def _csv_rows(text: str, name: str) -> Iterator[tuple[str, list[str]]]:
+    """The rows that have something in them, each with the line it begins at."""
+    rows = csv.reader(StringIO(text, newline=""), skipinitialspace=True, strict=True)
+    line = 1
+    try:
+        for row in rows:
+            if any(cell.strip() for cell in row):
+                yield f"line {line}", row
+            line = rows.line_num + 1
+    except csv.Error as error:
+        raise InputError(
+            f"{name}, line {line}: not CSV ({error}). A quoted title ends with its quote; one inside it is doubled."
+        ) from None
+
+
+def _member(column: str, cell: str) -> object:
+    """The cell as JSON would have it; what is no whole number stays text, for the contract to refuse."""
+    if column == "title":
+        return cell or None
+    return int(cell) if _WHOLE_NUMBER.fullmatch(cell.strip()) else cell
