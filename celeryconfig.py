@@ -55,25 +55,15 @@ beat_schedule = {
         "schedule": _settings.ring_seconds,
         "options": {"expires": 5 * _settings.ring_seconds},
     },
-    "maintain": {
-        "task": "progress.maintain",
-        "schedule": _settings.maintain_seconds,
-        "options": {"expires": 5 * _settings.maintain_seconds},
-    },
-    "refresh summaries": {
-        "task": "progress.refresh_summaries",
-        "schedule": _settings.summary_seconds,
-        "options": {"expires": 2 * _settings.summary_seconds},
-    },
-    "refresh course statistics": {
-        "task": "progress.refresh_course_statistics",
-        "schedule": _settings.statistics_seconds,
-        "options": {"expires": 2 * _settings.statistics_seconds},
-    },
+}
+_scheduled = {
+    "maintain": _settings.maintain_seconds,
+    "refresh_summaries": _settings.summary_seconds,
+    "refresh_course_statistics": _settings.statistics_seconds,
 }
 if _settings.retention_days is not None:
-    beat_schedule["apply retention"] = {
-        "task": "progress.apply_retention",
-        "schedule": 3600,
-        "options": {"expires": 3600},
-    }
+    _scheduled["apply_retention"] = 3600
+for _name, _seconds in _scheduled.items():
+    # Every pool process may be busy with a drain until its slice ends; a message lost to that is made up by the next.
+    _expires = 2 * _seconds + 2 * _settings.slice_seconds
+    beat_schedule[_name] = {"task": f"progress.{_name}", "schedule": _seconds, "options": {"expires": _expires}}

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,15 @@ COLUMNS = """
     SELECT column_name, data_type, is_nullable, column_default FROM information_schema.columns
     WHERE table_schema = 'public' AND table_name = :table ORDER BY ordinal_position
 """
+FUNCTIONS = """
+    SELECT proname, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1
+"""
+TRIGGERS = """
+    SELECT tgname, pg_get_triggerdef(pg_trigger.oid) FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+    WHERE relnamespace = 'public'::regnamespace AND NOT tgisinternal ORDER BY 1
+"""
+BEFORE_SUMMARIES = "d8a26c3f1b94"
+STALE = "SELECT id FROM user_course WHERE stale_since IS NOT NULL ORDER BY id"
 
 
 @pytest.fixture
@@ -43,12 +52,20 @@ def empty(servers: Servers) -> Iterator[Engine]:
     drop_database(servers.database_url, name)
 
 
+def upgrade(engine: Engine, revision: str) -> None:
+    _to(command.upgrade, engine, revision)
+
+
 def downgrade(engine: Engine, revision: str = "base") -> None:
+    _to(command.downgrade, engine, revision)
+
+
+def _to(there: Callable[[Config, str], None], engine: Engine, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.connect() as connection:
         config.attributes["connection"] = connection
-        command.downgrade(config, revision)
+        there(config, revision)
 
 
 def tables(engine: Engine) -> set[str]:
@@ -56,7 +73,7 @@ def tables(engine: Engine) -> set[str]:
 
 
 def shape(engine: Engine) -> dict[str, object]:
-    """Columns, constraints and indexes of every table, and the types."""
+    """Columns, constraints, indexes and triggers of every table, the types and the functions."""
     found: dict[str, object] = {table: rows(engine, COLUMNS, table=table) for table in sorted(tables(engine))}
     found["constraints"] = rows(
         engine,
@@ -65,6 +82,8 @@ def shape(engine: Engine) -> dict[str, object]:
     )
     found["indexes"] = rows(engine, "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1")
     found["enums"] = rows(engine, "SELECT enumtypid::regtype::text, enumlabel FROM pg_enum ORDER BY 1, enumsortorder")
+    found["functions"] = rows(engine, FUNCTIONS)
+    found["triggers"] = rows(engine, TRIGGERS)
     found["options"] = rows(engine, "SELECT relname, reloptions FROM pg_class WHERE reloptions IS NOT NULL ORDER BY 1")
     return found
 
@@ -76,6 +95,7 @@ def test_up_down_and_up_again_leads_to_the_same(empty: Engine) -> None:
     downgrade(empty)
     assert tables(empty) == set()
     assert rows(empty, "SELECT typname FROM pg_type WHERE typtype = 'e'") == []
+    assert rows(empty, FUNCTIONS) == []
     schema.migrate(empty)
     assert shape(empty) == first
 
@@ -167,6 +187,74 @@ def test_taking_the_migrations_back_leaves_the_lms_its_table_as_it_was(empty: En
     assert rows(empty, "SELECT id, user_id, grade FROM user_course") == [(1, 70, "A")]
     schema.migrate(empty)
     assert tables(empty) >= set(TABLES)
+
+
+def of_the_lms(engine: Engine) -> dict[str, object]:
+    """What the LMS sees of its table."""
+    found: dict[str, object] = {name: each for name, each in shape(engine).items() if name != "constraints"}
+    return {name: found[name] for name in ("user_course", "indexes", "functions", "triggers")}
+
+
+@pytest.mark.parametrize("table", [LMS_TABLE, None], ids=["of the LMS", "of ours"])
+def test_taking_the_last_migration_back_leaves_what_was_there_before_it(empty: Engine, table: str | None) -> None:
+    if table:
+        execute(empty, table)
+    upgrade(empty, BEFORE_SUMMARIES)
+    insert = "INSERT INTO user_course (id, user_id, course_id) VALUES (1, 70, 30), (2, 71, 30)"
+    execute(empty, insert)
+    before, known = shape(empty), rows(empty, "SELECT * FROM user_course ORDER BY id")
+    schema.migrate(empty)
+    assert (len(rows(empty, FUNCTIONS)), len(rows(empty, TRIGGERS))) == (2, 2)
+    downgrade(empty, "-1")
+    assert shape(empty) == before
+    assert rows(empty, "SELECT * FROM user_course ORDER BY id") == known
+    execute(empty, "UPDATE user_course SET course_id = 31 WHERE id = 1", "DELETE FROM user_course WHERE id = 2")
+
+
+@pytest.mark.parametrize("table", [LMS_TABLE, None], ids=["of the LMS", "of ours"])
+def test_every_enrolment_becomes_stale_without_being_written(empty: Engine, table: str | None) -> None:
+    if table:
+        execute(empty, table)
+    upgrade(empty, BEFORE_SUMMARIES)
+    execute(empty, "INSERT INTO user_course (id, user_id, course_id) SELECT n, n, 30 FROM generate_series(1, 300) n")
+    written = """
+        SELECT pg_relation_filenode('user_course'), pg_relation_size('user_course'), xmin::text, ctid::text, id
+        FROM user_course ORDER BY id
+    """
+    before = rows(empty, written)
+    schema.migrate(empty)
+    assert rows(empty, written) == before
+    assert rows(empty, STALE) == [(number,) for number in range(1, 301)]
+
+
+def test_what_was_recorded_before_the_last_migration_gets_its_rollups(empty: Engine) -> None:
+    upgrade(empty, BEFORE_SUMMARIES)
+    events: list[Event] = [enrolled(1), enrolled(2), completed(1, 1, 1), viewed(2, 1, 2)]
+    execute(
+        empty,
+        "INSERT INTO user_course (id, user_id, course_id) VALUES (1, 7, 3), (2, 7, 3)",
+        """
+        INSERT INTO user_course_progress (user_course_id, topic_id, lesson_id, status)
+        VALUES (1, 1, 1, 'completed'), (2, 1, 2, 'in_progress')
+        """,
+    )
+    schema.migrate(empty)
+    refresh_all(empty)
+    assert events
+    assert rows(empty, "SELECT user_course_id, completed_lessons FROM user_course_summary ORDER BY 1") == [(1, 1), (2, 0)]
+    assert rows(empty, "SELECT enrollments, started, completed FROM course_statistics") == [(2, 2, 1)]
+
+
+@pytest.mark.parametrize("table", [LMS_TABLE, None], ids=["of the LMS", "of ours"])
+def test_an_enrolment_that_the_lms_inserts_later_is_stale_from_the_beginning(empty: Engine, table: str | None) -> None:
+    if table:
+        execute(empty, table)
+    schema.migrate(empty)
+    insert_as_lms(empty, 1)
+    refresh_all(empty)
+    assert rows(empty, STALE) == []
+    insert_as_lms(empty, 2)
+    assert rows(empty, STALE) == [(2,)]
 
 
 @pytest.mark.parametrize("missing", ["user_id", "course_id", "id"])

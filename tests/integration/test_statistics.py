@@ -1,4 +1,4 @@
-"""Statistics of courses on a real PostgreSQL: of what changed and nothing else, as of one instant, nothing forgotten."""
+"""Statistics of courses on a real PostgreSQL: only of what changed, as of one instant, and no change is forgotten."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,7 +90,9 @@ def test_when_nothing_changed_nothing_is_written(engine: Engine) -> None:
 
 def test_the_oldest_change_comes_first_and_the_oldest_left_is_told(engine: Engine) -> None:
     record(engine, *(enrolled(number, course_id=number) for number in (1, 2, 3)))
-    execute(engine, "UPDATE course_change SET changed_at = to_timestamp(CASE course_id WHEN 1 THEN 9 ELSE course_id END)")
+    execute(
+        engine, "UPDATE course_change SET changed_at = to_timestamp(CASE course_id WHEN 1 THEN 9 ELSE course_id END)"
+    )
     left = [refresh_statistics(engine, 60, go_on=lambda: False).oldest_change_at for _ in range(3)]
     assert [each and each.timestamp() for each in left] == [3, 9, None]
 

@@ -1,7 +1,6 @@
 """Hold summaries and statistics against plain Python, computed from the events alone."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from sqlalchemy import Engine
 
@@ -10,8 +9,8 @@ from tests.support.wait import wait_until
 from worker.domain.audit import Difference
 from worker.domain.outline import Lesson
 from worker.domain.progress import Progress, State
-from worker.domain.statistics import Statistics, Tally
-from worker.domain.summary import Place, Summary, summarise
+from worker.domain.statistics import Statistics, tallies
+from worker.domain.summary import Summary, live_lessons, summaries
 from worker.services.audit import Scope, examine_scope
 from worker.services.statistics_refresh import refresh_statistics
 from worker.services.summary_refresh import refresh_summaries
@@ -26,38 +25,19 @@ BEHIND = """
 
 
 def lessons_of(state: State, course_id: int) -> list[Lesson] | None:
-    """The outline of a course as (topic, lesson) pairs; None where it has none."""
-    outline = state.outlines.get(course_id)
-    return None if outline is None else [(lesson.topic_id, lesson.lesson_id) for lesson in outline]
+    return live_lessons(state, course_id)
 
 
 def progress_of(state: State, user_course_id: int) -> dict[Lesson, Progress]:
-    """The rows of one enrolment."""
     return {(key[1], key[2]): row for key, row in state.progress.items() if key[0] == user_course_id}
 
 
 def expected_summaries(state: State) -> dict[int, Summary]:
-    """The summary of every enrolment that events made."""
-    by_enrollment: dict[int, dict[Lesson, Any]] = {key: {} for key in state.enrollments}
-    for (user_course_id, topic_id, lesson_id), row in state.progress.items():
-        by_enrollment[user_course_id][topic_id, lesson_id] = row.status
-    found = {}
-    for key, event in state.enrollments.items():
-        where = state.positions.get(key)
-        place = Place(where.topic_id, where.lesson_id, where.section_id, where.occurred_at) if where else Place()
-        found[key] = summarise(key, lessons_of(state, event.data.course_id), by_enrollment[key], place)
-    return found
+    return summaries(state)
 
 
 def expected_statistics(state: State) -> dict[int, tuple[Statistics, Mapping[Lesson, Statistics]]]:
-    """The statistics of every course that has an outline or an enrolment."""
-    summaries = expected_summaries(state)
-    tallies = {course_id: Tally(lessons_of(state, course_id)) for course_id in state.outlines}
-    for key, event in state.enrollments.items():
-        course_id = event.data.course_id
-        tally = tallies.setdefault(course_id, Tally(lessons_of(state, course_id)))
-        tally.add(summaries[key], progress_of(state, key))
-    return {course_id: (tally.course(), tally.lessons()) for course_id, tally in tallies.items()}
+    return {key: (each.course(), each.lessons()) for key, each in tallies(state).items()}
 
 
 def stored_summaries(engine: Engine) -> dict[int, Summary]:
@@ -99,8 +79,10 @@ def audited(engine: Engine) -> list[Difference]:
 
 def assert_rollups_equal_model(engine: Engine, state: State) -> None:
     """Every summary and every statistic is stored, current, and what plain Python makes of the events."""
-    assert stored_summaries(engine) == expected_summaries(state)
+    assert stored_summaries(engine) == summaries(state)
     statistics = {key: (each.course, each.lessons) for key, each in stored_statistics(engine).items()}
     assert {key: each for key, each in statistics.items() if each[0].enrollments or each[1]} == {
-        key: each for key, each in expected_statistics(state).items() if each[0].enrollments or each[1]
+        key: (each.course(), each.lessons())
+        for key, each in tallies(state).items()
+        if each.course().enrollments or each.lessons()
     }

@@ -52,13 +52,21 @@ def test_who_completed_the_course_has_started_it_too() -> None:
 
 
 def test_a_lesson_is_started_when_it_is_in_progress_or_completed() -> None:
-    events = [OUTLINE, enrolled(1), enrolled(2), enrolled(3), viewed(1, 1, 1), completed(2, 1, 1), corrected(3, 1, 1)]
+    events: list[Event] = [
+        OUTLINE,
+        enrolled(1),
+        enrolled(2),
+        enrolled(3),
+        viewed(1, 1, 1),
+        completed(2, 1, 1),
+        corrected(3, 1, 1),
+    ]
     lesson = lessons(*events)[1, 1]
     assert (lesson.enrollments, lesson.started, lesson.completed) == (3, 2, 1)
 
 
 def test_a_lesson_that_was_taken_back_is_not_started_nor_is_its_course() -> None:
-    events = [OUTLINE, enrolled(1), completed(1, 1, 1), corrected(1, 1, 1, seconds=1)]
+    events: list[Event] = [OUTLINE, enrolled(1), completed(1, 1, 1), corrected(1, 1, 1, seconds=1)]
     assert lessons(*events)[1, 1].started == 0
     assert course(*events).started == 0
 
@@ -83,13 +91,13 @@ def test_the_rate_has_two_decimals_and_halves_go_up(done: int, enrollments: int,
 
 
 def test_with_an_empty_outline_nobody_starts_or_completes_anything() -> None:
-    events = [outlined(3, []), enrolled(1), completed(1, 1, 1)]
+    events: list[Event] = [outlined(3, []), enrolled(1), completed(1, 1, 1)]
     assert (course(*events).started, course(*events).completed) == (0, 0)
     assert lessons(*events) == {}
 
 
 def test_without_an_outline_each_lesson_counts_that_has_a_row() -> None:
-    events = [enrolled(1), enrolled(2), completed(1, 1, 1), viewed(2, 9, 9)]
+    events: list[Event] = [enrolled(1), enrolled(2), completed(1, 1, 1), viewed(2, 9, 9)]
     assert {lesson: (each.started, each.completed) for lesson, each in lessons(*events).items()} == {
         (1, 1): (1, 1),
         (9, 9): (1, 0),
@@ -105,18 +113,18 @@ def test_without_an_outline_who_has_no_row_has_completed_nothing() -> None:
 
 
 def test_a_lesson_outside_the_outline_counts_nowhere() -> None:
-    events = [OUTLINE, enrolled(1), completed(1, 9, 9)]
+    events: list[Event] = [OUTLINE, enrolled(1), completed(1, 9, 9)]
     assert (course(*events).started, course(*events).completed) == (0, 0)
     assert lessons(*events).keys() == {(1, 1), (1, 2)}
 
 
 def test_the_last_activity_of_a_course_is_the_latest_lesson_event_of_anybody_anywhere() -> None:
-    events = [OUTLINE, enrolled(1), enrolled(2), viewed(1, 1, 1, seconds=5), viewed(2, 9, 9, seconds=7)]
+    events: list[Event] = [OUTLINE, enrolled(1), enrolled(2), viewed(1, 1, 1, seconds=5), viewed(2, 9, 9, seconds=7)]
     assert course(*events).last_activity_at == at(7)
 
 
 def test_the_last_activity_of_a_lesson_is_its_own() -> None:
-    events = [OUTLINE, enrolled(1), enrolled(2), viewed(1, 1, 1, seconds=5), completed(2, 1, 1, seconds=3)]
+    events: list[Event] = [OUTLINE, enrolled(1), enrolled(2), viewed(1, 1, 1, seconds=5), completed(2, 1, 1, seconds=3)]
     found = lessons(*events, viewed(2, 1, 2, seconds=9))
     assert (found[1, 1].last_activity_at, found[1, 2].last_activity_at) == (at(5), at(9))
 

@@ -39,6 +39,9 @@ class Children:
             "DATABASE_URL": str(settings.database_url),
             "REDIS_URL": str(settings.redis_url),
             "PROGRESS_RUNTIME_DIRECTORY": str(settings.runtime_directory),
+            "PROGRESS_SLICE_SECONDS": str(settings.slice_seconds),
+            "PROGRESS_SUMMARY_SECONDS": str(settings.summary_seconds),
+            "PROGRESS_STATISTICS_SECONDS": str(settings.statistics_seconds),
         }
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         try:

@@ -9,9 +9,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from worker.domain.outline import Lesson
-from worker.domain.progress import Progress
+from worker.domain.progress import Progress, State
 from worker.domain.status import ProgressStatus
-from worker.domain.summary import Summary, percentage
+from worker.domain.summary import Summary, live_lessons, percentage, summaries
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +81,15 @@ class Tally:
     def lessons(self) -> dict[Lesson, Statistics]:
         """Those of each lesson that counts."""
         return {lesson: count.of(self._enrollments) for lesson, count in self._lessons.items()}
+
+
+def tallies(state: State) -> dict[int, Tally]:
+    """The statistics of every course that has an outline or an enrolment."""
+    found = {course_id: Tally(live_lessons(state, course_id)) for course_id in state.outlines}
+    rows: dict[int, dict[Lesson, Progress]] = {user_course_id: {} for user_course_id in state.enrollments}
+    for (user_course_id, topic_id, lesson_id), row in state.progress.items():
+        rows[user_course_id][topic_id, lesson_id] = row
+    for user_course_id, summary in summaries(state).items():
+        course_id = state.enrollments[user_course_id].data.course_id
+        found.setdefault(course_id, Tally(live_lessons(state, course_id))).add(summary, rows[user_course_id])
+    return found

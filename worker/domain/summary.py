@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 from worker.domain.outline import Lesson, NextReason, next_lesson
+from worker.domain.progress import State
 from worker.domain.status import ProgressStatus
 
 _HUNDREDTH = Decimal("0.01")
@@ -71,6 +72,26 @@ def summarise(
         next_reason=following.reason if following else None,
         last_activity_at=place.at,
     )
+
+
+def summaries(state: State) -> dict[int, Summary]:
+    """The summary of every enrolment."""
+    rows: dict[int, dict[Lesson, ProgressStatus]] = {user_course_id: {} for user_course_id in state.enrollments}
+    for (user_course_id, topic_id, lesson_id), row in state.progress.items():
+        rows[user_course_id][topic_id, lesson_id] = row.status
+    found = {}
+    for user_course_id, event in state.enrollments.items():
+        where = state.positions.get(user_course_id)
+        place = Place(where.topic_id, where.lesson_id, where.section_id, where.occurred_at) if where else Place()
+        outline = live_lessons(state, event.data.course_id)
+        found[user_course_id] = summarise(user_course_id, outline, rows[user_course_id], place)
+    return found
+
+
+def live_lessons(state: State, course_id: int) -> list[Lesson] | None:
+    """The lessons of the course's outline in order; None where it has none."""
+    outline = state.outlines.get(course_id)
+    return None if outline is None else [(lesson.topic_id, lesson.lesson_id) for lesson in outline]
 
 
 def percentage(part: int, total: int) -> Decimal:

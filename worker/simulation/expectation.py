@@ -2,9 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import astuple
 
 from worker.domain.event import EVENT, Event, ProgressCorrected
 from worker.domain.progress import State, fold
+from worker.domain.statistics import tallies
+from worker.domain.summary import summaries
 from worker.simulation.published import Published
 
 Rows = dict[tuple[object, ...], tuple[object, ...]]
@@ -18,6 +21,7 @@ def valid_events(published: Iterable[Published]) -> list[Event]:
 
 def expected_tables(state: State) -> dict[str, Rows]:
     """The rows of each table, in the form of `worker.storage.snapshot.read_tables`."""
+    courses = tallies(state)
     return {
         "user_course": {
             (key,): (event.data.user_id, event.data.course_id, event.data.timezone)
@@ -35,6 +39,13 @@ def expected_tables(state: State) -> dict[str, Rows]:
             (course_id, ordinal): (lesson.topic_id, lesson.lesson_id, lesson.title)
             for course_id, lessons in state.outlines.items()
             for ordinal, lesson in enumerate(lessons, start=1)
+        },
+        "user_course_summary": {astuple(summary)[:1]: astuple(summary)[1:] for summary in summaries(state).values()},
+        "course_statistics": {(course_id,): astuple(tally.course()) for course_id, tally in courses.items()},
+        "lesson_statistics": {
+            (course_id, *lesson): astuple(statistics)
+            for course_id, tally in courses.items()
+            for lesson, statistics in tally.lessons().items()
         },
     }
 

@@ -7,6 +7,9 @@
 | `user_course_progress`   | enrolment, topic, lesson        | status, last_viewed_at, completed_at             |
 | `lesson_event`           | enrolment, event id             | time, type, lesson, section, duration, correction|
 | `course_lesson`          | course, ordinal                 | topic, lesson, title                             |
+| `user_course_summary`    | id                              | the summary's fields                             |
+| `course_statistics`      | course                          | its statistics                                   |
+| `lesson_statistics`      | course, topic, lesson           | the same of a lesson                             |
 """
 
 from collections import Counter
@@ -40,6 +43,29 @@ _TABLES = {
         """),
     ),
     "course_lesson": (2, text("SELECT course_id, ordinal, topic_id, lesson_id, title FROM course_lesson")),
+    "user_course_summary": (
+        1,
+        text("""
+            SELECT user_course_id, total_lessons, completed_lessons, in_progress_lessons, not_started_lessons,
+                   completion_percentage, current_topic_id, current_lesson_id, current_section_id, next_topic_id,
+                   next_lesson_id, next_reason, last_activity_at
+            FROM user_course_summary
+        """),
+    ),
+    "course_statistics": (
+        1,
+        text("""
+            SELECT course_id, enrollments, started, completed, completion_rate, last_activity_at
+            FROM course_statistics
+        """),
+    ),
+    "lesson_statistics": (
+        3,
+        text("""
+            SELECT course_id, topic_id, lesson_id, enrollments, started, completed, completion_rate, last_activity_at
+            FROM lesson_statistics
+        """),
+    ),
 }
 
 _LETTERS = text("SELECT reason, body, count(*) FROM dead_letter GROUP BY reason, body")

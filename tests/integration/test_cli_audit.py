@@ -1,0 +1,383 @@
+"""`audit` lists what differs from the ledger, and `rebuild` repairs it."""
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import Result
+from sqlalchemy import Connection, Engine
+
+from tests.support.commands import invoke
+from tests.support.events import at, completed, corrected, enrolled, entries, outlined, viewed
+from tests.support.rollups import audited, refresh_all
+from tests.support.tables import contents, execute, insert_as_lms, rows, snapshot
+from worker.services import audit, rebuild
+from worker.services.audit import Examined
+from worker.services.ingest import ingest
+from worker.services.retention import delete_expired
+
+COMMANDS = ["audit", "rebuild"]
+STATUS_OF_5 = "UPDATE user_course_progress SET status = 'completed' WHERE user_course_id = 5 AND lesson_id = 2"
+ALL_STATUSES = "UPDATE user_course_progress SET status = 'completed'"
+WRITTEN = "SELECT xmin::text, * FROM user_course_progress WHERE user_course_id <> 5 ORDER BY id"
+
+
+@pytest.fixture(autouse=True)
+def _two_courses(engine: Engine) -> None:
+    """Enrolments 1 to 5 of course 3 and 6 of course 4: each completed one lesson and viewed another."""
+    ingest(
+        engine,
+        entries(
+            [
+                *(enrolled(number, course_id=4 if number == 6 else 3) for number in range(1, 7)),
+                outlined(3, [(1, 1), (1, 2), (1, 3)]),
+                *(completed(number, 1, 1, seconds=number) for number in range(1, 7)),
+                *(viewed(number, 1, 2, seconds=10 + number) for number in range(1, 7)),
+            ]
+        ),
+    )
+    refresh_all(engine)
+
+
+def shown(environment: dict[str, str], *arguments: str) -> dict[str, Any]:
+    """What the command prints as JSON."""
+    found: dict[str, Any] = json.loads(invoke(environment, *arguments, "--json").stdout)
+    return found
+
+
+def listed(environment: dict[str, str], *arguments: str) -> list[list[int]]:
+    """The keys of what the command lists."""
+    return [each["key"] for each in shown(environment, *arguments)["differences"]]
+
+
+# ---- What an audit prints ------------------------------------------------------------------------------------------
+
+
+def test_nothing_differs(environment: dict[str, str]) -> None:
+    result = invoke(environment, "audit")
+    assert (result.exit_code, result.stdout) == (0, "6 enrolments audited: 0 differences.\n")
+
+
+def test_a_difference_is_told_by_table_key_and_column_and_the_exit_status(
+    environment: dict[str, str], engine: Engine
+) -> None:
+    execute(
+        engine,
+        STATUS_OF_5,
+        "UPDATE user_course_progress SET completed_at = NULL WHERE (user_course_id, lesson_id) = (5, 1)",
+    )
+    result = invoke(environment, "audit")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        "user_course_progress 5/1/1 completed_at: stored nothing, expected 2025-07-14T10:30:05Z",
+        "user_course_progress 5/1/2 status: stored completed, expected in_progress",
+        "6 enrolments audited: 2 differences in 2 rows.",
+    ]
+
+
+def test_a_whole_row_is_told_with_its_columns(environment: dict[str, str], engine: Engine) -> None:
+    execute(
+        engine,
+        "DELETE FROM user_course_progress WHERE user_course_id = 5 AND lesson_id = 2",
+        "INSERT INTO user_course_progress (user_course_id, topic_id, lesson_id, status) VALUES (5, 9, 9, 'completed')",
+    )
+    assert invoke(environment, "audit").stdout.splitlines()[:2] == [
+        "user_course_progress 5/1/2 *: stored no row, expected status in_progress, last_viewed_at 2025-07-14T10:30:15Z",
+        "user_course_progress 5/9/9 status: stored completed, expected not_started",
+    ]
+
+
+def test_every_table_that_can_differ_is_listed(environment: dict[str, str], engine: Engine) -> None:
+    execute(
+        engine,
+        STATUS_OF_5,
+        "UPDATE user_course SET current_section = 7 WHERE id = 5",
+        "UPDATE user_course_summary SET completed_lessons = 2 WHERE user_course_id = 5",
+        "DELETE FROM user_course_summary WHERE user_course_id = 4",
+        "UPDATE course_statistics SET completion_rate = 3.14 WHERE course_id = 3",
+        "UPDATE lesson_statistics SET started = 1 WHERE (course_id, lesson_id) = (3, 2)",
+    )
+    assert [tuple(each.values()) for each in shown(environment, "audit")["differences"]] == [
+        ("user_course", [4], "stale_since", None, "a time: its summary is behind"),
+        ("user_course_progress", [5, 1, 2], "status", "completed", "in_progress"),
+        ("user_course", [5], "current_section", 7, None),
+        ("user_course_summary", [5], "completed_lessons", 2, 1),
+        ("course_statistics", [3], "completion_rate", 3.14, 0.0),
+        ("lesson_statistics", [3, 1, 2], "started", 1, 5),
+    ]
+
+
+def test_json_has_everything(environment: dict[str, str], engine: Engine) -> None:
+    nothing = {"enrollments": 6, "differences": [], "unprovable_rows": 0, "courses_behind": 0}
+    assert shown(environment, "audit") == nothing
+    execute(engine, "UPDATE user_course SET position_at = position_at - interval '1 s' WHERE id = 5")
+    stored, expected = (at(seconds).isoformat().replace("+00:00", "Z") for seconds in (14, 15))
+    assert shown(environment, "audit") == {
+        **nothing,
+        "differences": [
+            {"table": "user_course", "key": [5], "column": "position_at", "stored": stored, "expected": expected}
+        ],
+    }
+
+
+def test_courses_that_wait_for_their_refresh_are_said_to(environment: dict[str, str], engine: Engine) -> None:
+    ingest(engine, entries([viewed(6, 1, 3, seconds=60)]))
+    assert invoke(environment, "audit").stdout.splitlines() == [
+        "6 enrolments audited: 0 differences.",
+        "The statistics of 1 courses wait for their next refresh and were not compared.",
+    ]
+    assert shown(environment, "audit")["courses_behind"] == 1
+
+
+def test_rows_without_their_events_are_said_to_be_unprovable(environment: dict[str, str], engine: Engine) -> None:
+    execute(engine, "UPDATE lesson_event SET recorded_at = now() - interval '40 days' WHERE user_course_id = 6")
+    delete_expired(engine, 30)
+    assert invoke(environment, "audit").stdout.splitlines() == [
+        "6 enrolments audited: 0 differences.",
+        "3 rows rest on events that retention deleted; they were held against what is left.",
+    ]
+    assert shown(environment, "audit")["unprovable_rows"] == 3
+
+
+# ---- What is no difference -----------------------------------------------------------------------------------------
+
+
+def test_rows_that_the_lms_made_ahead_of_any_event_are_no_difference(
+    environment: dict[str, str], engine: Engine
+) -> None:
+    execute(
+        engine,
+        """
+        INSERT INTO user_course_progress (user_course_id, topic_id, lesson_id)
+        SELECT id, topic_id, lesson_id FROM user_course, (VALUES (1, 3), (9, 9)) AS lesson (topic_id, lesson_id)
+        WHERE course_id = 3
+        """,
+    )
+    assert invoke(environment, "audit").exit_code == 0
+
+
+def test_a_place_that_the_lms_gave_an_enrolment_without_events_is_no_difference(
+    environment: dict[str, str], engine: Engine
+) -> None:
+    insert_as_lms(engine, 7, course_id=3)
+    execute(engine, "UPDATE user_course SET current_topic = 1, current_lesson = 2, current_section = 3 WHERE id = 7")
+    refresh_all(engine)
+    before = snapshot(engine)
+    assert invoke(environment, "audit").exit_code == 0
+    assert invoke(environment, "rebuild").exit_code == 0
+    assert snapshot(engine) == before
+
+
+def test_an_outline_that_summaries_do_not_show_yet_is_no_difference(
+    environment: dict[str, str], engine: Engine
+) -> None:
+    ingest(engine, entries([outlined(3, [(1, 2), (9, 9)], seconds=1)]))
+    assert invoke(environment, "audit").exit_code == 0
+
+
+# ---- Which part of it ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["audit", "rebuild --dry-run"])
+@pytest.mark.parametrize(
+    ("chosen", "enrollments", "keys"),
+    [
+        ("", 6, [[5, 1, 2], [6, 1, 2]]),
+        ("--course 3", 5, [[5, 1, 2]]),
+        ("--course 4", 1, [[6, 1, 2]]),
+        ("--user-course 6", 1, [[6, 1, 2]]),
+        ("--user-course 1", 1, []),
+    ],
+)
+def test_only_what_is_chosen_is_examined(
+    environment: dict[str, str], engine: Engine, command: str, chosen: str, enrollments: int, keys: list[list[int]]
+) -> None:
+    execute(engine, ALL_STATUSES + " WHERE user_course_id > 4")
+    found = shown(environment, *command.split(), *chosen.split())
+    assert (found["enrollments"], [each["key"] for each in found["differences"]]) == (enrollments, keys)
+
+
+@pytest.mark.parametrize(("size", "enrollments"), [(1, 1), (4, 4), (100, 6)])
+def test_a_sample_is_so_large(
+    environment: dict[str, str], engine: Engine, monkeypatch: pytest.MonkeyPatch, size: int, enrollments: int
+) -> None:
+    monkeypatch.setattr(audit, "PAGE", 2)
+    execute(engine, ALL_STATUSES)
+    found = shown(environment, "audit", "--sample", str(size))
+    assert found["enrollments"] == enrollments
+    assert len({each["key"][0] for each in found["differences"]}) == enrollments
+
+
+def test_a_course_that_has_an_outline_alone_is_known(environment: dict[str, str], engine: Engine) -> None:
+    ingest(engine, entries([outlined(8, [(1, 1)])]))
+    refresh_all(engine)
+    execute(engine, "UPDATE lesson_statistics SET started = 1 WHERE course_id = 8")
+    assert listed(environment, "audit", "--course", "8") == [[8, 1, 1]]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "audit --course 3 --user-course 5",
+        "audit --course 3 --sample 1",
+        "audit --user-course 5 --sample 1",
+        "rebuild --course 3 --user-course 5",
+    ],
+)
+def test_more_than_one_choice_is_refused(environment: dict[str, str], arguments: str) -> None:
+    result = invoke(environment, *arguments.split())
+    assert result.exit_code == 1
+    assert "Give one of --user-course, --course and --sample" in result.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_is_not_there_is_told_so(environment: dict[str, str], command: str) -> None:
+    for chosen, told in (("--user-course", "There is no enrolment 404."), ("--course", "There is no course 404")):
+        result = invoke(environment, command, chosen, "404")
+        assert (result.exit_code, told in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("chosen", ["--user-course 0", f"--course {2**63}", "--course x"])
+def test_what_can_be_no_id_is_refused(environment: dict[str, str], command: str, chosen: str) -> None:
+    assert invoke(environment, command, *chosen.split()).exit_code == 2
+
+
+# ---- Rebuild -------------------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_lists_what_an_audit_lists_and_changes_nothing(environment: dict[str, str], engine: Engine) -> None:
+    execute(
+        engine, ALL_STATUSES, "UPDATE course_statistics SET started = 1", "UPDATE user_course SET current_topic = 9"
+    )
+    before = snapshot(engine)
+    result = invoke(environment, "rebuild", "--dry-run")
+    assert result.exit_code == 0
+    assert result.stdout == invoke(environment, "audit").stdout.replace("audited", "examined")
+    assert snapshot(engine) == before
+
+
+def test_a_rebuild_repairs_everything_and_the_next_finds_nothing(environment: dict[str, str], engine: Engine) -> None:
+    ingest(engine, entries([corrected(2, 1, 3, status="completed", seconds=60)]))
+    refresh_all(engine)
+    before = contents(engine)
+    execute(
+        engine,
+        ALL_STATUSES,
+        "UPDATE user_course SET current_topic = 9, position_at = NULL",
+        "UPDATE user_course_summary SET total_lessons = 9",
+        "DELETE FROM course_statistics WHERE course_id = 4",
+        "UPDATE lesson_statistics SET started = 1",
+    )
+    found = invoke(environment, "audit").stdout
+    result = invoke(environment, "rebuild")
+    assert (result.exit_code, result.stdout) == (0, found.replace("audited", "rebuilt"))
+    assert contents(engine) == before
+    assert invoke(environment, "rebuild").stdout == "6 enrolments rebuilt: 0 differences.\n"
+    assert invoke(environment, "audit").exit_code == 0
+
+
+def test_only_what_differs_is_written(environment: dict[str, str], engine: Engine) -> None:
+    before = rows(engine, WRITTEN)
+    execute(engine, STATUS_OF_5)
+    assert listed(environment, "rebuild") == [[5, 1, 2]]
+    assert rows(engine, WRITTEN) == before
+
+
+def test_a_row_that_no_event_made_is_set_back_and_not_deleted(environment: dict[str, str], engine: Engine) -> None:
+    execute(
+        engine,
+        """
+        INSERT INTO user_course_progress (user_course_id, topic_id, lesson_id, status, completed_at, corrected_at)
+        VALUES (5, 9, 9, 'completed', now(), now())
+        """,
+    )
+    invoke(environment, "rebuild")
+    found = rows(
+        engine,
+        "SELECT status::text, last_viewed_at, completed_at, corrected_at FROM user_course_progress WHERE lesson_id = 9",
+    )
+    assert found == [("not_started", None, None, None)]
+
+
+def test_an_event_that_is_recorded_while_a_rebuild_looks_is_kept(
+    environment: dict[str, str], engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repair = rebuild.repair
+
+    def late(connection: Connection, ids: list[int]) -> list[Examined]:
+        ingest(engine, entries([completed(5, 1, 2, seconds=60), viewed(5, 1, 3, seconds=61)]))
+        return repair(connection, ids)
+
+    execute(engine, "UPDATE user_course_progress SET last_viewed_at = NULL WHERE user_course_id = 5")
+    monkeypatch.setattr(rebuild, "repair", late)
+    assert listed(environment, "rebuild") == [[5, 1, 1], [5, 1, 2]]
+    assert rows(
+        engine, "SELECT lesson_id, last_viewed_at FROM user_course_progress WHERE user_course_id = 5 ORDER BY lesson_id"
+    ) == [(1, at(5)), (2, at(60)), (3, at(61))]
+    refresh_all(engine)
+    assert audited(engine) == []
+
+
+# ---- Interrupted, and gone on with ---------------------------------------------------------------------------------
+
+
+def interrupted(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, repairs: int) -> Result:
+    """A rebuild of pages of two that Ctrl-C ends after so many repairs."""
+    repair, left = rebuild.repair, [None] * repairs
+
+    def until_then(connection: Connection, ids: list[int]) -> list[Examined]:
+        if not left:
+            raise KeyboardInterrupt
+        left.pop()
+        return repair(connection, ids)
+
+    monkeypatch.setattr(audit, "PAGE", 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(rebuild, "repair", until_then)
+        return invoke(environment, "rebuild")
+
+
+@pytest.mark.parametrize(("repairs", "after", "left"), [(0, "0:0", 6), (1, "3:2", 4), (2, "3:4", 2), (3, "3:5", 1)])
+def test_an_interrupted_rebuild_tells_how_to_go_on_and_going_on_does_the_rest(
+    environment: dict[str, str], engine: Engine, monkeypatch: pytest.MonkeyPatch, repairs: int, after: str, left: int
+) -> None:
+    execute(engine, ALL_STATUSES)
+    result = interrupted(environment, monkeypatch, repairs)
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-1] == (
+        f"Interrupted; what is repaired stays so. Go on with: progress-worker rebuild --after {after}"
+    )
+    assert [len(found) for found in (audited(engine), listed(environment, "rebuild", "--after", after))] == [left] * 2
+    assert audited(engine) == []
+    refresh_all(engine)
+    assert audited(engine) == []
+
+
+@pytest.mark.parametrize(
+    ("after", "keys"),
+    [
+        ("0:0", [1, 2, 3, 4, 5, 6]),
+        ("3:3", [4, 5, 6]),
+        ("3:812", [6]),
+        ("4:0", [6]),
+        ("4:5", [6]),
+        ("4:6", []),
+        ("5:0", []),
+    ],
+)
+def test_a_rebuild_goes_on_behind_the_enrolment_named(
+    environment: dict[str, str], engine: Engine, after: str, keys: list[int]
+) -> None:
+    execute(engine, ALL_STATUSES)
+    assert listed(environment, "rebuild", "--dry-run", "--after", after) == [[key, 1, 2] for key in keys]
+
+
+@pytest.mark.parametrize("after", ["3", "3:", ":812", "3:812:1", "3.5:1", "-3:812", "three:1", "3 : 812", ""])
+def test_a_place_to_go_on_that_is_none_is_refused(environment: dict[str, str], engine: Engine, after: str) -> None:
+    execute(engine, ALL_STATUSES)
+    before = snapshot(engine)
+    result = invoke(environment, "rebuild", f"--after={after}")
+    assert result.exit_code == 1
+    assert "give the course and the enrolment that the interrupted run named, as 3:812" in result.stderr
+    assert snapshot(engine) == before
