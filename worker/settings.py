@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     stream_key: str = Field("lesson-events", min_length=1, description="Plain stream; partitions add :0, :1, …")
     stream_partitions: int = Field(8, ge=1, le=64, description="Partitioned streams beside the plain one.")
     batch_size: int = Field(2_000, ge=1, le=10_000, description="Most events in one transaction.")
-    slice_seconds: Seconds = Field(10, description="How long one consume task drains before it rings again.")
+    slice_seconds: Seconds = Field(10, description="How long a task drains, or refreshes summaries, at most.")
     block_seconds: Annotated[float, Field(gt=0, le=5)] = Field(
         0.25, description="How long an idle consumer waits in one read."
     )
@@ -68,9 +68,7 @@ class Settings(BaseSettings):
     suspect_deliveries: int = Field(5, ge=1, le=1_000, description="Deliveries after which an entry is tried alone.")
     ring_seconds: Seconds = Field(1, description="How often beat rings the doorbell.")
     maintain_seconds: Seconds = Field(5, description="How often beat starts progress.maintain.")
-    summary_seconds: Seconds = Field(
-        10, description="How often beat starts progress.refresh_summaries, and how long a run lasts at most."
-    )
+    summary_seconds: Seconds = Field(10, description="How often beat starts progress.refresh_summaries.")
     summary_chunk: int = Field(500, ge=1, le=10_000, description="Most summaries refreshed in one transaction.")
     statistics_seconds: Seconds = Field(300, description="How often beat starts progress.refresh_course_statistics.")
     statistics_timeout_seconds: Seconds = Field(100, description="Longest computation of one course's statistics.")

@@ -94,9 +94,9 @@ def maintain() -> None:
 
 @app.task(name="progress.refresh_summaries")
 def refresh_summaries() -> None:
-    """Refresh stale summaries for up to the time until the next run. Overlapping runs share the work."""
+    """Refresh stale summaries for one time slice at most. Overlapping runs share the work."""
     settings = get_settings()
-    engine, go_on = process.current_consumer().engine, _for_at_most(settings.summary_seconds)
+    engine, go_on = process.current_consumer().engine, _for_at_most(settings.slice_seconds)
     try:
         done = refresh_stale_summaries(engine, settings.summary_chunk, go_on)
     except SQLAlchemyError as error:

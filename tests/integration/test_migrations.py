@@ -14,6 +14,7 @@ from sqlalchemy import Engine, NullPool, create_engine, inspect
 from tests.support.databases import clone_database, drop_database
 from tests.support.events import completed, enrolled, entries, viewed
 from tests.support.model import assert_tables_equal_model
+from tests.support.rollups import refresh_all
 from tests.support.tables import TABLES, execute, insert_as_lms, rows
 from worker.domain.event import Event
 from worker.embedded import Servers
@@ -39,6 +40,7 @@ TRIGGERS = """
     WHERE relnamespace = 'public'::regnamespace AND NOT tgisinternal ORDER BY 1
 """
 BEFORE_SUMMARIES = "d8a26c3f1b94"
+of_either = pytest.mark.parametrize("table", [LMS_TABLE, None], ids=["of the LMS", "of ours"])
 STALE = "SELECT id FROM user_course WHERE stale_since IS NOT NULL ORDER BY id"
 
 
@@ -189,13 +191,7 @@ def test_taking_the_migrations_back_leaves_the_lms_its_table_as_it_was(empty: En
     assert tables(empty) >= set(TABLES)
 
 
-def of_the_lms(engine: Engine) -> dict[str, object]:
-    """What the LMS sees of its table."""
-    found: dict[str, object] = {name: each for name, each in shape(engine).items() if name != "constraints"}
-    return {name: found[name] for name in ("user_course", "indexes", "functions", "triggers")}
-
-
-@pytest.mark.parametrize("table", [LMS_TABLE, None], ids=["of the LMS", "of ours"])
+@of_either
 def test_taking_the_last_migration_back_leaves_what_was_there_before_it(empty: Engine, table: str | None) -> None:
     if table:
         execute(empty, table)
@@ -211,7 +207,7 @@ def test_taking_the_last_migration_back_leaves_what_was_there_before_it(empty: E
     execute(empty, "UPDATE user_course SET course_id = 31 WHERE id = 1", "DELETE FROM user_course WHERE id = 2")
 
 
-@pytest.mark.parametrize("table", [LMS_TABLE, None], ids=["of the LMS", "of ours"])
+@of_either
 def test_every_enrolment_becomes_stale_without_being_written(empty: Engine, table: str | None) -> None:
     if table:
         execute(empty, table)
@@ -229,7 +225,6 @@ def test_every_enrolment_becomes_stale_without_being_written(empty: Engine, tabl
 
 def test_what_was_recorded_before_the_last_migration_gets_its_rollups(empty: Engine) -> None:
     upgrade(empty, BEFORE_SUMMARIES)
-    events: list[Event] = [enrolled(1), enrolled(2), completed(1, 1, 1), viewed(2, 1, 2)]
     execute(
         empty,
         "INSERT INTO user_course (id, user_id, course_id) VALUES (1, 7, 3), (2, 7, 3)",
@@ -240,12 +235,14 @@ def test_what_was_recorded_before_the_last_migration_gets_its_rollups(empty: Eng
     )
     schema.migrate(empty)
     refresh_all(empty)
-    assert events
-    assert rows(empty, "SELECT user_course_id, completed_lessons FROM user_course_summary ORDER BY 1") == [(1, 1), (2, 0)]
+    assert rows(empty, "SELECT user_course_id, completed_lessons FROM user_course_summary ORDER BY 1") == [
+        (1, 1),
+        (2, 0),
+    ]
     assert rows(empty, "SELECT enrollments, started, completed FROM course_statistics") == [(2, 2, 1)]
 
 
-@pytest.mark.parametrize("table", [LMS_TABLE, None], ids=["of the LMS", "of ours"])
+@of_either
 def test_an_enrolment_that_the_lms_inserts_later_is_stale_from_the_beginning(empty: Engine, table: str | None) -> None:
     if table:
         execute(empty, table)
