@@ -6,12 +6,13 @@ from sqlalchemy import Engine
 
 from tests.support.events import entries
 from tests.support.histories import Batches, histories
-from tests.support.rollups import audited, refresh_all
-from tests.support.tables import clear, contents, execute
+from tests.support.rollups import audited, refresh_all, stored_summaries
+from tests.support.tables import clear, contents, execute, rows
 from worker.services.audit import Scope
 from worker.services.ingest import ingest
 from worker.services.rebuild import rebuild_scope
 from worker.services.redrive import apply_parked
+from worker.services.summary import get_summary
 
 CORRUPTIONS = {
     "status": "UPDATE user_course_progress SET status = 'completed', completed_at = NULL WHERE id % 2 = 0",
@@ -43,6 +44,9 @@ CORRUPTIONS = {
 """Summaries stay marked as current where they are wrong: that is what an audit is for."""
 
 
+AHEAD = "INSERT INTO user_course_progress (user_course_id, topic_id, lesson_id) SELECT id, 77, 77 FROM user_course"
+
+
 def record(engine: Engine, batches: Batches) -> None:
     for batch in batches:
         apply_parked(engine, ingest(engine, entries(batch)).enrolled)
@@ -57,6 +61,23 @@ def test_nothing_differs_at_any_time(engine: Engine, batches: Batches, refresh_a
             refresh_all(engine)
         assert audited(engine) == []
     refresh_all(engine)
+    assert audited(engine) == []
+
+
+@given(batches=histories())
+def test_rows_that_an_lms_made_ahead_are_no_difference_and_a_summary_shows_them(
+    engine: Engine, batches: Batches
+) -> None:
+    clear(engine)
+    record(engine, batches)
+    refresh_all(engine)
+    execute(engine, AHEAD)
+    assert audited(engine) == []
+    summaries = [get_summary(engine, key).summary for (key,) in rows(engine, "SELECT id FROM user_course ORDER BY id")]
+    refresh_all(engine)
+    execute(engine, "UPDATE user_course SET stale_since = now()")
+    refresh_all(engine)
+    assert list(stored_summaries(engine).values()) == summaries
     assert audited(engine) == []
 
 

@@ -10,7 +10,6 @@ from worker.domain.event import Event
 from worker.domain.outline import Lesson
 from worker.domain.progress import fold
 from worker.domain.statistics import Statistics, Tally, tallies
-from worker.domain.summary import summaries
 
 OUTLINE = outlined(3, [(1, 1), (1, 2)])
 NOBODY = Statistics(0, 0, 0, Decimal("0.00"), None)
@@ -76,11 +75,8 @@ def test_a_lesson_of_the_outline_counts_before_anybody_saw_it() -> None:
     [(1, 3, "33.33"), (2, 3, "66.67"), (1, 800, "0.13"), (3, 3, "100.00")],
 )
 def test_the_rate_has_two_decimals_and_halves_go_up(done: int, enrollments: int, rate: str) -> None:
-    state = fold([outlined(3, [(1, 1)]), enrolled(1), enrolled(2), completed(1, 1, 1)])
-    of_either, row = summaries(state), state.progress[1, 1, 1]
-    found = Tally([(1, 1)])
-    for number in range(enrollments):
-        found.add(*((of_either[1], {(1, 1): row}) if number < done else (of_either[2], {})))
+    events: list[Event] = [outlined(3, [(1, 1)]), *(enrolled(number) for number in range(1, enrollments + 1))]
+    found = tally(*events, *(completed(number, 1, 1) for number in range(1, done + 1)))
     assert str(found.course().completion_rate) == rate
     assert str(found.lessons()[1, 1].completion_rate) == rate
 

@@ -47,6 +47,8 @@ class Examined:
     differences: list[Difference]
     unprovable: int
     """Rows that are more than what retention left of their events accounts for."""
+    is_behind: bool
+    """Its summary does not show rows that an LMS inserted ahead of any event: nothing wrong, a read does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def snapshot(engine: Engine) -> AbstractContextManager[Connection]:
 
 
 def _examine_course(engine: Engine, course_id: int | None, after: int) -> Iterator[Step]:
-    is_whole = after == 0
+    is_behind = after > 0
     with snapshot(engine) as connection:
         outline = read_outlines(connection, [course_id]).get(course_id)
         tally = Tally(outline.lessons if outline else None)
@@ -111,10 +113,11 @@ def _examine_course(engine: Engine, course_id: int | None, after: int) -> Iterat
             examined = examine(connection, ids)
             for each in examined:
                 tally.add(each.summary, each.rows)
+                is_behind |= each.is_behind
             after = ids[-1]
             yield Step(examined, course_id)
         if course_id is not None:
-            is_behind = audit.has_changed(connection, course_id) or not is_whole
+            is_behind = is_behind or audit.has_changed(connection, course_id)
             found = [] if is_behind else list(_statistics_differences(connection, course_id, tally))
             yield Step([], course_id, found, is_whole_course=True, is_behind=is_behind)
 
@@ -183,7 +186,8 @@ def _examine(
     summary = summarise(stored.id, lessons, {lesson: row.status for lesson, row in rows.items()}, place)
     if stored_summary.is_current and stored_summary.summary:
         found += differences("user_course_summary", (stored.id,), asdict(stored_summary.summary), asdict(summary))
-    return Examined(stored.id, rows, where, summary, found, unprovable)
+    is_behind = not stored_summary.is_current and not is_unmarked
+    return Examined(stored.id, rows, where, summary, found, unprovable, is_behind)
 
 
 def _columns(row: Progress | None) -> dict[str, object] | None:
