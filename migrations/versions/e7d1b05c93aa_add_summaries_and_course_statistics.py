@@ -43,7 +43,16 @@ MARKS = """
 """
 
 
+PROGRESS_KEY = "uq_user_course_progress_user_course_id_topic_id_lesson_id"
+
+
 def upgrade() -> None:
+    # With the status in its index, a summary is made without a visit to each row.
+    op.drop_constraint(PROGRESS_KEY, "user_course_progress")
+    op.execute(
+        f"ALTER TABLE user_course_progress ADD CONSTRAINT {PROGRESS_KEY}"
+        " UNIQUE (user_course_id, topic_id, lesson_id) INCLUDE (status)"
+    )
     op.add_column("user_course", sa.Column("stale_since", aware, server_default=sa.func.now(), comment=OURS))
     op.add_column("user_course", sa.Column("history_from", aware, comment=OURS))
     op.create_index(
@@ -132,3 +141,5 @@ def downgrade() -> None:
     op.drop_index("ix_user_course_course_id_id", "user_course")
     op.drop_column("user_course", "history_from")
     op.drop_column("user_course", "stale_since")
+    op.drop_constraint(PROGRESS_KEY, "user_course_progress")
+    op.create_unique_constraint(PROGRESS_KEY, "user_course_progress", ["user_course_id", "topic_id", "lesson_id"])

@@ -7,7 +7,7 @@ from decimal import Decimal
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from tests.support.databases import clone_database, drop_database
@@ -178,6 +178,21 @@ def test_a_change_that_commits_after_the_computation_is_marked_and_shown_by_the_
     assert marks(engine) == [3]
     refresh(engine)
     assert rows(engine, COURSES) == [(3, 1, 1)]
+
+
+def test_changes_that_commit_between_the_statements_of_a_run_are_not_forgotten(engine: Engine, other: Engine) -> None:
+    events: list[Event] = [enrolled(1)]
+    record(engine, *events)
+
+    def change(*_: object) -> None:
+        events.append(viewed(1, 1, len(events), seconds=len(events)))
+        record(engine, events[-1])
+
+    event.listen(other, "before_cursor_execute", change)
+    with refreshing(other, 3):
+        pass
+    assert refresh(engine).courses == 1
+    assert_rollups_equal_model(engine, fold(events))
 
 
 # ---- Two at once, crashes, and computations that take too long -----------------------------------------------------

@@ -104,7 +104,7 @@ class UserCourseProgress(Base):
 
     __tablename__ = "user_course_progress"
     __table_args__ = (
-        UniqueConstraint("user_course_id", "topic_id", "lesson_id"),
+        UniqueConstraint("user_course_id", "topic_id", "lesson_id", postgresql_include=["status"]),
         Index(None, "status"),
         Index(None, "created_at", postgresql_using="brin"),
         {"postgresql_with": {"fillfactor": "85"}},
