@@ -136,6 +136,18 @@ def test_rows_without_their_events_are_said_to_be_unprovable(environment: dict[s
     assert shown(environment, "audit")["unprovable_rows"] == 3
 
 
+def test_an_enrolment_without_a_course_is_audited_and_repaired_too(environment: dict[str, str], engine: Engine) -> None:
+    execute(
+        engine,
+        "ALTER TABLE user_course ALTER course_id DROP NOT NULL",
+        "INSERT INTO user_course (id, user_id, course_id) VALUES (8, 70, NULL)",
+    )
+    refresh_all(engine)
+    execute(engine, "DELETE FROM user_course_summary WHERE user_course_id = 8")
+    assert listed(environment, "rebuild") == [[8]]
+    assert invoke(environment, "audit").stdout == "7 enrolments audited: 0 differences.\n"
+
+
 # ---- What is no difference -----------------------------------------------------------------------------------------
 
 

@@ -21,10 +21,10 @@ _WAIT_A_LITTLE = text("SET LOCAL lock_timeout = '1s'")
 
 _CLAIM_LATE = text("""
     SELECT id FROM user_course
-    WHERE stale_since IS NOT NULL AND id IN (
+    WHERE id = ANY(ARRAY(
         SELECT id FROM user_course WHERE stale_since < now() - make_interval(secs => :seconds)
         ORDER BY stale_since LIMIT :limit
-    )
+    ))
     ORDER BY id FOR NO KEY UPDATE
 """)
 
@@ -46,6 +46,8 @@ _SETTLE = text("""
       )
 """)
 
+# Neither this nor a claim by id asks for `stale_since IS NOT NULL` beside the ids: a planner that believes few are stale
+# would go through all that are.
 # Of the lessons that count, `ordinal` numbers 1 to total in the outline's order; `here` is the current one's, else 0.
 # A run of completed ones from its start is as long as ordinals equal their row number; the next lesson follows it.
 _REFRESH = text("""
@@ -112,8 +114,8 @@ _REFRESH = text("""
         GROUP BY course_id
     ),
     settled AS (
-        UPDATE user_course SET stale_since = NULL
-        WHERE id = ANY(CAST(:ids AS bigint[])) AND stale_since IS NOT NULL
+        UPDATE user_course AS known SET stale_since = NULL
+        FROM enrollment WHERE known.id = enrollment.id AND enrollment.stale_since IS NOT NULL
     )
     INSERT INTO user_course_summary (
         user_course_id, course_id, outline_version, total_lessons, completed_lessons, in_progress_lessons,
@@ -159,7 +161,8 @@ def claim_changed(connection: Connection, limit: int) -> list[int]:
 def claim_late(connection: Connection, limit: int, seconds: float) -> list[int]:
     """Lock those of the oldest that changed so long ago, waiting up to a second for whoever holds one.
 
-    In id order like `enrollment.lock_enrollments`, and before any other lock: so it deadlocks with nobody.
+    In id order like `enrollment.lock_enrollments`, and before any other lock: so it deadlocks with nobody. One that
+    another run has refreshed meanwhile is claimed all the same.
     """
     connection.execute(_WAIT_A_LITTLE)
     return list(connection.scalars(_CLAIM_LATE, {"limit": limit, "seconds": seconds}))
