@@ -46,8 +46,8 @@ _SETTLE = text("""
       )
 """)
 
-# Neither this nor a claim by id asks for `stale_since IS NOT NULL` beside the ids: a planner that believes few are stale
-# would go through all that are.
+# Neither this nor a claim by id asks for `stale_since IS NOT NULL` beside the ids: a planner that believes few to be
+# stale would go through all that are.
 # Of the lessons that count, `ordinal` numbers 1 to total in the outline's order; `here` is the current one's, else 0.
 # A run of completed ones from its start is as long as ordinals equal their row number; the next lesson follows it.
 _REFRESH = text("""
