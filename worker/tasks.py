@@ -42,9 +42,6 @@ log = get_logger(__name__)
 APPEND_SECONDS = 10.0
 """How long a publishing task waits for a Redis that is away or full before it goes back to the queue."""
 
-RETENTION_SECONDS = 60.0
-"""How long one run of retention deletes at most; the next goes on."""
-
 
 class CeleryHost:
     """A drain's surroundings in a Celery worker: the doorbell is a task message without data."""
@@ -115,6 +112,8 @@ def refresh_course_statistics() -> None:
         log.warning("refresh_postponed", rollup="course_statistics", detail=first_line(error))
     else:
         _log_refreshed("course_statistics", done.courses, done.oldest_change_at)
+        if done.failed:
+            log.warning("refresh_failed", rollup="course_statistics", courses=done.failed)
 
 
 @app.task(name="progress.apply_retention")
@@ -124,7 +123,7 @@ def apply_retention() -> None:
     if days is None:
         return
     try:
-        deleted = delete_expired(process.current_consumer().engine, days, _for_at_most(RETENTION_SECONDS))
+        deleted = delete_expired(process.current_consumer().engine, days, _for_at_most(get_settings().slice_seconds))
     except SQLAlchemyError as error:
         log.warning("retention_postponed", detail=first_line(error))
     else:

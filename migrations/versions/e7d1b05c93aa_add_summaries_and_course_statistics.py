@@ -1,8 +1,9 @@
 """Add the rollups: a summary for each enrolment, statistics for each course and lesson, and the marks of what is stale.
 
 `stale_since` defaults to the time of the statement: every enrolment that is there becomes stale without being written,
-and every one that an LMS inserts later is stale from the beginning. What else an LMS does to `user_course` by SQL (a
-change of course, a deletion) is marked by triggers, because only its own transaction can do so.
+and every one that an LMS inserts later is stale from the beginning. What else an LMS does by SQL (a change of course or
+of a current lesson that no event set, a deletion, progress rows made ahead of any event) is marked by triggers, because
+only its own transaction can do so.
 """
 
 import sqlalchemy as sa
@@ -16,9 +17,10 @@ depends_on = None
 OURS = "Made by the course-progress worker"
 aware = sa.DateTime(timezone=True)
 
-# They run with the rights of the tables' owner, as the LMS's role may not write to ours.
+# They run with the rights of the tables' owner, as the LMS's role may not write to ours. None of them locks or waits
+# for a row that the LMS's statement does not write anyway: marks are only inserted.
 MARKS = """
-    CREATE FUNCTION progress_mark_moved_enrollment() RETURNS trigger LANGUAGE plpgsql
+    CREATE FUNCTION progress_mark_changed_enrollment() RETURNS trigger LANGUAGE plpgsql
     SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
     BEGIN
         NEW.stale_since := coalesce(NEW.stale_since, now());
@@ -33,13 +35,31 @@ MARKS = """
         RETURN NULL;
     END $$;
 
-    CREATE TRIGGER progress_moved_enrollment BEFORE UPDATE OF course_id ON user_course
-    FOR EACH ROW WHEN (OLD.course_id IS DISTINCT FROM NEW.course_id)
-    EXECUTE FUNCTION progress_mark_moved_enrollment();
+    CREATE FUNCTION progress_mark_blank_row() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+    BEGIN
+        INSERT INTO enrollment_change (user_course_id)
+        VALUES (CASE TG_OP WHEN 'DELETE' THEN OLD.user_course_id ELSE NEW.user_course_id END);
+        RETURN NULL;
+    END $$;
+
+    CREATE TRIGGER progress_changed_enrollment
+    BEFORE UPDATE OF course_id, current_topic, current_lesson, current_section ON user_course
+    FOR EACH ROW WHEN (
+        OLD.course_id IS DISTINCT FROM NEW.course_id
+        OR NEW.position_at IS NULL AND (OLD.current_topic, OLD.current_lesson, OLD.current_section)
+                       IS DISTINCT FROM (NEW.current_topic, NEW.current_lesson, NEW.current_section)
+    ) EXECUTE FUNCTION progress_mark_changed_enrollment();
 
     CREATE TRIGGER progress_deleted_enrollments AFTER DELETE ON user_course
     REFERENCING OLD TABLE AS deleted
     FOR EACH STATEMENT EXECUTE FUNCTION progress_mark_deleted_enrollments();
+
+    CREATE TRIGGER progress_inserted_blank_row AFTER INSERT ON user_course_progress
+    FOR EACH ROW WHEN (NEW.last_viewed_at IS NULL) EXECUTE FUNCTION progress_mark_blank_row();
+
+    CREATE TRIGGER progress_deleted_blank_row AFTER DELETE ON user_course_progress
+    FOR EACH ROW WHEN (OLD.last_viewed_at IS NULL) EXECUTE FUNCTION progress_mark_blank_row();
 """
 
 
@@ -52,6 +72,12 @@ def upgrade() -> None:
     op.execute(
         f"ALTER TABLE user_course_progress ADD CONSTRAINT {PROGRESS_KEY}"
         " UNIQUE (user_course_id, topic_id, lesson_id) INCLUDE (status)"
+    )
+    op.create_index(
+        "ix_user_course_progress_corrected",
+        "user_course_progress",
+        ["user_course_id"],
+        postgresql_where=sa.text("corrected_at IS NOT NULL"),
     )
     op.add_column("user_course", sa.Column("stale_since", aware, server_default=sa.func.now(), comment=OURS))
     op.add_column("user_course", sa.Column("history_from", aware, comment=OURS))
@@ -101,9 +127,19 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger, sa.Identity(), nullable=False),
         sa.Column("course_id", sa.BigInteger, nullable=False),
         sa.Column("changed_at", aware, server_default=sa.func.now(), nullable=False),
+        sa.Column("failed_at", aware),
         sa.PrimaryKeyConstraint("id", name="pk_course_change"),
     )
     op.create_index("ix_course_change_course_id", "course_change", ["course_id"])
+    op.execute("INSERT INTO course_change (course_id) SELECT id FROM course")
+    op.create_table(
+        "enrollment_change",
+        sa.Column("id", sa.BigInteger, sa.Identity(), nullable=False),
+        sa.Column("user_course_id", sa.BigInteger, nullable=False),
+        sa.Column("changed_at", aware, server_default=sa.func.now(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_enrollment_change"),
+    )
+    op.create_index("ix_enrollment_change_user_course_id", "enrollment_change", ["user_course_id"])
     counts = ("enrollments", "started", "completed")
     op.create_table(
         "course_statistics",
@@ -131,15 +167,21 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DROP TRIGGER progress_deleted_blank_row ON user_course_progress")
+    op.execute("DROP TRIGGER progress_inserted_blank_row ON user_course_progress")
     op.execute("DROP TRIGGER progress_deleted_enrollments ON user_course")
-    op.execute("DROP TRIGGER progress_moved_enrollment ON user_course")
+    op.execute("DROP TRIGGER progress_changed_enrollment ON user_course")
+    op.execute("DROP FUNCTION progress_mark_blank_row()")
     op.execute("DROP FUNCTION progress_mark_deleted_enrollments()")
-    op.execute("DROP FUNCTION progress_mark_moved_enrollment()")
-    for table in ("lesson_statistics", "course_statistics", "course_change", "user_course_summary"):
-        op.drop_table(table)
+    op.execute("DROP FUNCTION progress_mark_changed_enrollment()")
+    for rollup in ("lesson_statistics", "course_statistics", "user_course_summary"):
+        op.drop_table(rollup)
+    for marks in ("enrollment_change", "course_change"):
+        op.drop_table(marks)
     op.drop_column("course", "stale_since")
     op.drop_index("ix_user_course_course_id_id", "user_course")
     op.drop_column("user_course", "history_from")
     op.drop_column("user_course", "stale_since")
+    op.drop_index("ix_user_course_progress_corrected", "user_course_progress")
     op.drop_constraint(PROGRESS_KEY, "user_course_progress")
     op.create_unique_constraint(PROGRESS_KEY, "user_course_progress", ["user_course_id", "topic_id", "lesson_id"])

@@ -200,7 +200,7 @@ def test_taking_the_last_migration_back_leaves_what_was_there_before_it(empty: E
     execute(empty, insert)
     before, known = shape(empty), rows(empty, "SELECT * FROM user_course ORDER BY id")
     schema.migrate(empty)
-    assert (len(rows(empty, FUNCTIONS)), len(rows(empty, TRIGGERS))) == (2, 2)
+    assert (len(rows(empty, FUNCTIONS)), len(rows(empty, TRIGGERS))) == (3, 4)
     downgrade(empty, "-1")
     assert shape(empty) == before
     assert rows(empty, "SELECT * FROM user_course ORDER BY id") == known

@@ -20,7 +20,8 @@ from worker.storage.summary import read_stored
 STALE = "SELECT count(*) FROM user_course WHERE stale_since IS NOT NULL"
 BEHIND = """
     SELECT EXISTS (SELECT FROM user_course WHERE stale_since IS NOT NULL)
-        OR EXISTS (SELECT FROM course WHERE stale_since IS NOT NULL) OR EXISTS (SELECT FROM course_change)
+        OR EXISTS (SELECT FROM course WHERE stale_since IS NOT NULL)
+        OR EXISTS (SELECT FROM course_change) OR EXISTS (SELECT FROM enrollment_change)
 """
 
 

@@ -20,8 +20,8 @@ _PASSING = {
 }
 """Columns that tell how or when something came, not what it is."""
 
-_MARKS = "course_change"
-"""Holds nothing else."""
+_MARKS = {"course_change", "enrollment_change"}
+"""Hold nothing else."""
 
 
 def rows(engine: Engine, sql: str, **parameters: object) -> list[tuple[Any, ...]]:
@@ -45,7 +45,7 @@ def insert_as_lms(engine: Engine, *ids: int, user_id: int = 70, course_id: int =
 
 def clear(engine: Engine) -> None:
     """Empty every table."""
-    emptied = ("user_course", "course", "dead_letter", "course_statistics", "course_change")
+    emptied = ("user_course", "course", "dead_letter", "course_statistics", "course_change", "enrollment_change")
     execute(engine, *(f"DELETE FROM {name}" for name in emptied))
 
 
@@ -66,7 +66,7 @@ def contents(engine: Engine) -> dict[str, list[str]]:
             )
         )
         for name in TABLES
-        if name != _MARKS
+        if name not in _MARKS
     }
 
 

@@ -44,8 +44,9 @@ class Report:
     differences: "list[Difference]" = field(default_factory=list)
     unprovable: int = 0
     courses_behind: int = 0
-    reached: tuple[int, int] = (0, 0)
-    """Course and enrolment up to which everything was examined."""
+    busy: list[int] = field(default_factory=list)
+    last_course_id: int = 0
+    """The last course that was rebuilt."""
 
     def add(self, step: "Step") -> None:
         """Count one step."""
@@ -53,8 +54,9 @@ class Report:
         self.differences += step.differences
         self.unprovable += sum(each.unprovable for each in step.enrollments)
         self.courses_behind += step.is_behind
-        if step.enrollments:
-            self.reached = (step.course_id or 0, step.enrollments[-1].id)
+        self.busy += step.busy
+        if step.is_done:
+            self.last_course_id = step.course_id or 0
 
     def as_mapping(self) -> dict[str, Any]:
         """For scripts."""
@@ -72,6 +74,7 @@ class Report:
             ],
             "unprovable_rows": self.unprovable,
             "courses_behind": self.courses_behind,
+            "busy_enrollments": self.busy,
         }
 
     def show(self, verb: str) -> None:
@@ -82,15 +85,23 @@ class Report:
                 f"{each.table} {key} {each.column}: stored {_text(each.stored)}, expected {_text(each.expected)}"
             )
         rows = len({(each.table, each.key) for each in self.differences})
-        found = f"{len(self.differences):,} differences in {rows:,} rows" if rows else "0 differences"
-        click.echo(f"{self.enrollments:,} enrolments {verb}: {found}.")
+        found = f"{_count(len(self.differences), 'difference')} in {_count(rows, 'row')}" if rows else "0 differences"
+        click.echo(f"{_count(self.enrollments, 'enrolment')} {verb}: {found}.")
         if self.unprovable:
             click.echo(
-                f"{self.unprovable:,} rows rest on events that retention deleted; they were held against what is left."
+                f"Retention left too few events to prove {_count(self.unprovable, 'row')}; "
+                "they were held against what is left."
             )
         if self.courses_behind:
             click.echo(
-                f"The statistics of {self.courses_behind:,} courses wait for their next refresh and were not compared."
+                f"The statistics of {_count(self.courses_behind, 'course')} are being brought up to date "
+                "and were not compared."
+            )
+        if self.busy:
+            some = ", ".join(map(str, self.busy[:10]))
+            click.echo(
+                f"{_count(len(self.busy), 'enrolment')} that somebody kept locked could not be repaired ({some}): "
+                "run it again."
             )
 
 
@@ -105,6 +116,10 @@ def follow(steps: "Iterator[Step]", report: Report, verb: str, total: int) -> No
                 report.enrollments,
                 f"{report.enrollments:,} of {total:,} enrolments, {len(report.differences):,} differences",
             )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _text(value: object) -> str:

@@ -5,53 +5,51 @@ import click
 from worker.cli.differences import Report, chosen_scope, follow, scope_options
 from worker.errors import InputError
 
+COURSE_ID = click.IntRange(1, 2**63 - 1)
+
 
 @click.command("rebuild")
 @scope_options
 @click.option("--dry-run", is_flag=True, help="Show what it would change, and change nothing.")
-@click.option("--after", metavar="COURSE:ID", help="Go on where an interrupted run ended.")
-def command(user_course: int | None, course: int | None, dry_run: bool, after: str | None, as_json: bool) -> None:
-    """Repair everything stored that differs from the ledger.
+@click.option("--after", type=COURSE_ID, metavar="COURSE", help="Go on where an interrupted run ended.")
+def command(user_course: int | None, course: int | None, dry_run: bool, after: int | None, as_json: bool) -> None:
+    """Repair everything stored that differs from the ledger; exit status 1 if something could not be repaired.
 
-    Safe while workers run, and at any time again: only what differs is written, each enrolment in a transaction of its
-    page. A row that no event made is set back to not_started, never deleted; --dry-run shows all of it before.
+    Safe while workers run, and at any time again: only what differs is written. A row that no event made is set back to
+    not_started, never deleted. --dry-run shows all of it before.
     """
     from worker.cli.output import show_json
     from worker.cli.servers import open_database, server_settings
     from worker.services.audit import count_scope, examine_scope
     from worker.services.rebuild import rebuild_scope
 
+    if after is not None and (user_course is not None or course is not None or dry_run):
+        raise InputError("--after goes on with everything: leave out --user-course, --course and --dry-run.")
     scope = chosen_scope(user_course, course)
-    reached = _position(after)
     settings = server_settings("DATABASE_URL")
-    report = Report(reached=reached)
+    report = Report(last_course_id=after or 0)
     with open_database(settings) as engine:
         total = count_scope(engine, scope)
         if dry_run:
-            steps = examine_scope(engine, scope, reached)
+            steps = examine_scope(engine, scope)
         else:
-            steps = rebuild_scope(engine, scope, settings.statistics_timeout_seconds, reached)
+            steps = rebuild_scope(engine, scope, settings.statistics_timeout_seconds, after or 0)
         try:
-            follow(steps, report, "examined" if dry_run else "rebuilt", total)
+            follow(steps, report, "examined", total)
         except KeyboardInterrupt:
-            click.echo(
-                "Interrupted; what is repaired stays so. "
-                f"Go on with: progress-worker rebuild --after {report.reached[0]}:{report.reached[1]}",
-                err=True,
-            )
+            if not dry_run:
+                _tell_how_to_go_on(report, whole=scope == chosen_scope(None, None))
             raise
     if as_json:
         show_json(report.as_mapping())
     else:
-        report.show("examined" if dry_run else "rebuilt")
+        report.show("examined, nothing changed" if dry_run else "examined and repaired")
+    if report.busy:
+        raise SystemExit(1)
 
 
-def _position(after: str | None) -> tuple[int, int]:
-    if after is None:
-        return (0, 0)
-    course, colon, enrollment = after.partition(":")
-    if not (colon and course.isdecimal() and enrollment.isdecimal()):
-        raise InputError(
-            f"--after {after}: give the course and the enrolment that the interrupted run named, as 3:812."
-        )
-    return int(course), int(enrollment)
+def _tell_how_to_go_on(report: Report, *, whole: bool) -> None:
+    again = f"go on with `progress-worker rebuild --after {report.last_course_id}`"
+    if not whole or not report.last_course_id:
+        again = "start it again"
+    click.echo(f"Interrupted. What is repaired stays so; {again}.", err=True)

@@ -11,11 +11,18 @@ from itertools import groupby
 
 from sqlalchemy import Connection, Engine
 
-from worker.domain.audit import Difference, differences, expected_position, expected_progress
+from worker.domain.audit import (
+    NO_ROW,
+    WHOLE_ROW,
+    Difference,
+    differences,
+    expected_position,
+    expected_progress,
+)
 from worker.domain.event import LessonEvent, ProgressCorrected
 from worker.domain.outline import Lesson
 from worker.domain.progress import Position, Progress, keep_latest, lesson_progress, position
-from worker.domain.statistics import Tally
+from worker.domain.statistics import Statistics, Tally
 from worker.domain.summary import Place, Summary, summarise
 from worker.errors import InputError
 from worker.storage import audit, statistics
@@ -46,9 +53,7 @@ class Examined:
     summary: Summary
     differences: list[Difference]
     unprovable: int
-    """Rows that are more than what retention left of their events accounts for."""
-    is_behind: bool
-    """Its summary does not show rows that an LMS inserted ahead of any event: nothing wrong, a read does."""
+    """Rows for which retention left too few events to say what they must be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +63,12 @@ class Step:
     enrollments: list[Examined]
     course_id: int | None = None
     statistics: list[Difference] = field(default_factory=list)
-    is_whole_course: bool = False
-    """Its last step: all of its enrolments were examined."""
     is_behind: bool = False
-    """Its statistics wait for their next refresh and were not compared."""
+    """The course's statistics wait for their next refresh and were not compared."""
+    busy: list[int] = field(default_factory=list)
+    """Enrolments that somebody kept locked, so that a rebuild could not repair them."""
+    is_done: bool = False
+    """The course is rebuilt."""
 
     @property
     def differences(self) -> list[Difference]:
@@ -82,21 +89,40 @@ def count_scope(engine: Engine, scope: Scope) -> int:
     return total if scope.sample is None else min(scope.sample, total)
 
 
-def examine_scope(engine: Engine, scope: Scope, after: tuple[int, int] = (0, 0)) -> Iterator[Step]:
-    """Examine what the scope says, PAGE enrolments a step; `after` (course, enrolment) goes on where a run ended."""
-    if scope.user_course_id is None and scope.sample is None:
-        with engine.connect() as connection:
-            courses = audit.course_ids(connection) if scope.course_id is None else [scope.course_id]
-        for course_id in courses:
-            if (course_id or 0) >= after[0]:
-                yield from _examine_course(engine, course_id, after[1] if course_id == after[0] else 0)
+def examine_scope(engine: Engine, scope: Scope) -> Iterator[Step]:
+    """Examine what the scope says, PAGE enrolments a step; of whole courses the statistics too, all in one snapshot."""
+    courses = scoped_courses(engine, scope)
+    if courses is None:
+        yield from examine_pages(engine, scoped_enrollments(engine, scope))
         return
+    for course_id in courses:
+        yield from examine_course(engine, course_id)
+
+
+def scoped_courses(engine: Engine, scope: Scope) -> list[int | None] | None:
+    """The whole courses that the scope names, None standing for enrolments without one; or None when it names none."""
+    if scope.course_id is not None:
+        return [scope.course_id]
+    if scope.user_course_id is not None or scope.sample is not None:
+        return None
     with engine.connect() as connection:
-        one = scope.user_course_id
-        ids = [one] if one is not None else audit.sample_enrollments(connection, scope.sample or 0)
+        return audit.course_ids(connection)
+
+
+def scoped_enrollments(engine: Engine, scope: Scope) -> list[int]:
+    """The single enrolments that the scope names."""
+    if scope.user_course_id is not None:
+        return [scope.user_course_id]
+    with engine.connect() as connection:
+        return audit.sample_enrollments(connection, scope.sample or 0)
+
+
+def examine_pages(engine: Engine, ids: Sequence[int]) -> Iterator[Step]:
+    """Examine these enrolments, each page in a snapshot of its own that has ended when the step is there."""
     for start in range(0, len(ids), PAGE):
         with snapshot(engine) as connection:
-            yield Step(examine(connection, ids[start : start + PAGE]))
+            examined = examine(connection, ids[start : start + PAGE])
+        yield Step(examined)
 
 
 def snapshot(engine: Engine) -> AbstractContextManager[Connection]:
@@ -104,22 +130,25 @@ def snapshot(engine: Engine) -> AbstractContextManager[Connection]:
     return engine.connect().execution_options(isolation_level="REPEATABLE READ")
 
 
-def _examine_course(engine: Engine, course_id: int | None, after: int) -> Iterator[Step]:
-    is_behind = after > 0
+def examine_course(engine: Engine, course_id: int | None) -> Iterator[Step]:
+    """Examine the enrolments of a course, or those without one (None), and at last the course's statistics.
+
+    In one snapshot, which holds back the vacuum meanwhile: else the statistics could not be compared.
+    """
     with snapshot(engine) as connection:
         outline = read_outlines(connection, [course_id]).get(course_id)
         tally = Tally(outline.lessons if outline else None)
+        after = audit.BELOW_ALL_IDS
         while ids := audit.enrollment_page(connection, course_id, after, PAGE):
             examined = examine(connection, ids)
             for each in examined:
                 tally.add(each.summary, each.rows)
-                is_behind |= each.is_behind
             after = ids[-1]
             yield Step(examined, course_id)
         if course_id is not None:
-            is_behind = is_behind or audit.has_changed(connection, course_id)
+            is_behind = audit.has_changed(connection, course_id)
             found = [] if is_behind else list(_statistics_differences(connection, course_id, tally))
-            yield Step([], course_id, found, is_whole_course=True, is_behind=is_behind)
+            yield Step([], course_id, found, is_behind=is_behind)
 
 
 def examine(connection: Connection, ids: Sequence[int]) -> list[Examined]:
@@ -170,7 +199,8 @@ def _examine(
         expected = expected_progress(ours, known, complete=complete)
         if expected is not None:
             rows[lesson] = expected
-            unprovable += expected not in (known, Progress())
+            # Of a corrected lesson, events later than the correction may have gone before it came.
+            unprovable += not complete and (expected != known or expected.corrected_at is not None)
         if ours != expected:
             found += differences("user_course_progress", (stored.id, *lesson), _columns(ours), _columns(expected))
 
@@ -178,16 +208,16 @@ def _examine(
     unprovable += where != recorded_position
     if where or stored.position:
         found += differences("user_course", (stored.id,), stored.columns, _position_columns(where))
-    if is_unmarked:
-        found.append(Difference("user_course", (stored.id,), "stale_since", None, "a time: its summary is behind"))
 
     place = Place(where.topic_id, where.lesson_id, where.section_id, where.occurred_at) if where else stored.place
     lessons = outline.lessons if outline else None
     summary = summarise(stored.id, lessons, {lesson: row.status for lesson, row in rows.items()}, place)
-    if stored_summary.is_current and stored_summary.summary:
+    if is_unmarked:
+        held = asdict(stored_summary.summary) if stored_summary.summary else None
+        found.append(Difference("user_course_summary", (stored.id,), WHOLE_ROW, held or NO_ROW, asdict(summary)))
+    elif stored_summary.is_current and stored_summary.summary:
         found += differences("user_course_summary", (stored.id,), asdict(stored_summary.summary), asdict(summary))
-    is_behind = not stored_summary.is_current and not is_unmarked
-    return Examined(stored.id, rows, where, summary, found, unprovable, is_behind)
+    return Examined(stored.id, rows, where, summary, found, unprovable)
 
 
 def _columns(row: Progress | None) -> dict[str, object] | None:
@@ -204,22 +234,21 @@ def _position_columns(where: Position | None) -> dict[str, object]:
         "current_lesson": where.lesson_id,
         "current_section": where.section_id,
         "position_at": where.occurred_at,
-        "position_event_id": where.event_id,
+        "position_event_id": where.event_id or None,
     }
 
 
 def _statistics_differences(connection: Connection, course_id: int, tally: Tally) -> Iterator[Difference]:
     stored = statistics.read_statistics(connection, course_id)
     yield from differences(
-        "course_statistics", (course_id,), asdict(stored.course) if stored else None, asdict(tally.course())
+        "course_statistics", (course_id,), _row(stored.course if stored else None), _row(tally.course())
     )
     lessons, expected = stored.lessons if stored else {}, tally.lessons()
     for lesson in sorted(lessons.keys() | expected.keys()):
         ours, theirs = lessons.get(lesson), expected.get(lesson)
         if ours != theirs:
-            yield from differences(
-                "lesson_statistics",
-                (course_id, *lesson),
-                asdict(ours) if ours else None,
-                asdict(theirs) if theirs else None,
-            )
+            yield from differences("lesson_statistics", (course_id, *lesson), _row(ours), _row(theirs))
+
+
+def _row(of: Statistics | None) -> dict[str, object] | None:
+    return None if of is None else asdict(of)

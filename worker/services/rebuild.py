@@ -1,37 +1,54 @@
 """Repair what differs from the ledger: examine like `worker.services.audit`, then set right what is wrong.
 
 Safe while workers run: only enrolments that differ are locked, examined again under the lock, and repaired in one
-transaction of their own. Idempotent; what is repaired stays repaired wherever a run ends.
+transaction a page. Idempotent; what is repaired stays repaired wherever a run ends.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
-from worker.services.audit import Examined, Scope, Step, examine, examine_scope
+from worker.services.audit import (
+    PAGE,
+    Examined,
+    Scope,
+    Step,
+    examine,
+    examine_course,
+    examine_pages,
+    scoped_courses,
+    scoped_enrollments,
+)
 from worker.storage import audit, enrollment, outline, statistics, summary_refresh
+from worker.storage.database import Failure, classify, has_answered
 
 
-def rebuild_scope(
-    engine: Engine, scope: Scope, statistics_seconds: float, after: tuple[int, int] = (0, 0)
-) -> Iterator[Step]:
-    """Examine and repair what the scope says, step by step; each step is committed before it is yielded.
+def rebuild_scope(engine: Engine, scope: Scope, statistics_seconds: float, after: int = 0) -> Iterator[Step]:
+    """Examine and repair what the scope says, each course when it was examined; its last step says that it is done.
 
-    A course's statistics are refreshed, in at most so many seconds, where they or any of its enrolments differed.
+    Where anything of a course differed, its statistics are computed anew, in at most so many seconds. `after` leaves
+    out the courses up to that one: it goes on where another run ended.
     """
-    differed: set[int | None] = set()
-    for step in examine_scope(engine, scope, after):
-        wrong = [each.id for each in step.enrollments if each.differences]
-        if wrong:
-            differed.add(step.course_id)
-            with engine.begin() as connection:
-                repair(connection, wrong)
-        if step.is_whole_course and step.course_id is not None and (step.statistics or step.course_id in differed):
-            with engine.begin() as connection:
-                statistics.mark_course(connection, step.course_id)
-            with engine.begin() as connection:
-                statistics.refresh_course(connection, step.course_id, statistics_seconds)
-        yield step
+    courses = scoped_courses(engine, scope)
+    if courses is None:
+        for step in examine_pages(engine, scoped_enrollments(engine, scope)):
+            yield replace(step, busy=_repair_all(engine, [each.id for each in step.enrollments if each.differences]))
+        return
+    for course_id in courses:
+        if after and (course_id is None or course_id <= after):
+            continue
+        wrong: list[int] = []
+        differs = False
+        for step in examine_course(engine, course_id):
+            wrong += [each.id for each in step.enrollments if each.differences]
+            differs = differs or bool(step.differences)
+            yield step
+        busy = _repair_all(engine, wrong)
+        if course_id is not None and differs:
+            _recompute(engine, course_id, statistics_seconds)
+        yield Step([], course_id, busy=busy, is_done=True)
 
 
 def repair(connection: Connection, ids: Sequence[int]) -> list[Examined]:
@@ -49,7 +66,7 @@ def repair(connection: Connection, ids: Sequence[int]) -> list[Examined]:
             if difference.table == "user_course_progress":
                 _, topic_id, lesson_id = difference.key
                 progress[each.id, topic_id, lesson_id] = each.rows[topic_id, lesson_id]
-            elif difference.table == "user_course" and difference.column != "stale_since":
+            elif difference.table == "user_course":
                 positions[each.id] = each.position
     if progress:
         audit.write_progress(connection, progress)
@@ -58,3 +75,39 @@ def repair(connection: Connection, ids: Sequence[int]) -> list[Examined]:
     if wrong:
         summary_refresh.refresh(connection, [each.id for each in wrong])
     return wrong
+
+
+def _repair_all(engine: Engine, ids: Sequence[int]) -> list[int]:
+    """Repair them page by page, or one by one where somebody holds one for long; those that were held to the end."""
+    busy: list[int] = []
+    for start in range(0, len(ids), PAGE):
+        page = ids[start : start + PAGE]
+        if not _try_repair(engine, page):
+            busy += [each for each in page if not _try_repair(engine, [each])]
+    return busy
+
+
+def _try_repair(engine: Engine, ids: Sequence[int]) -> bool:
+    try:
+        with engine.begin() as connection:
+            repair(connection, ids)
+    except DBAPIError as error:
+        _must_be_transient(error)
+        return False
+    return True
+
+
+def _recompute(engine: Engine, course_id: int, seconds: float) -> None:
+    """Compute the course's statistics; where that fails, or another run is at it, the scheduled task finds the mark."""
+    with engine.begin() as connection:
+        statistics.mark_course(connection, course_id)
+    try:
+        with engine.begin() as connection:
+            statistics.refresh_course(connection, course_id, seconds)
+    except DBAPIError as error:
+        _must_be_transient(error)
+
+
+def _must_be_transient(error: DBAPIError) -> None:
+    if not has_answered(error) or classify(error) is not Failure.TRANSIENT:
+        raise error

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from worker.storage import statistics
+from worker.storage.database import Failure, classify, has_answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +16,8 @@ class RefreshedStatistics:
     """What one run did, and the oldest change that it left."""
 
     courses: int
+    failed: list[int]
+    """Courses whose computation took too long or waited too long for a lock."""
     oldest_change_at: datetime | None
 
 
@@ -21,15 +25,23 @@ def refresh_statistics(engine: Engine, seconds: float, go_on: Callable[[], bool]
     """Refresh the statistics of every course that changed, at most so many seconds each, while `go_on` says so.
 
     Costs one pass over the rows of those courses and nothing for the others. Idempotent. A course that another run is
-    at is passed over; a crash leaves the marks for the next run.
+    at is passed over; one that fails holds up no other, and is the last that the next run tries; a crash leaves the
+    marks for the next run. Raises PostgreSQL's errors that are not about one course.
     """
     with engine.connect() as connection:
         changed = statistics.changed_courses(connection)
-    count = 0
+    count, failed = 0, []
     for course_id in changed:
-        with engine.begin() as connection:
-            count += statistics.refresh_course(connection, course_id, seconds)
+        try:
+            with engine.begin() as connection:
+                count += statistics.refresh_course(connection, course_id, seconds)
+        except DBAPIError as error:
+            if not has_answered(error) or classify(error) is not Failure.TRANSIENT:
+                raise
+            with engine.begin() as connection:
+                statistics.mark_failed(connection, course_id)
+            failed.append(course_id)
         if not go_on():
             break
     with engine.connect() as connection:
-        return RefreshedStatistics(count, statistics.oldest_change(connection))
+        return RefreshedStatistics(count, failed, statistics.oldest_change(connection))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
@@ -18,6 +19,9 @@ from worker.storage.database import Failure, classify, has_answered
 
 LATE_SECONDS = 60.0
 """A change that waited so long is no longer passed over."""
+
+COURSES = 20
+"""So many stale courses are looked through for an enrolment that nobody holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +35,18 @@ class Refreshed:
 def refresh_summaries(
     engine: Engine, chunk: int, go_on: Callable[[], bool] = lambda: True, *, late_seconds: float = LATE_SECONDS
 ) -> Refreshed:
-    """Refresh what is stale, `chunk` enrolments a transaction, until nothing is left that is free, or `go_on` says no.
+    """Refresh what is stale, up to `chunk` enrolments a transaction, until nothing is left that is free.
 
-    Asks before each transaction but the first, so that every run gets on. Idempotent, safe on several workers at once
-    and at any point of a crash.
+    Asks `go_on` before each round of claims but the first, so that every run gets on. A transaction that takes too long
+    is tried again with fewer enrolments, and the rest of the run keeps to that. Idempotent, safe on several workers at
+    once and at any point of a crash. Raises PostgreSQL's errors.
     """
-    count = _late(engine, chunk, late_seconds)
+    run = _Run(engine, chunk)
+    count = run.refresh(partial(summary_refresh.claim_late, seconds=late_seconds), give_up=True)
     while True:
-        done = _refresh(engine, partial(summary_refresh.claim_changed, limit=chunk))
-        done += _outlined(engine, chunk)
+        done = run.refresh(summary_refresh.claim_changed)
+        done += run.refresh(summary_refresh.claim_marked)
+        done += _outlined(run)
         count += done
         if not done or not go_on():
             break
@@ -47,32 +54,42 @@ def refresh_summaries(
         return Refreshed(count, summary_refresh.oldest_change(connection))
 
 
-def _refresh(engine: Engine, claim: Callable[[Connection], list[int]]) -> int:
-    with engine.begin() as connection:
-        ids = claim(connection)
-        if ids:
-            outline.hold_outlines(connection)
-            summary_refresh.refresh(connection, ids)
-        return len(ids)
+class _Claim(Protocol):
+    def __call__(self, connection: Connection, *, limit: int) -> list[int]: ...
 
 
-def _late(engine: Engine, chunk: int, seconds: float) -> int:
-    """Those that have waited for very long, in a transaction that waits for their locks; none when that takes long."""
-    try:
-        return _refresh(engine, partial(summary_refresh.claim_late, limit=chunk, seconds=seconds))
-    except DBAPIError as error:
-        if has_answered(error) and classify(error) is Failure.TRANSIENT:
-            return 0  # somebody holds one of them for very long; the others are free for the next claim
-        raise
+@dataclass(slots=True)
+class _Run:
+    engine: Engine
+    chunk: int
+
+    def refresh(self, claim: _Claim, *, give_up: bool = False) -> int:
+        """Refresh what the claim locks; how many. Where that takes too long: `give_up`, or fewer from now on."""
+        while True:
+            try:
+                with self.engine.begin() as connection:
+                    ids = claim(connection, limit=self.chunk)
+                    if ids:
+                        outline.hold_outlines(connection)
+                        summary_refresh.refresh(connection, ids)
+                    return len(ids)
+            except DBAPIError as error:
+                if not has_answered(error) or classify(error) is not Failure.TRANSIENT:
+                    raise
+                if give_up:
+                    return 0  # somebody holds one of them for very long; the others are free for the next claim
+                if self.chunk == 1:
+                    raise
+                self.chunk = max(1, self.chunk // 4)
 
 
-def _outlined(engine: Engine, chunk: int) -> int:
-    """Up to `chunk` enrolments of the first course that has some to refresh; those that have none left are settled."""
-    with engine.connect() as connection:
-        courses = summary_refresh.stale_courses(connection)
+def _outlined(run: _Run) -> int:
+    """Up to a chunk of enrolments of the first course that has some free; courses that have none left are settled."""
+    with run.engine.begin() as connection:
+        outline.hold_outlines(connection)
+        summary_refresh.settle_courses(connection)
+        courses = summary_refresh.stale_courses(connection, COURSES)
     for course in courses:
-        if done := _refresh(engine, partial(summary_refresh.claim_outlined, course=course, limit=chunk)):
+        if done := run.refresh(partial(summary_refresh.claim_outlined, course=course)):
             return done
-        with engine.begin() as connection:
-            summary_refresh.settle_course(connection, course)
     return 0

@@ -21,6 +21,8 @@ from worker.domain.progress import LessonKey, Position, Progress
 from worker.domain.status import ProgressStatus
 from worker.domain.summary import Place
 
+BELOW_ALL_IDS = -(2**63)
+
 _COUNT = text("SELECT count(*) FROM user_course WHERE CAST(:course_id AS bigint) IS NULL OR course_id = :course_id")
 
 _COURSES = text("""
@@ -61,6 +63,7 @@ _UNMARKED = text("""
     LEFT JOIN user_course_summary AS summary ON summary.user_course_id = enrollment.id
     LEFT JOIN course ON course.id = enrollment.course_id
     WHERE enrollment.id = ANY(CAST(:ids AS bigint[])) AND enrollment.stale_since IS NULL
+      AND NOT EXISTS (SELECT FROM enrollment_change WHERE user_course_id = enrollment.id)
       AND (summary.user_course_id IS NULL
            OR summary.course_id IS DISTINCT FROM enrollment.course_id
            OR (summary.outline_version <> coalesce(course.version, 0) AND course.stale_since IS NULL))
@@ -69,6 +72,10 @@ _UNMARKED = text("""
 _IS_CHANGED = text("""
     SELECT EXISTS (SELECT FROM course_change WHERE course_id = :course_id)
         OR EXISTS (SELECT FROM user_course WHERE course_id = :course_id AND stale_since IS NOT NULL)
+        OR EXISTS (
+            SELECT FROM enrollment_change JOIN user_course ON user_course.id = user_course_id
+            WHERE course_id = :course_id
+        )
 """)
 
 _WRITE_PROGRESS = text("""
@@ -198,7 +205,7 @@ def write_positions(connection: Connection, positions: Mapping[int, Position | N
 def _place(key: int, where: Position | None) -> tuple[object, ...]:
     if where is None:
         return (key,)
-    return (key, where.topic_id, where.lesson_id, where.section_id, _iso(where.occurred_at), where.event_id)
+    return (key, where.topic_id, where.lesson_id, where.section_id, _iso(where.occurred_at), where.event_id or None)
 
 
 def _iso(time: datetime | None) -> str | None:

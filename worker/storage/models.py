@@ -9,7 +9,8 @@
 | `course_lesson`        | lesson of a course's live outline        | ingest             | lessons                |
 | `dead_letter`          | stream entry that could not be applied   | ingest, redrive    | bad or early events    |
 | `user_course_summary`  | enrolment: its summary                   | summary refresh    | enrolments             |
-| `course_change`        | change not yet in a course's statistics  | summary refresh, outlines | refreshes; emptied |
+| `enrollment_change`    | change by an LMS not yet in a summary    | triggers           | such changes; emptied  |
+| `course_change`        | change not yet in a course's statistics  | refresh, outlines, triggers | refreshes; emptied |
 | `course_statistics`    | course                                   | statistics refresh | courses                |
 | `lesson_statistics`    | lesson of a course that counts           | statistics refresh | lessons                |
 """
@@ -107,6 +108,7 @@ class UserCourseProgress(Base):
         UniqueConstraint("user_course_id", "topic_id", "lesson_id", postgresql_include=["status"]),
         Index(None, "status"),
         Index(None, "created_at", postgresql_using="brin"),
+        Index("ix_user_course_progress_corrected", "user_course_id", postgresql_where=text("corrected_at IS NOT NULL")),
         {"postgresql_with": {"fillfactor": "85"}},
     )
 
@@ -196,8 +198,8 @@ class DeadLetter(Base):
 class UserCourseSummary(Base):
     """The summary of an enrolment when it was last refreshed.
 
-    It is current while its enrolment is not stale, and has this course, and the course's outline is still of this
-    version (0: the course had none).
+    It is current while its enrolment is not stale and has no mark of a change, and has this course, and the course's
+    outline is still of this version (0: the course had none).
     """
 
     __tablename__ = "user_course_summary"
@@ -227,6 +229,20 @@ class UserCourseSummary(Base):
     refreshed_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class EnrollmentChange(Base):
+    """A mark like `user_course.stale_since`, made by an LMS that inserts or deletes progress rows ahead of any event.
+
+    Only ever inserted and deleted, so that its transactions lock nothing more than before.
+    """
+
+    __tablename__ = "enrollment_change"
+    __table_args__ = (Index(None, "user_course_id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_course_id: Mapped[int] = mapped_column(BigInteger)
+    changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class CourseChange(Base):
     """A mark: the course changed at this time, and its statistics do not show it yet.
 
@@ -239,6 +255,8 @@ class CourseChange(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     course_id: Mapped[int] = mapped_column(BigInteger)
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    failed_at: Mapped[datetime | None]
+    """When its statistics could not be computed; others are tried before it then."""
 
 
 class CourseStatistics(Base):

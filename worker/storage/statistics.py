@@ -14,7 +14,11 @@ from worker.domain.statistics import Statistics
 
 _LOCK_CLASS = 7_305_112
 
-_CHANGED = text("SELECT course_id FROM course_change GROUP BY course_id ORDER BY min(changed_at)")
+_CHANGED = text("""
+    SELECT course_id FROM course_change GROUP BY course_id ORDER BY max(failed_at) NULLS FIRST, min(changed_at)
+""")
+
+_MARK_FAILED = text("UPDATE course_change SET failed_at = now() WHERE course_id = :course_id")
 
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock_class, hashint8(:course_id))")
 
@@ -113,13 +117,18 @@ class StoredStatistics:
 
 
 def changed_courses(connection: Connection) -> list[int]:
-    """The courses whose statistics are older than some change, oldest change first."""
+    """The courses whose statistics are older than some change, oldest change first; those that failed lately last."""
     return list(connection.scalars(_CHANGED))
 
 
 def mark_course(connection: Connection, course_id: int) -> None:
     """Have the statistics of a course refreshed."""
     connection.execute(_MARK, {"course_id": course_id})
+
+
+def mark_failed(connection: Connection, course_id: int) -> None:
+    """Have the other courses tried before this one."""
+    connection.execute(_MARK_FAILED, {"course_id": course_id})
 
 
 def refresh_course(connection: Connection, course_id: int, seconds: float) -> bool:

@@ -11,15 +11,12 @@ from worker.domain.outline import Lesson, NextReason
 from worker.domain.status import ProgressStatus
 from worker.domain.summary import Place, Summary
 
-# Rows that an LMS inserts ahead of any event mark nothing; where they count, without an outline, they are counted.
 _STORED = text("""
     SELECT enrollment.id, summary.*, here.title AS current_title, next.title AS next_title,
            enrollment.stale_since IS NULL
                AND summary.course_id IS NOT DISTINCT FROM enrollment.course_id
                AND summary.outline_version = coalesce(course.version, 0)
-               AND (course.version > 0 OR summary.total_lessons = (
-                   SELECT count(*) FROM user_course_progress WHERE user_course_id = enrollment.id
-               )) AS is_current
+               AND NOT EXISTS (SELECT FROM enrollment_change WHERE user_course_id = enrollment.id) AS is_current
     FROM user_course AS enrollment
     LEFT JOIN user_course_summary AS summary ON summary.user_course_id = enrollment.id
     LEFT JOIN course ON course.id = enrollment.course_id

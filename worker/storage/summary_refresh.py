@@ -28,7 +28,29 @@ _CLAIM_LATE = text("""
     ORDER BY id FOR NO KEY UPDATE
 """)
 
-_STALE_COURSES = text("SELECT id, version FROM course WHERE stale_since IS NOT NULL ORDER BY stale_since")
+_CLAIM_MARKED = text("""
+    SELECT enrollment.id FROM user_course AS enrollment
+    WHERE id = ANY(ARRAY(
+        SELECT DISTINCT user_course_id FROM (
+            SELECT user_course_id FROM enrollment_change ORDER BY id LIMIT 20 * :limit
+        ) AS mark -- of one enrolment there may be many
+    ))
+    LIMIT :limit
+    FOR NO KEY UPDATE SKIP LOCKED
+""")
+
+_FORGET = text("""
+    DELETE FROM enrollment_change AS mark
+    WHERE NOT EXISTS (SELECT FROM user_course WHERE id = mark.user_course_id)
+""")
+
+_STALE_COURSES = text("""
+    SELECT id, version FROM course
+    WHERE stale_since IS NOT NULL AND EXISTS (
+        SELECT FROM user_course_summary WHERE course_id = course.id AND outline_version < course.version
+    )
+    ORDER BY stale_since LIMIT :limit
+""")
 
 _CLAIM_OUTLINED = text("""
     SELECT enrollment.id
@@ -40,10 +62,13 @@ _CLAIM_OUTLINED = text("""
 
 _SETTLE = text("""
     UPDATE course SET stale_since = NULL
-    WHERE id = (SELECT id FROM course WHERE id = :course_id AND version = :version FOR NO KEY UPDATE SKIP LOCKED)
-      AND NOT EXISTS (
-          SELECT FROM user_course_summary WHERE course_id = :course_id AND outline_version < :version
-      )
+    WHERE id = ANY(ARRAY(
+        SELECT id FROM course
+        WHERE stale_since IS NOT NULL AND NOT EXISTS (
+            SELECT FROM user_course_summary WHERE course_id = course.id AND outline_version < course.version
+        )
+        FOR NO KEY UPDATE SKIP LOCKED
+    ))
 """)
 
 # Neither this nor a claim by id asks for `stale_since IS NOT NULL` beside the ids: a planner that believes few to be
@@ -113,6 +138,9 @@ _REFRESH = text("""
         SELECT course_id, min(coalesce(stale_since, now())) FROM enrollment WHERE course_id IS NOT NULL
         GROUP BY course_id
     ),
+    shown AS (
+        DELETE FROM enrollment_change WHERE user_course_id = ANY(CAST(:ids AS bigint[]))
+    ),
     settled AS (
         UPDATE user_course AS known SET stale_since = NULL
         FROM enrollment WHERE known.id = enrollment.id AND enrollment.stale_since IS NOT NULL
@@ -141,7 +169,8 @@ _REFRESH = text("""
 
 _STALE = text("""
     SELECT least((SELECT min(stale_since) FROM user_course WHERE stale_since IS NOT NULL),
-                 (SELECT min(stale_since) FROM course WHERE stale_since IS NOT NULL))
+                 (SELECT min(stale_since) FROM course WHERE stale_since IS NOT NULL),
+                 (SELECT min(changed_at) FROM enrollment_change))
 """)
 
 
@@ -168,9 +197,18 @@ def claim_late(connection: Connection, limit: int, seconds: float) -> list[int]:
     return list(connection.scalars(_CLAIM_LATE, {"limit": limit, "seconds": seconds}))
 
 
-def stale_courses(connection: Connection) -> list[StaleCourse]:
-    """The courses whose outline changed, oldest change first."""
-    return [StaleCourse(row.id, row.version) for row in connection.execute(_STALE_COURSES)]
+def claim_marked(connection: Connection, limit: int) -> list[int]:
+    """Lock up to `limit` enrolments that an LMS marked by its own SQL, passing over those that others hold.
+
+    Marks of enrolments that are gone go too.
+    """
+    connection.execute(_FORGET)
+    return list(connection.scalars(_CLAIM_MARKED, {"limit": limit}))
+
+
+def stale_courses(connection: Connection, limit: int) -> list[StaleCourse]:
+    """Up to `limit` courses that have summaries of an older outline, oldest change first."""
+    return [StaleCourse(row.id, row.version) for row in connection.execute(_STALE_COURSES, {"limit": limit})]
 
 
 def claim_outlined(connection: Connection, course: StaleCourse, limit: int) -> list[int]:
@@ -180,12 +218,12 @@ def claim_outlined(connection: Connection, course: StaleCourse, limit: int) -> l
     )
 
 
-def settle_course(connection: Connection, course: StaleCourse) -> None:
-    """The course is no longer stale, if no summary of an older outline is left and no newer outline has come.
+def settle_courses(connection: Connection) -> None:
+    """Courses that have no summary of an older outline left are no longer stale.
 
-    Nobody can store an older one any more: `outline.hold_outlines` keeps the outline from changing under a refresh.
+    Outlines must be held, here as in every refresh: so nobody can be about to store a summary of an older one.
     """
-    connection.execute(_SETTLE, {"course_id": course.id, "version": course.version})
+    connection.execute(_SETTLE)
 
 
 def refresh(connection: Connection, ids: Sequence[int]) -> None:
