@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from threading import Thread
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 
 from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import assert_rollups_equal_model, audited, refresh_all, stored_summaries
@@ -276,3 +276,76 @@ def test_a_transaction_takes_a_fixed_number_of_statements(engine: Engine) -> Non
             assert refresh_summaries(engine, 500).summaries == changed
         counts.append(len(statements))
     assert counts[0] == counts[1]
+
+
+def test_a_chunk_that_takes_too_long_is_tried_in_smaller_pieces(engine: Engine) -> None:
+    """A trigger stands in for the rows of thousands of lessons: each summary takes a while."""
+    enrol(engine, *range(1, 41))
+    execute(
+        engine,
+        """
+        CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_sleep(0.02); RETURN NEW; END $$
+        """,
+        "CREATE TRIGGER slow BEFORE UPDATE ON user_course_summary FOR EACH ROW EXECUTE FUNCTION slow()",
+        "UPDATE user_course SET stale_since = now()",
+        f"ALTER DATABASE {engine.url.database} SET statement_timeout = '400ms'",
+    )
+    hurried = create_engine(engine.url, poolclass=NullPool)
+    assert refresh_summaries(hurried, 40).summaries == 40
+    assert stale(engine) == []
+
+
+def test_courses_without_enrolments_are_settled_all_at_once(engine: Engine) -> None:
+    ingest(engine, entries(outlined(course_id, LESSONS) for course_id in range(1, 201)))
+    with counted_statements(engine) as statements:
+        refresh_summaries(engine, 500, never)
+    assert rows(engine, STALE_COURSES) == []
+    assert len(statements) < 40
+
+
+def test_rows_that_an_lms_makes_and_takes_back_mark_their_enrolment(engine: Engine) -> None:
+    """Without an outline they count; the marks lock nothing that the LMS's statement does not."""
+    ingest(engine, entries([enrolled(1, course_id=5), completed(1, 1, 1), enrolled(2, course_id=5)]))
+    refresh_all(engine)
+    with holding(engine, 1):
+        execute(
+            engine,
+            "SET LOCAL lock_timeout = '1s'",
+            "INSERT INTO user_course_progress (user_course_id, topic_id, lesson_id) VALUES (1, 1, 2), (1, 1, 3)",
+        )
+        assert get_summary(engine, 1).summary.total_lessons == 3
+    assert refresh_summaries(engine, 500).summaries == 1
+    assert stored_summaries(engine)[1].total_lessons == 3
+    execute(
+        engine,
+        "DELETE FROM user_course_progress WHERE lesson_id = 2",
+        "INSERT INTO user_course_progress (user_course_id, topic_id, lesson_id) VALUES (1, 1, 7)",
+    )
+    assert get_summary(engine, 1).summary.next_lesson_id == 3
+    refresh_all(engine)
+    assert audited(engine) == []
+    execute(engine, "UPDATE user_course_summary SET total_lessons = 77 WHERE user_course_id = 1")
+    assert [each.key for each in audited(engine)] == [(1,)], "what was made ahead hides nothing from an audit"
+
+
+def test_marks_of_enrolments_that_are_gone_go_too(engine: Engine) -> None:
+    ingest(engine, entries([enrolled(1)]))
+    execute(
+        engine,
+        "INSERT INTO user_course_progress (user_course_id, topic_id, lesson_id) VALUES (1, 1, 2)",
+        "DELETE FROM user_course",
+    )
+    assert rows(engine, "SELECT count(*) FROM enrollment_change") == [(2,)]
+    refresh_all(engine)
+    assert rows(engine, "SELECT count(*) FROM enrollment_change") == [(0,)]
+
+
+def test_a_current_lesson_that_an_lms_sets_itself_is_shown(engine: Engine) -> None:
+    ingest(engine, entries([outlined(3, LESSONS), enrolled(1)]))
+    refresh_all(engine)
+    execute(engine, "UPDATE user_course SET current_topic = 1, current_lesson = 2")
+    assert get_summary(engine, 1).summary.next_lesson_id == 1
+    assert stale(engine) == [1]
+    refresh_all(engine)
+    assert stored_summaries(engine)[1].current_lesson_id == 2
