@@ -5,20 +5,22 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 
 from tests.support.commands import invoke
 from tests.support.events import at, completed, corrected, enrolled, entries, outlined, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import contents, execute, insert_as_lms, rows, snapshot
+from worker.cli.differences import Report
 from worker.services import audit, rebuild
-from worker.services.audit import Examined
+from worker.services.audit import Examined, Step
 from worker.services.ingest import ingest
 from worker.services.retention import delete_expired
 
 COMMANDS = ["audit", "rebuild"]
 STATUS_OF_5 = "UPDATE user_course_progress SET status = 'completed' WHERE user_course_id = 5 AND lesson_id = 2"
 ALL_STATUSES = "UPDATE user_course_progress SET status = 'completed'"
+COMPLETED = "SELECT user_course_id FROM user_course_progress WHERE lesson_id = 2 AND status = 'completed'"
 WRITTEN = "SELECT xmin::text, * FROM user_course_progress WHERE user_course_id <> 5 ORDER BY id"
 
 
@@ -72,6 +74,14 @@ def test_a_difference_is_told_by_table_key_and_column_and_the_exit_status(
     ]
 
 
+def test_one_of_a_kind_is_told_as_one(environment: dict[str, str], engine: Engine) -> None:
+    execute(engine, STATUS_OF_5)
+    assert invoke(environment, "audit", "--user-course", "5").stdout.splitlines() == [
+        "user_course_progress 5/1/2 status: stored completed, expected in_progress",
+        "1 enrolment audited: 1 difference in 1 row.",
+    ]
+
+
 def test_a_whole_row_is_told_with_its_columns(environment: dict[str, str], engine: Engine) -> None:
     execute(
         engine,
@@ -94,8 +104,23 @@ def test_every_table_that_can_differ_is_listed(environment: dict[str, str], engi
         "UPDATE course_statistics SET completion_rate = 3.14 WHERE course_id = 3",
         "UPDATE lesson_statistics SET started = 1 WHERE (course_id, lesson_id) = (3, 2)",
     )
+    missing = {
+        "user_course_id": 4,
+        "total_lessons": 3,
+        "completed_lessons": 1,
+        "in_progress_lessons": 1,
+        "not_started_lessons": 1,
+        "completion_percentage": 33.33,
+        "current_topic_id": 1,
+        "current_lesson_id": 2,
+        "current_section_id": None,
+        "next_topic_id": 1,
+        "next_lesson_id": 3,
+        "next_reason": "after_current",
+        "last_activity_at": at(14).isoformat().replace("+00:00", "Z"),
+    }
     assert [tuple(each.values()) for each in shown(environment, "audit")["differences"]] == [
-        ("user_course", [4], "stale_since", None, "a time: its summary is behind"),
+        ("user_course_summary", [4], "*", "no row", missing),
         ("user_course_progress", [5, 1, 2], "status", "completed", "in_progress"),
         ("user_course", [5], "current_section", 7, None),
         ("user_course_summary", [5], "completed_lessons", 2, 1),
@@ -104,8 +129,24 @@ def test_every_table_that_can_differ_is_listed(environment: dict[str, str], engi
     ]
 
 
+@pytest.mark.parametrize("column", ["outline_version", "course_id"])
+@pytest.mark.parametrize("change", ["+ 1", "- 1"])
+def test_a_summary_of_another_outline_without_any_mark_is_told_and_repaired(
+    environment: dict[str, str], engine: Engine, column: str, change: str
+) -> None:
+    before = contents(engine)
+    execute(engine, f"UPDATE user_course_summary SET {column} = {column} {change} WHERE user_course_id = 5")
+    for command in COMMANDS:
+        found = shown(environment, command)["differences"]
+        assert [(each["table"], each["key"], each["column"]) for each in found] == [("user_course_summary", [5], "*")]
+    assert audited(engine) == []
+    refresh_all(engine)
+    assert contents(engine) == before
+    assert rows(engine, "SELECT DISTINCT outline_version FROM user_course_summary WHERE course_id = 3") == [(1,)]
+
+
 def test_json_has_everything(environment: dict[str, str], engine: Engine) -> None:
-    nothing = {"enrollments": 6, "differences": [], "unprovable_rows": 0, "courses_behind": 0}
+    nothing = {"enrollments": 6, "differences": [], "unprovable_rows": 0, "courses_behind": 0, "busy_enrollments": []}
     assert shown(environment, "audit") == nothing
     execute(engine, "UPDATE user_course SET position_at = position_at - interval '1 s' WHERE id = 5")
     stored, expected = (at(seconds).isoformat().replace("+00:00", "Z") for seconds in (14, 15))
@@ -121,9 +162,15 @@ def test_courses_that_wait_for_their_refresh_are_said_to(environment: dict[str, 
     ingest(engine, entries([viewed(6, 1, 3, seconds=60)]))
     assert invoke(environment, "audit").stdout.splitlines() == [
         "6 enrolments audited: 0 differences.",
-        "The statistics of 1 courses wait for their next refresh and were not compared.",
+        "The statistics of 1 course are being brought up to date and were not compared.",
     ]
     assert shown(environment, "audit")["courses_behind"] == 1
+    ingest(engine, entries([viewed(5, 1, 3, seconds=60)]))
+    assert invoke(environment, "audit").stdout.splitlines()[1:] == [
+        "The statistics of 2 courses are being brought up to date and were not compared."
+    ]
+    refresh_all(engine)
+    assert invoke(environment, "audit").stdout == "6 enrolments audited: 0 differences.\n"
 
 
 def test_rows_without_their_events_are_said_to_be_unprovable(environment: dict[str, str], engine: Engine) -> None:
@@ -131,7 +178,7 @@ def test_rows_without_their_events_are_said_to_be_unprovable(environment: dict[s
     delete_expired(engine, 30)
     assert invoke(environment, "audit").stdout.splitlines() == [
         "6 enrolments audited: 0 differences.",
-        "3 rows rest on events that retention deleted; they were held against what is left.",
+        "Retention left too few events to prove 3 rows; they were held against what is left.",
     ]
     assert shown(environment, "audit")["unprovable_rows"] == 3
 
@@ -162,23 +209,31 @@ def test_rows_that_the_lms_made_ahead_of_any_event_are_no_difference(
         SELECT id, topic_id, lesson_id FROM user_course, (VALUES (1, 3), (9, 9)) AS lesson (topic_id, lesson_id)
         """,
     )
-    before = snapshot(engine)
-    for command in COMMANDS:
-        result = invoke(environment, command)
-        assert (result.exit_code, "0 differences" in result.stdout) == (0, True)
-    assert snapshot(engine) == before
+    for refreshed, behind in ((False, 2), (True, 0)):
+        if refreshed:
+            refresh_all(engine)
+        before = snapshot(engine)
+        for command in COMMANDS:
+            result = invoke(environment, command, "--json")
+            found = json.loads(result.stdout)
+            assert (result.exit_code, found["differences"], found["courses_behind"]) == (0, [], behind)
+        assert snapshot(engine) == before
 
 
 def test_a_place_that_the_lms_gave_an_enrolment_without_events_is_no_difference(
     environment: dict[str, str], engine: Engine
 ) -> None:
     insert_as_lms(engine, 7, course_id=3)
-    execute(engine, "UPDATE user_course SET current_topic = 1, current_lesson = 2, current_section = 3 WHERE id = 7")
     refresh_all(engine)
-    before = snapshot(engine)
-    assert invoke(environment, "audit").exit_code == 0
-    assert invoke(environment, "rebuild").exit_code == 0
-    assert snapshot(engine) == before
+    execute(engine, "UPDATE user_course SET current_topic = 1, current_lesson = 2, current_section = 3 WHERE id = 7")
+    behind = "The statistics of 1 course are being brought up to date and were not compared.\n"
+    for refreshed, told in ((False, behind), (True, "")):
+        if refreshed:
+            refresh_all(engine)
+        before = snapshot(engine)
+        assert invoke(environment, "audit").stdout == "7 enrolments audited: 0 differences.\n" + told
+        assert invoke(environment, "rebuild").exit_code == 0
+        assert snapshot(engine) == before
 
 
 def test_an_outline_that_summaries_do_not_show_yet_is_no_difference(
@@ -266,7 +321,7 @@ def test_a_dry_run_lists_what_an_audit_lists_and_changes_nothing(environment: di
     before = snapshot(engine)
     result = invoke(environment, "rebuild", "--dry-run")
     assert result.exit_code == 0
-    assert result.stdout == invoke(environment, "audit").stdout.replace("audited", "examined")
+    assert result.stdout == invoke(environment, "audit").stdout.replace("audited", "examined, nothing changed")
     assert snapshot(engine) == before
 
 
@@ -284,9 +339,9 @@ def test_a_rebuild_repairs_everything_and_the_next_finds_nothing(environment: di
     )
     found = invoke(environment, "audit").stdout
     result = invoke(environment, "rebuild")
-    assert (result.exit_code, result.stdout) == (0, found.replace("audited", "rebuilt"))
+    assert (result.exit_code, result.stdout) == (0, found.replace("audited", "examined and repaired"))
     assert contents(engine) == before
-    assert invoke(environment, "rebuild").stdout == "6 enrolments rebuilt: 0 differences.\n"
+    assert invoke(environment, "rebuild").stdout == "6 enrolments examined and repaired: 0 differences.\n"
     assert invoke(environment, "audit").exit_code == 0
 
 
@@ -342,8 +397,14 @@ def test_an_event_that_is_recorded_while_a_rebuild_looks_is_kept(
 # ---- Interrupted, and gone on with ---------------------------------------------------------------------------------
 
 
-def interrupted(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, repairs: int) -> Result:
-    """A rebuild of pages of two that Ctrl-C ends after so many repairs."""
+@pytest.fixture
+def pages_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "PAGE", 2)
+    monkeypatch.setattr(rebuild, "PAGE", 2)
+
+
+def interrupted(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, repairs: int, *options: str) -> Result:
+    """A rebuild that Ctrl-C ends after so many repairs."""
     repair, left = rebuild.repair, [None] * repairs
 
     def until_then(connection: Connection, ids: list[int]) -> list[Examined]:
@@ -352,53 +413,167 @@ def interrupted(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, re
         left.pop()
         return repair(connection, ids)
 
-    monkeypatch.setattr(audit, "PAGE", 2)
     with monkeypatch.context() as patched:
         patched.setattr(rebuild, "repair", until_then)
-        return invoke(environment, "rebuild")
+        return invoke(environment, "rebuild", *options)
 
 
-@pytest.mark.parametrize(("repairs", "after", "left"), [(0, "0:0", 6), (1, "3:2", 4), (2, "3:4", 2), (3, "3:5", 1)])
+@pytest.mark.usefixtures("pages_of_two")
+@pytest.mark.parametrize(
+    ("repairs", "left", "again", "options"),
+    [
+        (0, 6, "start it again", []),
+        (1, 4, "start it again", []),
+        (2, 2, "start it again", []),
+        (3, 1, "go on with `progress-worker rebuild --after 3`", ["--after", "3"]),
+    ],
+)
 def test_an_interrupted_rebuild_tells_how_to_go_on_and_going_on_does_the_rest(
-    environment: dict[str, str], engine: Engine, monkeypatch: pytest.MonkeyPatch, repairs: int, after: str, left: int
+    environment: dict[str, str],
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    repairs: int,
+    left: int,
+    again: str,
+    options: list[str],
 ) -> None:
+    before = contents(engine)
     execute(engine, ALL_STATUSES)
     result = interrupted(environment, monkeypatch, repairs)
     assert result.exit_code == 130
-    assert result.stderr.splitlines()[-1] == (
-        f"Interrupted; what is repaired stays so. Go on with: progress-worker rebuild --after {after}"
-    )
-    assert [len(found) for found in (audited(engine), listed(environment, "rebuild", "--after", after))] == [left] * 2
+    assert result.stderr.splitlines()[-1] == f"Interrupted. What is repaired stays so; {again}."
+    wrong = [[each, 1, 2] for each in range(7 - left, 7)]
+    assert [list(each.key) for each in audited(engine)] == wrong
+    assert listed(environment, "rebuild", *options) == wrong
     assert audited(engine) == []
     refresh_all(engine)
     assert audited(engine) == []
+    assert contents(engine) == before
+
+
+@pytest.mark.usefixtures("pages_of_two")
+@pytest.mark.parametrize("chosen", [["--course", "3"], ["--user-course", "5"]])
+def test_an_interrupted_rebuild_of_a_part_is_to_be_started_again(
+    environment: dict[str, str], engine: Engine, monkeypatch: pytest.MonkeyPatch, chosen: list[str]
+) -> None:
+    execute(engine, ALL_STATUSES)
+    result = interrupted(environment, monkeypatch, 0, *chosen)
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-1] == "Interrupted. What is repaired stays so; start it again."
 
 
 @pytest.mark.parametrize(
-    ("after", "keys"),
+    ("options", "told"),
     [
-        ("0:0", [1, 2, 3, 4, 5, 6]),
-        ("3:3", [4, 5, 6]),
-        ("3:812", [6]),
-        ("4:0", [6]),
-        ("4:5", [6]),
-        ("4:6", []),
-        ("5:0", []),
+        ([], "go on with `progress-worker rebuild --after 3`."),
+        (["--after", "2"], "go on with `progress-worker rebuild --after 3`."),
+        (["--course", "3"], "start it again."),
     ],
 )
-def test_a_rebuild_goes_on_behind_the_enrolment_named(
-    environment: dict[str, str], engine: Engine, after: str, keys: list[int]
+def test_only_a_rebuild_of_everything_goes_on_behind_the_last_course_it_finished(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, options: list[str], told: str
 ) -> None:
-    execute(engine, ALL_STATUSES)
-    for options in (["--dry-run"], []):
-        assert listed(environment, "rebuild", "--after", after, *options) == [[key, 1, 2] for key in keys]
+    add = Report.add
+
+    def until_done(report: Report, step: Step) -> None:
+        add(report, step)
+        if step.is_done:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Report, "add", until_done)
+    result = invoke(environment, "rebuild", *options)
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-1] == f"Interrupted. What is repaired stays so; {told}"
 
 
-@pytest.mark.parametrize("after", ["3", "3:", ":812", "3:812:1", "3.5:1", "-3:812", "three:1", "3 : 812", ""])
-def test_a_place_to_go_on_that_is_none_is_refused(environment: dict[str, str], engine: Engine, after: str) -> None:
+def test_an_interrupted_dry_run_speaks_of_no_repair(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def until_now(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(audit, "examine", until_now)
+    result = invoke(environment, "rebuild", "--dry-run")
+    assert (result.exit_code, "Interrupted" in result.output) == (130, False)
+
+
+@pytest.mark.parametrize(
+    ("after", "repaired", "left"),
+    [
+        (1, [1, 2, 3, 4, 5, 6], [8]),
+        (2, [1, 2, 3, 4, 5, 6], [8]),
+        (3, [6], [8, 1, 2, 3, 4, 5]),
+        (4, [], [8, 1, 2, 3, 4, 5, 6]),
+        (2**63 - 1, [], [8, 1, 2, 3, 4, 5, 6]),
+    ],
+)
+def test_a_rebuild_that_goes_on_leaves_out_the_courses_up_to_the_one_named(
+    environment: dict[str, str], engine: Engine, after: int, repaired: list[int], left: list[int]
+) -> None:
+    """Enrolment 8 is of no course, and such come first."""
+    execute(
+        engine,
+        "ALTER TABLE user_course ALTER course_id DROP NOT NULL",
+        "INSERT INTO user_course (id, user_id, course_id) VALUES (8, 70, NULL)",
+        "INSERT INTO user_course_progress (user_course_id, topic_id, lesson_id) VALUES (8, 1, 2)",
+        ALL_STATUSES,
+    )
+    found = shown(environment, "rebuild", "--after", str(after))
+    assert [each["key"] for each in found["differences"]] == [[key, 1, 2] for key in repaired]
+    assert found["enrollments"] == len(repaired)
+    assert [list(each.key) for each in audited(engine)] == [[key, 1, 2] for key in left]
+
+
+@pytest.mark.parametrize("after", ["3:812", "3:", "0", "-3", "3.5", "three", "3 4", "", str(2**63)])
+def test_a_course_to_go_on_after_that_can_be_none_is_refused(
+    environment: dict[str, str], engine: Engine, after: str
+) -> None:
     execute(engine, ALL_STATUSES)
     before = snapshot(engine)
     result = invoke(environment, "rebuild", f"--after={after}")
-    assert result.exit_code == 1
-    assert "give the course and the enrolment that the interrupted run named, as 3:812" in result.stderr
+    assert (result.exit_code, "'--after'" in result.stderr) == (2, True)
     assert snapshot(engine) == before
+
+
+@pytest.mark.parametrize("other", ["--user-course 6", "--course 4", "--dry-run", "--course 4 --dry-run"])
+def test_a_course_to_go_on_after_is_refused_together_with_another_choice(
+    environment: dict[str, str], engine: Engine, other: str
+) -> None:
+    execute(engine, ALL_STATUSES)
+    before = snapshot(engine)
+    result = invoke(environment, "rebuild", "--after", "3", *other.split())
+    assert result.exit_code == 1
+    assert "leave out --user-course, --course and --dry-run" in result.stderr
+    assert snapshot(engine) == before
+
+
+# ---- Where somebody else is at work --------------------------------------------------------------------------------
+
+
+def test_an_enrolment_that_somebody_keeps_locked_is_told_and_holds_up_no_other(
+    environment: dict[str, str], engine: Engine
+) -> None:
+    before = contents(engine)
+    execute(engine, ALL_STATUSES + " WHERE user_course_id IN (4, 5)")
+    impatient = {**environment, "PROGRESS_LOCK_TIMEOUT_SECONDS": "0.3"}
+    with engine.begin() as connection:
+        connection.execute(text("SELECT FROM user_course WHERE id = 5 FOR NO KEY UPDATE"))
+        result = invoke(impatient, "rebuild")
+        assert result.exit_code == 1
+        assert result.stdout.splitlines() == [
+            "user_course_progress 4/1/2 status: stored completed, expected in_progress",
+            "user_course_progress 5/1/2 status: stored completed, expected in_progress",
+            "6 enrolments examined and repaired: 2 differences in 2 rows.",
+            "1 enrolment that somebody kept locked could not be repaired (5): run it again.",
+        ]
+        assert rows(engine, COMPLETED) == [(5,)]
+        for chosen in (["--user-course", "5"], ["--course", "3"], []):
+            again = invoke(impatient, "rebuild", *chosen, "--json")
+            assert (again.exit_code, json.loads(again.stdout)["busy_enrollments"]) == (1, [5])
+        assert shown(impatient, "rebuild", "--user-course", "4")["busy_enrollments"] == []
+    result = invoke(environment, "rebuild")
+    assert (result.exit_code, "locked" in result.stdout) == (0, False)
+    assert audited(engine) == []
+    refresh_all(engine)
+    assert audited(engine) == []
+    assert contents(engine) == before

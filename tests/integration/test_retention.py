@@ -280,7 +280,35 @@ def test_an_audit_finds_nothing_and_counts_what_it_cannot_prove(engine: Engine) 
     assert unprovable(engine) == 0
     delete(engine)
     assert audited(engine) == []
-    assert unprovable(engine) == 3, "two rows and the position"
+    assert unprovable(engine) == 4, "two rows without events, the corrected one and the position"
+
+
+def test_a_row_made_ahead_of_events_cannot_be_proved_once_events_were_deleted(engine: Engine) -> None:
+    old(engine, viewed(1, 1, 1))
+    execute(engine, "INSERT INTO user_course_progress (user_course_id, topic_id, lesson_id) VALUES (1, 1, 2)")
+    refresh_all(engine)
+    assert unprovable(engine) == 0
+    delete(engine)
+    assert audited(engine) == []
+    assert unprovable(engine) == 3, "the row that lost its event, the blank one and the position"
+
+
+def test_a_row_that_is_what_the_events_left_say_is_proved(engine: Engine) -> None:
+    old(engine, viewed(1, 1, 1))
+    record(engine, completed(1, 1, 2, seconds=5))
+    delete(engine)
+    assert audited(engine) == []
+    assert unprovable(engine) == 1, "the row without events; the other and the position are what the event left says"
+
+
+def test_a_correction_that_comes_after_later_events_were_deleted_is_counted(engine: Engine) -> None:
+    """It is all that is left of the lesson, so nothing tells what followed it."""
+    old(engine, viewed(1, 1, 1, seconds=1), completed(1, 1, 1, seconds=9))
+    delete(engine)
+    record(engine, corrected(1, 1, 1, seconds=2), viewed(1, 1, 2, seconds=20))
+    refresh_all(engine)
+    assert audited(engine) == []
+    assert unprovable(engine) == 1
 
 
 def corrupted(engine: Engine, sql: str) -> list[str]:

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, Engine, event, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ProgrammingError
 
 from tests.support.databases import clone_database, drop_database
 from tests.support.events import at, completed, enrolled, entries, outlined, viewed
@@ -25,6 +25,7 @@ from worker.settings import Settings
 from worker.storage import database, schema, statistics
 
 COURSES = "SELECT course_id, enrollments, started FROM course_statistics ORDER BY course_id"
+FAILED = "SELECT course_id, failed_at IS NOT NULL FROM course_change ORDER BY 1, 2"
 LESSONS = "SELECT topic_id, lesson_id FROM lesson_statistics WHERE course_id = 3 ORDER BY topic_id, lesson_id"
 
 
@@ -62,6 +63,11 @@ def marks(engine: Engine) -> list[int]:
     return [course_id for (course_id,) in rows(engine, "SELECT course_id FROM course_change ORDER BY course_id")]
 
 
+def changed(engine: Engine) -> list[int]:
+    with engine.connect() as connection:
+        return statistics.changed_courses(connection)
+
+
 def clock(engine: Engine) -> datetime:
     now: datetime = rows(engine, "SELECT clock_timestamp()")[0][0]
     return now
@@ -84,7 +90,7 @@ def test_when_nothing_changed_nothing_is_written(engine: Engine) -> None:
     record(engine, enrolled(1), viewed(1))
     refresh(engine)
     before = snapshot(engine)
-    assert refresh(engine) == RefreshedStatistics(0, None)
+    assert refresh(engine) == RefreshedStatistics(0, [], None)
     assert snapshot(engine) == before
 
 
@@ -101,7 +107,7 @@ def test_many_marks_of_a_course_are_taken_by_one_computation(engine: Engine) -> 
     for number in range(4):
         record(engine, enrolled(1), viewed(1, seconds=number))
     assert marks(engine) == [3] * 4
-    assert refresh(engine) == RefreshedStatistics(1, None)
+    assert refresh(engine) == RefreshedStatistics(1, [], None)
     assert marks(engine) == []
 
 
@@ -221,17 +227,59 @@ def test_a_run_that_crashes_leaves_its_marks_and_the_next_does_its_work(engine: 
     assert rows(engine, COURSES) == [(3, 1, 1)]
 
 
-def test_a_computation_longer_than_allowed_fails_and_leaves_its_marks(engine: Engine) -> None:
+def test_a_computation_longer_than_allowed_is_told_and_leaves_its_marks(engine: Engine) -> None:
     execute(
         engine,
         "INSERT INTO user_course (id, user_id, course_id) SELECT n, n, 3 FROM generate_series(1, 10000) n",
         "INSERT INTO user_course_progress (user_course_id, topic_id, lesson_id) SELECT id, 1, 1 FROM user_course",
         "INSERT INTO course_change (course_id) VALUES (3)",
     )
-    with pytest.raises(OperationalError, match="statement timeout"):
-        refresh_statistics(engine, 0.001)
-    assert marks(engine) == [3]
+    done = refresh_statistics(engine, 0.001)
+    assert (done.courses, done.failed, done.oldest_change_at is None) == (0, [3], False)
+    assert rows(engine, FAILED) == [(3, True)]
     assert rows(engine, COURSES) == []
+    done = refresh(engine)
+    assert (done.courses, done.failed) == (1, [])
+    assert marks(engine) == []
+    assert rows(engine, COURSES) == [(3, 10000, 0)]
+
+
+def test_a_course_that_fails_holds_up_no_other_and_is_tried_after_them(
+    engine: Engine, other: Engine, settings: Settings
+) -> None:
+    known: list[Event] = [enrolled(1, course_id=3), enrolled(2, course_id=4)]
+    record(engine, *known)
+    refresh(engine)
+    record(engine, viewed(1))
+    execute(engine, "UPDATE course_change SET changed_at = changed_at - interval '1 h'")
+    record(engine, viewed(2))
+    assert changed(engine) == [3, 4]
+    impatient = database.connect(settings.model_copy(update={"lock_timeout_seconds": 0.2}))
+    with other.begin() as holding:
+        holding.execute(text("SELECT FROM course_statistics WHERE course_id = 3 FOR UPDATE"))
+        done = refresh(impatient)
+        assert (done.courses, done.failed, done.oldest_change_at is None) == (1, [3], False)
+        assert rows(engine, COURSES) == [(3, 1, 0), (4, 1, 1)]
+        assert rows(engine, FAILED) == [(3, True)]
+
+        record(engine, viewed(1, seconds=1), viewed(2, seconds=1))
+        assert rows(engine, FAILED) == [(3, False), (3, True), (4, False)]
+        assert changed(engine) == [4, 3]
+        done = refresh_statistics(impatient, 60, go_on=lambda: False)
+        assert (done.courses, done.failed) == (1, [])
+        assert marks(engine) == [3, 3]
+    impatient.dispose()
+    assert refresh(engine) == RefreshedStatistics(1, [], None)
+    assert marks(engine) == []
+    assert_rollups_equal_model(engine, fold([*known, viewed(1), viewed(2), viewed(1, seconds=1), viewed(2, seconds=1)]))
+
+
+def test_what_is_wrong_with_all_courses_is_raised_and_marks_none_as_failed(engine: Engine) -> None:
+    record(engine, enrolled(1))
+    execute(engine, "ALTER TABLE lesson_statistics RENAME TO elsewhere")
+    with pytest.raises(ProgrammingError, match="lesson_statistics"):
+        refresh(engine)
+    assert rows(engine, FAILED) == [(3, False)]
 
 
 def test_a_computation_has_a_time_limit_of_its_own_and_no_other_statement_does(engine: Engine) -> None:
