@@ -56,7 +56,7 @@ _CLAIM_OUTLINED = text("""
     SELECT enrollment.id
     FROM user_course_summary AS summary JOIN user_course AS enrollment ON enrollment.id = summary.user_course_id
     WHERE summary.course_id = :course_id AND summary.outline_version < :version
-    LIMIT :limit
+    ORDER BY summary.outline_version LIMIT :limit -- as the index has them
     FOR NO KEY UPDATE OF enrollment SKIP LOCKED
 """)
 
