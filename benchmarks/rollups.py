@@ -36,6 +36,7 @@ from tests.support.events import entries, outlined, viewed
 from tests.support.rollups import STALE
 from tests.support.tables import execute, rows
 from worker.embedded import default_directory, start_servers
+from worker.embedded.postgresql import SETTINGS
 from worker.services.ingest import ingest
 from worker.services.statistics_refresh import refresh_statistics
 from worker.services.summary_refresh import refresh_summaries
@@ -259,7 +260,12 @@ def main() -> None:
     for measure in (print_first_build, print_chunks, print_statistics):
         name = measure.__name__.removeprefix("print_").replace("_", "-")
         chosen.add_argument(f"--{name}", action="store_const", const=measure, dest="measure", help=measure.__doc__)
-    measure = parser.parse_args().measure or print_changed
+    parser.add_argument(
+        "--shared-buffers", default=SETTINGS["shared_buffers"], help="PostgreSQL's; default: %(default)s"
+    )
+    arguments = parser.parse_args()
+    measure = arguments.measure or print_changed
+    SETTINGS["shared_buffers"] = arguments.shared_buffers
     directory = Path(tempfile.mkdtemp(dir=default_directory("test")))
     try:
         with start_servers(directory) as servers:

@@ -8,9 +8,9 @@ from tests.support.tables import rows
 from tests.support.wait import wait_until
 from worker.domain.audit import Difference
 from worker.domain.outline import Lesson
-from worker.domain.progress import Progress, State
+from worker.domain.progress import State
 from worker.domain.statistics import Statistics, tallies
-from worker.domain.summary import Summary, live_lessons, summaries
+from worker.domain.summary import Summary, summaries
 from worker.services.audit import Scope, examine_scope
 from worker.services.statistics_refresh import refresh_statistics
 from worker.services.summary_refresh import refresh_summaries
@@ -23,14 +23,6 @@ BEHIND = """
         OR EXISTS (SELECT FROM course WHERE stale_since IS NOT NULL)
         OR EXISTS (SELECT FROM course_change) OR EXISTS (SELECT FROM enrollment_change)
 """
-
-
-def lessons_of(state: State, course_id: int) -> list[Lesson] | None:
-    return live_lessons(state, course_id)
-
-
-def progress_of(state: State, user_course_id: int) -> dict[Lesson, Progress]:
-    return {(key[1], key[2]): row for key, row in state.progress.items() if key[0] == user_course_id}
 
 
 def expected_summaries(state: State) -> dict[int, Summary]:
