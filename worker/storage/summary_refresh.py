@@ -74,8 +74,8 @@ _SETTLE = text("""
 # Neither this nor a claim by id asks for `stale_since IS NOT NULL` beside the ids: a planner that believes few to be
 # stale would go through all that are.
 # Of the lessons that count, `ordinal` numbers 1 to total in the outline's order; `here` is the current one's, else 0.
-# A run of completed ones from its start is as long as ordinals equal their row number; the next lesson follows it. Of four
-# lessons with 1 and 3 completed and 2 the current one: after it, 3 is the first, so the run is one long and 4 is next.
+# A run of completed ones from its start is as long as ordinals equal their row number; the next lesson follows it. Of
+# four lessons with 1 and 3 completed and 2 the current one: 3 is the first after it, so the run is one long, and 4 next.
 _REFRESH = text("""
     WITH enrollment AS MATERIALIZED (
         SELECT enrollment.id, course_id, coalesce(course.version, 0) AS version, current_topic, current_lesson,
@@ -192,8 +192,8 @@ def claim_changed(connection: Connection, limit: int) -> list[int]:
 def claim_late(connection: Connection, limit: int, seconds: float) -> list[int]:
     """Lock those of the oldest that changed so long ago, waiting up to a second for whoever holds one.
 
-    In id order like `enrollment.lock_enrollments`, and before any other lock: so it deadlocks with none of ours. One that
-    another run has refreshed meanwhile is claimed all the same.
+    In id order like `enrollment.lock_enrollments`, and before any other lock: so it deadlocks with none of ours. One
+    that another run has refreshed meanwhile is claimed all the same.
     """
     connection.execute(_WAIT_A_LITTLE)
     return list(connection.scalars(_CLAIM_LATE, {"limit": limit, "seconds": seconds}))
