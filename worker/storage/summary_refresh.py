@@ -75,7 +75,7 @@ _SETTLE = text("""
 # stale would go through all that are.
 # Of the lessons that count, `ordinal` numbers 1 to total in the outline's order; `here` is the current one's, else 0.
 # A run of completed ones from its start is as long as ordinals equal their row number; the next lesson follows it. Of
-# four lessons with 1 and 3 completed and 2 the current one: 3 is the first after it, so the run is one long, and 4 next.
+# four lessons with 1 and 3 completed and 2 the current one: 3 is the first after it, so the run is 1 long and 4 next.
 _REFRESH = text("""
     WITH enrollment AS MATERIALIZED (
         SELECT enrollment.id, course_id, coalesce(course.version, 0) AS version, current_topic, current_lesson,
