@@ -4,6 +4,7 @@
     python benchmarks/rollups.py --first-build    1,000,000 summaries that were never made, by 1 and 2 processes
     python benchmarks/rollups.py --chunks         200,000 of them, by summaries in one transaction
     python benchmarks/rollups.py --statistics     one large course
+    python benchmarks/rollups.py --shared-buffers 2GB    on a server that holds the first's databases in memory
 
 An embedded PostgreSQL with up to 6 GB under /var/tmp, the functions that the tasks call, default settings; a quarter of
 an hour at most, most of it for making the rows. They lie in the order in which a class makes them, lesson by lesson: so
