@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy import Connection, Engine, event
 
 from tests.support.events import completed, corrected, enrolled, entries, outlined, viewed
-from tests.support.rollups import expected_statistics, expected_summaries, refresh_all
+from tests.support.rollups import refresh_all
 from tests.support.tables import counted_statements, execute, insert_as_lms
 from worker.domain.event import Event
 from worker.domain.outline import Lesson
 from worker.domain.progress import fold
-from worker.domain.summary import Summary
+from worker.domain.statistics import tallies
+from worker.domain.summary import Summary, summaries
 from worker.errors import InputError
 from worker.services.ingest import ingest
 from worker.services.overview import Overview, get_overview
@@ -69,13 +70,14 @@ def test_an_overview_is_what_plain_python_makes_of_the_events(engine: Engine, ou
     refresh_all(engine)
     found = get_overview(engine, COURSE)
     state = fold(events)
-    course, of_lessons = expected_statistics(state)[COURSE]
+    tally = tallies(state)[COURSE]
+    course, of_lessons = tally.course(), tally.lessons()
     assert found.statistics == course
     assert {(each.topic_id, each.lesson_id): each.statistics for each in found.lessons} == of_lessons
     assert lessons(found) == (IN_ORDER if outlines else [(1, 1), (1, 2), (2, 1), (9, 9)])
     titles = [each.title for each in found.lessons]
     assert titles == (["Two", "One", "Last"] if outlines else [None] * 4)
-    assert learners(found) == [expected_summaries(state)[each] for each in range(1, 13, 2)]
+    assert learners(found) == [summaries(state)[each] for each in range(1, 13, 2)]
 
 
 def test_pages_follow_each_other_and_the_last_one_says_so(engine: Engine) -> None:
@@ -99,7 +101,7 @@ def test_what_changed_since_the_refresh_is_shown_right(engine: Engine) -> None:
     execute(engine, f"UPDATE user_course SET course_id = {COURSE} WHERE id = 2")
     found = get_overview(engine, COURSE)
     state = fold([*events, *later, enrolled(2, course_id=COURSE, seconds=0)])
-    assert learners(found) == [expected_summaries(state)[each] for each in (1, 2, 3, 5)]
+    assert learners(found) == [summaries(state)[each] for each in (1, 2, 3, 5)]
     assert (found.statistics, found.as_of, found.lessons) == (before.statistics, before.as_of, before.lessons)
 
 
@@ -109,7 +111,7 @@ def test_before_the_first_refresh_there_are_learners_and_no_statistics(engine: E
     found = get_overview(engine, COURSE)
     assert (found.statistics, found.as_of) == (None, None)
     assert [(each.title, each.statistics) for each in found.lessons] == [("Two", None), ("One", None), ("Last", None)]
-    assert learners(found) == [expected_summaries(fold(events))[each] for each in (1, 3)]
+    assert learners(found) == [summaries(fold(events))[each] for each in (1, 3)]
 
 
 def test_lessons_are_those_of_the_live_outline(engine: Engine) -> None:

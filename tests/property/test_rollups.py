@@ -8,9 +8,10 @@ from sqlalchemy import Engine
 
 from tests.support.events import entries
 from tests.support.histories import Batches, histories, recorded_order
-from tests.support.rollups import assert_rollups_equal_model, expected_summaries, refresh_all
+from tests.support.rollups import assert_rollups_equal_model, refresh_all
 from tests.support.tables import clear, snapshot
 from worker.domain.progress import fold
+from worker.domain.summary import summaries
 from worker.services.ingest import ingest
 from worker.services.redrive import apply_parked
 from worker.services.statistics_refresh import refresh_statistics
@@ -25,7 +26,7 @@ def test_a_read_is_right_after_every_batch_and_a_refresh_equals_the_rules(
     clear(engine)
     for number, batch in enumerate(batches, 1):
         apply_parked(engine, ingest(engine, entries(batch)).enrolled)
-        known = expected_summaries(fold(recorded_order(batches[:number])))
+        known = summaries(fold(recorded_order(batches[:number])))
         assert {key: get_summary(engine, key).summary for key in known} == known
         if data.draw(st.booleans()):
             refresh_summaries(engine, data.draw(st.integers(1, 3)), partial(bool, data.draw(st.booleans())))

@@ -1,15 +1,12 @@
 """Hold summaries and statistics against plain Python, computed from the events alone."""
 
-from collections.abc import Mapping
-
 from sqlalchemy import Engine
 
 from tests.support.tables import rows
 from tests.support.wait import wait_until
 from worker.domain.audit import Difference
-from worker.domain.outline import Lesson
 from worker.domain.progress import State
-from worker.domain.statistics import Statistics, tallies
+from worker.domain.statistics import tallies
 from worker.domain.summary import Summary, summaries
 from worker.services.audit import Scope, examine_scope
 from worker.services.statistics_refresh import refresh_statistics
@@ -23,14 +20,6 @@ BEHIND = """
         OR EXISTS (SELECT FROM course WHERE stale_since IS NOT NULL)
         OR EXISTS (SELECT FROM course_change) OR EXISTS (SELECT FROM enrollment_change)
 """
-
-
-def expected_summaries(state: State) -> dict[int, Summary]:
-    return summaries(state)
-
-
-def expected_statistics(state: State) -> dict[int, tuple[Statistics, Mapping[Lesson, Statistics]]]:
-    return {key: (each.course(), each.lessons()) for key, each in tallies(state).items()}
 
 
 def stored_summaries(engine: Engine) -> dict[int, Summary]:

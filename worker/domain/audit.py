@@ -40,8 +40,8 @@ def differences(
 def expected_progress(stored: Progress | None, recorded: Progress | None, *, complete: bool) -> Progress | None:
     """The row that a lesson must have: what its events make of it, or a blank one that was made ahead of any event.
 
-    `recorded` is None where no event of the lesson is left; `complete` says that none was ever deleted. All events of a
-    corrected lesson are kept.
+    `recorded` is None where no event of the lesson is left; `complete` says that none was ever deleted. From its
+    correction on, all events of a lesson are kept.
     """
     if recorded is None:
         return stored if stored is None or not complete else Progress()

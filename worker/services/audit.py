@@ -5,7 +5,6 @@ read in one snapshot, so workers may go on meanwhile. Reads only; `worker.servic
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 
@@ -27,6 +26,7 @@ from worker.domain.summary import Place, Summary, summarise
 from worker.errors import InputError
 from worker.storage import audit, statistics
 from worker.storage.audit import StoredEnrollment
+from worker.storage.database import snapshot
 from worker.storage.outline import StoredOutline, read_outlines
 from worker.storage.summary import StoredSummary, read_stored
 
@@ -123,11 +123,6 @@ def examine_pages(engine: Engine, ids: Sequence[int]) -> Iterator[Step]:
         with snapshot(engine) as connection:
             examined = examine(connection, ids[start : start + PAGE])
         yield Step(examined)
-
-
-def snapshot(engine: Engine) -> AbstractContextManager[Connection]:
-    """A connection whose statements all see one moment."""
-    return engine.connect().execution_options(isolation_level="REPEATABLE READ")
 
 
 def examine_course(engine: Engine, course_id: int | None) -> Iterator[Step]:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 from worker.domain.statistics import Statistics
 from worker.errors import InputError
 from worker.services.summary import LARGEST_ID, TitledSummary, read_summaries
+from worker.storage.database import snapshot
 from worker.storage.enrollment import enrollments_of
 from worker.storage.outline import StoredOutline, read_outlines
 from worker.storage.statistics import StoredStatistics, read_statistics
@@ -54,7 +55,7 @@ def get_overview(engine: Engine, course_id: int, *, after: int = 0, limit: int =
     """
     if not 1 <= course_id <= LARGEST_ID:
         raise InputError(f"{course_id} is no course id: ids are whole numbers from 1 on.")
-    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+    with snapshot(engine) as connection:
         stored = read_statistics(connection, course_id)
         outline = read_outlines(connection, [course_id]).get(course_id)
         ids = enrollments_of(connection, course_id, after, limit + 1)

@@ -22,7 +22,7 @@ from worker.services.audit import (
     scoped_enrollments,
 )
 from worker.storage import audit, enrollment, outline, statistics, summary_refresh
-from worker.storage.database import Failure, classify, has_answered
+from worker.storage.database import is_passing
 
 
 def rebuild_scope(engine: Engine, scope: Scope, statistics_seconds: float, after: int = 0) -> Iterator[Step]:
@@ -92,7 +92,8 @@ def _try_repair(engine: Engine, ids: Sequence[int]) -> bool:
         with engine.begin() as connection:
             repair(connection, ids)
     except DBAPIError as error:
-        _must_be_transient(error)
+        if not is_passing(error):
+            raise
         return False
     return True
 
@@ -105,9 +106,5 @@ def _recompute(engine: Engine, course_id: int, seconds: float) -> None:
         with engine.begin() as connection:
             statistics.refresh_course(connection, course_id, seconds)
     except DBAPIError as error:
-        _must_be_transient(error)
-
-
-def _must_be_transient(error: DBAPIError) -> None:
-    if not has_answered(error) or classify(error) is not Failure.TRANSIENT:
-        raise error
+        if not is_passing(error):
+            raise

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from worker.storage import statistics
-from worker.storage.database import Failure, classify, has_answered
+from worker.storage.database import is_passing
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def refresh_statistics(engine: Engine, seconds: float, go_on: Callable[[], bool]
             with engine.begin() as connection:
                 count += statistics.refresh_course(connection, course_id, seconds)
         except DBAPIError as error:
-            if not has_answered(error) or classify(error) is not Failure.TRANSIENT:
+            if not is_passing(error):
                 raise
             with engine.begin() as connection:
                 statistics.mark_failed(connection, course_id)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine
 
 from worker.settings import Settings
 from worker.storage import dead_letter, schema, statistics, status, summary_refresh
+from worker.storage.database import snapshot
 from worker.storage.status import RowCount
 from worker.stream.advice import advise
 from worker.stream.backlog import Backlog, measure
@@ -70,7 +71,7 @@ class Status:
 def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
     """Ask both servers. Raises SchemaError without our tables, and the servers' own errors."""
     streams = measure(redis, Keys(settings.stream_key, settings.stream_partitions).streams)
-    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+    with snapshot(engine) as connection:
         return Status(
             streams=streams,
             dead_letters=_letters(connection),

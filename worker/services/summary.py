@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine
 from worker.domain.outline import Lesson
 from worker.domain.summary import Summary, summarise
 from worker.errors import InputError
+from worker.storage.database import snapshot
 from worker.storage.outline import read_outlines
 from worker.storage.summary import read_states, read_stored
 
@@ -28,7 +29,7 @@ def get_summary(engine: Engine, user_course_id: int) -> TitledSummary:
     """The summary of one enrolment, in one query when the stored one is current. Raises InputError for no enrolment."""
     if not 1 <= user_course_id <= LARGEST_ID:
         raise InputError(f"{user_course_id} is no enrolment id: ids are whole numbers from 1 on.")
-    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+    with snapshot(engine) as connection:
         found = read_summaries(connection, [user_course_id])
     if not found:
         raise InputError(

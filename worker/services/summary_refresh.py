@@ -1,8 +1,8 @@
 """Refresh the stored summaries that are stale: oldest change first, in bounded transactions, by any number of workers.
 
-A run takes its enrolments by turns from those that changed and from those whose course got another outline, so that
-neither kind waits for the other. It passes over rows that are locked, except for changes that have waited for very
-long: for those it waits, so that no enrolment is put off for ever because it is busy.
+A run takes its enrolments by turns from those that changed, those that an LMS marked by its own SQL, and those whose
+course got another outline, so that no kind waits for another. It passes over rows that are locked, except for changes
+that have waited for very long: for those it waits, so that no enrolment is put off for ever because it is busy.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from worker.storage import outline, summary_refresh
-from worker.storage.database import Failure, classify, has_answered
+from worker.storage.database import is_passing
 
 LATE_SECONDS = 60.0
 """A change that waited so long is no longer passed over."""
@@ -74,7 +74,7 @@ class _Run:
                         summary_refresh.refresh(connection, ids)
                     return len(ids)
             except DBAPIError as error:
-                if not has_answered(error) or classify(error) is not Failure.TRANSIENT:
+                if not is_passing(error):
                     raise
                 if give_up:
                     return 0  # somebody holds one of them for very long; the others are free for the next claim

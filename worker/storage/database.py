@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
 
-from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from worker.errors import ConfigurationError, SchemaError, ServerUnavailableError, first_line
@@ -80,6 +80,16 @@ def classify(error: Exception) -> Failure:
 def has_answered(error: Exception) -> bool:
     """PostgreSQL itself said no, so it is there and the next statement may do better."""
     return getattr(getattr(error, "orig", error), "sqlstate", None) is not None
+
+
+def is_passing(error: Exception) -> bool:
+    """PostgreSQL is there and refused for now: a timeout, a lock, a deadlock. What was asked may go through later."""
+    return has_answered(error) and classify(error) is Failure.TRANSIENT
+
+
+def snapshot(engine: Engine) -> Connection:
+    """A connection whose statements all see one moment, that of the first of them; to be closed."""
+    return engine.connect().execution_options(isolation_level="REPEATABLE READ")
 
 
 @contextmanager
