@@ -28,3 +28,11 @@ class SchemaError(ProgressError):
 
 class InputError(ProgressError):
     """What the user gave cannot be used: a file, an id, an option."""
+
+
+class NotFoundError(InputError):
+    """There is no such enrolment, course or row."""
+
+
+class ConflictError(InputError):
+    """What the user gave contradicts what was given before."""

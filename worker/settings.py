@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from worker.errors import ConfigurationError
@@ -81,6 +81,21 @@ class Settings(BaseSettings):
     connect_timeout_seconds: Seconds = Field(5, description="Wait for a connection to PostgreSQL or Redis.")
     socket_timeout_seconds: Seconds = Field(10, description="Silence after which a connection counts as cut.")
     backoff_seconds: Seconds = Field(2, description="Longest wait between attempts while a server is away.")
+
+    api_tokens: SecretStr | None = Field(
+        None, description='The API\'s tokens: a JSON list of {"name", "token", "scopes", "courses"?}.'
+    )
+    api_tokens_directory: Path | None = Field(
+        None, description="Folder of such tokens, one JSON object a file, named by the file."
+    )
+    api_cors_origins: str | None = Field(
+        None, description="Origins whose pages may call the API, separated by commas; default: none."
+    )
+    api_connections: int = Field(10, ge=1, le=1_000, description="Connections of one API process to PostgreSQL.")
+    api_body_bytes: int = Field(4_194_304, ge=1_024, le=67_108_864, description="Largest request body, in bytes.")
+    api_bad_requests_per_minute: int = Field(
+        120, ge=1, le=1_000_000, description="Bad requests of one client or token before it has to wait."
+    )
 
     runtime_directory: Path = Field(
         DEFAULT_DIRECTORY, description="Heartbeat files of this host's worker and consumers."

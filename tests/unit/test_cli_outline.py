@@ -129,7 +129,7 @@ def file(tmp_path: Path) -> Path:
         ("soon", "Input should be an RFC 3339 time such as 2025-07-14T10:30:00Z."),
         ("2025-07-14T10:30:00", "Input should have timezone info."),
         ("1999-12-31T23:59:59Z", "Input should be greater than or equal to"),
-        ("2999-01-01T00:00:00Z", "2999-01-01T00:00:00+00:00 is more than 5 minutes ahead of its entry."),
+        ("2999-01-01T00:00:00Z", "2999-01-01T00:00:00+00:00 is more than 5 minutes ahead of its arrival."),
     ],
 )
 def test_a_time_that_a_worker_would_refuse_is_told_so(file: Path, time: str, problem: str) -> None:

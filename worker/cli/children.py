@@ -1,8 +1,9 @@
-"""A real Celery worker and beat as child processes of `up` and `demo`: started, watched, ended for certain."""
+"""The processes below `up` and `demo`: a Celery worker, beat, the API; started, watched, ended for certain."""
 
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -27,10 +28,15 @@ class ChildEndedError(ProgressError):
 
 
 class Children:
-    """The worker and beat, each in a session of its own, so that Ctrl-C reaches us alone and we end them in order."""
+    """The processes, each in a session of its own, so that Ctrl-C reaches us alone and we end them in order."""
 
-    def __init__(self, settings: "Settings", directory: Path, processes: int, *, quiet: bool) -> None:
-        """Start both in `directory`, with `processes` pool processes; `quiet` sends what they say to files there."""
+    def __init__(
+        self, settings: "Settings", directory: Path, processes: int, *, quiet: bool, api_port: int | None = None
+    ) -> None:
+        """Start a worker with `processes` pool processes, beat, and the API where it has a port; all in `directory`.
+
+        `quiet` sends what they say to files there.
+        """
         self._directory = directory
         self._quiet = quiet
         self._runtime_directory = settings.runtime_directory
@@ -43,24 +49,30 @@ class Children:
             "PROGRESS_SUMMARY_SECONDS": str(settings.summary_seconds),
             "PROGRESS_STATISTICS_SECONDS": str(settings.statistics_seconds),
         }
+        self._api_port = api_port
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         try:
-            self._start("worker", "--concurrency", str(processes), "--without-gossip", "--without-mingle")
-            self._start("beat")
+            self._celery("worker", "--concurrency", str(processes), "--without-gossip", "--without-mingle")
+            self._celery("beat")
+            if api_port is not None:
+                self._start("API", "-m", "worker.cli.main", "serve", "--port", str(api_port))
         except BaseException:
             self.stop()
             raise
 
     def wait_until_ready(self) -> None:
-        """Return when the worker takes tasks. Raises ChildEndedError, or ServerUnavailableError when it takes long."""
+        """Return when the worker takes tasks and the API requests.
+
+        Raises ChildEndedError, or ServerUnavailableError when that takes long.
+        """
+        sign = self._runtime_directory / f"worker-{self._processes['Celery worker'].pid}"
+        waiting = {"Celery worker": sign.exists, "API": self._api_answers}
         deadline = time.monotonic() + START_SECONDS
-        sign = self._runtime_directory / f"worker-{self._processes['worker'].pid}"
-        while not sign.exists():
+        while waiting := {name: is_ready for name, is_ready in waiting.items() if not is_ready()}:
             self.check()
             if time.monotonic() > deadline:
-                raise ServerUnavailableError(
-                    f"The worker was not ready after {START_SECONDS:.0f} s.{self._log('worker')}"
-                )
+                name = next(iter(waiting))
+                raise ServerUnavailableError(f"The {name} was not ready after {START_SECONDS:.0f} s.{self._log(name)}")
             time.sleep(POLL_SECONDS)
 
     def check(self) -> None:
@@ -68,7 +80,7 @@ class Children:
         for name, process in self._processes.items():
             if (status := process.poll()) is not None:
                 how = f"by {signal.Signals(-status).name}" if status < 0 else f"with exit status {status}"
-                raise ChildEndedError(f"The Celery {name} ended {how}.{self._log(name)}")
+                raise ChildEndedError(f"The {name} ended {how}.{self._log(name)}")
 
     def stop(self) -> None:
         """SIGTERM to both, 15 s of patience at most, then SIGKILL to what is left; Ctrl-C ends the patience."""
@@ -84,24 +96,16 @@ class Children:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
-    def _start(self, name: str, *arguments: str) -> None:
-        # In a directory of ours: `celery -A worker` looks for modules in the current one first.
+    def _celery(self, program: str, *arguments: str) -> None:
         # As root, in a container for example, Celery prints a paragraph about that at every start.
-        command = [
-            sys.executable,
-            "-W",
-            "ignore:You're running the worker with superuser",
-            "-m",
-            "celery",
-            "--quiet",
-            "-A",
-            "worker",
-            name,
-            *arguments,
-        ]
+        options = ["-W", "ignore:You're running the worker with superuser", "-m", "celery", "--quiet", "-A", "worker"]
+        self._start(f"Celery {program}", *options, program, *arguments)
+
+    def _start(self, name: str, *arguments: str) -> None:
+        # In a directory of ours: `python -m` looks for modules in the current one first.
         with uninterrupted(), self._log_file(name).open("wb") if self._quiet else contextlib.nullcontext() as output:
             self._processes[name] = subprocess.Popen(
-                command,
+                [sys.executable, *arguments],
                 cwd=self._directory,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -110,8 +114,15 @@ class Children:
                 start_new_session=True,
             )
 
+    def _api_answers(self) -> bool:
+        if self._api_port is None:
+            return True
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._api_port), timeout=1):
+            return True
+        return False
+
     def _log_file(self, name: str) -> Path:
-        return self._directory / f"{name}.log"
+        return self._directory / f"{name.rpartition(' ')[2].lower()}.log"
 
     def _log(self, name: str) -> str:
         if not self._quiet:
@@ -121,9 +132,11 @@ class Children:
 
 
 @contextmanager
-def running_children(settings: "Settings", directory: Path, processes: int, *, quiet: bool) -> Iterator[Children]:
-    """Worker and beat while the block runs."""
-    children = Children(settings, directory, processes, quiet=quiet)
+def running_children(
+    settings: "Settings", directory: Path, processes: int, *, quiet: bool, api_port: int | None = None
+) -> Iterator[Children]:
+    """The processes while the block runs."""
+    children = Children(settings, directory, processes, quiet=quiet, api_port=api_port)
     try:
         yield children
     finally:

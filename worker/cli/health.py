@@ -3,20 +3,11 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from worker import health
 from worker.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from worker.settings import Settings
-
-READY_SECONDS = 4.0
-"""All checks together; one that has not answered by then has failed."""
 
 
 @click.group("health")
@@ -38,8 +29,9 @@ def ready(as_json: bool) -> None:
     """Exit 0 when PostgreSQL answers, has our tables and can be written, and Redis answers. Takes 4 s at most."""
     from worker.cli.output import show_json
     from worker.cli.servers import server_settings
+    from worker.services.readiness import check_readiness
 
-    problems = check(server_settings())
+    problems = check_readiness(server_settings())
     if as_json:
         checks = {name: {"ok": problem is None, "detail": problem} for name, problem in problems.items()}
         show_json({"ready": not any(problems.values()), "checks": checks})
@@ -47,51 +39,6 @@ def ready(as_json: bool) -> None:
         for name, problem in problems.items():
             click.echo(f"{name}: {problem or 'ok'}")
     sys.exit(1 if any(problems.values()) else 0)
-
-
-def check(settings: "Settings") -> dict[str, str | None]:
-    """Ask both servers at once; each name's problem in a sentence, None where all is well."""
-    from threading import Thread
-    from time import monotonic
-
-    impatient = settings.model_copy(
-        update={"connect_timeout_seconds": 2, "socket_timeout_seconds": 2, "statement_timeout_seconds": 2}
-    )
-    answers: dict[str, str | None] = {}
-    checks: dict[str, Callable[[Settings], None]] = {"PostgreSQL": _database, "Redis": _redis}
-
-    def run(name: str) -> None:
-        from worker.errors import ProgressError
-
-        try:
-            checks[name](impatient)
-            answers[name] = None
-        except ProgressError as error:
-            answers[name] = str(error)
-
-    threads = [Thread(target=run, args=[name], daemon=True) for name in checks]
-    deadline = monotonic() + READY_SECONDS
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(max(0, deadline - monotonic()))
-    return {name: answers.get(name, f"no answer within {READY_SECONDS:.0f} s") for name in checks}
-
-
-def _database(settings: "Settings") -> None:
-    from worker.cli.servers import open_database
-
-    with open_database(settings):
-        return
-
-
-def _redis(settings: "Settings") -> None:
-    from worker.stream import connection
-
-    with connection.explained(settings):
-        redis = connection.connect(settings)
-        redis.ping()
-        redis.close()
 
 
 def _directory() -> Path:

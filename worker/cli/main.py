@@ -22,6 +22,7 @@ MODULES = {
     "audit": "audit",
     "rebuild": "rebuild",
     "dead-letters": "dead_letters",
+    "serve": "serve",
     "config": "config",
     "health": "health",
     "asyncapi": "asyncapi",

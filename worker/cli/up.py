@@ -27,8 +27,10 @@ EXAMPLE = """\
     type=click.Path(file_okay=False, path_type=Path),
     help="Data of the embedded servers; default: PROGRESS_EMBEDDED_DIRECTORY, else a private one that is kept.",
 )
-def command(workers: int | None, directory: Path | None) -> None:
-    """Run PostgreSQL, Valkey, a Celery worker and beat until Ctrl-C.
+@click.option("--api", is_flag=True, help="The HTTP API too, on this host's 127.0.0.1.")
+@click.option("--api-port", type=click.IntRange(1, 65_535), default=8_000, show_default=True, help="Its port.")
+def command(workers: int | None, directory: Path | None, api: bool, api_port: int) -> None:
+    """Run PostgreSQL, Valkey, a Celery worker and beat until Ctrl-C, and with --api the HTTP API.
 
     The servers are embedded ones, whose data is kept, unless DATABASE_URL and REDIS_URL name others. Every other
     command of the same user finds the embedded ones by itself.
@@ -41,10 +43,16 @@ def command(workers: int | None, directory: Path | None) -> None:
             with ExitStack() as stack:
                 system = _system(stack, directory)
                 children = stack.enter_context(
-                    running_children(system.settings, system.directory, workers or processes(), quiet=False)
+                    running_children(
+                        system.settings,
+                        system.directory,
+                        workers or processes(),
+                        quiet=False,
+                        api_port=api_port if api else None,
+                    )
                 )
                 children.wait_until_ready()
-                _announce(system)
+                _announce(system, f"http://127.0.0.1:{api_port}" if api else None)
                 while True:
                     children.check()
                     time.sleep(0.2)
@@ -73,7 +81,7 @@ def _system(stack: ExitStack, directory: Path | None) -> "System":
     return system
 
 
-def _announce(system: "System") -> None:
+def _announce(system: "System", api: str | None) -> None:
     from worker.cli.output import redacted
 
     settings = system.settings
@@ -83,6 +91,7 @@ def _announce(system: "System") -> None:
         f"  DATABASE_URL={redacted(str(settings.database_url))}",
         f"  REDIS_URL={redacted(str(settings.redis_url))}",
     ]
+    lines += [f"  API: {api}, documentation at {api}/docs"] if api else []
     lines += [f"  data and logs: {system.directory}"] if system.servers else []
     lines += ["", "In another terminal:", "  progress-worker publish - <<'EOF'", EXAMPLE, "EOF"]
     lines += ["  progress-worker summary 1", "  progress-worker status", ""]

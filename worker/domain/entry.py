@@ -66,14 +66,18 @@ def parse(entry: Entry) -> Event:
         raise _rejection(error) from None
     if len(body) > MAX_EVENT_BYTES and not isinstance(event, CourseOutlined):
         raise Rejection(Reason.TOO_LARGE, f"{len(body)} bytes; at most {MAX_EVENT_BYTES} for {event.type}")
-    latest = _latest_time(event)
-    if latest.timestamp() * 1000 > entry.milliseconds + MAX_AHEAD_MILLISECONDS:
-        raise Rejection(Reason.TIME_OUT_OF_RANGE, f"{latest.isoformat()} is more than 5 minutes ahead of its entry")
+    refuse_ahead(_latest_time(event), entry.milliseconds)
     return event
 
 
+def refuse_ahead(time: datetime, arrived_milliseconds: float) -> None:
+    """Raise Rejection for a time more than 5 minutes ahead of the clock at arrival: it would win every maximum."""
+    if time.timestamp() * 1000 > arrived_milliseconds + MAX_AHEAD_MILLISECONDS:
+        raise Rejection(Reason.TIME_OUT_OF_RANGE, f"{time.isoformat()} is more than 5 minutes ahead of its arrival")
+
+
 def _latest_time(event: Event) -> datetime:
-    """Of the times an event carries; a correction's snapshot must not be ahead either, it would win every maximum."""
+    """Of the times an event carries; a correction's snapshot must not be ahead either."""
     if isinstance(event, ProgressCorrected):
         return max(filter(None, [event.time, event.data.last_viewed_at, event.data.completed_at]))
     return event.time

@@ -40,6 +40,7 @@ def _rfc3339(value: object) -> object:
 
 Id64 = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
 Id32 = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+Duration = Annotated[int, Field(strict=True, ge=0, le=86_400)]
 
 
 def _utc(time: datetime) -> datetime:
@@ -73,7 +74,7 @@ class LessonActivity(_Model):
     topic_id: Id32
     lesson_id: Id32
     section_id: Id32 | None = None
-    duration_seconds: Annotated[int, Field(strict=True, ge=0, le=86_400)] | None = Field(
+    duration_seconds: Duration | None = Field(
         None, description="Time spent that this event reports, in whole seconds, ending at `time`."
     )
 

@@ -40,14 +40,56 @@ def set_aside(engine: Engine, entry: Entry, reason: Reason, detail: str) -> Outc
 
 
 def record(connection: Connection, entries: Sequence[Entry], *, seen_before: bool = False) -> Outcome:
-    """Record the entries in the caller's transaction.
+    """Record the entries in the caller's transaction: what cannot be applied goes into `dead_letter`.
 
     `seen_before` says that they were delivered or set aside earlier: a letter of one that is applied now is deleted.
+    """
+    outcome = apply(connection, sort(entries))
+    if outcome.letters:
+        dead_letter.put_letters(connection, outcome.letters)
+    if seen_before:
+        aside = {letter.entry for letter in outcome.letters}
+        dead_letter.delete_letters(connection, [entry for entry in entries if entry not in aside])
+    return outcome
+
+
+@dataclass(slots=True)
+class Batch:
+    """Parsed entries, each where its kind is handled."""
+
+    enrollments: list[EnrollmentCreated] = field(default_factory=list)
+    outlines: list[CourseOutlined] = field(default_factory=list)
+    ledger_events: list[tuple[Entry, LedgerEvent]] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
+    user_course_ids: set[int] = field(default_factory=set)
+
+
+def sort(entries: Iterable[Entry]) -> Batch:
+    """Parse each entry and put it where its kind is handled."""
+    batch = Batch()
+    for entry in entries:
+        try:
+            event = parse(entry)
+        except Rejection as rejection:
+            batch.letters.append(Letter(entry, rejection.reason, rejection.detail))
+            continue
+        if isinstance(event, CourseOutlined):
+            batch.outlines.append(event)
+            continue
+        batch.user_course_ids.add(event.data.user_course_id)
+        if isinstance(event, EnrollmentCreated):
+            batch.enrollments.append(event)
+        else:
+            batch.ledger_events.append((entry, event))
+    return batch
+
+
+def apply(connection: Connection, batch: Batch) -> Outcome:
+    """Apply the batch in the caller's transaction; the outcome's letters, which are not stored here, are the rest.
 
     New enrolments are inserted in id order, then all of the batch's enrolments are locked in id order, and only then is
     anything else written: so no two batches deadlock or count from stale rows.
     """
-    batch = _sort(entries)
     outcome = Outcome(letters=batch.letters)
     if batch.enrollments:
         outcome.enrolled = enrollment.insert_enrollments(connection, batch.enrollments)
@@ -70,41 +112,7 @@ def record(connection: Connection, entries: Sequence[Entry], *, seen_before: boo
             ledger.recompute_corrected(connection, recorded.corrected)
         outcome.applied += recorded.count
         outcome.repeated = len(events) - recorded.count
-    if outcome.letters:
-        dead_letter.put_letters(connection, outcome.letters)
-    if seen_before:
-        aside = {letter.entry for letter in outcome.letters}
-        dead_letter.delete_letters(connection, [entry for entry in entries if entry not in aside])
     return outcome
-
-
-@dataclass(slots=True)
-class _Batch:
-    enrollments: list[EnrollmentCreated] = field(default_factory=list)
-    outlines: list[CourseOutlined] = field(default_factory=list)
-    ledger_events: list[tuple[Entry, LedgerEvent]] = field(default_factory=list)
-    letters: list[Letter] = field(default_factory=list)
-    user_course_ids: set[int] = field(default_factory=set)
-
-
-def _sort(entries: Iterable[Entry]) -> _Batch:
-    """Parse each entry and put it where its kind is handled."""
-    batch = _Batch()
-    for entry in entries:
-        try:
-            event = parse(entry)
-        except Rejection as rejection:
-            batch.letters.append(Letter(entry, rejection.reason, rejection.detail))
-            continue
-        if isinstance(event, CourseOutlined):
-            batch.outlines.append(event)
-            continue
-        batch.user_course_ids.add(event.data.user_course_id)
-        if isinstance(event, EnrollmentCreated):
-            batch.enrollments.append(event)
-        else:
-            batch.ledger_events.append((entry, event))
-    return batch
 
 
 def _parked(entry: Entry, event: LedgerEvent) -> Letter:

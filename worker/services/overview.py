@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 
 from worker.domain.statistics import Statistics
-from worker.errors import InputError
+from worker.errors import InputError, NotFoundError
 from worker.services.summary import LARGEST_ID, TitledSummary, read_summaries
 from worker.storage.database import snapshot
 from worker.storage.enrollment import enrollments_of
@@ -51,7 +51,7 @@ class Overview:
 def get_overview(engine: Engine, course_id: int, *, after: int = 0, limit: int = PAGE) -> Overview:
     """The course with up to `limit` of its learners, by enrolment id, those above `after`.
 
-    Raises InputError for a course that nothing is known of.
+    Raises InputError for what is no id, and NotFoundError for a course that nothing is known of.
     """
     if not 1 <= course_id <= LARGEST_ID:
         raise InputError(f"{course_id} is no course id: ids are whole numbers from 1 on.")
@@ -60,7 +60,7 @@ def get_overview(engine: Engine, course_id: int, *, after: int = 0, limit: int =
         outline = read_outlines(connection, [course_id]).get(course_id)
         ids = enrollments_of(connection, course_id, after, limit + 1)
         if not (stored or outline or ids or _has_enrollments(connection, course_id)):
-            raise InputError(
+            raise NotFoundError(
                 f"Nothing is known of a course {course_id}: it has neither an enrolment nor an outline. "
                 "Its events may still be waiting: see `progress-worker status`."
             )

@@ -8,10 +8,10 @@ from sqlalchemy import Connection, Engine
 
 from worker.domain.outline import Lesson
 from worker.domain.summary import Summary, summarise
-from worker.errors import InputError
+from worker.errors import InputError, NotFoundError
 from worker.storage.database import snapshot
 from worker.storage.outline import read_outlines
-from worker.storage.summary import read_states, read_stored
+from worker.storage.summary import StoredSummary, read_states, read_stored
 
 LARGEST_ID = 2**63 - 1
 
@@ -26,17 +26,30 @@ class TitledSummary:
 
 
 def get_summary(engine: Engine, user_course_id: int) -> TitledSummary:
-    """The summary of one enrolment, in one query when the stored one is current. Raises InputError for no enrolment."""
+    """The summary of one enrolment, in one query when the stored one is current.
+
+    Raises InputError for what is no id, and NotFoundError where there is no enrolment.
+    """
     if not 1 <= user_course_id <= LARGEST_ID:
         raise InputError(f"{user_course_id} is no enrolment id: ids are whole numbers from 1 on.")
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # One statement sees one moment, without a transaction's two more round trips.
+        current = [_current(stored) for stored in read_stored(connection, [user_course_id])]
+    if current and current[0]:
+        return current[0]
     with snapshot(engine) as connection:
-        found = read_summaries(connection, [user_course_id])
+        found = _computed(connection, [user_course_id])
     if not found:
-        raise InputError(
-            f"There is no enrolment {user_course_id}. Its events may be waiting for it: "
-            "see `progress-worker dead-letters list --reason unknown_enrollment`."
-        )
+        raise unknown_enrollment(user_course_id)
     return found[0]
+
+
+def unknown_enrollment(user_course_id: int) -> NotFoundError:
+    """For who asks about an enrolment that is not there."""
+    return NotFoundError(
+        f"There is no enrolment {user_course_id}. Its events may be waiting for it: "
+        "see `progress-worker dead-letters list --reason unknown_enrollment`."
+    )
 
 
 def read_summaries(connection: Connection, user_course_ids: Sequence[int]) -> list[TitledSummary]:
@@ -47,16 +60,28 @@ def read_summaries(connection: Connection, user_course_ids: Sequence[int]) -> li
     found: dict[int, TitledSummary] = {}
     behind: list[int] = []
     for stored in read_stored(connection, user_course_ids):
-        if stored.is_current and stored.summary and stored.refreshed_at:
-            found[stored.user_course_id] = TitledSummary(stored.summary, stored.refreshed_at, stored.titles)
+        if current := _current(stored):
+            found[stored.user_course_id] = current
         else:
             behind.append(stored.user_course_id)
-    if behind:
-        states = read_states(connection, behind)
-        outlines = read_outlines(connection, {state.course_id for state in states})
-        for state in states:
-            outline = outlines.get(state.course_id)
-            lessons = outline.lessons if outline else None
-            summary = summarise(state.user_course_id, lessons, state.rows, state.place)
-            found[state.user_course_id] = TitledSummary(summary, state.read_at, outline.titles if outline else {})
+    found |= {each.summary.user_course_id: each for each in _computed(connection, behind)}
     return [found[each] for each in sorted(found)]
+
+
+def _current(stored: StoredSummary) -> TitledSummary | None:
+    if stored.is_current and stored.summary and stored.refreshed_at:
+        return TitledSummary(stored.summary, stored.refreshed_at, stored.titles)
+    return None
+
+
+def _computed(connection: Connection, user_course_ids: Sequence[int]) -> list[TitledSummary]:
+    """From what they are made of; by id. Two queries, none for nobody."""
+    states = read_states(connection, user_course_ids) if user_course_ids else []
+    outlines = read_outlines(connection, {state.course_id for state in states}) if states else {}
+    found = []
+    for state in states:
+        outline = outlines.get(state.course_id)
+        lessons = outline.lessons if outline else None
+        summary = summarise(state.user_course_id, lessons, state.rows, state.place)
+        found.append(TitledSummary(summary, state.read_at, outline.titles if outline else {}))
+    return found

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
 
-from sqlalchemy import Connection, Engine, create_engine, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from worker.errors import ConfigurationError, SchemaError, ServerUnavailableError, first_line
 from worker.settings import Settings
@@ -17,12 +18,43 @@ def connect(settings: Settings, *, application_name: str = "progress-worker") ->
     Statements are planned each time (psycopg's `prepare_threshold` is off): a plan kept from when a table was empty
     would scan it whole once it is large (docs/decisions/0002).
     """
+    return create_engine(
+        _url(settings),
+        isolation_level="READ COMMITTED",
+        pool_size=1,
+        max_overflow=4,
+        pool_use_lifo=True,
+        connect_args=_connect_args(settings, application_name),
+    )
+
+
+def connect_async(settings: Settings, *, application_name: str = "progress-worker api") -> AsyncEngine:
+    """The same for an event loop, with up to `api_connections` connections; who finds none free waits in turn.
+
+    Errors name no values: what PostgreSQL refused may be a learner's.
+    """
+    return create_async_engine(
+        _url(settings),
+        isolation_level="READ COMMITTED",
+        pool_size=settings.api_connections,
+        max_overflow=0,
+        pool_timeout=settings.connect_timeout_seconds,
+        pool_use_lifo=True,
+        hide_parameters=True,
+        connect_args=_connect_args(settings, application_name),
+    )
+
+
+def _url(settings: Settings) -> URL:
     if settings.database_url is None:
         raise ConfigurationError(
             "DATABASE_URL is not set. Set it to postgresql://user:password@host:port/name, "
             "or start `progress-worker up`."
         )
-    url = make_url(settings.database_url)
+    return make_url(settings.database_url)
+
+
+def _connect_args(settings: Settings, application_name: str) -> dict[str, object]:
     timeouts = {
         "statement_timeout": settings.statement_timeout_seconds,
         "lock_timeout": settings.lock_timeout_seconds,
@@ -31,23 +63,16 @@ def connect(settings: Settings, *, application_name: str = "progress-worker") ->
     options = [f"-c {name}={int(seconds * 1000)}" for name, seconds in timeouts.items()]
     # Whatever the role or the database defaults to: an acknowledged entry is on disk, and times are UTC.
     options += ["-c synchronous_commit=on", "-c timezone=UTC"]
-    return create_engine(
-        url,
-        isolation_level="READ COMMITTED",
-        pool_size=1,
-        max_overflow=4,
-        pool_use_lifo=True,
-        connect_args={
-            "application_name": application_name,
-            "connect_timeout": max(2, int(settings.connect_timeout_seconds)),
-            "options": " ".join([*options, str(url.query.get("options", ""))]),
-            "prepare_threshold": None,
-            "keepalives_idle": int(settings.socket_timeout_seconds),
-            "keepalives_interval": 2,
-            "keepalives_count": 3,
-            "tcp_user_timeout": int(settings.socket_timeout_seconds * 1000),
-        },
-    )
+    return {
+        "application_name": application_name,
+        "connect_timeout": max(2, int(settings.connect_timeout_seconds)),
+        "options": " ".join([*options, str(_url(settings).query.get("options", ""))]),
+        "prepare_threshold": None,
+        "keepalives_idle": int(settings.socket_timeout_seconds),
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": int(settings.socket_timeout_seconds * 1000),
+    }
 
 
 class Failure(Enum):

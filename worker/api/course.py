@@ -1,0 +1,64 @@
+"""The endpoints of an enrolment: its summary, a topic, all lessons."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from worker.api.caller import CallerParameter
+from worker.api.problem import documented
+from worker.api.schema import LessonPart, Lessons, Summary, Topic, UserCourseId
+from worker.domain.outline import Lesson
+from worker.domain.status import ProgressStatus
+from worker.services.lessons import PAGE
+
+router = APIRouter(prefix="/progress/course/{user_course_id:id}", tags=["enrolment"])
+
+MOST_LESSONS = 1_000
+
+After = Annotated[
+    str | None,
+    Query(
+        pattern="^[0-9]{1,10}-[0-9]{1,10}$",
+        description="The `next_after` of the page before: a topic and a lesson, as in `3-8`.",
+    ),
+]
+
+
+@router.get("/summary", response_model=Summary, responses=documented(404, 422))
+async def get_summary(user_course_id: UserCourseId, caller: CallerParameter) -> object:
+    """How far the enrolment is, and its next lesson."""
+    await caller.may_touch(user_course_id)
+    found = await caller.service.get_user_course_progress_summary(user_course_id=user_course_id)
+    return {**asdict(found.summary), "refreshed_at": found.refreshed_at}
+
+
+@router.get("/topic/{topic_id:id}", response_model=Topic, responses=documented(404, 422))
+async def get_topic(user_course_id: UserCourseId, topic_id: LessonPart, caller: CallerParameter) -> object:
+    """A topic's lessons in outline order, with its totals. Lessons without a row are not started."""
+    await caller.may_touch(user_course_id)
+    return await caller.service.get_topic_progress(user_course_id=user_course_id, topic_id=topic_id)
+
+
+@router.get("", response_model=Lessons, responses=documented(404, 409, 422))
+async def get_lessons(
+    user_course_id: UserCourseId,
+    caller: CallerParameter,
+    status: ProgressStatus | None = None,
+    after: After = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_LESSONS)] = PAGE,
+) -> object:
+    """All lessons of the course in outline order, page by page. Lessons without a row are not started."""
+    await caller.may_touch(user_course_id)
+    page = await caller.service.get_all_progress(
+        user_course_id=user_course_id, status=status, after=_lesson(after), limit=limit
+    )
+    next_after = "-".join(map(str, page.next_after)) if page.next_after else None
+    return {"user_course_id": user_course_id, "lessons": page.lessons, "next_after": next_after}
+
+
+def _lesson(after: str | None) -> Lesson | None:
+    if after is None:
+        return None
+    topic_id, _, lesson_id = after.partition("-")
+    return int(topic_id), int(lesson_id)

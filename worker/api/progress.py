@@ -1,0 +1,151 @@
+"""The endpoints of one lesson: its row, and what marks it."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from starlette.concurrency import run_in_threadpool
+
+from worker.api.caller import Caller, CallerParameter
+from worker.api.problem import documented
+from worker.api.schema import (
+    Accepted,
+    Activity,
+    ChangedProgress,
+    IdempotencyKey,
+    LessonPart,
+    NewProgress,
+    Prefer,
+    Progress,
+    UserCourseId,
+)
+from worker.domain.correction import Changes
+from worker.domain.event import LessonActivity
+from worker.services.progress import lesson_event
+
+router = APIRouter(prefix="/progress", tags=["progress"])
+
+LESSON = "/{user_course_id:id}/{topic_id:id}/{lesson_id:id}"
+RESPOND_ASYNC = {"Preference-Applied": "respond-async"}
+
+
+@router.post(
+    "/",
+    status_code=201,
+    response_model=Progress,
+    responses=documented(404, 409, 415, 422)
+    | {200: {"description": "It is there already, and stays as it is", "model": Progress}},
+)
+async def create_progress(
+    body: NewProgress, caller: CallerParameter, response: Response, key: IdempotencyKey = None
+) -> object:
+    """Make the row of a lesson: a blank one, or with another status or a time, a correction."""
+    await caller.may_touch(body.user_course_id)
+    changes = Changes(status=body.status)
+    if body.last_viewed_at:
+        changes["last_viewed_at"] = body.last_viewed_at
+    if body.completed_at:
+        changes["completed_at"] = body.completed_at
+    row, is_new = await caller.service.create_progress(
+        user_course_id=body.user_course_id, topic_id=body.topic_id, lesson_id=body.lesson_id, event_id=key, **changes
+    )
+    response.status_code = 201 if is_new else 200
+    return row
+
+
+@router.get(LESSON, response_model=Progress, responses=documented(404, 422))
+async def get_progress(
+    user_course_id: UserCourseId, topic_id: LessonPart, lesson_id: LessonPart, caller: CallerParameter
+) -> object:
+    """The row of a lesson."""
+    await caller.may_touch(user_course_id)
+    return await caller.service.get_progress(user_course_id=user_course_id, topic_id=topic_id, lesson_id=lesson_id)
+
+
+@router.put(LESSON, response_model=Progress, responses=documented(404, 409, 415, 422))
+async def update_progress(
+    user_course_id: UserCourseId,
+    topic_id: LessonPart,
+    lesson_id: LessonPart,
+    body: ChangedProgress,
+    caller: CallerParameter,
+    key: IdempotencyKey = None,
+) -> object:
+    """Set what is given, by hand: a correction, which rules over every event up to now.
+
+    `completed` without a time is completed now; any other status has no `completed_at`.
+    """
+    await caller.may_touch(user_course_id)
+    return await caller.service.update_progress(
+        user_course_id=user_course_id, topic_id=topic_id, lesson_id=lesson_id, event_id=key, **body.changes
+    )
+
+
+_MARKING = documented(404, 409, 415, 422) | {
+    202: {
+        "description": "Appended to the stream, as `Prefer: respond-async` asks",
+        "model": Accepted,
+        "headers": {"Preference-Applied": {"schema": {"type": "string"}, "description": "respond-async"}},
+    }
+}
+
+
+@router.post(f"{LESSON}/view", response_model=Progress, responses=_MARKING)
+async def view_lesson(
+    user_course_id: UserCourseId,
+    topic_id: LessonPart,
+    lesson_id: LessonPart,
+    caller: CallerParameter,
+    body: Activity | None = None,
+    key: IdempotencyKey = None,
+    prefer: Prefer = None,
+) -> object:
+    """The learner viewed the lesson: applied at once; the row."""
+    activity = _activity(user_course_id, topic_id, lesson_id, body)
+    return await _mark(caller, "viewed", activity, body, key, prefer)
+
+
+@router.post(f"{LESSON}/complete", response_model=Progress, responses=_MARKING)
+async def complete_lesson(
+    user_course_id: UserCourseId,
+    topic_id: LessonPart,
+    lesson_id: LessonPart,
+    caller: CallerParameter,
+    body: Activity | None = None,
+    key: IdempotencyKey = None,
+    prefer: Prefer = None,
+) -> object:
+    """The learner completed the lesson, which is a view too: applied at once; the row."""
+    activity = _activity(user_course_id, topic_id, lesson_id, body)
+    return await _mark(caller, "completed", activity, body, key, prefer)
+
+
+def responds_async(prefer: str | None) -> bool:
+    """RFC 7240: one of several preferences, whose values do not matter here."""
+    return any(each.partition(";")[0].strip().lower() == "respond-async" for each in (prefer or "").split(","))
+
+
+def _activity(user_course_id: int, topic_id: int, lesson_id: int, body: Activity | None) -> LessonActivity:
+    return LessonActivity(
+        user_course_id=user_course_id,
+        topic_id=topic_id,
+        lesson_id=lesson_id,
+        section_id=body.section_id if body else None,
+        duration_seconds=body.duration_seconds if body else None,
+    )
+
+
+async def _mark(
+    caller: Caller,
+    kind: Literal["viewed", "completed"],
+    activity: LessonActivity,
+    body: Activity | None,
+    key: str | None,
+    prefer: str | None,
+) -> object:
+    await caller.may_touch(activity.user_course_id)
+    event = lesson_event(kind, activity, body.occurred_at if body else None, key)
+    if not responds_async(prefer):
+        return await caller.service.mark_lesson(event)
+    await run_in_threadpool(caller.publisher.publish, event)
+    accepted = Accepted(event_id=event.id).model_dump_json()
+    return Response(accepted, 202, headers=RESPOND_ASYNC, media_type="application/json")

@@ -1,0 +1,218 @@
+"""The bodies that the endpoints take, and what they answer. Times are RFC 3339; an unknown member is refused."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Self
+
+from fastapi import Header, Path
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic_core import PydanticCustomError
+from starlette.convertors import Convertor, register_url_convertor
+
+from worker.domain.correction import Changes
+from worker.domain.event import Duration, Id32, Id64, Time
+from worker.domain.outline import NextReason
+from worker.domain.status import ProgressStatus
+from worker.services.submit import Result
+
+_TIME_EXAMPLE = "2025-07-14T10:30:00Z"
+
+
+class IdConvertor(Convertor[int]):
+    """Only digits are an id, so that `/progress/course/…` is never one; nor are more of them than the largest has."""
+
+    regex = "[0-9]{1,19}"
+
+    def convert(self, value: str) -> int:
+        """As a number; its range is checked with the other parameters."""
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        """As in a path."""
+        return str(value)
+
+
+register_url_convertor("id", IdConvertor())
+
+UserCourseId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+LessonPart = Annotated[int, Path(ge=1, le=2**31 - 1)]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern="^[!-~]+$",
+        description="Becomes the id of the event: the same request sent again changes nothing. A UUID is best.",
+    ),
+]
+Prefer = Annotated[
+    str | None, Header(description="`respond-async`: append to the stream and answer 202, without waiting for a row.")
+]
+Percentage = Annotated[Decimal, PlainSerializer(float, return_type=float)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class NewProgress(_Body):
+    """A row to be made, by default a blank one."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"user_course_id": 1, "topic_id": 1, "lesson_id": 1, "status": "not_started"}]}
+    )
+
+    user_course_id: Id64
+    topic_id: Id32
+    lesson_id: Id32
+    status: ProgressStatus = ProgressStatus.NOT_STARTED
+    last_viewed_at: Time | None = None
+    completed_at: Time | None = None
+
+
+class ChangedProgress(_Body):
+    """What to set, at least one member; one that is left out stays as it is, a time that is null is taken away."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "minProperties": 1,
+            "examples": [{"status": "completed", "completed_at": _TIME_EXAMPLE}, {"status": "in_progress"}],
+        }
+    )
+
+    # A factory, because the document shows no default that comes from one, and there is none: see `changes`.
+    status: ProgressStatus = Field(default_factory=lambda: ProgressStatus.NOT_STARTED)
+    last_viewed_at: Time | None = None
+    completed_at: Time | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError("nothing_to_set", "Give at least one of status, last_viewed_at, completed_at")
+        return self
+
+    @property
+    def changes(self) -> Changes:
+        """The members that were given."""
+        changes = Changes()
+        if "status" in self.model_fields_set:
+            changes["status"] = self.status
+        if "last_viewed_at" in self.model_fields_set:
+            changes["last_viewed_at"] = self.last_viewed_at
+        if "completed_at" in self.model_fields_set:
+            changes["completed_at"] = self.completed_at
+        return changes
+
+
+class Activity(_Body):
+    """What else is known of a view or a completion."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"section_id": 2, "duration_seconds": 90, "occurred_at": _TIME_EXAMPLE}]}
+    )
+
+    section_id: Id32 | None = None
+    duration_seconds: Duration | None = Field(None, description="Time spent, in whole seconds, ending at occurred_at.")
+    occurred_at: Time | None = Field(None, description="When it happened, by default now.")
+
+
+class Progress(_Answer):
+    """A row of `user_course_progress`."""
+
+    id: int
+    user_course_id: int
+    topic_id: int
+    lesson_id: int
+    status: ProgressStatus
+    last_viewed_at: datetime | None
+    completed_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class Lesson(_Answer):
+    """A lesson of the course. One without a row is not started and has no id; the title is the outline's."""
+
+    id: int | None
+    user_course_id: int
+    topic_id: int
+    lesson_id: int
+    title: str | None
+    status: ProgressStatus
+    last_viewed_at: datetime | None
+    completed_at: datetime | None
+    created_at: datetime | None
+    updated_at: datetime | None
+
+
+class Topic(_Answer):
+    """The lessons of a topic, in outline order, and their totals."""
+
+    user_course_id: int
+    topic_id: int
+    total_lessons: int
+    completed_lessons: int
+    in_progress_lessons: int
+    not_started_lessons: int
+    completion_percentage: Percentage
+    lessons: list[Lesson]
+
+
+class Lessons(_Answer):
+    """A page of lessons, in outline order."""
+
+    user_course_id: int
+    lessons: list[Lesson]
+    next_after: str | None = Field(description="The `after` of the next page; null when this is the last one.")
+
+
+class Summary(_Answer):
+    """How far an enrolment is: never stale, whenever it was stored."""
+
+    user_course_id: int
+    total_lessons: int
+    completed_lessons: int
+    in_progress_lessons: int
+    not_started_lessons: int
+    completion_percentage: Percentage
+    current_topic_id: int | None
+    current_lesson_id: int | None
+    current_section_id: int | None
+    next_topic_id: int | None
+    next_lesson_id: int | None
+    next_reason: NextReason | None
+    last_activity_at: datetime | None
+    refreshed_at: datetime
+
+
+class Accepted(BaseModel):
+    """The event is on the stream and will be applied."""
+
+    event_id: str
+
+
+class EventVerdict(BaseModel):
+    """What became of one event; `accepted` is on the stream and will be applied."""
+
+    id: str | None = Field(description="The event's own `id`; null where it has none that can be read.")
+    result: Result
+    reason: str | None = None
+    detail: str | None = None
+
+
+class Verdicts(BaseModel):
+    """What became of each event, in the order of the request."""
+
+    events: list[EventVerdict]
+
+
+class Health(BaseModel):
+    """Whether it works, and which part does not."""
+
+    ok: bool
+    checks: dict[str, bool] = {}

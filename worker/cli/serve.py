@@ -1,0 +1,76 @@
+"""`progress-worker serve`: the HTTP API until Ctrl-C."""
+
+import socket
+from typing import TYPE_CHECKING
+
+import click
+
+from worker.errors import ConfigurationError, InputError
+
+if TYPE_CHECKING:
+    from worker.api.tokens import Tokens
+
+STOP_SECONDS = 10
+"""How long requests in hand may take when the server is told to stop."""
+
+
+@click.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=8_000, show_default=True, help="Port; 0 takes one that is free."
+)
+def command(host: str, port: int) -> None:
+    """Serve the HTTP API: progress, summaries, batches of events; its documentation is at /docs.
+
+    Without tokens (PROGRESS_API_TOKENS or PROGRESS_API_TOKENS_DIRECTORY) it listens on a loopback address only.
+    """
+    from worker.cli.servers import server_settings
+
+    settings = server_settings()
+    try:
+        import uvicorn
+
+        from worker.api.app import create_app
+        from worker.api.tokens import load_tokens
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"The API needs {error.name}: pip install 'course-progress-worker[api]'.") from None
+    from worker.telemetry import configure_logging
+
+    tokens = load_tokens(settings)
+    listening = _listen(host, port, tokens)
+    configure_logging(settings.log_format, settings.log_level)
+    app = create_app(settings, tokens)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    address = f"http://{_bracketed(listening.getsockname()[0])}:{listening.getsockname()[1]}"
+    click.echo(f"Listening on {address}, documentation at {address}/docs.", err=True)
+    if not tokens:
+        click.echo("No token is configured: only this host may call, and it may do everything.", err=True)
+    with listening:
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, port: int, tokens: "Tokens") -> socket.socket:
+    """A listening socket; refused before it listens where a stranger could reach it without a token."""
+    from worker.api.gate import is_loopback
+
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        if not tokens and not is_loopback(str(address[0])):
+            raise ConfigurationError(
+                f"{host} can be reached from elsewhere, and no token is configured. Set PROGRESS_API_TOKENS or "
+                "PROGRESS_API_TOKENS_DIRECTORY, or listen on 127.0.0.1."
+            )
+        return socket.create_server((str(address[0]), port), family=family, backlog=1_024)
+    except OSError as error:
+        raise InputError(f"Cannot listen on {host}, port {port}: {error.strerror or error}. Choose another.") from None
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

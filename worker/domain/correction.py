@@ -1,0 +1,45 @@
+"""What setting a row by hand makes of it: the whole snapshot that a `progress.corrected` event carries."""
+
+from datetime import datetime, timedelta
+from typing import TypedDict
+
+from worker.domain.entry import Reason, Rejection, refuse_ahead
+from worker.domain.progress import Progress
+from worker.domain.status import ProgressStatus
+
+
+class Changes(TypedDict, total=False):
+    """The members to set; one that is absent stays as it is, a time that is None is taken away."""
+
+    status: ProgressStatus
+    last_viewed_at: datetime | None
+    completed_at: datetime | None
+
+
+def corrected(row: Progress, changes: Changes, now: datetime) -> Progress:
+    """The row with the changes, consistent; `corrected_at` is left as it was.
+
+    `completed` without a time gets `now`, and counts as an access; any other status has no `completed_at`. Raises
+    Rejection where the changes contradict each other or a time is more than 5 minutes ahead of `now`.
+    """
+    for time in (changes.get("last_viewed_at"), changes.get("completed_at")):
+        if time is not None:
+            refuse_ahead(time, now.timestamp() * 1000)
+    status = changes.get("status", row.status)
+    last_viewed_at = changes.get("last_viewed_at", row.last_viewed_at)
+    if status is not ProgressStatus.COMPLETED:
+        if changes.get("completed_at") is not None:
+            raise Rejection(
+                Reason.INVALID_EVENT,
+                f"completed_at: only a completed lesson has one, and the status is {status}; set status to completed",
+            )
+        return Progress(status, last_viewed_at, None, row.corrected_at)
+    completed_at = changes.get("completed_at", row.completed_at) or now
+    if "last_viewed_at" not in changes or last_viewed_at is None:
+        last_viewed_at = max(filter(None, (last_viewed_at, completed_at)))
+    return Progress(status, last_viewed_at, completed_at, row.corrected_at)
+
+
+def correction_time(now: datetime, latest_known: datetime | None) -> datetime:
+    """When a correction takes place that is to rule over everything known of its lesson, whatever its event id."""
+    return now if latest_known is None else max(now, latest_known + timedelta(microseconds=1))

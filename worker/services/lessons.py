@@ -1,0 +1,119 @@
+"""The lessons of an enrolment in outline order, each with its progress: of one topic, or all of them page by page.
+
+Lessons without a row are not started. Those that left the outline count nowhere and are not shown, though they keep
+their rows; where the course has no outline, the enrolment's own rows stand for it, by topic and lesson.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy import Connection, Engine
+
+from worker.domain.outline import Lesson
+from worker.domain.status import ProgressStatus
+from worker.domain.summary import percentage
+from worker.errors import ConflictError, NotFoundError
+from worker.services.summary import unknown_enrollment
+from worker.storage.database import snapshot
+from worker.storage.progress import (
+    EnrollmentCourse,
+    LessonState,
+    find_ordinal,
+    read_courses,
+    read_outlined,
+    read_own_rows,
+)
+
+PAGE = 200
+"""Lessons of a page, when nobody says how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicProgress:
+    """The lessons of one topic; the counts add up to `total_lessons`."""
+
+    user_course_id: int
+    topic_id: int
+    total_lessons: int
+    completed_lessons: int
+    in_progress_lessons: int
+    not_started_lessons: int
+    completion_percentage: Decimal
+    lessons: list[LessonState]
+
+
+@dataclass(frozen=True, slots=True)
+class LessonPage:
+    """Some lessons of the course; `next_after` asks for those that follow, None when these are the last."""
+
+    user_course_id: int
+    lessons: list[LessonState]
+    next_after: Lesson | None
+
+
+def get_topic(engine: Engine, user_course_id: int, topic_id: int) -> TopicProgress:
+    """The lessons of a topic with their totals. Raises NotFoundError for no enrolment, or no lesson that counts."""
+    with snapshot(engine) as connection:
+        course = _course(connection, user_course_id)
+        if course.is_outlined and course.course_id is not None:
+            lessons = read_outlined(connection, user_course_id, course.course_id, topic_id=topic_id)
+        else:
+            lessons = read_own_rows(connection, user_course_id, topic_id=topic_id)
+    if not lessons:
+        where = "The outline of its course" if course.is_outlined else f"Enrolment {user_course_id}"
+        raise NotFoundError(f"{where} has no lesson in topic {topic_id}.")
+    statuses = [lesson.status for lesson in lessons]
+    completed = statuses.count(ProgressStatus.COMPLETED)
+    return TopicProgress(
+        user_course_id=user_course_id,
+        topic_id=topic_id,
+        total_lessons=len(lessons),
+        completed_lessons=completed,
+        in_progress_lessons=statuses.count(ProgressStatus.IN_PROGRESS),
+        not_started_lessons=statuses.count(ProgressStatus.NOT_STARTED),
+        completion_percentage=percentage(completed, len(lessons)),
+        lessons=lessons,
+    )
+
+
+def get_lessons(
+    engine: Engine,
+    user_course_id: int,
+    *,
+    status: ProgressStatus | None = None,
+    after: Lesson | None = None,
+    limit: int = PAGE,
+) -> LessonPage:
+    """Up to `limit` lessons that come after the lesson `after`, of one status or of all.
+
+    Raises NotFoundError for no enrolment, and ConflictError when the lesson `after` has left the outline meanwhile.
+    """
+    with snapshot(engine) as connection:
+        course = _course(connection, user_course_id)
+        if course.is_outlined and course.course_id is not None:
+            ordinal = 0 if after is None else _ordinal(connection, course.course_id, after)
+            found = read_outlined(
+                connection, user_course_id, course.course_id, status=status, after=ordinal, limit=limit + 1
+            )
+        else:
+            found = read_own_rows(connection, user_course_id, status=status, after=after or (0, 0), limit=limit + 1)
+    lessons = found[:limit]
+    last = lessons[-1] if len(found) > limit else None
+    return LessonPage(user_course_id, lessons, (last.topic_id, last.lesson_id) if last else None)
+
+
+def _course(connection: Connection, user_course_id: int) -> EnrollmentCourse:
+    course = read_courses(connection, [user_course_id]).get(user_course_id)
+    if course is None:
+        raise unknown_enrollment(user_course_id)
+    return course
+
+
+def _ordinal(connection: Connection, course_id: int, after: Lesson) -> int:
+    ordinal = find_ordinal(connection, course_id, after)
+    if ordinal is None:
+        raise ConflictError(
+            f"Lesson {after[1]} of topic {after[0]}, which the page begins after, is not in the outline (any more). "
+            "Begin again with the first page."
+        )
+    return ordinal

@@ -1,0 +1,100 @@
+"""Apply events while their sender waits, and say of each what became of it.
+
+The same rules and statements as for the streams (`worker/services/ingest.py`), but what cannot be applied is told to
+the sender and leaves nothing behind: neither a dead letter nor a parked event.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from sqlalchemy import Connection, Engine
+
+from worker.domain.entry import Entry, Reason, Rejection
+from worker.services.bisect import bisect
+from worker.services.ingest import Batch, apply, sort
+from worker.services.outcome import Outcome
+from worker.services.redrive import apply_parked
+from worker.storage import history
+
+
+class Result(StrEnum):
+    """What became of an event."""
+
+    APPLIED = "applied"
+    ACCEPTED = "accepted"
+    REPEATED = "repeated"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Of one entry; a reason only where it was rejected."""
+
+    result: Result
+    reason: Reason | None = None
+    detail: str | None = None
+
+
+@dataclass(slots=True)
+class Submitted:
+    """The verdicts, in the order of the entries, and the enrolments that they created."""
+
+    verdicts: list[Verdict]
+    enrolled: list[int] = field(default_factory=list)
+
+    def __add__(self, other: "Submitted") -> "Submitted":
+        """Of both, in order."""
+        return Submitted(self.verdicts + other.verdicts, self.enrolled + other.enrolled)
+
+
+def submit(engine: Engine, entries: Sequence[Entry]) -> list[Verdict]:
+    """Apply the entries, of distinct ids, in one transaction and commit; a verdict on each, in order.
+
+    One that PostgreSQL itself refuses is rejected alone. Then, in transactions of their own, whatever the streams have
+    parked for new enrolments. After an error submit the same events again: nothing counts twice.
+    """
+
+    def work(part: Sequence[Entry]) -> Submitted:
+        with engine.begin() as connection:
+            return judge(connection, part)
+
+    done = bisect(entries, work, _refused) if entries else Submitted([])
+    apply_parked(engine, done.enrolled)
+    return done.verdicts
+
+
+def judge(connection: Connection, entries: Sequence[Entry]) -> Submitted:
+    """Apply the entries in the caller's transaction."""
+    batch = sort(entries)
+    outcome = apply(connection, batch)
+    return Submitted(_verdicts(connection, entries, batch, outcome), outcome.enrolled)
+
+
+def _verdicts(connection: Connection, entries: Sequence[Entry], batch: Batch, outcome: Outcome) -> list[Verdict]:
+    refused = {letter.entry: letter for letter in outcome.letters}
+    keys = {entry: (event.data.user_course_id, event.event_id) for entry, event in batch.ledger_events}
+    new = history.recorded_now(connection, keys.values()) if keys else set()
+    verdicts = []
+    for entry in entries:
+        letter, key = refused.get(entry), keys.get(entry)
+        if letter is not None:
+            verdicts.append(Verdict(Result.REJECTED, letter.reason, letter.detail))
+        elif key is None or key in new:
+            verdicts.append(Verdict(Result.APPLIED))
+            new.discard(key or (0, ""))  # the same event once more in one batch repeats it
+        else:
+            verdicts.append(Verdict(Result.REPEATED))
+    return verdicts
+
+
+def _refused(_: Entry, why: str) -> Submitted:
+    detail = Rejection(Reason.DATA_ERROR, why).detail
+    return Submitted([Verdict(Result.REJECTED, Reason.DATA_ERROR, detail)])
+
+
+def arriving(bodies: Iterable[bytes]) -> list[Entry]:
+    """Events as entries of no stream, arrived now by this host's clock."""
+    milliseconds = int(datetime.now(UTC).timestamp() * 1000)
+    return [Entry("", f"{milliseconds}-{number}", body) for number, body in enumerate(bodies)]

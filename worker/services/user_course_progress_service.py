@@ -1,0 +1,170 @@
+"""The service layer for Python programs that live in an event loop.
+
+Each method runs the synchronous core, which owns its transactions, over an asynchronous engine: where the core waits
+for PostgreSQL, SQLAlchemy lets the loop go on. There is no second copy of a rule or a statement.
+"""
+
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import partial
+from typing import Concatenate, ParamSpec, TypeVar, Unpack
+
+from sqlalchemy import Engine
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import greenlet_spawn
+
+from worker.domain.correction import Changes
+from worker.domain.entry import Entry
+from worker.domain.event import LessonActivity, LessonEvent
+from worker.domain.outline import Lesson
+from worker.domain.status import ProgressStatus
+from worker.services import lessons, progress
+from worker.services.lessons import LessonPage, TopicProgress
+from worker.services.submit import Verdict, submit
+from worker.services.summary import TitledSummary, get_summary
+from worker.settings import Settings, get_settings
+from worker.storage import database
+from worker.storage.progress import StoredProgress, read_courses
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class UserCourseProgressService:
+    """Progress of enrolments in their lessons. Safe to share between tasks of one loop.
+
+    What a method writes is committed when it returns. Besides the errors that each names, all raise SQLAlchemy's when
+    PostgreSQL is away or refuses; nothing is written then, or, when the connection broke at the very end, it may be:
+    calling again with the same `event_id` counts once.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """On an engine of `worker.storage.database.connect_async`; it stays the caller's to dispose of."""
+        self._engine = engine
+
+    async def create_progress(
+        self,
+        *,
+        user_course_id: int,
+        topic_id: int,
+        lesson_id: int,
+        event_id: str | None = None,
+        **changes: Unpack[Changes],
+    ) -> tuple[StoredProgress, bool]:
+        """The row of a lesson, and whether it was made now; see `worker.services.progress.create_progress`."""
+        key = (user_course_id, topic_id, lesson_id)
+        return await self._run(progress.create_progress, key, changes, event_id)
+
+    async def get_progress(self, *, user_course_id: int, topic_id: int, lesson_id: int) -> StoredProgress:
+        """The row of a lesson. Raises NotFoundError where there is no enrolment or no row."""
+        return await self._run(progress.get_progress, (user_course_id, topic_id, lesson_id))
+
+    async def update_progress(
+        self,
+        *,
+        user_course_id: int,
+        topic_id: int,
+        lesson_id: int,
+        event_id: str | None = None,
+        **changes: Unpack[Changes],
+    ) -> StoredProgress:
+        """Set what is given by hand; the row. See `worker.services.progress.update_progress`."""
+        key = (user_course_id, topic_id, lesson_id)
+        return await self._run(progress.update_progress, key, changes, event_id)
+
+    async def mark_lesson_viewed(
+        self,
+        *,
+        user_course_id: int,
+        topic_id: int,
+        lesson_id: int,
+        section_id: int | None = None,
+        duration_seconds: int | None = None,
+        occurred_at: datetime | None = None,
+        event_id: str | None = None,
+    ) -> StoredProgress:
+        """Record that the learner viewed the lesson, by default now; its row.
+
+        Raises pydantic.ValidationError for ids or a duration out of range, InputError for such a time, NotFoundError
+        where there is no enrolment, and ConflictError where the event id belongs to something else.
+        """
+        activity = _activity(user_course_id, topic_id, lesson_id, section_id, duration_seconds)
+        return await self.mark_lesson(progress.lesson_event("viewed", activity, occurred_at, event_id))
+
+    async def mark_lesson_completed(
+        self,
+        *,
+        user_course_id: int,
+        topic_id: int,
+        lesson_id: int,
+        section_id: int | None = None,
+        duration_seconds: int | None = None,
+        occurred_at: datetime | None = None,
+        event_id: str | None = None,
+    ) -> StoredProgress:
+        """Record that the learner completed the lesson, which is an access too; otherwise like viewing it."""
+        activity = _activity(user_course_id, topic_id, lesson_id, section_id, duration_seconds)
+        return await self.mark_lesson(progress.lesson_event("completed", activity, occurred_at, event_id))
+
+    async def mark_lesson(self, event: LessonEvent) -> StoredProgress:
+        """Record an event of one lesson; its row."""
+        return await self._run(progress.mark_lesson, event)
+
+    async def get_topic_progress(self, *, user_course_id: int, topic_id: int) -> TopicProgress:
+        """The lessons of a topic in outline order, with their totals. Raises NotFoundError where there is neither."""
+        return await self._run(lessons.get_topic, user_course_id, topic_id)
+
+    async def get_all_progress(
+        self,
+        *,
+        user_course_id: int,
+        status: ProgressStatus | None = None,
+        after: Lesson | None = None,
+        limit: int = lessons.PAGE,
+    ) -> LessonPage:
+        """All lessons of the course in outline order, page by page; see `worker.services.lessons.get_lessons`."""
+        return await self._run(lessons.get_lessons, user_course_id, status=status, after=after, limit=limit)
+
+    async def get_user_course_progress_summary(self, *, user_course_id: int) -> TitledSummary:
+        """How far an enrolment is, and its next lesson; never stale. Raises NotFoundError where there is none."""
+        return await self._run(get_summary, user_course_id)
+
+    async def submit_events(self, entries: Sequence[Entry]) -> list[Verdict]:
+        """Apply events of any type; what became of each, in order. See `worker.services.submit.submit`."""
+        return await self._run(submit, entries)
+
+    async def get_course_ids(self, user_course_ids: Collection[int]) -> dict[int, int | None]:
+        """The courses of those of these enrolments that exist."""
+        return await self._run(_course_ids, list(user_course_ids))
+
+    async def _run(self, work: Callable[Concatenate[Engine, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What AsyncConnection.run_sync does, for functions that open their own transactions on an engine."""
+        return await greenlet_spawn(partial(work, self._engine.sync_engine, *args, **kwargs))
+
+
+@asynccontextmanager
+async def open_progress_service(settings: Settings | None = None) -> AsyncIterator[UserCourseProgressService]:
+    """A service on DATABASE_URL with connections of its own, closed at the end of the block."""
+    engine = database.connect_async(settings or get_settings())
+    try:
+        yield UserCourseProgressService(engine)
+    finally:
+        await engine.dispose()
+
+
+def _activity(
+    user_course_id: int, topic_id: int, lesson_id: int, section_id: int | None, duration_seconds: int | None
+) -> LessonActivity:
+    return LessonActivity(
+        user_course_id=user_course_id,
+        topic_id=topic_id,
+        lesson_id=lesson_id,
+        section_id=section_id,
+        duration_seconds=duration_seconds,
+    )
+
+
+def _course_ids(engine: Engine, user_course_ids: list[int]) -> dict[int, int | None]:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        return {key: found.course_id for key, found in read_courses(connection, user_course_ids).items()}

@@ -1,0 +1,63 @@
+"""Look-ups in the ledger, off the hot path: which events are there, and what is known of one lesson."""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from worker.domain.progress import LessonKey
+
+EventKey = tuple[int, str]
+"""(user_course_id, event id)"""
+
+_RECORDED_NOW = text("""
+    SELECT user_course_id, event_id::text
+    FROM jsonb_array_elements(CAST(:events AS jsonb)) AS given (e)
+    JOIN lesson_event ON (user_course_id, event_id) = ((e->>0)::bigint, (e->>1)::uuid)
+    WHERE lesson_event.xmin = pg_current_xact_id()::xid
+""")
+
+_FIND = text("""
+    SELECT type::text, topic_id, lesson_id, section_id, duration_seconds, occurred_at
+    FROM lesson_event WHERE user_course_id = :user_course_id AND event_id = CAST(:event_id AS uuid)
+""")
+
+_LATEST_TIME = text("""
+    SELECT max(occurred_at) FROM lesson_event
+    WHERE user_course_id = :user_course_id AND topic_id = :topic_id AND lesson_id = :lesson_id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """An event of the ledger; `type` is the last word of the contract's."""
+
+    type: str
+    topic_id: int
+    lesson_id: int
+    section_id: int | None
+    duration_seconds: int | None
+    occurred_at: datetime
+
+
+def recorded_now(connection: Connection, events: Collection[EventKey]) -> set[EventKey]:
+    """Those of these events that this transaction recorded; the others were there before. One query."""
+    rows = connection.execute(_RECORDED_NOW, {"events": json.dumps(list(events))})
+    return {(user_course_id, event_id) for user_course_id, event_id in rows}
+
+
+def find_event(connection: Connection, key: EventKey) -> RecordedEvent | None:
+    """The recorded event of this identity."""
+    row = connection.execute(_FIND, {"user_course_id": key[0], "event_id": key[1]}).one_or_none()
+    return None if row is None else RecordedEvent(*row)
+
+
+def latest_time(connection: Connection, key: LessonKey) -> datetime | None:
+    """The latest time of any event or correction of the lesson."""
+    user_course_id, topic_id, lesson_id = key
+    found: datetime | None = connection.scalar(
+        _LATEST_TIME, {"user_course_id": user_course_id, "topic_id": topic_id, "lesson_id": lesson_id}
+    )
+    return found

@@ -1,0 +1,192 @@
+"""Rows of `user_course_progress`: one, or those of an enrolment beside the lessons of its course's outline."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from worker.domain.outline import Lesson
+from worker.domain.progress import LessonKey
+from worker.domain.status import ProgressStatus
+
+_FIND = text("""
+    SELECT enrollment.id AS enrollment_id, known.id, known.user_course_id, known.topic_id, known.lesson_id,
+           known.status, known.last_viewed_at, known.completed_at, known.created_at, known.updated_at
+    FROM user_course AS enrollment
+    LEFT JOIN user_course_progress AS known
+           ON known.user_course_id = enrollment.id AND (known.topic_id, known.lesson_id) = (:topic_id, :lesson_id)
+    WHERE enrollment.id = :user_course_id
+""")
+
+_INSERT_BLANK = text("""
+    INSERT INTO user_course_progress (user_course_id, topic_id, lesson_id)
+    VALUES (:user_course_id, :topic_id, :lesson_id)
+    ON CONFLICT (user_course_id, topic_id, lesson_id) DO NOTHING
+""")
+
+_COURSES = text("""
+    SELECT enrollment.id, course_id, EXISTS (SELECT FROM course WHERE id = course_id) AS is_outlined
+    FROM user_course AS enrollment WHERE id = ANY(CAST(:ids AS bigint[]))
+""")
+
+_ORDINAL = text("""
+    SELECT ordinal FROM course_lesson
+    WHERE course_id = :course_id AND topic_id = :topic_id AND lesson_id = :lesson_id
+""")
+
+_OUTLINED = text("""
+    SELECT known.id, CAST(:user_course_id AS bigint) AS user_course_id, lesson.topic_id, lesson.lesson_id, title,
+           coalesce(known.status, 'not_started') AS status, last_viewed_at, completed_at, created_at, updated_at
+    FROM course_lesson AS lesson
+    LEFT JOIN user_course_progress AS known
+           ON known.user_course_id = :user_course_id
+          AND (known.topic_id, known.lesson_id) = (lesson.topic_id, lesson.lesson_id)
+    WHERE course_id = :course_id AND ordinal > :after
+      AND (CAST(:topic_id AS int) IS NULL OR lesson.topic_id = :topic_id)
+      AND (CAST(:status AS progress_status) IS NULL
+           OR coalesce(known.status, 'not_started') = CAST(:status AS progress_status))
+    ORDER BY ordinal LIMIT :limit
+""")
+
+_OWN_ROWS = text("""
+    SELECT id, user_course_id, topic_id, lesson_id, NULL AS title, status, last_viewed_at, completed_at,
+           created_at, updated_at
+    FROM user_course_progress
+    WHERE user_course_id = :user_course_id AND (topic_id, lesson_id) > (:after_topic_id, :after_lesson_id)
+      AND (CAST(:topic_id AS int) IS NULL OR topic_id = :topic_id)
+      AND (CAST(:status AS progress_status) IS NULL OR status = CAST(:status AS progress_status))
+    ORDER BY topic_id, lesson_id LIMIT :limit
+""")
+
+EVERYTHING = 2**31 - 1
+"""As a limit: no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProgress:
+    """A row of `user_course_progress`."""
+
+    id: int
+    user_course_id: int
+    topic_id: int
+    lesson_id: int
+    status: ProgressStatus
+    last_viewed_at: datetime | None
+    completed_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LessonState:
+    """A lesson that counts, with its row; one without a row is not started, and has neither id nor times."""
+
+    id: int | None
+    user_course_id: int
+    topic_id: int
+    lesson_id: int
+    title: str | None
+    status: ProgressStatus
+    last_viewed_at: datetime | None
+    completed_at: datetime | None
+    created_at: datetime | None
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollmentCourse:
+    """The course of an enrolment, and whether that has an outline."""
+
+    course_id: int | None
+    is_outlined: bool
+
+
+def find_progress(connection: Connection, key: LessonKey) -> tuple[bool, StoredProgress | None]:
+    """Whether the enrolment exists, and its row of the lesson, if any. One query."""
+    found = connection.execute(_FIND, _parameters(key)).one_or_none()
+    if found is None or found.id is None:
+        return found is not None, None
+    members = found._asdict()
+    del members["enrollment_id"]
+    return True, StoredProgress(**members | {"status": ProgressStatus(found.status)})
+
+
+def insert_blank(connection: Connection, key: LessonKey) -> None:
+    """Make a row that is not started, ahead of any event; one that is there stays as it is."""
+    connection.execute(_INSERT_BLANK, _parameters(key))
+
+
+def read_courses(connection: Connection, ids: Sequence[int]) -> dict[int, EnrollmentCourse]:
+    """The courses of those of these enrolments that exist."""
+    return {
+        row.id: EnrollmentCourse(row.course_id, row.is_outlined) for row in connection.execute(_COURSES, {"ids": ids})
+    }
+
+
+def find_ordinal(connection: Connection, course_id: int, lesson: Lesson) -> int | None:
+    """The lesson's place in the live outline, from 1 on; None when it has none."""
+    parameters = {"course_id": course_id, "topic_id": lesson[0], "lesson_id": lesson[1]}
+    found: int | None = connection.scalar(_ORDINAL, parameters)
+    return found
+
+
+def read_outlined(
+    connection: Connection,
+    user_course_id: int,
+    course_id: int,
+    *,
+    topic_id: int | None = None,
+    status: ProgressStatus | None = None,
+    after: int = 0,
+    limit: int = EVERYTHING,
+) -> list[LessonState]:
+    """Up to `limit` lessons of the course's outline, in order, whose ordinal is above `after`; one topic's, or all."""
+    return _states(
+        connection.execute(
+            _OUTLINED,
+            {
+                "user_course_id": user_course_id,
+                "course_id": course_id,
+                "topic_id": topic_id,
+                "status": status and status.value,
+                "after": after,
+                "limit": limit,
+            },
+        )
+    )
+
+
+def read_own_rows(
+    connection: Connection,
+    user_course_id: int,
+    *,
+    topic_id: int | None = None,
+    status: ProgressStatus | None = None,
+    after: Lesson = (0, 0),
+    limit: int = EVERYTHING,
+) -> list[LessonState]:
+    """Up to `limit` rows of the enrolment above `after`, by topic and lesson: what counts without an outline."""
+    return _states(
+        connection.execute(
+            _OWN_ROWS,
+            {
+                "user_course_id": user_course_id,
+                "topic_id": topic_id,
+                "status": status and status.value,
+                "after_topic_id": after[0],
+                "after_lesson_id": after[1],
+                "limit": limit,
+            },
+        )
+    )
+
+
+def _states(rows: Iterable[Row[Any]]) -> list[LessonState]:
+    return [LessonState(**row._asdict() | {"status": ProgressStatus(row.status)}) for row in rows]
+
+
+def _parameters(key: LessonKey) -> dict[str, int]:
+    user_course_id, topic_id, lesson_id = key
+    return {"user_course_id": user_course_id, "topic_id": topic_id, "lesson_id": lesson_id}
