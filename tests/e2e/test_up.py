@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -11,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 
+import httpx
 import psutil
 import pytest
 
@@ -42,6 +45,20 @@ def base() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(dir=default_directory("test")))
     yield path
     rmtree(path)
+
+
+@pytest.fixture
+def given(environment: dict[str, str]) -> dict[str, str]:
+    """The variables that name this test's servers, and what it uses of them."""
+    names = ("DATABASE_URL", "REDIS_URL", "PROGRESS_STREAM_KEY", "PROGRESS_QUEUE")
+    return {name: environment[name] for name in names}
+
+
+@pytest.fixture
+def port() -> int:
+    """One that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
 
 
 class Up:
@@ -123,26 +140,65 @@ def test_other_commands_work_on_it_and_everything_ends_with_it(base: Path) -> No
         assert json.loads(again.call("summary", "1", "--json").stdout)["completed_lessons"] == 1, "data is kept"
 
 
-def test_given_servers_are_used_none_are_started_and_sigterm_ends_it(base: Path, environment: dict[str, str]) -> None:
-    given = {name: environment[name] for name in ("DATABASE_URL", "REDIS_URL", "PROGRESS_STREAM_KEY", "PROGRESS_QUEUE")}
+def test_given_servers_are_used_none_are_started_and_sigterm_ends_it(base: Path, given: dict[str, str]) -> None:
     with up(base, **given) as system:
         names = {each.name() for each in system.descendants()}
         assert not [name for name in names if name.startswith(("postgres", "valkey"))]
         assert given["REDIS_URL"] in system.log.read_text()
+        assert "API: " not in system.log.read_text()
         system.process.terminate()
         assert system.process.wait(40) == 0, system.log.read_text()
 
 
-@pytest.mark.parametrize("name", ["worker", "beat"])
-def test_a_child_that_dies_is_named_and_ends_it(base: Path, environment: dict[str, str], name: str) -> None:
-    given = {name: environment[name] for name in ("DATABASE_URL", "REDIS_URL", "PROGRESS_STREAM_KEY", "PROGRESS_QUEUE")}
-    with up(base, **given) as system:
+def test_the_api_answers_where_it_says_and_ends_with_it(base: Path, given: dict[str, str], port: int) -> None:
+    with up(base, "--api", "--api-port", str(port), **given) as system:
+        announced = re.search(
+            r"^  API: (http://127\.0\.0\.1:\d+), documentation at (\S+)$", system.log.read_text(), re.MULTILINE
+        )
+        assert announced, system.log.read_text()
+        url, documentation = announced.groups()
+        assert url.endswith(f":{port}")
+        assert httpx.get(documentation, timeout=30).status_code == 200
+        assert httpx.get(f"{url}/readyz", timeout=30).json()["ok"] is True
+        events = [json.loads(line) for line in VIEWED.splitlines()]
+        headers = {"Content-Type": "application/cloudevents-batch+json", "Prefer": "respond-async"}
+        httpx.post(f"{url}/events", content=json.dumps(events), headers=headers, timeout=30).raise_for_status()
+
+        def is_recorded() -> bool:
+            answer = httpx.get(f"{url}/progress/1/3/8", timeout=30)
+            return answer.status_code == 200 and answer.json()["status"] == "completed"
+
+        wait_until(is_recorded, 20, "the row, made by the worker beside it")
         descendants = system.descendants()
-        child = next(each for each in descendants if name in each.cmdline() and each.ppid() == system.process.pid)
+        assert [each for each in descendants if "serve" in each.cmdline()]
+        system.process.send_signal(signal.SIGINT)
+        assert system.process.wait(40) == 0, system.log.read_text()
+        assert not [each.pid for each in descendants if is_alive(each.pid)]
+        assert "Traceback" not in system.log.read_text()
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{url}/healthz", timeout=30)
+
+
+@pytest.mark.parametrize(("argument", "name"), [("worker", "Celery worker"), ("beat", "Celery beat"), ("serve", "API")])
+def test_a_child_that_dies_is_named_and_ends_it(
+    base: Path, given: dict[str, str], port: int, argument: str, name: str
+) -> None:
+    with up(base, "--api", "--api-port", str(port), **given) as system:
+        descendants = system.descendants()
+        child = next(each for each in descendants if argument in each.cmdline() and each.ppid() == system.process.pid)
         child.kill()
         assert system.process.wait(40) == 1
-        assert f"Error: The Celery {name} ended by SIGKILL." in system.log.read_text()
+        assert f"Error: The {name} ended by SIGKILL." in system.log.read_text()
         assert not [each.pid for each in descendants if is_alive(each.pid)], "nothing is left behind"
+
+
+def test_a_port_of_the_api_in_use_is_named_before_anything_starts(base: Path, given: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        system = Up(base, "--api", "--api-port", str(port), **given)
+        assert system.process.wait(30) == 1
+    said = system.log.read_text()
+    assert said == f"Error: Cannot listen on '127.0.0.1', port {port}: Address already in use. Choose another.\n"
 
 
 def test_one_given_server_is_not_enough(base: Path, environment: dict[str, str]) -> None:

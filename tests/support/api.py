@@ -51,10 +51,10 @@ class ServeProcess:
             )
         self.url = wait_until(self._address, 30, "the API's address")
 
-    def _address(self) -> str | None:
+    def _address(self) -> str:
         assert self.process.poll() is None, self.log.read_text()
         found = re.search(r"Listening on (http://\S+),", self.log.read_text())
-        return found and found.group(1)
+        return found.group(1) if found else ""
 
     def close(self) -> None:
         """End it."""

@@ -5,18 +5,32 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import Depends, FastAPI
-from fastapi.security import HTTPBearer
+from fastapi import FastAPI
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic_core.core_schema import WithDefaultSchema
 from starlette.middleware.cors import CORSMiddleware
 
 from worker.api import course, events, health, progress
 from worker.api.gate import Gate
 from worker.api.health import Readiness
 from worker.api.problem import Problem, add_handlers
+from worker.api.schema import BODIES
 from worker.api.tokens import Tokens, load_tokens
 from worker.client import EventPublisher
 from worker.services.user_course_progress_service import open_progress_service
 from worker.settings import Settings, get_settings
+
+_DESCRIPTION = """
+Whoever calls sends `Authorization: Bearer TOKEN`; `GET` needs the token's scope `read`, anything else `write`.
+Every error is a problem of RFC 9457, `application/problem+json`; `detail` says what to do.
+A method that a path does not have is answered 405, with those it has in `Allow`.
+"""
+_TAGS = {
+    "progress": "One lesson of one enrolment: its row, and what marks it.",
+    "enrolment": "A learner in a course: the summary, a topic, all lessons.",
+    "events": "The events of the asynchronous contract, in batches.",
+    "health": "For orchestrators, without a token.",
+}
 
 
 def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -> FastAPI:
@@ -38,17 +52,16 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
     app = FastAPI(
         title="Course progress",
         summary="Exact learner progress from lesson events",
+        description=_DESCRIPTION,
         version=version("course-progress-worker"),
+        openapi_tags=[{"name": name, "description": description} for name, description in _TAGS.items()],
+        generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
-        max_body_size=settings.api_body_bytes,
     )
-    bearer = HTTPBearer(auto_error=False, description="A token of PROGRESS_API_TOKENS or its folder.")
-    for module in (course, progress, events):
-        # The gate has asked for the token; this documents it.
-        app.include_router(module.router, dependencies=[Depends(bearer)])
-    app.include_router(health.router)
+    for module in (course, progress, events, health):
+        app.include_router(module.router)
     add_handlers(app)
     app.add_middleware(
         Gate,
@@ -63,20 +76,51 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
             allow_origins=origins,
             allow_methods=["GET", "POST", "PUT"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Prefer"],
+            expose_headers=["Preference-Applied", "Retry-After"],
         )
     _document(app)
     return app
 
 
+class _NoNullDefaults(GenerateJsonSchema):
+    """A member that is left out is not null by that."""
+
+    def default_schema(self, schema: WithDefaultSchema) -> JsonSchemaValue:
+        """As it is, but for that."""
+        found = super().default_schema(schema)
+        return {name: value for name, value in found.items() if (name, value) != ("default", None)}
+
+
 def _document(app: FastAPI) -> None:
-    """Add the schema that every problem's description refers to."""
+    """Mend what FastAPI makes of the document."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
+        if app.openapi_schema:
+            return app.openapi_schema
         document = generate()
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= schemas["Problem"].pop("$defs", {})
+        schemas = document["components"]["schemas"]
+        # Once more as pydantic writes them: FastAPI turns limits into floats, and the largest id is none.
+        _, exact = models_json_schema(
+            [(model, "validation") for model in (*BODIES, Problem)],
+            ref_template="#/components/schemas/{model}",
+            schema_generator=_NoNullDefaults,
+        )
+        schemas |= exact["$defs"]
+        document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+        for path in document["paths"].values():
+            for operation in path.values():
+                _describe_success(operation["responses"], schemas)
+                if "health" not in operation["tags"]:
+                    operation["security"] = [{"bearer": []}]  # the gate asks for it
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _describe_success(responses: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """By what it carries, where the endpoint says nothing else."""
+    for response in responses.values():
+        if response["description"] == "Successful Response":
+            name = response["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+            response["description"] = schemas[name]["description"]

@@ -1,9 +1,10 @@
 """The endpoints of an enrolment: its summary, a topic, all lessons."""
 
-from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from worker.api.caller import CallerParameter
 from worker.api.problem import documented
@@ -16,37 +17,42 @@ router = APIRouter(prefix="/progress/course/{user_course_id:id}", tags=["enrolme
 
 MOST_LESSONS = 1_000
 
+_SUMMARISED = Summary.model_fields.keys() - {"refreshed_at"}
+"""Members taken as they are; `dataclasses.asdict` would copy each value deeply."""
+
 After = Annotated[
-    str | None,
-    Query(
-        pattern="^[0-9]{1,10}-[0-9]{1,10}$",
-        description="The `next_after` of the page before: a topic and a lesson, as in `3-8`.",
-    ),
+    Annotated[str, Field(pattern="^[0-9]{1,10}-[0-9]{1,10}$")] | SkipJsonSchema[None],
+    Query(description="The `next_after` of the page before: a topic and a lesson, as in `3-8`."),
 ]
+Status = Annotated[ProgressStatus | SkipJsonSchema[None], Query(description="Only lessons of this status.")]
+Limit = Annotated[int, Query(ge=1, le=MOST_LESSONS, description="Most lessons of a page.")]
 
 
-@router.get("/summary", response_model=Summary, responses=documented(404, 422))
+@router.get("/summary", summary="Get the summary", response_model=Summary, responses=documented(404, 422))
 async def get_summary(user_course_id: UserCourseId, caller: CallerParameter) -> object:
     """How far the enrolment is, and its next lesson."""
     await caller.may_touch(user_course_id)
     found = await caller.service.get_user_course_progress_summary(user_course_id=user_course_id)
-    return {**asdict(found.summary), "refreshed_at": found.refreshed_at}
+    members = {name: getattr(found.summary, name) for name in _SUMMARISED}
+    return {**members, "refreshed_at": found.refreshed_at}
 
 
-@router.get("/topic/{topic_id:id}", response_model=Topic, responses=documented(404, 422))
+@router.get(
+    "/topic/{topic_id:id}", summary="Get a topic with its lessons", response_model=Topic, responses=documented(404, 422)
+)
 async def get_topic(user_course_id: UserCourseId, topic_id: LessonPart, caller: CallerParameter) -> object:
     """A topic's lessons in outline order, with its totals. Lessons without a row are not started."""
     await caller.may_touch(user_course_id)
     return await caller.service.get_topic_progress(user_course_id=user_course_id, topic_id=topic_id)
 
 
-@router.get("", response_model=Lessons, responses=documented(404, 409, 422))
+@router.get("", summary="List all lessons", response_model=Lessons, responses=documented(404, 409, 422))
 async def get_lessons(
     user_course_id: UserCourseId,
     caller: CallerParameter,
-    status: ProgressStatus | None = None,
+    status: Status = None,
     after: After = None,
-    limit: Annotated[int, Query(ge=1, le=MOST_LESSONS)] = PAGE,
+    limit: Limit = PAGE,
 ) -> object:
     """All lessons of the course in outline order, page by page. Lessons without a row are not started."""
     await caller.may_touch(user_course_id)

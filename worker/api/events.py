@@ -21,14 +21,24 @@ router = APIRouter(tags=["events"])
 MEDIA_TYPE = "application/cloudevents-batch+json"
 MOST_EVENTS = 1_000
 
-_EXAMPLE = {
-    "specversion": "1.0",
-    "id": "0198a1b2-c3d4-7e5f-8a9b-000000000001",
-    "source": "/lms",
-    "type": "lesson.viewed",
-    "time": "2025-07-14T10:30:00Z",
-    "data": {"user_course_id": 1, "topic_id": 1, "lesson_id": 1, "duration_seconds": 90},
-}
+_EXAMPLE = [
+    {
+        "specversion": "1.0",
+        "id": f"0198a1b2-c3d4-7e5f-8a9b-{number:012}",
+        "source": "/lms",
+        "type": kind,
+        "time": f"2025-07-14T10:3{number}:00Z",
+        "data": data,
+    }
+    for number, (kind, data) in enumerate(
+        [
+            ("course.outlined", {"course_id": 3, "lessons": [{"topic_id": 1, "lesson_id": 1, "title": "Welcome"}]}),
+            ("enrollment.created", {"user_course_id": 1, "user_id": 7, "course_id": 3}),
+            ("lesson.viewed", {"user_course_id": 1, "topic_id": 1, "lesson_id": 1, "duration_seconds": 90}),
+            ("lesson.completed", {"user_course_id": 1, "topic_id": 1, "lesson_id": 1}),
+        ]
+    )
+]
 # Loose on purpose: an event that breaks the contract is rejected alone, not with the whole batch.
 _BODY = {
     "required": True,
@@ -38,7 +48,7 @@ _BODY = {
                 "type": "array",
                 "maxItems": MOST_EVENTS,
                 "items": {"type": "object", "description": "A CloudEvent as docs/asyncapi.json defines it."},
-                "examples": [[_EXAMPLE]],
+                "examples": [_EXAMPLE],
             }
         }
     },
@@ -47,8 +57,16 @@ _BODY = {
 
 @router.post(
     "/events",
+    summary="Submit a batch of events",
     response_model=Verdicts,
-    responses=documented(415, 422) | {202: {"description": "Those accepted are on the stream", "model": Verdicts}},
+    responses=documented(415, 422)
+    | {
+        202: {
+            "description": "Those accepted are on the stream, as `Prefer: respond-async` asks",
+            "model": Verdicts,
+            "headers": {"Preference-Applied": {"schema": {"const": "respond-async"}, "required": True}},
+        }
+    },
     openapi_extra={"requestBody": _BODY},
 )
 async def post_events(request: Request, caller: CallerParameter, prefer: Prefer = None) -> Response:
@@ -57,7 +75,8 @@ async def post_events(request: Request, caller: CallerParameter, prefer: Prefer 
     With `Prefer: respond-async` they are checked and appended to the stream.
     """
     documents = _documents(request.headers.get("content-type", ""), await request.body())
-    entries = arriving(to_json(document) for document in documents)
+    # A number beyond any float was read as infinite: as a string it is JSON, and no member takes it.
+    entries = arriving(to_json(document, inf_nan_mode="strings") for document in documents)
     verdicts = await _refusals(caller, documents, entries)
     allowed = [number for number, verdict in enumerate(verdicts) if verdict.result is Result.ACCEPTED]
     is_async = responds_async(prefer)
@@ -78,7 +97,7 @@ def _documents(content_type: str, body: bytes) -> list[dict[str, Any]]:
     if content_type.partition(";")[0].strip().lower() != MEDIA_TYPE:
         raise HTTPException(415, f"The Content-Type must be {MEDIA_TYPE}.")
     try:
-        documents = from_json(body)
+        documents = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise HTTPException(422, f"The body is not JSON: {error}.") from None
     if not isinstance(documents, list) or not all(isinstance(each, dict) for each in documents):

@@ -1,7 +1,6 @@
 """The gate before every endpoint: who calls, may they, is it too much; and one log line a request.
 
-It stands before any parsing, so that a stranger costs next to nothing. The log has the endpoint's template, never the
-path: a learner's ids are nobody's business there.
+It stands before any parsing, so that a stranger costs next to nothing.
 """
 
 import time
@@ -13,10 +12,10 @@ from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from worker.api import tokens
-from worker.api.problem import problem
+from worker.api.exchange import Exchange
 from worker.api.tokens import ANYBODY, Token, Tokens
 from worker.telemetry import get_logger
 
@@ -24,6 +23,10 @@ log = get_logger(__name__)
 
 PUBLIC = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
 """Paths without anybody's data."""
+
+BATCHES = "/events"
+MOST_BYTES = 16 * 1024
+"""Of a body that is no batch of events; to refuse megabytes of members, one by one, would hold up everybody."""
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _BAD = frozenset({400, 401, 403, 413, 415, 422})
@@ -49,48 +52,39 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = time.perf_counter(), 0
-
-        async def watch(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
+        started = time.perf_counter()
+        most_bytes = self._body_bytes if scope["path"] == BATCHES else min(self._body_bytes, MOST_BYTES)
+        exchange = Exchange(scope, receive, send, most_bytes)
         token = self._identify(scope)
         payer = f"token {token.name}" if token else f"address {_address(scope)}"
         try:
             self._admit(scope, token, payer)
+            exchange.require_size(_announced_size(scope))
             scope.setdefault("state", {})["token"] = token
-            await self._app(scope, receive, watch)
-        except HTTPException as refusal:
-            await problem(refusal.status_code, refusal.detail, headers=refusal.headers)(scope, receive, watch)
-        except Exception:
-            log.exception("request_crashed", method=scope["method"], route=_route(scope))
-            if status == 0:
-                await problem(500, "A defect of ours; it is in the log.")(scope, receive, watch)
-        if status in _BAD:
+            await self._app(scope, exchange.receive, exchange.send)
+        except BaseException as error:  # noqa: BLE001 - raised again where it is not for the caller
+            await exchange.fail(error)
+        if exchange.status in _BAD:
             self._bad_requests.hit(self._limit, payer)
         log.info(
             "request_served",
             method=scope["method"],
-            route=_route(scope),
-            status=status,
+            route=exchange.route,
+            status=exchange.status,
             seconds=round(time.perf_counter() - started, 4),
             client=token.name if token else None,
         )
 
     def _identify(self, scope: Scope) -> Token | None:
         if not self._tokens:
-            return ANYBODY
+            return None if self._why_stranger(scope) else ANYBODY
         scheme, _, text = Headers(scope=scope).get("authorization", "").partition(" ")
         return self._tokens.find(text.strip()) if scheme.lower() == "bearer" else None
 
     def _admit(self, scope: Scope, token: Token | None, payer: str) -> None:
         """Return when the request may go on. Raises HTTPException."""
-        headers = Headers(scope=scope)
-        if not self._tokens:
-            self._require_local(scope, headers)
+        if not self._tokens and (why := self._why_stranger(scope)):
+            raise HTTPException(403, why)
         if scope["path"] in PUBLIC:
             return
         if not self._bad_requests.test(self._limit, payer):
@@ -103,19 +97,18 @@ class Gate:
         needed = tokens.Scope.READ if scope["method"] in _READING else tokens.Scope.WRITE
         if needed not in token.scopes:
             raise HTTPException(403, f"The token {token.name!r} has no scope {needed}.")
-        size = headers.get("content-length", "0")
-        if size.isdecimal() and int(size) > self._body_bytes:  # without a length it is counted as it comes
-            raise HTTPException(413, f"The body is larger than {self._body_bytes} bytes. Send less at a time.")
 
-    def _require_local(self, scope: Scope, headers: Headers) -> None:
-        """Without tokens: nobody from elsewhere, nor a page of another site in this host's browser."""
+    def _why_stranger(self, scope: Scope) -> str | None:
+        """Without tokens: what tells a caller from elsewhere, or a page of another site in this host's browser."""
+        headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
         if not is_loopback(_address(scope)):
-            raise HTTPException(403, "Without tokens only this host may call. Set PROGRESS_API_TOKENS.")
+            return "Without tokens only this host may call. Set PROGRESS_API_TOKENS."
         if not {host, host.rpartition(":")[0]} & _LOCAL_NAMES:
-            raise HTTPException(403, "Without tokens the host must be called localhost, 127.0.0.1 or [::1].")
+            return "Without tokens the host must be called localhost, 127.0.0.1 or [::1]."
         if origin is not None and origin not in self._origins and origin != f"{scope['scheme']}://{host}":
-            raise HTTPException(403, "Pages of this origin may not call. Set PROGRESS_API_CORS_ORIGINS.")
+            return "Pages of this origin may not call. Set PROGRESS_API_CORS_ORIGINS."
+        return None
 
 
 def is_loopback(address: str) -> bool:
@@ -131,6 +124,6 @@ def _address(scope: Scope) -> str:
     return str(client[0]) if client else ""
 
 
-def _route(scope: Scope) -> str | None:
-    route = scope.get("route")
-    return getattr(route, "path_format", None)
+def _announced_size(scope: Scope) -> int:
+    size = Headers(scope=scope).get("content-length", "")
+    return int(size) if size.isdecimal() else 0

@@ -5,6 +5,7 @@ import time
 
 from fastapi import APIRouter, Request, Response
 
+from worker.api.problem import described
 from worker.api.schema import Health
 from worker.services.readiness import check_readiness
 from worker.settings import Settings
@@ -40,13 +41,18 @@ class Readiness:
             return self._answer
 
 
-@router.get("/healthz", response_model=Health)
+@router.get("/healthz", summary="Live", response_model=Health, responses={403: described(403)})
 async def healthz() -> Health:
     """The process is up."""
     return Health(ok=True)
 
 
-@router.get("/readyz", response_model=Health, responses={503: {"description": "Not usable", "model": Health}})
+@router.get(
+    "/readyz",
+    summary="Ready",
+    response_model=Health,
+    responses={403: described(403), 503: {"description": "Not usable; `checks` says which part.", "model": Health}},
+)
 async def readyz(request: Request, response: Response) -> Health:
     """Database, migrations and stream are usable."""
     checks = await request.app.state.readiness.ask()

@@ -54,24 +54,47 @@ def problem(
     )
 
 
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds", "required": True, "schema": {"type": "integer"}}}
+_CHALLENGE = {"WWW-Authenticate": {"description": "Bearer", "required": True, "schema": {"type": "string"}}}
+_DESCRIBED: dict[int, tuple[str, dict[str, Any]]] = {
+    400: ("The request cannot be read.", {}),
+    401: ("A valid bearer token is needed.", _CHALLENGE),
+    403: ("The token lacks the scope or the course; without tokens, the caller is not of this host.", {}),
+    404: ("There is no such enrolment, topic, lesson or row.", {}),
+    409: ("It contradicts what is stored, such as another request with this `Idempotency-Key`.", {}),
+    413: ("The body is too large.", {}),
+    415: ("The body's `Content-Type` is none that is taken here.", {}),
+    422: ("Something is missing or wrong; `errors` says where, if it is in one place.", {}),
+    429: ("Too many bad requests; none is taken for a while.", _RETRY_AFTER),
+    503: ("PostgreSQL or Redis is away or busy. The same request may be sent again.", _RETRY_AFTER),
+}
+
+
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """These problems for an endpoint's OpenAPI description; any endpoint may also refuse the caller, or be unable."""
+    return {status: described(status) for status in sorted({400, 401, 403, 413, 429, 503, *statuses})}
+
+
+def described(status: int) -> dict[str, Any]:
+    """One problem for an endpoint's OpenAPI description."""
+    description, headers = _DESCRIBED[status]
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {
-        status: {"description": HTTPStatus(status).phrase, "content": content}
-        for status in sorted({400, 401, 403, 413, 429, 503, *statuses})
-    }
+    return {"description": description, "content": content, **({"headers": headers} if headers else {})}
 
 
 def add_handlers(app: FastAPI) -> None:
     """Answer every error that has a name. One that has none is a defect: the gate logs it."""
 
     @app.exception_handler(HTTPException)
-    async def refused(_: Request, error: HTTPException) -> Response:
+    async def refused(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 405 and (methods := _documented_methods(request)):
+            return problem(405, f"This path takes {methods}.", headers={"Allow": methods})
         return problem(error.status_code, str(error.detail), headers=error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
+        if isinstance(error.body, bytes):  # it was not said to be JSON, and so nobody has read it
+            return problem(415, "The Content-Type must be application/json.")
         mistakes = [
             Mistake(location=".".join(str(part) for part in each["loc"]), detail=each["msg"]) for each in error.errors()
         ]
@@ -92,6 +115,12 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(RedisError)
     async def stream_failed(_: Request, error: RedisError) -> Response:
         return _unable(error, "Redis is away or full. Try again; the same event counts once.")
+
+
+def _documented_methods(request: Request) -> str:
+    """All of this path's methods; Starlette names those of one route, and each of ours has one."""
+    template = getattr(request.scope.get("route"), "path_format", None)
+    return ", ".join(sorted(method.upper() for method in request.app.openapi()["paths"].get(template, ())))
 
 
 def _input_status(error: InputError) -> int:

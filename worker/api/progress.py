@@ -18,7 +18,6 @@ from worker.api.schema import (
     Progress,
     UserCourseId,
 )
-from worker.domain.correction import Changes
 from worker.domain.event import LessonActivity
 from worker.services.progress import lesson_event
 
@@ -30,6 +29,7 @@ RESPOND_ASYNC = {"Preference-Applied": "respond-async"}
 
 @router.post(
     "/",
+    summary="Make a lesson's row",
     status_code=201,
     response_model=Progress,
     responses=documented(404, 409, 415, 422)
@@ -40,19 +40,18 @@ async def create_progress(
 ) -> object:
     """Make the row of a lesson: a blank one, or with another status or a time, a correction."""
     await caller.may_touch(body.user_course_id)
-    changes = Changes(status=body.status)
-    if body.last_viewed_at:
-        changes["last_viewed_at"] = body.last_viewed_at
-    if body.completed_at:
-        changes["completed_at"] = body.completed_at
     row, is_new = await caller.service.create_progress(
-        user_course_id=body.user_course_id, topic_id=body.topic_id, lesson_id=body.lesson_id, event_id=key, **changes
+        user_course_id=body.user_course_id,
+        topic_id=body.topic_id,
+        lesson_id=body.lesson_id,
+        event_id=key,
+        **body.changes,
     )
     response.status_code = 201 if is_new else 200
     return row
 
 
-@router.get(LESSON, response_model=Progress, responses=documented(404, 422))
+@router.get(LESSON, summary="Get a lesson's row", response_model=Progress, responses=documented(404, 422))
 async def get_progress(
     user_course_id: UserCourseId, topic_id: LessonPart, lesson_id: LessonPart, caller: CallerParameter
 ) -> object:
@@ -61,7 +60,9 @@ async def get_progress(
     return await caller.service.get_progress(user_course_id=user_course_id, topic_id=topic_id, lesson_id=lesson_id)
 
 
-@router.put(LESSON, response_model=Progress, responses=documented(404, 409, 415, 422))
+@router.put(
+    LESSON, summary="Set a lesson's row by hand", response_model=Progress, responses=documented(404, 409, 415, 422)
+)
 async def update_progress(
     user_course_id: UserCourseId,
     topic_id: LessonPart,
@@ -72,7 +73,8 @@ async def update_progress(
 ) -> object:
     """Set what is given, by hand: a correction, which rules over every event up to now.
 
-    `completed` without a time is completed now; any other status has no `completed_at`.
+    `completed` without a time is completed now, and a `completed_at` without a status says `completed`; any other
+    status has no such time.
     """
     await caller.may_touch(user_course_id)
     return await caller.service.update_progress(
@@ -89,7 +91,7 @@ _MARKING = documented(404, 409, 415, 422) | {
 }
 
 
-@router.post(f"{LESSON}/view", response_model=Progress, responses=_MARKING)
+@router.post(f"{LESSON}/view", summary="Mark a lesson viewed", response_model=Progress, responses=_MARKING)
 async def view_lesson(
     user_course_id: UserCourseId,
     topic_id: LessonPart,
@@ -104,7 +106,7 @@ async def view_lesson(
     return await _mark(caller, "viewed", activity, body, key, prefer)
 
 
-@router.post(f"{LESSON}/complete", response_model=Progress, responses=_MARKING)
+@router.post(f"{LESSON}/complete", summary="Mark a lesson completed", response_model=Progress, responses=_MARKING)
 async def complete_lesson(
     user_course_id: UserCourseId,
     topic_id: LessonPart,
@@ -143,9 +145,10 @@ async def _mark(
     prefer: str | None,
 ) -> object:
     await caller.may_touch(activity.user_course_id)
-    event = lesson_event(kind, activity, body.occurred_at if body else None, key)
+    occurred_at = body.occurred_at if body else None
+    event = lesson_event(kind, activity, occurred_at, key)
     if not responds_async(prefer):
-        return await caller.service.mark_lesson(event)
+        return await caller.service.mark_lesson(event, is_timed=occurred_at is not None)
     await run_in_threadpool(caller.publisher.publish, event)
     accepted = Accepted(event_id=event.id).model_dump_json()
     return Response(accepted, 202, headers=RESPOND_ASYNC, media_type="application/json")

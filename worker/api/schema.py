@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Annotated, Self
 
 from fastapi import Header, Path
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer, model_validator
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 from starlette.convertors import Convertor, register_url_convertor
 
@@ -34,22 +35,35 @@ class IdConvertor(Convertor[int]):
 
 register_url_convertor("id", IdConvertor())
 
-UserCourseId = Annotated[int, Path(ge=1, le=2**63 - 1)]
-LessonPart = Annotated[int, Path(ge=1, le=2**31 - 1)]
+UserCourseId = Annotated[
+    int, Path(ge=1, le=2**63 - 1, description="The enrolment: its `user_course.id`.", examples=[1])
+]
+LessonPart = Annotated[int, Path(ge=1, le=2**31 - 1, description="As in the course's outline.", examples=[1])]
 IdempotencyKey = Annotated[
-    str | None,
+    Annotated[str, Field(min_length=1, max_length=255, pattern="^[!-~]+$")] | SkipJsonSchema[None],
     Header(
         alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        pattern="^[!-~]+$",
         description="Becomes the id of the event: the same request sent again changes nothing. A UUID is best.",
     ),
 ]
 Prefer = Annotated[
-    str | None, Header(description="`respond-async`: append to the stream and answer 202, without waiting for a row.")
+    str | SkipJsonSchema[None],
+    Header(
+        alias="Prefer", description="`respond-async`: append to the stream and answer 202, without waiting for a row."
+    ),
 ]
 Percentage = Annotated[Decimal, PlainSerializer(float, return_type=float)]
+
+
+def _whole(value: object) -> object:
+    """JSON has one kind of number: 90.0 is 90, and JSON Schema calls it an integer."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+BodyId64 = Annotated[Id64, BeforeValidator(_whole)]
+BodyId32 = Annotated[Id32, BeforeValidator(_whole)]
+BodyDuration = Annotated[Duration, BeforeValidator(_whole)]
+BodyTime = Annotated[Time, Field(description="From the year 2000 on, at most 5 minutes ahead of the server's clock.")]
 
 
 class _Body(BaseModel):
@@ -60,40 +74,24 @@ class _Answer(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-class NewProgress(_Body):
-    """A row to be made, by default a blank one."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"user_course_id": 1, "topic_id": 1, "lesson_id": 1, "status": "not_started"}]}
-    )
-
-    user_course_id: Id64
-    topic_id: Id32
-    lesson_id: Id32
-    status: ProgressStatus = ProgressStatus.NOT_STARTED
-    last_viewed_at: Time | None = None
-    completed_at: Time | None = None
+# Only what is completed has a `completed_at`.
+_CONSISTENT: list[JsonValue] = [
+    {"properties": {"status": {"const": "completed"}}},
+    {"properties": {"completed_at": {"type": "null"}}},
+]
 
 
-class ChangedProgress(_Body):
-    """What to set, at least one member; one that is left out stays as it is, a time that is null is taken away."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "minProperties": 1,
-            "examples": [{"status": "completed", "completed_at": _TIME_EXAMPLE}, {"status": "in_progress"}],
-        }
-    )
-
+class _Row(_Body):
     # A factory, because the document shows no default that comes from one, and there is none: see `changes`.
     status: ProgressStatus = Field(default_factory=lambda: ProgressStatus.NOT_STARTED)
-    last_viewed_at: Time | None = None
-    completed_at: Time | None = None
+    last_viewed_at: BodyTime | None = None
+    completed_at: BodyTime | None = Field(None, description="Says `completed` where no `status` does.")
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        if not self.model_fields_set:
-            raise PydanticCustomError("nothing_to_set", "Give at least one of status, last_viewed_at, completed_at")
+    def _consistent(self) -> Self:
+        is_other = "status" in self.model_fields_set and self.status is not ProgressStatus.COMPLETED
+        if self.completed_at and is_other:
+            raise PydanticCustomError("not_completed", "Only a completed lesson has a completed_at")
         return self
 
     @property
@@ -109,6 +107,42 @@ class ChangedProgress(_Body):
         return changes
 
 
+class NewProgress(_Row):
+    """A row to be made, by default a blank one."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": _CONSISTENT,
+            "examples": [
+                {"user_course_id": 1, "topic_id": 1, "lesson_id": 2},
+                {"user_course_id": 1, "topic_id": 1, "lesson_id": 3, "completed_at": _TIME_EXAMPLE},
+            ],
+        }
+    )
+
+    user_course_id: BodyId64
+    topic_id: BodyId32
+    lesson_id: BodyId32
+
+
+class ChangedProgress(_Row):
+    """What to set, at least one member; one that is left out stays as it is, a time that is null is taken away."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "minProperties": 1,
+            "anyOf": _CONSISTENT,
+            "examples": [{"status": "completed", "completed_at": _TIME_EXAMPLE}, {"status": "in_progress"}],
+        }
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError("nothing_to_set", "Give at least one of status, last_viewed_at, completed_at")
+        return self
+
+
 class Activity(_Body):
     """What else is known of a view or a completion."""
 
@@ -116,9 +150,14 @@ class Activity(_Body):
         json_schema_extra={"examples": [{"section_id": 2, "duration_seconds": 90, "occurred_at": _TIME_EXAMPLE}]}
     )
 
-    section_id: Id32 | None = None
-    duration_seconds: Duration | None = Field(None, description="Time spent, in whole seconds, ending at occurred_at.")
-    occurred_at: Time | None = Field(None, description="When it happened, by default now.")
+    section_id: BodyId32 | None = None
+    duration_seconds: BodyDuration | None = Field(
+        None, description="Time spent, in whole seconds, ending at `occurred_at`."
+    )
+    occurred_at: BodyTime | None = Field(None, description="When it happened, by default now.")
+
+
+BODIES = (NewProgress, ChangedProgress, Activity)
 
 
 class Progress(_Answer):

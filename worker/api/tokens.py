@@ -1,13 +1,15 @@
 """Bearer tokens: read from the settings or a folder of secrets, compared in constant time."""
 
 import hmac
+import re
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 from worker.domain.event import Id64
 from worker.errors import ConfigurationError
@@ -23,13 +25,20 @@ class Scope(StrEnum):
     WRITE = "write"
 
 
+def _sendable(token: SecretStr) -> SecretStr:
+    """Refuse what no Authorization header carries unchanged, or the token would never be found."""
+    if not re.fullmatch("[!-~]*", token.get_secret_value()):
+        raise PydanticCustomError("token_characters", "Use letters, digits and signs of ASCII, without spaces")
+    return token
+
+
 class Token(BaseModel):
     """Who calls, and what it may do; `courses` None means all of them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(min_length=1)]
-    token: Annotated[SecretStr, Field(min_length=SHORTEST_TOKEN)]
+    token: Annotated[SecretStr, Field(min_length=SHORTEST_TOKEN), AfterValidator(_sendable)]
     scopes: Annotated[frozenset[Scope], Field(min_length=1)]
     courses: frozenset[Id64] | None = None
 

@@ -83,7 +83,7 @@ class Children:
                 raise ChildEndedError(f"The {name} ended {how}.{self._log(name)}")
 
     def stop(self) -> None:
-        """SIGTERM to both, 15 s of patience at most, then SIGKILL to what is left; Ctrl-C ends the patience."""
+        """SIGTERM to all, 15 s of patience at most, then SIGKILL to what is left; Ctrl-C ends the patience."""
         running = [process for process in self._processes.values() if process.poll() is None]
         for process in running:
             process.terminate()

@@ -1,14 +1,10 @@
 """`progress-worker serve`: the HTTP API until Ctrl-C."""
 
 import socket
-from typing import TYPE_CHECKING
 
 import click
 
 from worker.errors import ConfigurationError, InputError
-
-if TYPE_CHECKING:
-    from worker.api.tokens import Tokens
 
 STOP_SECONDS = 10
 """How long requests in hand may take when the server is told to stop."""
@@ -37,7 +33,7 @@ def command(host: str, port: int) -> None:
     from worker.telemetry import configure_logging
 
     tokens = load_tokens(settings)
-    listening = _listen(host, port, tokens)
+    listening = listen(host, port, anywhere=bool(tokens))
     configure_logging(settings.log_format, settings.log_level)
     app = create_app(settings, tokens)
     config = uvicorn.Config(
@@ -56,20 +52,30 @@ def command(host: str, port: int) -> None:
         uvicorn.Server(config).run(sockets=[listening])
 
 
-def _listen(host: str, port: int, tokens: "Tokens") -> socket.socket:
-    """A listening socket; refused before it listens where a stranger could reach it without a token."""
-    from worker.api.gate import is_loopback
+def listen(host: str, port: int, *, anywhere: bool) -> socket.socket:
+    """A listening socket; unless `anywhere`, refused before it listens where others could reach it.
 
+    Raises ConfigurationError and InputError.
+    """
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        if not tokens and not is_loopback(str(address[0])):
-            raise ConfigurationError(
-                f"{host} can be reached from elsewhere, and no token is configured. Set PROGRESS_API_TOKENS or "
-                "PROGRESS_API_TOKENS_DIRECTORY, or listen on 127.0.0.1."
-            )
+        if not anywhere:
+            _require_loopback(host, str(address[0]))
         return socket.create_server((str(address[0]), port), family=family, backlog=1_024)
-    except OSError as error:
-        raise InputError(f"Cannot listen on {host}, port {port}: {error.strerror or error}. Choose another.") from None
+    except (OSError, UnicodeError) as error:  # the latter for what cannot be a host's name
+        reason = getattr(error, "strerror", None) or str(error)
+        reason = reason.partition(" (")[0]  # Python adds the address again
+        raise InputError(f"Cannot listen on {host!r}, port {port}: {reason}. Choose another.") from None
+
+
+def _require_loopback(host: str, address: str) -> None:
+    from worker.api.gate import is_loopback
+
+    if not is_loopback(address):
+        raise ConfigurationError(
+            f"{host} can be reached from elsewhere, and no token is configured. Set PROGRESS_API_TOKENS or "
+            "PROGRESS_API_TOKENS_DIRECTORY, or listen on 127.0.0.1."
+        )
 
 
 def _bracketed(host: str) -> str:

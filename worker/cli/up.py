@@ -36,8 +36,11 @@ def command(workers: int | None, directory: Path | None, api: bool, api_port: in
     command of the same user finds the embedded ones by itself.
     """
     from worker.cli.children import running_children, terminations_interrupt
+    from worker.cli.serve import listen
     from worker.cli.system import processes
 
+    if api:
+        listen("127.0.0.1", api_port, anywhere=True).close()  # better refused now than after the servers' start
     with terminations_interrupt():
         try:
             with ExitStack() as stack:

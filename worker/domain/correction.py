@@ -19,13 +19,17 @@ class Changes(TypedDict, total=False):
 def corrected(row: Progress, changes: Changes, now: datetime) -> Progress:
     """The row with the changes, consistent; `corrected_at` is left as it was.
 
-    `completed` without a time gets `now`, and counts as an access; any other status has no `completed_at`. Raises
-    Rejection where the changes contradict each other or a time is more than 5 minutes ahead of `now`.
+    A `completed_at` without a status says `completed`; `completed` without a time gets `now`, and counts as an access;
+    any other status has no `completed_at`. Raises Rejection where the changes contradict each other, or a time has no
+    offset or is more than 5 minutes ahead of `now`.
     """
     for time in (changes.get("last_viewed_at"), changes.get("completed_at")):
         if time is not None:
+            if time.utcoffset() is None:
+                raise Rejection(Reason.INVALID_EVENT, f"{time.isoformat()} has no offset")
             refuse_ahead(time, now.timestamp() * 1000)
-    status = changes.get("status", row.status)
+    implied = row.status if changes.get("completed_at") is None else ProgressStatus.COMPLETED
+    status = ProgressStatus(changes.get("status", implied))
     last_viewed_at = changes.get("last_viewed_at", row.last_viewed_at)
     if status is not ProgressStatus.COMPLETED:
         if changes.get("completed_at") is not None:
@@ -38,6 +42,20 @@ def corrected(row: Progress, changes: Changes, now: datetime) -> Progress:
     if "last_viewed_at" not in changes or last_viewed_at is None:
         last_viewed_at = max(filter(None, (last_viewed_at, completed_at)))
     return Progress(status, last_viewed_at, completed_at, row.corrected_at)
+
+
+def repeats(snapshot: Progress, changes: Changes, now: datetime) -> bool:
+    """The snapshot may be what these changes made of some row: it has all that they set.
+
+    A `completed_at` of None says nothing: it was filled in, or there is none.
+    """
+    again = changes.copy()
+    if again.get("completed_at") is None:
+        again.pop("completed_at", None)
+    try:
+        return corrected(snapshot, again, now) == snapshot
+    except Rejection:
+        return False
 
 
 def correction_time(now: datetime, latest_known: datetime | None) -> datetime:

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class ProgressStatus(StrEnum):
-    """not_started < in_progress < completed; the declaration order is the rank, here and in PostgreSQL."""
+    """not_started < in_progress < completed."""
 
     NOT_STARTED = "not_started"
     IN_PROGRESS = "in_progress"
@@ -16,4 +16,5 @@ class ProgressStatus(StrEnum):
         return _RANK[self]
 
 
+# The order of declaration is the rank, here and in PostgreSQL.
 _RANK = {status: rank for rank, status in enumerate(ProgressStatus)}

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from worker.domain.outline import Lesson
 from worker.domain.status import ProgressStatus
 from worker.domain.summary import percentage
-from worker.errors import ConflictError, NotFoundError
+from worker.errors import ConflictError, InputError, NotFoundError
 from worker.services.summary import unknown_enrollment
 from worker.storage.database import snapshot
 from worker.storage.progress import (
@@ -86,8 +86,11 @@ def get_lessons(
 ) -> LessonPage:
     """Up to `limit` lessons that come after the lesson `after`, of one status or of all.
 
-    Raises NotFoundError for no enrolment, and ConflictError when the lesson `after` has left the outline meanwhile.
+    Raises NotFoundError for no enrolment, InputError for a limit below 1, and ConflictError when the lesson `after` has
+    left the outline meanwhile.
     """
+    if limit < 1:
+        raise InputError(f"A page of {limit} lessons shows nothing; ask for at least 1.")
     with snapshot(engine) as connection:
         course = _course(connection, user_course_id)
         if course.is_outlined and course.course_id is not None:

@@ -11,9 +11,10 @@ from uuid import uuid4
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine
 
-from worker.domain.correction import Changes, corrected, correction_time
+from worker.domain.correction import Changes, corrected, correction_time, repeats
 from worker.domain.entry import Entry, Rejection, refuse_ahead
 from worker.domain.event import (
+    CloudEvent,
     Correction,
     LedgerEvent,
     LessonActivity,
@@ -23,6 +24,7 @@ from worker.domain.event import (
     ProgressCorrected,
 )
 from worker.domain.progress import LessonKey, Progress
+from worker.domain.status import ProgressStatus
 from worker.errors import ConflictError, InputError, NotFoundError
 from worker.services.ingest import Batch, apply
 from worker.services.summary import unknown_enrollment
@@ -48,7 +50,8 @@ def create_progress(
     """The row of a lesson, and whether it was made now; one that is there stays as it is. Idempotent; commits.
 
     A row that is not started and has no times is made blank, any other as a correction. Raises NotFoundError where
-    there is no enrolment, and InputError for changes that contradict each other.
+    there is no enrolment, InputError for ids or times out of range and changes that contradict each other, and
+    ConflictError where the event id belongs to something else.
     """
     with engine.begin() as connection:
         _lock(connection, key)
@@ -56,11 +59,11 @@ def create_progress(
         if found is not None:
             return found, False
         now = datetime.now(UTC)
-        wanted = _consistent(Progress(), changes, now)
-        if wanted == Progress():
+        wanted = _consistent(key, Progress(), changes, now)
+        if (wanted.status, wanted.last_viewed_at) == (ProgressStatus.NOT_STARTED, None):
             insert_blank(connection, key)
         else:
-            _correct(connection, key, wanted, now, event_id)
+            _correct(connection, wanted, now, event_id)
         return _existing(connection, key), True
 
 
@@ -68,25 +71,28 @@ def update_progress(engine: Engine, key: LessonKey, changes: Changes, event_id: 
     """Set what is given, as a correction that rules over everything known of the lesson; the row. Commits.
 
     What is omitted is filled in under the enrolment's lock. Idempotent by `event_id`. Raises NotFoundError where there
-    is no enrolment or no row, InputError for changes that contradict each other, and ConflictError where the event id
-    belongs to something else.
+    is no enrolment or no row, InputError for times out of range and changes that contradict each other, and
+    ConflictError where the event id belongs to something else, a correction that set something else included.
     """
     with engine.begin() as connection:
         _lock(connection, key)
         row = _existing(connection, key)
         now = datetime.now(UTC)
-        wanted = _consistent(Progress(row.status, row.last_viewed_at, row.completed_at), changes, now)
-        _correct(connection, key, wanted, now, event_id)
+        if event_id is not None and _is_recorded(connection, key, changes, now, event_id):
+            return row
+        wanted = _consistent(key, Progress(row.status, row.last_viewed_at, row.completed_at), changes, now)
+        _correct(connection, wanted, now, event_id)
         return _existing(connection, key)
 
 
-def mark_lesson(engine: Engine, event: LessonEvent) -> StoredProgress:
+def mark_lesson(engine: Engine, event: LessonEvent, *, is_timed: bool = True) -> StoredProgress:
     """Record that a learner viewed or completed a lesson; its row. Idempotent by the event's identity; commits.
 
-    Raises NotFoundError where there is no enrolment, and ConflictError where the identity belongs to something else.
+    `is_timed` says that the time is the caller's; one that was made up differs when the event is sent again. Raises
+    NotFoundError where there is no enrolment, and ConflictError where the identity belongs to something else.
     """
     with engine.begin() as connection:
-        _record(connection, event)
+        _record(connection, event, is_timed=is_timed)
         return _existing(connection, (event.data.user_course_id, event.data.topic_id, event.data.lesson_id))
 
 
@@ -124,45 +130,58 @@ def _existing(connection: Connection, key: LessonKey) -> StoredProgress:
     return row
 
 
-def _consistent(row: Progress, changes: Changes, now: datetime) -> Progress:
-    try:
-        return corrected(row, changes, now)
-    except Rejection as refused:
-        raise InputError(refused.detail) from None
+def _is_recorded(connection: Connection, key: LessonKey, changes: Changes, now: datetime, event_id: str) -> bool:
+    """This very correction is in the ledger. Raises ConflictError where its identity belongs to something else."""
+    identity = CloudEvent(id=event_id, source=SOURCE, time=now).event_id
+    first = history.find_event(connection, (key[0], identity))
+    if first is None:
+        return False
+    if (first.topic_id, first.lesson_id) != key[1:] or not first.snapshot or not repeats(first.snapshot, changes, now):
+        raise _conflict(event_id, key[0], first)
+    return True
 
 
-def _correct(connection: Connection, key: LessonKey, wanted: Progress, now: datetime, event_id: str | None) -> None:
-    """Record the snapshot as the ruling correction. The enrolment must be locked."""
+def _consistent(key: LessonKey, row: Progress, changes: Changes, now: datetime) -> Correction:
+    """The snapshot of the lesson that the changes make of the row."""
     user_course_id, topic_id, lesson_id = key
-    known = filter(None, (history.latest_time(connection, key), wanted.last_viewed_at, wanted.completed_at))
-    event = ProgressCorrected(
-        id=event_id or str(uuid4()),
-        source=SOURCE,
-        time=correction_time(now, max(known, default=None)),
-        data=Correction(
+    try:
+        wanted = corrected(row, changes, now)
+        return Correction(
             user_course_id=user_course_id,
             topic_id=topic_id,
             lesson_id=lesson_id,
             status=wanted.status,
             last_viewed_at=wanted.last_viewed_at,
             completed_at=wanted.completed_at,
-        ),
-    )
-    _record(connection, event)
+        )
+    except Rejection as refused:
+        raise InputError(refused.detail) from None
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        raise InputError(f"{problem['loc'][0]}: {problem['msg']}") from None
 
 
-def _record(connection: Connection, event: LedgerEvent) -> None:
+def _correct(connection: Connection, wanted: Correction, now: datetime, event_id: str | None) -> None:
+    """Record the snapshot as the ruling correction. The enrolment must be locked."""
+    key = (wanted.user_course_id, wanted.topic_id, wanted.lesson_id)
+    known = filter(None, (history.latest_time(connection, key), wanted.last_viewed_at, wanted.completed_at))
+    time = correction_time(now, max(known, default=None))
+    event = ProgressCorrected(id=event_id or str(uuid4()), source=SOURCE, time=time, data=wanted)
+    _record(connection, event, is_timed=False)
+
+
+def _record(connection: Connection, event: LedgerEvent, *, is_timed: bool) -> None:
     outcome = apply(connection, Batch(ledger_events=[(_NO_ENTRY, event)], user_course_ids={event.data.user_course_id}))
     if outcome.letters:
         raise unknown_enrollment(event.data.user_course_id)
     if outcome.repeated:
-        _must_be_the_same(connection, event)
+        _must_be_the_same(connection, event, is_timed=is_timed)
 
 
-def _must_be_the_same(connection: Connection, event: LedgerEvent) -> None:
+def _must_be_the_same(connection: Connection, event: LedgerEvent, *, is_timed: bool) -> None:
     """Raise ConflictError unless the event recorded under this identity says the same of the same lesson.
 
-    But for the time: sent again without one, an event has another.
+    But for a time that was made up: sent again, the event has another.
     """
     data = event.data
     first = history.find_event(connection, (data.user_course_id, event.event_id))
@@ -170,8 +189,15 @@ def _must_be_the_same(connection: Connection, event: LedgerEvent) -> None:
     if not isinstance(event, ProgressCorrected):
         details = (event.data.section_id, event.data.duration_seconds)
     said = (event.type.rpartition(".")[2], data.topic_id, data.lesson_id, *details)
-    if first and (first.type, first.topic_id, first.lesson_id, first.section_id, first.duration_seconds) != said:
-        raise ConflictError(
-            f"The event {event.id} of enrolment {data.user_course_id} is recorded already: lesson {first.lesson_id} of "
-            f"topic {first.topic_id} was {first.type}. Nothing was changed; send another event with an id of its own."
-        )
+    if first is None:
+        return
+    known = (first.type, first.topic_id, first.lesson_id, first.section_id, first.duration_seconds)
+    if known != said or (is_timed and first.occurred_at != event.time):
+        raise _conflict(event.id, data.user_course_id, first)
+
+
+def _conflict(event_id: str, user_course_id: int, first: history.RecordedEvent) -> ConflictError:
+    return ConflictError(
+        f"The event {event_id} of enrolment {user_course_id} is recorded already: lesson {first.lesson_id} of "
+        f"topic {first.topic_id} was {first.type}. Nothing was changed; send another event with an id of its own."
+    )

@@ -60,9 +60,12 @@ def submit(engine: Engine, entries: Sequence[Entry]) -> list[Verdict]:
         with engine.begin() as connection:
             return judge(connection, part)
 
-    done = bisect(entries, work, _refused) if entries else Submitted([])
+    # Enrolments first: should the batch be split to find what is refused, no event is parted from its enrolment.
+    ordered = sorted(entries, key=lambda entry: not sort([entry]).enrollments)
+    done = bisect(ordered, work, _refused) if entries else Submitted([])
     apply_parked(engine, done.enrolled)
-    return done.verdicts
+    verdicts = dict(zip(ordered, done.verdicts, strict=True))
+    return [verdicts[entry] for entry in entries]
 
 
 def judge(connection: Connection, entries: Sequence[Entry]) -> Submitted:

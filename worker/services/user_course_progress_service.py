@@ -90,7 +90,8 @@ class UserCourseProgressService:
         where there is no enrolment, and ConflictError where the event id belongs to something else.
         """
         activity = _activity(user_course_id, topic_id, lesson_id, section_id, duration_seconds)
-        return await self.mark_lesson(progress.lesson_event("viewed", activity, occurred_at, event_id))
+        event = progress.lesson_event("viewed", activity, occurred_at, event_id)
+        return await self.mark_lesson(event, is_timed=occurred_at is not None)
 
     async def mark_lesson_completed(
         self,
@@ -105,11 +106,12 @@ class UserCourseProgressService:
     ) -> StoredProgress:
         """Record that the learner completed the lesson, which is an access too; otherwise like viewing it."""
         activity = _activity(user_course_id, topic_id, lesson_id, section_id, duration_seconds)
-        return await self.mark_lesson(progress.lesson_event("completed", activity, occurred_at, event_id))
+        event = progress.lesson_event("completed", activity, occurred_at, event_id)
+        return await self.mark_lesson(event, is_timed=occurred_at is not None)
 
-    async def mark_lesson(self, event: LessonEvent) -> StoredProgress:
-        """Record an event of one lesson; its row."""
-        return await self._run(progress.mark_lesson, event)
+    async def mark_lesson(self, event: LessonEvent, *, is_timed: bool = True) -> StoredProgress:
+        """Record an event of one lesson; its row. See `worker.services.progress.mark_lesson`."""
+        return await self._run(progress.mark_lesson, event, is_timed=is_timed)
 
     async def get_topic_progress(self, *, user_course_id: int, topic_id: int) -> TopicProgress:
         """The lessons of a topic in outline order, with their totals. Raises NotFoundError where there is neither."""

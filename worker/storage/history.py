@@ -7,7 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from worker.domain.progress import LessonKey
+from worker.domain.progress import LessonKey, Progress
+from worker.domain.status import ProgressStatus
 
 EventKey = tuple[int, str]
 """(user_course_id, event id)"""
@@ -20,7 +21,8 @@ _RECORDED_NOW = text("""
 """)
 
 _FIND = text("""
-    SELECT type::text, topic_id, lesson_id, section_id, duration_seconds, occurred_at
+    SELECT type::text, topic_id, lesson_id, section_id, duration_seconds, occurred_at,
+           corrected_status, corrected_last_viewed_at, corrected_completed_at
     FROM lesson_event WHERE user_course_id = :user_course_id AND event_id = CAST(:event_id AS uuid)
 """)
 
@@ -40,6 +42,8 @@ class RecordedEvent:
     section_id: int | None
     duration_seconds: int | None
     occurred_at: datetime
+    snapshot: Progress | None
+    """What a correction sets."""
 
 
 def recorded_now(connection: Connection, events: Collection[EventKey]) -> set[EventKey]:
@@ -51,7 +55,15 @@ def recorded_now(connection: Connection, events: Collection[EventKey]) -> set[Ev
 def find_event(connection: Connection, key: EventKey) -> RecordedEvent | None:
     """The recorded event of this identity."""
     row = connection.execute(_FIND, {"user_course_id": key[0], "event_id": key[1]}).one_or_none()
-    return None if row is None else RecordedEvent(*row)
+    if row is None:
+        return None
+    snapshot = None
+    if row.corrected_status:
+        status = ProgressStatus(row.corrected_status)
+        snapshot = Progress(status, row.corrected_last_viewed_at, row.corrected_completed_at)
+    return RecordedEvent(
+        row.type, row.topic_id, row.lesson_id, row.section_id, row.duration_seconds, row.occurred_at, snapshot
+    )
 
 
 def latest_time(connection: Connection, key: LessonKey) -> datetime | None:

@@ -41,6 +41,22 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from worker.domain.entry import Reason
 from worker.domain.status import ProgressStatus
 
+__all__ = [
+    "Base",
+    "Course",
+    "CourseChange",
+    "CourseLesson",
+    "CourseStatistics",
+    "DeadLetter",
+    "EnrollmentChange",
+    "LessonEvent",
+    "LessonStatistics",
+    "ProgressStatus",
+    "UserCourse",
+    "UserCourseProgress",
+    "UserCourseSummary",
+]
+
 CREATED_BY_US = "Made by the course-progress worker"
 """Comment on the table and columns that a downgrade may drop from a `user_course` that an LMS may own."""
 

@@ -1,0 +1,206 @@
+"""Every endpoint of the OpenAPI document, called with the document's own examples, beside a real worker and beat."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from sqlalchemy import Engine
+
+from tests.support.api import ServeProcess
+from tests.support.commands import run
+from tests.support.databases import clone_database, drop_database
+from tests.support.events import completed, corrected, entry, outlined, viewed
+from tests.support.model import expected_state
+from tests.support.system import System
+from tests.support.tables import rows
+from tests.support.wait import wait_until
+from worker.domain.entry import parse
+from worker.domain.event import Event
+from worker.domain.summary import summaries
+from worker.embedded import Servers
+from worker.services.progress import SOURCE
+
+LESSON = "/progress/{user_course_id}/{topic_id}/{lesson_id}"
+COURSE = "/progress/course/{user_course_id}"
+ROW = ("user_course_id", "topic_id", "lesson_id", "status", "last_viewed_at", "completed_at")
+COUNTS = ("total_lessons", "completed_lessons", "in_progress_lessons", "current_lesson_id", "next_lesson_id")
+METHODS = {"get", "put", "post", "delete", "patch", "head", "options", "trace"}
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """An example that was sent, None where there is no body, under which Idempotency-Key, and what was answered."""
+
+    example: Any
+    key: str
+    answer: Any
+
+
+class Documented:
+    """The API as its document describes it; `answered` has which of the promised successes came."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+        document = client.get("/openapi.json").raise_for_status().json()
+        self._schemas = document["components"]["schemas"]
+        self._operations: dict[tuple[str, str], dict[str, Any]] = {
+            (method, path): item[method] for path, item in document["paths"].items() for method in METHODS & set(item)
+        }
+        self.answered: set[tuple[str, str, str]] = set()
+
+    def promised(self) -> set[tuple[str, str, str]]:
+        """Every endpoint with every success that the document names."""
+        return {
+            (*key, status)
+            for key, operation in self._operations.items()
+            for status in operation["responses"]
+            if status.startswith("2")
+        }
+
+    def bodies(self) -> dict[tuple[str, str], dict[str, list[Any]]]:
+        """The examples of each endpoint that takes a body, by media type."""
+        return {
+            key: {media: self._examples(each["schema"]) for media, each in operation["requestBody"]["content"].items()}
+            for key, operation in self._operations.items()
+            if "requestBody" in operation
+        }
+
+    def call(self, method: str, path: str, lesson_id: int = 1, prefer: str = "") -> list[Exchange]:
+        """Send every example of the endpoint, or no body where it takes none. Each must be a success."""
+        url = path.format(user_course_id=1, topic_id=1, lesson_id=lesson_id)
+        bodies = self.bodies().get((method, path), {})
+        requests = [(media, each) for media, shown in bodies.items() for each in shown]
+        exchanges = []
+        for media, example in requests or [("", None)]:
+            key = str(uuid4())
+            headers = {"Idempotency-Key": key, "Prefer": prefer, "Content-Type": media}
+            sent = {name: value for name, value in headers.items() if value}
+            answer = self._client.request(method, url, content=json.dumps(example) if media else None, headers=sent)
+            assert answer.is_success, (method, url, example, answer.text)
+            self.answered.add((method, path, str(answer.status_code)))
+            exchanges.append(Exchange(example, key, answer.json()))
+        return exchanges
+
+    def get(self, path: str) -> Any:
+        """What a GET answers."""
+        [exchange] = self.call("get", path)
+        return exchange.answer
+
+    def _examples(self, schema: dict[str, Any]) -> list[Any]:
+        """Those of the schema, where it points, or of its alternatives."""
+        if "$ref" in schema:
+            schema = self._schemas[schema["$ref"].rpartition("/")[2]]
+        alternatives = [*schema.get("anyOf", []), *schema.get("oneOf", [])]
+        return [*schema.get("examples", []), *(shown for each in alternatives for shown in self._examples(each))]
+
+
+@pytest.fixture
+def api(system: System, tmp_path: Path) -> Iterator[Documented]:
+    process = ServeProcess(system.environment(), tmp_path / "serve.log")
+    with httpx.Client(base_url=str(process.url), timeout=30) as client:
+        yield Documented(client)
+    process.close()
+
+
+def test_every_endpoint_does_what_its_examples_say_and_the_rows_are_the_models(system: System, api: Documented) -> None:
+    assert [(key, media) for key, body in api.bodies().items() for media, shown in body.items() if not shown] == []
+    system.start_worker(2)
+    system.start_beat()
+    events: list[Event] = [outlined(3, [(1, 1, "One"), (1, 3), (1, 2), (2, 1)], seconds=86_400)]
+    system.publish(events)
+    events += submit(api)
+    made = make(api)
+    events += corrections(system.engine, made)
+    events += mark(api, [1], prefer="")
+    events += mark(api, [each.answer["lesson_id"] for each in made], prefer="respond-async")
+    system.wait_until_drained()
+    events += corrections(system.engine, put(api))
+
+    state = expected_state(events)
+    row = api.get(LESSON)
+    assert api.get(f"{COURSE}/topic/{{topic_id}}")["lessons"][0] == row | {"title": "One"}
+    shown = {(each["topic_id"], each["lesson_id"]): each["status"] for each in api.get(COURSE)["lessons"]}
+    assert shown.pop((2, 1)) == "not_started"
+    assert shown == {key[1:]: progress.status for key, progress in state.progress.items()}
+    summary, expected = api.get(f"{COURSE}/summary"), summaries(state)[1]
+    assert {name: summary[name] for name in COUNTS} == {name: getattr(expected, name) for name in COUNTS}
+    assert api.get("/healthz") == {"ok": True, "checks": {}}
+    assert api.get("/readyz") == {"ok": True, "checks": {"postgresql": True, "redis": True}}
+
+    assert api.promised() - api.answered == set(), "never called, or never answered like this"
+    system.assert_exact(events)
+    audit = run(system.environment(), "audit")
+    assert audit.returncode == 0, audit.stdout
+
+
+def submit(api: Documented) -> Iterator[Event]:
+    """Submit the example's events, which make its enrolment; once more by the stream, which changes nothing."""
+    for prefer, result in (("", "applied"), ("respond-async", "accepted")):
+        for each in api.call("post", "/events", prefer=prefer):
+            verdicts = [(verdict["id"], verdict["result"]) for verdict in each.answer["events"]]
+            assert verdicts == [(event["id"], result) for event in each.example]
+            yield from (parse(entry(event)) for event in each.example)
+
+
+def make(api: Documented) -> list[Exchange]:
+    """Make the rows of the examples, and find them there."""
+    made = api.call("post", "/progress/")
+    assert [each.answer | each.example for each in made] == [each.answer for each in made]
+    assert [each.answer for each in api.call("post", "/progress/")] == [each.answer for each in made]
+    return made
+
+
+def mark(api: Documented, lesson_ids: list[int], prefer: str) -> Iterator[Event]:
+    """View and complete the lessons; the same as events."""
+    for (action, event), lesson_id in product((("view", viewed), ("complete", completed)), lesson_ids):
+        for each in api.call("post", f"{LESSON}/{action}", lesson_id, prefer):
+            said = dict(each.example)
+            time = said.pop("occurred_at")
+            assert each.answer == {"event_id": each.key} if prefer else each.answer["last_viewed_at"] >= time
+            yield event(1, 1, lesson_id, id=each.key, source=SOURCE, time=time, **said)
+
+
+def put(api: Documented) -> list[Exchange]:
+    """Set the row by hand; each answer has what was set."""
+    done = api.call("put", LESSON)
+    assert [each.answer | each.example for each in done] == [each.answer for each in done]
+    return done
+
+
+def corrections(engine: Engine, exchanges: list[Exchange]) -> Iterator[Event]:
+    """The corrections that these requests made, at the times that they were given; a blank row is none."""
+    for each in exchanges:
+        found = rows(engine, "SELECT occurred_at FROM lesson_event WHERE event_id = CAST(:id AS uuid)", id=each.key)
+        row = {name: each.answer[name] for name in ROW}
+        yield from (corrected(**row, id=each.key, source=SOURCE, time=time) for (time,) in found)
+
+
+def test_it_is_not_ready_while_the_tables_or_postgresql_are_missing(
+    system: System, servers: Servers, tmp_path: Path
+) -> None:
+    name, url = clone_database(servers.database_url, None)
+    process = ServeProcess(system.environment(database_url=url), tmp_path / "serve.log")
+    try:
+        with httpx.Client(base_url=str(process.url), timeout=30) as client:
+            assert client.get("/healthz").status_code == 200
+            assert readiness(client) == (503, {"postgresql": False, "redis": True})
+            assert run(system.environment(database_url=url), "migrate").returncode == 0
+            wait_until(lambda: readiness(client)[0] == 200, 10, "readiness once the tables are there")
+            drop_database(servers.database_url, name)
+            wait_until(lambda: readiness(client)[0] == 503, 10, "the end of readiness")
+            assert client.get("/healthz").json() == {"ok": True, "checks": {}}
+            answer = client.get("/progress/1/1/1")
+            assert (answer.status_code, answer.headers["Content-Type"]) == (503, "application/problem+json")
+    finally:
+        process.close()
+
+
+def readiness(client: httpx.Client) -> tuple[int, dict[str, bool]]:
+    answer = client.get("/readyz")
+    return answer.status_code, answer.json()["checks"]

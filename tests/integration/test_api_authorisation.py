@@ -1,0 +1,192 @@
+"""Who may call which endpoint, over every one that the OpenAPI document has: whatever is refused changes nothing.
+
+What becomes of each event of a batch is in test_api_event_authorisation.py.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import Engine
+
+from tests.support.api import served
+from tests.support.databases import clone_database, drop_database
+from tests.support.events import enrolled, entries, outlined, viewed
+from tests.support.tables import snapshot
+from worker.api.app import create_app
+from worker.embedded import Servers
+from worker.services.ingest import ingest
+from worker.settings import Settings
+from worker.storage import database
+from worker.stream import connection
+from worker.stream.connection import Redis
+
+DOCUMENT = create_app(Settings(database_url="postgresql://h/d", redis_url="redis://h/0")).openapi()
+COURSE, OTHER = 3, 4
+OWN, FOREIGN, UNKNOWN = 1, 2, 77
+"""An enrolment in the limited token's course, one in the other, and one that does not exist."""
+
+TOKENS = [
+    {"name": "all", "token": "everything-everywhere", "scopes": ["read", "write"]},
+    {"name": "reader", "token": "reads-everywhere", "scopes": ["read"]},
+    {"name": "writer", "token": "writes-everywhere", "scopes": ["write"]},
+    {"name": "limited", "token": "everything-in-one-course", "scopes": ["read", "write"], "courses": [COURSE]},
+    {"name": "nowhere", "token": "everything-in-no-course", "scopes": ["read", "write"], "courses": []},
+]
+
+
+class Endpoint(NamedTuple):
+    """A method and a path, with what the document says of it."""
+
+    method: str
+    path: str
+    operation: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def other_scope(self) -> str:
+        """The token that has only what this endpoint does not ask for."""
+        return "writes-everywhere" if self.method == "GET" else "reads-everywhere"
+
+    def call(self, client: httpx.Client, user_course_id: int, authorization: str | None, *others: str) -> Any:
+        """Call it as its example does, for this enrolment."""
+        path = self.path.format(user_course_id=user_course_id, topic_id=1, lesson_id=1)
+        headers = {"Authorization": authorization} if authorization is not None else {}
+        headers |= dict(zip(others[::2], others[1::2], strict=True))
+        content = None
+        if body := self.operation.get("requestBody"):
+            ((headers["Content-Type"], described),) = body["content"].items()
+            content = json.dumps(_for(user_course_id, _example(described["schema"])))
+        return client.request(self.method, path, content=content, headers=headers)
+
+
+def _example(schema: dict[str, Any]) -> Any:
+    schema = schema.get("anyOf", [schema])[0]
+    if "$ref" in schema:
+        schema = DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return schema["examples"][0]
+
+
+def _for(user_course_id: int, example: Any) -> Any:
+    if isinstance(example, list):  # of events; here those of a lesson
+        return [_for(user_course_id, each) for each in example if "lesson_id" in each["data"]]
+    if not isinstance(example, dict):
+        return example
+    return {
+        name: user_course_id if name == "user_course_id" else _for(user_course_id, value)
+        for name, value in example.items()
+    }
+
+
+ALL = [
+    Endpoint(method.upper(), path, operation)
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+]
+ENDPOINTS = [each for each in ALL if each.path not in {"/healthz", "/readyz"}]
+every_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
+
+
+class Guarded(NamedTuple):
+    """An API with these tokens, and what it works on."""
+
+    client: httpx.Client
+    engine: Engine
+    redis: Redis
+    stream_key: str
+
+    def everything(self) -> Any:
+        """Each row of each table, and each entry of each stream."""
+        streams = {key: self.redis.xrange(key) for key in self.redis.scan_iter(f"{self.stream_key}*")}
+        return snapshot(self.engine), streams
+
+
+@pytest.fixture(scope="module")
+def guarded(servers: Servers, template: str) -> Iterator[Guarded]:
+    """One for all of these tests, which are many: each enrolment has seen a lesson."""
+    name, url = clone_database(servers.database_url, template)
+    settings = Settings(
+        database_url=url,
+        redis_url=servers.redis_url,
+        stream_key=f"test-{name}",
+        api_tokens=SecretStr(json.dumps(TOKENS)),
+        api_bad_requests_per_minute=1_000_000,
+    )
+    engine, redis = database.connect(settings), connection.connect(settings)
+    ingest(engine, entries([outlined(COURSE, [(1, 1)]), outlined(OTHER, [(1, 1)])]))
+    ingest(engine, entries([enrolled(OWN, course_id=COURSE), enrolled(FOREIGN, course_id=OTHER)]))
+    ingest(engine, entries([viewed(OWN), viewed(FOREIGN)]))
+    with served(settings) as client:
+        yield Guarded(client, engine, redis, settings.stream_key)
+    if keys := list(redis.scan_iter(f"{settings.stream_key}*")):
+        redis.delete(*keys)
+    redis.close()
+    engine.dispose()
+    drop_database(servers.database_url, name)
+
+
+def is_refused(answer: httpx.Response) -> bool:
+    """With 403, or, for a batch, each event by itself."""
+    if answer.status_code != 403:
+        assert answer.request.url.path == "/events", answer.text
+        assert {each["result"] for each in answer.json()["events"]} == {"rejected"}
+        return {each["reason"] for each in answer.json()["events"]} == {"forbidden"}
+    return answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_only_the_health_endpoints_ask_for_no_token() -> None:
+    assert len(ENDPOINTS) == len(ALL) - 2
+    assert [str(each) for each in ENDPOINTS if each.operation.get("security") != [{"HTTPBearer": []}]] == []
+
+
+@every_endpoint
+def test_without_a_valid_token_nobody_comes_in(endpoint: Endpoint, guarded: Guarded) -> None:
+    good = "everything-everywhere"
+    wrong = [None, "", "Bearer", good, f"Basic {good}", f"Token {good}", f"Bearer {good}x", f"Bearer x{good}"]
+    before = guarded.everything()
+    for authorization in wrong:
+        for others in ((), ("Prefer", "respond-async"), ("X-Api-Key", good), ("Cookie", f"token={good}")):
+            answer = endpoint.call(guarded.client, OWN, authorization, *others)
+            assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, 'Bearer realm="progress"')
+            assert good not in answer.text
+    assert guarded.everything() == before
+
+
+@every_endpoint
+def test_a_token_without_the_scope_is_refused(endpoint: Endpoint, guarded: Guarded) -> None:
+    before = guarded.everything()
+    for others in ((), ("Prefer", "respond-async")):
+        answer = endpoint.call(guarded.client, OWN, f"Bearer {endpoint.other_scope}", *others)
+        assert answer.status_code == 403
+        assert is_refused(answer)
+    assert guarded.everything() == before
+
+
+@every_endpoint
+def test_a_token_without_the_course_is_refused(endpoint: Endpoint, guarded: Guarded) -> None:
+    before = guarded.everything()
+    for others in ((), ("Prefer", "respond-async")):
+        assert is_refused(endpoint.call(guarded.client, OWN, "Bearer everything-in-no-course", *others))
+        assert is_refused(endpoint.call(guarded.client, FOREIGN, "Bearer everything-in-one-course", *others))
+        answer = endpoint.call(guarded.client, UNKNOWN, "Bearer everything-in-one-course", *others)
+        assert answer.status_code == 404 or is_refused(answer)
+    assert guarded.everything() == before
+
+
+@every_endpoint
+def test_a_limited_token_does_everything_in_its_course(endpoint: Endpoint, guarded: Guarded) -> None:
+    for scheme in ("Bearer", "bearer"):
+        answer = endpoint.call(guarded.client, OWN, f"{scheme} everything-in-one-course")
+        assert answer.is_success, answer.text
+        assert "rejected" not in answer.text
+    before = guarded.everything()
+    answer = endpoint.call(guarded.client, OWN, "Bearer everything-in-one-course", "Prefer", "respond-async")
+    is_async = "202" in endpoint.operation["responses"]
+    assert answer.status_code == (202 if is_async else 200), answer.text
+    if is_async:  # so the comparison sees a stream's change
+        assert guarded.everything() != before
