@@ -141,7 +141,7 @@ def is_refused(answer: httpx.Response) -> bool:
 
 def test_only_the_health_endpoints_ask_for_no_token() -> None:
     assert len(ENDPOINTS) == len(ALL) - 2
-    assert [str(each) for each in ENDPOINTS if each.operation.get("security") != [{"HTTPBearer": []}]] == []
+    assert [str(each) for each in ENDPOINTS if each.operation.get("security") != [{"bearer": []}]] == []
 
 
 @every_endpoint
