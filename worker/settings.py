@@ -121,6 +121,12 @@ class Settings(BaseSettings):
             raise ConfigurationError(f"{' and '.join(missing)} not set. Set {forms}, or start `progress-worker up`.")
         return self
 
+    @field_validator("api_tokens", "api_tokens_directory", mode="before")
+    @classmethod
+    def _none_if_empty(cls, value: object) -> object:
+        """Compose files set what is not given to nothing, and an empty path would be the current folder."""
+        return value or None
+
     @field_validator("database_url")
     @classmethod
     def _with_driver(cls, url: str | None) -> str | None:

@@ -118,11 +118,17 @@ def test_every_token_is_compared_whichever_is_presented(monkeypatch: pytest.Monk
         assert compared == 2 * number
 
 
+def test_variables_that_are_empty_are_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROGRESS_API_TOKENS", "")
+    monkeypatch.setenv("PROGRESS_API_TOKENS_DIRECTORY", "")
+    assert not load_tokens(Settings())
+
+
 WRONG = {
-    "too short": ({"token": FIRST[:15]}, "token: Value should have at least 16 items"),
-    "with a space": ({"token": f"{FIRST} x"}, "token: Use letters, digits and signs of ASCII"),
-    "no ASCII": ({"token": f"{FIRST}é"}, "token: Use letters, digits and signs of ASCII"),
-    "a line end": ({"token": f"{FIRST}\n"}, "token: Use letters, digits and signs of ASCII"),
+    "too short": ({"token": FIRST[:15]}, "token: Use at least 16 letters, digits and signs of ASCII"),
+    "with a space": ({"token": f"{FIRST} x"}, "token: Use at least 16 letters, digits and signs of ASCII"),
+    "no ASCII": ({"token": f"{FIRST}é"}, "token: Use at least 16 letters, digits and signs of ASCII"),
+    "a line end": ({"token": f"{FIRST}\n"}, "token: Use at least 16 letters, digits and signs of ASCII"),
     "not text": ({"token": [FIRST]}, "token: Input should be a valid string"),
     "no name": ({"name": ""}, "name: String should have at least 1 character"),
     "no scope": ({"scopes": []}, "scopes: Frozenset should have at least 1 item"),

@@ -26,9 +26,13 @@ class Scope(StrEnum):
 
 
 def _sendable(token: SecretStr) -> SecretStr:
-    """Refuse what no Authorization header carries unchanged, or the token would never be found."""
-    if not re.fullmatch("[!-~]*", token.get_secret_value()):
-        raise PydanticCustomError("token_characters", "Use letters, digits and signs of ASCII, without spaces")
+    """Refuse what is easily guessed, and what no Authorization header carries unchanged."""
+    if not re.fullmatch(f"[!-~]{{{SHORTEST_TOKEN},}}", token.get_secret_value()):
+        raise PydanticCustomError(
+            "token_characters",
+            "Use at least {shortest} letters, digits and signs of ASCII, without spaces",
+            {"shortest": SHORTEST_TOKEN},
+        )
     return token
 
 
@@ -38,7 +42,7 @@ class Token(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(min_length=1)]
-    token: Annotated[SecretStr, Field(min_length=SHORTEST_TOKEN), AfterValidator(_sendable)]
+    token: Annotated[SecretStr, AfterValidator(_sendable)]
     scopes: Annotated[frozenset[Scope], Field(min_length=1)]
     courses: frozenset[Id64] | None = None
 

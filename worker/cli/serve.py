@@ -1,5 +1,6 @@
 """`progress-worker serve`: the HTTP API until Ctrl-C."""
 
+import gc
 import socket
 
 import click
@@ -48,6 +49,9 @@ def command(host: str, port: int) -> None:
     click.echo(f"Listening on {address}, documentation at {address}/docs.", err=True)
     if not tokens:
         click.echo("No token is configured: only this host may call, and it may do everything.", err=True)
+    # What was imported stays: without this each full collection goes through it, and everybody waits 80 ms.
+    gc.collect()
+    gc.freeze()
     with listening:
         uvicorn.Server(config).run(sockets=[listening])
 

@@ -4,13 +4,14 @@ Each method runs the synchronous core, which owns its transactions, over an asyn
 for PostgreSQL, SQLAlchemy lets the loop go on. There is no second copy of a rule or a statement.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar, Unpack
 
-from sqlalchemy import Engine
+from sqlalchemy import AsyncAdaptedQueuePool, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
@@ -19,6 +20,7 @@ from worker.domain.entry import Entry
 from worker.domain.event import LessonActivity, LessonEvent
 from worker.domain.outline import Lesson
 from worker.domain.status import ProgressStatus
+from worker.errors import ServerUnavailableError
 from worker.services import lessons, progress
 from worker.services.lessons import LessonPage, TopicProgress
 from worker.services.submit import Verdict, submit
@@ -39,9 +41,17 @@ class UserCourseProgressService:
     calling again with the same `event_id` counts once.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        """On an engine of `worker.storage.database.connect_async`; it stays the caller's to dispose of."""
+    def __init__(self, engine: AsyncEngine, *, patience_seconds: float = 5) -> None:
+        """On an engine of `worker.storage.database.connect_async`; it stays the caller's to dispose of.
+
+        Who finds every connection busy waits for so long at most, in turn.
+        """
+        pool = engine.pool
+        assert isinstance(pool, AsyncAdaptedQueuePool)  # noqa: S101 - for the type checker
         self._engine = engine
+        # The pool's own queue lets a newcomer overtake who waits, again and again: seen as a p99 of five times the p50.
+        self._free = asyncio.Semaphore(pool.size())
+        self._patience_seconds = patience_seconds
 
     async def create_progress(
         self,
@@ -129,8 +139,8 @@ class UserCourseProgressService:
         return await self._run(lessons.get_lessons, user_course_id, status=status, after=after, limit=limit)
 
     async def get_user_course_progress_summary(self, *, user_course_id: int) -> TitledSummary:
-        """How far an enrolment is, and its next lesson; never stale. Raises NotFoundError where there is none."""
-        return await self._run(get_summary, user_course_id)
+        """How far an enrolment is, and its next lesson; never stale, without titles. Raises NotFoundError."""
+        return await self._run(get_summary, user_course_id, titled=False)
 
     async def submit_events(self, entries: Sequence[Entry]) -> list[Verdict]:
         """Apply events of any type; what became of each, in order. See `worker.services.submit.submit`."""
@@ -141,16 +151,28 @@ class UserCourseProgressService:
         return await self._run(_course_ids, list(user_course_ids))
 
     async def _run(self, work: Callable[Concatenate[Engine, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What AsyncConnection.run_sync does, for functions that open their own transactions on an engine."""
-        return await greenlet_spawn(partial(work, self._engine.sync_engine, *args, **kwargs))
+        """What AsyncConnection.run_sync does, for functions that open their own transactions on an engine.
+
+        They use one connection at a time.
+        """
+        try:
+            async with asyncio.timeout(self._patience_seconds if self._free.locked() else None):
+                await self._free.acquire()
+        except TimeoutError:
+            raise ServerUnavailableError("Every connection to PostgreSQL is busy. Try again.") from None
+        try:
+            return await greenlet_spawn(partial(work, self._engine.sync_engine, *args, **kwargs))
+        finally:
+            self._free.release()
 
 
 @asynccontextmanager
 async def open_progress_service(settings: Settings | None = None) -> AsyncIterator[UserCourseProgressService]:
     """A service on DATABASE_URL with connections of its own, closed at the end of the block."""
-    engine = database.connect_async(settings or get_settings())
+    settings = settings or get_settings()
+    engine = database.connect_async(settings)
     try:
-        yield UserCourseProgressService(engine)
+        yield UserCourseProgressService(engine, patience_seconds=settings.connect_timeout_seconds)
     finally:
         await engine.dispose()
 

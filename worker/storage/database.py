@@ -29,7 +29,7 @@ def connect(settings: Settings, *, application_name: str = "progress-worker") ->
 
 
 def connect_async(settings: Settings, *, application_name: str = "progress-worker api") -> AsyncEngine:
-    """The same for an event loop, with up to `api_connections` connections; who finds none free waits in turn.
+    """The same for an event loop, with up to `api_connections` connections.
 
     Errors name no values: what PostgreSQL refused may be a learner's.
     """
