@@ -208,6 +208,7 @@ NO_BATCHES: dict[str, tuple[str, str | bytes, int, str]] = {
     "cut off": (MEDIA_TYPE, "[", 422, "not JSON"),
     "empty": (MEDIA_TYPE, "", 422, "not JSON"),
     "no text": (MEDIA_TYPE, b"\xff", 422, "not JSON"),
+    "no number": (MEDIA_TYPE, '[{"id": NaN}]', 422, "not JSON"),
 }
 
 
@@ -216,6 +217,19 @@ def test_what_is_no_batch_is_a_problem(api: httpx.Client) -> None:
         answer = api.post("/events", content=body, headers={"Content-Type": content_type})
         assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json"), name
         assert words in answer.json()["detail"]
+
+
+def test_a_number_beyond_any_float_reaches_the_stream_as_json_and_no_row(
+    api: httpx.Client, settings: Settings, redis: Redis
+) -> None:
+    endless = json.dumps([as_json(viewed(1)) | {"ignored": "1e999"}]).replace('"1e999"', "1e999")
+    in_data = json.dumps([as_json(viewed(1, duration_seconds=7))]).replace(": 7", ": 1e999")
+    headers = {"Content-Type": MEDIA_TYPE, "Prefer": "respond-async"}
+    assert [each["result"] for each in verdicts(api.post("/events", content=in_data, headers=headers))] == ["rejected"]
+    assert [each["result"] for each in verdicts(api.post("/events", content=endless, headers=headers))] == ["accepted"]
+    found: Any = redis.xrange(Keys(settings.stream_key, settings.stream_partitions).stream_for(1))
+    ((_, fields),) = found
+    assert json.loads(fields[FIELD.encode()], parse_constant=pytest.fail)["ignored"] == "Infinity"
 
 
 def test_a_parameter_of_the_media_type_does_not_matter(api: httpx.Client) -> None:

@@ -15,6 +15,7 @@ from tests.support.api import served
 from tests.support.events import as_json, enrolled, entries, viewed
 from tests.support.tables import snapshot
 from worker.api.app import create_app
+from worker.api.gate import MOST_BYTES
 from worker.services.ingest import ingest
 from worker.settings import Settings
 
@@ -127,6 +128,15 @@ def test_a_body_that_is_too_large_is_refused_with_and_without_a_length(settings:
         for method, path, body, headers in bodies:
             for content in (body.ljust(2_048), in_pieces(body.ljust(2_048))):
                 assert client.request(method, path, content=content, headers=headers).is_success
+
+
+def test_only_a_batch_of_events_may_be_large(settings: Settings) -> None:
+    """A body of a few megabytes of members that are refused one by one would hold up everybody for seconds."""
+    with served(settings) as client:
+        for size, status in ((MOST_BYTES, 200), (MOST_BYTES + 1, 413)):
+            content, headers = b"{}".ljust(size), {"Content-Type": "application/json"}
+            assert client.post(f"{ROW}/view", content=content, headers=headers).status_code == status
+        assert client.post("/events", content=b"[]".ljust(MOST_BYTES + 1), headers=BATCH).status_code == 200
 
 
 def test_a_body_that_says_it_is_too_large_is_not_waited_for(settings: Settings) -> None:
