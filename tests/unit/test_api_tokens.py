@@ -146,7 +146,7 @@ def test_what_is_wrong_is_named_and_never_quoted(wrong: dict[str, object], reaso
     assert said.startswith(f"PROGRESS_API_TOKENS_DIRECTORY: {tmp_path / 'reader'}: {reason}")
 
 
-@pytest.mark.parametrize("content", ["", FIRST, f'{{"token": "{FIRST}"', f'["{FIRST}"]', f'"{FIRST}"', "null"])
+@pytest.mark.parametrize("content", [" ", FIRST, f'{{"token": "{FIRST}"', f'["{FIRST}"]', f'"{FIRST}"', "null"])
 def test_what_is_not_such_a_list_or_object_is_not_quoted_either(content: str, tmp_path: Path) -> None:
     assert "PROGRESS_API_TOKENS: " in refusal(Settings(api_tokens=SecretStr(content)))
     assert f"{tmp_path / 'lms'}: " in refusal(file_in(tmp_path, "lms", content))
