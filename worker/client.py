@@ -34,13 +34,21 @@ class EventPublisher:
     """
 
     def __init__(
-        self, redis_url: str | None = None, *, source: str = "python", settings: Settings | None = None
+        self,
+        redis_url: str | None = None,
+        *,
+        source: str = "python",
+        settings: Settings | None = None,
+        retries: int = 3,
     ) -> None:
-        """Without `redis_url`, REDIS_URL says where. `source` names this publisher in the events it makes itself."""
+        """Without `redis_url`, REDIS_URL says where. `source` names this publisher in the events it makes itself.
+
+        A call is tried again so often when the connection is cut or silent.
+        """
         settings = settings or get_settings()
         if redis_url is not None:
             settings = settings.model_copy(update={"redis_url": redis_url})
-        self._redis = connect(settings, retries=3)
+        self._redis = connect(settings, retries=retries)
         self._keys = Keys(settings.stream_key, settings.stream_partitions)
         self._source = source
 
@@ -76,6 +84,10 @@ class EventPublisher:
     ) -> str:
         """Publish that a learner completed a lesson; otherwise like `lesson_viewed`."""
         return self.publish(LessonCompleted(**self._envelope(occurred_at, event_id), data=_activity(activity)))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._redis.close()
 
     def _append(self, addressed: Iterable[tuple[str, bytes]]) -> int:
         addressed, count = iter(addressed), 0

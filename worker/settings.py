@@ -92,7 +92,8 @@ class Settings(BaseSettings):
         None, description="Origins whose pages may call the API, separated by commas; default: none."
     )
     api_connections: int = Field(10, ge=1, le=1_000, description="Connections of one API process to PostgreSQL.")
-    api_body_bytes: int = Field(4_194_304, ge=1_024, le=67_108_864, description="Largest request body, in bytes.")
+    api_lock_timeout_seconds: Seconds = Field(2, description="PostgreSQL's lock_timeout for the API.")
+    api_body_bytes: int = Field(2_097_152, ge=1_024, le=67_108_864, description="Largest request body, in bytes.")
     api_bad_requests_per_minute: int = Field(
         120, ge=1, le=1_000_000, description="Bad requests of one client or token before it has to wait."
     )

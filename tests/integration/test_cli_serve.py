@@ -205,7 +205,7 @@ def test_a_signal_ends_it_after_the_request_in_hand_is_answered(
 def test_a_request_that_does_not_end_is_given_up_and_writes_nothing(
     environment: dict[str, str], log: Path, engine: Engine
 ) -> None:
-    patient = {"PROGRESS_LOCK_TIMEOUT_SECONDS": "60", "PROGRESS_STATEMENT_TIMEOUT_SECONDS": "60"}
+    patient = {"PROGRESS_API_LOCK_TIMEOUT_SECONDS": "60", "PROGRESS_STATEMENT_TIMEOUT_SECONDS": "60"}
     insert_as_lms(engine, 1)
     with serving({**environment, **patient}, log) as (process, url), ThreadPoolExecutor(1) as pool:
         with engine.connect() as lms:

@@ -20,6 +20,7 @@ from worker.embedded import default_directory
 from worker.embedded.valkey import Valkey
 from worker.errors import ServerUnavailableError
 from worker.services.consumer import Consumer
+from worker.services.readiness import check_readiness
 from worker.settings import Settings
 from worker.storage import database
 from worker.stream import connection, housekeeping, read
@@ -130,3 +131,12 @@ def test_a_suspect_is_processed_without_a_mark(
         full_consumer.recover()
     assert_tables_equal_model(engine, events)
     assert pending(own, full_settings.stream_key) == {}
+
+
+def test_it_is_not_ready_for_events_until_there_is_room(full_settings: Settings, own: Redis) -> None:
+    assert check_readiness(full_settings) == {"PostgreSQL": None, "Redis": None}
+    with full(own):
+        said = check_readiness(full_settings)["Redis"]
+        assert said is not None
+        assert said.startswith("Redis is full")
+    assert check_readiness(full_settings)["Redis"] is None

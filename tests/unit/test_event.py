@@ -243,3 +243,10 @@ def test_the_partition_follows_the_enrolment_or_the_outlined_course(data: object
 def test_an_event_does_not_change(make: Callable[[], CloudEvent]) -> None:
     with pytest.raises(ValidationError, match="frozen"):
         make().source = "/other"  # type: ignore[misc]
+
+
+def test_an_outline_full_of_mistakes_is_refused_at_the_first() -> None:
+    """Each of a megabyte of them would be told otherwise, which takes seconds."""
+    with pytest.raises(ValidationError) as refused:
+        EVENT.validate_python({**as_json(outlined()), "data": {"course_id": 1, "lessons": [{}] * 1_000}})
+    assert len({error["loc"][3] for error in refused.value.errors()}) == 1

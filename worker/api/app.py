@@ -20,6 +20,9 @@ from worker.client import EventPublisher
 from worker.services.user_course_progress_service import open_progress_service
 from worker.settings import Settings, get_settings
 
+_IMPATIENT = {"connect_timeout_seconds": 2, "socket_timeout_seconds": 2}
+"""With Redis: the caller waits, and may try again."""
+
 _DESCRIPTION = """
 Whoever calls sends `Authorization: Bearer TOKEN`; `GET` needs the token's scope `read`, anything else `write`.
 Every error is a problem of RFC 9457, `application/problem+json`; `detail` says what to do.
@@ -45,9 +48,11 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_progress_service(settings) as service:
             app.state.service = service
-            app.state.publisher = EventPublisher(settings=settings)
+            publisher = EventPublisher(settings=settings.model_copy(update=_IMPATIENT), retries=0)
+            app.state.publisher = publisher
             app.state.readiness = Readiness(settings)
             yield
+            publisher.close()
 
     app = FastAPI(
         title="Course progress",
@@ -58,6 +63,7 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
         generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
         redoc_url=None,
+        redirect_slashes=False,
         swagger_ui_oauth2_redirect_url=None,
     )
     for module in (course, progress, events, health):

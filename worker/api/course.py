@@ -9,20 +9,16 @@ from pydantic.json_schema import SkipJsonSchema
 from worker.api.caller import CallerParameter
 from worker.api.problem import documented
 from worker.api.schema import LessonPart, Lessons, Summary, Topic, UserCourseId
-from worker.domain.outline import Lesson
 from worker.domain.status import ProgressStatus
-from worker.services.lessons import PAGE
+from worker.services.lessons import PAGE, Bookmark
 
 router = APIRouter(prefix="/progress/course/{user_course_id:id}", tags=["enrolment"])
 
 MOST_LESSONS = 1_000
 
-_SUMMARISED = Summary.model_fields.keys() - {"refreshed_at"}
-"""Members taken as they are; `dataclasses.asdict` would copy each value deeply."""
-
 After = Annotated[
-    Annotated[str, Field(pattern="^[0-9]{1,10}-[0-9]{1,10}$")] | SkipJsonSchema[None],
-    Query(description="The `next_after` of the page before: a topic and a lesson, as in `3-8`."),
+    Annotated[str, Field(pattern="^[0-9]{1,10}-[0-9]{1,10}-[0-9]{1,10}$")] | SkipJsonSchema[None],
+    Query(description="The `next_after` of the page before: its last topic and lesson, and the outline's version."),
 ]
 Status = Annotated[ProgressStatus | SkipJsonSchema[None], Query(description="Only lessons of this status.")]
 Limit = Annotated[int, Query(ge=1, le=MOST_LESSONS, description="Most lessons of a page.")]
@@ -32,9 +28,7 @@ Limit = Annotated[int, Query(ge=1, le=MOST_LESSONS, description="Most lessons of
 async def get_summary(user_course_id: UserCourseId, caller: CallerParameter) -> object:
     """How far the enrolment is, and its next lesson."""
     await caller.may_touch(user_course_id)
-    found = await caller.service.get_user_course_progress_summary(user_course_id=user_course_id)
-    members = {name: getattr(found.summary, name) for name in _SUMMARISED}
-    return {**members, "refreshed_at": found.refreshed_at}
+    return await caller.service.get_user_course_progress_summary(user_course_id=user_course_id)
 
 
 @router.get(
@@ -57,14 +51,14 @@ async def get_lessons(
     """All lessons of the course in outline order, page by page. Lessons without a row are not started."""
     await caller.may_touch(user_course_id)
     page = await caller.service.get_all_progress(
-        user_course_id=user_course_id, status=status, after=_lesson(after), limit=limit
+        user_course_id=user_course_id, status=status, after=_bookmark(after), limit=limit
     )
     next_after = "-".join(map(str, page.next_after)) if page.next_after else None
     return {"user_course_id": user_course_id, "lessons": page.lessons, "next_after": next_after}
 
 
-def _lesson(after: str | None) -> Lesson | None:
+def _bookmark(after: str | None) -> Bookmark | None:
     if after is None:
         return None
-    topic_id, _, lesson_id = after.partition("-")
-    return int(topic_id), int(lesson_id)
+    topic_id, lesson_id, version = map(int, after.split("-"))
+    return topic_id, lesson_id, version

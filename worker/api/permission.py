@@ -6,22 +6,19 @@ from starlette.exceptions import HTTPException
 
 from worker.api.tokens import Token
 from worker.domain.event import CourseOutlined, EnrollmentCreated, Event
-from worker.services.summary import unknown_enrollment
 from worker.services.user_course_progress_service import UserCourseProgressService
 
 
 async def require_enrollment(service: UserCourseProgressService, token: Token, user_course_id: int) -> None:
     """Return when the token may touch this enrolment; costs nothing for one that may touch all.
 
-    Raises HTTPException 403, or NotFoundError where there is no enrolment.
+    Raises HTTPException 403, also where there is no enrolment: who is enrolled elsewhere is none of its business.
     """
     if token.courses is None:
         return
     courses = await service.get_course_ids([user_course_id])
-    if user_course_id not in courses:
-        raise unknown_enrollment(user_course_id)
-    if courses[user_course_id] not in token.courses:
-        raise HTTPException(403, f"The token {token.name!r} may not touch the course of enrolment {user_course_id}.")
+    if courses.get(user_course_id) not in token.courses:
+        raise HTTPException(403, f"The token {token.name!r} may not touch enrolment {user_course_id}, if there is one.")
 
 
 async def forbidden_events(
@@ -29,16 +26,13 @@ async def forbidden_events(
 ) -> list[str | None]:
     """Of each event why the token may not send it, None where it may; unreadable ones (None) are not judged here.
 
-    An event needs its course to be among the token's: that of its enrolment as it is, or, for one that does not exist,
-    as another event among these makes it.
+    Its course must be among the token's, and that of its enrolment as it is. So a limited token enrols nobody: it would
+    get what waits for an enrolment that the LMS has yet to make elsewhere.
     """
     if token.courses is None:
         return [None] * len(events)
     ids = {event.data.user_course_id for event in events if event and not isinstance(event, CourseOutlined)}
     courses = await service.get_course_ids(ids)
-    for event in events:
-        if isinstance(event, EnrollmentCreated) and event.data.course_id in token.courses:
-            courses.setdefault(event.data.user_course_id, event.data.course_id)
     return [_why_not(token, event, courses) if event else None for event in events]
 
 

@@ -114,7 +114,9 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RedisError)
     async def stream_failed(_: Request, error: RedisError) -> Response:
-        return _unable(error, "Redis is away or full. Try again; the same event counts once.")
+        return _unable(
+            error, "Redis is away or full. Try again; with an Idempotency-Key, or ids of their own, events count once."
+        )
 
 
 def _documented_methods(request: Request) -> str:

@@ -126,7 +126,10 @@ class NewProgress(_Row):
 
 
 class ChangedProgress(_Row):
-    """What to set, at least one member; one that is left out stays as it is, a time that is null is taken away."""
+    """What to set, at least one member; one that is left out stays as it is, a time that is null is taken away.
+
+    Where the status is `completed`, a `completed_at` of null becomes the time of the request.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={

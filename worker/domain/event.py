@@ -14,6 +14,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    FailFast,
     Field,
     TypeAdapter,
     model_validator,
@@ -100,7 +101,7 @@ class Outline(_Model):
     """A course's whole live outline, in order; may be empty."""
 
     course_id: Id64
-    lessons: tuple[OutlineLesson, ...]
+    lessons: Annotated[tuple[OutlineLesson, ...], FailFast()]  # or a megabyte of mistakes takes seconds to tell
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

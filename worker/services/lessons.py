@@ -9,7 +9,6 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, Engine
 
-from worker.domain.outline import Lesson
 from worker.domain.status import ProgressStatus
 from worker.domain.summary import percentage
 from worker.errors import ConflictError, InputError, NotFoundError
@@ -26,6 +25,9 @@ from worker.storage.progress import (
 
 PAGE = 200
 """Lessons of a page, when nobody says how many."""
+
+Bookmark = tuple[int, int, int]
+"""Where a page ended: (topic_id, lesson_id, version of the outline, 0 without one)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +50,19 @@ class LessonPage:
 
     user_course_id: int
     lessons: list[LessonState]
-    next_after: Lesson | None
+    next_after: Bookmark | None
 
 
 def get_topic(engine: Engine, user_course_id: int, topic_id: int) -> TopicProgress:
     """The lessons of a topic with their totals. Raises NotFoundError for no enrolment, or no lesson that counts."""
     with snapshot(engine) as connection:
         course = _course(connection, user_course_id)
-        if course.is_outlined and course.course_id is not None:
+        if course.outline_version and course.course_id:
             lessons = read_outlined(connection, user_course_id, course.course_id, topic_id=topic_id)
         else:
             lessons = read_own_rows(connection, user_course_id, topic_id=topic_id)
     if not lessons:
-        where = "The outline of its course" if course.is_outlined else f"Enrolment {user_course_id}"
+        where = "The outline of its course" if course.outline_version else f"Enrolment {user_course_id}"
         raise NotFoundError(f"{where} has no lesson in topic {topic_id}.")
     statuses = [lesson.status for lesson in lessons]
     completed = statuses.count(ProgressStatus.COMPLETED)
@@ -81,28 +83,34 @@ def get_lessons(
     user_course_id: int,
     *,
     status: ProgressStatus | None = None,
-    after: Lesson | None = None,
+    after: Bookmark | None = None,
     limit: int = PAGE,
 ) -> LessonPage:
-    """Up to `limit` lessons that come after the lesson `after`, of one status or of all.
+    """Up to `limit` lessons that come after the bookmark, of one status or of all.
 
-    Raises NotFoundError for no enrolment, InputError for a limit below 1, and ConflictError when the lesson `after` has
-    left the outline meanwhile.
+    Raises NotFoundError for no enrolment, InputError for a limit below 1, and ConflictError when the outline is another
+    one than the bookmark's: lessons may have moved from the pages to come to those that were shown.
     """
     if limit < 1:
         raise InputError(f"A page of {limit} lessons shows nothing; ask for at least 1.")
     with snapshot(engine) as connection:
         course = _course(connection, user_course_id)
-        if course.is_outlined and course.course_id is not None:
-            ordinal = 0 if after is None else _ordinal(connection, course.course_id, after)
+        version = course.outline_version or 0
+        last_seen = (after[0], after[1]) if after else (0, 0)
+        if after and after[2] != version:
+            raise _another_outline()
+        if version and course.course_id:
+            ordinal = find_ordinal(connection, course.course_id, last_seen) if after else 0
+            if ordinal is None:
+                raise _another_outline()
             found = read_outlined(
                 connection, user_course_id, course.course_id, status=status, after=ordinal, limit=limit + 1
             )
         else:
-            found = read_own_rows(connection, user_course_id, status=status, after=after or (0, 0), limit=limit + 1)
+            found = read_own_rows(connection, user_course_id, status=status, after=last_seen, limit=limit + 1)
     lessons = found[:limit]
     last = lessons[-1] if len(found) > limit else None
-    return LessonPage(user_course_id, lessons, (last.topic_id, last.lesson_id) if last else None)
+    return LessonPage(user_course_id, lessons, (last.topic_id, last.lesson_id, version) if last else None)
 
 
 def _course(connection: Connection, user_course_id: int) -> EnrollmentCourse:
@@ -112,11 +120,7 @@ def _course(connection: Connection, user_course_id: int) -> EnrollmentCourse:
     return course
 
 
-def _ordinal(connection: Connection, course_id: int, after: Lesson) -> int:
-    ordinal = find_ordinal(connection, course_id, after)
-    if ordinal is None:
-        raise ConflictError(
-            f"Lesson {after[1]} of topic {after[0]}, which the page begins after, is not in the outline (any more). "
-            "Begin again with the first page."
-        )
-    return ordinal
+def _another_outline() -> ConflictError:
+    return ConflictError(
+        "The course has another outline than when that page was made. Begin again with the first page."
+    )

@@ -4,17 +4,18 @@ from collections.abc import Callable
 from threading import Thread
 from time import monotonic
 
-from worker.errors import ProgressError
+from worker.errors import ProgressError, ServerUnavailableError
 from worker.settings import Settings
 from worker.storage import database, schema
 from worker.stream import connection
+from worker.stream.advice import refuses_events
 
 READY_SECONDS = 4.0
 """All checks together; one that has not answered by then has failed."""
 
 
 def check_readiness(settings: Settings) -> dict[str, str | None]:
-    """Each server's problem in a sentence, None where all is well: it answers, and PostgreSQL is ours to write."""
+    """Each server's problem in a sentence, None where PostgreSQL is ours to write and Redis takes events."""
     impatient = settings.model_copy(
         update={"connect_timeout_seconds": 2, "socket_timeout_seconds": 2, "statement_timeout_seconds": 2}
     )
@@ -49,5 +50,7 @@ def _check_database(settings: Settings) -> None:
 def _check_redis(settings: Settings) -> None:
     with connection.explained(settings):
         redis = connection.connect(settings)
-        redis.ping()
+        problem = refuses_events(redis)
         redis.close()
+    if problem:
+        raise ServerUnavailableError(problem)

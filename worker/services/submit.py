@@ -61,7 +61,7 @@ def submit(engine: Engine, entries: Sequence[Entry]) -> list[Verdict]:
             return judge(connection, part)
 
     # Enrolments first: should the batch be split to find what is refused, no event is parted from its enrolment.
-    ordered = sorted(entries, key=lambda entry: not sort([entry]).enrollments)
+    ordered = sorted(entries, key=lambda entry: b'"enrollment.created"' not in (entry.body or b""))
     done = bisect(ordered, work, _refused) if entries else Submitted([])
     apply_parked(engine, done.enrolled)
     verdicts = dict(zip(ordered, done.verdicts, strict=True))
@@ -84,9 +84,11 @@ def _verdicts(connection: Connection, entries: Sequence[Entry], batch: Batch, ou
         letter, key = refused.get(entry), keys.get(entry)
         if letter is not None:
             verdicts.append(Verdict(Result.REJECTED, letter.reason, letter.detail))
-        elif key is None or key in new:
+        elif key is None:
             verdicts.append(Verdict(Result.APPLIED))
-            new.discard(key or (0, ""))  # the same event once more in one batch repeats it
+        elif key in new:
+            verdicts.append(Verdict(Result.APPLIED))
+            new.remove(key)  # the same event once more in one batch repeats it
         else:
             verdicts.append(Verdict(Result.REPEATED))
     return verdicts

@@ -1,7 +1,7 @@
 """The summaries of enrolments: as stored where that is current, else computed on the spot; always right."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine
@@ -23,6 +23,23 @@ class TitledSummary:
     summary: Summary
     refreshed_at: datetime
     titles: dict[Lesson, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshedSummary(Summary):
+    """A summary, and the instant it was made at."""
+
+    refreshed_at: datetime
+
+
+_MEMBERS = [member.name for member in fields(Summary)]
+
+
+def get_refreshed_summary(engine: Engine, user_course_id: int) -> RefreshedSummary:
+    """Like `get_summary`, without titles."""
+    found = get_summary(engine, user_course_id, titled=False)
+    members = {name: getattr(found.summary, name) for name in _MEMBERS}  # dataclasses.asdict copies each value deeply
+    return RefreshedSummary(**members, refreshed_at=found.refreshed_at)
 
 
 def get_summary(engine: Engine, user_course_id: int, *, titled: bool = True) -> TitledSummary:

@@ -18,13 +18,12 @@ from sqlalchemy.util import greenlet_spawn
 from worker.domain.correction import Changes
 from worker.domain.entry import Entry
 from worker.domain.event import LessonActivity, LessonEvent
-from worker.domain.outline import Lesson
 from worker.domain.status import ProgressStatus
 from worker.errors import ServerUnavailableError
 from worker.services import lessons, progress
-from worker.services.lessons import LessonPage, TopicProgress
+from worker.services.lessons import Bookmark, LessonPage, TopicProgress
 from worker.services.submit import Verdict, submit
-from worker.services.summary import TitledSummary, get_summary
+from worker.services.summary import RefreshedSummary, get_refreshed_summary
 from worker.settings import Settings, get_settings
 from worker.storage import database
 from worker.storage.progress import StoredProgress, read_courses
@@ -51,6 +50,8 @@ class UserCourseProgressService:
         self._engine = engine
         # The pool's own queue lets a newcomer overtake who waits, again and again: seen as a p99 of five times the p50.
         self._free = asyncio.Semaphore(pool.size())
+        # Who waits for a locked enrolment must not keep everybody from reading.
+        self._free_to_write = asyncio.Semaphore(max(1, pool.size() * 2 // 3))
         self._patience_seconds = patience_seconds
 
     async def create_progress(
@@ -64,7 +65,7 @@ class UserCourseProgressService:
     ) -> tuple[StoredProgress, bool]:
         """The row of a lesson, and whether it was made now; see `worker.services.progress.create_progress`."""
         key = (user_course_id, topic_id, lesson_id)
-        return await self._run(progress.create_progress, key, changes, event_id)
+        return await self._write(progress.create_progress, key, changes, event_id)
 
     async def get_progress(self, *, user_course_id: int, topic_id: int, lesson_id: int) -> StoredProgress:
         """The row of a lesson. Raises NotFoundError where there is no enrolment or no row."""
@@ -81,7 +82,7 @@ class UserCourseProgressService:
     ) -> StoredProgress:
         """Set what is given by hand; the row. See `worker.services.progress.update_progress`."""
         key = (user_course_id, topic_id, lesson_id)
-        return await self._run(progress.update_progress, key, changes, event_id)
+        return await self._write(progress.update_progress, key, changes, event_id)
 
     async def mark_lesson_viewed(
         self,
@@ -121,7 +122,7 @@ class UserCourseProgressService:
 
     async def mark_lesson(self, event: LessonEvent, *, is_timed: bool = True) -> StoredProgress:
         """Record an event of one lesson; its row. See `worker.services.progress.mark_lesson`."""
-        return await self._run(progress.mark_lesson, event, is_timed=is_timed)
+        return await self._write(progress.mark_lesson, event, is_timed=is_timed)
 
     async def get_topic_progress(self, *, user_course_id: int, topic_id: int) -> TopicProgress:
         """The lessons of a topic in outline order, with their totals. Raises NotFoundError where there is neither."""
@@ -132,38 +133,47 @@ class UserCourseProgressService:
         *,
         user_course_id: int,
         status: ProgressStatus | None = None,
-        after: Lesson | None = None,
+        after: Bookmark | None = None,
         limit: int = lessons.PAGE,
     ) -> LessonPage:
         """All lessons of the course in outline order, page by page; see `worker.services.lessons.get_lessons`."""
         return await self._run(lessons.get_lessons, user_course_id, status=status, after=after, limit=limit)
 
-    async def get_user_course_progress_summary(self, *, user_course_id: int) -> TitledSummary:
-        """How far an enrolment is, and its next lesson; never stale, without titles. Raises NotFoundError."""
-        return await self._run(get_summary, user_course_id, titled=False)
+    async def get_user_course_progress_summary(self, *, user_course_id: int) -> RefreshedSummary:
+        """How far an enrolment is, and its next lesson; never stale. Raises NotFoundError where there is none."""
+        return await self._run(get_refreshed_summary, user_course_id)
 
     async def submit_events(self, entries: Sequence[Entry]) -> list[Verdict]:
         """Apply events of any type; what became of each, in order. See `worker.services.submit.submit`."""
-        return await self._run(submit, entries)
+        return await self._write(submit, entries)
 
     async def get_course_ids(self, user_course_ids: Collection[int]) -> dict[int, int | None]:
         """The courses of those of these enrolments that exist."""
         return await self._run(_course_ids, list(user_course_ids))
+
+    async def _write(self, work: Callable[Concatenate[Engine, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        async with self._turn(self._free_to_write):
+            return await self._run(work, *args, **kwargs)
 
     async def _run(self, work: Callable[Concatenate[Engine, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What AsyncConnection.run_sync does, for functions that open their own transactions on an engine.
 
         They use one connection at a time.
         """
+        async with self._turn(self._free):
+            return await greenlet_spawn(partial(work, self._engine.sync_engine, *args, **kwargs))
+
+    @asynccontextmanager
+    async def _turn(self, free: asyncio.Semaphore) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(self._patience_seconds if self._free.locked() else None):
-                await self._free.acquire()
+            async with asyncio.timeout(self._patience_seconds if free.locked() else None):
+                await free.acquire()
         except TimeoutError:
             raise ServerUnavailableError("Every connection to PostgreSQL is busy. Try again.") from None
         try:
-            return await greenlet_spawn(partial(work, self._engine.sync_engine, *args, **kwargs))
+            yield
         finally:
-            self._free.release()
+            free.release()
 
 
 @asynccontextmanager

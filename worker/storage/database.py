@@ -29,7 +29,7 @@ def connect(settings: Settings, *, application_name: str = "progress-worker") ->
 
 
 def connect_async(settings: Settings, *, application_name: str = "progress-worker api") -> AsyncEngine:
-    """The same for an event loop, with up to `api_connections` connections.
+    """The same for an event loop, with up to `api_connections` connections and a lock timeout of its own.
 
     Errors name no values: what PostgreSQL refused may be a learner's.
     """
@@ -41,7 +41,9 @@ def connect_async(settings: Settings, *, application_name: str = "progress-worke
         pool_timeout=settings.connect_timeout_seconds,
         pool_use_lifo=True,
         hide_parameters=True,
-        connect_args=_connect_args(settings, application_name),
+        connect_args=_connect_args(
+            settings.model_copy(update={"lock_timeout_seconds": settings.api_lock_timeout_seconds}), application_name
+        ),
     )
 
 

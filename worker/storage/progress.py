@@ -27,7 +27,7 @@ _INSERT_BLANK = text("""
 """)
 
 _COURSES = text("""
-    SELECT enrollment.id, course_id, EXISTS (SELECT FROM course WHERE id = course_id) AS is_outlined
+    SELECT enrollment.id, course_id, (SELECT version FROM course WHERE id = course_id) AS outline_version
     FROM user_course AS enrollment WHERE id = ANY(CAST(:ids AS bigint[]))
 """)
 
@@ -97,10 +97,10 @@ class LessonState:
 
 @dataclass(frozen=True, slots=True)
 class EnrollmentCourse:
-    """The course of an enrolment, and whether that has an outline."""
+    """The course of an enrolment, and the version of its outline, None where it has none."""
 
     course_id: int | None
-    is_outlined: bool
+    outline_version: int | None
 
 
 def find_progress(connection: Connection, key: LessonKey) -> tuple[bool, StoredProgress | None]:
@@ -121,7 +121,8 @@ def insert_blank(connection: Connection, key: LessonKey) -> None:
 def read_courses(connection: Connection, ids: Sequence[int]) -> dict[int, EnrollmentCourse]:
     """The courses of those of these enrolments that exist."""
     return {
-        row.id: EnrollmentCourse(row.course_id, row.is_outlined) for row in connection.execute(_COURSES, {"ids": ids})
+        row.id: EnrollmentCourse(row.course_id, row.outline_version)
+        for row in connection.execute(_COURSES, {"ids": ids})
     }
 
 

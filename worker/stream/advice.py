@@ -26,6 +26,17 @@ def advise(redis: Redis) -> list[str]:
     return advice
 
 
+def refuses_events(redis: Redis) -> str | None:
+    """Why an event could not be appended now, though Redis answers; None where it could."""
+    info: Any = redis.info()
+    if info.get("role") != "master":
+        return "Redis is a replica: set REDIS_URL to its primary."
+    most = info.get("maxmemory", 0)
+    if most and info["used_memory"] >= most and info.get("maxmemory_policy") == "noeviction":
+        return "Redis is full: raise its maxmemory, or let `progress-worker drain` empty it."
+    return None
+
+
 def warn(settings: Settings) -> None:
     """Log each piece of advice. A Redis that is away has none to give, and nobody waits for it."""
     redis = connect(settings)
