@@ -56,8 +56,12 @@ def test_workers_killed_at_random_while_they_refresh_under_load(system: System) 
     with Load(system.settings, shuffled, pause_seconds=0.06) as load:
         for share in sorted(chance.uniform(0.1, 0.9) for _ in range(4)):
             load.wait_for(share)
-            number = chance.randrange(2)
-            workers[number].wait_for_line("refreshed")
+            at_work = wait_until(
+                lambda: [number for number in (0, 1) if workers[number].lines("refreshed")],
+                20,
+                "a worker that refreshes",
+            )
+            number = chance.choice(at_work)
             workers[number].kill()
             workers[number] = system.start_worker(2, **QUICK)
     system.wait_until_drained()
