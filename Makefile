@@ -5,10 +5,11 @@ ARGS ?=
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+BENCH_INSTALLED := .venv-bench/.installed
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format constraints clean
+.PHONY: help install demo test bench check format constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +30,20 @@ demo: $(INSTALLED) ## Simulate a class on embedded servers; options: ARGS='…'
 
 test: $(INSTALLED) ## Run the tests; options: ARGS='-k publish -x'
 	@$(BIN)/python -m pytest $(ARGS)
+
+bench: $(BENCH_INSTALLED) ## Compare with other ways to do the same, ten minutes; options: ARGS=--quick
+	@.venv-bench/bin/python benchmarks/compare.py $(ARGS)
+
+# Two environments of their own: nothing of this is needed for the rest, and celery-batches wants an older Celery.
+$(BENCH_INSTALLED): pyproject.toml constraints.txt benchmarks/requirements.txt benchmarks/requirements-batches.txt
+	@echo "Installing into .venv-bench and .venv-bench-batches …"
+	@for each in .venv-bench .venv-bench-batches; do test -x $$each/bin/pip || $(PYTHON) -m venv $$each || exit 1; done
+	@.venv-bench/bin/python $(PIP_INSTALL) --constraint constraints.txt --requirement benchmarks/requirements.txt \
+	  --editable '.[embedded]'
+	@grep -v '^celery==' constraints.txt > .venv-bench-batches/constraints.txt
+	@.venv-bench-batches/bin/python $(PIP_INSTALL) --constraint .venv-bench-batches/constraints.txt \
+	  --requirement benchmarks/requirements-batches.txt --editable .
+	@touch $@
 
 check: $(INSTALLED) ## Lint, format, types, layers, and models against migrations
 	@$(BIN)/ruff check --quiet
@@ -53,5 +68,5 @@ constraints: ## Pin the newest versions of everything in constraints.txt
 	cp "$$scratch/constraints.txt" constraints.txt
 
 clean: ## Remove .venv and every cache
-	@rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf .venv .venv-bench .venv-bench-batches benchmarks/out .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

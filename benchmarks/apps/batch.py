@@ -1,0 +1,30 @@
+"""A batch in one transaction by the statements of this worker, for the contenders that bring batches of their own."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Engine
+
+from worker.domain.entry import Entry
+from worker.domain.event import EVENT, LedgerEvent
+from worker.services.ingest import Batch, apply
+from worker.settings import get_settings
+from worker.storage import database
+
+
+def connect() -> Engine:
+    """To DATABASE_URL; on first use."""
+    return database.connect(get_settings())
+
+
+def record_events(engine: Engine, events: Sequence[Any]) -> None:
+    """Validate the events, CloudEvents as parsed JSON, record them and commit."""
+    batch = Batch()
+    for each in events:
+        event = EVENT.validate_python(each)
+        assert isinstance(event, LedgerEvent)
+        batch.user_course_ids.add(event.data.user_course_id)
+        batch.ledger_events.append((Entry("", "0-0", None), event))
+    with engine.begin() as connection:
+        outcome = apply(connection, batch)
+    assert not outcome.letters

@@ -1,0 +1,92 @@
+"""This worker side by side with other ways to do the same, and with the limit: what PostgreSQL alone can take.
+
+    make bench                    about ten minutes
+    make bench ARGS=--quick       about two
+    make bench ARGS='--only worker_2 --only limit_2'
+
+Embedded servers on the loopback address; for each run a fresh database, an empty Redis and fresh processes. The
+contenders take turns, so that a noisy moment hits all of them; medians of the rounds count. After each run the rows of
+`user_course_progress` and the positions in `user_course` are compared with the rules in plain Python. How the clock
+runs: `benchmarks/contenders/contender.py`. Tables go to the terminal, figures to `benchmarks/out/latest.json`, a plot
+to `benchmarks/out/latest.svg`.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from rich.console import Console
+
+from benchmarks import plot, report
+from benchmarks.contenders.celery_batches import CeleryBatches
+from benchmarks.contenders.celery_task import CeleryTask
+from benchmarks.contenders.contender import Contender, Measured
+from benchmarks.contenders.dramatiq_task import DramatiqTask
+from benchmarks.contenders.faststream_batch import FastStreamBatch
+from benchmarks.contenders.limit import Limit
+from benchmarks.contenders.this_worker import ThisWorker
+from benchmarks.events import Log, make_log, stored
+from benchmarks.place import Ground, ground
+
+ROUNDS = 3
+EVENTS, EVENTS_EACH = 100_000, 5_000
+QUICK_ROUNDS = 1
+QUICK_EVENTS, QUICK_EVENTS_EACH = 20_000, 1_000
+
+CONTENDERS: Sequence[Contender] = (
+    ThisWorker(2),
+    ThisWorker(1),
+    ThisWorker(2, partitioned=False),
+    ThisWorker(1, partitioned=False),
+    FastStreamBatch(),
+    CeleryBatches(),
+    DramatiqTask(),
+    CeleryTask(),
+    Limit(2),
+    Limit(1),
+)
+
+
+def measure(where: Ground, contender: Contender, log: Log) -> Measured:
+    """One run; raises AssertionError when the rows are not those of the rules."""
+    with where.place() as place:
+        measured = contender.measure(place, log)
+        assert stored(place.engine) == log.expected, f"{contender.title}: the rows differ"
+    return measured
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="fewer events, one round")
+    parser.add_argument("--rounds", type=int, help=f"default: {ROUNDS}, {QUICK_ROUNDS} with --quick")
+    parser.add_argument(
+        "--only", action="append", choices=[each.key for each in CONTENDERS], help="measure these contenders alone"
+    )
+    arguments = parser.parse_args()
+    events, events_each = (QUICK_EVENTS, QUICK_EVENTS_EACH) if arguments.quick else (EVENTS, EVENTS_EACH)
+    rounds = arguments.rounds or (QUICK_ROUNDS if arguments.quick else ROUNDS)
+    chosen = [each for each in CONTENDERS if arguments.only is None or each.key in arguments.only]
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    whole = make_log(events)
+    few = whole.first(events_each)
+    results = {each.key: report.Result(each.title, events_each if each.message_each else events) for each in chosen}
+    with ground(whole.enrolments) as where:
+        for number in range(1, rounds + 1):
+            for contender in chosen:
+                result = results[contender.key]
+                result.runs.append(measure(where, contender, few if contender.message_each else whole))
+                console.print(f"round {number}  {contender.title:50} {result.rates[-1]:8,.0f} events/s  rows equal")
+    report.show(console, results, rounds)
+    report.write(results, " ".join(["make bench", *([f"ARGS='{' '.join(sys.argv[1:])}'"] if sys.argv[1:] else [])]))
+    plot.write(results)
+    console.print(f"{report.FILE} and {plot.FILE} written")
+
+
+if __name__ == "__main__":
+    main()

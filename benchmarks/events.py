@@ -1,0 +1,78 @@
+"""The events that every contender gets, and the rows that must come of them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine
+
+from tests.support import oulad
+from tests.support.model import expected_state
+from tests.support.tables import rows
+
+CLASSES = 10
+LEARNERS = 40
+"""In each class. About what the Open University's log has: 400 learners, the busiest with 2 % of the events."""
+WARM_UP = 200
+"""Events that each contender records before the clock starts."""
+
+_PROGRESS = """
+    SELECT user_course_id, topic_id, lesson_id, status::text, last_viewed_at, completed_at
+    FROM user_course_progress ORDER BY user_course_id, topic_id, lesson_id
+"""
+_POSITIONS = """
+    SELECT id, current_topic, current_lesson, current_section, position_at, position_event_id
+    FROM user_course WHERE position_at IS NOT NULL ORDER BY id
+"""
+
+Rows = list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Log:
+    """Enrolments, which are recorded beforehand; lesson events to warm up with; those that are timed. One JSON each."""
+
+    enrolments: Sequence[bytes]
+    warm_up: Sequence[bytes]
+    timed: Sequence[bytes]
+
+    def first(self, count: int) -> "Log":
+        """The same with so many timed events."""
+        return Log(self.enrolments, self.warm_up, self.timed[:count])
+
+    @cached_property
+    def expected(self) -> tuple[Rows, Rows]:
+        """Progress and positions by the rules in plain Python."""
+        state = expected_state(oulad.parse([*self.enrolments, *self.warm_up, *self.timed]))
+        progress: Rows = [
+            (*key, row.status.value, row.last_viewed_at, row.completed_at)
+            for key, row in sorted(state.progress.items())
+        ]
+        positions: Rows = [
+            (key, row.topic_id, row.lesson_id, row.section_id, row.occurred_at, UUID(row.event_id))
+            for key, row in sorted(state.positions.items())
+        ]
+        return progress, positions
+
+
+def make_log(count: int) -> Log:
+    """A log with so many timed events, in order of time; the same on each call."""
+    each = (count + WARM_UP) // CLASSES + 1
+    enrolments: list[tuple[str, bytes]] = []
+    lessons: list[tuple[str, bytes]] = []
+    for number in range(CLASSES):
+        # Learners of a class are busier the lower their ids: the stride spreads the busiest over the partitions.
+        first_id = 1 + number * (LEARNERS + 1)
+        for line in oulad.generate(each, learners=LEARNERS, seed=number + 1, first_id=first_id):
+            event = json.loads(line)
+            (lessons if event["type"].startswith("lesson.") else enrolments).append((event["time"], line))
+    ordered = [line for _, line in sorted(lessons)]
+    return Log([line for _, line in enrolments], ordered[:WARM_UP], ordered[WARM_UP : WARM_UP + count])
+
+
+def stored(engine: Engine) -> tuple[Rows, Rows]:
+    """Progress and positions as the database has them."""
+    return rows(engine, _PROGRESS), rows(engine, _POSITIONS)
