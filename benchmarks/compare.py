@@ -29,12 +29,18 @@ from benchmarks.contenders.faststream_batch import FastStreamBatch
 from benchmarks.contenders.limit import Limit
 from benchmarks.contenders.this_worker import ThisWorker
 from benchmarks.events import Log, make_log, stored
+from benchmarks.latency import Latency, make_latency_log, measure_latency
 from benchmarks.place import Ground, ground
 
 ROUNDS = 3
 EVENTS, EVENTS_EACH = 100_000, 5_000
 QUICK_ROUNDS = 1
 QUICK_EVENTS, QUICK_EVENTS_EACH = 20_000, 1_000
+SHARES = (0.1, 0.5, 0.9)
+"""Of what 2 processes of this worker can take; latency is measured there, and at 1,000 events a second."""
+BATCH_SIZES = (10, 100, 500, 1_000, 2_000, 5_000)
+BATCHES = 200
+"""At most so many of each size."""
 
 CONTENDERS: Sequence[Contender] = (
     ThisWorker(2),
@@ -56,6 +62,19 @@ def measure(where: Ground, contender: Contender, log: Log) -> Measured:
         measured = contender.measure(place, log)
         assert stored(place.engine) == log.expected, f"{contender.title}: the rows differ"
     return measured
+
+
+def latency(where: Ground, rate: float) -> Latency:
+    """Of this worker at so many events a second."""
+    log = make_latency_log(rate)
+    with where.place() as place:
+        return measure_latency(place, log, rate)
+
+
+def limit(where: Ground, log: Log, batch_size: int) -> float:
+    """Events a second of one connection with batches of this size; over fewer events where it is slow."""
+    part = log.first(min(len(log.timed), BATCHES * batch_size))
+    return len(part.timed) / measure(where, Limit(1, batch_size), part).seconds
 
 
 def main() -> None:
@@ -82,8 +101,22 @@ def main() -> None:
                 result = results[contender.key]
                 result.runs.append(measure(where, contender, few if contender.message_each else whole))
                 console.print(f"round {number}  {contender.title:50} {result.rates[-1]:8,.0f} events/s  rows equal")
+        latencies: list[Latency] = []
+        batch_sizes: dict[int, float] = {}
+        if arguments.only is None:
+            capacity = results["worker_2"].rate
+            latencies = [latency(where, rate) for rate in (1_000, *(share * capacity for share in SHARES))]
+            batch_sizes = {size: limit(where, whole, size) for size in BATCH_SIZES}
     report.show(console, results, rounds)
-    report.write(results, " ".join(["make bench", *([f"ARGS='{' '.join(sys.argv[1:])}'"] if sys.argv[1:] else [])]))
+    if arguments.only is None:
+        report.show_latencies(console, latencies)
+        report.show_batch_sizes(console, batch_sizes)
+    report.write(
+        results,
+        " ".join(["make bench", *([f"ARGS='{' '.join(sys.argv[1:])}'"] if sys.argv[1:] else [])]),
+        latencies,
+        batch_sizes,
+    )
     plot.write(results)
     console.print(f"{report.FILE} and {plot.FILE} written")
 

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.contenders.contender import Measured
+from benchmarks.latency import Latency
 
 FILE = Path(__file__).parent / "out" / "latest.json"
 
+PERCENTILES = (0.5, 0.95, 0.99)
 RATIOS = {
     "celery": ("worker_2", "celery", 65.0),
     "celery_batches": ("worker_2", "celery_batches", 32.0),
@@ -50,6 +52,23 @@ class Result:
         """A member of the runs' usage for each event, their median."""
         return statistics.median(float(getattr(run.usage, name)) / self.events for run in self.runs)
 
+    def median(self, name: str) -> float | None:
+        """Of a member of the runs that not every contender has."""
+        values = [getattr(run, name) for run in self.runs]
+        return None if None in values else statistics.median(values)
+
+    @property
+    def publishing_rate(self) -> float | None:
+        """Events published a second."""
+        seconds = self.median("publishing_seconds")
+        return None if seconds is None else self.events / seconds
+
+    @property
+    def redis_bytes(self) -> float | None:
+        """Memory of Redis for each waiting event."""
+        whole = self.median("redis_bytes")
+        return None if whole is None else whole / self.events
+
 
 Results = Mapping[str, Result]
 
@@ -74,6 +93,15 @@ def show(console: Console, results: Results, rounds: int) -> None:
         rates = [f"{rate:,.0f}" for rate in (result.rate, min(result.rates), max(result.rates))]
         table.add_row(result.title, f"{result.events:,}", *rates, *cpu, f"{result.cost('wal_bytes'):,.0f}")
     console.print(table)
+    table = Table(title="Queue and memory")
+    table.add_column("contender")
+    for column in ("published/s", "Redis bytes per waiting event", "MB of the largest process"):
+        table.add_column(column, justify="right")
+    for result in results.values():
+        figures = (result.publishing_rate, result.redis_bytes, result.median("megabytes"))
+        if None not in figures:
+            table.add_row(result.title, *(f"{figure:,.0f}" for figure in figures))
+    console.print(table)
     table = Table(title="Ratios")
     table.add_column("name")
     table.add_column("what")
@@ -86,7 +114,28 @@ def show(console: Console, results: Results, rounds: int) -> None:
     console.print(table)
 
 
-def write(results: Results, command: str) -> None:
+def show_latencies(console: Console, latencies: Sequence[Latency]) -> None:
+    """Print a table."""
+    table = Table(title="Milliseconds from publishing to the row, this worker, 2 processes")
+    for column in ("events/s meanwhile", "samples", "p50", "p95", "p99"):
+        table.add_column(column, justify="right")
+    for each in latencies:
+        shares = [f"{each.percentile(share):,.1f}" for share in PERCENTILES]
+        table.add_row(f"{each.rate:,.0f}", str(len(each.samples)), *shares)
+    console.print(table)
+
+
+def show_batch_sizes(console: Console, rates: Mapping[int, float]) -> None:
+    """Print a table."""
+    table = Table(title="The limit, 1 connection, by events in a batch")
+    for column in ("events in a batch", "events/s", "against 1,000"):
+        table.add_column(column, justify="right")
+    for size, rate in rates.items():
+        table.add_row(f"{size:,}", f"{rate:,.0f}", f"{rate / rates[1_000]:.2f}")
+    console.print(table)
+
+
+def write(results: Results, command: str, latencies: Sequence[Latency], batch_sizes: Mapping[int, float]) -> None:
     """Write the figures to FILE."""
     content = {
         "command": command,
@@ -107,9 +156,17 @@ def write(results: Results, command: str) -> None:
                 "postgresql_cpu_seconds_per_event": result.cost("postgresql"),
                 "redis_cpu_seconds_per_event": result.cost("redis"),
                 "wal_bytes_per_event": round(result.cost("wal_bytes")),
+                "published_per_second": result.publishing_rate,
+                "redis_bytes_per_event": result.redis_bytes,
+                "megabytes": result.median("megabytes"),
             }
             for key, result in results.items()
         },
+        "latency_milliseconds": [
+            {"rate": each.rate} | {f"p{int(100 * share)}": each.percentile(share) for share in PERCENTILES}
+            for each in latencies
+        ],
+        "limit_by_batch_size": batch_sizes,
     }
     FILE.parent.mkdir(exist_ok=True)
     FILE.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

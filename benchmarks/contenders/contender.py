@@ -6,9 +6,11 @@ import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+import psutil
 
 from benchmarks.events import Log
 from benchmarks.place import ROOT, Place
@@ -25,11 +27,34 @@ class Measured:
 
     seconds: float
     usage: Usage
+    publishing_seconds: float | None = None
+    redis_bytes: int | None = None
+    """Memory that the waiting events took."""
+    megabytes: float | None = None
+    """Resident memory of the largest worker process at the end."""
 
 
 def count(number: int, one: str, many: str) -> str:
     """The number and the word for it."""
     return f"{number} {one if number == 1 else many}"
+
+
+def settle(place: Place) -> None:
+    """Have everything written so far on the disk, so that nobody pays for what came before its turn."""
+    place.redis.waitaof(1, 0, 10_000)
+    os.sync()
+
+
+def redis_memory(place: Place) -> int:
+    """Bytes of Redis' data and of what it needs to hold them."""
+    return int(place.redis.info("memory")["used_memory"])
+
+
+def most_memory(pids: Iterable[int]) -> float:
+    """Megabytes of the largest of these processes and their children."""
+    processes = [psutil.Process(pid) for pid in pids]
+    family = [each for process in processes for each in (process, *process.children(recursive=True))]
+    return max(float(process.memory_info().rss) for process in family) / 1e6
 
 
 class Contender(Protocol):
@@ -77,20 +102,32 @@ class QueueContender(ABC):
 
     def measure(self, place: Place, log: Log) -> Measured:
         """As the class says."""
-        try:
-            self._start(place)
-            wait_until(lambda: self.is_ready(place), START_SECONDS, f"{self.title}: every process")
-            self.publish(place, log.warm_up)
-            wait_until(lambda: self.waiting(place) == 0, START_SECONDS, f"{self.title}: the first rows")
-            time.sleep(1)  # whatever polls has come to rest
+        with self.running(place, log.warm_up):
             self._signal(signal.SIGSTOP)
+            empty = redis_memory(place)
+            publishing = time.monotonic()
             self.publish(place, log.timed)
+            published = time.monotonic()
+            full = redis_memory(place)
+            settle(place)
             before = place.usage(self.pids)
             started = time.monotonic()
             self._signal(signal.SIGCONT)
             wait_until(lambda: self.waiting(place) == 0, LIMIT_SECONDS, f"{self.title}: the last row")
             seconds = time.monotonic() - started
-            return Measured(seconds, place.usage(self.pids) - before)
+            usage = place.usage(self.pids) - before
+            return Measured(seconds, usage, published - publishing, full - empty, most_memory(self.pids))
+
+    @contextlib.contextmanager
+    def running(self, place: Place, warm_up: Sequence[bytes]) -> Iterator[None]:
+        """The processes while the block runs; they have recorded the warm-up and are idle."""
+        try:
+            self._start(place)
+            wait_until(lambda: self.is_ready(place), START_SECONDS, f"{self.title}: every process")
+            self.publish(place, warm_up)
+            wait_until(lambda: self.waiting(place) == 0, START_SECONDS, f"{self.title}: the first rows")
+            time.sleep(1)  # whatever polls has come to rest
+            yield
         finally:
             self._stop()
 

@@ -8,7 +8,7 @@ from multiprocessing.synchronize import Barrier
 
 from sqlalchemy import Engine
 
-from benchmarks.contenders.contender import LIMIT_SECONDS, START_SECONDS, Measured, count
+from benchmarks.contenders.contender import LIMIT_SECONDS, START_SECONDS, Measured, count, settle
 from benchmarks.events import Log
 from benchmarks.place import Place
 from worker.domain.event import EVENT, LedgerEvent
@@ -49,6 +49,7 @@ class Limit:
         try:
             # Nobody goes on before this process has looked; the usage is taken while they wait.
             ready.wait(START_SECONDS)
+            settle(place)
             before = place.usage(pids)
             started = time.monotonic()
             ready.wait(START_SECONDS)
