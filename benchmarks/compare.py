@@ -64,17 +64,17 @@ def measure(where: Ground, contender: Contender, log: Log) -> Measured:
     return measured
 
 
-def latency(where: Ground, rate: float) -> Latency:
-    """Of this worker at so many events a second."""
-    log = make_latency_log(rate)
-    with where.place() as place:
-        return measure_latency(place, log, rate)
-
-
-def limit(where: Ground, log: Log, batch_size: int) -> float:
-    """Events a second of one connection with batches of this size; over fewer events where it is slow."""
-    part = log.first(min(len(log.timed), BATCHES * batch_size))
-    return len(part.timed) / measure(where, Limit(1, batch_size), part).seconds
+def also(where: Ground, log: Log, capacity: float) -> tuple[list[Latency], dict[int, float]]:
+    """What is measured once, this worker's latency, and by batch size how many events a second one connection takes."""
+    latencies, rates = [], {}
+    for rate in (1_000, *(share * capacity for share in SHARES)):
+        enough = make_latency_log(rate)
+        with where.place() as place:
+            latencies.append(measure_latency(place, enough, rate))
+    for size in BATCH_SIZES:
+        part = log.first(BATCHES * size)
+        rates[size] = len(part.timed) / measure(where, Limit(1, size), part).seconds
+    return latencies, rates
 
 
 def main() -> None:
@@ -101,22 +101,12 @@ def main() -> None:
                 result = results[contender.key]
                 result.runs.append(measure(where, contender, few if contender.message_each else whole))
                 console.print(f"round {number}  {contender.title:50} {result.rates[-1]:8,.0f} events/s  rows equal")
-        latencies: list[Latency] = []
-        batch_sizes: dict[int, float] = {}
-        if arguments.only is None:
-            capacity = results["worker_2"].rate
-            latencies = [latency(where, rate) for rate in (1_000, *(share * capacity for share in SHARES))]
-            batch_sizes = {size: limit(where, whole, size) for size in BATCH_SIZES}
+        latencies, batch_sizes = ([], {}) if arguments.only else also(where, whole, results["worker_2"].rate)
     report.show(console, results, rounds)
-    if arguments.only is None:
-        report.show_latencies(console, latencies)
-        report.show_batch_sizes(console, batch_sizes)
-    report.write(
-        results,
-        " ".join(["make bench", *([f"ARGS='{' '.join(sys.argv[1:])}'"] if sys.argv[1:] else [])]),
-        latencies,
-        batch_sizes,
-    )
+    report.show_latencies(console, latencies)
+    report.show_batch_sizes(console, batch_sizes)
+    command = f"make bench ARGS='{' '.join(sys.argv[1:])}'" if sys.argv[1:] else "make bench"
+    report.write(results, command, latencies, batch_sizes)
     plot.write(results)
     console.print(f"{report.FILE} and {plot.FILE} written")
 

@@ -115,24 +115,26 @@ def show(console: Console, results: Results, rounds: int) -> None:
 
 
 def show_latencies(console: Console, latencies: Sequence[Latency]) -> None:
-    """Print a table."""
+    """Print a table if there is anything to show."""
     table = Table(title="Milliseconds from publishing to the row, this worker, 2 processes")
     for column in ("events/s meanwhile", "samples", "p50", "p95", "p99"):
         table.add_column(column, justify="right")
     for each in latencies:
         shares = [f"{each.percentile(share):,.1f}" for share in PERCENTILES]
         table.add_row(f"{each.rate:,.0f}", str(len(each.samples)), *shares)
-    console.print(table)
+    if latencies:
+        console.print(table)
 
 
 def show_batch_sizes(console: Console, rates: Mapping[int, float]) -> None:
-    """Print a table."""
+    """Print a table if there is anything to show."""
     table = Table(title="The limit, 1 connection, by events in a batch")
     for column in ("events in a batch", "events/s", "against 1,000"):
         table.add_column(column, justify="right")
     for size, rate in rates.items():
         table.add_row(f"{size:,}", f"{rate:,.0f}", f"{rate / rates[1_000]:.2f}")
-    console.print(table)
+    if rates:
+        console.print(table)
 
 
 def write(results: Results, command: str, latencies: Sequence[Latency], batch_sizes: Mapping[int, float]) -> None:
