@@ -1,4 +1,4 @@
-"""What a stretch of work costs: processor time of Redis, PostgreSQL and the workers; write-ahead log; HOT updates."""
+"""What a stretch of work costs: processor time of Redis, PostgreSQL and the workers; write-ahead log."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
