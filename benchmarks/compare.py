@@ -3,6 +3,7 @@
     make bench                    about ten minutes
     make bench ARGS=--quick       about two
     make bench ARGS='--only worker_2 --only limit_2'
+    make bench ARGS=--growth      this worker alone, with tables and backlogs that grow: `benchmarks/growth.py`
 
 Embedded servers on the loopback address; for each run a fresh database, an empty Redis and fresh processes. The
 contenders take turns, so that a noisy moment hits all of them; medians of the rounds count. After each run the rows of
@@ -20,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from rich.console import Console
 
-from benchmarks import plot, report
+from benchmarks import growth, plot, report
 from benchmarks.contenders.celery_batches import CeleryBatches
 from benchmarks.contenders.celery_task import CeleryTask
 from benchmarks.contenders.contender import Contender, Measured
@@ -84,7 +85,11 @@ def main() -> None:
     parser.add_argument(
         "--only", action="append", choices=[each.key for each in CONTENDERS], help="measure these contenders alone"
     )
+    parser.add_argument("--growth", action="store_true", help="measure growth alone instead of comparing")
+    parser.add_argument("--scale", type=float, default=1.0, help="of growth: multiply every size, for a trial")
+    parser.add_argument("--backlog", type=int, help=f"of growth: events of the backlog, default: {growth.BACKLOG:,}")
     arguments = parser.parse_args()
+    command = f"make bench ARGS='{' '.join(sys.argv[1:])}'" if sys.argv[1:] else "make bench"
     events, events_each = (QUICK_EVENTS, QUICK_EVENTS_EACH) if arguments.quick else (EVENTS, EVENTS_EACH)
     rounds = arguments.rounds or (QUICK_ROUNDS if arguments.quick else ROUNDS)
     chosen = [each for each in CONTENDERS if arguments.only is None or each.key in arguments.only]
@@ -92,6 +97,10 @@ def main() -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=160)
+    if arguments.growth:
+        growth.run(console, rounds, arguments.scale, arguments.backlog, command)
+        console.print(f"{report.FILE} written")
+        return
     whole = make_log(events)
     few = whole.first(events_each)
     results = {each.key: report.Result(each.title, events_each if each.message_each else events) for each in chosen}
@@ -105,7 +114,6 @@ def main() -> None:
     report.show(console, results, rounds)
     report.show_latencies(console, latencies)
     report.show_batch_sizes(console, batch_sizes)
-    command = f"make bench ARGS='{' '.join(sys.argv[1:])}'" if sys.argv[1:] else "make bench"
     report.write(results, command, latencies, batch_sizes)
     plot.write(results)
     console.print(f"{report.FILE} and {plot.FILE} written")

@@ -1,8 +1,10 @@
 """The events that every contender gets, and the rows that must come of them."""
 
 import json
-from collections.abc import Sequence
+import random
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -10,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from tests.support import oulad
+from tests.support.events import body, enrolled
 from tests.support.model import expected_state
 from tests.support.tables import rows
 
@@ -21,12 +24,15 @@ WARM_UP = 200
 
 _PROGRESS = """
     SELECT user_course_id, topic_id, lesson_id, status::text, last_viewed_at, completed_at
-    FROM user_course_progress ORDER BY user_course_id, topic_id, lesson_id
+    FROM user_course_progress WHERE lesson_id <= :last_lesson ORDER BY user_course_id, topic_id, lesson_id
 """
 _POSITIONS = """
     SELECT id, current_topic, current_lesson, current_section, position_at, position_event_id
     FROM user_course WHERE position_at IS NOT NULL ORDER BY id
 """
+
+LAST_LESSON = 999
+"""No event here is of a higher one: such rows were there before."""
 
 Rows = list[tuple[Any, ...]]
 
@@ -73,6 +79,27 @@ def make_log(count: int) -> Log:
     return Log([line for _, line in enrolments], ordered[:WARM_UP], ordered[WARM_UP : WARM_UP + count])
 
 
+def make_lines(keys: Iterable[int], first: int = 0) -> Iterator[bytes]:
+    """An event of each of these enrolments, a second after the one before; the first is the log's event `first`."""
+    chance = random.Random(first)
+    for number, key in enumerate(keys, first):
+        event = {
+            "specversion": "1.0",
+            "id": str(UUID(int=chance.getrandbits(128), version=4)),
+            "source": "generated",
+            "type": "lesson.completed" if chance.random() < 0.3 else "lesson.viewed",
+            "time": (oulad.START + timedelta(seconds=number)).isoformat(),
+            "data": {"user_course_id": key, "topic_id": chance.randint(1, 9), "lesson_id": chance.randint(1, 15)},
+        }
+        yield json.dumps(event, separators=(",", ":")).encode()
+
+
+def make_log_of(keys: Sequence[int], log: Log) -> Log:
+    """Timed events of these enrolments, after the other log's warm-up."""
+    enrolments = [body(enrolled(key)) for key in sorted(set(keys))]
+    return Log([*log.enrolments, *enrolments], log.warm_up, list(make_lines(keys)))
+
+
 def stored(engine: Engine) -> tuple[Rows, Rows]:
-    """Progress and positions as the database has them."""
-    return rows(engine, _PROGRESS), rows(engine, _POSITIONS)
+    """Progress and positions as the database has them, without the rows of lessons after LAST_LESSON."""
+    return rows(engine, _PROGRESS, last_lesson=LAST_LESSON), rows(engine, _POSITIONS)

@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.backlog import Backlog
 from benchmarks.contenders.contender import Measured
 from benchmarks.latency import Latency
 
@@ -137,16 +138,77 @@ def show_batch_sizes(console: Console, rates: Mapping[int, float]) -> None:
         console.print(table)
 
 
+def show_growth(console: Console, results: Results, summaries: Sequence[float], scale: float) -> None:
+    """Print a table."""
+    trial = "" if scale == 1 else f"; a trial, sizes times {scale:g}"
+    table = Table(title=f"Growth: this worker, 2 processes, medians{trial}")
+    table.add_column("what")
+    for column in ("events", "events/s", "least", "most", "against the first", "PostgreSQL CPU µs", "WAL bytes"):
+        table.add_column(column, justify="right")
+    for key, result in results.items():
+        rates = [f"{rate:,.0f}" for rate in (result.rate, min(result.rates), max(result.rates))]
+        costs = [f"{1e6 * result.cost('postgresql'):,.0f}", f"{result.cost('wal_bytes'):,.0f}"]
+        table.add_row(result.title, f"{result.events:,}", *rates, f"{against_first(results, key):.2f}", *costs)
+    console.print(table)
+    console.print(f"Summaries refreshed a second, 1 process: {statistics.median(summaries):,.0f}")
+
+
+def show_backlog(console: Console, backlog: Backlog) -> None:
+    """Print a table."""
+    table = Table(title=f"A backlog of {backlog.events:,} events")
+    for column in ("tenth", "events/s", "MB of the largest process"):
+        table.add_column(column, justify="right")
+    for tenth, (rate, megabytes) in enumerate(zip(backlog.rates, backlog.megabytes, strict=True), 1):
+        table.add_row(str(tenth), f"{rate:,.0f}", f"{megabytes:,.1f}")
+    table.add_row("all", f"{backlog.rate:,.0f}", f"at most {backlog.most_megabytes:,.1f}")
+    console.print(table)
+
+
+def against_first(results: Results, key: str) -> float:
+    """Its events a second divided by those of the first of its kind, the word before the size."""
+    kind = key.partition("_")[0]
+    return results[key].rate / next(result.rate for each, result in results.items() if each.partition("_")[0] == kind)
+
+
+def write_growth(results: Results, summaries: Sequence[float], backlog: Backlog, scale: float, command: str) -> None:
+    """Write the figures to FILE, beside those of a comparison; a trial's ratio is not among the ratios."""
+    content = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    ratio = round(against_first(results, "ledger_5000000"), 3)
+    others = {name: each for name, each in content.get("ratios", {}).items() if name != "growth_5m"}
+    content["ratios"] = others | ({"growth_5m": ratio} if scale == 1 else {})
+    content["growth"] = {
+        **_circumstances(command),
+        "scale": scale,
+        "ledger_ratio": ratio,
+        "cases": {
+            key: {
+                "title": result.title,
+                "events": result.events,
+                "events_per_second": round(result.rate),
+                "each_round": [round(rate) for rate in result.rates],
+                "against_first": round(against_first(results, key), 3),
+                "postgresql_cpu_seconds_per_event": result.cost("postgresql"),
+                "wal_bytes_per_event": round(result.cost("wal_bytes")),
+            }
+            for key, result in results.items()
+        },
+        "summaries_per_second": round(statistics.median(summaries)),
+        "summaries_each_round": [round(rate) for rate in summaries],
+        "backlog": {
+            "events": backlog.events,
+            "events_per_second": round(backlog.rate),
+            "each_tenth": [round(rate) for rate in backlog.rates],
+            "megabytes_each_tenth": backlog.megabytes,
+            "most_megabytes": backlog.most_megabytes,
+        },
+    }
+    _write(content)
+
+
 def write(results: Results, command: str, latencies: Sequence[Latency], batch_sizes: Mapping[int, float]) -> None:
     """Write the figures to FILE."""
     content = {
-        "command": command,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {
-            "system": platform.platform(),
-            "processors": os.cpu_count(),
-            "python": platform.python_version(),
-        },
+        **_circumstances(command),
         "ratios": {name: round(ratio, 3) for name, ratio in ratios(results).items()},
         "contenders": {
             key: {
@@ -170,5 +232,21 @@ def write(results: Results, command: str, latencies: Sequence[Latency], batch_si
         ],
         "limit_by_batch_size": batch_sizes,
     }
+    _write(content)
+
+
+def _circumstances(command: str) -> dict[str, object]:
+    return {
+        "command": command,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {
+            "system": platform.platform(),
+            "processors": os.cpu_count(),
+            "python": platform.python_version(),
+        },
+    }
+
+
+def _write(content: Mapping[str, object]) -> None:
     FILE.parent.mkdir(exist_ok=True)
     FILE.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

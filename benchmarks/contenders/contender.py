@@ -103,33 +103,43 @@ class QueueContender(ABC):
     def measure(self, place: Place, log: Log) -> Measured:
         """As the class says."""
         with self.running(place, log.warm_up):
-            self._signal(signal.SIGSTOP)
-            empty = redis_memory(place)
-            publishing = time.monotonic()
-            self.publish(place, log.timed)
-            published = time.monotonic()
-            full = redis_memory(place)
-            settle(place)
-            before = place.usage(self.pids)
-            started = time.monotonic()
-            self._signal(signal.SIGCONT)
-            wait_until(lambda: self.waiting(place) == 0, LIMIT_SECONDS, f"{self.title}: the last row")
-            seconds = time.monotonic() - started
-            usage = place.usage(self.pids) - before
-            return Measured(seconds, usage, published - publishing, full - empty, most_memory(self.pids))
+            return self.drain(place, log.timed)
+
+    def drain(self, place: Place, lines: Sequence[bytes]) -> Measured:
+        """Once; the processes must be running, and idle."""
+        self._signal(signal.SIGSTOP)
+        empty = redis_memory(place)
+        publishing = time.monotonic()
+        self.publish(place, lines)
+        published = time.monotonic()
+        full = redis_memory(place)
+        settle(place)
+        before = place.usage(self.pids)
+        started = time.monotonic()
+        self._signal(signal.SIGCONT)
+        wait_until(lambda: self.waiting(place) == 0, LIMIT_SECONDS, f"{self.title}: the last row")
+        seconds = time.monotonic() - started
+        usage = place.usage(self.pids) - before
+        return Measured(seconds, usage, published - publishing, full - empty, most_memory(self.pids))
+
+    @contextlib.contextmanager
+    def started(self, place: Place) -> Iterator[None]:
+        """The processes while the block runs."""
+        try:
+            self._start(place)
+            wait_until(lambda: self.is_ready(place), START_SECONDS, f"{self.title}: every process")
+            yield
+        finally:
+            self._stop()
 
     @contextlib.contextmanager
     def running(self, place: Place, warm_up: Sequence[bytes]) -> Iterator[None]:
         """The processes while the block runs; they have recorded the warm-up and are idle."""
-        try:
-            self._start(place)
-            wait_until(lambda: self.is_ready(place), START_SECONDS, f"{self.title}: every process")
+        with self.started(place):
             self.publish(place, warm_up)
             wait_until(lambda: self.waiting(place) == 0, START_SECONDS, f"{self.title}: the first rows")
             time.sleep(1)  # whatever polls has come to rest
             yield
-        finally:
-            self._stop()
 
     @property
     def pids(self) -> list[int]:

@@ -18,9 +18,12 @@ def make_template(url: str) -> str:
     return name
 
 
-def clone_database(url: str, template: str | None) -> tuple[str, str]:
-    """Create a database like the template, an empty one without; its name and its URL."""
-    name = _create(url, template)
+def clone_database(url: str, template: str | None, *, strategy: str | None = None) -> tuple[str, str]:
+    """Create a database like the template, an empty one without; its name and its URL.
+
+    `file_copy` as the strategy is faster for a large template; PostgreSQL 14 knows none.
+    """
+    name = _create(url, template, f"STRATEGY {strategy}" if strategy else "")
     return name, _url(url, name)
 
 
@@ -30,10 +33,10 @@ def drop_database(url: str, name: str) -> None:
         connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
 
 
-def _create(url: str, template: str | None) -> str:
+def _create(url: str, template: str | None, options: str = "") -> str:
     name = f"progress_test_{uuid4().hex[:12]}"
     with _maintenance(url) as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template or "template1"}"'))
+        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template or "template1"}" {options}'))
     return name
 
 
