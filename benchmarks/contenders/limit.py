@@ -1,6 +1,5 @@
 """The limit: what PostgreSQL alone can take. The same statements on batches that are ready, nothing else running."""
 
-import json
 import multiprocessing
 import time
 from collections.abc import Sequence
@@ -67,10 +66,7 @@ class Limit:
         events = [event for line in lines if isinstance(event := EVENT.validate_json(line), LedgerEvent)]
         mine = [event for event in events if event.data.user_course_id % self._connections == number]
         pieces = [mine[start : start + self._batch_size] for start in range(0, len(mine), self._batch_size)]
-        return [
-            (sorted({event.data.user_course_id for event in piece}), json.dumps([ledger._row(e) for e in piece]))
-            for piece in pieces
-        ]
+        return [(sorted({event.data.user_course_id for event in piece}), ledger.rows(piece)) for piece in pieces]
 
 
 def record(url: str, warm_up: list[Batch], timed: list[Batch], ready: Barrier, done: Barrier) -> None:

@@ -1,6 +1,7 @@
 """One member of the group: reads, records, acknowledges; after an interruption its own pending entries come first."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from redis import ResponseError
@@ -12,9 +13,13 @@ from tests.support.model import assert_tables_equal_model
 from tests.support.streams import add, consumers, deliver, pending
 from tests.support.tables import execute, insert_as_lms, snapshot
 from tests.support.wait import wait_until
+from worker.domain.entry import Entry
 from worker.domain.event import Event
 from worker.errors import SchemaError
+from worker.services import consumer as consumer_module
 from worker.services.consumer import Consumer
+from worker.services.ingest import ingest
+from worker.services.outcome import Outcome
 from worker.settings import Settings
 from worker.storage import schema
 from worker.stream import read
@@ -58,18 +63,32 @@ def test_the_entries_of_all_streams_come(consumer: Consumer, redis: Redis, engin
 
 @pytest.mark.parametrize("batch_size", [1, 20, 100])
 def test_a_batch_is_never_larger_than_set(
-    new_consumer: NewConsumer, redis: Redis, engine: Engine, batch_size: int
+    new_consumer: NewConsumer, redis: Redis, engine: Engine, batch_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     consumer = new_consumer(batch_size=batch_size)
+    given, recorded = [], []
+    original = read.read_new
+
+    def read_new(*arguments: Any) -> Sequence[Entry]:
+        entries = original(*arguments)
+        given.append(len(entries))
+        return entries
+
+    def counted(engine: Engine, entries: Sequence[Entry], **options: Any) -> Outcome:
+        recorded.append(len(entries))
+        return ingest(engine, entries, **options)
+
+    monkeypatch.setattr(read, "read_new", read_new)
+    monkeypatch.setattr(consumer_module, "ingest", counted)
     events: list[Event] = [enrolled(), *(viewed(1, 1, n) for n in range(1, 20))]
     consumer.recover()
     for each in consumer.keys.streams:
         add(redis, each, events)
-    counts = []
-    while count := consumer.read(consumer.keys.streams, None):
-        counts.append(count)
-    assert sum(counts) == 9 * 20
-    assert max(counts) <= max(2 * batch_size, 9)
+    while consumer.read(consumer.keys.streams, None):
+        pass
+    assert sum(given) == sum(recorded) == 9 * 20
+    assert max(given) <= max(2 * batch_size, 9)
+    assert max(recorded) <= batch_size
     assert_tables_equal_model(engine, events)
 
 

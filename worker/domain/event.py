@@ -121,6 +121,16 @@ class Correction(_Model):
     completed_at: Time | None
 
 
+def identity(source: str, id: str) -> str:  # noqa: A002 - the member's name
+    """An event's identity as a UUID string: `id` where it is a UUID, else a UUIDv5 of source and id.
+
+    The UUIDv5 is that of `id` in the namespace UUIDv5(NAMESPACE_URL, source) (RFC 9562, 5.5).
+    """
+    if _UUID.fullmatch(id):
+        return id.lower()
+    return str(uuid5(uuid5(NAMESPACE_URL, source), id))
+
+
 class CloudEvent(_Model):
     """The CloudEvents 1.0 members that every event carries."""
 
@@ -131,13 +141,8 @@ class CloudEvent(_Model):
 
     @property
     def event_id(self) -> str:
-        """The identity as a UUID string: `id` where it is a UUID, else a UUIDv5 of source and id.
-
-        The UUIDv5 is that of `id` in the namespace UUIDv5(NAMESPACE_URL, source) (RFC 9562, 5.5).
-        """
-        if _UUID.fullmatch(self.id):
-            return self.id.lower()
-        return str(uuid5(uuid5(NAMESPACE_URL, self.source), self.id))
+        """The identity as a UUID string."""
+        return identity(self.source, self.id)
 
 
 class LessonViewed(CloudEvent):

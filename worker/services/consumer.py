@@ -8,6 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from worker.domain.entry import Entry, Reason
 from worker.errors import first_line
-from worker.services.ingest import ingest, set_aside
+from worker.services.ingest import Batch, ingest, set_aside, sort
 from worker.services.outcome import Outcome
 from worker.services.portion import Appetite, portions
 from worker.services.redrive import apply_parked
@@ -32,6 +33,13 @@ from worker.stream.trial import trial
 from worker.telemetry import get_logger
 
 log = get_logger(__name__)
+
+
+READ_AHEAD_SECONDS = 0.5
+"""How long one call of `read` goes on under a backlog before the drain sees to its leases again."""
+
+Portion = tuple[Sequence[Entry], Batch]
+"""Entries for one transaction, and what they say."""
 
 
 class ReadingStopped(Exception):  # noqa: N818 - not an error
@@ -59,7 +67,8 @@ class Consumer:
         self.keys = Keys(self.settings.stream_key, self.settings.stream_partitions)
         self.leases = Leases(self.redis, self.keys, self.name, self.settings.lease_seconds)
         self._appetite = Appetite(self.settings.batch_size)
-        self._busy_streams = len(self.keys.streams)
+        self.busy = frozenset(self.keys.streams)
+        self._ahead = ThreadPoolExecutor(1, "read-ahead")
         self._cursors: dict[str, str] = {}
         self._reclaim_at = 0.0
         self._undelivered: dict[str, tuple[str, float]] = {}
@@ -100,19 +109,48 @@ class Consumer:
                 self._record_again(entries)
 
     def read(self, streams: Sequence[str], block_seconds: float | None) -> int:
-        """Read and record what is new on these streams: at most about a batch, less when less waits; how many entries.
+        """Read and record what is new on these streams: about a batch, less when less waits; how many entries.
 
-        Redis counts per stream, so the share of each follows how many of them had something the last time.
+        Under a backlog it goes on for a while, and a thread reads and parses the next batch while PostgreSQL records
+        this one. Whatever it was given is recorded when this returns, or pending when it raises.
         """
-        entries = read.read_new(self.redis, self.name, streams, self._share(streams), block_seconds)
-        if entries:
-            self._busy_streams = len({entry.stream for entry in entries})
+        total, ends_at = 0, time.monotonic() + READ_AHEAD_SECONDS
+        read_portions = self._read_portions(streams, block_seconds)
+        while portions_read := read_portions():
+            entries = [entry for part, _ in portions_read for entry in part]
+            total += len(entries)
+            is_backlog = 2 * len(entries) >= self._appetite.entries
+            self.busy = frozenset(entry.stream for entry in entries)
             self._appetite.digest(entries)
-        self._record(entries)
-        return len(entries)
+            following: Future[list[Portion]] | None = None
+            if is_backlog and time.monotonic() < ends_at and self.pulse():
+                following = self._ahead.submit(self._read_portions(streams, None))
+            try:
+                for part, batch in portions_read:
+                    self.pulse()
+                    self._record_batch(part, batch=batch)
+            except BaseException:
+                if following:
+                    wait([following])  # before anyone asks what is pending here
+                raise
+            if following is None:
+                break
+            read_portions = following.result
+        return total
+
+    def _read_portions(self, streams: Sequence[str], block_seconds: float | None) -> Callable[[], list[Portion]]:
+        """To be called, here or in a thread. Redis counts per stream: each one's share follows how many were busy."""
+        count = self._share(streams)
+
+        def read_portions() -> list[Portion]:
+            entries = read.read_new(self.redis, self.name, streams, count, block_seconds)
+            return [(part, sort(part)) for part in portions(entries, self.settings.batch_size)]
+
+        return read_portions
 
     def leave(self) -> None:
         """Leave the group where nothing is pending here, and close the connections. Redis may be away by then."""
+        self._ahead.shutdown()
         try:
             housekeeping.remove_consumer(self.redis, self.keys.streams, self.name)
             self.redis.close()
@@ -139,7 +177,7 @@ class Consumer:
         return stalled
 
     def _share(self, streams: Sequence[str]) -> int:
-        return max(1, self._appetite.entries // max(1, min(self._busy_streams, len(streams))))
+        return max(1, self._appetite.entries // max(1, min(len(self.busy), len(streams))))
 
     def _record_again(self, entries: Sequence[Entry]) -> None:
         """Record entries that were delivered before; those delivered suspiciously often are tried one by one."""
@@ -178,12 +216,12 @@ class Consumer:
         """Record the entries batch by batch; all of them, also when reading must stop: a batch for a stream at most."""
         for batch in portions(entries, self.settings.batch_size):
             self.pulse()
-            self._record_batch(batch, seen_before)
+            self._record_batch(batch, seen_before=seen_before)
 
-    def _record_batch(self, entries: Sequence[Entry], seen_before: bool) -> None:
+    def _record_batch(self, entries: Sequence[Entry], *, batch: Batch | None = None, seen_before: bool = False) -> None:
         """Record, commit, acknowledge; then apply what was parked for the enrolments that are new."""
         started = time.monotonic()
-        outcome = ingest(self.engine, entries, seen_before=seen_before)
+        outcome = ingest(self.engine, entries, batch=batch, seen_before=seen_before)
         read.acknowledge(self.redis, entries)
         log.info(
             "batch_recorded",

@@ -125,7 +125,7 @@ class Drain:
             count = consumer.read(streams, block_seconds=consumer.settings.block_seconds)
         if count:
             self._busy_at = time.monotonic()
-        if count >= consumer.settings.batch_size // 2 and leases.answer_want():
+        if count >= consumer.settings.batch_size // 2 and leases.answer_want(consumer.busy):
             self._host.ring()
         if time.monotonic() >= self._trim_at:
             self._trim_at = time.monotonic() + TRIM_SECONDS

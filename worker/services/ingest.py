@@ -12,21 +12,25 @@ from sqlalchemy import Connection, Engine
 
 from worker.domain.entry import Entry, Reason, Rejection, parse
 from worker.domain.event import CourseOutlined, EnrollmentCreated, LedgerEvent
+from worker.domain.fast_path import DecodedLessonEvent, decode
 from worker.services.bisect import bisect
 from worker.services.outcome import Outcome
 from worker.storage import dead_letter, enrollment, ledger, outline
 from worker.storage.dead_letter import Letter
 
 
-def ingest(engine: Engine, entries: Sequence[Entry], *, seen_before: bool = False) -> Outcome:
+def ingest(
+    engine: Engine, entries: Sequence[Entry], *, batch: "Batch | None" = None, seen_before: bool = False
+) -> Outcome:
     """Record the entries and commit. One that PostgreSQL itself refuses is set aside alone, its neighbours are applied.
 
-    Any database error that is not the data's fault is raised. `seen_before`: see `record`.
+    Any database error that is not the data's fault is raised. `batch` is the entries, where they are sorted already;
+    `seen_before`: see `record`.
     """
 
     def work(part: Sequence[Entry]) -> Outcome:
         with engine.begin() as connection:
-            return record(connection, part, seen_before=seen_before)
+            return record(connection, part, batch=batch if part is entries else None, seen_before=seen_before)
 
     return bisect(entries, work, lambda entry, why: set_aside(engine, entry, Reason.DATA_ERROR, why))
 
@@ -39,12 +43,14 @@ def set_aside(engine: Engine, entry: Entry, reason: Reason, detail: str) -> Outc
     return Outcome(letters=[letter])
 
 
-def record(connection: Connection, entries: Sequence[Entry], *, seen_before: bool = False) -> Outcome:
+def record(
+    connection: Connection, entries: Sequence[Entry], *, batch: "Batch | None" = None, seen_before: bool = False
+) -> Outcome:
     """Record the entries in the caller's transaction: what cannot be applied goes into `dead_letter`.
 
     `seen_before` says that they were delivered or set aside earlier: a letter of one that is applied now is deleted.
     """
-    outcome = apply(connection, sort(entries))
+    outcome = apply(connection, batch or sort(entries))
     if outcome.letters:
         dead_letter.put_letters(connection, outcome.letters)
     if seen_before:
@@ -59,7 +65,7 @@ class Batch:
 
     enrollments: list[EnrollmentCreated] = field(default_factory=list)
     outlines: list[CourseOutlined] = field(default_factory=list)
-    ledger_events: list[tuple[Entry, LedgerEvent]] = field(default_factory=list)
+    ledger_events: list[tuple[Entry, LedgerEvent | DecodedLessonEvent]] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
     user_course_ids: set[int] = field(default_factory=set)
 
@@ -68,6 +74,11 @@ def sort(entries: Iterable[Entry]) -> Batch:
     """Parse each entry and put it where its kind is handled."""
     batch = Batch()
     for entry in entries:
+        activity = decode(entry)
+        if activity is not None:
+            batch.user_course_ids.add(activity.data.user_course_id)
+            batch.ledger_events.append((entry, activity))
+            continue
         try:
             event = parse(entry)
         except Rejection as rejection:
@@ -115,6 +126,6 @@ def apply(connection: Connection, batch: Batch) -> Outcome:
     return outcome
 
 
-def _parked(entry: Entry, event: LedgerEvent) -> Letter:
+def _parked(entry: Entry, event: LedgerEvent | DecodedLessonEvent) -> Letter:
     user_course_id = event.data.user_course_id
     return Letter(entry, Reason.UNKNOWN_ENROLLMENT, f"enrolment {user_course_id} is not known yet", user_course_id)

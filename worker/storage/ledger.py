@@ -7,11 +7,12 @@ is the oldest change that its summary does not show. The same rules in plain Pyt
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
+import msgspec
 from sqlalchemy import Connection, text
 
-from worker.domain.event import LedgerEvent, ProgressCorrected
+from worker.domain.event import LedgerEvent
+from worker.domain.fast_path import DecodedLessonEvent
 from worker.domain.progress import LessonKey
 
 _TYPES = {"lesson.viewed": "viewed", "lesson.completed": "completed", "progress.corrected": "corrected"}
@@ -145,12 +146,12 @@ class Recorded:
     corrected: list[LessonKey]
 
 
-def record_events(connection: Connection, events: Sequence[LedgerEvent]) -> Recorded:
+def record_events(connection: Connection, events: Sequence[LedgerEvent | DecodedLessonEvent]) -> Recorded:
     """Record the events of existing, locked enrolments; an event that is already there writes nothing.
 
     One statement, whatever the number. The lessons it returns must go through `recompute_corrected` before the commit.
     """
-    row = connection.execute(_RECORD, {"events": json.dumps([_row(event) for event in events])}).one()
+    row = connection.execute(_RECORD, {"events": rows(events)}).one()
     return Recorded(row.recorded, [(a, b, c) for a, b, c in row.corrected or ()])
 
 
@@ -159,21 +160,15 @@ def recompute_corrected(connection: Connection, lessons: Sequence[LessonKey]) ->
     connection.execute(_RECOMPUTE, {"lessons": json.dumps(lessons)})
 
 
-def _row(event: LedgerEvent) -> tuple[object, ...]:
+def rows(events: Sequence[LedgerEvent | DecodedLessonEvent]) -> str:
+    """The parameter of `_RECORD`."""
+    return msgspec.json.encode([_row(event) for event in events]).decode()
+
+
+def _row(event: LedgerEvent | DecodedLessonEvent) -> tuple[object, ...]:
     """In the order of the columns in `_RECORD`."""
     data = event.data
-    key = (
-        data.user_course_id,
-        event.event_id,
-        event.time.isoformat(),
-        _TYPES[event.type],
-        data.topic_id,
-        data.lesson_id,
-    )
-    if isinstance(event, ProgressCorrected):
-        return (*key, None, None, event.data.status, _iso(event.data.last_viewed_at), _iso(event.data.completed_at))
+    key = (data.user_course_id, event.event_id, event.time, _TYPES[event.type], data.topic_id, data.lesson_id)
+    if event.type == "progress.corrected":
+        return (*key, None, None, event.data.status, event.data.last_viewed_at, event.data.completed_at)
     return (*key, event.data.section_id, event.data.duration_seconds, None, None, None)
-
-
-def _iso(time: datetime | None) -> str | None:
-    return None if time is None else time.isoformat()

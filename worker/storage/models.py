@@ -141,12 +141,16 @@ class UserCourseProgress(Base):
 
 
 class LessonEvent(Base):
-    """The ledger: what was recorded, once per identity. Corrections keep their snapshot here."""
+    """The ledger: what was recorded, once per identity. Corrections keep their snapshot here.
+
+    An enrolment's events go with it by a trigger on `user_course`: a foreign key would look up each event's enrolment,
+    which every batch holds locked anyway.
+    """
 
     __tablename__ = "lesson_event"
     __table_args__ = (Index(None, "recorded_at", postgresql_using="brin"),)
 
-    user_course_id: Mapped[int] = mapped_column(ForeignKey(UserCourse.id, ondelete="CASCADE"), primary_key=True)
+    user_course_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     event_id: Mapped[UUID] = mapped_column(primary_key=True)
     occurred_at: Mapped[datetime]
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -4,7 +4,7 @@ Leases are a matter of speed alone. Two consumers on one stream give the same ro
 to write (full) makes a consumer go on without leases.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from redis import OutOfMemoryError
@@ -87,12 +87,16 @@ class Leases:
         except OutOfMemoryError:
             return  # nobody will share; the holders go on alone
 
-    def answer_want(self) -> bool:
+    def answer_want(self, busy: Collection[str] = ()) -> bool:
         """Give half of what is held, rounded down, to another consumer that left its mark; whether that was so.
 
-        Taking the mark: only one holder answers it, and none that has nothing to spare.
+        Half of the busy streams and half of the others: a single busy stream that went to and fro would be read by both
+        in turn, and each would wait for the other's row locks. Taking the mark: only one holder answers it, and none
+        that has nothing to spare.
         """
-        half = self.held[: len(self.held) // 2]
+        at_work = [stream for stream in self.held if stream in busy]
+        at_rest = [stream for stream in self.held if stream not in busy]
+        half = at_work[: len(at_work) // 2] + at_rest[: len(at_rest) // 2]
         if not half:
             return False
         marked_by: Any = self._redis.get(self._keys.wanted)

@@ -1,0 +1,71 @@
+"""The fast path of parsing: lesson events in their ordinary form, decoded without the contract's models.
+
+Nearly every entry is one, and the models take ten times as long (docs/decisions/0007). Whatever is not plainly valid is
+left to `worker.domain.entry.parse`, which alone passes verdicts: what is decoded here, it would take as the same event.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from msgspec import DecodeError, Meta, Struct
+from msgspec.json import Decoder
+
+from worker.domain.entry import MAX_AHEAD_MILLISECONDS, Entry
+from worker.domain.event import EARLIEST_TIME, LATEST_TIME, MAX_EVENT_BYTES, identity
+
+_Id64 = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+_Id32 = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+_Name = Annotated[str, Meta(min_length=1)]
+
+_FINER_THAN_MICROSECONDS = re.compile(rb"\.\d{7}")
+"""Where this decoder rounds and the contract cuts off."""
+
+
+class Activity(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """`worker.domain.event.LessonActivity`."""
+
+    user_course_id: _Id64
+    topic_id: _Id32
+    lesson_id: _Id32
+    section_id: _Id32 | None = None
+    duration_seconds: Annotated[int, Meta(ge=0, le=86_400)] | None = None
+
+
+class DecodedLessonEvent(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """`worker.domain.event.LessonEvent`, and those CloudEvents members beside it that libraries add by themselves."""
+
+    id: _Name
+    source: _Name
+    time: Annotated[datetime, Meta(tz=True)]
+    type: Literal["lesson.viewed", "lesson.completed"]
+    data: Activity
+    specversion: Literal["1.0"] = "1.0"
+    datacontenttype: str | None = None
+    dataschema: str | None = None
+    subject: str | None = None
+
+    @property
+    def event_id(self) -> str:
+        """The identity as a UUID string."""
+        return identity(self.source, self.id)
+
+
+_decode = Decoder(DecodedLessonEvent).decode
+
+
+def decode(entry: Entry) -> DecodedLessonEvent | None:
+    """The entry's event, if it is a valid lesson event in the ordinary form, its time in UTC; else None."""
+    body = entry.body
+    if body is None or len(body) > MAX_EVENT_BYTES or _FINER_THAN_MICROSECONDS.search(body):
+        return None
+    try:
+        event = _decode(body)
+    except (DecodeError, UnicodeDecodeError):
+        return None
+    time = event.time
+    if time.tzinfo is not UTC or not EARLIEST_TIME <= time < LATEST_TIME:
+        return None
+    if time.timestamp() * 1000 > entry.milliseconds + MAX_AHEAD_MILLISECONDS:
+        return None
+    return event
