@@ -35,9 +35,6 @@ from worker.telemetry import get_logger
 log = get_logger(__name__)
 
 
-READ_AHEAD_SECONDS = 0.5
-"""How long one call of `read` goes on under a backlog before the drain sees to its leases again."""
-
 Portion = tuple[Sequence[Entry], Batch]
 """Entries for one transaction, and what they say."""
 
@@ -108,13 +105,15 @@ class Consumer:
                 log.info("entries_reclaimed", consumer=self.name, stream=stream, entries=len(entries))
                 self._record_again(entries)
 
-    def read(self, streams: Sequence[str], block_seconds: float | None) -> int:
+    def read(
+        self, streams: Sequence[str], block_seconds: float | None, read_on: Callable[[], bool] = lambda: False
+    ) -> int:
         """Read and record what is new on these streams: about a batch, less when less waits; how many entries.
 
-        Under a backlog it goes on for a while, and a thread reads and parses the next batch while PostgreSQL records
-        this one. Whatever it was given is recorded when this returns, or pending when it raises.
+        Under a backlog, and as long as `read_on` says so, a thread reads and parses the next batch while PostgreSQL
+        records this one. Whatever was read is recorded when this returns, or pending when it raises.
         """
-        total, ends_at = 0, time.monotonic() + READ_AHEAD_SECONDS
+        total = 0
         read_portions = self._read_portions(streams, block_seconds)
         while portions_read := read_portions():
             entries = [entry for part, _ in portions_read for entry in part]
@@ -123,7 +122,7 @@ class Consumer:
             self.busy = frozenset(entry.stream for entry in entries)
             self._appetite.digest(entries)
             following: Future[list[Portion]] | None = None
-            if is_backlog and time.monotonic() < ends_at and self.pulse():
+            if is_backlog and self.pulse() and read_on():
                 following = self._ahead.submit(self._read_portions(streams, None))
             try:
                 for part, batch in portions_read:

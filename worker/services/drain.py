@@ -25,6 +25,8 @@ TRIM_SECONDS = 1.0
 """How often it trims what it reads, so that a backlog gives its memory back while it is drained."""
 QUIET_SECONDS = 2.0
 """Without an entry this long, one of several consumers is enough."""
+READ_ON_SECONDS = 0.5
+"""How long it reads batch after batch under a backlog before it sees to leases and trimming again."""
 STOP_CHECK_SECONDS = 0.1
 """How soon a consumer that waits for a server notices that it must stop."""
 
@@ -54,6 +56,8 @@ class Drain:
         self._failures = 0
         self._stalled: list[str] = []
         self._busy_at = time.monotonic()
+        self._read_on_until = 0.0
+        self._has_called = False
         consumer.pulse = self._pulse
 
     def run(self) -> None:
@@ -117,12 +121,13 @@ class Drain:
         if self._is_superfluous():
             return False
         consumer.reclaim(streams)
-        count = consumer.read(streams, block_seconds=None)
+        self._read_on_until = time.monotonic() + READ_ON_SECONDS
+        count = consumer.read(streams, None, self._read_on)
         if count == 0:
             self._lease_free()
             if not leases.complete:
                 leases.want()
-            count = consumer.read(streams, block_seconds=consumer.settings.block_seconds)
+            count = consumer.read(streams, consumer.settings.block_seconds, self._read_on)
         if count:
             self._busy_at = time.monotonic()
         if count >= consumer.settings.batch_size // 2 and leases.answer_want(consumer.busy):
@@ -131,6 +136,14 @@ class Drain:
             self._trim_at = time.monotonic() + TRIM_SECONDS
             housekeeping.trim(consumer.redis, streams)
         return True
+
+    def _read_on(self) -> bool:
+        """Under a backlog: call whoever is idle, once a drain, and stop as soon as another wants a share."""
+        if not self._has_called:
+            self._has_called = True
+            self._host.ring()
+        leases = self._consumer.leases
+        return time.monotonic() < self._read_on_until and not leases.is_wanted(self._consumer.busy)
 
     def _lease_free(self) -> None:
         leases = self._consumer.leases

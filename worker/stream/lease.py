@@ -87,23 +87,27 @@ class Leases:
         except OutOfMemoryError:
             return  # nobody will share; the holders go on alone
 
+    def is_wanted(self, busy: Collection[str] = ()) -> bool:
+        """Another consumer left its mark, and there is something to spare for it; see `answer_want`."""
+        marked_by: Any = self._redis.get(self._keys.wanted) if self._spare(busy) else None
+        return marked_by is not None and marked_by != self._consumer.encode()
+
     def answer_want(self, busy: Collection[str] = ()) -> bool:
         """Give half of what is held, rounded down, to another consumer that left its mark; whether that was so.
 
-        Half of the busy streams and half of the others: a single busy stream that went to and fro would be read by both
-        in turn, and each would wait for the other's row locks. Taking the mark: only one holder answers it, and none
-        that has nothing to spare.
+        Half of the `busy` streams and half of the others: a single busy stream that went to and fro would be read by
+        both in turn, and each would wait for the other's row locks. Taking the mark: only one holder answers it, and
+        none that has nothing to spare.
         """
+        if not self.is_wanted(busy) or not self._redis.delete(self._keys.wanted):
+            return False
+        self.release(self._spare(busy))
+        return True
+
+    def _spare(self, busy: Collection[str]) -> list[str]:
         at_work = [stream for stream in self.held if stream in busy]
         at_rest = [stream for stream in self.held if stream not in busy]
-        half = at_work[: len(at_work) // 2] + at_rest[: len(at_rest) // 2]
-        if not half:
-            return False
-        marked_by: Any = self._redis.get(self._keys.wanted)
-        if marked_by is None or marked_by == self._consumer.encode() or not self._redis.delete(self._keys.wanted):
-            return False
-        self.release(half)
-        return True
+        return at_work[: len(at_work) // 2] + at_rest[: len(at_rest) // 2]
 
 
 def _granted(answer: object) -> bool:
