@@ -30,8 +30,9 @@ from benchmarks.contenders.faststream_batch import FastStreamBatch
 from benchmarks.contenders.limit import Limit
 from benchmarks.contenders.this_worker import ThisWorker
 from benchmarks.events import Log, make_log, stored
-from benchmarks.latency import Latency, make_latency_log, measure_latency
+from benchmarks.latency import make_latency_log, measure_latency
 from benchmarks.place import Ground, ground
+from benchmarks.publishing import measure_single
 
 ROUNDS = 3
 EVENTS, EVENTS_EACH = 100_000, 5_000
@@ -65,8 +66,8 @@ def measure(where: Ground, contender: Contender, log: Log) -> Measured:
     return measured
 
 
-def also(where: Ground, log: Log, capacity: float) -> tuple[list[Latency], dict[int, float]]:
-    """What is measured once, this worker's latency, and by batch size how many events a second one connection takes."""
+def measure_aside(where: Ground, log: Log, capacity: float) -> report.Aside:
+    """This worker's latency; the limit by batch size; publishing one by one."""
     latencies, rates = [], {}
     for rate in (1_000, *(share * capacity for share in SHARES)):
         enough = make_latency_log(rate)
@@ -75,7 +76,8 @@ def also(where: Ground, log: Log, capacity: float) -> tuple[list[Latency], dict[
     for size in BATCH_SIZES:
         part = log.first(BATCHES * size)
         rates[size] = len(part.timed) / measure(where, Limit(1, size), part).seconds
-    return latencies, rates
+    with where.place() as place:
+        return report.Aside(latencies, rates, measure_single(place, log))
 
 
 def main() -> None:
@@ -110,11 +112,10 @@ def main() -> None:
                 result = results[contender.key]
                 result.runs.append(measure(where, contender, few if contender.message_each else whole))
                 console.print(f"round {number}  {contender.title:50} {result.rates[-1]:8,.0f} events/s  rows equal")
-        latencies, batch_sizes = ([], {}) if arguments.only else also(where, whole, results["worker_2"].rate)
+        aside = report.Aside() if arguments.only else measure_aside(where, whole, results["worker_2"].rate)
     report.show(console, results, rounds)
-    report.show_latencies(console, latencies)
-    report.show_batch_sizes(console, batch_sizes)
-    report.write(results, command, latencies, batch_sizes)
+    report.show_aside(console, aside)
+    report.write(results, command, aside)
     plot.write(results)
     console.print(f"{report.FILE} and {plot.FILE} written")
 

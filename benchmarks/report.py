@@ -53,6 +53,11 @@ class Result:
         """A member of the runs' usage for each event, their median."""
         return statistics.median(float(getattr(run.usage, name)) / self.events for run in self.runs)
 
+    @property
+    def hot_share(self) -> float:
+        """Of the rows updated, those updated without a new index entry."""
+        return statistics.median(run.usage.hot_share for run in self.runs)
+
     def median(self, name: str) -> float | None:
         """Of a member of the runs that not every contender has."""
         values = [getattr(run, name) for run in self.runs]
@@ -74,6 +79,17 @@ class Result:
 Results = Mapping[str, Result]
 
 
+@dataclass(frozen=True)
+class Aside:
+    """What is measured once beside the comparison."""
+
+    latencies: Sequence[Latency] = ()
+    batch_sizes: Mapping[int, float] = field(default_factory=dict)
+    """Events a second of the limit, 1 connection, by events in a batch."""
+    single_publishing: float | None = None
+    """Events a second, each with a call of its own."""
+
+
 def ratios(results: Results) -> dict[str, float]:
     """Those of which both sides were measured."""
     return {
@@ -87,12 +103,13 @@ def show(console: Console, results: Results, rounds: int) -> None:
     """Print the tables."""
     table = Table(title=f"Events a second, median of {rounds}, and what an event costs")
     table.add_column("contender")
-    for column in ("events", "events/s", "least", "most", "CPU µs: worker", "PostgreSQL", "Redis", "WAL bytes"):
+    for column in ("events", "events/s", "least", "most", "CPU µs: worker", "PostgreSQL", "Redis", "WAL bytes", "HOT"):
         table.add_column(column, justify="right")
     for result in results.values():
         cpu = [f"{1e6 * result.cost(name):,.0f}" for name in ("workers", "postgresql", "redis")]
         rates = [f"{rate:,.0f}" for rate in (result.rate, min(result.rates), max(result.rates))]
-        table.add_row(result.title, f"{result.events:,}", *rates, *cpu, f"{result.cost('wal_bytes'):,.0f}")
+        wal_and_hot = f"{result.cost('wal_bytes'):,.0f}", f"{result.hot_share:.0%}"
+        table.add_row(result.title, f"{result.events:,}", *rates, *cpu, *wal_and_hot)
     console.print(table)
     table = Table(title="Queue and memory")
     table.add_column("contender")
@@ -115,27 +132,33 @@ def show(console: Console, results: Results, rounds: int) -> None:
     console.print(table)
 
 
-def show_latencies(console: Console, latencies: Sequence[Latency]) -> None:
-    """Print a table if there is anything to show."""
+def show_aside(console: Console, aside: Aside) -> None:
+    """Print the tables of what was measured."""
+    if aside.latencies:
+        _show_latencies(console, aside.latencies)
+    if aside.batch_sizes:
+        _show_batch_sizes(console, aside.batch_sizes)
+    if aside.single_publishing:
+        console.print(f"Published one by one: {aside.single_publishing:,.0f} events a second")
+
+
+def _show_latencies(console: Console, latencies: Sequence[Latency]) -> None:
     table = Table(title="Milliseconds from publishing to the row, this worker, 2 processes")
     for column in ("events/s meanwhile", "samples", "p50", "p95", "p99"):
         table.add_column(column, justify="right")
     for each in latencies:
         shares = [f"{each.percentile(share):,.1f}" for share in PERCENTILES]
         table.add_row(f"{each.rate:,.0f}", str(len(each.samples)), *shares)
-    if latencies:
-        console.print(table)
+    console.print(table)
 
 
-def show_batch_sizes(console: Console, rates: Mapping[int, float]) -> None:
-    """Print a table if there is anything to show."""
+def _show_batch_sizes(console: Console, rates: Mapping[int, float]) -> None:
     table = Table(title="The limit, 1 connection, by events in a batch")
     for column in ("events in a batch", "events/s", "against 1,000"):
         table.add_column(column, justify="right")
     for size, rate in rates.items():
         table.add_row(f"{size:,}", f"{rate:,.0f}", f"{rate / rates[1_000]:.2f}")
-    if rates:
-        console.print(table)
+    console.print(table)
 
 
 def show_growth(console: Console, results: Results, summaries: Sequence[float], scale: float) -> None:
@@ -189,6 +212,7 @@ def write_growth(results: Results, summaries: Sequence[float], backlog: Backlog,
                 "against_first": round(against_first(results, key), 3),
                 "postgresql_cpu_seconds_per_event": result.cost("postgresql"),
                 "wal_bytes_per_event": round(result.cost("wal_bytes")),
+                "hot_update_share": round(result.hot_share, 3),
             }
             for key, result in results.items()
         },
@@ -205,7 +229,7 @@ def write_growth(results: Results, summaries: Sequence[float], backlog: Backlog,
     _write(content)
 
 
-def write(results: Results, command: str, latencies: Sequence[Latency], batch_sizes: Mapping[int, float]) -> None:
+def write(results: Results, command: str, aside: Aside) -> None:
     """Write the figures to FILE."""
     content = {
         **_circumstances(command),
@@ -220,6 +244,7 @@ def write(results: Results, command: str, latencies: Sequence[Latency], batch_si
                 "postgresql_cpu_seconds_per_event": result.cost("postgresql"),
                 "redis_cpu_seconds_per_event": result.cost("redis"),
                 "wal_bytes_per_event": round(result.cost("wal_bytes")),
+                "hot_update_share": round(result.hot_share, 3),
                 "published_per_second": result.publishing_rate,
                 "redis_bytes_per_event": result.redis_bytes,
                 "megabytes": result.median("megabytes"),
@@ -228,9 +253,10 @@ def write(results: Results, command: str, latencies: Sequence[Latency], batch_si
         },
         "latency_milliseconds": [
             {"rate": each.rate} | {f"p{int(100 * share)}": each.percentile(share) for share in PERCENTILES}
-            for each in latencies
+            for each in aside.latencies
         ],
-        "limit_by_batch_size": batch_sizes,
+        "limit_by_batch_size": aside.batch_sizes,
+        "published_one_by_one_per_second": aside.single_publishing,
     }
     _write(content)
 

@@ -53,7 +53,7 @@ class Settings(BaseSettings):
 
     stream_key: str = Field("lesson-events", min_length=1, description="Plain stream; partitions add :0, :1, …")
     stream_partitions: int = Field(8, ge=1, le=64, description="Partitioned streams beside the plain one.")
-    batch_size: int = Field(5_000, ge=1, le=10_000, description="Most events in one transaction.")
+    batch_size: int = Field(4_000, ge=1, le=10_000, description="Most events in one transaction.")
     slice_seconds: Seconds = Field(10, description="How long a task drains, or refreshes summaries, at most.")
     block_seconds: Annotated[float, Field(gt=0, le=5)] = Field(
         0.25, description="How long an idle consumer waits in one read."

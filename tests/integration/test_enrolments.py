@@ -59,3 +59,15 @@ def test_an_enrolment_that_changes_keeps_position_and_progress(engine: Engine) -
     ingest(engine, entries([LATE]))
     assert rows(engine, "SELECT user_id, current_topic FROM user_course") == [(9, 2)]
     assert rows(engine, "SELECT count(*) FROM user_course_progress") == [(1,)]
+
+
+@pytest.mark.parametrize("deletion", ["DELETE FROM user_course WHERE id IN (1, 3)", "TRUNCATE user_course CASCADE"])
+def test_the_ledger_goes_with_its_enrolment(engine: Engine, deletion: str) -> None:
+    ingest(
+        engine,
+        entries([*(enrolled(n) for n in (1, 2, 3)), *(viewed(n, 1, lesson) for n in (1, 2, 3) for lesson in (1, 2))]),
+    )
+    execute(engine, deletion)
+    left = rows(engine, "SELECT id FROM user_course")
+    assert left == ([(2,)] if "WHERE" in deletion else [])
+    assert rows(engine, "SELECT DISTINCT user_course_id FROM lesson_event") == left

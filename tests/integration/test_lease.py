@@ -69,6 +69,39 @@ def test_a_mark_is_answered_with_half_rounded_down_and_never_with_the_last(make:
     assert len(two.held) == 3
 
 
+def test_half_of_the_busy_streams_is_given_and_never_the_last_of_them(make: Make, keys: Keys) -> None:
+    one, two = make("one"), make("two")
+    one.acquire_free()
+    busy, *others = keys.streams
+    two.want()
+    assert one.is_wanted({busy})
+    assert one.answer_want({busy})
+    assert busy in one.held
+    assert len(one.held) == len(keys.streams) - 1
+    two.want()
+    one.release(others)
+    assert one.held == (busy,)
+    assert not one.is_wanted({busy})
+    assert not one.answer_want({busy})
+
+
+def test_two_busy_streams_are_shared(make: Make, keys: Keys) -> None:
+    one, two = make("one"), make("two")
+    one.acquire_free()
+    two.want()
+    assert one.answer_want(set(keys.streams[:2]))
+    two.acquire_free()
+    assert len({*keys.streams[:2]} & {*two.held}) == 1
+
+
+def test_nobody_is_wanted_by_itself_or_without_a_mark(make: Make) -> None:
+    one = make("one")
+    one.acquire_free()
+    assert not one.is_wanted()
+    one.want()
+    assert not one.is_wanted()
+
+
 def test_a_lease_expires_with_its_silent_holder(make: Make) -> None:
     make("dead", seconds=0.05).acquire_free()
     two = make("two")
