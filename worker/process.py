@@ -33,9 +33,10 @@ def current_consumer() -> Consumer:
     if thread not in _consumers:
         settings = get_settings()
         _consumers[thread] = Consumer(settings, connection.connect(settings), database.connect(settings))
-        # What was imported stays: without this a full collection goes through it every few batches, a third of the CPU.
-        gc.collect()
-        gc.freeze()
+        if len(_consumers) == 1:
+            # What was imported stays: without this each full collection goes through all of it (docs/decisions/0007).
+            gc.collect()
+            gc.freeze()
     return _consumers[thread]
 
 

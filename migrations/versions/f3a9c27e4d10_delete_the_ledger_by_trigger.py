@@ -20,7 +20,7 @@ DELETION = """
     SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
     BEGIN
         IF TG_OP = 'TRUNCATE' THEN
-            TRUNCATE lesson_event;
+            DELETE FROM lesson_event; -- it may be truncated by the same statement
         ELSE
             DELETE FROM lesson_event USING deleted WHERE user_course_id = deleted.id;
         END IF;
@@ -36,13 +36,20 @@ DELETION = """
 """
 
 
+# In the order in which a batch locks them, or each would wait for the other.
+LOCK = "LOCK TABLE user_course, lesson_event IN ACCESS EXCLUSIVE MODE"
+
+
 def upgrade() -> None:
+    op.execute(LOCK)
     op.drop_constraint(KEY, "lesson_event")
     op.execute(DELETION.format(schema=op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())"))))
 
 
 def downgrade() -> None:
+    op.execute(LOCK)
     op.execute("DROP TRIGGER progress_truncated_lesson_events ON user_course")
     op.execute("DROP TRIGGER progress_deleted_lesson_events ON user_course")
     op.execute("DROP FUNCTION progress_delete_lesson_events()")
+    op.execute("DELETE FROM lesson_event WHERE NOT EXISTS (SELECT FROM user_course WHERE id = user_course_id)")
     op.create_foreign_key(KEY, "lesson_event", "user_course", ["user_course_id"], ["id"], ondelete="CASCADE")

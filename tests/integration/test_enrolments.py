@@ -61,7 +61,14 @@ def test_an_enrolment_that_changes_keeps_position_and_progress(engine: Engine) -
     assert rows(engine, "SELECT count(*) FROM user_course_progress") == [(1,)]
 
 
-@pytest.mark.parametrize("deletion", ["DELETE FROM user_course WHERE id IN (1, 3)", "TRUNCATE user_course CASCADE"])
+@pytest.mark.parametrize(
+    "deletion",
+    [
+        "DELETE FROM user_course WHERE id IN (1, 3)",
+        "TRUNCATE user_course CASCADE",
+        "TRUNCATE user_course, lesson_event CASCADE",
+    ],
+)
 def test_the_ledger_goes_with_its_enrolment(engine: Engine, deletion: str) -> None:
     ingest(
         engine,

@@ -63,7 +63,7 @@ def test_the_next_batch_is_read_before_this_one_is_recorded(
     at_once = []
 
     def recorded(engine: Engine, entries: Sequence[Entry], **options: Any) -> Outcome:
-        ready._ahead.submit(int).result()  # whatever was to be read has been read
+        ready._reading_thread.submit(int).result()  # whatever was to be read has been read
         at_once.append(len(pending(redis, stream)))
         return ingest(engine, entries, **options)
 
@@ -113,11 +113,19 @@ def test_when_reading_ahead_fails_the_batch_before_is_recorded(
     assert_tables_equal_model(engine, EVENTS)
 
 
-def test_a_drain_under_a_backlog_calls_for_help_once(ready: Consumer, engine: Engine) -> None:
-    host = RecordingHost()
-    Drain(ready, host, 0.5).run()
+def test_a_backlog_is_announced_once_however_many_drains_it_takes(
+    ready: Consumer, redis: Redis, engine: Engine, stream: str
+) -> None:
+    def announced() -> int:
+        host = RecordingHost()
+        Drain(ready, host, 0.4).run()
+        return host.rings - 1  # it always rings when it ends
+
+    ready.has_rung = True
+    assert announced() == 0
     assert_tables_equal_model(engine, EVENTS)
-    assert host.rings == 2  # and when it ended
+    add(redis, stream, EVENTS)
+    assert announced() == 1
 
 
 def test_a_drain_that_waits_for_single_events_calls_nobody(

@@ -15,6 +15,7 @@ from worker.domain.fast_path import DecodedLessonEvent, decode
 
 MEMBERS = ("specversion", "id", "source", "time", "type")
 DATA = ("user_course_id", "topic_id", "lesson_id", "section_id", "duration_seconds")
+DIGITS_ESCAPED = [r".999999\u0039", r".12345\u0036\u0037", r"\u002e9999999", r"\u002E9999999"]
 ENROLMENT = '"user_course_id":1'
 
 times = st.one_of(
@@ -104,6 +105,11 @@ def test_bent_events(content: bytes) -> None:
 @example(body(viewed()).replace(b"/test", b"/\x01"))
 def test_any_bytes(content: bytes) -> None:
     decoded_alike(content)
+
+
+@pytest.mark.parametrize("time", DIGITS_ESCAPED)
+def test_escaped_digits(time: str) -> None:
+    assert not decoded_alike(body(viewed()).replace(b"2025-07-14T10:30:00", b"2025-07-14T10:30:00" + time.encode()))
 
 
 @given(st.data())

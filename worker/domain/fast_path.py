@@ -1,7 +1,8 @@
 """The fast path of parsing: lesson events in their ordinary form, decoded without the contract's models.
 
 Nearly every entry is one, and the models take ten times as long (docs/decisions/0007). Whatever is not plainly valid is
-left to `worker.domain.entry.parse`, which alone passes verdicts: what is decoded here, it would take as the same event.
+left to `worker.domain.entry.parse`, which alone passes verdicts. The fast path decodes only what `parse` takes too, and
+as the same event.
 """
 
 import re
@@ -18,8 +19,8 @@ _Id64 = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 _Id32 = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 _Name = Annotated[str, Meta(min_length=1)]
 
-_FINER_THAN_MICROSECONDS = re.compile(rb"\.\d{7}")
-"""Where this decoder rounds and the contract cuts off."""
+_PERHAPS_FINER_THAN_MICROSECONDS = re.compile(rb"\.\d{7}|\\u00[23]")
+"""There this decoder rounds and the contract cuts off: left to the contract, and escaped dots and digits with them."""
 
 
 class Activity(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -33,7 +34,10 @@ class Activity(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
 
 class DecodedLessonEvent(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """`worker.domain.event.LessonEvent`, and those CloudEvents members beside it that libraries add by themselves."""
+    """`worker.domain.event.LessonEvent`, and those CloudEvents members beside it that libraries add by themselves.
+
+    An event with any other member is left to the contract.
+    """
 
     id: _Name
     source: _Name
@@ -57,7 +61,7 @@ _decode = Decoder(DecodedLessonEvent).decode
 def decode(entry: Entry) -> DecodedLessonEvent | None:
     """The entry's event, if it is a valid lesson event in the ordinary form, its time in UTC; else None."""
     body = entry.body
-    if body is None or len(body) > MAX_EVENT_BYTES or _FINER_THAN_MICROSECONDS.search(body):
+    if body is None or len(body) > MAX_EVENT_BYTES or _PERHAPS_FINER_THAN_MICROSECONDS.search(body):
         return None
     try:
         event = _decode(body)

@@ -35,8 +35,8 @@ from worker.telemetry import get_logger
 log = get_logger(__name__)
 
 
-Portion = tuple[Sequence[Entry], Batch]
-"""Entries for one transaction, and what they say."""
+Portion = tuple[Sequence[Entry], Batch | None]
+"""Entries for one transaction; and parsed, if they are already."""
 
 
 class ReadingStopped(Exception):  # noqa: N818 - not an error
@@ -65,7 +65,12 @@ class Consumer:
         self.leases = Leases(self.redis, self.keys, self.name, self.settings.lease_seconds)
         self._appetite = Appetite(self.settings.batch_size)
         self.busy = frozenset(self.keys.streams)
-        self._ahead = ThreadPoolExecutor(1, "read-ahead")
+        """The streams that had something at the last read."""
+        self.behind = False
+        """More waited at the last call of `read` than one batch takes."""
+        self.has_rung = False
+        """The present backlog was announced: one ring for each, or a busy queue would hold nothing but rings."""
+        self._reading_thread = ThreadPoolExecutor(1, "read-ahead")
         self._cursors: dict[str, str] = {}
         self._reclaim_at = 0.0
         self._undelivered: dict[str, tuple[str, float]] = {}
@@ -78,6 +83,7 @@ class Consumer:
         """
         with self.engine.connect() as connection:
             schema.check(connection)
+        self._reading_thread.submit(int).result()  # what it was still given is pending from here on
         read.create_groups(self.redis, self.keys.streams)
         after = dict.fromkeys(self.keys.streams, "0")
         while entries := read.read_pending(self.redis, self.name, after, self._share(self.keys.streams)):
@@ -113,19 +119,20 @@ class Consumer:
         Under a backlog, and as long as `read_on` says so, a thread reads and parses the next batch while PostgreSQL
         records this one. Whatever was read is recorded when this returns, or pending when it raises.
         """
-        total = 0
-        read_portions = self._read_portions(streams, block_seconds)
-        while portions_read := read_portions():
-            entries = [entry for part, _ in portions_read for entry in part]
+        total, self.behind = 0, False
+        fetch = self._reader(streams, block_seconds)
+        while fetched := fetch():
+            entries = [entry for part, _ in fetched for entry in part]
             total += len(entries)
             is_backlog = 2 * len(entries) >= self._appetite.entries
+            self.behind |= is_backlog
             self.busy = frozenset(entry.stream for entry in entries)
             self._appetite.digest(entries)
             following: Future[list[Portion]] | None = None
             if is_backlog and self.pulse() and read_on():
-                following = self._ahead.submit(self._read_portions(streams, None))
+                following = self._reading_thread.submit(self._reader(streams, None))
             try:
-                for part, batch in portions_read:
+                for part, batch in fetched:
                     self.pulse()
                     self._record_batch(part, batch=batch)
             except BaseException:
@@ -134,22 +141,27 @@ class Consumer:
                 raise
             if following is None:
                 break
-            read_portions = following.result
+            fetch = following.result
         return total
 
-    def _read_portions(self, streams: Sequence[str], block_seconds: float | None) -> Callable[[], list[Portion]]:
-        """To be called, here or in a thread. Redis counts per stream: each one's share follows how many were busy."""
+    def _reader(self, streams: Sequence[str], block_seconds: float | None) -> Callable[[], list[Portion]]:
+        """A function that reads once, here or in the reading thread, and parses the first portion.
+
+        Redis counts per stream, so the share of each follows how many of them had something the last time. Further
+        portions, which there are only of large entries, are parsed when it is their turn: memory.
+        """
         count = self._share(streams)
 
-        def read_portions() -> list[Portion]:
+        def fetch() -> list[Portion]:
             entries = read.read_new(self.redis, self.name, streams, count, block_seconds)
-            return [(part, sort(part)) for part in portions(entries, self.settings.batch_size)]
+            parts = portions(entries, self.settings.batch_size)
+            return [(part, None if number else sort(part)) for number, part in enumerate(parts)]
 
-        return read_portions
+        return fetch
 
     def leave(self) -> None:
         """Leave the group where nothing is pending here, and close the connections. Redis may be away by then."""
-        self._ahead.shutdown()
+        self._reading_thread.shutdown()
         try:
             housekeeping.remove_consumer(self.redis, self.keys.streams, self.name)
             self.redis.close()

@@ -57,7 +57,6 @@ class Drain:
         self._stalled: list[str] = []
         self._busy_at = time.monotonic()
         self._read_on_until = 0.0
-        self._has_called = False
         consumer.pulse = self._pulse
 
     def run(self) -> None:
@@ -124,13 +123,14 @@ class Drain:
         self._read_on_until = time.monotonic() + READ_ON_SECONDS
         count = consumer.read(streams, None, self._read_on)
         if count == 0:
+            consumer.has_rung = False
             self._lease_free()
             if not leases.complete:
                 leases.want()
             count = consumer.read(streams, consumer.settings.block_seconds, self._read_on)
         if count:
             self._busy_at = time.monotonic()
-        if count >= consumer.settings.batch_size // 2 and leases.answer_want(consumer.busy):
+        if consumer.behind and leases.answer_want(consumer.busy):
             self._host.ring()
         if time.monotonic() >= self._trim_at:
             self._trim_at = time.monotonic() + TRIM_SECONDS
@@ -138,12 +138,12 @@ class Drain:
         return True
 
     def _read_on(self) -> bool:
-        """Under a backlog: call whoever is idle, once a drain, and stop as soon as another wants a share."""
-        if not self._has_called:
-            self._has_called = True
+        """Under a backlog: ring for whoever is idle, once a backlog, and stop as soon as another wants a share."""
+        consumer = self._consumer
+        if not consumer.has_rung:
+            consumer.has_rung = True
             self._host.ring()
-        leases = self._consumer.leases
-        return time.monotonic() < self._read_on_until and not leases.is_wanted(self._consumer.busy)
+        return time.monotonic() < self._read_on_until and not consumer.leases.is_wanted(consumer.busy)
 
     def _lease_free(self) -> None:
         leases = self._consumer.leases

@@ -74,10 +74,10 @@ def sort(entries: Iterable[Entry]) -> Batch:
     """Parse each entry and put it where its kind is handled."""
     batch = Batch()
     for entry in entries:
-        activity = decode(entry)
-        if activity is not None:
-            batch.user_course_ids.add(activity.data.user_course_id)
-            batch.ledger_events.append((entry, activity))
+        lesson_event = decode(entry)
+        if lesson_event is not None:
+            batch.user_course_ids.add(lesson_event.data.user_course_id)
+            batch.ledger_events.append((entry, lesson_event))
             continue
         try:
             event = parse(entry)
