@@ -1,7 +1,7 @@
 """An entry whose processing kills the process that does it.
 
-The worker's interpreter runs a `sitecustomize` of the test's, found by PYTHONPATH: it makes the parser send SIGKILL
-to its own process when it meets one topic. Nothing in the worker knows of it.
+The worker's interpreter runs a `sitecustomize` of the test's, found by PYTHONPATH: it makes both parsers send SIGKILL
+to their own process when they meet one topic. Nothing in the worker knows of it.
 """
 
 import os
@@ -17,16 +17,17 @@ DEADLY_TOPIC = 666_013
 
 SITECUSTOMIZE = f"""
 import os, signal
-from worker.domain import entry
+from worker.domain import entry, fast_path
 
-parse = entry.parse
+def deadly(parse):
+    def die_or_parse(candidate):
+        if b"{DEADLY_TOPIC}" in (candidate.body or b""):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return parse(candidate)
+    return die_or_parse
 
-def deadly(candidate):
-    if b"{DEADLY_TOPIC}" in (candidate.body or b""):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return parse(candidate)
-
-entry.parse = deadly
+entry.parse = deadly(entry.parse)
+fast_path.decode = deadly(fast_path.decode)
 """
 
 

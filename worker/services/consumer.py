@@ -67,7 +67,7 @@ class Consumer:
         self.busy = frozenset(self.keys.streams)
         """The streams that had something at the last read."""
         self.behind = False
-        """More waited at the last call of `read` than one batch takes."""
+        """The last call of `read` found a backlog: at least half of a full batch at once."""
         self.has_rung = False
         """The present backlog was announced: one ring for each, or a busy queue would hold nothing but rings."""
         self._reading_thread = ThreadPoolExecutor(1, "read-ahead")
@@ -124,7 +124,7 @@ class Consumer:
         while fetched := fetch():
             entries = [entry for part, _ in fetched for entry in part]
             total += len(entries)
-            is_backlog = 2 * len(entries) >= self._appetite.entries
+            is_backlog = 2 * len(entries) >= self.settings.batch_size
             self.behind |= is_backlog
             self.busy = frozenset(entry.stream for entry in entries)
             self._appetite.digest(entries)
