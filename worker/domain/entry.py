@@ -1,9 +1,9 @@
 """One stream entry as it was read, and the verdict on it: an event, or a rejection with its reason."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from worker.domain.event import EVENT, MAX_EVENT_BYTES, MAX_OUTLINE_BYTES, CourseOutlined, Event, ProgressCorrected
@@ -26,8 +26,7 @@ class Reason(StrEnum):
     CRASHES_WORKER = "crashes_worker"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True, gc=False):
     """A stream entry: its stream, its id (`milliseconds-sequence`) and the bytes of its field `event`, if any."""
 
     stream: str

@@ -11,7 +11,7 @@ _FIRST_ENTRIES = 64
 
 
 class Appetite:
-    """How many entries to ask for: few at first, twice as many while they are small, fewer when they are large.
+    """How many entries to ask for: few at first, four times as many while they are small, fewer when large.
 
     A process that was killed by its memory starts again with few, so a flood of large entries is got through.
     """
@@ -26,7 +26,7 @@ class Appetite:
         if size > PORTION_BYTES:
             self.entries = max(1, self.entries * PORTION_BYTES // size)
         elif 2 * len(entries) >= self.entries:
-            self.entries = min(2 * self.entries, self._most)
+            self.entries = min(4 * self.entries, self._most)
 
 
 def portions(entries: Sequence[Entry], most_entries: int) -> Iterator[Sequence[Entry]]:

@@ -16,9 +16,10 @@ from worker.stream.connection import Redis
 from worker.stream.keys import FIELD, GROUP
 
 _PENDING_PAGE = 1_000
+_FIELD = FIELD.encode()
 
-Answer = Sequence[tuple[bytes, Sequence[tuple[bytes, Mapping[bytes, bytes]]]]]
-"""What XREADGROUP answers: per stream its entries, per entry its fields."""
+Item = tuple[bytes, Sequence[bytes] | None]
+"""An entry as Redis answers it: its id, and its fields' names and values by turns; None where it was deleted."""
 
 
 def create_groups(redis: Redis, streams: Iterable[str]) -> None:
@@ -50,7 +51,7 @@ def read_new(
     """Up to `count` entries *per stream* that nobody was given yet; waits up to `block_seconds` when there are none."""
     block = None if block_seconds is None else max(1, int(block_seconds * 1000))
     answer: Any = redis.xreadgroup(GROUP, consumer, dict.fromkeys(streams, ">"), count=count, block=block)
-    return _entries(answer)
+    return [entry for stream, items in answer or () for entry in _entries(stream, items)]
 
 
 def read_pending(redis: Redis, consumer: str, after: Mapping[str, str], count: int) -> list[Entry]:
@@ -60,10 +61,10 @@ def read_pending(redis: Redis, consumer: str, after: Mapping[str, str], count: i
     meanwhile comes without fields and has nothing left to record: it is acknowledged here.
     """
     answer: Any = redis.xreadgroup(GROUP, consumer, dict(after.items()), count=count)
-    for stream, items in answer:
+    for stream, items in answer or ():
         if deleted := [entry_id for entry_id, fields in items if not fields]:
             redis.xack(stream, GROUP, *deleted)
-    return _entries([(stream, [item for item in items if item[1]]) for stream, items in answer])
+    return [entry for stream, items in answer or () for entry in _entries(stream, [item for item in items if item[1]])]
 
 
 def reclaim(
@@ -76,7 +77,7 @@ def reclaim(
     following, entries, _deleted = redis.xautoclaim(
         stream, GROUP, consumer, int(idle_seconds * 1000), cursor, count=count
     )
-    return following.decode(), _entries([(stream.encode(), entries)])
+    return following.decode(), _entries(stream.encode(), entries)
 
 
 def delivery_counts(redis: Redis, consumer: str, entries: Sequence[Entry]) -> dict[Entry, int]:
@@ -126,9 +127,13 @@ def _id_order(entry_id: str) -> tuple[int, int]:
     return int(milliseconds), int(sequence)
 
 
-def _entries(answer: Answer) -> list[Entry]:
-    return [
-        Entry(stream.decode(), entry_id.decode(), fields.get(FIELD.encode()))
-        for stream, items in answer
-        for entry_id, fields in items
-    ]
+def _entries(stream: bytes, items: Iterable[Item]) -> list[Entry]:
+    name = stream.decode()
+    return [Entry(name, entry_id.decode(), _body(fields or ())) for entry_id, fields in items]
+
+
+def _body(fields: Sequence[bytes]) -> bytes | None:
+    """The value of the field `event`, the last one where there are several."""
+    if len(fields) == 2:
+        return fields[1] if fields[0] == _FIELD else None
+    return dict(zip(fields[::2], fields[1::2], strict=True)).get(_FIELD)
