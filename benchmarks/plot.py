@@ -7,7 +7,7 @@ from benchmarks.report import Results
 
 FILE = Path(__file__).parent / "out" / "latest.svg"
 
-WIDTH, LEFT, RIGHT, TOP, ROW, BAR = 920, 350, 90, 50, 34, 20
+WIDTH, LEFT, RIGHT, TOP, ROW, BAR = 940, 370, 90, 50, 34, 20
 
 _HEAD = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-labelledby="title description" \
