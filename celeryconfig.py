@@ -16,6 +16,8 @@ except ConfigurationError as error:
 broker_url = _settings.broker_url or _settings.redis_url
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
+broker_channel_error_retry = True  # a full or loading broker refuses; without this the worker would end
+worker_consumer = "worker.broker:Consumer"
 broker_transport_options = {
     "socket_connect_timeout": _settings.connect_timeout_seconds,
     "socket_timeout": _settings.socket_timeout_seconds,

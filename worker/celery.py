@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from celery import Celery, signals
+from celery import Celery, bootsteps, signals
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
@@ -24,7 +24,13 @@ RING_LIFE_SECONDS = 60
 def ring() -> None:
     """Ask for another drain. When the broker refuses, beat's next ring does as well."""
     try:
-        app.send_task("progress.consume_events", expires=RING_LIFE_SECONDS, retry=False)
+        # Again once, at once: the connection kept from the last ring may have been cut since.
+        app.send_task(
+            "progress.consume_events",
+            expires=RING_LIFE_SECONDS,
+            retry=True,
+            retry_policy={"max_retries": 1, "interval_start": 0},
+        )
     except (OperationalError, RedisError, OSError) as error:
         log.warning("ring_lost", detail=first_line(error))
 
@@ -35,10 +41,21 @@ def _set_up_logging(**_: Any) -> None:
     configure_logging(settings.log_format, settings.log_level)
 
 
+class RingWhenConnected(bootsteps.StartStopStep):
+    """Rings as the worker starts, and whenever its broker is back: it goes to work also while no beat runs."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, _parent: Any) -> None:
+        """Called by Celery each time it has connected."""
+        ring()
+
+
+app.steps["consumer"].add(RingWhenConnected)
+
+
 @signals.worker_ready.connect
 def _start(**_: Any) -> None:
-    """Ring once, so that the worker goes to work also while no beat runs."""
-    ring()
     settings = get_settings()
     health.worker_started(settings.runtime_directory)
     advice.warn(settings)

@@ -7,6 +7,8 @@ are seen, and its XACK hangs; there the process is killed, so that the held back
 The pause holds for the whole server, so this test has a Redis of its own.
 """
 
+import psutil
+
 from tests.support import oulad
 from tests.support.own_servers import OwnServers
 from tests.support.system import System
@@ -33,7 +35,9 @@ def test_what_was_committed_but_not_acknowledged_comes_again_and_changes_nothing
         delivered = system.pending()[victim]
         system.redis.client_pause(60_000, all=False)
     wait_until(lambda: system.recorded() == delivered, what="the commit")
+    ends = connections(system, pid_of(victim))
     kill(pid_of(victim))
+    wait_until(lambda: not ends & connected(system), what="Redis' notice that it is gone")
     committed = snapshot(system.engine)
     system.redis.client_unpause()
     assert system.pending()[victim] == delivered, "the acknowledgement came through"
@@ -47,3 +51,15 @@ def test_what_was_committed_but_not_acknowledged_comes_again_and_changes_nothing
     system.publish_bodies(lines[200:])
     system.assert_exact(oulad.parse(events))
     assert own_servers.valkey_is_running()
+
+
+def connections(system: System, pid: int) -> set[str]:
+    """The process's ends of its connections to Redis."""
+    local = {f"{each.laddr.ip}:{each.laddr.port}" for each in psutil.Process(pid).net_connections("tcp")}
+    found = local & connected(system)
+    assert found
+    return found
+
+
+def connected(system: System) -> set[str]:
+    return {client["addr"] for client in system.redis.client_list()}

@@ -11,6 +11,7 @@ from tests.support.events import enrolled
 from tests.support.own_servers import OwnServers
 from tests.support.system import System
 from tests.support.wait import wait_until
+from tests.support.worker_process import CeleryProcess
 from worker.settings import Settings
 from worker.stream import read
 
@@ -91,3 +92,29 @@ def test_on_a_shared_one_the_drain_command_empties_it(own_redis_system: System, 
         system.assert_exact(oulad.parse(lines))
     finally:
         system.redis.config_set("maxmemory", 0)
+
+
+def test_on_a_shared_one_the_workers_outlive_it(own_redis_system: System) -> None:
+    """Celery takes a message and is refused to note that it did; with room again the same processes go on."""
+    system = own_redis_system
+    lines = oulad.generate(3_000)
+    worker, beat = system.start_worker(1, slice_seconds=1), system.start_beat()
+    system.publish_bodies(lines[:500])
+    system.assert_exact(oulad.parse(lines[:500]))
+    with system.locked("LOCK TABLE lesson_event IN SHARE MODE"):
+        system.publish_bodies(lines[500:600])
+        system.wait_for_blocked_batch()
+        wait_until(lambda: system.redis.llen(system.settings.queue) >= 3, what="rings that wait")
+        fill(system)
+    try:
+        wait_until(lambda: refused_to_celery(worker), 20, "Celery's own refusal")
+    finally:
+        system.redis.config_set("maxmemory", 0)
+    system.publish_bodies(lines[600:])
+    system.assert_exact(oulad.parse(lines))
+    assert worker.is_running()
+    assert beat.is_running()
+
+
+def refused_to_celery(worker: CeleryProcess) -> bool:
+    return any("maxmemory" in line["event"] for line in worker.lines() if line["logger"].startswith("celery"))

@@ -74,11 +74,14 @@ class Leases:
             self.held = tuple(self.held[index - 1] for index in indexes)
 
     def release(self, streams: Iterable[str] | None = None) -> None:
-        """Give back these streams, or all; another consumer's lease is never touched."""
+        """Give back these streams, or all; another consumer's lease is never touched.
+
+        When Redis does not answer they stay held: forgotten, they could not be had again before they expired.
+        """
         released = self.held if streams is None else tuple(streams)
-        self.held = tuple(stream for stream in self.held if stream not in released)
         if released:
             self._release(keys=[self._keys.lease(stream) for stream in released], args=[self._consumer])
+        self.held = tuple(stream for stream in self.held if stream not in released)
 
     def want(self) -> None:
         """Leave the mark that this consumer could do with a stream."""
