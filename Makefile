@@ -9,7 +9,7 @@ BENCH_INSTALLED := .venv-bench/.installed
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench check format constraints clean
+.PHONY: help install demo test soak bench check format constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ demo: $(INSTALLED) ## Simulate a class on embedded servers; options: ARGS='…'
 
 test: $(INSTALLED) ## Run the tests; options: ARGS='-k publish -x'
 	@$(BIN)/python -m pytest $(ARGS)
+
+soak: $(INSTALLED) ## Kill and restart everything for an hour, then compare every row; options: ARGS='--minutes 5'
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 bench: $(BENCH_INSTALLED) ## Compare with other ways to do the same, ten minutes; options: ARGS=--quick
 	@.venv-bench/bin/python benchmarks/compare.py $(ARGS)

@@ -59,11 +59,11 @@ class Settings(BaseSettings):
         0.25, description="How long an idle consumer waits in one read."
     )
     lease_seconds: Annotated[float, Field(ge=1, le=86_400)] = Field(
-        15, description="Life of a partition's lease without renewal."
+        5, description="Life of a partition's lease without renewal."
     )
     stalled_seconds: Seconds = Field(10, description="Unread this long without a delivery: read without the lease.")
     reclaim_idle_seconds: Seconds = Field(30, description="Pending this long: another consumer takes the entry over.")
-    reclaim_interval_seconds: Seconds = Field(5, description="How often a consumer looks for such entries.")
+    reclaim_interval_seconds: Seconds = Field(2, description="How often a consumer looks for such entries.")
     consumer_idle_seconds: Seconds = Field(60, description="A consumer silent this long is removed.")
     suspect_deliveries: int = Field(5, ge=1, le=1_000, description="Deliveries after which an entry is tried alone.")
     ring_seconds: Seconds = Field(1, description="How often beat rings the doorbell.")

@@ -23,9 +23,12 @@ def system(settings: Settings, redis: Redis, tmp_path: Path) -> Iterator[System]
 
 
 @pytest.fixture(scope="module")
-def own_servers() -> Iterator[OwnServers]:
-    """Servers that only this module uses."""
-    with own.own_servers() as servers:
+def own_servers(request: pytest.FixtureRequest) -> Iterator[OwnServers]:
+    """Servers that only this module uses; with the parameter `redis`, Debian's Redis where it is installed."""
+    redis = getattr(request, "param", "valkey") == "redis"
+    if redis and own.REDIS is None:
+        pytest.skip("redis-server is not installed")
+    with own.own_servers(redis=redis) as servers:
         yield servers
 
 

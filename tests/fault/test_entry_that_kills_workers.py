@@ -1,58 +1,36 @@
 """An entry whose processing kills the process that does it.
 
-The worker's interpreter runs a `sitecustomize` of the test's, found by PYTHONPATH: it makes both parsers send SIGKILL
-to their own process when they meet one topic. Nothing in the worker knows of it.
+Both parsers have a crash point for one topic (`tests/support/crash_points.py`); nothing in the worker knows of it.
 """
 
-import os
 from pathlib import Path
 
+from tests.support.crash_points import CrashPoint, CrashPoints
 from tests.support.events import body, enrolled, viewed
 from tests.support.system import System
 from tests.support.wait import wait_until
-from tests.support.worker_process import ROOT
 from worker.domain.event import CloudEvent
 
 DEADLY_TOPIC = 666_013
 
-SITECUSTOMIZE = f"""
-import os, signal
-from worker.domain import entry, fast_path
-
-def deadly(parse):
-    def die_or_parse(candidate):
-        if b"{DEADLY_TOPIC}" in (candidate.body or b""):
-            os.kill(os.getpid(), signal.SIGKILL)
-        return parse(candidate)
-    return die_or_parse
-
-entry.parse = deadly(entry.parse)
-fast_path.decode = deadly(fast_path.decode)
-"""
+MEETS_IT = f'b"{DEADLY_TOPIC}" in (arguments[0].body or b"")'
 
 
 def test_it_ends_as_crashes_worker_and_its_neighbours_are_applied(system: System, tmp_path: Path) -> None:
-    folder = tmp_path / "python"
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(SITECUSTOMIZE)
+    parsers = ("worker.domain.entry:parse", "worker.domain.fast_path:decode")
+    crash_points = CrashPoints(tmp_path, *(CrashPoint("before", parser, None, MEETS_IT) for parser in parsers))
     neighbours = [enrolled(1), *(viewed(1, 1, number, seconds=number) for number in range(1, 11))]
     deadly = body(viewed(1, DEADLY_TOPIC, 1))
     bodies = [body(event) for event in neighbours]
     system.publish_bodies([*bodies[:6], deadly, *bodies[6:]])
 
-    system.extra_environment["PYTHONPATH"] = f"{folder}{os.pathsep}{ROOT}"
-    worker = system.start_worker(
-        1,
-        suspect_deliveries=1,
-        reclaim_idle_seconds=0.3,
-        lease_seconds=1,
-    )
+    system.extra_environment |= crash_points.environment
+    worker = system.start_worker(2, suspect_deliveries=1, reclaim_idle_seconds=0.3, lease_seconds=1)
     system.start_beat()
     (condemned,) = worker.wait_for_line("entry_condemned", 40)
     system.assert_exact(neighbours, rejected={"crashes_worker": 1})
     assert condemned["detail"] == "workers died while they processed it alone"
-    deaths = worker.log.read_text().count("signal 9")
-    assert deaths >= 4, "one death in a batch and three alone, at least"
+    assert len(crash_points.dead()) >= 4, "one death in a batch and three alone, at least"
 
 
 def test_entries_delivered_often_for_another_reason_are_applied_all_the_same(system: System) -> None:

@@ -117,4 +117,5 @@ def test_on_a_shared_one_the_workers_outlive_it(own_redis_system: System) -> Non
 
 
 def refused_to_celery(worker: CeleryProcess) -> bool:
-    return any("maxmemory" in line["event"] for line in worker.lines() if line["logger"].startswith("celery"))
+    lines = (line["event"] for line in worker.lines() if line["logger"].startswith("celery"))
+    return any("maxmemory" in line or "OutOfMemory" in line for line in lines)

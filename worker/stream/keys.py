@@ -4,7 +4,7 @@
 |----------------------------------------|--------|-------------------------------------------------------|---------|
 | `lesson-events`                        | stream | events of publishers that do not choose a partition   | trimmed |
 | `lesson-events:{n}`                    | stream | events whose partition key modulo the partitions is n | trimmed |
-| `lesson-events:lease:{stream}`         | string | name of the consumer that reads this stream           | 15 s    |
+| `lesson-events:lease:{stream}`         | string | name of the consumer that reads this stream           | 5 s     |
 | `lesson-events:wanted`                 | string | name of a consumer that found no partition free       | 2 s     |
 | `lesson-events:trial:{stream}:{entry}` | set    | consumers that are trying a suspect entry, or died so | 1 day   |
 

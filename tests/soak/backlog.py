@@ -1,0 +1,78 @@
+"""Millions of events are published before the first worker starts: its memory stays flat, and the last row is right."""
+
+import json
+import time
+from collections.abc import Iterator
+
+from tests.soak.place import Figures, most_memory, place, versions
+from tests.soak.verdict import judge
+from tests.support.cohorts import EVENTS, OPEN, Cohorts
+from tests.support.system import System
+from worker.cli.progress import Progress, open_progress
+from worker.domain.event import partition_key
+from worker.stream import publish
+
+CHUNK = 1_000
+SAMPLE_SECONDS = 1.0
+MOST_MEMORY = 120 * 2**20
+"""Bytes of the largest process, whatever the backlog."""
+
+
+def run(events: int, seed: int) -> tuple[Figures, list[str]]:
+    """Publish about so many (whole cohorts), then start a worker; the figures, and what is wrong."""
+    cohorts = Cohorts(seed)
+    with place() as (system, _):
+        with open_progress("published", total=events) as progress:
+            published = _publish(system, cohorts, events, progress)
+        redis_bytes = int(system.redis.info("memory")["used_memory"])
+        started = time.monotonic()
+        worker, beat = system.start_worker(2), system.start_beat()
+        samples: list[int] = []
+        with open_progress("drained", total=published) as progress:
+            while waiting := sum(each.lag + each.pending for each in system.backlogs()):
+                samples.append(most_memory([worker]))
+                progress.update(published - waiting, f"{published - waiting:,} events of {published:,}")
+                time.sleep(SAMPLE_SECONDS)
+        seconds = time.monotonic() - started
+        verdict = judge(system, cohorts.all(), [], set())
+        half = len(samples) // 2
+        figures = [
+            ("servers", versions(system)),
+            ("events published before the first worker started", f"{published:,}, seed {seed}"),
+            ("Redis' memory by then", f"{redis_bytes / 2**20:,.0f} MB, {redis_bytes / published:.0f} bytes an event"),
+            (
+                "drained, from the start of the worker (2 processes)",
+                f"{seconds:.0f} s, {published / seconds:,.0f} a second",
+            ),
+            ("largest process: first half, second half", f"{_mb(max(samples[:half]))}, {_mb(max(samples[half:]))}"),
+            ("**events lost**", f"**{verdict.lost:,}**"),
+            ("**events doubled**", f"**{verdict.doubled:,}**"),
+        ]
+        checks = {
+            f"a process had {_mb(max(samples))}": max(samples) <= MOST_MEMORY,
+            "a process ended by itself": worker.is_running() and beat.is_running(),
+        }
+        return figures, verdict.problems + [problem for problem, holds in checks.items() if not holds]
+
+
+def _publish(system: System, cohorts: Cohorts, events: int, progress: Progress) -> int:
+    published = 0
+    for lines in _chunks(cohorts, events):
+        streams = [system.keys.stream_for(partition_key(json.loads(line)["data"])) for line in lines]
+        published += publish.append_many(system.redis, zip(streams, lines, strict=True))
+        progress.update(published, f"{published:,} events")
+    return published
+
+
+def _chunks(cohorts: Cohorts, events: int) -> Iterator[list[bytes]]:
+    """Until the cohorts that are open then make it so many."""
+    taken = 0
+    while taken + OPEN * EVENTS // 2 < events:
+        yield cohorts.take(CHUNK)
+        taken += CHUNK
+    rest = cohorts.rest()
+    yield from (rest[start : start + CHUNK] for start in range(0, len(rest), CHUNK))
+
+
+def _mb(size: int) -> str:
+    return f"{size / 2**20:.0f} MB"
