@@ -26,7 +26,7 @@ def run(connection: Connection) -> None:
         compare_server_default=True,
     )
     with context.begin_transaction():
-        connection.execute(text("SET LOCAL statement_timeout = '15min'"))
+        database.allow(connection, 900)
         connection.execute(text("SET LOCAL lock_timeout = '15min'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
         connection.execute(text("SET LOCAL lock_timeout = '5s'"))

@@ -4,21 +4,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
 
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from worker.errors import ConfigurationError, SchemaError, ServerUnavailableError, first_line
 from worker.settings import Settings
+from worker.storage.patience import PatientConnection, be_patient
 
 
 def connect(settings: Settings, *, application_name: str = "progress-worker") -> Engine:
-    """An engine that connects on first use. Timeouts hold for each of its connections.
+    """An engine that connects on first use. Timeouts hold for each of its connections, also when no server keeps them.
 
     Statements are planned each time (psycopg's `prepare_threshold` is off): a plan kept from when a table was empty
     would scan it whole once it is large (docs/decisions/0002).
     """
-    return create_engine(
+    engine = create_engine(
         _url(settings),
         isolation_level="READ COMMITTED",
         pool_size=1,
@@ -26,6 +27,8 @@ def connect(settings: Settings, *, application_name: str = "progress-worker") ->
         pool_use_lifo=True,
         connect_args=_connect_args(settings, application_name),
     )
+    be_patient(engine, settings.statement_timeout_seconds, settings.socket_timeout_seconds)
+    return engine
 
 
 def connect_async(settings: Settings, *, application_name: str = "progress-worker api") -> AsyncEngine:
@@ -33,7 +36,7 @@ def connect_async(settings: Settings, *, application_name: str = "progress-worke
 
     Errors name no values: what PostgreSQL refused may be a learner's.
     """
-    return create_async_engine(
+    engine = create_async_engine(
         _url(settings),
         isolation_level="READ COMMITTED",
         pool_size=settings.api_connections,
@@ -45,6 +48,8 @@ def connect_async(settings: Settings, *, application_name: str = "progress-worke
             settings.model_copy(update={"lock_timeout_seconds": settings.api_lock_timeout_seconds}), application_name
         ),
     )
+    be_patient(engine.sync_engine, settings.statement_timeout_seconds, settings.socket_timeout_seconds)
+    return engine
 
 
 def _url(settings: Settings) -> URL:
@@ -70,11 +75,21 @@ def _connect_args(settings: Settings, application_name: str) -> dict[str, object
         "connect_timeout": max(2, int(settings.connect_timeout_seconds)),
         "options": " ".join([*options, str(_url(settings).query.get("options", ""))]),
         "prepare_threshold": None,
-        "keepalives_idle": int(settings.socket_timeout_seconds),
+        "keepalives_idle": min(max(1, int(settings.socket_timeout_seconds)), 32_767),  # Linux takes nothing else
         "keepalives_interval": 2,
         "keepalives_count": 3,
         "tcp_user_timeout": int(settings.socket_timeout_seconds * 1000),
     }
+
+
+_ALLOW = text("SELECT set_config('statement_timeout', :milliseconds, true)")
+
+
+def allow(connection: Connection, seconds: float) -> None:
+    """Let each statement of the present transaction take so long, on both sides."""
+    connection.execute(_ALLOW, {"milliseconds": str(int(seconds * 1000))})
+    if isinstance(driver := connection.connection.driver_connection, PatientConnection):
+        driver.allowed_seconds = seconds
 
 
 class Failure(Enum):

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, text
 
 from worker.domain.outline import Lesson
 from worker.domain.statistics import Statistics
+from worker.storage.database import allow
 
 _LOCK_CLASS = 7_305_112
 
@@ -25,8 +26,6 @@ _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock_class, hashint8(:course
 _MARK = text("INSERT INTO course_change (course_id) VALUES (:course_id)")
 
 _TAKE_MARKS = text("DELETE FROM course_change WHERE course_id = :course_id")
-
-_ALLOW = text("SELECT set_config('statement_timeout', :milliseconds, true)")
 
 _REFRESH = text("""
     WITH enrollment AS MATERIALIZED (
@@ -140,7 +139,7 @@ def refresh_course(connection: Connection, course_id: int, seconds: float) -> bo
     if not connection.scalar(_TRY_LOCK, {"lock_class": _LOCK_CLASS, "course_id": course_id}):
         return False
     connection.execute(_TAKE_MARKS, {"course_id": course_id})
-    connection.execute(_ALLOW, {"milliseconds": str(int(1000 * seconds))})
+    allow(connection, seconds)
     connection.execute(_REFRESH, {"course_id": course_id})
     return True
 
