@@ -3,6 +3,8 @@
 No event data goes through Celery (see `worker/tasks.py`), so a lost message costs a moment, never an event.
 """
 
+from kombu.transport import TRANSPORT_ALIASES
+
 from worker.errors import ConfigurationError
 from worker.settings import get_settings
 
@@ -14,10 +16,11 @@ except ConfigurationError as error:
 
 # ---- Where messages travel -------------------------------------------------------------------------------------------
 broker_url = _settings.broker_url or _settings.redis_url
+TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "worker.messages:Transport")
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 broker_channel_error_retry = True  # a full or loading broker refuses; without this the worker would end
-worker_consumer = "worker.broker:Consumer"
+worker_consumer = "worker.messages:Consumer"
 broker_transport_options = {
     "socket_connect_timeout": _settings.connect_timeout_seconds,
     "socket_timeout": _settings.socket_timeout_seconds,

@@ -14,7 +14,7 @@ RECONNECT_SECONDS = 2
 
 
 class Consumer(consumer.Consumer):
-    """The main process's side of the broker; `celeryconfig.worker_consumer` names it."""
+    """The main process's side of the broker; `worker.messages` adds what it hands on."""
 
     def ensure_connected(self, conn: Connection) -> Connection:
         """Connect, trying until it succeeds or the worker is told to stop."""

@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     stream_partitions: int = Field(8, ge=1, le=64, description="Partitioned streams beside the plain one.")
     batch_size: int = Field(4_000, ge=1, le=10_000, description="Most events in one transaction.")
     slice_seconds: Seconds = Field(10, description="How long a task drains, or refreshes summaries, at most.")
-    block_seconds: Annotated[float, Field(gt=0, le=5)] = Field(
+    block_seconds: Annotated[float, Field(gt=0, le=2)] = Field(
         0.25, description="How long an idle consumer waits in one read."
     )
     lease_seconds: Annotated[float, Field(ge=1, le=86_400)] = Field(

@@ -2,9 +2,13 @@
 
 import logging
 import sys
-from typing import Any, Literal
+from collections.abc import MutableMapping
+from io import StringIO
+from typing import Any, Literal, TextIO
 
 import structlog
+
+from worker.printable import printable
 
 _SHARED: tuple[Any, ...] = (
     structlog.contextvars.merge_contextvars,
@@ -26,7 +30,7 @@ def configure_logging(log_format: Literal["auto", "json", "console"], level: str
     closing: list[Any] = (
         [structlog.processors.ExceptionRenderer(_WITHOUT_LOCALS), structlog.processors.JSONRenderer()]
         if as_json
-        else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        else [_made_printable, structlog.dev.ConsoleRenderer(exception_formatter=_printable_traceback)]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -50,6 +54,17 @@ def configure_logging(log_format: Literal["auto", "json", "console"], level: str
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def _made_printable(_logger: Any, _method: str, happening: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """For a terminal: what strangers sent may stand in any text. JSON escapes by itself."""
+    return {name: printable(value) if isinstance(value, str) else value for name, value in happening.items()}
+
+
+def _printable_traceback(output: TextIO, exception: Any) -> None:
+    whole = StringIO()
+    structlog.dev.plain_traceback(whole, exception)
+    output.write("\n".join(map(printable, whole.getvalue().split("\n"))))
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -10,9 +10,10 @@ from tests.support.system import System
 from tests.support.wait import wait_until
 from worker.domain.event import CloudEvent
 
-pytestmark = pytest.mark.parametrize("own_servers", ["valkey", "redis"], indirect=True, scope="module")
+on_both = pytest.mark.parametrize("own_servers", ["valkey", "redis"], indirect=True, scope="module")
 
 
+@on_both
 def test_killed_and_restarted_under_load_it_has_every_acknowledged_event(
     own_redis_system: System, own_servers: OwnServers
 ) -> None:
@@ -34,6 +35,7 @@ def test_killed_and_restarted_under_load_it_has_every_acknowledged_event(
     assert len(worker.lines()) < 5_000, "the log is flooded"
 
 
+@on_both
 def test_emptied_it_serves_on_and_the_group_comes_back_at_the_beginning(own_redis_system: System) -> None:
     system = own_redis_system
     lines = oulad.generate(1_000)
@@ -63,6 +65,7 @@ def test_a_destroyed_group_comes_back_and_repeats_what_is_there_without_effect(s
     system.assert_exact(oulad.parse(lines))
 
 
+@on_both
 def test_with_every_connection_cut_again_and_again_the_rows_are_exact(own_redis_system: System) -> None:
     system = own_redis_system
     lines = oulad.generate(6_000, learners=40)

@@ -139,6 +139,28 @@ def test_more_letters_than_a_page_are_each_tried_once(
     assert result.stdout.splitlines() == ["applied: 5", "already there: 0", "still refused: 5", "  invalid_json: 5"]
 
 
+def test_delete_takes_what_was_chosen_and_only_after_a_yes(environment: dict[str, str], engine: Engine) -> None:
+    for content in (b"oops", UNKNOWN_TYPE, body(viewed(5)), b"oops", b"oops"):
+        ids = put(engine, [content])
+    refused = invoke(environment, "dead-letters", "delete", "--all")
+    assert (refused.exit_code, "Delete 5 dead letters for good?" in refused.stdout) == (1, True)
+    assert len(rows(engine, "SELECT FROM dead_letter")) == 5
+    assert "deleted: 1" in invoke(environment, "dead-letters", "delete", str(ids[0]), str(ids[0]), "--yes").stdout
+    assert invoke(environment, "dead-letters", "delete", str(ids[0]), str(ids[1]), "--yes").exit_code == 1
+    assert invoke(environment, "dead-letters", "delete", "--yes").exit_code == 2
+    assert "deleted: 2" in invoke(environment, "dead-letters", "delete", "--reason", "invalid_json", "--yes").stdout
+    assert rows(engine, "SELECT reason FROM dead_letter ORDER BY id") == [("unknown_type",), ("unknown_enrollment",)]
+    assert "deleted: 2" in invoke(environment, "dead-letters", "delete", "--all", "--yes").stdout
+    assert rows(engine, "SELECT FROM dead_letter") == []
+
+
+def test_delete_goes_page_by_page(environment: dict[str, str], engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redrive, "PAGE", 3)
+    put(engine, [b"oops"] * 10)
+    assert "deleted: 10" in invoke(environment, "dead-letters", "delete", "--all", "--yes").stdout
+    assert rows(engine, "SELECT FROM dead_letter") == []
+
+
 def test_a_reader_that_leaves_early_is_no_error(environment: dict[str, str], engine: Engine) -> None:
     put(engine, [b"oops"] * 3)
     reading, writing = os.pipe()

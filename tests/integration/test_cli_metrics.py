@@ -68,6 +68,9 @@ def test_every_figure_of_the_status_is_a_sample(
     assert status["dead_letters"] == {"invalid_json": 1, "unknown_enrollment": 1}
     expected = {name: each["rows"] for name, each in status["rows"].items()}
     assert values(found["progress_table_rows"], "table") == expected
+    sizes = {name: each["bytes"] for name, each in status["rows"].items()}
+    assert values(found["progress_table_bytes"], "table") == sizes
+    assert all(sizes.values())
     (recorded,) = found["progress_last_recorded_timestamp_seconds"].samples
     assert recorded.value == pytest.approx(datetime.fromisoformat(status["last_recorded_at"]).timestamp(), abs=1e-3)
 

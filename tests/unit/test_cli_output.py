@@ -3,7 +3,8 @@
 import pytest
 
 from worker.cli.dead_letters import SHOWN_BYTES, readable_body
-from worker.cli.output import duration, printable, redacted
+from worker.cli.output import duration, redacted
+from worker.printable import printable
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ _BOUNDS = {"ge": "≥ {}", "gt": "> {}", "le": "≤ {}", "lt": "< {}"}
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(as_json: bool) -> None:
     """Show every setting: its variable, value, default, range and meaning. Passwords are left out."""
-    from worker.cli.output import new_table, printable, show, show_json
+    from worker.cli.output import new_table, show, show_json
+    from worker.printable import printable
 
     settings = describe_settings()
     if as_json:

@@ -1,4 +1,4 @@
-"""`progress-worker dead-letters`: look at what could not be applied, and try it again."""
+"""`progress-worker dead-letters`: look at what could not be applied, try it again, or delete it."""
 
 import sys
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ LISTED_CHARACTERS = 100
 
 @click.group("dead-letters")
 def command() -> None:
-    """Look at events that could not be applied, and try them again.
+    """Look at events that could not be applied, try them again, or delete them.
 
     Those with the reason unknown_enrollment wait for their enrolment and are applied by themselves when it comes.
     """
@@ -29,8 +29,9 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; bodies with `show`.")
 def list_letters(reason: str | None, limit: int, after: int, as_json: bool) -> None:
     """List dead letters, oldest first."""
-    from worker.cli.output import new_table, printable, show, show_json
+    from worker.cli.output import new_table, show, show_json
     from worker.cli.servers import open_database, server_settings
+    from worker.printable import printable
     from worker.storage import dead_letter
 
     with open_database(server_settings("DATABASE_URL")) as engine, engine.connect() as connection:
@@ -49,7 +50,7 @@ def list_letters(reason: str | None, limit: int, after: int, as_json: bool) -> N
             f"{letter.created_at:%Y-%m-%d %H:%M:%S}",
             letter.reason,
             printable(letter.entry.stream),
-            letter.entry.id,
+            printable(letter.entry.id),
             "-" if letter.entry.body is None else f"{len(letter.entry.body):,}",
             printable(letter.detail)[:LISTED_CHARACTERS],
         )
@@ -64,8 +65,9 @@ def list_letters(reason: str | None, limit: int, after: int, as_json: bool) -> N
 @click.option("--raw", is_flag=True, help="Write the body's bytes as they are, and nothing else.")
 def show_letter(letter_id: int, as_json: bool, raw: bool) -> None:
     """Show one dead letter with its original bytes, made safe to look at."""
-    from worker.cli.output import new_table, printable, show, show_json
+    from worker.cli.output import new_table, show, show_json
     from worker.cli.servers import open_database, server_settings
+    from worker.printable import printable
     from worker.storage import dead_letter
 
     with open_database(server_settings("DATABASE_URL")) as engine, engine.connect() as connection:
@@ -98,10 +100,7 @@ def redrive_letters(letter_ids: tuple[int, ...], reason: str | None, everything:
     from worker.cli.redrive import redrive
     from worker.cli.servers import open_database, server_settings
 
-    if [bool(letter_ids), reason is not None, everything].count(True) != 1:
-        raise click.UsageError("Say which: one or more IDs, or --reason REASON, or --all.")
-    if wrong := [str(each) for each in letter_ids if not _fits(each)]:
-        raise InputError(f"There is no dead letter {', '.join(wrong)}.")
+    _say_which(letter_ids, reason, everything)
     with open_database(server_settings("DATABASE_URL")) as engine:
         done = redrive(engine, sorted(set(letter_ids)), _known(reason))
     show(f"applied: {done.applied:,}", f"already there: {done.repeated:,}")
@@ -112,9 +111,40 @@ def redrive_letters(letter_ids: tuple[int, ...], reason: str | None, everything:
         show(f"applied because their enrolment has come: {done.parked:,}")
 
 
+@command.command("delete")
+@click.argument("letter_ids", metavar="[ID]...", type=int, nargs=-1)
+@click.option("--reason", help="All with this reason.")
+@click.option("--all", "everything", is_flag=True, help="All there are.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete_letters(letter_ids: tuple[int, ...], reason: str | None, everything: bool, yes: bool) -> None:
+    """Delete dead letters for good: their events will never be applied.
+
+    In bounded transactions; what is deleted when it is interrupted stays deleted. Those that come meanwhile stay.
+    """
+    from worker.cli.output import show
+    from worker.cli.redrive import chosen
+    from worker.cli.servers import open_database, server_settings
+    from worker.storage import dead_letter, status
+
+    _say_which(letter_ids, reason, everything)
+    known, ids, deleted = _known(reason), sorted(set(letter_ids)), 0
+    with open_database(server_settings("DATABASE_URL")) as engine:
+        with engine.connect() as connection:
+            counts, last = dead_letter.count_letters(connection), status.last_letter_id(connection)
+        number = len(ids) or sum(count for each, count in counts.items() if known in (None, each))
+        if not yes:
+            click.confirm(f"Delete {number:,} dead letters for good?", abort=True)
+        for page in chosen(engine, ids, known, last):
+            with engine.begin() as connection:
+                deleted += dead_letter.discard_letters(connection, page)
+            if sys.stderr.isatty():
+                click.echo(f"\r{deleted:,} of {number:,}", err=True, nl=deleted >= number)
+    show(f"deleted: {deleted:,}")
+
+
 def readable_body(body: bytes | None) -> list[str]:
     """The bytes as lines that garble no terminal: text with escapes, or hex where it is not text; cut when long."""
-    from worker.cli.output import printable
+    from worker.printable import printable
 
     if body is None:
         return ["The entry has no field named event."]
@@ -133,6 +163,14 @@ def readable_body(body: bytes | None) -> list[str]:
             *cut,
         ]
     return [*(printable(line) for line in text.split("\n")), *cut]
+
+
+def _say_which(letter_ids: tuple[int, ...], reason: str | None, everything: bool) -> None:
+    """Raise click.UsageError unless exactly one way is chosen, InputError for an id that cannot be."""
+    if [bool(letter_ids), reason is not None, everything].count(True) != 1:
+        raise click.UsageError("Say which: one or more IDs, or --reason REASON, or --all.")
+    if wrong := [str(each) for each in letter_ids if not _fits(each)]:
+        raise InputError(f"There is no dead letter {', '.join(wrong)}.")
 
 
 def _ascii(line: bytes) -> str:

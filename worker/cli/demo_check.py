@@ -15,9 +15,10 @@ SHOWN_DIFFERENCES = 5
 
 def compare(settings: "Settings", published: "list[Published]") -> bool:
     """Read everything back and print it beside what was expected, then one learner's summary; whether all is equal."""
-    from worker.cli.output import console, new_table, printable
+    from worker.cli.output import console, new_table
     from worker.cli.servers import open_database
     from worker.cli.summary import summary_table
+    from worker.printable import printable
     from worker.services.summary import get_summary
     from worker.simulation.expectation import expected_letters, expected_state, expected_tables
     from worker.storage.snapshot import read_letters, read_tables

@@ -123,7 +123,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _text(value: object) -> str:
-    from worker.cli.output import printable
+    from worker.printable import printable
 
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_text(each)}" for name, each in value.items() if each is not None)

@@ -104,7 +104,8 @@ def _mapping(outline: "StoredOutline") -> dict[str, Any]:
 def _show(outline: "StoredOutline") -> None:
     from datetime import UTC
 
-    from worker.cli.output import new_table, printable, show
+    from worker.cli.output import new_table, show
+    from worker.printable import printable
 
     figures = ("number", "topic", "lesson")
     table = new_table(f"Course {outline.course_id}", *figures, "title", numbers=figures)

@@ -49,13 +49,6 @@ def show_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, default=_plain))
 
 
-def printable(text: str) -> str:
-    """The text with every character that a terminal might obey written as an escape."""
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode() for each in text
-    )
-
-
 def duration(seconds: float | None) -> str:
     """A length of time as people say it; `-` where there is none."""
     if seconds is None:

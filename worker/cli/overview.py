@@ -128,7 +128,7 @@ def _one_line(words: str) -> "Text":
     """As much of the words as the column has room for."""
     from rich.text import Text
 
-    from worker.cli.output import printable
+    from worker.printable import printable
 
     return Text(printable(words), no_wrap=True, overflow="ellipsis")
 

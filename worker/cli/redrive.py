@@ -33,7 +33,7 @@ def redrive(engine: "Engine", letter_ids: Sequence[int], reason: str | None) -> 
     from worker.storage import status
 
     total = Redriven()
-    for page in _given(engine, letter_ids) if letter_ids else _found(engine, reason):
+    for page in chosen(engine, letter_ids, reason):
         outcome = redrive_page(engine, page)
         total.applied += outcome.applied
         total.repeated += outcome.repeated
@@ -42,6 +42,13 @@ def redrive(engine: "Engine", letter_ids: Sequence[int], reason: str | None) -> 
         arrived = apply_parked(engine, outcome.enrolled)
         total.parked += arrived.applied + arrived.repeated
     return total
+
+
+def chosen(
+    engine: "Engine", letter_ids: Sequence[int], reason: str | None, last: int = 2**63 - 1
+) -> Iterator[Sequence[int]]:
+    """Pages of these ids, or without ids of all with the reason or all there are, up to `last`. Raises InputError."""
+    yield from _given(engine, letter_ids) if letter_ids else _found(engine, reason, last)
 
 
 def _given(engine: "Engine", letter_ids: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -58,7 +65,7 @@ def _given(engine: "Engine", letter_ids: Sequence[int]) -> Iterator[Sequence[int
     yield from pages
 
 
-def _found(engine: "Engine", reason: str | None) -> Iterator[Sequence[int]]:
+def _found(engine: "Engine", reason: str | None, last: int) -> Iterator[Sequence[int]]:
     """Ids only rise, so a letter that stays is not met again; one whose reason changes neither."""
     from worker.services.redrive import PAGE
     from worker.storage import status
@@ -66,7 +73,7 @@ def _found(engine: "Engine", reason: str | None) -> Iterator[Sequence[int]]:
     after = 0
     while True:
         with engine.connect() as connection:
-            page = status.letter_ids(connection, reason, after, PAGE)
+            page = [each for each in status.letter_ids(connection, reason, after, PAGE) if each <= last]
         if not page:
             return
         after = page[-1]

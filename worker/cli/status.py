@@ -60,6 +60,7 @@ def as_mapping(found: "Status") -> dict[str, Any]:
 def _show(found: "Status") -> None:
     from datetime import UTC, datetime
 
+    from rich.filesize import decimal
     from rich.text import Text
 
     from worker.cli.output import duration, new_table, show
@@ -87,9 +88,9 @@ def _show(found: "Status") -> None:
         duration(max((each.oldest_unread_seconds or 0 for each in found.streams), default=0) or None),
         "",
     )
-    rows = new_table("Tables", "table", "rows", numbers=["rows"])
+    rows = new_table("Tables", "table", "rows", "on disk", numbers=["rows", "on disk"])
     for name, count in found.rows.items():
-        rows.add_row(name, f"{'' if count.exact else '~'}{count.rows:,}")
+        rows.add_row(name, f"{'' if count.exact else '~'}{count.rows:,}", decimal(count.bytes))
     rollups = new_table("Rollups", "rollup", "as of", "behind", numbers=["behind"])
     for name, rollup in found.rollups.items():
         rollups.add_row(name, _time(rollup.as_of) if rollup.as_of else "now", duration(rollup.behind_seconds))

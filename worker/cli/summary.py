@@ -30,7 +30,8 @@ def command(user_course_id: int, as_json: bool) -> None:
 
 def summary_table(found: "TitledSummary") -> "Table":
     """The summary for people, lessons with their titles."""
-    from worker.cli.output import new_table, printable
+    from worker.cli.output import new_table
+    from worker.printable import printable
 
     summary = found.summary
 

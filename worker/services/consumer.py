@@ -4,6 +4,7 @@ It lives as long as its process (or thread). Every method that reads also record
 one that raises leaves pending what it read, and then `interrupted` must be set.
 """
 
+import logging
 import os
 import socket
 import time
@@ -234,7 +235,8 @@ class Consumer:
         started = time.monotonic()
         outcome = ingest(self.engine, entries, batch=batch, seen_before=seen_before)
         read.acknowledge(self.redis, entries)
-        log.info(
+        log.log(
+            logging.WARNING if outcome.rejected else logging.INFO,
             "batch_recorded",
             consumer=self.name,
             entries=len(entries),

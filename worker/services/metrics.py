@@ -56,6 +56,12 @@ class StatusCollector(Collector):
             {name: count.rows for name, count in found.rows.items()},
         )
         yield _gauge(
+            "progress_table_bytes",
+            "Size of the table on disk, with its indexes.",
+            "table",
+            {name: count.bytes for name, count in found.rows.items()},
+        )
+        yield _gauge(
             "progress_rollup_behind_seconds",
             "Age of the oldest change that the rollup does not show, 0 when it is up to date.",
             "rollup",

@@ -1,7 +1,6 @@
 """Dead letters: entries that could not be applied, with reason and bytes; some only wait for their enrolment."""
 
 import json
-from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,9 +10,10 @@ from sqlalchemy import Connection, Row, text
 from worker.domain.entry import Entry, Reason, Rejection
 from worker.domain.event import MAX_OUTLINE_BYTES
 
+# All bodies are one parameter, cut here: sent as base64 or as an array, a very large one would take minutes.
 _PUT = text("""
     INSERT INTO dead_letter AS known (stream, entry_id, reason, detail, user_course_id, body)
-    SELECT e->>0, e->>1, e->>2, e->>3, (e->>4)::bigint, decode(e->>5, 'base64')
+    SELECT e->>0, e->>1, e->>2, e->>3, (e->>4)::bigint, substr(CAST(:bodies AS bytea), (e->>5)::int, (e->>6)::int)
     FROM jsonb_array_elements(CAST(:letters AS jsonb)) AS given (e)
     ORDER BY 1, 2
     ON CONFLICT (stream, entry_id) DO UPDATE
@@ -39,6 +39,8 @@ _DELETE = text("""
         ORDER BY stream, entry_id FOR UPDATE
     )
 """)
+
+_DISCARD = text("DELETE FROM dead_letter WHERE id = ANY(CAST(:ids AS bigint[]))")
 
 _PARKED = text("""
     SELECT id FROM dead_letter
@@ -99,18 +101,14 @@ class StoredLetter:
 
 def put_letters(connection: Connection, letters: Iterable[Letter]) -> None:
     """Store the letters; one that is there already gets the new reason and keeps its bytes and age."""
-    rows = [
-        (
-            letter.entry.stream,
-            letter.entry.id,
-            letter.reason,
-            letter.detail,
-            letter.user_course_id,
-            None if letter.entry.body is None else b64encode(letter.entry.body).decode(),
-        )
-        for letter in letters
-    ]
-    connection.execute(_PUT, {"letters": json.dumps(rows)})
+    rows, bodies, start = [], [], 1
+    for letter in letters:
+        entry, body = letter.entry, letter.entry.body
+        place = (None, None) if body is None else (start, len(body))
+        rows.append((entry.stream, entry.id, letter.reason, letter.detail, letter.user_course_id, *place))
+        bodies.append(body or b"")
+        start += len(bodies[-1])
+    connection.execute(_PUT, {"letters": json.dumps(rows), "bodies": b"".join(bodies)})
 
 
 def read_entries(connection: Connection, ids: Sequence[int]) -> list[Entry]:
@@ -125,6 +123,11 @@ def read_entries(connection: Connection, ids: Sequence[int]) -> list[Entry]:
 def delete_letters(connection: Connection, entries: Iterable[Entry]) -> None:
     """Delete the letters of these entries, where there are any: they were applied."""
     connection.execute(_DELETE, {"entries": json.dumps([(entry.stream, entry.id) for entry in entries])})
+
+
+def discard_letters(connection: Connection, ids: Sequence[int]) -> int:
+    """Delete these letters, whatever becomes of their events; how many were there."""
+    return connection.execute(_DISCARD, {"ids": list(ids)}).rowcount
 
 
 def mark_letter(connection: Connection, letter_id: int, reason: Reason, detail: str) -> None:

@@ -203,6 +203,7 @@ class DeadLetter(Base):
             "user_course_id",
             postgresql_where=text(f"reason = '{Reason.UNKNOWN_ENROLLMENT.value}'"),
         ),
+        Index("ix_dead_letter_reason_id", "reason", "id"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)

@@ -18,7 +18,7 @@ _REVISION = text("SELECT max(version_num) FROM progress_alembic_version")
 
 # The planner's own arithmetic: the density when last analysed, times the pages there are now.
 _SIZE = text("""
-    SELECT pg_relation_size(oid) AS bytes,
+    SELECT pg_relation_size(oid) AS bytes, pg_total_relation_size(oid) AS total_bytes,
            CASE WHEN reltuples < 0 THEN pg_stat_get_live_tuples(oid)
                 WHEN relpages = 0 THEN reltuples
                 ELSE reltuples / relpages * (pg_relation_size(oid) / current_setting('block_size')::int)
@@ -39,13 +39,17 @@ _REASONS = text("""
     SELECT reason, count(*) AS letters FROM dead_letter WHERE id = ANY(CAST(:ids AS bigint[])) GROUP BY 1 ORDER BY 1
 """)
 
+_LAST_LETTER = text("SELECT max(id) FROM dead_letter")
+
 
 @dataclass(frozen=True, slots=True)
 class RowCount:
-    """How many rows a table has; `exact` or PostgreSQL's estimate."""
+    """How many rows a table has, `exact` or PostgreSQL's estimate, and its size on disk."""
 
     rows: int
     exact: bool
+    bytes: int
+    """With its indexes and what is stored out of line."""
 
 
 def revision(connection: Connection) -> str | None:
@@ -68,11 +72,12 @@ def clock(connection: Connection) -> datetime:
 
 
 def count_rows(connection: Connection, table_name: str) -> RowCount:
-    """The rows of one of our tables; exact while the table is small."""
+    """The rows and the size of one of our tables; exact while the table is small."""
     size = connection.execute(_SIZE, {"table_name": table_name}).one()
     if size.bytes > COUNTED_EXACTLY_BYTES:
-        return RowCount(max(0, size.estimate), exact=False)
-    return RowCount(int(connection.scalar(text(f"SELECT count(*) FROM {table_name}")) or 0), exact=True)  # noqa: S608
+        return RowCount(max(0, size.estimate), exact=False, bytes=size.total_bytes)
+    counted = connection.scalar(text(f"SELECT count(*) FROM {table_name}"))  # noqa: S608 - a name of our own
+    return RowCount(int(counted or 0), exact=True, bytes=size.total_bytes)
 
 
 def last_recorded_at(connection: Connection) -> datetime | None:
@@ -91,6 +96,11 @@ def last_recorded_at(connection: Connection) -> datetime | None:
 def letter_ids(connection: Connection, reason: str | None, after: int, limit: int) -> list[int]:
     """Ids above `after` of up to `limit` dead letters, in order, of one reason or of all."""
     return list(connection.scalars(_LETTER_IDS, {"reason": reason, "after": after, "limit": limit}))
+
+
+def last_letter_id(connection: Connection) -> int:
+    """The id of the newest dead letter; 0 without any."""
+    return int(connection.scalar(_LAST_LETTER) or 0)
 
 
 def count_reasons(connection: Connection, ids: Sequence[int]) -> dict[str, int]:

@@ -41,8 +41,8 @@ def create_groups(redis: Redis, streams: Iterable[str]) -> None:
 
 
 def is_missing_group(error: Exception) -> bool:
-    """The group is gone: a flush, a deleted key, a restore."""
-    return isinstance(error, ResponseError) and str(error).startswith("NOGROUP")
+    """The group is gone: a flush, a deleted key, a restore. Redis 7.0 says UNBLOCKED to a reader that waits then."""
+    return isinstance(error, ResponseError) and str(error).startswith(("NOGROUP", "UNBLOCKED"))
 
 
 def read_new(

@@ -1,0 +1,51 @@
+"""Fuzz the parsing of an entry, led by the coverage of `worker.domain`: `python tests/fuzz/fuzz_entry.py [SEEDS …]`.
+
+Any bytes give an event or a Rejection; what the fast path decodes, the contract takes with the same values. Options are
+libFuzzer's: `-max_total_time=300` runs five minutes, a file instead of a folder runs that one input.
+"""
+
+import sys
+from pathlib import Path
+
+import atheris
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+with atheris.instrument_imports(include=["worker.domain"], enable_loader_override=False):
+    from worker.domain.entry import Entry, Reason, Rejection, parse
+    from worker.domain.event import EVENT_TYPES, Event
+    from worker.domain.fast_path import decode
+
+MEMBERS = ("id", "source", "time", "type", "event_id")
+DATA = ("user_course_id", "topic_id", "lesson_id", "section_id", "duration_seconds")
+ARRIVALS = (0, 1_900_000_000_000, 2**64 - 1)
+
+
+def check(content: bytes) -> None:
+    """Raise AssertionError, or what the parser raises, where it breaks its promise."""
+    for milliseconds in ARRIVALS:
+        entry = Entry("stream", f"{milliseconds}-0", content)
+        decoded, verdict = decode(entry), judge(entry)
+        if isinstance(verdict, Rejection):
+            assert decoded is None, verdict.reason
+            assert isinstance(verdict.reason, Reason)
+            assert verdict.detail.isprintable()
+            continue
+        assert type(verdict) in EVENT_TYPES
+        if decoded is not None:
+            for found, expected, names in ((decoded, verdict, MEMBERS), (decoded.data, verdict.data, DATA)):
+                assert [getattr(found, name) for name in names] == [getattr(expected, name) for name in names]
+            assert decoded.time.utcoffset() == verdict.time.utcoffset()
+
+
+def judge(entry: Entry) -> Event | Rejection:
+    """The event, or why there is none."""
+    try:
+        return parse(entry)
+    except Rejection as rejection:
+        return rejection
+
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, check)
+    atheris.Fuzz()
