@@ -10,6 +10,7 @@ from tests.support import oulad
 from tests.support.events import as_json, body, enrolled, viewed
 from tests.support.system import System
 from tests.support.tables import execute, rows
+from tests.support.wait import wait_until
 from worker.domain.event import CloudEvent
 
 Poison = tuple[bytes, str]
@@ -92,6 +93,18 @@ def test_nothing_but_poison_is_set_aside_byte_for_byte_and_the_worker_goes_on(sy
     good: list[CloudEvent] = [enrolled(1), viewed(1, 1, 1)]
     system.publish(good)
     system.assert_exact(good, rejected=expected)
+
+
+def test_a_bad_event_that_waited_for_its_enrolment_harms_neither_it_nor_the_others(system: System) -> None:
+    execute(system.engine, "ALTER TABLE lesson_event ADD CONSTRAINT lms_rule CHECK (topic_id <> 13)")
+    early: list[CloudEvent] = [viewed(1, 1, 1), viewed(1, 1, 2)]
+    system.start_worker(2)
+    system.start_beat()
+    system.publish([*early, viewed(1, 13, 1)])
+    wait_until(lambda: system.letters() == {"unknown_enrollment": 3}, what="three parked events")
+    enrolment: list[CloudEvent] = [enrolled(1), viewed(1, 1, 3)]
+    system.publish(enrolment)
+    system.assert_exact([*early, *enrolment], rejected={"data_error": 1})
 
 
 def test_what_postgresql_itself_refuses_is_found_among_its_neighbours(system: System) -> None:

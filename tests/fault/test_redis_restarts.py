@@ -36,6 +36,25 @@ def test_killed_and_restarted_under_load_it_has_every_acknowledged_event(
 
 
 @on_both
+def test_while_it_loads_its_data_everybody_waits(own_redis_system: System, own_servers: OwnServers) -> None:
+    """A long append-only file, made longer by a delay for each of its commands."""
+    system = own_redis_system
+    lines = oulad.generate(3_000)
+    worker, beat = system.start_worker(2), system.start_beat()
+    system.publish_bodies(lines[:500])
+    system.assert_exact(oulad.parse(lines[:500]))
+    with system.locked("LOCK TABLE lesson_event IN SHARE MODE"):
+        for line in lines[500:]:  # one command each; Redis answers after a thousand of them
+            system.redis.xadd(system.settings.stream_key, {"event": line})
+        own_servers.kill_valkey()
+    own_servers.start_valkey(key_load_delay="1000")
+    assert any("loading" in line["detail"] for line in worker.lines("server_away"))
+    system.assert_exact(oulad.parse(lines))
+    assert worker.is_running()
+    assert beat.is_running()
+
+
+@on_both
 def test_emptied_it_serves_on_and_the_group_comes_back_at_the_beginning(own_redis_system: System) -> None:
     system = own_redis_system
     lines = oulad.generate(1_000)

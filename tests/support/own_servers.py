@@ -75,11 +75,12 @@ class OwnServers:
         pid = self._postgresql._process.pid if self._postgresql is not None else None
         return pid is not None and is_alive(pid)
 
-    def start_valkey(self, port: int | None = -1) -> None:
+    def start_valkey(self, port: int | None = -1, **settings: str) -> None:
         """Start it, by default again on its port, its append-only file loaded; wait until it answers."""
         if port == -1:
             port = urlsplit(self.redis_url).port
         self._valkey = self._kind(self._directory, port)
+        self._valkey._settings |= {name.replace("_", "-"): value for name, value in settings.items()}
         self._valkey.start()
 
     def kill_valkey(self) -> None:

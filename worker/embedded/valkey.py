@@ -35,6 +35,7 @@ class Valkey:
 
     def __init__(self, directory: Path, port: int | None) -> None:
         self._data = directory / "valkey"
+        self._settings = dict(SETTINGS)
         self._wanted_port = port
         self._port = port or 0
         self._process = ServerProcess("Valkey", directory / "valkey.log", [(signal.SIGTERM, STOP_SECONDS)])
@@ -55,7 +56,7 @@ class Valkey:
         stop_leftover(pid_file, str(self._data), signal.SIGTERM, STOP_SECONDS)
         for attempt in range(1, PORT_ATTEMPTS + 1):
             self._port = self._wanted_port or _free_port()
-            settings = SETTINGS | {"port": str(self._port), "dir": str(self._data), "pidfile": str(pid_file)}
+            settings = self._settings | {"port": str(self._port), "dir": str(self._data), "pidfile": str(pid_file)}
             flags = [flag for name, value in settings.items() for flag in (f"--{name}", value)]
             self._process.start([program, *flags], self._data, {"umask": 0o077})
             try:
