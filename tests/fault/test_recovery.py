@@ -35,6 +35,23 @@ def test_after_an_outage_of_redis_longer_than_a_drain(own_redis_system: System, 
     assert beat.is_running()
 
 
+def test_after_an_outage_that_the_leases_outlive(own_redis_system: System, own_servers: OwnServers) -> None:
+    """Redis is back at once, and with it the leases that nobody could give back meanwhile."""
+    system = own_redis_system
+    events: list[CloudEvent] = [enrolled(1), viewed(1, 1, 1)]
+    worker = system.start_worker(2, lease_seconds=600, stalled_seconds=600)
+    system.start_beat()
+    system.publish(events)
+    system.assert_exact(events)
+    own_servers.kill_valkey()
+    worker.wait_for_line("leases_left_to_expire")
+    own_servers.start_valkey()
+    events.append(viewed(1, 1, 2, seconds=2))
+    system.publish(events[-1:])
+    wait_until(lambda: system.recorded() == 2, RESUMED_SECONDS, "the first event after the outage")
+    system.assert_exact(events)
+
+
 def test_after_an_outage_of_postgresql_longer_than_a_drain(
     own_postgresql_system: System, own_servers: OwnServers
 ) -> None:

@@ -1,4 +1,7 @@
-"""Millions of events are published before the first worker starts: its memory stays flat, and the last row is right."""
+"""Millions of events are published before the first worker starts: its memory stays flat, and the last row is right.
+
+The first of them were read by consumers that died with them in hand.
+"""
 
 import json
 import time
@@ -10,9 +13,12 @@ from tests.support.cohorts import EVENTS, OPEN, Cohorts
 from tests.support.system import System
 from worker.cli.progress import Progress, open_progress
 from worker.domain.event import partition_key
-from worker.stream import publish
+from worker.stream import publish, read
 
 CHUNK = 1_000
+DEAD_CONSUMERS = 4
+IN_DEAD_HANDS = 100_000
+"""Entries pending on them together."""
 SAMPLE_SECONDS = 1.0
 MOST_MEMORY = 120 * 2**20
 """Bytes of the largest process, whatever the backlog."""
@@ -24,6 +30,7 @@ def run(events: int, seed: int) -> tuple[Figures, list[str]]:
     with place() as (system, _):
         with open_progress("published", total=events) as progress:
             published = _publish(system, cohorts, events, progress)
+        pending = _die_with(system, IN_DEAD_HANDS)
         redis_bytes = int(system.redis.info("memory")["used_memory"])
         started = time.monotonic()
         worker, beat = system.start_worker(2), system.start_beat()
@@ -39,6 +46,7 @@ def run(events: int, seed: int) -> tuple[Figures, list[str]]:
         figures = [
             ("servers", versions(system)),
             ("events published before the first worker started", f"{published:,}, seed {seed}"),
+            ("of them pending on dead consumers", f"{pending:,}"),
             ("Redis' memory by then", f"{redis_bytes / 2**20:,.0f} MB, {redis_bytes / published:.0f} bytes an event"),
             (
                 "drained, from the start of the worker (2 processes)",
@@ -62,6 +70,15 @@ def _publish(system: System, cohorts: Cohorts, events: int, progress: Progress) 
         published += publish.append_many(system.redis, zip(streams, lines, strict=True))
         progress.update(published, f"{published:,} events")
     return published
+
+
+def _die_with(system: System, entries: int) -> int:
+    """Have consumers that are no more read so many; how many they got."""
+    read.create_groups(system.redis, system.keys.streams)
+    share = entries // DEAD_CONSUMERS // system.settings.stream_partitions
+    for number in range(DEAD_CONSUMERS):
+        read.read_new(system.redis, f"dead-{number}-00000000", system.keys.streams, share, None)
+    return sum(system.pending().values())
 
 
 def _chunks(cohorts: Cohorts, events: int) -> Iterator[list[bytes]]:
