@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Iterator
 
-from tests.soak.faults import Faults
+from tests.soak.faults import KILL_ALONE, Faults
 from tests.soak.place import Figures, most_memory, place, versions
 from tests.soak.publisher import Publisher
 from tests.soak.verdict import Verdict, judge
@@ -12,8 +12,10 @@ from worker.cli.progress import open_progress
 
 KILLS, RESTARTS, MINUTES = 500, 50, 60
 """In an hour; a run of another length has its share of them, unless it is told how many."""
+KILLS_ALONE = 5
+"""After the others; each is waited for."""
 BOUNDS = {
-    "kill": 35.0,  # PROGRESS_RECLAIM_IDLE_SECONDS + 5
+    KILL_ALONE: 35.0,  # PROGRESS_RECLAIM_IDLE_SECONDS + 5
     "Redis restart": 5.0,
     "PostgreSQL restart": 5.0,
 }
@@ -39,7 +41,8 @@ def run(minutes: float, kills: int, restarts: int, seed: int, rate: float, *, re
                 progress.update(
                     number, f"{number:,} faults of {len(kinds):,}, {publisher.acknowledged:,} entries published"
                 )
-        faults.wait_for_recoveries()
+            for _ in range(KILLS_ALONE):
+                faults.kill_alone()
         minutes = (time.monotonic() - started) / 60
         verdict = judge(system, publisher.cohorts.all(), faults.probes, publisher.planted)
         faults.assert_nobody_ended()

@@ -28,6 +28,8 @@ WHOLE_WORKERS = 0.2
 CATCH_SECONDS = 1.0
 """How long a kill waits for somebody who has entries in hand."""
 START_SECONDS = 5.0
+KILL = "kill, others following"
+KILL_ALONE = "kill, nothing else meanwhile"
 RECOVERY_SECONDS = 120
 
 
@@ -51,19 +53,26 @@ class Faults:
         self._chance = chance
         self._born = [time.monotonic() for _ in self.workers]
         self._streams = system.keys.streams
-        self._servers_away = 0
         self._watches: list[threading.Thread] = []
         system.publish(self.probes)
 
     def inject(self, kind: str) -> None:
         """One fault of this kind: `kill`, `redis` or `postgresql`."""
         self.assert_nobody_ended()
-        inject: dict[str, Callable[[], None]] = {
+        inject: dict[str, Callable[[], object]] = {
             "kill": self._kill,
             "redis": self._restart_redis,
             "postgresql": self._restart_postgresql,
         }
         inject[kind]()
+
+    def kill_alone(self) -> None:
+        """Kill somebody who has entries in hand, and wait until they are recorded before anything else happens."""
+        self.wait_for_recoveries()
+        while not self._kill(KILL_ALONE):
+            time.sleep(START_SECONDS)  # it left nothing; the next one must not be in its wake
+        self.wait_for_recoveries()
+        self.assert_nobody_ended()
 
     def wait_for_recoveries(self) -> None:
         """Return when everything that killed processes had in hand is recorded."""
@@ -75,7 +84,8 @@ class Faults:
         for process in (*self.workers, self.beat):
             assert process.is_running(), f"ended by itself:\n{process.tail(40)}"
 
-    def _kill(self) -> None:
+    def _kill(self, kind: str = KILL) -> bool:
+        """Kill a process or a worker; whether it had entries in hand."""
         with suppress(AssertionError):
             wait_until(self._at_work, CATCH_SECONDS)
         number = self._chance.choice(self._at_work() or self._grown_up())
@@ -96,7 +106,8 @@ class Faults:
         if left := sum(count for name, count in self._system.pending().items() if name in names):
             self.caught += 1
             self.in_hand += left
-            self._watch(names)
+            self._watch(names, kind)
+        return left > 0
 
     def _at_work(self) -> list[int]:
         holders = {pid_of(name) for name in self._system.pending()}
@@ -106,9 +117,9 @@ class Faults:
         """Workers whose pool has started: Celery ends a worker that loses a process before."""
         return [number for number in range(len(self.workers)) if time.monotonic() > self._born[number] + START_SECONDS]
 
-    def _watch(self, names: set[str]) -> None:
-        """Note when nothing is pending on these consumers any more; set apart if a server was away meanwhile."""
-        started, away = time.monotonic(), self._servers_away
+    def _watch(self, names: set[str], kind: str) -> None:
+        """Note when nothing is pending on these consumers any more."""
+        started = time.monotonic()
 
         def pending() -> bool:
             try:
@@ -119,14 +130,12 @@ class Faults:
         def watch() -> None:
             with suppress(AssertionError):  # then what is noted is too long for any bound
                 wait_until(pending, RECOVERY_SECONDS)
-            alone = away == self._servers_away
-            self._note("kill" if alone else "kill, a server restarting meanwhile", time.monotonic() - started)
+            self._note(kind, time.monotonic() - started)
 
         self._watches.append(threading.Thread(target=watch, daemon=True))
         self._watches[-1].start()
 
     def _restart_redis(self) -> None:
-        self._servers_away += 1
         self._servers.kill_valkey()
         time.sleep(self._chance.uniform(0, LONGEST_OUTAGE_SECONDS))
         self._servers.start_valkey()
@@ -134,7 +143,6 @@ class Faults:
         self._probe("Redis restart")
 
     def _restart_postgresql(self) -> None:
-        self._servers_away += 1
         self._servers.stop_postgresql(signal.SIGQUIT)
         time.sleep(self._chance.uniform(0, LONGEST_OUTAGE_SECONDS))
         self._servers.start_postgresql()
