@@ -27,6 +27,9 @@ broker_transport_options = {
     "socket_keepalive": True,
     "retry_on_timeout": False,
     "health_check_interval": 5,
+    # Whoever publishes does not wait for a broker that is away: a worker that did could not even be stopped.
+    "max_retries": 1,
+    "interval_start": 0,
 }
 
 # ---- What messages may hold: JSON, nothing that could run code -------------------------------------------------------

@@ -4,13 +4,13 @@ Celery checks a message where it uses each part of it, some of that far from its
 ends the whole worker, and the message, given back to the queue, the next one. So all parts are looked at beforehand.
 """
 
+import json
 from collections.abc import Callable
 from typing import Annotated, Any
 
 from kombu import Message
 from kombu.transport import redis
 from msgspec import Meta, MsgspecError, Struct, convert
-from msgspec.json import decode
 
 from worker import broker
 from worker.errors import first_line
@@ -80,14 +80,25 @@ class Consumer(broker.Consumer):
         message.ack()
 
 
+NO_MESSAGE = (TypeError, ValueError, LookupError, AttributeError, RecursionError)
+"""What kombu raises when it reads bytes that are none."""
+
+
 class Channel(redis.Channel):
-    """Kombu's reader of a Redis list, where bytes may stand that are no message at all."""
+    """Kombu's reader of Redis' lists and channels, where bytes may come that are no message at all."""
 
     def _brpop_read(self, **options: Any) -> bool:
         try:
             return bool(super()._brpop_read(**options))  # type: ignore[misc] # unknown to the stubs
-        except (TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
+        except NO_MESSAGE as error:
             refuse(f"not a message: {type(error).__name__}")
+            return True
+
+    def _receive_one(self, connection: Any) -> bool:
+        try:
+            return bool(super()._receive_one(connection))  # type: ignore[misc] # unknown to the stubs
+        except NO_MESSAGE as error:
+            refuse(f"not a message to all workers: {type(error).__name__}")
             return True
 
 
@@ -101,10 +112,10 @@ def read(message: Message) -> Task:
     """What the message says. Raises MsgspecError, RecursionError or ValueError."""
     if message.content_type != "application/json":
         raise ValueError("its content is not JSON")
-    body = message.body or b""
+    body = json.loads(message.body or b"")  # as Celery does, NaN and lone surrogates included
     if "task" not in message.headers:
-        return decode(body, type=Task)
-    decode(body, type=tuple[list[Any], dict[str, Any], Embedded | None])
+        return convert(body, Task)
+    convert(body, tuple[list[Any], dict[str, Any], Embedded | None])
     return convert(message.headers, Task)
 
 

@@ -27,6 +27,7 @@ def test_an_immediate_restart_under_load_leaves_exact_rows(
     system.assert_exact(oulad.parse(lines))
     assert worker.lines("server_away")
     assert not load.errors
+    assert own_servers.deadlocks() == 0
 
 
 def test_while_it_is_away_the_backlog_is_kept_and_workers_idle(

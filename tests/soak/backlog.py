@@ -27,7 +27,7 @@ MOST_MEMORY = 120 * 2**20
 def run(events: int, seed: int) -> tuple[Figures, list[str]]:
     """Publish about so many (whole cohorts), then start a worker; the figures, and what is wrong."""
     cohorts = Cohorts(seed)
-    with place() as (system, _):
+    with place() as (system, servers):
         with open_progress("published", total=events) as progress:
             published = _publish(system, cohorts, events, progress)
         pending = _die_with(system, IN_DEAD_HANDS)
@@ -41,7 +41,7 @@ def run(events: int, seed: int) -> tuple[Figures, list[str]]:
                 progress.update(published - waiting, f"{published - waiting:,} events of {published:,}")
                 time.sleep(SAMPLE_SECONDS)
         seconds = time.monotonic() - started
-        verdict = judge(system, cohorts.all(), [], set())
+        verdict = judge(system, servers, cohorts.all())
         half = len(samples) // 2
         figures = [
             ("servers", versions(system)),

@@ -12,6 +12,8 @@ from worker.cli.progress import open_progress
 
 KILLS, RESTARTS, MINUTES = 500, 50, 60
 """In an hour; a run of another length has its share of them, unless it is told how many."""
+BEAT_SHARE = 50
+"""One kill of beat for so many of others."""
 KILLS_ALONE = 5
 """After the others; each is waited for."""
 BOUNDS = {
@@ -25,7 +27,7 @@ BOUNDS = {
 def run(minutes: float, kills: int, restarts: int, seed: int, rate: float, *, redis: bool) -> tuple[Figures, list[str]]:
     """So many kills, and restarts of each server, spread evenly; the figures, and what is wrong."""
     chance = random.Random(seed)
-    kinds = ["kill"] * kills + ["redis", "postgresql"] * restarts
+    kinds = ["kill"] * kills + ["redis", "postgresql"] * restarts + ["beat"] * (kills // BEAT_SHARE)
     chance.shuffle(kinds)
     with place(redis=redis) as (system, servers):
         faults = Faults(system, servers, chance)
@@ -44,7 +46,7 @@ def run(minutes: float, kills: int, restarts: int, seed: int, rate: float, *, re
             for _ in range(KILLS_ALONE):
                 faults.kill_alone()
         minutes = (time.monotonic() - started) / 60
-        verdict = judge(system, publisher.cohorts.all(), faults.probes, publisher.planted)
+        verdict = judge(system, servers, publisher.cohorts.all(), others=faults.probes, publisher=publisher)
         faults.assert_nobody_ended()
         figures = [
             ("servers", versions(system)),
@@ -56,12 +58,18 @@ def run(minutes: float, kills: int, restarts: int, seed: int, rate: float, *, re
             *((f"slowest recovery: {kind}", _slowest(seconds)) for kind, seconds in sorted(faults.recoveries.items())),
             ("most memory of a process", f"{memory / 2**20:.0f} MB"),
         ]
+        idle = {
+            "no kill left anything pending": faults.caught,
+            "nothing was taken over from the dead": _reclaimed(faults),
+            "no round trip failed": publisher.refused or not restarts,
+        }
+        tame = [problem for problem, bite in idle.items() if not bite]
         slow = [
             f"{kind}: {max(faults.recoveries[kind]):.1f} s, above {bound} s"
             for kind, bound in BOUNDS.items()
             if max(faults.recoveries.get(kind, [0])) > bound
         ]
-        return figures, verdict.problems + slow
+        return figures, verdict.problems + tame + slow
 
 
 def _evenly(kinds: list[str], seconds: float) -> Iterator[str]:
@@ -75,7 +83,6 @@ def _evenly(kinds: list[str], seconds: float) -> Iterator[str]:
 
 def _counted(publisher: Publisher, faults: Faults, verdict: Verdict) -> Figures:
     recorded = [line for log in faults.logs for line in log.lines("batch_recorded")]
-    reclaimed = [line for log in faults.logs for line in log.lines("entries_reclaimed")]
     return [
         ("entries acknowledged by Redis", f"{publisher.acknowledged + len(faults.probes):,}"),
         ("events among them (the others are duplicates and invalid)", f"{verdict.events:,}"),
@@ -83,8 +90,12 @@ def _counted(publisher: Publisher, faults: Faults, verdict: Verdict) -> Figures:
         ("**events doubled**", f"**{verdict.doubled:,}**"),
         ("invalid events, all in `dead_letter` and nothing else", f"{len(publisher.planted):,}"),
         ("entries that came again and changed nothing", f"{sum(line['repeated'] for line in recorded):,}"),
-        ("redeliveries: entries taken over from the dead", f"{sum(line['entries'] for line in reclaimed):,}"),
+        ("redeliveries: entries taken over from the dead", f"{_reclaimed(faults):,}"),
     ]
+
+
+def _reclaimed(faults: Faults) -> int:
+    return sum(line["entries"] for log in faults.logs for line in log.lines("entries_reclaimed"))
 
 
 def _slowest(seconds: list[float]) -> str:

@@ -37,6 +37,10 @@ class Publisher:
         """Round trips that failed, each repeated until it did not."""
         self.planted: set[bytes] = set()
         """The invalid events."""
+        self.planted_entries = 0
+        """How often they were acknowledged."""
+        self.planted_maybe = 0
+        """How often they were in a round trip that failed: each may be there once more."""
         self._settings = settings
         self._keys = Keys(settings.stream_key, settings.stream_partitions)
         self._chance = random.Random(seed)
@@ -70,11 +74,14 @@ class Publisher:
                 time.sleep(RETRY_SECONDS)
 
     def _appended(self, redis: Redis, bodies: list[tuple[str, bytes]]) -> bool:
+        invalid = sum(body in self.planted for _, body in bodies)
         try:
             self.acknowledged += publish.append_many(redis, bodies)
         except RedisError:
             self.refused += 1
+            self.planted_maybe += invalid
             return False
+        self.planted_entries += invalid
         return True
 
     def _disturbed(self, lines: list[bytes]) -> list[bytes]:

@@ -70,6 +70,11 @@ class OwnServers:
         self._postgresql._process.wait_stopped()
         assert not is_alive(pid)
 
+    def deadlocks(self) -> int:
+        """How many PostgreSQL wrote down since it was first started; a crash resets what it counts itself."""
+        logs = self._directory.glob("postgresql*.log")
+        return sum(log.read_text(errors="replace").count("deadlock detected") for log in logs)
+
     def postgresql_is_running(self) -> bool:
         """Its main process lives."""
         pid = self._postgresql._process.pid if self._postgresql is not None else None
