@@ -1,6 +1,13 @@
 """A pool process stands still (SIGSTOP) for longer than its leases and min-idle, others take over, and it wakes."""
 
+import os
+import signal
+from pathlib import Path
+
+import psutil
+
 from tests.support import oulad
+from tests.support.crash_points import CrashPoint, CrashPoints
 from tests.support.events import enrolled, viewed
 from tests.support.system import System
 from tests.support.wait import wait_until
@@ -47,6 +54,29 @@ def test_frozen_in_its_transaction_it_finds_its_batch_done_by_others_when_it_wak
     reclaimed = other.wait_for_line("entries_reclaimed")
     assert sum(line["entries"] for line in reclaimed) >= delivered
     assert [line["consumer"] for line in frozen_one.wait_for_line("server_away")] == [holder], "its connection was cut"
+    system.assert_exact(oulad.parse(lines))
+
+
+def test_frozen_with_a_batch_read_it_records_it_when_it_wakes_and_it_counts_once(
+    system: System, tmp_path: Path
+) -> None:
+    """It stops itself right after the read; both commit the same entries, one after the other."""
+    lines = oulad.generate(400)
+    has_lesson_event = "any(b'lesson.' in entry.body for entry in result)"
+    points = CrashPoints(tmp_path, CrashPoint("after", "worker.stream.read:read_new", 1, has_lesson_event, "SIGSTOP"))
+    system.extra_environment |= points.environment
+    workers = [system.start_worker(1, **QUICK) for _ in range(2)]
+    system.start_beat()
+    system.publish_bodies(lines)
+    (pid,) = wait_until(points.dead, 20, "a process that stands still")
+    system.assert_exact(oulad.parse(lines))
+    (frozen_one,) = (worker for worker in workers if pid in pool(worker))
+    assert psutil.Process(pid).status() == psutil.STATUS_STOPPED
+    before = len(frozen_one.lines("batch_recorded"))
+    os.kill(pid, signal.SIGCONT)
+    woken = frozen_one.wait_for_line("batch_recorded", count=before + 1)[before]
+    assert pid_of(woken["consumer"]) == pid
+    assert woken["repeated"] > 0
     system.assert_exact(oulad.parse(lines))
 
 
