@@ -89,7 +89,7 @@ class Faults:
         """Kill a process or a worker; whether it had entries in hand."""
         with suppress(AssertionError):
             wait_until(self._at_work, CATCH_SECONDS)
-        number = self._chance.choice(self._at_work() or self._grown_up())
+        number = self._chance.choice(self._at_work() or wait_until(self._grown_up, 2 * START_SECONDS))
         worker = self.workers[number]
         pool = {process.pid for process in worker.pool_processes()}
         holders = {pid_of(name) for name in self._system.pending()} & pool
