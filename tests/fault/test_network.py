@@ -74,7 +74,7 @@ def test_a_black_hole_is_noticed_within_the_timeouts(system: System, side: str) 
         network.set(Mode.PASS)  # for new connections; on those that are open nobody is ever heard again
         system.assert_exact(oulad.parse(lines))
         # Beat, the broker and the worker's main process have found each other again.
-        worker.wait_for_line("maintained", count=len(worker.lines("maintained")) + 3)
+        worker.wait_for_line("maintained", 60, count=len(worker.lines("maintained")) + 3)
 
 
 def test_over_a_slow_or_a_sliced_link_it_only_takes_longer(system: System, side: str) -> None:
