@@ -68,6 +68,7 @@ _scheduled = {
     "maintain": _settings.maintain_seconds,
     "refresh_summaries": _settings.summary_seconds,
     "refresh_course_statistics": _settings.statistics_seconds,
+    "refresh_activity": _settings.activity_seconds,
 }
 if _settings.retention_days is not None:
     _scheduled["apply_retention"] = 3600

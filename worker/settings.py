@@ -54,7 +54,9 @@ class Settings(BaseSettings):
     stream_key: str = Field("lesson-events", min_length=1, description="Plain stream; partitions add :0, :1, …")
     stream_partitions: int = Field(8, ge=1, le=64, description="Partitioned streams beside the plain one.")
     batch_size: int = Field(4_000, ge=1, le=10_000, description="Most events in one transaction.")
-    slice_seconds: Seconds = Field(10, description="How long a task drains, or refreshes summaries, at most.")
+    slice_seconds: Seconds = Field(
+        10, description="How long a task drains, or refreshes summaries or activity, at most."
+    )
     block_seconds: Annotated[float, Field(gt=0, le=2)] = Field(
         0.25, description="How long an idle consumer waits in one read."
     )
@@ -69,9 +71,15 @@ class Settings(BaseSettings):
     ring_seconds: Seconds = Field(1, description="How often beat rings the doorbell.")
     maintain_seconds: Seconds = Field(5, description="How often beat starts progress.maintain.")
     summary_seconds: Seconds = Field(10, description="How often beat starts progress.refresh_summaries.")
-    summary_chunk: int = Field(500, ge=1, le=10_000, description="Most summaries refreshed in one transaction.")
+    summary_chunk: int = Field(
+        500, ge=1, le=10_000, description="Most summaries, or activities, refreshed in one transaction."
+    )
     statistics_seconds: Seconds = Field(300, description="How often beat starts progress.refresh_course_statistics.")
     statistics_timeout_seconds: Seconds = Field(100, description="Longest computation of one course's statistics.")
+    activity_seconds: Seconds = Field(60, description="How often beat starts progress.refresh_activity.")
+    idle_cutoff_seconds: Seconds = Field(
+        1_800, description="A gap this long between two events ends a visit and a session; longer is no time spent."
+    )
     retention_days: Annotated[float, Field(ge=1, le=36_500)] | None = Field(
         None, description="Events recorded longer ago are deleted from the ledger; default: never."
     )

@@ -6,6 +6,7 @@
 | `progress.maintain`                  | beat                          | housekeeping                          |
 | `progress.refresh_summaries`         | beat                          | brings stored summaries up to date    |
 | `progress.refresh_course_statistics` | beat                          | brings courses' statistics up to date |
+| `progress.refresh_activity`          | beat                          | brings enrolments' activity up to date |
 | `progress.apply_retention`           | beat, where retention is on   | deletes old events from the ledger    |
 | `progress.lesson_viewed`             | an LMS that speaks Celery     | appends the event to the stream       |
 | `progress.lesson_completed`          | an LMS that speaks Celery     | appends the event to the stream       |
@@ -29,6 +30,7 @@ from worker.celery import app, ring
 from worker.client import EventPublisher
 from worker.errors import first_line
 from worker.health import Heartbeat
+from worker.services.activity_refresh import refresh_activity as refresh_changed_activity
 from worker.services.drain import Drain
 from worker.services.maintain import maintain as maintain_everything
 from worker.services.retention import delete_expired
@@ -114,6 +116,19 @@ def refresh_course_statistics() -> None:
         _log_refreshed("course_statistics", done.courses, done.oldest_change_at)
         if done.failed:
             log.warning("refresh_failed", rollup="course_statistics", courses=done.failed)
+
+
+@app.task(name="progress.refresh_activity")
+def refresh_activity() -> None:
+    """Refresh the activity of changed enrolments for one time slice at most. Of overlapping runs one goes on."""
+    settings = get_settings()
+    engine, go_on = process.current_consumer().engine, _for_at_most(settings.slice_seconds)
+    try:
+        done = refresh_changed_activity(engine, settings.summary_chunk, settings.idle_cutoff_seconds, go_on)
+    except SQLAlchemyError as error:
+        log.warning("refresh_postponed", rollup="activity", detail=first_line(error))
+    else:
+        _log_refreshed("activity", done.enrollments, done.oldest_change_at)
 
 
 @app.task(name="progress.apply_retention")

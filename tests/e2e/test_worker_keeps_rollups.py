@@ -49,7 +49,7 @@ def test_every_rollup_of_a_real_log_is_right_and_what_is_broken_is_listed_and_re
     wait_for_rollups(system.engine)
     assert_rollups_equal_model(system.engine, fold(oulad.parse(lines)))
     assert audit(system, "audit") == (0, set())
-    assert {line["rollup"] for line in worker.lines("refreshed")} == {"summaries", "course_statistics"}
+    assert {line["rollup"] for line in worker.lines("refreshed")} == {"summaries", "course_statistics", "activity"}
 
     broken = corrupt(system)
     assert len(broken) == 100

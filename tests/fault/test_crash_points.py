@@ -52,7 +52,7 @@ def start(system: System, crash_points: CrashPoints, **changes: object) -> Celer
     """Two pool processes, as Celery may see a death only seconds later: what one leaves, the other takes over."""
     system.extra_environment |= crash_points.environment
     worker = system.start_worker(2, **(QUICK | changes))
-    system.start_beat(summary_seconds=600, statistics_seconds=600)
+    system.start_beat(summary_seconds=600, statistics_seconds=600, activity_seconds=600)
     return worker
 
 

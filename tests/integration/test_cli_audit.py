@@ -41,6 +41,11 @@ def _two_courses(engine: Engine) -> None:
     refresh_all(engine)
 
 
+def compared(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
+    """What an audit compares: everything but the marks by which a rebuild has all activity computed anew."""
+    return {name: each for name, each in snapshot(engine).items() if name != "activity_change"}
+
+
 def shown(environment: dict[str, str], *arguments: str) -> dict[str, Any]:
     """What the command prints as JSON."""
     found: dict[str, Any] = json.loads(invoke(environment, *arguments, "--json").stdout)
@@ -212,12 +217,12 @@ def test_rows_that_the_lms_made_ahead_of_any_event_are_no_difference(
     for refreshed, behind in ((False, 2), (True, 0)):
         if refreshed:
             refresh_all(engine)
-        before = snapshot(engine)
+        before = compared(engine)
         for command in COMMANDS:
             result = invoke(environment, command, "--json")
             found = json.loads(result.stdout)
             assert (result.exit_code, found["differences"], found["courses_behind"]) == (0, [], behind)
-        assert snapshot(engine) == before
+        assert compared(engine) == before
 
 
 def test_a_place_that_the_lms_gave_an_enrolment_without_events_is_no_difference(
@@ -230,10 +235,10 @@ def test_a_place_that_the_lms_gave_an_enrolment_without_events_is_no_difference(
     for refreshed, told in ((False, behind), (True, "")):
         if refreshed:
             refresh_all(engine)
-        before = snapshot(engine)
+        before = compared(engine)
         assert invoke(environment, "audit").stdout == "7 enrolments audited: 0 differences.\n" + told
         assert invoke(environment, "rebuild").exit_code == 0
-        assert snapshot(engine) == before
+        assert compared(engine) == before
 
 
 def test_an_outline_that_summaries_do_not_show_yet_is_no_difference(

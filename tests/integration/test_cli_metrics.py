@@ -82,7 +82,11 @@ def test_what_is_absent_is_zero_or_left_out_as_the_help_says(environment: dict[s
     assert unsampled == {*streams, "progress_last_recorded_timestamp_seconds"}
     assert all("left out" in found[name].documentation.lower() for name in unsampled)
     assert values(found["progress_dead_letters"], "reason") == dict.fromkeys(Reason, 0)
-    assert values(found["progress_rollup_behind_seconds"], "rollup") == {"summaries": 0, "course_statistics": 0}
+    assert values(found["progress_rollup_behind_seconds"], "rollup") == {
+        "summaries": 0,
+        "course_statistics": 0,
+        "activity": 0,
+    }
 
 
 def test_all_are_gauges_that_a_textfile_collector_takes(environment: dict[str, str], engine: Engine) -> None:
@@ -98,11 +102,11 @@ def test_a_change_that_is_not_rolled_up_ages_until_it_is(environment: dict[str, 
     insert_as_lms(engine, 1)
     execute(engine, "UPDATE user_course SET stale_since = now() - interval '1 hour'")
     earlier, later = behind(environment), behind(environment)
-    assert earlier.keys() == {"summaries", "course_statistics"}
+    assert earlier.keys() == {"summaries", "course_statistics", "activity"}
     for rollup, age in earlier.items():
         assert 3600 <= age < later[rollup] < 3660
     refresh_all(engine)
-    assert behind(environment) == {"summaries": 0, "course_statistics": 0}
+    assert behind(environment) == {"summaries": 0, "course_statistics": 0, "activity": 0}
 
 
 @pytest.mark.parametrize(

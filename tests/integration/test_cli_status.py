@@ -26,6 +26,7 @@ from worker.stream import connection
 from worker.stream.advice import advise
 from worker.stream.connection import Redis
 
+ROLLUPS = ("summaries", "course_statistics", "activity")
 UP_TO_DATE = {"as_of": None, "behind_seconds": 0.0}
 
 
@@ -38,7 +39,7 @@ def test_an_untouched_system_has_nothing_to_show(environment: dict[str, str], re
     shown = json.loads(invoke(environment, "status", "--json").stdout)
     assert (shown["streams"], shown["lag"], shown["dead_letters"]) == ([], 0, {})
     assert shown["rows"]["lesson_event"] | {"bytes": 0} == {"rows": 0, "exact": True, "bytes": 0}
-    assert shown["rollups"] == {"summaries": UP_TO_DATE, "course_statistics": UP_TO_DATE}
+    assert shown["rollups"] == dict.fromkeys(ROLLUPS, UP_TO_DATE)
     assert shown["last_recorded_at"] is None
 
 
@@ -70,6 +71,10 @@ def test_streams_tables_and_dead_letters_are_counted(
         "user_course_summary": 0,
         "course_statistics": 0,
         "lesson_statistics": 0,
+        "enrollment_activity": 0,
+        "topic_activity": 0,
+        "lesson_activity": 0,
+        "daily_activity": 0,
     }
     newest = rows(engine, "SELECT max(recorded_at) FROM lesson_event")[0][0]
     assert datetime.fromisoformat(shown["last_recorded_at"]) == newest
@@ -95,16 +100,17 @@ def test_each_rollup_is_as_of_the_oldest_change_that_it_does_not_show(
         assert datetime.fromisoformat(shown["as_of"]) == oldest
         assert 7200 <= shown["behind_seconds"] < 7260
     table = invoke(environment, "status").stdout
-    for name in ("summaries", "course_statistics"):
+    for name in ROLLUPS:
         assert re.search(rf"{name} +{oldest:%Y-%m-%d %H:%M:%S} UTC +2\.0 h", table)
 
     refresh_summaries(engine, 500)
     assert rollups()["summaries"] == UP_TO_DATE
-    assert datetime.fromisoformat(rollups()["course_statistics"]["as_of"]) == oldest
+    for name in ROLLUPS[1:]:
+        assert datetime.fromisoformat(rollups()[name]["as_of"]) == oldest
     assert re.search(r"summaries +now +0\.0 s", invoke(environment, "status").stdout)
 
     refresh_all(engine)
-    assert rollups() == {"summaries": UP_TO_DATE, "course_statistics": UP_TO_DATE}
+    assert rollups() == dict.fromkeys(ROLLUPS, UP_TO_DATE)
 
 
 def test_a_change_ahead_of_the_clock_has_no_negative_age(environment: dict[str, str], engine: Engine) -> None:

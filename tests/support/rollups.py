@@ -1,7 +1,8 @@
-"""Hold summaries and statistics against plain Python, computed from the events alone."""
+"""Hold summaries, statistics and activity against plain Python, computed from the events alone."""
 
 from sqlalchemy import Engine
 
+from tests.support.activity import IDLE_CUTOFF, expected_activity, stored_activity
 from tests.support.model import EVERY_ID
 from tests.support.tables import rows
 from tests.support.wait import wait_until
@@ -9,6 +10,7 @@ from worker.domain.audit import Difference
 from worker.domain.progress import State
 from worker.domain.statistics import tallies
 from worker.domain.summary import Summary, summaries
+from worker.services.activity_refresh import refresh_activity
 from worker.services.audit import Scope, examine_scope
 from worker.services.statistics_refresh import refresh_statistics
 from worker.services.summary_refresh import refresh_summaries
@@ -20,6 +22,7 @@ BEHIND = """
     SELECT EXISTS (SELECT FROM user_course WHERE stale_since IS NOT NULL)
         OR EXISTS (SELECT FROM course WHERE stale_since IS NOT NULL)
         OR EXISTS (SELECT FROM course_change) OR EXISTS (SELECT FROM enrollment_change)
+        OR EXISTS (SELECT FROM activity_change)
 """
 
 
@@ -49,6 +52,7 @@ def refresh_all(engine: Engine, chunk: int = 500) -> None:
     """Bring every rollup up to date; afterwards nothing is stale."""
     assert refresh_summaries(engine, chunk).oldest_change_at is None
     assert refresh_statistics(engine, 60).oldest_change_at is None
+    assert refresh_activity(engine, chunk, IDLE_CUTOFF.total_seconds()).oldest_change_at is None
     assert rows(engine, STALE) == [(0,)]
 
 
@@ -65,8 +69,9 @@ def audited(engine: Engine) -> list[Difference]:
 def assert_rollups_equal_model(
     engine: Engine, state: State, enrolments: tuple[int, int] = EVERY_ID, courses: tuple[int, int] = EVERY_ID
 ) -> None:
-    """Every summary and every statistic is stored, current, and what plain Python makes of the events."""
+    """Every summary, activity and statistic is stored, current, and what plain Python makes of the events."""
     assert stored_summaries(engine, enrolments) == summaries(state)
+    assert stored_activity(engine, enrolments) == expected_activity(state)
     found = stored_statistics(engine, courses)
     statistics = {key: (each.course, each.lessons) for key, each in found.items()}
     assert {key: each for key, each in statistics.items() if each[0].enrollments or each[1]} == {

@@ -10,6 +10,7 @@ from typing import Any, cast
 from redis import ResponseError
 from sqlalchemy import Connection, create_engine, text
 
+from tests.support.activity import IDLE_CUTOFF
 from tests.support.model import LmsRows, assert_tables_equal_model, expected_state
 from tests.support.rollups import BEHIND, assert_rollups_equal_model, audited
 from tests.support.tables import rows
@@ -17,6 +18,7 @@ from tests.support.wait import wait_until
 from tests.support.worker_process import CeleryProcess
 from worker.client import EventPublisher
 from worker.domain.event import CloudEvent, Event
+from worker.services.activity_refresh import refresh_activity
 from worker.services.statistics_refresh import refresh_statistics
 from worker.services.summary_refresh import refresh_summaries
 from worker.settings import Settings
@@ -39,7 +41,8 @@ class System:
     """One test's database, streams and processes."""
 
     def __init__(self, settings: Settings, redis: Redis, directory: Path) -> None:
-        schedule = dict.fromkeys(("ring_seconds", "maintain_seconds", "summary_seconds", "statistics_seconds"), 0.5)
+        scheduled = ("ring", "maintain", "summary", "statistics", "activity")
+        schedule = dict.fromkeys((f"{name}_seconds" for name in scheduled), 0.5)
         self.settings = settings.model_copy(update=schedule)
         self.engine = create_engine(
             str(settings.database_url), pool_pre_ping=True, connect_args={"application_name": "test"}
@@ -206,6 +209,7 @@ class System:
     def _are_rollups_current(self) -> bool:
         refresh_summaries(self.engine, 500)
         refresh_statistics(self.engine, 60)
+        refresh_activity(self.engine, 500, IDLE_CUTOFF.total_seconds())
         return rows(self.engine, BEHIND) == [(False,)]
 
     def _count_deadlocks(self) -> int:

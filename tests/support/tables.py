@@ -17,10 +17,11 @@ _PASSING = {
     "course": ["version", "stale_since"],
     "course_statistics": ["as_of"],
     "dead_letter": ["id", "entry_id"],
+    "enrollment_activity": ["refreshed_at"],
 }
 """Columns that tell how or when something came, not what it is."""
 
-_MARKS = {"course_change", "enrollment_change"}
+_MARKS = {"course_change", "enrollment_change", "activity_change"}
 """Hold nothing else."""
 
 
@@ -45,7 +46,7 @@ def insert_as_lms(engine: Engine, *ids: int, user_id: int = 70, course_id: int =
 
 def clear(engine: Engine) -> None:
     """Empty every table."""
-    emptied = ("user_course", "course", "dead_letter", "course_statistics", "course_change", "enrollment_change")
+    emptied = ("user_course", "course", "dead_letter", "course_statistics", *sorted(_MARKS))
     execute(engine, *(f"DELETE FROM {name}" for name in emptied))
 
 

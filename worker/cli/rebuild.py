@@ -16,7 +16,8 @@ def command(user_course: int | None, course: int | None, dry_run: bool, after: i
     """Repair everything stored that differs from the ledger; exit status 1 if something could not be repaired.
 
     Safe while workers run, and at any time again: only what differs is written. A row that no event made is set back to
-    not_started, never deleted. --dry-run shows all of it before.
+    not_started, never deleted. --dry-run shows all of it before. Time spent, visits and sessions are not compared: the
+    scheduled task computes all of them anew.
     """
     from worker.cli.output import show_json
     from worker.cli.servers import open_database, server_settings

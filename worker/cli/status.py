@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def command(as_json: bool) -> None:
     """Show what waits in the streams, what was recorded, what is not rolled up yet, and what is wrong.
 
-    Row counts with a ~ are PostgreSQL's estimates. A rollup (learners' summaries, courses' statistics) is as of the
-    oldest change that it does not show. The last commit is that of the newest ledger row.
+    Row counts with a ~ are PostgreSQL's estimates. A rollup (learners' summaries and activity, courses' statistics) is
+    as of the oldest change that it does not show. The last commit is that of the newest ledger row.
     """
     from worker.cli.output import show_json
 

@@ -1,7 +1,8 @@
 """Repair what differs from the ledger: examine like `worker.services.audit`, then set right what is wrong.
 
 Safe while workers run: only enrolments that differ are locked, examined again under the lock, and repaired in one
-transaction a page. Idempotent; what is repaired stays repaired wherever a run ends.
+transaction a page. Idempotent; what is repaired stays repaired wherever a run ends. The activity of every enrolment is
+marked, so that the scheduled task computes it anew: with another idle cut-off, for instance.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ from worker.services.audit import (
     scoped_courses,
     scoped_enrollments,
 )
-from worker.storage import audit, enrollment, outline, statistics, summary_refresh
+from worker.storage import activity, audit, enrollment, outline, statistics, summary_refresh
 from worker.storage.database import is_passing
 
 
@@ -34,6 +35,7 @@ def rebuild_scope(engine: Engine, scope: Scope, statistics_seconds: float, after
     courses = scoped_courses(engine, scope)
     if courses is None:
         for step in examine_pages(engine, scoped_enrollments(engine, scope)):
+            _mark_activity(engine, step)
             yield replace(step, busy=_repair_all(engine, [each.id for each in step.enrollments if each.differences]))
         return
     for course_id in courses:
@@ -44,6 +46,7 @@ def rebuild_scope(engine: Engine, scope: Scope, statistics_seconds: float, after
         for step in examine_course(engine, course_id):
             wrong += [each.id for each in step.enrollments if each.differences]
             differs = differs or bool(step.differences)
+            _mark_activity(engine, step)
             yield step
         busy = _repair_all(engine, wrong)
         if course_id is not None and differs:
@@ -53,6 +56,7 @@ def rebuild_scope(engine: Engine, scope: Scope, statistics_seconds: float, after
 
 def repair(connection: Connection, ids: Sequence[int]) -> list[Examined]:
     """Lock these enrolments, examine them, set their rows and position right and refresh their summaries.
+    Their activity is marked here too, as what stands in a row is part of it.
 
     In the caller's transaction, which must not have locked anything yet.
     """
@@ -74,7 +78,13 @@ def repair(connection: Connection, ids: Sequence[int]) -> list[Examined]:
         audit.write_positions(connection, positions)
     if wrong:
         summary_refresh.refresh(connection, [each.id for each in wrong])
+        activity.mark(connection, [each.id for each in wrong])
     return wrong
+
+
+def _mark_activity(engine: Engine, step: Step) -> None:
+    with engine.begin() as connection:
+        activity.mark(connection, [each.id for each in step.enrollments])
 
 
 def _repair_all(engine: Engine, ids: Sequence[int]) -> list[int]:

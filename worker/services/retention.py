@@ -1,7 +1,8 @@
 """Retention of the ledger: off unless an operator sets it, since what is deleted can be audited and rebuilt no longer.
 
-Progress, positions and summaries stay as they are. An event that is published again after its row was deleted is
-recorded again, which changes none of them.
+Progress, positions and summaries stay as they are; activity is that of the events that are left, those recorded since
+`history_from` and those of corrected lessons. An event that is published again after its row was deleted is
+recorded again, which changes no progress, position or summary.
 """
 
 from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from worker.settings import Settings
-from worker.storage import dead_letter, schema, statistics, status, summary_refresh
+from worker.storage import activity, dead_letter, schema, statistics, status, summary_refresh
 from worker.storage.database import snapshot
 from worker.storage.status import RowCount
 from worker.stream.advice import advise
@@ -26,11 +26,16 @@ TABLES = (
     "user_course_summary",
     "course_statistics",
     "lesson_statistics",
+    "enrollment_activity",
+    "topic_activity",
+    "lesson_activity",
+    "daily_activity",
 )
 
 ROLLUPS: dict[str, Callable[[Connection], datetime | None]] = {
     "summaries": summary_refresh.oldest_change,
     "course_statistics": statistics.oldest_change,
+    "activity": activity.oldest_change,
 }
 """What is computed on schedule → how to ask for the oldest change that it does not show."""
 

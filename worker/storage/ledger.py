@@ -1,7 +1,8 @@
 """Record lesson events: into the ledger once per identity, and what is new on to progress and position.
 
 Whatever changes one of them marks the enrolment as stale in the same statement and under the same lock: `stale_since`
-is the oldest change that its summary does not show. The same rules in plain Python: `worker.domain.progress.fold`.
+is the oldest change that its summary does not show. What changes its activity alone leaves a mark of its own. The same
+rules in plain Python: `worker.domain.progress.fold`.
 """
 
 import json
@@ -80,6 +81,11 @@ _RECORD = text("""
     marked AS ( -- a late event moves no position, but what it changed is not in the summary either
         UPDATE user_course AS known SET stale_since = now()
         WHERE id IN (SELECT user_course_id FROM merged EXCEPT SELECT id FROM moved) AND stale_since IS NULL
+    ),
+    marked_activity AS ( -- nor does every late event change a summary, which else would pass the mark on
+        INSERT INTO activity_change (user_course_id)
+        SELECT user_course_id FROM recorded WHERE type <> 'corrected'
+        EXCEPT SELECT id FROM moved EXCEPT SELECT user_course_id FROM merged
     ),
     corrected AS (
         SELECT user_course_id, topic_id, lesson_id FROM merged WHERE corrected_at IS NOT NULL

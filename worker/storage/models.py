@@ -13,16 +13,23 @@
 | `course_change`        | change not yet in a course's statistics  | refresh, outlines, triggers | refreshes; emptied |
 | `course_statistics`    | course                                   | statistics refresh | courses                |
 | `lesson_statistics`    | lesson of a course that counts           | statistics refresh | lessons                |
+| `activity_change`      | change not yet in an activity            | whatever changes it | refreshes; emptied    |
+| `enrollment_activity`  | enrolment: its activity                  | activity refresh   | enrolments             |
+| `topic_activity`       | (enrolment, topic) with events           | activity refresh   | topics touched         |
+| `lesson_activity`      | (enrolment, lesson) with events          | activity refresh   | lessons touched        |
+| `daily_activity`       | (enrolment, local day) with activity     | activity refresh   | days of activity       |
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     DateTime,
+    Double,
     Enum,
     ForeignKey,
     Identity,
@@ -42,16 +49,21 @@ from worker.domain.entry import Reason
 from worker.domain.status import ProgressStatus
 
 __all__ = [
+    "ActivityChange",
     "Base",
     "Course",
     "CourseChange",
     "CourseLesson",
     "CourseStatistics",
+    "DailyActivity",
     "DeadLetter",
+    "EnrollmentActivity",
     "EnrollmentChange",
+    "LessonActivity",
     "LessonEvent",
     "LessonStatistics",
     "ProgressStatus",
+    "TopicActivity",
     "UserCourse",
     "UserCourseProgress",
     "UserCourseSummary",
@@ -78,6 +90,7 @@ class Base(DeclarativeBase):
         str: Text(),
         bytes: LargeBinary(),
         Decimal: Numeric(5, 2),
+        float: Double(),
     }
 
 
@@ -307,3 +320,80 @@ class LessonStatistics(Base):
     completed: Mapped[int] = mapped_column(Integer)
     completion_rate: Mapped[Decimal]
     last_activity_at: Mapped[datetime | None]
+
+
+class ActivityChange(Base):
+    """A mark: the enrolment's events changed at this time, and its activity does not show it yet.
+
+    Only ever inserted and deleted, so that nobody waits for anybody; several marks of one enrolment are the rule.
+    """
+
+    __tablename__ = "activity_change"
+    __table_args__ = (Index(None, "user_course_id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_course_id: Mapped[int] = mapped_column(BigInteger)
+    changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class EnrollmentActivity(Base):
+    """What an enrolment did, in all; of its events that the ledger has, so since `history_from` where that is set.
+
+    Here and below: `seconds` is the time spent, `measured_seconds` what of it the events themselves told; where both
+    are the same it is measured, else estimated.
+    """
+
+    __tablename__ = "enrollment_activity"
+
+    user_course_id: Mapped[int] = mapped_column(
+        ForeignKey(UserCourse.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    seconds: Mapped[float]
+    measured_seconds: Mapped[float]
+    sessions: Mapped[int] = mapped_column(Integer)
+    session_seconds: Mapped[float]
+    first_at: Mapped[datetime | None]
+    last_at: Mapped[datetime | None]
+    events_by_hour: Mapped[list[int]] = mapped_column(ARRAY(Integer))
+    """By hour of the local week: 168 numbers, that of Monday 0 to 1 o'clock first."""
+    refreshed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class TopicActivity(Base):
+    """The same of one topic."""
+
+    __tablename__ = "topic_activity"
+
+    user_course_id: Mapped[int] = mapped_column(ForeignKey(UserCourse.id, ondelete="CASCADE"), primary_key=True)
+    topic_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    seconds: Mapped[float]
+    measured_seconds: Mapped[float]
+
+
+class LessonActivity(Base):
+    """The same of one lesson, and the visits to it."""
+
+    __tablename__ = "lesson_activity"
+
+    user_course_id: Mapped[int] = mapped_column(ForeignKey(UserCourse.id, ondelete="CASCADE"), primary_key=True)
+    topic_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    lesson_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    seconds: Mapped[float]
+    measured_seconds: Mapped[float]
+    visits: Mapped[int] = mapped_column(Integer)
+    first_visit_at: Mapped[datetime]
+    last_visit_at: Mapped[datetime]
+    visits_to_complete: Mapped[int | None] = mapped_column(Integer)
+    """Visits begun at or before the lesson's `completed_at`; null while it has none."""
+
+
+class DailyActivity(Base):
+    """The same of one day by the enrolment's own clock, with the number of its events."""
+
+    __tablename__ = "daily_activity"
+
+    user_course_id: Mapped[int] = mapped_column(ForeignKey(UserCourse.id, ondelete="CASCADE"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    seconds: Mapped[float]
+    measured_seconds: Mapped[float]
+    events: Mapped[int] = mapped_column(Integer)

@@ -1,4 +1,4 @@
-"""Delete old events from the ledger, and say so on the enrolments they belonged to.
+"""Delete old events from the ledger, say so on the enrolments they belonged to, and mark their activity.
 
 Every event of a lesson with a correction is kept, because its row is recomputed from them.
 """
@@ -36,6 +36,9 @@ _DELETE = text("""
     told AS (
         UPDATE user_course SET history_from = greatest(history_from, :before)
         WHERE id IN (SELECT user_course_id FROM deleted)
+    ),
+    marked AS (
+        INSERT INTO activity_change (user_course_id) SELECT DISTINCT user_course_id FROM deleted
     )
     SELECT count(*) FROM deleted
 """)

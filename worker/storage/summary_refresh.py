@@ -140,6 +140,10 @@ _REFRESH = text("""
         SELECT course_id, min(coalesce(stale_since, now())) FROM enrollment WHERE course_id IS NOT NULL
         GROUP BY course_id
     ),
+    marked_activity AS (
+        INSERT INTO activity_change (user_course_id, changed_at)
+        SELECT id, stale_since FROM enrollment WHERE stale_since IS NOT NULL
+    ),
     shown AS (
         DELETE FROM enrollment_change WHERE user_course_id = ANY(CAST(:ids AS bigint[]))
     ),
@@ -232,7 +236,7 @@ def refresh(connection: Connection, ids: Sequence[int]) -> None:
     """Compute and store the summaries of these enrolments, and take their marks away.
 
     The enrolments must be locked and the outlines held. One statement, whatever the number. Marks their courses'
-    statistics as older than these changes.
+    statistics as older than these changes, and the activity of those that changed.
     """
     connection.execute(_REFRESH, {"ids": list(ids)})
 

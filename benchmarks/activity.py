@@ -1,0 +1,129 @@
+"""What stored activity costs: all of a large course at once, and what follows from 1,000 new events.
+
+    python benchmarks/activity.py                       10,000 learners x 200 lessons x 2,000,000 events
+    python benchmarks/activity.py --learners 1000 --chunk 200
+
+An embedded PostgreSQL with up to 2 GB under /var/tmp, the function that the task calls, default settings. Each learner
+goes through the lessons in order, ten in a sitting, a sitting every other day; half of the events tell a duration.
+"""
+
+import argparse
+import random
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from sqlalchemy import Engine, NullPool, create_engine, text
+
+from tests.support.databases import clone_database, make_template
+from tests.support.events import entries, viewed
+from worker.embedded import default_directory, start_servers
+from worker.services.activity_refresh import refresh_activity
+from worker.services.ingest import ingest
+from worker.services.summary_refresh import refresh_summaries
+from worker.settings import Settings
+from worker.storage import database
+
+LESSONS = 200
+IDLE_CUTOFF_SECONDS = 1_800
+ROUNDS = 5
+NEW_EVENTS = 1_000
+
+_MAKE = (
+    """
+    INSERT INTO user_course (id, user_id, course_id, timezone, position_at, position_event_id, stale_since)
+    SELECT id, id, 1, (ARRAY['Europe/Berlin', 'America/New_York', 'Asia/Kolkata', NULL])[1 + id % 4],
+           timestamptz '2025-06-01', gen_random_uuid(), NULL
+    FROM generate_series(1, :learners) AS id
+    """,
+    """
+    INSERT INTO lesson_event (user_course_id, event_id, occurred_at, type, topic_id, lesson_id, duration_seconds)
+    SELECT id, gen_random_uuid(),
+           timestamptz '2025-01-01' + n / 10 * interval '2 days' + id % 1440 * interval '1 min'
+               + n % 10 * interval '11 min' + random() * interval '8 min',
+           CASE WHEN random() < 0.8 THEN 'completed' ELSE 'viewed' END::lesson_event_type,
+           n / 10 + 1, n + 1, CASE WHEN random() < 0.5 THEN 60 + (600 * random())::int END
+    FROM generate_series(0, :lessons - 1) AS n, generate_series(1, :learners) AS id
+    ORDER BY n, id
+    """,
+    """
+    INSERT INTO user_course_progress (user_course_id, topic_id, lesson_id, status, last_viewed_at, completed_at)
+    SELECT user_course_id, topic_id, lesson_id,
+           CASE type WHEN 'completed' THEN 'completed' ELSE 'in_progress' END::progress_status,
+           occurred_at, CASE type WHEN 'completed' THEN occurred_at END
+    FROM lesson_event
+    """,
+    "INSERT INTO activity_change (user_course_id) SELECT id FROM user_course",
+)
+
+
+def make(engine: Engine, learners: int) -> None:
+    """Fill the tables, without the checks of foreign keys and without waiting for the disk."""
+    url = engine.url.render_as_string(hide_password=False)
+    options = "-c session_replication_role=replica -c synchronous_commit=off"
+    maker = create_engine(url, poolclass=NullPool, connect_args={"options": options})
+    for statement in _MAKE:
+        with maker.begin() as connection:
+            connection.execute(text(statement), {"learners": learners, "lessons": LESSONS})
+    settled = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with settled.connect() as connection:
+        connection.execute(text("VACUUM ANALYZE"))
+        connection.execute(text("CHECKPOINT"))
+
+
+def measure(engine: Engine, learners: int, chunk: int) -> None:
+    make(engine, learners)
+    print(f"{learners:,} learners x {LESSONS} lessons, {learners * LESSONS:,} events")
+    moments = [time.monotonic()]
+
+    def go_on() -> bool:
+        moments.append(time.monotonic())
+        return True
+
+    assert refresh_activity(engine, chunk, IDLE_CUTOFF_SECONDS, go_on).enrollments == learners
+    lengths = sorted(later - earlier for earlier, later in pairwise(moments))
+    taken = moments[-1] - moments[0]
+    memory = psutil.Process().memory_info().rss / 1e6
+    print(
+        f"  all of it: {taken:.1f} s, {learners / taken:,.0f} learners a second;"
+        f" a transaction of {chunk}: median {statistics.median(lengths):.2f} s, longest {lengths[-1]:.2f} s;"
+        f" memory of the process {memory:.0f} MB"
+    )
+    chance = random.Random(1)
+    again = []
+    for number in range(ROUNDS):
+        chosen = [chance.randint(1, learners) for _ in range(NEW_EVENTS)]
+        ingest(engine, entries(viewed(each, 1, chance.randint(1, LESSONS), seconds=number) for each in chosen))
+        refresh_summaries(engine, 500)
+        started = time.monotonic()
+        assert refresh_activity(engine, chunk, IDLE_CUTOFF_SECONDS).enrollments == len(set(chosen))
+        again.append(time.monotonic() - started)
+    print(f"  after {NEW_EVENTS:,} new events: {' '.join(f'{each:.2f}' for each in again)} s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--learners", type=int, default=10_000, help="default: %(default)s")
+    parser.add_argument("--chunk", type=int, default=500, help="enrolments in one transaction; default: %(default)s")
+    arguments = parser.parse_args()
+    directory = Path(tempfile.mkdtemp(dir=default_directory("test")))
+    try:
+        with start_servers(directory) as servers:
+            _, url = clone_database(servers.database_url, make_template(servers.database_url))
+            engine = database.connect(Settings(database_url=url))
+            measure(engine, arguments.learners, arguments.chunk)
+            engine.dispose()
+    finally:
+        shutil.rmtree(directory)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Activity as it is stored, and as plain Python computes it from the events."""
+
+from collections import defaultdict
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import Engine
+
+from tests.support.model import EVERY_ID
+from tests.support.tables import rows
+from worker.domain.activity import Activity, Day, TimeSpent, Visits, activity, local_zone
+from worker.domain.event import LessonEvent, ProgressCorrected
+from worker.domain.outline import Lesson
+from worker.domain.progress import State
+
+IDLE_CUTOFF = timedelta(minutes=30)
+
+_ENROLLMENTS = """
+    SELECT user_course_id, seconds, measured_seconds, sessions, session_seconds, first_at, last_at, events_by_hour
+    FROM enrollment_activity WHERE user_course_id BETWEEN :first AND :last
+"""
+_LESSONS = """
+    SELECT user_course_id, topic_id, lesson_id, seconds, measured_seconds,
+           visits, first_visit_at, last_visit_at, visits_to_complete
+    FROM lesson_activity WHERE user_course_id BETWEEN :first AND :last
+"""
+_TOPICS = """
+    SELECT user_course_id, topic_id, seconds, measured_seconds
+    FROM topic_activity WHERE user_course_id BETWEEN :first AND :last
+"""
+_DAYS = """
+    SELECT user_course_id, day, seconds, measured_seconds, events
+    FROM daily_activity WHERE user_course_id BETWEEN :first AND :last
+"""
+
+
+def expected_activity(state: State, idle_cutoff: timedelta = IDLE_CUTOFF) -> dict[int, Activity]:
+    """The activity of every enrolment."""
+    events: dict[int, list[LessonEvent]] = {key: [] for key in state.enrollments}
+    for (key, _), event in state.ledger.items():
+        if not isinstance(event, ProgressCorrected):
+            events[key].append(event)
+    completed_at: dict[int, dict[Lesson, Any]] = defaultdict(dict)
+    for (key, topic_id, lesson_id), row in state.progress.items():
+        completed_at[key][topic_id, lesson_id] = row.completed_at
+    return {
+        key: activity(its, completed_at[key], local_zone(state.enrollments[key].data.timezone), idle_cutoff)
+        for key, its in events.items()
+    }
+
+
+def stored_activity(engine: Engine, enrolments: tuple[int, int] = EVERY_ID) -> dict[int, Activity]:
+    """The stored activity of every enrolment from the first id to the last."""
+    first, last = enrolments
+    lessons: dict[int, dict[Lesson, tuple[TimeSpent, Visits]]] = defaultdict(dict)
+    topics: dict[int, dict[int, TimeSpent]] = defaultdict(dict)
+    days: dict[int, dict[date, Day]] = defaultdict(dict)
+    for key, topic_id, lesson_id, seconds, measured, *its in rows(engine, _LESSONS, first=first, last=last):
+        lessons[key][topic_id, lesson_id] = TimeSpent(seconds, measured), Visits(*its)
+    for key, topic_id, seconds, measured in rows(engine, _TOPICS, first=first, last=last):
+        topics[key][topic_id] = TimeSpent(seconds, measured)
+    for key, day, seconds, measured, events in rows(engine, _DAYS, first=first, last=last):
+        days[key][day] = Day(TimeSpent(seconds, measured), events)
+    return {
+        key: Activity(lessons[key], topics[key], days[key], TimeSpent(seconds, measured), *its)
+        for key, seconds, measured, *its in rows(engine, _ENROLLMENTS, first=first, last=last)
+    }

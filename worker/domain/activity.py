@@ -1,0 +1,228 @@
+"""An enrolment's activity: how long, how often and when it was at its lessons.
+
+PostgreSQL computes the same set by set (`worker/storage/activity.py`); here each definition stands once, in the
+simplest form that can be right. Activity is lesson events, viewed or completed; corrections are none. Everything here
+is about the distinct events of one enrolment, `ordered` as by `in_order`; `covered` is their `intervals`, one each.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import cache
+from itertools import pairwise, zip_longest
+from zoneinfo import ZoneInfo, available_timezones
+
+from worker.domain.event import LessonEvent
+from worker.domain.outline import Lesson
+
+HOURS_OF_A_WEEK = 168
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """The time that one event covers; empty where start and end are the same."""
+
+    start: datetime
+    end: datetime
+    is_measured: bool
+    """The event told its duration; else the end is the time of the event that came next."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSpent:
+    """Seconds, to the microsecond: of all intervals, and of the measured ones alone."""
+
+    seconds: float
+    measured_seconds: float
+
+    @property
+    def is_measured(self) -> bool:
+        """No part of it is an estimate."""
+        return self.seconds == self.measured_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """The visits to one lesson; the times are those of the event that began the first and the last."""
+
+    visits: int
+    first_visit_at: datetime
+    last_visit_at: datetime
+    visits_to_complete: int | None
+    """Those begun at or before the row's `completed_at`; None where it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A local day: the time spent in it, and how many events it has."""
+
+    spent: TimeSpent
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """The whole activity of an enrolment.
+
+    Each time spent is that of a union, so those of lessons need not add up to those of their topic or the enrolment;
+    those of days do.
+    """
+
+    lessons: dict[Lesson, tuple[TimeSpent, Visits]]
+    topics: dict[int, TimeSpent]
+    days: dict[date, Day]
+    spent: TimeSpent
+    sessions: int
+    session_seconds: float
+    first_at: datetime | None
+    last_at: datetime | None
+    events_by_hour: list[int]
+
+
+def activity(
+    events: Iterable[LessonEvent],
+    completed_at: Mapping[Lesson, datetime | None],
+    zone: tzinfo,
+    idle_cutoff: timedelta,
+) -> Activity:
+    """The activity that follows from an enrolment's distinct events and its rows' `completed_at`, by lesson."""
+    ordered = in_order(events)
+    covered = intervals(ordered, idle_cutoff)
+    lessons: dict[Lesson, list[int]] = defaultdict(list)
+    topics: dict[int, list[Interval]] = defaultdict(list)
+    for index, event in enumerate(ordered):
+        lessons[event.data.topic_id, event.data.lesson_id].append(index)
+        topics[event.data.topic_id].append(covered[index])
+    number, seconds = sessions(ordered, covered, idle_cutoff)
+    return Activity(
+        lessons={
+            lesson: (
+                time_spent(covered[index] for index in its),
+                visits([ordered[index].time for index in its], completed_at.get(lesson), idle_cutoff),
+            )
+            for lesson, its in lessons.items()
+        },
+        topics={topic_id: time_spent(its) for topic_id, its in topics.items()},
+        days=days(ordered, covered, zone),
+        spent=time_spent(covered),
+        sessions=number,
+        session_seconds=seconds,
+        first_at=ordered[0].time if ordered else None,
+        last_at=ordered[-1].time if ordered else None,
+        events_by_hour=events_by_hour(ordered, zone),
+    )
+
+
+def in_order(events: Iterable[LessonEvent]) -> list[LessonEvent]:
+    """By (time, event id)."""
+    return sorted(events, key=lambda event: (event.time, event.event_id))
+
+
+def intervals(ordered: Sequence[LessonEvent], idle_cutoff: timedelta) -> list[Interval]:
+    """What each event covers.
+
+    One that tells its duration covers that long, ending at its time. Any other covers the time from its own to that of
+    the enrolment's next event, of whatever lesson, if that is at most the cut-off away, else nothing.
+    """
+    covered = []
+    for event, following in zip_longest(ordered, ordered[1:]):
+        start = end = event.time
+        duration = event.data.duration_seconds
+        if duration is not None:
+            start = end - timedelta(seconds=duration)
+        elif following is not None and following.time - start <= idle_cutoff:
+            end = following.time
+        covered.append(Interval(start, end, is_measured=duration is not None))
+    return covered
+
+
+def union(covered: Iterable[Interval]) -> list[tuple[datetime, datetime]]:
+    """The moments that any of them covers, as disjoint stretches in order of time."""
+    stretches: list[tuple[datetime, datetime]] = []
+    for start, end in sorted((each.start, each.end) for each in covered if each.start < each.end):
+        if stretches and start <= stretches[-1][1]:
+            stretches[-1] = stretches[-1][0], max(stretches[-1][1], end)
+        else:
+            stretches.append((start, end))
+    return stretches
+
+
+def time_spent(covered: Iterable[Interval]) -> TimeSpent:
+    """The length of their union, so that no moment counts twice; and that of the measured ones."""
+    covered = list(covered)
+    return TimeSpent(_length(union(covered)), _length(union(each for each in covered if each.is_measured)))
+
+
+def visits(times: Sequence[datetime], completed_at: datetime | None, idle_cutoff: timedelta) -> Visits:
+    """The visits by a lesson's events at these times, in order.
+
+    An event begins one if it comes the cut-off or more after the last.
+    """
+    begun = [times[0]] + [later for earlier, later in pairwise(times) if later - earlier >= idle_cutoff]
+    to_complete = None if completed_at is None else sum(at <= completed_at for at in begun)
+    return Visits(len(begun), begun[0], begun[-1], to_complete)
+
+
+def sessions(ordered: Sequence[LessonEvent], covered: Sequence[Interval], idle_cutoff: timedelta) -> tuple[int, float]:
+    """How many sessions, and their seconds together.
+
+    A session is a longest run of the enrolment's events with gaps below the cut-off. It lasts from the earliest start
+    of what they cover to the latest end, an event that covers nothing being at its time.
+    """
+    runs: list[list[Interval]] = []
+    previous: datetime | None = None
+    for event, interval in zip(ordered, covered, strict=True):
+        if previous is None or event.time - previous >= idle_cutoff:
+            runs.append([])
+        runs[-1].append(interval)
+        previous = event.time
+    return len(runs), _length((min(each.start for each in run), max(each.end for each in run)) for run in runs)
+
+
+def days(ordered: Iterable[LessonEvent], covered: Iterable[Interval], zone: tzinfo) -> dict[date, Day]:
+    """The local days that have an event or any time spent: what of the union lies between their midnights.
+
+    With daylight saving a day may have 23 or 25 hours; one without a midnight begins when it begins.
+    """
+    covered = list(covered)
+    number = Counter(event.time.astimezone(zone).date() for event in ordered)
+    all_, measured = (_by_day(union(its), zone) for its in (covered, [each for each in covered if each.is_measured]))
+    return {
+        day: Day(TimeSpent(all_[day].total_seconds(), measured[day].total_seconds()), number[day])
+        for day in number.keys() | all_.keys()
+    }
+
+
+def events_by_hour(events: Iterable[LessonEvent], zone: tzinfo) -> list[int]:
+    """How many events each hour of the local week has: Monday 0 to 1 o'clock first, 168 in all."""
+    local = (event.time.astimezone(zone) for event in events)
+    count = Counter(24 * (at.isoweekday() - 1) + at.hour for at in local)
+    return [count[hour] for hour in range(HOURS_OF_A_WEEK)]
+
+
+def local_zone(timezone: str | None) -> tzinfo:
+    """The zone of an enrolment's `timezone`; UTC where it is null or no name of the tz database."""
+    return ZoneInfo(timezone) if timezone in _zone_names() else UTC
+
+
+@cache
+def _zone_names() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _by_day(stretches: Iterable[tuple[datetime, datetime]], zone: tzinfo) -> defaultdict[date, timedelta]:
+    found: defaultdict[date, timedelta] = defaultdict(timedelta)
+    for start, end in stretches:
+        day, since = start.astimezone(zone).date(), start
+        while since < end:
+            day_end = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
+            until = min(end, max(since, day_end))
+            if since < until:
+                found[day] += until - since
+            day, since = day + timedelta(days=1), until
+    return found
+
+
+def _length(stretches: Iterable[tuple[datetime, datetime]]) -> float:
+    return sum((end - start for start, end in stretches), timedelta()).total_seconds()

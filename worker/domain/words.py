@@ -1,0 +1,19 @@
+"""Figures as people say them, for the reasons that the analytics give."""
+
+
+def duration(seconds: float) -> str:
+    """A length of time, in the largest unit of which there are two."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def two_digits(number: float) -> str:
+    """About so many: rounded to two significant digits."""
+    return f"{float(f'{number:.1e}'):g}"
+
+
+def counted(number: int, noun: str) -> str:
+    """So many of a noun whose plural ends in s."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
