@@ -80,6 +80,13 @@ class Settings(BaseSettings):
     idle_cutoff_seconds: Seconds = Field(
         1_800, description="A gap this long between two events ends a visit and a session; longer is no time spent."
     )
+    grace_weekends: bool = Field(False, description="Saturdays and Sundays without activity break no streak.")
+    dormant_days: int = Field(
+        14, ge=1, le=3_650, description="A learner who was active on none of so many days, today included, is dormant."
+    )
+    stuck_visits: int = Field(
+        3, ge=1, le=1_000, description="Visits to a lesson without completing it after which a learner is stuck on it."
+    )
     retention_days: Annotated[float, Field(ge=1, le=36_500)] | None = Field(
         None, description="Events recorded longer ago are deleted from the ledger; default: never."
     )

@@ -130,6 +130,10 @@ def test_every_endpoint_does_what_its_examples_say_and_the_rows_are_the_models(s
     assert shown == {key[1:]: progress.status for key, progress in state.progress.items()}
     summary, expected = api.get(f"{COURSE}/summary"), summaries(state)[1]
     assert {name: summary[name] for name in COUNTS} == {name: getattr(expected, name) for name in COUNTS}
+    visited = {
+        (each["topic_id"], each["lesson_id"]) for each in api.get("/analytics/learner/{user_course_id}")["lessons"]
+    }
+    assert visited <= set(shown)
     assert api.get("/healthz") == {"ok": True, "checks": {}}
     assert api.get("/readyz") == {"ok": True, "checks": {"postgresql": True, "redis": True}}
 

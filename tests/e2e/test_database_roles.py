@@ -130,6 +130,7 @@ def test_a_worker_and_every_command_need_no_more(restricted: System, roles: Simp
         ["status"],
         ["metrics"],
         ["summary", "900"],
+        ["learner", "900"],
         ["overview", "1"],
         ["health", "ready"],
         ["dead-letters", "list"],
@@ -143,6 +144,7 @@ def test_a_worker_and_every_command_need_no_more(restricted: System, roles: Simp
     with served(system.settings) as client:
         assert client.post("/progress/900/1/5/view").status_code == 200
         assert client.get("/progress/course/900/summary").status_code == 200
+        assert client.get("/analytics/learner/900").status_code == 200
         assert client.get("/readyz").status_code == 200
     assert delete_expired(system.engine, 0) > 3_000
 

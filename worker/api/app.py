@@ -10,7 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core.core_schema import WithDefaultSchema
 from starlette.middleware.cors import CORSMiddleware
 
-from worker.api import course, events, health, progress
+from worker.api import analytics, course, events, health, progress
 from worker.api.gate import Gate
 from worker.api.health import Readiness
 from worker.api.problem import Problem, add_handlers
@@ -31,6 +31,7 @@ A method that a path does not have is answered 405, with those it has in `Allow`
 _TAGS = {
     "progress": "One lesson of one enrolment: its row, and what marks it.",
     "enrolment": "A learner in a course: the summary, a topic, all lessons.",
+    "analytics": "What a learner's history tells: habits, pace, advice, achievements.",
     "events": "The events of the asynchronous contract, in batches.",
     "health": "For orchestrators, without a token.",
 }
@@ -66,7 +67,7 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
         redirect_slashes=False,
         swagger_ui_oauth2_redirect_url=None,
     )
-    for module in (course, progress, events, health):
+    for module in (course, progress, analytics, events, health):
         app.include_router(module.router)
     add_handlers(app)
     app.add_middleware(

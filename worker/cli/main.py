@@ -17,6 +17,7 @@ MODULES = {
     "status": "status",
     "metrics": "metrics",
     "summary": "summary",
+    "learner": "learner",
     "outline": "outline",
     "overview": "overview",
     "audit": "audit",

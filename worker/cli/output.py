@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,7 @@ def show(*parts: "RenderableType") -> None:
 
 
 def show_json(value: Any) -> None:
-    """Print as JSON, times in RFC 3339, exact decimals as numbers."""
+    """Print as JSON, times and dates in RFC 3339, exact decimals as numbers."""
     click.echo(json.dumps(value, indent=2, default=_plain))
 
 
@@ -74,6 +74,8 @@ def redacted(url: str) -> str:
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, Decimal):
         return float(value)
     raise TypeError(f"{type(value).__name__} is not JSON")

@@ -18,7 +18,7 @@ class LessonHistory:
 
     status: ProgressStatus = ProgressStatus.NOT_STARTED
     completed_at: datetime | None = None
-    seconds: int = 0
+    seconds: float = 0
     visits: int = 0
     first_visit_at: datetime | None = None
     visits_to_complete: int | None = None

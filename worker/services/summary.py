@@ -47,8 +47,7 @@ def get_summary(engine: Engine, user_course_id: int, *, titled: bool = True) -> 
 
     Raises InputError for what is no id, and NotFoundError where there is no enrolment.
     """
-    if not 1 <= user_course_id <= LARGEST_ID:
-        raise InputError(f"{user_course_id} is no enrolment id: ids are whole numbers from 1 on.")
+    require_id(user_course_id)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         # One statement sees one moment, without a transaction's two more round trips.
         current = [_current(stored) for stored in read_stored(connection, [user_course_id], titled=titled)]
@@ -59,6 +58,12 @@ def get_summary(engine: Engine, user_course_id: int, *, titled: bool = True) -> 
     if not found:
         raise unknown_enrollment(user_course_id)
     return found[0]
+
+
+def require_id(user_course_id: int) -> None:
+    """Raise InputError for what can be no enrolment's id."""
+    if not 1 <= user_course_id <= LARGEST_ID:
+        raise InputError(f"{user_course_id} is no enrolment id: ids are whole numbers from 1 on.")
 
 
 def unknown_enrollment(user_course_id: int) -> NotFoundError:

@@ -7,7 +7,7 @@ for PostgreSQL, SQLAlchemy lets the loop go on. There is no second copy of a rul
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar, Unpack
 
@@ -15,12 +15,14 @@ from sqlalchemy import AsyncAdaptedQueuePool, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
+from worker.domain.analysis import LearnerAnalysis
 from worker.domain.correction import Changes
 from worker.domain.entry import Entry
 from worker.domain.event import LessonActivity, LessonEvent
 from worker.domain.status import ProgressStatus
 from worker.errors import ServerUnavailableError
 from worker.services import lessons, progress
+from worker.services.learner import LearnerRules, analyse_learner
 from worker.services.lessons import Bookmark, LessonPage, TopicProgress
 from worker.services.submit import Verdict, submit
 from worker.services.summary import RefreshedSummary, get_refreshed_summary
@@ -40,10 +42,10 @@ class UserCourseProgressService:
     calling again with the same `event_id` counts once.
     """
 
-    def __init__(self, engine: AsyncEngine, *, patience_seconds: float = 5) -> None:
+    def __init__(self, engine: AsyncEngine, *, patience_seconds: float = 5, rules: LearnerRules | None = None) -> None:
         """On an engine of `worker.storage.database.connect_async`; it stays the caller's to dispose of.
 
-        Who finds every connection busy waits for so long at most, in turn.
+        Who finds every connection busy waits for so long at most, in turn. Learners are analysed by the rules.
         """
         pool = engine.pool
         assert isinstance(pool, AsyncAdaptedQueuePool)  # noqa: S101 - for the type checker
@@ -53,6 +55,7 @@ class UserCourseProgressService:
         # Who waits for a locked enrolment must not keep everybody from reading.
         self._free_to_write = asyncio.Semaphore(max(1, pool.size() * 2 // 3))
         self._patience_seconds = patience_seconds
+        self._rules = rules or LearnerRules()
 
     async def create_progress(
         self,
@@ -143,6 +146,10 @@ class UserCourseProgressService:
         """How far an enrolment is, and its next lesson; never stale. Raises NotFoundError where there is none."""
         return await self._run(get_refreshed_summary, user_course_id)
 
+    async def analyse_learner(self, *, user_course_id: int) -> LearnerAnalysis:
+        """The analysis of an enrolment as of now; see `worker.services.learner.analyse_learner`."""
+        return await self._run(analyse_learner, user_course_id, datetime.now(UTC), self._rules)
+
     async def submit_events(self, entries: Sequence[Entry]) -> list[Verdict]:
         """Apply events of any type; what became of each, in order. See `worker.services.submit.submit`."""
         return await self._write(submit, entries)
@@ -182,7 +189,9 @@ async def open_progress_service(settings: Settings | None = None) -> AsyncIterat
     settings = settings or get_settings()
     engine = database.connect_async(settings)
     try:
-        yield UserCourseProgressService(engine, patience_seconds=settings.connect_timeout_seconds)
+        yield UserCourseProgressService(
+            engine, patience_seconds=settings.connect_timeout_seconds, rules=LearnerRules.of(settings)
+        )
     finally:
         await engine.dispose()
 

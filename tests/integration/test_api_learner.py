@@ -1,0 +1,61 @@
+"""The endpoint that analyses a learner. Who may call it is tested over every endpoint in test_api_authorisation.py."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import Engine
+
+from tests.support.api import served
+from tests.support.commands import invoke
+from tests.support.events import completed, enrolled, entries, outlined, viewed
+from tests.support.rollups import refresh_all
+from worker.services.ingest import ingest
+from worker.settings import Settings
+
+TOKENS = [{"name": "limited", "token": "everything-in-one-course", "scopes": ["read"], "courses": [3]}]
+
+
+@pytest.fixture
+def learner(engine: Engine) -> None:
+    """Enrolment 5 of course 3 with two lessons, and 6 of course 4 with nothing."""
+    now = datetime.now(UTC)
+    visits = [viewed(5, 1, 2, time=now - timedelta(days=day), duration_seconds=60) for day in (3, 2, 1)]
+    done = completed(5, 1, 1, time=now - timedelta(days=4))
+    enrolments = [enrolled(5, course_id=3), enrolled(6, course_id=4)]
+    ingest(engine, entries([outlined(3, [(1, 1, "One"), (1, 2), (2, 1)]), *enrolments, done, *visits]))
+    refresh_all(engine)
+
+
+@pytest.mark.usefixtures("learner")
+def test_it_answers_what_the_command_shows(settings: Settings, environment: dict[str, str]) -> None:
+    with served(settings) as client:
+        answer = client.get("/analytics/learner/5")
+    assert answer.status_code == 200, answer.text
+    found, shown = answer.json(), json.loads(invoke(environment, "learner", "5", "--json").stdout)
+    for each in (found, shown):  # a rate and what is foreseen from it are of the moment they are asked at
+        assert (each.pop("velocity")["overall"], each.pop("projection")["rate"]) == (1, 1)
+    assert found == shown
+    assert [each["lesson_id"] for each in found["stuck"]] == [2]
+
+
+@pytest.mark.usefixtures("learner")
+def test_the_settings_hold(settings: Settings) -> None:
+    with served(settings.model_copy(update={"stuck_visits": 4, "dormant_days": 1})) as client:
+        found = client.get("/analytics/learner/5").json()
+    assert (found["stuck"], found["is_dormant"]) == ([], True)
+
+
+@pytest.mark.usefixtures("learner")
+def test_an_enrolment_that_is_not_there_or_not_the_callers_is_refused(settings: Settings) -> None:
+    with served(settings) as client:
+        unknown = client.get("/analytics/learner/404")
+        assert (unknown.status_code, unknown.headers["Content-Type"]) == (404, "application/problem+json")
+        assert "There is no enrolment 404" in unknown.json()["detail"]
+        assert client.get(f"/analytics/learner/{2**63}").status_code == 422
+    limited = settings.model_copy(update={"api_tokens": SecretStr(json.dumps(TOKENS))})
+    with served(limited, Authorization="Bearer everything-in-one-course") as client:
+        assert client.get("/analytics/learner/5").status_code == 200
+        for foreign in (6, 404):
+            assert client.get(f"/analytics/learner/{foreign}").status_code == 403

@@ -1,0 +1,174 @@
+"""The analysis of an enrolment on a real PostgreSQL: always what the rules say of its events, however they came."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine
+
+from tests.support.activity import expected_activity
+from tests.support.events import completed, corrected, enrolled, entries, outlined, viewed
+from tests.support.histories import Batches, arrangements, recorded_order
+from tests.support.learners import NOW, ago
+from tests.support.rollups import refresh_all
+from tests.support.tables import clear
+from worker.domain.achievement import achievements
+from worker.domain.activity import Activity, Day, TimeSpent
+from worker.domain.analysis import DayTime, LearnerAnalysis, TopicTime, VisitedLesson
+from worker.domain.event import Event, LessonEvent
+from worker.domain.learner import LessonHistory
+from worker.domain.local_day import local_day
+from worker.domain.outline import Lesson, NextLesson
+from worker.domain.progress import State, fold
+from worker.domain.recommendation import recommendations
+from worker.domain.streak import active_days, is_dormant, last_seen, streaks
+from worker.domain.stuck import stuck
+from worker.domain.summary import live_lessons, summaries
+from worker.domain.velocity import projection, velocity
+from worker.services.ingest import ingest
+from worker.services.learner import LearnerRules, analyse_learner
+from worker.services.redrive import apply_parked
+
+OUTLINE = [(2, 1, "Two"), (1, 1, "One"), (1, 2), (1, 3), (2, 2)]
+TITLES: dict[Lesson, str] = {(2, 1): "Two", (1, 1): "One"}
+ZONES = ("Europe/Berlin", "Pacific/Auckland", "America/New_York", "Not/AZone", None)
+
+_lessons = st.sampled_from([(1, 1), (1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (3, 3)])
+_minutes = st.sampled_from([0, 0, 10, 29, 31, 90, 600, 1_439])
+
+
+@st.composite
+def learners(draw: st.DrawFn) -> Sequence[Event]:
+    """Two enrolments, in a course with an outline or without: two months up to now, with days on end on one lesson."""
+    number = iter(range(1, 1_000))
+
+    def identity() -> str:
+        return str(UUID(int=draw(st.integers(0, 2**64)) * 1_000 + next(number)))
+
+    found: list[Event] = [
+        enrolled(key, timezone=draw(st.sampled_from(ZONES)), time=ago(days=70), id=identity()) for key in (1, 2)
+    ]
+    if draw(st.booleans()):
+        found.append(outlined(3, draw(st.sampled_from([OUTLINE, OUTLINE, []])), time=ago(days=71), id=identity()))
+    first = draw(st.integers(0, 40))
+    on_end = range(first, first + draw(st.sampled_from([0, 5, 9])))
+    days = draw(st.lists(st.integers(0, 60), max_size=12))
+    places = [(day, (1, 1, 1)) for day in on_end]
+    places += [(day, (draw(st.sampled_from([1, 1, 1, 2])), *draw(_lessons))) for day in days]
+    for day, lesson in places:
+        when = {"time": ago(days=day) - timedelta(minutes=draw(_minutes)), "id": identity()}
+        kind = draw(st.sampled_from([viewed, viewed, viewed, completed, completed, corrected]))
+        if kind is corrected:
+            done_at = draw(st.none() | st.just(ago(days=day + 1)))
+            status = draw(st.sampled_from(["completed", "in_progress"])) if done_at is None else "completed"
+            found.append(corrected(*lesson, **when, status=status, completed_at=done_at))
+        else:
+            found.append(kind(*lesson, **when, duration_seconds=draw(st.sampled_from([None, None, 0, 60, 86_400]))))
+    return found
+
+
+histories = learners().flatmap(arrangements)
+rules = st.builds(
+    LearnerRules, grace_weekends=st.booleans(), dormant_days=st.integers(1, 20), stuck_visits=st.integers(1, 4)
+)
+
+
+@given(batches=histories, rules=rules)
+def test_the_analysis_is_what_the_rules_say_of_the_events(
+    engine: Engine, batches: Batches, rules: LearnerRules
+) -> None:
+    clear(engine)
+    for batch in batches:
+        apply_parked(engine, ingest(engine, entries(batch)).enrolled)
+    refresh_all(engine)
+    state = fold(recorded_order(batches))
+    activities = expected_activity(state)
+    for key in state.enrollments:
+        found = analyse_learner(engine, key, NOW, rules)
+        assert found == expected(state, key, activities[key], rules, found)
+
+
+def expected(
+    state: State, key: int, activity: Activity, rules: LearnerRules, found: LearnerAnalysis
+) -> LearnerAnalysis:
+    """From the events themselves; only when the activity was computed is taken as it was found."""
+    its = [event for (each, _), event in state.ledger.items() if each == key and isinstance(event, LessonEvent)]
+    told = state.enrollments[key].data
+    today, active = local_day(NOW, told.timezone), active_days((event.time for event in its), told.timezone)
+    history = history_of(state, key, activity)
+    outline = live_lessons(state, told.course_id)
+    order = sorted(history) if outline is None else outline
+    nothing = Day(TimeSpent(0, 0), 0)
+    last_days = [today - timedelta(days=27 - each) for each in range(28)]
+    return LearnerAnalysis(
+        user_course_id=key,
+        course_id=told.course_id,
+        spent=activity.spent,
+        topics=[
+            TopicTime(topic, activity.topics[topic])
+            for topic in sorted(activity.topics, key=lambda topic: (place(topic, [each[0] for each in order]), topic))
+        ],
+        lessons=[
+            visited(lesson, activity, history, TITLES.get(lesson) if outline and lesson in outline else None)
+            for lesson in sorted(activity.lessons, key=lambda lesson: (place(lesson, order), lesson))
+        ],
+        days=[
+            DayTime(day, activity.days.get(day, nothing).spent, activity.days.get(day, nothing).events)
+            for day in last_days
+        ],
+        sessions=activity.sessions,
+        session_seconds=activity.session_seconds,
+        events_by_weekday=[
+            [activity.events_by_hour[24 * weekday + hour] for hour in range(24)] for weekday in range(7)
+        ],
+        streaks=streaks(active, today, grace_weekends=rules.grace_weekends),
+        last_seen_on=last_seen(active, today),
+        is_dormant=is_dormant(last_seen(active, today), today, rules.dormant_days),
+        velocity=velocity(history, outline, NOW),
+        projection=projection(history, outline, NOW, told.timezone),
+        stuck=stuck(history, order, {}, visits=rules.stuck_visits),
+        recommendations=recommendations(next_of_summary(state, key), history, order, {}),
+        achievements=achievements(
+            history, outline, active, timezone=told.timezone, grace_weekends=rules.grace_weekends
+        ),
+        as_of=found.as_of,
+    )
+
+
+def history_of(state: State, key: int, activity: Activity) -> dict[Lesson, LessonHistory]:
+    history = {}
+    for (each, *lesson), row in state.progress.items():
+        if each != key:
+            continue
+        topic_id, lesson_id = lesson
+        done = LessonHistory(row.status, row.completed_at)
+        if (topic_id, lesson_id) in activity.lessons:
+            spent, visits = activity.lessons[topic_id, lesson_id]
+            figures = (spent.seconds, visits.visits, visits.first_visit_at, visits.visits_to_complete)
+            done = LessonHistory(row.status, row.completed_at, *figures)
+        history[topic_id, lesson_id] = done
+    return history
+
+
+def visited(
+    lesson: Lesson, activity: Activity, history: dict[Lesson, LessonHistory], title: str | None
+) -> VisitedLesson:
+    spent, visits = activity.lessons[lesson]
+    times = (visits.first_visit_at, visits.last_visit_at)
+    return VisitedLesson(
+        *lesson, title, history[lesson].status, spent, visits.visits, visits.visits_to_complete, *times
+    )
+
+
+def next_of_summary(state: State, key: int) -> NextLesson | None:
+    summary = summaries(state)[key]
+    if summary.next_topic_id is None or summary.next_lesson_id is None or summary.next_reason is None:
+        return None
+    return NextLesson(summary.next_topic_id, summary.next_lesson_id, summary.next_reason)
+
+
+def place(key: object, order: Sequence[object]) -> int:
+    """Where it stands; at the end if nowhere."""
+    return order.index(key) if key in order else len(order)

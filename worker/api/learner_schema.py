@@ -1,0 +1,127 @@
+"""The analysis of an enrolment as the API answers it. Dates are the learner's own, days where the learner is."""
+
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from worker.domain.achievement import AchievementKind
+from worker.domain.recommendation import RecommendationKind
+from worker.domain.status import ProgressStatus
+from worker.domain.velocity import Basis
+
+Count = Annotated[int, Field(ge=0)]
+Amount = Annotated[float, Field(ge=0)]
+Hours = Annotated[list[Count], Field(min_length=24, max_length=24)]
+
+
+class TimeSpent(BaseModel):
+    """Time spent, and what of it the events themselves told; where both differ it is estimated, else measured."""
+
+    seconds: Amount
+    measured_seconds: Amount
+
+
+class TopicTime(BaseModel):
+    """The time spent in a topic."""
+
+    topic_id: int
+    spent: TimeSpent
+
+
+class VisitedLesson(BaseModel):
+    """A lesson with at least one visit; the title is the outline's."""
+
+    topic_id: int
+    lesson_id: int
+    title: str | None
+    status: ProgressStatus
+    spent: TimeSpent
+    visits: Count
+    visits_to_complete: Count | None = Field(description="Those begun up to its completion; null where it has none.")
+    first_visit_at: datetime
+    last_visit_at: datetime
+
+
+class DayTime(BaseModel):
+    """A day: the time spent in it, and how many events it has."""
+
+    day: date
+    spent: TimeSpent
+    events: Count
+
+
+class Streaks(BaseModel):
+    """Lengths in active days; the dates are null where no day was active."""
+
+    current: Count
+    longest: Count
+    longest_began_on: date | None
+    longest_ended_on: date | None
+
+
+class Velocity(BaseModel):
+    """Lessons completed a week: overall, and in the last 28 days."""
+
+    overall: Amount
+    recent: Amount
+
+
+class Projection(BaseModel):
+    """When the course will be completed at a rate of so many lessons a week."""
+
+    completed_on: date
+    rate: float = Field(gt=0)
+    basis: Basis
+    reason: str
+
+
+class Stuck(BaseModel):
+    """A lesson on which the learner is stuck, and why we think so."""
+
+    topic_id: int
+    lesson_id: int
+    reason: str
+
+
+class Recommendation(BaseModel):
+    """A lesson, what to do with it, and why."""
+
+    kind: RecommendationKind
+    topic_id: int
+    lesson_id: int
+    reason: str
+
+
+class Achievement(BaseModel):
+    """What was earned and when; a streak on a day and at no moment of it, a topic alone has a `topic_id`."""
+
+    kind: AchievementKind
+    earned_on: date | None
+    earned_at: datetime | None
+    topic_id: int | None
+
+
+class Learner(BaseModel):
+    """What an enrolment did, how fast, where it is stuck, and what to do next. Lessons are in outline order."""
+
+    user_course_id: int
+    course_id: int | None
+    spent: TimeSpent
+    topics: list[TopicTime]
+    lessons: list[VisitedLesson]
+    days: list[DayTime] = Field(description="The last 28; today is the last of them.")
+    sessions: Count
+    session_seconds: Amount = Field(description="Of all sessions together.")
+    events_by_weekday: list[Hours] = Field(
+        min_length=7, max_length=7, description="Events in each hour of each weekday, Monday first."
+    )
+    streaks: Streaks
+    last_seen_on: date | None
+    is_dormant: bool
+    velocity: Velocity
+    projection: Projection | None = Field(description="Null where nothing is left, or it cannot be foreseen.")
+    stuck: list[Stuck]
+    recommendations: list[Recommendation]
+    achievements: list[Achievement]
+    as_of: datetime | None = Field(description="When the activity was computed; null where it never was.")

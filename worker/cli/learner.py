@@ -1,0 +1,147 @@
+"""`progress-worker learner`."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rich.table import Table
+
+    from worker.domain.activity import TimeSpent
+    from worker.domain.analysis import LearnerAnalysis
+    from worker.domain.recommendation import Recommendation
+    from worker.domain.streak import Streaks
+    from worker.domain.stuck import Stuck
+
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_SHADES = "·░▒▓█"
+"""From no event at all to as many as in the busiest hour."""
+
+
+@click.command("learner")
+@click.argument("user_course_id", metavar="ID", type=int)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(user_course_id: int, as_json: bool) -> None:
+    """Show what the enrolment ID did, how fast, where it is stuck, and what to do next.
+
+    Times spent, visits and days are those of when its activity was last computed.
+    """
+    from datetime import UTC, datetime
+
+    from worker.cli.output import show, show_json
+    from worker.cli.servers import open_database, server_settings
+    from worker.services.learner import LearnerRules, analyse_learner, as_mapping
+
+    settings = server_settings("DATABASE_URL")
+    with open_database(settings) as engine:
+        found = analyse_learner(engine, user_course_id, datetime.now(UTC), LearnerRules.of(settings))
+    if as_json:
+        show_json(as_mapping(found))
+        return
+    show(learner_table(found))
+    show(advice_table("Recommended", found.recommendations) if found.recommendations else "Nothing to recommend.", "")
+    show(advice_table("Stuck", found.stuck) if found.stuck else "Stuck on nothing.", "")
+    show(lessons_table(found) if found.lessons else "No visits.", "")
+    show(days_table(found), week_table(found))
+
+
+def learner_table(found: "LearnerAnalysis") -> "Table":
+    """What is true of the whole enrolment."""
+    from worker.cli.output import duration, new_table
+    from worker.domain.words import two_digits
+
+    table = new_table(f"Enrolment {found.user_course_id}", "", "")
+    table.show_header = False
+    each = f", {duration(found.session_seconds / found.sessions)} on average" if found.sessions else ""
+    foreseen, pace = found.projection, found.velocity
+    for name, value in (
+        ("time spent", _spent(found.spent)),
+        ("sessions", f"{found.sessions:,}{each}"),
+        ("streak", _streak(found.streaks)),
+        ("last seen", f"{found.last_seen_on or 'never'}{', dormant' if found.is_dormant else ''}"),
+        ("lessons a week", f"{two_digits(pace.recent)} in the last 28 days, {two_digits(pace.overall)} overall"),
+        ("completed on", f"{foreseen.completed_on} ({foreseen.reason})" if foreseen else "not foreseen"),
+    ):
+        table.add_row(name, value)
+    for achievement in found.achievements:
+        topic = f" {achievement.topic_id}" if achievement.topic_id is not None else ""
+        table.add_row("achieved", f"{achievement.kind}{topic}, {achievement.earned_on or 'day unknown'}")
+    table.add_row("activity as of", _time(found.as_of) if found.as_of else "not computed yet")
+    return table
+
+
+def advice_table(title: str, advice: "Sequence[Recommendation | Stuck]") -> "Table":
+    """Lessons, and why they are named."""
+    from worker.cli.output import new_table
+
+    table = new_table(title, "topic", "lesson", "why", numbers=("topic", "lesson"))
+    for each in advice:
+        table.add_row(str(each.topic_id), str(each.lesson_id), each.reason)
+    return table
+
+
+def lessons_table(found: "LearnerAnalysis") -> "Table":
+    """The lessons that were visited."""
+    from worker.cli.output import new_table
+    from worker.printable import printable
+
+    figures = ("topic", "lesson", "visits", "to complete")
+    table = new_table("Visited", *figures[:2], "title", "status", *figures[2:], "time spent", numbers=figures)
+    for each in found.lessons:
+        table.add_row(
+            str(each.topic_id),
+            str(each.lesson_id),
+            printable(each.title or "-"),
+            each.status,
+            str(each.visits),
+            "-" if each.visits_to_complete is None else str(each.visits_to_complete),
+            _spent(each.spent),
+        )
+    return table
+
+
+def days_table(found: "LearnerAnalysis") -> "Table":
+    """Those of the last days on which anything happened."""
+    from worker.cli.output import new_table
+
+    table = new_table(f"Last {len(found.days)} days", "day", "events", "time spent", numbers=("events",))
+    for each in found.days:
+        if each.events or each.spent.seconds:
+            table.add_row(str(each.day), str(each.events), _spent(each.spent))
+    return table
+
+
+def week_table(found: "LearnerAnalysis") -> "Table":
+    """A picture of the week, an hour a character."""
+    from worker.cli.output import new_table
+
+    table = new_table("Week", "", "0     6     12    18", "events", numbers=("events",))
+    busiest = max(max(hours) for hours in found.events_by_weekday)
+    for weekday, hours in zip(_WEEKDAYS, found.events_by_weekday, strict=True):
+        picture = "".join(_SHADES[-(-events * (len(_SHADES) - 1) // busiest) if events else 0] for events in hours)
+        table.add_row(weekday, picture, f"{sum(hours):,}")
+    return table
+
+
+def _spent(spent: "TimeSpent") -> str:
+    from worker.cli.output import duration
+
+    if not spent.seconds:
+        return "none known"
+    return f"{duration(spent.seconds)}, {'measured' if spent.is_measured else 'estimated'}"
+
+
+def _streak(streaks: "Streaks") -> str:
+    from worker.domain.words import counted
+
+    if not streaks.longest:
+        return "none"
+    longest = f"{streaks.longest}, {streaks.longest_began_on} to {streaks.longest_ended_on}"
+    return f"{counted(streaks.current, 'day')} now; the longest {longest}"
+
+
+def _time(at: "datetime") -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S %Z}"

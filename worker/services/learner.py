@@ -1,0 +1,128 @@
+"""Analyse one enrolment: put together what the rules say of its rows, its activity and its course's outline."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import Engine
+
+from worker.domain.achievement import achievements
+from worker.domain.activity import Day, TimeSpent
+from worker.domain.analysis import DAYS, DayTime, LearnerAnalysis, TopicTime, VisitedLesson
+from worker.domain.local_day import local_day
+from worker.domain.outline import Lesson, next_lesson
+from worker.domain.recommendation import recommendations
+from worker.domain.streak import is_dormant, last_seen, streaks
+from worker.domain.stuck import stuck
+from worker.domain.velocity import projection, velocity
+from worker.services.summary import require_id, unknown_enrollment
+from worker.settings import Settings
+from worker.storage.database import snapshot
+from worker.storage.learner import StoredLearner, read_learner
+from worker.storage.outline import StoredOutline, read_outlines
+
+_HOURS = 24
+_MEDIANS: Mapping[Lesson, float] = {}
+
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerRules:
+    """The settings that an analysis goes by; see `worker.settings`."""
+
+    grace_weekends: bool = False
+    dormant_days: int = 14
+    stuck_visits: int = 3
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Those of these settings."""
+        return cls(settings.grace_weekends, settings.dormant_days, settings.stuck_visits)
+
+
+def analyse_learner(engine: Engine, user_course_id: int, now: datetime, rules: LearnerRules) -> LearnerAnalysis:
+    """The analysis of one enrolment, from five queries over one moment.
+
+    No lesson's median time is known yet: stuck goes by visits alone, a second look by visits since the completion.
+    Raises InputError for what is no id, and NotFoundError where there is no enrolment.
+    """
+    require_id(user_course_id)
+    with snapshot(engine) as connection:
+        learner = read_learner(connection, user_course_id)
+        if learner is None:
+            raise unknown_enrollment(user_course_id)
+        outline = read_outlines(connection, [learner.course_id]).get(learner.course_id)
+    return _analysis(user_course_id, learner, outline, now, rules)
+
+
+def as_mapping(found: LearnerAnalysis) -> dict[str, Any]:
+    """The analysis as programs get it: plain members, the projection with its reason."""
+    foreseen = found.projection
+    reason = {"projection": {**asdict(foreseen), "reason": foreseen.reason}} if foreseen else {}
+    return {**asdict(found), **reason}
+
+
+def _analysis(
+    user_course_id: int, learner: StoredLearner, outline: StoredOutline | None, now: datetime, rules: LearnerRules
+) -> LearnerAnalysis:
+    """Without an outline the enrolment's own rows stand for it, as they do in its summary, where any order will do."""
+    activity, history, today = learner.activity, learner.history, local_day(now, learner.timezone)
+    live = outline.lessons if outline else None
+    lessons = sorted(history) if live is None else live
+    completed = {lesson for lesson, each in history.items() if each.completed}
+    active = {day for day, each in activity.days.items() if each.events}
+    seen_on = last_seen(active, today)
+    return LearnerAnalysis(
+        user_course_id=user_course_id,
+        course_id=learner.course_id,
+        spent=activity.spent,
+        topics=[
+            TopicTime(topic_id, activity.topics[topic_id])
+            for topic_id in _in_order(activity.topics, (topic_id for topic_id, _ in lessons))
+        ],
+        lessons=[_visited(learner, outline, lesson) for lesson in _in_order(activity.lessons, lessons)],
+        days=_last_days(activity.days, today),
+        sessions=activity.sessions,
+        session_seconds=activity.session_seconds,
+        events_by_weekday=[
+            activity.events_by_hour[start : start + _HOURS] for start in range(0, len(activity.events_by_hour), _HOURS)
+        ],
+        streaks=streaks(active, today, grace_weekends=rules.grace_weekends),
+        last_seen_on=seen_on,
+        is_dormant=is_dormant(seen_on, today, rules.dormant_days),
+        velocity=velocity(history, live, now),
+        projection=projection(history, live, now, learner.timezone),
+        stuck=stuck(history, lessons, _MEDIANS, visits=rules.stuck_visits),
+        recommendations=recommendations(next_lesson(lessons, learner.current, completed), history, lessons, _MEDIANS),
+        achievements=achievements(
+            history, live, active, timezone=learner.timezone, grace_weekends=rules.grace_weekends
+        ),
+        as_of=learner.refreshed_at,
+    )
+
+
+def _in_order(found: Mapping[Key, object], order: Iterable[Key]) -> list[Key]:
+    """What was found: first as in the order, then the rest as it came."""
+    return [key for key in dict.fromkeys([*order, *found]) if key in found]
+
+
+def _visited(learner: StoredLearner, outline: StoredOutline | None, lesson: Lesson) -> VisitedLesson:
+    spent, visits = learner.activity.lessons[lesson]
+    return VisitedLesson(
+        *lesson,
+        title=outline.titles.get(lesson) if outline else None,
+        status=learner.history[lesson].status,
+        spent=spent,
+        visits=visits.visits,
+        visits_to_complete=visits.visits_to_complete,
+        first_visit_at=visits.first_visit_at,
+        last_visit_at=visits.last_visit_at,
+    )
+
+
+def _last_days(days: Mapping[date, Day], today: date) -> list[DayTime]:
+    nothing = Day(TimeSpent(0, 0), 0)
+    wanted = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
+    return [DayTime(day, days.get(day, nothing).spent, days.get(day, nothing).events) for day in wanted]
