@@ -48,6 +48,7 @@ class Children:
             "PROGRESS_SLICE_SECONDS": str(settings.slice_seconds),
             "PROGRESS_SUMMARY_SECONDS": str(settings.summary_seconds),
             "PROGRESS_STATISTICS_SECONDS": str(settings.statistics_seconds),
+            "PROGRESS_ACTIVITY_SECONDS": str(settings.activity_seconds),
         }
         self._api_port = api_port
         self._processes: dict[str, subprocess.Popen[bytes]] = {}

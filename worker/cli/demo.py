@@ -75,7 +75,12 @@ def _system(stack: ExitStack) -> "System":
         system = given_system(given, directory)
         _refuse_data_of_others(system)
     changes: dict[str, object] = {"runtime_directory": directory / "run"}
-    changes |= {"slice_seconds": 1, "summary_seconds": 1, "statistics_seconds": 1}  # nobody wants to wait
+    changes |= {
+        "slice_seconds": 1,
+        "summary_seconds": 1,
+        "statistics_seconds": 1,
+        "activity_seconds": 1,
+    }  # nobody wants to wait
     return type(system)(system.settings.model_copy(update=changes), directory, system.servers)
 
 
