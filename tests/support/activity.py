@@ -8,8 +8,9 @@ from sqlalchemy import Engine
 
 from tests.support.model import EVERY_ID
 from tests.support.tables import rows
-from worker.domain.activity import Activity, Day, TimeSpent, Visits, activity, local_zone
+from worker.domain.activity import Activity, Day, TimeSpent, Visits, activity
 from worker.domain.event import LessonEvent, ProgressCorrected
+from worker.domain.local_day import local_zone
 from worker.domain.outline import Lesson
 from worker.domain.progress import State
 

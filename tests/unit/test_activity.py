@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from tests.support.events import completed, viewed
-from worker.domain.activity import Activity, TimeSpent, activity, local_zone
+from worker.domain.activity import Activity, TimeSpent, activity
 from worker.domain.event import LessonEvent
+from worker.domain.local_day import local_zone
 
 CUTOFF = timedelta(minutes=30)
 

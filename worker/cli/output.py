@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.domain import words
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
@@ -51,12 +53,7 @@ def show_json(value: Any) -> None:
 
 def duration(seconds: float | None) -> str:
     """A length of time as people say it; `-` where there is none."""
-    if seconds is None:
-        return "-"
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.1f} s"
+    return "-" if seconds is None else words.duration(seconds)
 
 
 def redacted(url: str) -> str:

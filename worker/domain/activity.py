@@ -9,9 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from functools import cache
 from itertools import pairwise, zip_longest
-from zoneinfo import ZoneInfo, available_timezones
 
 from worker.domain.event import LessonEvent
 from worker.domain.outline import Lesson
@@ -199,16 +197,6 @@ def events_by_hour(events: Iterable[LessonEvent], zone: tzinfo) -> list[int]:
     local = (event.time.astimezone(zone) for event in events)
     count = Counter(24 * (at.isoweekday() - 1) + at.hour for at in local)
     return [count[hour] for hour in range(HOURS_OF_A_WEEK)]
-
-
-def local_zone(timezone: str | None) -> tzinfo:
-    """The zone of an enrolment's `timezone`; UTC where it is null or no name of the tz database."""
-    return ZoneInfo(timezone) if timezone in _zone_names() else UTC
-
-
-@cache
-def _zone_names() -> frozenset[str]:
-    return frozenset(available_timezones())
 
 
 def _by_day(stretches: Iterable[tuple[datetime, datetime]], zone: tzinfo) -> defaultdict[date, timedelta]:
