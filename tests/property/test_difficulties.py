@@ -6,13 +6,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from worker.domain.difficulty import LessonFigures, difficulties
+from worker.domain.difficulty import Signs, difficulties
 from worker.domain.outline import Lesson
 
 LESSONS = [(1, lesson) for lesson in range(1, 7)]
 
 figures = st.builds(
-    LessonFigures,
+    Signs,
     learners=st.integers(8, 12),
     median_seconds=st.none() | st.integers(0, 86_400),
     median_visits_to_complete=st.none() | st.integers(1, 20),
@@ -22,7 +22,7 @@ courses = st.dictionaries(st.sampled_from(LESSONS), figures)
 
 
 @given(course=courses)
-def test_a_difficulty_is_at_least_0_and_below_1(course: dict[Lesson, LessonFigures]) -> None:
+def test_a_difficulty_is_at_least_0_and_below_1(course: dict[Lesson, Signs]) -> None:
     for lesson, found in difficulties(course).items():
         assert 0 <= found.value < 1
         assert found.learners == course[lesson].learners >= 10
@@ -35,7 +35,7 @@ def test_a_difficulty_is_at_least_0_and_below_1(course: dict[Lesson, LessonFigur
     more=st.floats(0, 1, allow_subnormal=False),
 )
 def test_more_of_any_part_never_makes_a_lesson_easier(
-    course: dict[Lesson, LessonFigures], data: st.DataObject, part: str, more: float
+    course: dict[Lesson, Signs], data: st.DataObject, part: str, more: float
 ) -> None:
     lesson = data.draw(st.sampled_from(sorted(course)))
     before = getattr(course[lesson], part)
@@ -47,12 +47,12 @@ def test_more_of_any_part_never_makes_a_lesson_easier(
 
 @given(course=courses, data=st.data())
 def test_the_order_of_a_courses_lessons_does_not_matter(
-    course: dict[Lesson, LessonFigures], data: st.DataObject
+    course: dict[Lesson, Signs], data: st.DataObject
 ) -> None:
     assert difficulties(dict(data.draw(st.permutations(list(course.items()))))) == difficulties(course)
 
 
 @given(one=figures, lessons=st.lists(st.sampled_from(LESSONS), unique=True))
-def test_of_equal_lessons_each_is_like_the_course(one: LessonFigures, lessons: list[Lesson]) -> None:
+def test_of_equal_lessons_each_is_like_the_course(one: Signs, lessons: list[Lesson]) -> None:
     values = [each.value for each in difficulties(dict.fromkeys(lessons, one)).values()]
     assert values == pytest.approx([0.5] * len(values))

@@ -4,17 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from worker.domain.difficulty import Difficulty, LessonFigures, difficulties
+from worker.domain.difficulty import Difficulty, Signs, difficulties
 from worker.domain.outline import Lesson
 
-LIKE_THE_COURSE = LessonFigures(10, median_seconds=300, median_visits_to_complete=2, drop_off=0.1)
+LIKE_THE_COURSE = Signs(10, median_seconds=300, median_visits_to_complete=2, drop_off=0.1)
 
 
-def course(*figures: LessonFigures) -> dict[Lesson, LessonFigures]:
+def course(*figures: Signs) -> dict[Lesson, Signs]:
     return {(1, number): each for number, each in enumerate(figures, 1)}
 
 
-def values(*figures: LessonFigures) -> list[float]:
+def values(*figures: Signs) -> list[float]:
     return [each.value for each in difficulties(course(*figures)).values()]
 
 
@@ -27,7 +27,7 @@ def test_where_all_are_equal_all_are_like_the_course() -> None:
 
 
 def test_where_nobody_needs_time_or_drops_off_all_are_like_the_course() -> None:
-    assert values(*[LessonFigures(10, 0, 1, 0)] * 3) == [0.5] * 3
+    assert values(*[Signs(10, 0, 1, 0)] * 3) == [0.5] * 3
 
 
 @pytest.mark.parametrize(
@@ -44,22 +44,22 @@ def test_where_nobody_needs_time_or_drops_off_all_are_like_the_course() -> None:
 def test_the_difficulty_is_the_mean_of_the_parts_beside_the_course(
     figures: list[tuple[float, float, float]], expected: list[float]
 ) -> None:
-    assert values(*(LessonFigures(10, *each) for each in figures)) == pytest.approx(expected)
+    assert values(*(Signs(10, *each) for each in figures)) == pytest.approx(expected)
 
 
 def test_a_part_that_is_not_known_is_left_out_of_the_mean() -> None:
     slow, quick = replace(LIKE_THE_COURSE, median_seconds=600), replace(LIKE_THE_COURSE, median_seconds=0)
     unknown = replace(LIKE_THE_COURSE, median_seconds=None)
     assert values(slow, quick, unknown) == pytest.approx([(2 / 3 + 1) / 3, 1 / 3, 1 / 2])
-    assert values(LessonFigures(10, None, 3, None), LessonFigures(10, None, 1, None)) == pytest.approx([3 / 5, 1 / 3])
+    assert values(Signs(10, None, 3, None), Signs(10, None, 1, None)) == pytest.approx([3 / 5, 1 / 3])
 
 
 def test_where_no_part_is_known_there_is_no_difficulty() -> None:
-    assert values(LessonFigures(10, None, None, None)) == []
+    assert values(Signs(10, None, None, None)) == []
 
 
 def test_with_too_few_learners_a_lesson_has_none_and_moves_no_mean() -> None:
-    few = LessonFigures(9, 90_000, 90, 0.9)
+    few = Signs(9, 90_000, 90, 0.9)
     assert difficulties(course(LIKE_THE_COURSE, few)) == {(1, 1): Difficulty(0.5, 10)}
     assert difficulties(course(few), least_learners=9) == {(1, 1): Difficulty(0.5, 9)}
 

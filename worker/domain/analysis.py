@@ -1,18 +1,27 @@
-"""The analysis of one enrolment: time spent, habits, pace, where it is stuck, what to do next, what it achieved."""
+"""What an analysis holds: of one enrolment (habits, pace, advice, achievements) and of a course (its lessons' too)."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 
 from worker.domain.achievement import Achievement
 from worker.domain.activity import TimeSpent
+from worker.domain.difficulty import Difficulty
 from worker.domain.recommendation import Recommendation
+from worker.domain.statistics import Statistics
 from worker.domain.status import ProgressStatus
 from worker.domain.streak import Streaks
 from worker.domain.stuck import Stuck
 from worker.domain.velocity import Projection, Velocity
 
 DAYS = 28
-"""Days that an analysis shows one by one, today included."""
+"""Days that a learner's analysis shows one by one, today included."""
+
+WEEKS = 104
+"""Most weeks that a course's analysis shows one by one."""
+
+DORMANT = 100
+"""Most dormant learners that a course's analysis names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +81,72 @@ class LearnerAnalysis:
     achievements: list[Achievement]
     as_of: datetime | None
     """When the activity was computed; later events show in rows and statuses alone. None where it never was."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysedLesson:
+    """A lesson of a course: how many came to it, how long it takes, and where it stops them.
+
+    `drop_off` is the share of those who started it that it stopped, 0...1; `is_blocker` says that it is high and rests
+    on enough learners. The medians and `spent` are as in `worker.domain.figures`.
+    """
+
+    topic_id: int
+    lesson_id: int
+    title: str | None
+    statistics: Statistics
+    visits: int
+    spent: TimeSpent
+    median_seconds: float | None
+    median_visits_to_complete: float | None
+    median_days: float | None
+    stopped: int
+    stuck: int
+    drop_off: float | None
+    is_blocker: bool
+    difficulty: Difficulty | None
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """A week, Monday to Sunday: lessons completed in it, learners active, time spent."""
+
+    monday: date
+    completed: int
+    learners: int
+    spent: TimeSpent
+
+
+@dataclass(frozen=True, slots=True)
+class DormantLearner:
+    """An enrolment that was active once and is not any more; the date is the learner's own."""
+
+    user_course_id: int
+    last_seen_on: date
+    completion_percentage: Decimal | None
+    """Of its stored summary; None where it has none yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class CourseAnalysis:
+    """The analysis of a course; all but who is dormant is as of one instant, `as_of`.
+
+    All is empty, and `statistics` and `as_of` None, before it is first computed.
+    """
+
+    course_id: int
+    statistics: Statistics | None
+    spent: TimeSpent
+    sessions: int
+    session_seconds: float
+    median_days: float | None
+    events_by_weekday: list[list[int]]
+    """Monday first, 24 hours of each, where each learner is."""
+    weeks: list[Week]
+    """In order, without gaps, up to the last with anything in it; at most 104."""
+    lessons: list[AnalysedLesson]
+    """In outline order; without an outline by topic and lesson."""
+    dormant_learners: int
+    dormant: list[DormantLearner]
+    """Up to 100 of them, those seen last first."""
+    as_of: datetime | None

@@ -8,8 +8,8 @@ from worker.domain.outline import Lesson
 
 
 @dataclass(frozen=True, slots=True)
-class LessonFigures:
-    """What the learners of a lesson show of it; None where a figure is not known.
+class Signs:
+    """What speaks for a difficulty: what the learners of a lesson show of it; None where it is not known.
 
     `learners` are those who started it, `drop_off` is as in `worker.domain.stuck`.
     """
@@ -28,14 +28,14 @@ class Difficulty:
     learners: int
 
 
-_PARTS: tuple[Callable[[LessonFigures], float | None], ...] = (
+_PARTS: tuple[Callable[[Signs], float | None], ...] = (
     lambda figures: figures.median_seconds,
     lambda figures: figures.median_visits_to_complete,
     lambda figures: figures.drop_off,
 )
 
 
-def difficulties(figures: Mapping[Lesson, LessonFigures], *, least_learners: int = 10) -> dict[Lesson, Difficulty]:
+def difficulties(figures: Mapping[Lesson, Signs], *, least_learners: int = 10) -> dict[Lesson, Difficulty]:
     """The difficulty of each lesson of a course: the mean of its known parts.
 
     The parts are median time, median visits to complete, and drop-off. Each is put against the course as
