@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 from tests.support.databases import clone_database, drop_database, make_template
 from tests.support.tables import execute
 from worker.domain.status import ProgressStatus
+from worker.domain.stuck import StuckRules
 from worker.embedded import default_directory, start_servers
 from worker.services.overview import Overview, get_overview
 from worker.services.statistics_refresh import refresh_statistics
@@ -77,7 +78,7 @@ def prepare(engine: Engine) -> None:
     for course_id in range(1, COURSES):
         fill(engine, course_id)
     assert refresh_summaries(engine, 500).oldest_change_at is None
-    assert refresh_statistics(engine, 60).oldest_change_at is None
+    assert refresh_statistics(engine, 60, StuckRules()).oldest_change_at is None
     fill(engine, NOT_STORED)
     execute(engine.execution_options(isolation_level="AUTOCOMMIT"), "VACUUM ANALYZE")
 

@@ -36,6 +36,7 @@ from tests.support.databases import clone_database, drop_database, make_template
 from tests.support.events import entries, outlined, viewed
 from tests.support.rollups import STALE
 from tests.support.tables import execute, rows
+from worker.domain.stuck import StuckRules
 from worker.embedded import default_directory, start_servers
 from worker.embedded.postgresql import SETTINGS
 from worker.services.ingest import ingest
@@ -188,7 +189,7 @@ def print_changed(bench: Bench) -> None:
                 measured["summaries"][which].append(1000 * (time.monotonic() - started))
                 execute(engine, "DELETE FROM course_change", _MARK_FIRST_COURSE)
                 started = time.monotonic()
-                assert refresh_statistics(engine, STATISTICS_SECONDS).courses == 1
+                assert refresh_statistics(engine, STATISTICS_SECONDS, StuckRules()).courses == 1
                 measured["statistics"][which].append(1000 * (time.monotonic() - started))
     print(f"ms for the summaries of {CHANGES:,} enrolments that changed, and for one course of {Shape.in_first:,}")
     for name, both in measured.items():
@@ -250,7 +251,7 @@ def print_statistics(bench: Bench) -> None:
             for _ in range(ROUNDS):
                 execute(engine, "DELETE FROM course_change", _MARK_FIRST_COURSE)
                 started = time.monotonic()
-                assert refresh_statistics(engine, STATISTICS_SECONDS).courses == 1
+                assert refresh_statistics(engine, STATISTICS_SECONDS, StuckRules()).courses == 1
                 seconds.append(time.monotonic() - started)
         print(f"  {shape.enrollments:7,} enrolments x {shape.rows:3}   {_listed(seconds, '5.2f')}")
 

@@ -20,6 +20,7 @@ _URL_FORMS: dict[Literal["DATABASE_URL", "REDIS_URL"], str] = {
     "REDIS_URL": "redis://host:port/0",
 }
 Seconds = Annotated[float, Field(ge=0.01, le=86_400)]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 def _plain(name: str) -> AliasChoices:
@@ -87,6 +88,19 @@ class Settings(BaseSettings):
     stuck_visits: int = Field(
         3, ge=1, le=1_000, description="Visits to a lesson without completing it after which a learner is stuck on it."
     )
+    stuck_factor: Annotated[float, Field(ge=1, le=1_000)] = Field(
+        2, description="So many times a lesson's median time without completing it: a learner is stuck on it too."
+    )
+    blocker_share: Share = Field(
+        0.2, description="A lesson that stopped this share of those who started it is a blocker; 0 to 1."
+    )
+    least_learners: int = Field(
+        10, ge=1, le=1_000_000, description="On fewer learners a lesson is no blocker and has no difficulty."
+    )
+    hurried_share: Share = Field(
+        0.25, description="Completed in less than this share of the median time: worth a second look; 0 to 1."
+    )
+    revisits: int = Field(3, ge=1, le=1_000, description="So many visits after the completion: worth a second look.")
     retention_days: Annotated[float, Field(ge=1, le=36_500)] | None = Field(
         None, description="Events recorded longer ago are deleted from the ledger; default: never."
     )

@@ -34,6 +34,7 @@ from worker.services.activity_refresh import refresh_activity as refresh_changed
 from worker.services.drain import Drain
 from worker.services.maintain import maintain as maintain_everything
 from worker.services.retention import delete_expired
+from worker.services.rules import AnalysisRules
 from worker.services.statistics_refresh import refresh_statistics
 from worker.services.summary_refresh import refresh_summaries as refresh_stale_summaries
 from worker.settings import get_settings
@@ -107,9 +108,10 @@ def refresh_summaries() -> None:
 @app.task(name="progress.refresh_course_statistics")
 def refresh_course_statistics() -> None:
     """Refresh the statistics of the courses that changed. Of overlapping runs each passes over the other's course."""
-    seconds = get_settings().statistics_timeout_seconds
+    settings = get_settings()
+    seconds, rules = settings.statistics_timeout_seconds, AnalysisRules.of(settings).stuck
     try:
-        done = refresh_statistics(process.current_consumer().engine, seconds, _for_at_most(seconds))
+        done = refresh_statistics(process.current_consumer().engine, seconds, rules, _for_at_most(seconds))
     except SQLAlchemyError as error:
         log.warning("refresh_postponed", rollup="course_statistics", detail=first_line(error))
     else:

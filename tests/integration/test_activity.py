@@ -15,6 +15,7 @@ from tests.support.tables import contents, counted_statements, execute, rows
 from tests.support.wait import wait_until
 from worker.domain.event import Event
 from worker.domain.progress import fold
+from worker.domain.stuck import StuckRules
 from worker.services.activity_refresh import refresh_activity
 from worker.services.audit import Scope
 from worker.services.ingest import ingest
@@ -243,10 +244,10 @@ def test_enrolments_without_any_event_have_no_activity(engine: Engine) -> None:
 
 def test_a_rebuild_has_all_activity_computed_again(engine: Engine) -> None:
     events = learners(engine, 1, 2)
-    for _ in rebuild_scope(engine, Scope(user_course_id=2), 60):
+    for _ in rebuild_scope(engine, Scope(user_course_id=2), 60, StuckRules()):
         pass
     assert marked(engine) == [2]
-    for _ in rebuild_scope(engine, Scope(), 60):
+    for _ in rebuild_scope(engine, Scope(), 60, StuckRules()):
         pass
     assert marked(engine) == [1, 2]
     refresh_activity(engine, 500, 600)

@@ -14,6 +14,7 @@ from tests.support.wait import wait_until
 from worker.domain.correction import Changes
 from worker.domain.event import LedgerEvent
 from worker.domain.status import ProgressStatus
+from worker.domain.stuck import StuckRules
 from worker.errors import ConflictError, InputError
 from worker.services.audit import Scope
 from worker.services.ingest import ingest
@@ -34,7 +35,7 @@ def record(engine: Engine) -> Iterator[Record]:
     yield lambda *events: ingest(engine, entries(events))
     assert audited(engine) == []
     before = contents(engine)["user_course_progress"]
-    assert [each for step in rebuild_scope(engine, Scope(), 60) for each in step.differences] == []
+    assert [each for step in rebuild_scope(engine, Scope(), 60, StuckRules()) for each in step.differences] == []
     assert contents(engine)["user_course_progress"] == before
 
 

@@ -14,11 +14,13 @@ from tests.support.tables import counted_statements, insert_as_lms, rows
 from worker.domain.activity import TimeSpent
 from worker.domain.event import Event
 from worker.domain.recommendation import RecommendationKind
+from worker.domain.stuck import StuckRules
 from worker.errors import InputError, NotFoundError
 from worker.services.ingest import ingest
-from worker.services.learner import LearnerRules, analyse_learner
+from worker.services.learner import analyse_learner
+from worker.services.rules import AnalysisRules
 
-RULES = LearnerRules()
+RULES = AnalysisRules()
 
 
 def record(engine: Engine, events: Iterable[Event]) -> None:
@@ -69,7 +71,9 @@ def test_the_rules_are_those_given(engine: Engine) -> None:
     record(engine, [enrolled(5), *days])
     usual = analyse_learner(engine, 5, NOW, RULES)
     assert (usual.streaks.current, usual.is_dormant, len(usual.stuck)) == (0, False, 1)
-    other = analyse_learner(engine, 5, NOW, LearnerRules(grace_weekends=True, dormant_days=2, stuck_visits=4))
+    other = analyse_learner(
+        engine, 5, NOW, AnalysisRules(grace_weekends=True, dormant_days=2, stuck=StuckRules(visits=4))
+    )
     assert (other.streaks.current, other.is_dormant, len(other.stuck)) == (3, True, 0)
 
 
@@ -83,13 +87,13 @@ def test_days_are_those_of_where_the_learner_is(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("lessons", [1, 60])
-def test_it_takes_five_queries_whatever_there_is(engine: Engine, lessons: int) -> None:
+def test_it_takes_six_queries_whatever_there_is(engine: Engine, lessons: int) -> None:
     outline = [(1, each) for each in range(1, lessons + 1)]
     events = [completed(5, *lesson, time=ago(days=day)) for lesson, day in product(outline, (1, 2))]
     record(engine, [outlined(3, outline), enrolled(5), *events])
     with counted_statements(engine) as statements:
         analyse_learner(engine, 5, NOW, RULES)
-    assert len([each for each in statements if each not in {"BEGIN", "COMMIT", "ROLLBACK"}]) == 5
+    assert len([each for each in statements if each not in {"BEGIN", "COMMIT", "ROLLBACK"}]) == 6
 
 
 def test_an_id_that_is_no_enrolment_is_told_so(engine: Engine) -> None:

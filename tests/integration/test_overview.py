@@ -14,6 +14,7 @@ from worker.domain.event import Event
 from worker.domain.outline import Lesson
 from worker.domain.progress import fold
 from worker.domain.statistics import tallies
+from worker.domain.stuck import StuckRules
 from worker.domain.summary import Summary, summaries
 from worker.errors import InputError
 from worker.services.ingest import ingest
@@ -141,7 +142,7 @@ def test_an_enrolment_an_outline_or_statistics_alone_make_a_course_known(engine:
     assert get_overview(engine, 31).learners == []
     refresh_all(engine)
     execute(engine, "DELETE FROM user_course")
-    assert refresh_statistics(engine, 60).courses == 1
+    assert refresh_statistics(engine, 60, StuckRules()).courses == 1
     emptied = get_overview(engine, 30)
     assert emptied.statistics
     assert emptied.statistics.enrollments == 0

@@ -16,6 +16,7 @@ from tests.support.rollups import audited, refresh_all
 from tests.support.tables import counted_statements, execute, rows, snapshot
 from tests.support.wait import wait_until
 from worker.domain.event import Event
+from worker.domain.stuck import StuckRules
 from worker.services import ingest as ingest_service
 from worker.services import retention
 from worker.services.audit import Scope, examine_scope
@@ -72,7 +73,7 @@ def unprovable(engine: Engine) -> int:
 
 
 def rebuild(engine: Engine) -> None:
-    for _ in rebuild_scope(engine, Scope(), 60):
+    for _ in rebuild_scope(engine, Scope(), 60, StuckRules()):
         pass
 
 

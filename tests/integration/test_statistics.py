@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import ProgrammingError
 
+from tests.support.activity import IDLE_CUTOFF
 from tests.support.databases import clone_database, drop_database
 from tests.support.events import at, completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import assert_rollups_equal_model, audited, refresh_all, stored_statistics
@@ -17,15 +18,17 @@ from tests.support.tables import TABLES, execute, insert_as_lms, rows, snapshot
 from worker.domain.event import Event
 from worker.domain.progress import fold
 from worker.domain.statistics import Statistics
+from worker.domain.stuck import StuckRules
 from worker.embedded import Servers
+from worker.services.activity_refresh import refresh_activity
 from worker.services.ingest import ingest
 from worker.services.statistics_refresh import RefreshedStatistics, refresh_statistics
 from worker.services.summary_refresh import refresh_summaries
 from worker.settings import Settings
-from worker.storage import database, schema, statistics
+from worker.storage import database, schema, statistics_refresh
 
 COURSES = "SELECT course_id, enrollments, started FROM course_statistics ORDER BY course_id"
-FAILED = "SELECT course_id, failed_at IS NOT NULL FROM course_change ORDER BY 1, 2"
+FAILED = "SELECT DISTINCT course_id, failed_at IS NOT NULL FROM course_change ORDER BY 1, 2"
 LESSONS = "SELECT topic_id, lesson_id FROM lesson_statistics WHERE course_id = 3 ORDER BY topic_id, lesson_id"
 
 
@@ -41,17 +44,18 @@ def record(engine: Engine, *events: Event) -> None:
     """Have the events recorded, and the courses marked that they changed."""
     ingest(engine, entries(events))
     refresh_summaries(engine, 500)
+    refresh_activity(engine, 500, IDLE_CUTOFF.total_seconds())
 
 
 def refresh(engine: Engine) -> RefreshedStatistics:
-    return refresh_statistics(engine, 60)
+    return refresh_statistics(engine, 60, StuckRules())
 
 
 @contextmanager
 def refreshing(engine: Engine, course_id: int) -> Iterator[Connection]:
     """Another run that has computed this course and commits at the end of the block."""
     with engine.begin() as connection:
-        assert statistics.refresh_course(connection, course_id, 60)
+        assert statistics_refresh.refresh_course(connection, course_id, 60, StuckRules())
         yield connection
 
 
@@ -60,12 +64,13 @@ def as_of(engine: Engine) -> dict[int, datetime]:
 
 
 def marks(engine: Engine) -> list[int]:
-    return [course_id for (course_id,) in rows(engine, "SELECT course_id FROM course_change ORDER BY course_id")]
+    """The courses that are marked, however often: by a summary, and by the activity that follows it."""
+    return [key for (key,) in rows(engine, "SELECT DISTINCT course_id FROM course_change ORDER BY course_id")]
 
 
 def changed(engine: Engine) -> list[int]:
     with engine.connect() as connection:
-        return statistics.changed_courses(connection)
+        return statistics_refresh.changed_courses(connection)
 
 
 def clock(engine: Engine) -> datetime:
@@ -99,14 +104,14 @@ def test_the_oldest_change_comes_first_and_the_oldest_left_is_told(engine: Engin
     execute(
         engine, "UPDATE course_change SET changed_at = to_timestamp(CASE course_id WHEN 1 THEN 9 ELSE course_id END)"
     )
-    left = [refresh_statistics(engine, 60, go_on=lambda: False).oldest_change_at for _ in range(3)]
+    left = [refresh_statistics(engine, 60, StuckRules(), go_on=lambda: False).oldest_change_at for _ in range(3)]
     assert [each and each.timestamp() for each in left] == [3, 9, None]
 
 
 def test_many_marks_of_a_course_are_taken_by_one_computation(engine: Engine) -> None:
     for number in range(4):
         record(engine, enrolled(1), viewed(1, seconds=number))
-    assert marks(engine) == [3] * 4
+    assert rows(engine, "SELECT course_id, count(*) FROM course_change GROUP BY course_id") == [(3, 8)]
     assert refresh(engine) == RefreshedStatistics(1, [], None)
     assert marks(engine) == []
 
@@ -167,7 +172,7 @@ def test_what_is_committed_while_a_run_has_begun_is_shown_and_as_of_says_so(engi
         connection.execute(text("SELECT"))
         record(engine, viewed(1))
         committed_at = clock(engine)
-        statistics.refresh_course(connection, 3, 60)
+        statistics_refresh.refresh_course(connection, 3, 60, StuckRules())
     assert rows(engine, COURSES) == [(3, 1, 1)]
     assert as_of(engine)[3] > committed_at
 
@@ -235,7 +240,7 @@ def test_a_computation_longer_than_allowed_is_told_and_leaves_its_marks(engine: 
         "INSERT INTO user_course_progress (user_course_id, topic_id, lesson_id) SELECT id, 1, 1 FROM user_course",
         "INSERT INTO course_change (course_id) VALUES (3)",
     )
-    done = refresh_statistics(engine, 0.001)
+    done = refresh_statistics(engine, 0.001, StuckRules())
     assert (done.courses, done.failed, done.oldest_change_at is None) == (0, [3], False)
     assert rows(engine, FAILED) == [(3, True)]
     assert rows(engine, COURSES) == []
@@ -266,9 +271,9 @@ def test_a_course_that_fails_holds_up_no_other_and_is_tried_after_them(
         record(engine, viewed(1, seconds=1), viewed(2, seconds=1))
         assert rows(engine, FAILED) == [(3, False), (3, True), (4, False)]
         assert changed(engine) == [4, 3]
-        done = refresh_statistics(impatient, 60, go_on=lambda: False)
+        done = refresh_statistics(impatient, 60, StuckRules(), go_on=lambda: False)
         assert (done.courses, done.failed) == (1, [])
-        assert marks(engine) == [3, 3]
+        assert marks(engine) == [3]
     impatient.dispose()
     assert refresh(engine) == RefreshedStatistics(1, [], None)
     assert marks(engine) == []
@@ -287,7 +292,7 @@ def test_what_is_wrong_with_all_courses_is_raised_and_marks_none_as_failed(engin
 def test_a_computation_has_a_time_limit_of_its_own_and_no_other_statement_does(engine: Engine) -> None:
     shown = "SHOW statement_timeout"
     with engine.begin() as connection:
-        statistics.refresh_course(connection, 3, 60)
+        statistics_refresh.refresh_course(connection, 3, 60, StuckRules())
         assert connection.scalar(text(shown)) == "1min"
     assert rows(engine, shown) == [("10s",)]
 

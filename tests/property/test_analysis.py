@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from tests.support.activity import expected_activity
+from tests.support.activity import expected_activity, history_of
 from tests.support.events import completed, corrected, enrolled, entries, outlined, viewed
+from tests.support.figures import expected_figures
 from tests.support.histories import Batches, arrangements, recorded_order
 from tests.support.learners import NOW, ago
 from tests.support.rollups import refresh_all
@@ -24,12 +25,13 @@ from worker.domain.outline import Lesson, NextLesson
 from worker.domain.progress import State, fold
 from worker.domain.recommendation import recommendations
 from worker.domain.streak import active_days, is_dormant, last_seen, streaks
-from worker.domain.stuck import stuck
+from worker.domain.stuck import StuckRules, stuck
 from worker.domain.summary import live_lessons, summaries
 from worker.domain.velocity import projection, velocity
 from worker.services.ingest import ingest
-from worker.services.learner import LearnerRules, analyse_learner
+from worker.services.learner import analyse_learner
 from worker.services.redrive import apply_parked
+from worker.services.rules import AnalysisRules
 
 OUTLINE = [(2, 1, "Two"), (1, 1, "One"), (1, 2), (1, 3), (2, 2)]
 TITLES: dict[Lesson, str] = {(2, 1): "Two", (1, 1): "One"}
@@ -71,27 +73,42 @@ def learners(draw: st.DrawFn) -> Sequence[Event]:
 
 histories = learners().flatmap(arrangements)
 rules = st.builds(
-    LearnerRules, grace_weekends=st.booleans(), dormant_days=st.integers(1, 20), stuck_visits=st.integers(1, 4)
+    AnalysisRules,
+    grace_weekends=st.booleans(),
+    dormant_days=st.integers(1, 20),
+    stuck=st.builds(StuckRules, st.integers(1, 4), st.sampled_from([1.0, 1.5, 2.0])),
+    hurried_share=st.sampled_from([0.25, 0.9]),
+    revisits=st.integers(1, 3),
 )
 
 
 @given(batches=histories, rules=rules)
 def test_the_analysis_is_what_the_rules_say_of_the_events(
-    engine: Engine, batches: Batches, rules: LearnerRules
+    engine: Engine, batches: Batches, rules: AnalysisRules
 ) -> None:
     clear(engine)
     for batch in batches:
         apply_parked(engine, ingest(engine, entries(batch)).enrolled)
     refresh_all(engine)
     state = fold(recorded_order(batches))
-    activities = expected_activity(state)
-    for key in state.enrollments:
+    activities, figures = expected_activity(state), expected_figures(state, rules.stuck)
+    for key, event in state.enrollments.items():
+        medians = {
+            lesson: each.median_seconds
+            for lesson, each in figures[event.data.course_id].lessons.items()
+            if each.median_seconds is not None
+        }
         found = analyse_learner(engine, key, NOW, rules)
-        assert found == expected(state, key, activities[key], rules, found)
+        assert found == expected(state, key, activities[key], medians, rules, found)
 
 
 def expected(
-    state: State, key: int, activity: Activity, rules: LearnerRules, found: LearnerAnalysis
+    state: State,
+    key: int,
+    activity: Activity,
+    medians: dict[Lesson, float],
+    rules: AnalysisRules,
+    found: LearnerAnalysis,
 ) -> LearnerAnalysis:
     """From the events themselves; only when the activity was computed is taken as it was found."""
     its = [event for (each, _), event in state.ledger.items() if each == key and isinstance(event, LessonEvent)]
@@ -128,28 +145,20 @@ def expected(
         is_dormant=is_dormant(last_seen(active, today), today, rules.dormant_days),
         velocity=velocity(history, outline, NOW),
         projection=projection(history, outline, NOW, told.timezone),
-        stuck=stuck(history, order, {}, visits=rules.stuck_visits),
-        recommendations=recommendations(next_of_summary(state, key), history, order, {}),
+        stuck=stuck(history, order, medians, rules.stuck),
+        recommendations=recommendations(
+            next_of_summary(state, key),
+            history,
+            order,
+            medians,
+            hurried_share=rules.hurried_share,
+            revisits=rules.revisits,
+        ),
         achievements=achievements(
             history, outline, active, timezone=told.timezone, grace_weekends=rules.grace_weekends
         ),
         as_of=found.as_of,
     )
-
-
-def history_of(state: State, key: int, activity: Activity) -> dict[Lesson, LessonHistory]:
-    history = {}
-    for (each, *lesson), row in state.progress.items():
-        if each != key:
-            continue
-        topic_id, lesson_id = lesson
-        done = LessonHistory(row.status, row.completed_at)
-        if (topic_id, lesson_id) in activity.lessons:
-            spent, visits = activity.lessons[topic_id, lesson_id]
-            figures = (spent.seconds, visits.visits, visits.first_visit_at, visits.visits_to_complete)
-            done = LessonHistory(row.status, row.completed_at, *figures)
-        history[topic_id, lesson_id] = done
-    return history
 
 
 def visited(

@@ -8,6 +8,7 @@ from tests.support.events import entries
 from tests.support.histories import Batches, histories
 from tests.support.rollups import audited, refresh_all, stored_summaries
 from tests.support.tables import clear, contents, execute, rows
+from worker.domain.stuck import StuckRules
 from worker.services.audit import Scope
 from worker.services.ingest import ingest
 from worker.services.rebuild import rebuild_scope
@@ -94,7 +95,7 @@ def test_what_is_corrupted_is_found_and_rebuilt_to_what_it_was(
     assert contents(engine) == corrupted, "an audit reads only"
     assert bool(found) == (corrupted != before or rows(engine, VERSIONS) != versions)
 
-    assert [each for step in rebuild_scope(engine, Scope(), 60) for each in step.differences] == found
+    assert [each for step in rebuild_scope(engine, Scope(), 60, StuckRules()) for each in step.differences] == found
     assert audited(engine) == []
     refresh_all(engine)
     assert audited(engine) == []

@@ -46,9 +46,7 @@ def test_more_of_any_part_never_makes_a_lesson_easier(
 
 
 @given(course=courses, data=st.data())
-def test_the_order_of_a_courses_lessons_does_not_matter(
-    course: dict[Lesson, Signs], data: st.DataObject
-) -> None:
+def test_the_order_of_a_courses_lessons_does_not_matter(course: dict[Lesson, Signs], data: st.DataObject) -> None:
     assert difficulties(dict(data.draw(st.permutations(list(course.items()))))) == difficulties(course)
 
 

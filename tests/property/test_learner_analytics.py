@@ -13,7 +13,7 @@ from worker.domain.learner import LessonHistory
 from worker.domain.outline import Lesson, next_lesson
 from worker.domain.recommendation import RecommendationKind, recommendations
 from worker.domain.status import ProgressStatus
-from worker.domain.stuck import drop_off, stopped_at, stuck
+from worker.domain.stuck import StuckRules, drop_off, stopped_at, stuck
 from worker.domain.velocity import projection, velocity
 
 Histories = dict[Lesson, LessonHistory]
@@ -81,7 +81,7 @@ def test_the_order_of_a_history_does_not_matter(
         lambda its, on: achievements(its, outline, on, timezone=None, grace_weekends=grace_weekends),
         lambda its, _: velocity(its, outline, NOW),
         lambda its, _: projection(its, outline, NOW, None),
-        lambda its, _: stuck(its, outline, MEDIANS),
+        lambda its, _: stuck(its, outline, MEDIANS, StuckRules()),
         lambda its, _: stopped_at(its, outline),
         lambda its, _: recommendations(following, its, outline, MEDIANS),
     ]
@@ -104,7 +104,7 @@ def test_a_completion_takes_no_achievement_away(
 
 @given(history=histories, outline=outlines, lesson=st.sampled_from(LESSONS))
 def test_stuck_is_as_the_definition_says(history: Histories, outline: list[Lesson], lesson: Lesson) -> None:
-    found = [(each.topic_id, each.lesson_id) for each in stuck(history, outline, MEDIANS)]
+    found = [(each.topic_id, each.lesson_id) for each in stuck(history, outline, MEDIANS, StuckRules())]
     its = history.get(lesson)
     if its is None or its.first_visit_at is None or lesson not in outline:
         assert lesson not in found
@@ -116,12 +116,16 @@ def test_stuck_is_as_the_definition_says(history: Histories, outline: list[Lesso
     assert (lesson in found) == (its.status == "in_progress" and hard and not went_on)
 
 
+def stuck_on(history: Histories) -> set[Lesson]:
+    return {(each.topic_id, each.lesson_id) for each in stuck(history, LESSONS, MEDIANS, StuckRules())}
+
+
 @given(history=histories, lesson=st.sampled_from(LESSONS), visits=st.integers(1, 6), seconds=st.integers(0, 500))
 def test_another_visit_or_more_time_frees_nobody(history: Histories, lesson: Lesson, visits: int, seconds: int) -> None:
     its = LessonHistory(ProgressStatus.IN_PROGRESS, None, seconds, visits, NOW)
-    before = {(each.topic_id, each.lesson_id) for each in stuck(history | {lesson: its}, LESSONS, MEDIANS)}
+    before = stuck_on(history | {lesson: its})
     for more in (replace(its, visits=visits + 1), replace(its, seconds=seconds + 1)):
-        after = {(each.topic_id, each.lesson_id) for each in stuck(history | {lesson: more}, LESSONS, MEDIANS)}
+        after = stuck_on(history | {lesson: more})
         assert before <= after
 
 

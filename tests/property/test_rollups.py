@@ -11,6 +11,7 @@ from tests.support.histories import Batches, histories, recorded_order
 from tests.support.rollups import assert_rollups_equal_model, refresh_all
 from tests.support.tables import clear, snapshot
 from worker.domain.progress import fold
+from worker.domain.stuck import StuckRules
 from worker.domain.summary import summaries
 from worker.services.ingest import ingest
 from worker.services.redrive import apply_parked
@@ -30,7 +31,7 @@ def test_a_read_is_right_after_every_batch_and_a_refresh_equals_the_rules(
         assert {key: get_summary(engine, key).summary for key in known} == known
         if data.draw(st.booleans()):
             refresh_summaries(engine, data.draw(st.integers(1, 3)), partial(bool, data.draw(st.booleans())))
-            refresh_statistics(engine, 60)
+            refresh_statistics(engine, 60, StuckRules())
             assert {key: get_summary(engine, key).summary for key in known} == known
     refresh_all(engine, chunk=2)
     assert_rollups_equal_model(engine, fold(recorded_order(batches)))

@@ -3,18 +3,20 @@
 from sqlalchemy import Engine
 
 from tests.support.activity import IDLE_CUTOFF, expected_activity, stored_activity
+from tests.support.figures import expected_figures
 from tests.support.model import EVERY_ID
 from tests.support.tables import rows
 from tests.support.wait import wait_until
 from worker.domain.audit import Difference
 from worker.domain.progress import State
 from worker.domain.statistics import tallies
+from worker.domain.stuck import StuckRules
 from worker.domain.summary import Summary, summaries
 from worker.services.activity_refresh import refresh_activity
 from worker.services.audit import Scope, examine_scope
 from worker.services.statistics_refresh import refresh_statistics
 from worker.services.summary_refresh import refresh_summaries
-from worker.storage.statistics import StoredStatistics, read_statistics
+from worker.storage.statistics import StoredStatistics, read_figures, read_statistics
 from worker.storage.summary import read_stored
 
 STALE = "SELECT count(*) FROM user_course WHERE stale_since IS NOT NULL"
@@ -51,8 +53,8 @@ def stored_statistics(engine: Engine, courses: tuple[int, int] = EVERY_ID) -> di
 def refresh_all(engine: Engine, chunk: int = 500) -> None:
     """Bring every rollup up to date; afterwards nothing is stale."""
     assert refresh_summaries(engine, chunk).oldest_change_at is None
-    assert refresh_statistics(engine, 60).oldest_change_at is None
     assert refresh_activity(engine, chunk, IDLE_CUTOFF.total_seconds()).oldest_change_at is None
+    assert refresh_statistics(engine, 60, StuckRules()).oldest_change_at is None
     assert rows(engine, STALE) == [(0,)]
 
 
@@ -73,6 +75,11 @@ def assert_rollups_equal_model(
     assert stored_summaries(engine, enrolments) == summaries(state)
     assert stored_activity(engine, enrolments) == expected_activity(state)
     found = stored_statistics(engine, courses)
+    figures = expected_figures(state, StuckRules())
+    with engine.connect() as connection:
+        assert {key: read_figures(connection, key) for key in found if key in figures} == {
+            key: figures[key] for key in found if key in figures
+        }
     statistics = {key: (each.course, each.lessons) for key, each in found.items()}
     assert {key: each for key, each in statistics.items() if each[0].enrollments or each[1]} == {
         key: (each.course(), each.lessons())

@@ -18,6 +18,7 @@ from tests.support.wait import wait_until
 from tests.support.worker_process import CeleryProcess
 from worker.client import EventPublisher
 from worker.domain.event import CloudEvent, Event
+from worker.domain.stuck import StuckRules
 from worker.services.activity_refresh import refresh_activity
 from worker.services.statistics_refresh import refresh_statistics
 from worker.services.summary_refresh import refresh_summaries
@@ -208,8 +209,8 @@ class System:
 
     def _are_rollups_current(self) -> bool:
         refresh_summaries(self.engine, 500)
-        refresh_statistics(self.engine, 60)
         refresh_activity(self.engine, 500, IDLE_CUTOFF.total_seconds())
+        refresh_statistics(self.engine, 60, StuckRules())
         return rows(self.engine, BEHIND) == [(False,)]
 
     def _count_deadlocks(self) -> int:

@@ -33,11 +33,12 @@ def command(user_course_id: int, as_json: bool) -> None:
 
     from worker.cli.output import show, show_json
     from worker.cli.servers import open_database, server_settings
-    from worker.services.learner import LearnerRules, analyse_learner, as_mapping
+    from worker.services.learner import analyse_learner, as_mapping
+    from worker.services.rules import AnalysisRules
 
     settings = server_settings("DATABASE_URL")
     with open_database(settings) as engine:
-        found = analyse_learner(engine, user_course_id, datetime.now(UTC), LearnerRules.of(settings))
+        found = analyse_learner(engine, user_course_id, datetime.now(UTC), AnalysisRules.of(settings))
     if as_json:
         show_json(as_mapping(found))
         return

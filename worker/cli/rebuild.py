@@ -23,6 +23,7 @@ def command(user_course: int | None, course: int | None, dry_run: bool, after: i
     from worker.cli.servers import open_database, server_settings
     from worker.services.audit import count_scope, examine_scope
     from worker.services.rebuild import rebuild_scope
+    from worker.services.rules import AnalysisRules
 
     if after is not None and (user_course is not None or course is not None or dry_run):
         raise InputError("--after goes on with everything: leave out --user-course, --course and --dry-run.")
@@ -34,7 +35,8 @@ def command(user_course: int | None, course: int | None, dry_run: bool, after: i
         if dry_run:
             steps = examine_scope(engine, scope)
         else:
-            steps = rebuild_scope(engine, scope, settings.statistics_timeout_seconds, after or 0)
+            rules = AnalysisRules.of(settings).stuck
+            steps = rebuild_scope(engine, scope, settings.statistics_timeout_seconds, rules, after or 0)
         try:
             follow(steps, report, "examined", total)
         except KeyboardInterrupt:

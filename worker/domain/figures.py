@@ -13,7 +13,7 @@ from worker.domain.activity import HOURS_OF_A_WEEK, Activity, TimeSpent
 from worker.domain.learner import History, LessonHistory
 from worker.domain.local_day import local_day
 from worker.domain.outline import Lesson
-from worker.domain.stuck import stopped_at, stuck
+from worker.domain.stuck import StuckRules, stopped_at, stuck
 
 _DAY = timedelta(days=1)
 
@@ -77,9 +77,7 @@ class CourseFigures:
     lessons: dict[Lesson, LessonFigures]
 
 
-def course_figures(
-    enrolled: Sequence[Enrolled], outline: Sequence[Lesson] | None, *, stuck_visits: int = 3, stuck_factor: float = 2.0
-) -> CourseFigures:
+def course_figures(enrolled: Sequence[Enrolled], outline: Sequence[Lesson] | None, rules: StuckRules) -> CourseFigures:
     """The figures of a course from all of its enrolments.
 
     Without an outline each lesson counts that has a row, by topic and lesson; but then a learner has completed the
@@ -94,9 +92,7 @@ def course_figures(
     }
     stops = [stopped_at(each.history, lessons) for each in enrolled]
     stuck_on = [
-        (each.topic_id, each.lesson_id)
-        for its in enrolled
-        for each in stuck(its.history, lessons, medians, visits=stuck_visits, factor=stuck_factor)
+        (each.topic_id, each.lesson_id) for its in enrolled for each in stuck(its.history, lessons, medians, rules)
     ]
     return CourseFigures(
         spent=total(each.activity.spent for each in enrolled),

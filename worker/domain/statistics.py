@@ -1,6 +1,6 @@
 """The statistics of a course and of its lessons: how many enrolments started and completed each.
 
-PostgreSQL computes the same set by set (`worker/storage/statistics.py`); here each definition stands once.
+PostgreSQL computes the same set by set (`worker/storage/statistics_refresh.py`); here each definition stands once.
 """
 
 from collections.abc import Mapping, Sequence

@@ -11,6 +11,14 @@ from worker.domain.words import counted, duration
 
 
 @dataclass(frozen=True, slots=True)
+class StuckRules:
+    """When a learner has tried a lesson hard: with at least so many visits, or more than so many times its median."""
+
+    visits: int = 3
+    factor: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
 class Stuck:
     """A lesson on which a learner is stuck, and why we think so."""
 
@@ -20,18 +28,13 @@ class Stuck:
 
 
 def stuck(
-    history: History,
-    outline: Sequence[Lesson],
-    medians: Mapping[Lesson, float],
-    *,
-    visits: int = 3,
-    factor: float = 2.0,
+    history: History, outline: Sequence[Lesson], medians: Mapping[Lesson, float], rules: StuckRules
 ) -> list[Stuck]:
     """The lessons on which a learner is stuck, in outline order.
 
-    On a lesson in progress, visited at least `visits` times or for more than `factor` times its median time, while no
-    lesson later in the outline was completed since its first visit. `medians` are the seconds of those who completed
-    the lesson; without one, and with one of 0, no time is long.
+    On a lesson in progress, visited at least `rules.visits` times or for more than `rules.factor` times its median
+    time, while no lesson later in the outline was completed since its first visit. `medians` are the median seconds of
+    those who completed the lesson, as in `worker.domain.figures`; without one no time is long.
     """
     found = []
     went_on: datetime | None = None  # the latest known completion of any later lesson
@@ -41,19 +44,19 @@ def stuck(
             went_on = max(went_on or each.completed_at, each.completed_at)
         if each.status is not ProgressStatus.IN_PROGRESS or each.first_visit_at is None:
             continue
-        effort = _effort(each, medians.get(lesson, 0), visits, factor)
+        effort = _effort(each, medians.get(lesson, 0), rules)
         if effort and (went_on is None or went_on < each.first_visit_at):
             reason = f"not completed after {' and '.join(effort)}, and nothing later since its first visit"
             found.append(Stuck(*lesson, reason))
     return found[::-1]
 
 
-def _effort(each: LessonHistory, median: float, visits: int, factor: float) -> list[str]:
+def _effort(each: LessonHistory, median: float, rules: StuckRules) -> list[str]:
     effort = []
-    if each.visits >= visits:
+    if each.visits >= rules.visits:
         effort.append(counted(each.visits, "visit"))
-    if 0 < factor * median < each.seconds:
-        effort.append(f"{duration(each.seconds)}, more than {factor:g} times the median of {duration(median)}")
+    if 0 < rules.factor * median < each.seconds:
+        effort.append(f"{duration(each.seconds)}, more than {rules.factor:g} times the median of {duration(median)}")
     return effort
 
 

@@ -1,9 +1,9 @@
 """Analyse one enrolment: put together what the rules say of its rows, its activity and its course's outline."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date, datetime, timedelta
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 
@@ -16,36 +16,22 @@ from worker.domain.recommendation import recommendations
 from worker.domain.streak import is_dormant, last_seen, streaks
 from worker.domain.stuck import stuck
 from worker.domain.velocity import projection, velocity
+from worker.services.rules import AnalysisRules
 from worker.services.summary import require_id, unknown_enrollment
-from worker.settings import Settings
 from worker.storage.database import snapshot
 from worker.storage.learner import StoredLearner, read_learner
 from worker.storage.outline import StoredOutline, read_outlines
+from worker.storage.statistics import read_medians
 
 _HOURS = 24
-_MEDIANS: Mapping[Lesson, float] = {}
 
 Key = TypeVar("Key")
 
 
-@dataclass(frozen=True, slots=True)
-class LearnerRules:
-    """The settings that an analysis goes by; see `worker.settings`."""
+def analyse_learner(engine: Engine, user_course_id: int, now: datetime, rules: AnalysisRules) -> LearnerAnalysis:
+    """The analysis of one enrolment, from six queries over one moment.
 
-    grace_weekends: bool = False
-    dormant_days: int = 14
-    stuck_visits: int = 3
-
-    @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """Those of these settings."""
-        return cls(settings.grace_weekends, settings.dormant_days, settings.stuck_visits)
-
-
-def analyse_learner(engine: Engine, user_course_id: int, now: datetime, rules: LearnerRules) -> LearnerAnalysis:
-    """The analysis of one enrolment, from five queries over one moment.
-
-    No lesson's median time is known yet: stuck goes by visits alone, a second look by visits since the completion.
+    The median times of lessons are those of when its course's figures were last computed.
     Raises InputError for what is no id, and NotFoundError where there is no enrolment.
     """
     require_id(user_course_id)
@@ -54,7 +40,8 @@ def analyse_learner(engine: Engine, user_course_id: int, now: datetime, rules: L
         if learner is None:
             raise unknown_enrollment(user_course_id)
         outline = read_outlines(connection, [learner.course_id]).get(learner.course_id)
-    return _analysis(user_course_id, learner, outline, now, rules)
+        medians = read_medians(connection, learner.course_id)
+    return _analysis(user_course_id, learner, outline, medians, now, rules)
 
 
 def as_mapping(found: LearnerAnalysis) -> dict[str, Any]:
@@ -65,7 +52,12 @@ def as_mapping(found: LearnerAnalysis) -> dict[str, Any]:
 
 
 def _analysis(
-    user_course_id: int, learner: StoredLearner, outline: StoredOutline | None, now: datetime, rules: LearnerRules
+    user_course_id: int,
+    learner: StoredLearner,
+    outline: StoredOutline | None,
+    medians: Mapping[Lesson, float],
+    now: datetime,
+    rules: AnalysisRules,
 ) -> LearnerAnalysis:
     """Without an outline the enrolment's own rows stand for it, as they do in its summary, where any order will do."""
     activity, history, today = learner.activity, learner.history, local_day(now, learner.timezone)
@@ -94,8 +86,15 @@ def _analysis(
         is_dormant=is_dormant(seen_on, today, rules.dormant_days),
         velocity=velocity(history, live, now),
         projection=projection(history, live, now, learner.timezone),
-        stuck=stuck(history, lessons, _MEDIANS, visits=rules.stuck_visits),
-        recommendations=recommendations(next_lesson(lessons, learner.current, completed), history, lessons, _MEDIANS),
+        stuck=stuck(history, lessons, medians, rules.stuck),
+        recommendations=recommendations(
+            next_lesson(lessons, learner.current, completed),
+            history,
+            lessons,
+            medians,
+            hurried_share=rules.hurried_share,
+            revisits=rules.revisits,
+        ),
         achievements=achievements(
             history, live, active, timezone=learner.timezone, grace_weekends=rules.grace_weekends
         ),

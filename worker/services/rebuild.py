@@ -11,6 +11,7 @@ from dataclasses import replace
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from worker.domain.stuck import StuckRules
 from worker.services.audit import (
     PAGE,
     Examined,
@@ -22,11 +23,13 @@ from worker.services.audit import (
     scoped_courses,
     scoped_enrollments,
 )
-from worker.storage import activity, audit, enrollment, outline, statistics, summary_refresh
+from worker.storage import activity, audit, enrollment, outline, statistics_refresh, summary_refresh
 from worker.storage.database import is_passing
 
 
-def rebuild_scope(engine: Engine, scope: Scope, statistics_seconds: float, after: int = 0) -> Iterator[Step]:
+def rebuild_scope(
+    engine: Engine, scope: Scope, statistics_seconds: float, rules: StuckRules, after: int = 0
+) -> Iterator[Step]:
     """Examine and repair what the scope says, each course when it was examined; its last step says that it is done.
 
     Where anything of a course differed, its statistics are computed anew, in at most so many seconds. `after` leaves
@@ -50,7 +53,7 @@ def rebuild_scope(engine: Engine, scope: Scope, statistics_seconds: float, after
             yield step
         busy = _repair_all(engine, wrong)
         if course_id is not None and differs:
-            _recompute(engine, course_id, statistics_seconds)
+            _recompute(engine, course_id, statistics_seconds, rules)
         yield Step([], course_id, busy=busy, is_done=True)
 
 
@@ -108,13 +111,13 @@ def _try_repair(engine: Engine, ids: Sequence[int]) -> bool:
     return True
 
 
-def _recompute(engine: Engine, course_id: int, seconds: float) -> None:
+def _recompute(engine: Engine, course_id: int, seconds: float, rules: StuckRules) -> None:
     """Compute the course's statistics; where that fails, or another run is at it, the scheduled task finds the mark."""
     with engine.begin() as connection:
-        statistics.mark_course(connection, course_id)
+        statistics_refresh.mark_course(connection, course_id)
     try:
         with engine.begin() as connection:
-            statistics.refresh_course(connection, course_id, seconds)
+            statistics_refresh.refresh_course(connection, course_id, seconds, rules)
     except DBAPIError as error:
         if not is_passing(error):
             raise

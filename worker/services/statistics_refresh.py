@@ -1,4 +1,4 @@
-"""Refresh the statistics of courses that changed: oldest change first, one course a transaction."""
+"""Refresh the statistics and figures of courses that changed: oldest change first, one course a transaction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from worker.storage import statistics
+from worker.domain.stuck import StuckRules
+from worker.storage import statistics_refresh
 from worker.storage.database import is_passing
 
 
@@ -21,7 +22,9 @@ class RefreshedStatistics:
     oldest_change_at: datetime | None
 
 
-def refresh_statistics(engine: Engine, seconds: float, go_on: Callable[[], bool] = lambda: True) -> RefreshedStatistics:
+def refresh_statistics(
+    engine: Engine, seconds: float, rules: StuckRules, go_on: Callable[[], bool] = lambda: True
+) -> RefreshedStatistics:
     """Refresh the statistics of every course that changed, at most so many seconds each, while `go_on` says so.
 
     Costs one pass over the rows of those courses and nothing for the others. Idempotent. A course that another run is
@@ -29,19 +32,19 @@ def refresh_statistics(engine: Engine, seconds: float, go_on: Callable[[], bool]
     marks for the next run. Raises PostgreSQL's errors that are not about one course.
     """
     with engine.connect() as connection:
-        changed = statistics.changed_courses(connection)
+        changed = statistics_refresh.changed_courses(connection)
     count, failed = 0, []
     for course_id in changed:
         try:
             with engine.begin() as connection:
-                count += statistics.refresh_course(connection, course_id, seconds)
+                count += statistics_refresh.refresh_course(connection, course_id, seconds, rules)
         except DBAPIError as error:
             if not is_passing(error):
                 raise
             with engine.begin() as connection:
-                statistics.mark_failed(connection, course_id)
+                statistics_refresh.mark_failed(connection, course_id)
             failed.append(course_id)
         if not go_on():
             break
     with engine.connect() as connection:
-        return RefreshedStatistics(count, failed, statistics.oldest_change(connection))
+        return RefreshedStatistics(count, failed, statistics_refresh.oldest_change(connection))

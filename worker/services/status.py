@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from worker.settings import Settings
-from worker.storage import activity, dead_letter, schema, statistics, status, summary_refresh
+from worker.storage import activity, dead_letter, schema, statistics_refresh, status, summary_refresh
 from worker.storage.database import snapshot
 from worker.storage.status import RowCount
 from worker.stream.advice import advise
@@ -34,7 +34,7 @@ TABLES = (
 
 ROLLUPS: dict[str, Callable[[Connection], datetime | None]] = {
     "summaries": summary_refresh.oldest_change,
-    "course_statistics": statistics.oldest_change,
+    "course_statistics": statistics_refresh.oldest_change,
     "activity": activity.oldest_change,
 }
 """What is computed on schedule → how to ask for the oldest change that it does not show."""

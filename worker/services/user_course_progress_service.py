@@ -22,8 +22,9 @@ from worker.domain.event import LessonActivity, LessonEvent
 from worker.domain.status import ProgressStatus
 from worker.errors import ServerUnavailableError
 from worker.services import lessons, progress
-from worker.services.learner import LearnerRules, analyse_learner
+from worker.services.learner import analyse_learner
 from worker.services.lessons import Bookmark, LessonPage, TopicProgress
+from worker.services.rules import AnalysisRules
 from worker.services.submit import Verdict, submit
 from worker.services.summary import RefreshedSummary, get_refreshed_summary
 from worker.settings import Settings, get_settings
@@ -42,7 +43,7 @@ class UserCourseProgressService:
     calling again with the same `event_id` counts once.
     """
 
-    def __init__(self, engine: AsyncEngine, *, patience_seconds: float = 5, rules: LearnerRules | None = None) -> None:
+    def __init__(self, engine: AsyncEngine, *, patience_seconds: float = 5, rules: AnalysisRules | None = None) -> None:
         """On an engine of `worker.storage.database.connect_async`; it stays the caller's to dispose of.
 
         Who finds every connection busy waits for so long at most, in turn. Learners are analysed by the rules.
@@ -55,7 +56,7 @@ class UserCourseProgressService:
         # Who waits for a locked enrolment must not keep everybody from reading.
         self._free_to_write = asyncio.Semaphore(max(1, pool.size() * 2 // 3))
         self._patience_seconds = patience_seconds
-        self._rules = rules or LearnerRules()
+        self._rules = rules or AnalysisRules()
 
     async def create_progress(
         self,
@@ -190,7 +191,7 @@ async def open_progress_service(settings: Settings | None = None) -> AsyncIterat
     engine = database.connect_async(settings)
     try:
         yield UserCourseProgressService(
-            engine, patience_seconds=settings.connect_timeout_seconds, rules=LearnerRules.of(settings)
+            engine, patience_seconds=settings.connect_timeout_seconds, rules=AnalysisRules.of(settings)
         )
     finally:
         await engine.dispose()

@@ -31,7 +31,15 @@ _CLAIM = text("""
     FOR KEY SHARE OF enrollment SKIP LOCKED
 """)
 
-_TAKE_MARKS = text("DELETE FROM activity_change WHERE user_course_id = ANY(CAST(:ids AS bigint[]))")
+_TAKE_MARKS = text("""
+    WITH taken AS (
+        DELETE FROM activity_change WHERE user_course_id = ANY(CAST(:ids AS bigint[]))
+        RETURNING user_course_id, changed_at
+    )
+    INSERT INTO course_change (course_id, changed_at)
+    SELECT course_id, min(changed_at) FROM taken JOIN user_course ON id = user_course_id
+    WHERE course_id IS NOT NULL GROUP BY course_id
+""")
 
 # The statement is long, so that compiling it takes longer than running it.
 _INTERPRET = text("SET LOCAL jit = off")
@@ -238,7 +246,7 @@ def mark(connection: Connection, ids: Sequence[int]) -> None:
 
 
 def claim(connection: Connection, limit: int) -> list[int] | None:
-    """Lock up to `limit` marked enrolments against deletion, oldest mark first, and take their marks away.
+    """Lock up to `limit` marked enrolments against deletion, oldest mark first, and pass the marks on to their courses.
 
     None while another transaction is at it: its result, of an older moment, could else overwrite the newer one.
     Enrolments that are being deleted are passed over.

@@ -13,6 +13,9 @@
 | `course_change`        | change not yet in a course's statistics  | refresh, outlines, triggers | refreshes; emptied |
 | `course_statistics`    | course                                   | statistics refresh | courses                |
 | `lesson_statistics`    | lesson of a course that counts           | statistics refresh | lessons                |
+| `course_figures`       | course                                   | statistics refresh | courses                |
+| `week_figures`         | week of a course with anything in it     | statistics refresh | weeks                  |
+| `lesson_figures`       | lesson of a course that counts           | statistics refresh | lessons                |
 | `activity_change`      | change not yet in an activity            | whatever changes it | refreshes; emptied    |
 | `enrollment_activity`  | enrolment: its activity                  | activity refresh   | enrolments             |
 | `topic_activity`       | (enrolment, topic) with events           | activity refresh   | topics touched         |
@@ -32,6 +35,7 @@ from sqlalchemy import (
     Double,
     Enum,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
@@ -53,6 +57,7 @@ __all__ = [
     "Base",
     "Course",
     "CourseChange",
+    "CourseFigures",
     "CourseLesson",
     "CourseStatistics",
     "DailyActivity",
@@ -61,12 +66,14 @@ __all__ = [
     "EnrollmentChange",
     "LessonActivity",
     "LessonEvent",
+    "LessonFigures",
     "LessonStatistics",
     "ProgressStatus",
     "TopicActivity",
     "UserCourse",
     "UserCourseProgress",
     "UserCourseSummary",
+    "WeekFigures",
 ]
 
 CREATED_BY_US = "Made by the course-progress worker"
@@ -320,6 +327,59 @@ class LessonStatistics(Base):
     completed: Mapped[int] = mapped_column(Integer)
     completion_rate: Mapped[Decimal]
     last_activity_at: Mapped[datetime | None]
+
+
+class CourseFigures(Base):
+    """What a course's learners show together, as of the same instant as its statistics."""
+
+    __tablename__ = "course_figures"
+
+    course_id: Mapped[int] = mapped_column(ForeignKey(CourseStatistics.course_id, ondelete="CASCADE"), primary_key=True)
+    seconds: Mapped[float]
+    measured_seconds: Mapped[float]
+    sessions: Mapped[int] = mapped_column(Integer)
+    session_seconds: Mapped[float]
+    events_by_hour: Mapped[list[int]] = mapped_column(ARRAY(Integer))
+    """By hour of the learners' local weeks, as in `enrollment_activity`."""
+    median_days: Mapped[float | None]
+
+
+class WeekFigures(Base):
+    """The same week by week, those of its learners' own calendars."""
+
+    __tablename__ = "week_figures"
+
+    course_id: Mapped[int] = mapped_column(ForeignKey(CourseStatistics.course_id, ondelete="CASCADE"), primary_key=True)
+    monday: Mapped[date] = mapped_column(primary_key=True)
+    completed: Mapped[int] = mapped_column(Integer)
+    learners: Mapped[int] = mapped_column(Integer)
+    seconds: Mapped[float]
+    measured_seconds: Mapped[float]
+
+
+class LessonFigures(Base):
+    """The same of one lesson that counts."""
+
+    __tablename__ = "lesson_figures"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["course_id", "topic_id", "lesson_id"],
+            [LessonStatistics.course_id, LessonStatistics.topic_id, LessonStatistics.lesson_id],
+            ondelete="CASCADE",
+        ),
+    )
+
+    course_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    topic_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    lesson_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    stopped: Mapped[int] = mapped_column(Integer)
+    stuck: Mapped[int] = mapped_column(Integer)
+    visits: Mapped[int] = mapped_column(Integer)
+    seconds: Mapped[float]
+    measured_seconds: Mapped[float]
+    median_seconds: Mapped[float | None]
+    median_visits_to_complete: Mapped[float | None]
+    median_days: Mapped[float | None]
 
 
 class ActivityChange(Base):

@@ -17,6 +17,7 @@ REVISIONS = (
     "f3a9c27e4d10",
     "a90c5e17d3b8",
     "b6e40a92c7f1",
+    "c8d15f3e6a20",
 )
 """Every migration, oldest first; a test holds it against the folder. A revision not listed is newer than this code."""
 
