@@ -1,11 +1,14 @@
-"""What an enrolment's history tells."""
+"""What the history of an enrolment, and of a whole course, tells."""
+
+from dataclasses import asdict
 
 from fastapi import APIRouter
 
 from worker.api.caller import CallerParameter
+from worker.api.course_schema import Course
 from worker.api.learner_schema import Learner
 from worker.api.problem import documented
-from worker.api.schema import UserCourseId
+from worker.api.schema import CourseId, UserCourseId
 from worker.services.learner import as_mapping
 
 router = APIRouter(prefix="/analytics", tags=["analytics"])
@@ -18,3 +21,10 @@ async def get_learner(user_course_id: UserCourseId, caller: CallerParameter) -> 
     """What the enrolment did, how fast, where it is stuck, and what to do next."""
     await caller.may_touch(user_course_id)
     return as_mapping(await caller.service.analyse_learner(user_course_id=user_course_id))
+
+
+@router.get("/course/{course_id:id}", summary="Analyse a course", response_model=Course, responses=documented(404, 422))
+async def get_course(course_id: CourseId, caller: CallerParameter) -> object:
+    """How many came how far, how long it takes them, where it stops them, and who stays away."""
+    caller.may_touch_course(course_id)
+    return asdict(await caller.service.analyse_course(course_id=course_id))

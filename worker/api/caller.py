@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from worker.api.permission import require_enrollment
+from worker.api.permission import require_course, require_enrollment
 from worker.api.tokens import Token
 from worker.client import EventPublisher
 from worker.services.user_course_progress_service import UserCourseProgressService
@@ -22,6 +22,10 @@ class Caller:
     async def may_touch(self, user_course_id: int) -> None:
         """Return when this enrolment is the caller's business; see `worker.api.permission.require_enrollment`."""
         await require_enrollment(self.service, self.token, user_course_id)
+
+    def may_touch_course(self, course_id: int) -> None:
+        """Return when this course is the caller's business; see `worker.api.permission.require_course`."""
+        require_course(self.token, course_id)
 
 
 async def _caller(request: Request) -> Caller:

@@ -21,6 +21,12 @@ async def require_enrollment(service: UserCourseProgressService, token: Token, u
         raise HTTPException(403, f"The token {token.name!r} may not touch enrolment {user_course_id}, if there is one.")
 
 
+def require_course(token: Token, course_id: int) -> None:
+    """Return when the token may touch this course. Raises HTTPException 403, also where there is no such course."""
+    if token.courses is not None and course_id not in token.courses:
+        raise HTTPException(403, f"The token {token.name!r} may not touch course {course_id}, if there is one.")
+
+
 async def forbidden_events(
     service: UserCourseProgressService, token: Token, events: Sequence[Event | None]
 ) -> list[str | None]:

@@ -38,6 +38,7 @@ register_url_convertor("id", IdConvertor())
 UserCourseId = Annotated[
     int, Path(ge=1, le=2**63 - 1, description="The enrolment: its `user_course.id`.", examples=[1])
 ]
+CourseId = Annotated[int, Path(ge=1, le=2**63 - 1, description="The course: a `user_course.course_id`.", examples=[1])]
 LessonPart = Annotated[int, Path(ge=1, le=2**31 - 1, description="As in the course's outline.", examples=[1])]
 IdempotencyKey = Annotated[
     Annotated[str, Field(min_length=1, max_length=255, pattern="^[!-~]+$")] | SkipJsonSchema[None],

@@ -199,6 +199,11 @@ def events_by_hour(events: Iterable[LessonEvent], zone: tzinfo) -> list[int]:
     return [count[hour] for hour in range(HOURS_OF_A_WEEK)]
 
 
+def by_weekday(events_by_hour: Sequence[int]) -> list[list[int]]:
+    """The same, each weekday's 24 hours of their own."""
+    return [list(events_by_hour[start : start + 24]) for start in range(0, HOURS_OF_A_WEEK, 24)]
+
+
 def _by_day(stretches: Iterable[tuple[datetime, datetime]], zone: tzinfo) -> defaultdict[date, timedelta]:
     found: defaultdict[date, timedelta] = defaultdict(timedelta)
     for start, end in stretches:

@@ -145,7 +145,7 @@ class CourseAnalysis:
     weeks: list[Week]
     """In order, without gaps, up to the last with anything in it; at most 104."""
     lessons: list[AnalysedLesson]
-    """In outline order; without an outline by topic and lesson."""
+    """Those that counted as of then, in outline order; without an outline by topic and lesson."""
     dormant_learners: int
     dormant: list[DormantLearner]
     """Up to 100 of them, those seen last first."""

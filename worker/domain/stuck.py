@@ -78,3 +78,8 @@ def drop_off(started: int, stopped: int) -> float | None:
     None where nobody started it.
     """
     return stopped / started if started else None
+
+
+def is_blocker(share: float | None, started: int, least_share: float, least_learners: int) -> bool:
+    """Whether a lesson's drop-off is high, and more than the chance of a few."""
+    return share is not None and share >= least_share and started >= least_learners

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine
 
 from worker.domain.achievement import achievements
-from worker.domain.activity import Day, TimeSpent
+from worker.domain.activity import Day, TimeSpent, by_weekday
 from worker.domain.analysis import DAYS, DayTime, LearnerAnalysis, TopicTime, VisitedLesson
 from worker.domain.local_day import local_day
 from worker.domain.outline import Lesson, next_lesson
@@ -22,8 +22,6 @@ from worker.storage.database import snapshot
 from worker.storage.learner import StoredLearner, read_learner
 from worker.storage.outline import StoredOutline, read_outlines
 from worker.storage.statistics import read_medians
-
-_HOURS = 24
 
 Key = TypeVar("Key")
 
@@ -78,9 +76,7 @@ def _analysis(
         days=_last_days(activity.days, today),
         sessions=activity.sessions,
         session_seconds=activity.session_seconds,
-        events_by_weekday=[
-            activity.events_by_hour[start : start + _HOURS] for start in range(0, len(activity.events_by_hour), _HOURS)
-        ],
+        events_by_weekday=by_weekday(activity.events_by_hour),
         streaks=streaks(active, today, grace_weekends=rules.grace_weekends),
         last_seen_on=seen_on,
         is_dormant=is_dormant(seen_on, today, rules.dormant_days),

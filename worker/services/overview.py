@@ -53,17 +53,13 @@ def get_overview(engine: Engine, course_id: int, *, after: int = 0, limit: int =
 
     Raises InputError for what is no id, and NotFoundError for a course that nothing is known of.
     """
-    if not 1 <= course_id <= LARGEST_ID:
-        raise InputError(f"{course_id} is no course id: ids are whole numbers from 1 on.")
+    require_course(course_id)
     with snapshot(engine) as connection:
         stored = read_statistics(connection, course_id)
         outline = read_outlines(connection, [course_id]).get(course_id)
         ids = enrollments_of(connection, course_id, after, limit + 1)
         if not (stored or outline or ids or _has_enrollments(connection, course_id)):
-            raise NotFoundError(
-                f"Nothing is known of a course {course_id}: it has neither an enrolment nor an outline. "
-                "Its events may still be waiting: see `progress-worker status`."
-            )
+            raise unknown_course(course_id)
         return Overview(
             course_id=course_id,
             statistics=stored.course if stored else None,
@@ -72,6 +68,20 @@ def get_overview(engine: Engine, course_id: int, *, after: int = 0, limit: int =
             learners=read_summaries(connection, ids[:limit]),
             next_after=ids[limit - 1] if len(ids) > limit else None,
         )
+
+
+def require_course(course_id: int) -> None:
+    """Return when it can be one. Raises InputError."""
+    if not 1 <= course_id <= LARGEST_ID:
+        raise InputError(f"{course_id} is no course id: ids are whole numbers from 1 on.")
+
+
+def unknown_course(course_id: int) -> NotFoundError:
+    """What to tell who asks for a course that nothing is known of."""
+    return NotFoundError(
+        f"Nothing is known of a course {course_id}: it has neither an enrolment nor an outline. "
+        "Its events may still be waiting: see `progress-worker status`."
+    )
 
 
 def _has_enrollments(connection: Connection, course_id: int) -> bool:

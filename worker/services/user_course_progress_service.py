@@ -15,13 +15,14 @@ from sqlalchemy import AsyncAdaptedQueuePool, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
-from worker.domain.analysis import LearnerAnalysis
+from worker.domain.analysis import CourseAnalysis, LearnerAnalysis
 from worker.domain.correction import Changes
 from worker.domain.entry import Entry
 from worker.domain.event import LessonActivity, LessonEvent
 from worker.domain.status import ProgressStatus
 from worker.errors import ServerUnavailableError
 from worker.services import lessons, progress
+from worker.services.course import analyse_course
 from worker.services.learner import analyse_learner
 from worker.services.lessons import Bookmark, LessonPage, TopicProgress
 from worker.services.rules import AnalysisRules
@@ -46,7 +47,7 @@ class UserCourseProgressService:
     def __init__(self, engine: AsyncEngine, *, patience_seconds: float = 5, rules: AnalysisRules | None = None) -> None:
         """On an engine of `worker.storage.database.connect_async`; it stays the caller's to dispose of.
 
-        Who finds every connection busy waits for so long at most, in turn. Learners are analysed by the rules.
+        Who finds every connection busy waits for so long at most, in turn. Analyses go by the rules.
         """
         pool = engine.pool
         assert isinstance(pool, AsyncAdaptedQueuePool)  # noqa: S101 - for the type checker
@@ -150,6 +151,10 @@ class UserCourseProgressService:
     async def analyse_learner(self, *, user_course_id: int) -> LearnerAnalysis:
         """The analysis of an enrolment as of now; see `worker.services.learner.analyse_learner`."""
         return await self._run(analyse_learner, user_course_id, datetime.now(UTC), self._rules)
+
+    async def analyse_course(self, *, course_id: int) -> CourseAnalysis:
+        """The analysis of a course; see `worker.services.course.analyse_course`."""
+        return await self._run(analyse_course, course_id, datetime.now(UTC), self._rules)
 
     async def submit_events(self, entries: Sequence[Entry]) -> list[Verdict]:
         """Apply events of any type; what became of each, in order. See `worker.services.submit.submit`."""

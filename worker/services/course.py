@@ -1,0 +1,126 @@
+"""Analyse one course: put together its statistics, the figures of its learners, and what the rules say of them."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import Engine
+
+from worker.domain.activity import HOURS_OF_A_WEEK, TimeSpent, by_weekday
+from worker.domain.analysis import DORMANT, WEEKS, AnalysedLesson, CourseAnalysis, Week
+from worker.domain.difficulty import Difficulty, Signs, difficulties
+from worker.domain.figures import CourseFigures, LessonFigures, WeekFigures
+from worker.domain.outline import Lesson
+from worker.domain.statistics import Statistics
+from worker.domain.stuck import drop_off, is_blocker
+from worker.services.overview import require_course, unknown_course
+from worker.services.rules import AnalysisRules
+from worker.storage.database import snapshot
+from worker.storage.dormant import Dormant, read_dormant
+from worker.storage.enrollment import enrollments_of
+from worker.storage.outline import StoredOutline, read_outlines
+from worker.storage.statistics import StoredStatistics, read_figures, read_statistics
+
+_NO_TIME = TimeSpent(0, 0)
+_NOTHING = LessonFigures(0, 0, 0, _NO_TIME, None, None, None)
+_NO_FIGURES = CourseFigures(_NO_TIME, 0, 0, [0] * HOURS_OF_A_WEEK, None, {}, {})
+
+
+def analyse_course(engine: Engine, course_id: int, now: datetime, rules: AnalysisRules) -> CourseAnalysis:
+    """The analysis of one course, from the rollups, in as many queries for 10,000 learners as for one: eight.
+
+    Raises InputError for what is no id, and NotFoundError for a course that nothing is known of.
+    """
+    require_course(course_id)
+    with snapshot(engine) as connection:
+        stored = read_statistics(connection, course_id)
+        figures = read_figures(connection, course_id)
+        outline = read_outlines(connection, [course_id]).get(course_id)
+        if not (stored or outline or enrollments_of(connection, course_id, 0, 1)):
+            raise unknown_course(course_id)
+        dormant = read_dormant(connection, course_id, now, rules.dormant_days, DORMANT)
+    return _analysis(course_id, stored, figures or _NO_FIGURES, outline, dormant, rules)
+
+
+def _analysis(
+    course_id: int,
+    stored: StoredStatistics | None,
+    figures: CourseFigures,
+    outline: StoredOutline | None,
+    dormant: Dormant,
+    rules: AnalysisRules,
+) -> CourseAnalysis:
+    known = stored.lessons if stored else {}
+    order = [lesson for lesson in outline.lessons if lesson in known] if outline else sorted(known)
+    signs = {lesson: _signs(known[lesson], figures.lessons.get(lesson, _NOTHING)) for lesson in order}
+    difficulty_of = difficulties(signs, least_learners=rules.least_learners)
+    return CourseAnalysis(
+        course_id=course_id,
+        statistics=stored.course if stored else None,
+        spent=figures.spent,
+        sessions=figures.sessions,
+        session_seconds=figures.session_seconds,
+        median_days=figures.median_days,
+        events_by_weekday=by_weekday(figures.events_by_hour),
+        weeks=_without_gaps(figures.weeks),
+        lessons=[
+            _lesson(
+                lesson,
+                outline.titles[lesson] if outline else None,
+                known[lesson],
+                figures.lessons.get(lesson, _NOTHING),
+                difficulty_of.get(lesson),
+                rules,
+            )
+            for lesson in order
+        ],
+        dormant_learners=dormant.count,
+        dormant=dormant.latest,
+        as_of=stored.as_of if stored else None,
+    )
+
+
+def _signs(statistics: Statistics, figures: LessonFigures) -> Signs:
+    return Signs(
+        learners=statistics.started,
+        median_seconds=figures.median_seconds,
+        median_visits_to_complete=figures.median_visits_to_complete,
+        drop_off=drop_off(statistics.started, figures.stopped),
+    )
+
+
+def _lesson(
+    lesson: Lesson,
+    title: str | None,
+    statistics: Statistics,
+    figures: LessonFigures,
+    difficulty: Difficulty | None,
+    rules: AnalysisRules,
+) -> AnalysedLesson:
+    share = drop_off(statistics.started, figures.stopped)
+    return AnalysedLesson(
+        *lesson,
+        title=title,
+        statistics=statistics,
+        visits=figures.visits,
+        spent=figures.spent,
+        median_seconds=figures.median_seconds,
+        median_visits_to_complete=figures.median_visits_to_complete,
+        median_days=figures.median_days,
+        stopped=figures.stopped,
+        stuck=figures.stuck,
+        drop_off=share,
+        is_blocker=is_blocker(share, statistics.started, rules.blocker_share, rules.least_learners),
+        difficulty=difficulty,
+    )
+
+
+def _without_gaps(weeks: Mapping[date, WeekFigures]) -> list[Week]:
+    """The last of them in order, and those between them in which nothing happened."""
+    if not weeks:
+        return []
+    last = max(weeks)
+    first = max(min(weeks), last - timedelta(weeks=WEEKS - 1))
+    nothing = WeekFigures(0, 0, _NO_TIME)
+    mondays = [first + timedelta(weeks=number) for number in range((last - first).days // 7 + 1)]
+    found = ((monday, weeks.get(monday, nothing)) for monday in mondays)
+    return [Week(monday, of.completed, of.learners, of.spent) for monday, of in found]
