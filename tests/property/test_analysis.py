@@ -2,23 +2,23 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from tests.support.activity import expected_activity, history_of
-from tests.support.events import completed, corrected, enrolled, entries, outlined, viewed
+from tests.support.events import entries
 from tests.support.figures import expected_figures
 from tests.support.histories import Batches, arrangements, recorded_order
-from tests.support.learners import NOW, ago
+from tests.support.learners import NOW
+from tests.support.months import TITLES, months
 from tests.support.rollups import refresh_all
 from tests.support.tables import clear
 from worker.domain.achievement import achievements
 from worker.domain.activity import Activity, Day, TimeSpent
 from worker.domain.analysis import DayTime, LearnerAnalysis, TopicTime, VisitedLesson
-from worker.domain.event import Event, LessonEvent
+from worker.domain.event import LessonEvent
 from worker.domain.learner import LessonHistory
 from worker.domain.local_day import local_day
 from worker.domain.outline import Lesson, NextLesson
@@ -33,45 +33,7 @@ from worker.services.learner import analyse_learner
 from worker.services.redrive import apply_parked
 from worker.services.rules import AnalysisRules
 
-OUTLINE = [(2, 1, "Two"), (1, 1, "One"), (1, 2), (1, 3), (2, 2)]
-TITLES: dict[Lesson, str] = {(2, 1): "Two", (1, 1): "One"}
-ZONES = ("Europe/Berlin", "Pacific/Auckland", "America/New_York", "Not/AZone", None)
-
-_lessons = st.sampled_from([(1, 1), (1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (3, 3)])
-_minutes = st.sampled_from([0, 0, 10, 29, 31, 90, 600, 1_439])
-
-
-@st.composite
-def learners(draw: st.DrawFn) -> Sequence[Event]:
-    """Two enrolments, in a course with an outline or without: two months up to now, with days on end on one lesson."""
-    number = iter(range(1, 1_000))
-
-    def identity() -> str:
-        return str(UUID(int=draw(st.integers(0, 2**64)) * 1_000 + next(number)))
-
-    found: list[Event] = [
-        enrolled(key, timezone=draw(st.sampled_from(ZONES)), time=ago(days=70), id=identity()) for key in (1, 2)
-    ]
-    if draw(st.booleans()):
-        found.append(outlined(3, draw(st.sampled_from([OUTLINE, OUTLINE, []])), time=ago(days=71), id=identity()))
-    first = draw(st.integers(0, 40))
-    on_end = range(first, first + draw(st.sampled_from([0, 5, 9])))
-    days = draw(st.lists(st.integers(0, 60), max_size=12))
-    places = [(day, (1, 1, 1)) for day in on_end]
-    places += [(day, (draw(st.sampled_from([1, 1, 1, 2])), *draw(_lessons))) for day in days]
-    for day, lesson in places:
-        when = {"time": ago(days=day) - timedelta(minutes=draw(_minutes)), "id": identity()}
-        kind = draw(st.sampled_from([viewed, viewed, viewed, completed, completed, corrected]))
-        if kind is corrected:
-            done_at = draw(st.none() | st.just(ago(days=day + 1)))
-            status = draw(st.sampled_from(["completed", "in_progress"])) if done_at is None else "completed"
-            found.append(corrected(*lesson, **when, status=status, completed_at=done_at))
-        else:
-            found.append(kind(*lesson, **when, duration_seconds=draw(st.sampled_from([None, None, 0, 60, 86_400]))))
-    return found
-
-
-histories = learners().flatmap(arrangements)
+histories = months([1, 2]).flatmap(arrangements)
 rules = st.builds(
     AnalysisRules,
     grace_weekends=st.booleans(),

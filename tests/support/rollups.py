@@ -50,11 +50,11 @@ def stored_statistics(engine: Engine, courses: tuple[int, int] = EVERY_ID) -> di
     return stored
 
 
-def refresh_all(engine: Engine, chunk: int = 500) -> None:
+def refresh_all(engine: Engine, chunk: int = 500, rules: StuckRules | None = None) -> None:
     """Bring every rollup up to date; afterwards nothing is stale."""
     assert refresh_summaries(engine, chunk).oldest_change_at is None
     assert refresh_activity(engine, chunk, IDLE_CUTOFF.total_seconds()).oldest_change_at is None
-    assert refresh_statistics(engine, 60, StuckRules()).oldest_change_at is None
+    assert refresh_statistics(engine, 60, rules or StuckRules()).oldest_change_at is None
     assert rows(engine, STALE) == [(0,)]
 
 
