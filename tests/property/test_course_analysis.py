@@ -122,9 +122,7 @@ def dormant_learners(state: State, rules: AnalysisRules) -> list[DormantLearner]
     percentages = {key: each.completion_percentage for key, each in summaries(state).items()}
     for key, told in state.enrollments.items():
         zone = told.data.timezone
-        times = [
-            its.time for (each, _), its in state.ledger.items() if each == key and its.type != "progress.corrected"
-        ]
+        its = [event for (each, _), event in state.ledger.items() if each == key and isinstance(event, LessonEvent)]
         today = local_day(NOW, zone)
         seen_on = last_seen(active_days((event.time for event in its), zone), today)
         if seen_on and is_dormant(seen_on, today, rules.dormant_days):
