@@ -35,11 +35,12 @@ class LearnerRules:
     grace_weekends: bool = False
     dormant_days: int = 14
     stuck_visits: int = 3
+    idle_cutoff_seconds: float = 1_800
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Those of these settings."""
-        return cls(settings.grace_weekends, settings.dormant_days, settings.stuck_visits)
+        return cls(settings.grace_weekends, settings.dormant_days, settings.stuck_visits, settings.idle_cutoff_seconds)
 
 
 def analyse_learner(engine: Engine, user_course_id: int, now: datetime, rules: LearnerRules) -> LearnerAnalysis:

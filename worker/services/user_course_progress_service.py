@@ -20,9 +20,11 @@ from worker.domain.correction import Changes
 from worker.domain.entry import Entry
 from worker.domain.event import LessonActivity, LessonEvent
 from worker.domain.status import ProgressStatus
+from worker.domain.visit import LessonVisits
 from worker.errors import ServerUnavailableError
 from worker.services import lessons, progress
 from worker.services.learner import LearnerRules, analyse_learner
+from worker.services.lesson_history import lesson_history
 from worker.services.lessons import Bookmark, LessonPage, TopicProgress
 from worker.services.submit import Verdict, submit
 from worker.services.summary import RefreshedSummary, get_refreshed_summary
@@ -149,6 +151,11 @@ class UserCourseProgressService:
     async def analyse_learner(self, *, user_course_id: int) -> LearnerAnalysis:
         """The analysis of an enrolment as of now; see `worker.services.learner.analyse_learner`."""
         return await self._run(analyse_learner, user_course_id, datetime.now(UTC), self._rules)
+
+    async def get_lesson_history(self, *, user_course_id: int, topic_id: int, lesson_id: int) -> LessonVisits:
+        """Each visit to a lesson, and what was set by hand; see `worker.services.lesson_history.lesson_history`."""
+        key = (user_course_id, topic_id, lesson_id)
+        return await self._run(lesson_history, *key, self._rules.idle_cutoff_seconds)
 
     async def submit_events(self, entries: Sequence[Entry]) -> list[Verdict]:
         """Apply events of any type; what became of each, in order. See `worker.services.submit.submit`."""
