@@ -134,6 +134,8 @@ def test_every_endpoint_does_what_its_examples_say_and_the_rows_are_the_models(s
         (each["topic_id"], each["lesson_id"]) for each in api.get("/analytics/learner/{user_course_id}")["lessons"]
     }
     assert visited <= set(shown)
+    history = api.get("/analytics/learner/{user_course_id}/topic/{topic_id}/lesson/{lesson_id}")
+    assert (history["status"], history["completed_at"]) == (row["status"], row["completed_at"])
     assert api.get("/healthz") == {"ok": True, "checks": {}}
     assert api.get("/readyz") == {"ok": True, "checks": {"postgresql": True, "redis": True}}
 

@@ -16,6 +16,7 @@ from tests.support.tables import clear
 from worker.domain.activity import TimeSpent
 from worker.domain.analysis import AnalysedLesson, CourseAnalysis, DormantLearner, Week
 from worker.domain.difficulty import Signs, difficulties
+from worker.domain.event import LessonEvent
 from worker.domain.figures import CourseFigures, WeekFigures
 from worker.domain.local_day import local_day
 from worker.domain.progress import State, fold

@@ -8,7 +8,8 @@ from worker.api.caller import CallerParameter
 from worker.api.course_schema import Course
 from worker.api.learner_schema import Learner
 from worker.api.problem import documented
-from worker.api.schema import CourseId, UserCourseId
+from worker.api.schema import CourseId, LessonPart, UserCourseId
+from worker.api.visit_schema import LessonVisits
 from worker.services.learner import as_mapping
 
 router = APIRouter(prefix="/analytics", tags=["analytics"])
@@ -21,6 +22,22 @@ async def get_learner(user_course_id: UserCourseId, caller: CallerParameter) -> 
     """What the enrolment did, how fast, where it is stuck, and what to do next."""
     await caller.may_touch(user_course_id)
     return as_mapping(await caller.service.analyse_learner(user_course_id=user_course_id))
+
+
+@router.get(
+    "/learner/{user_course_id:id}/topic/{topic_id:id}/lesson/{lesson_id:id}",
+    summary="Get the history of a lesson",
+    response_model=LessonVisits,
+    responses=documented(404, 422),
+)
+async def get_lesson_history(
+    user_course_id: UserCourseId, topic_id: LessonPart, lesson_id: LessonPart, caller: CallerParameter
+) -> object:
+    """Each visit to the lesson and each correction, the last 1,000 of them; empty where it was never touched."""
+    await caller.may_touch(user_course_id)
+    return await caller.service.get_lesson_history(
+        user_course_id=user_course_id, topic_id=topic_id, lesson_id=lesson_id
+    )
 
 
 @router.get("/course/{course_id:id}", summary="Analyse a course", response_model=Course, responses=documented(404, 422))

@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from rich.table import Table
 
-    from worker.domain.activity import TimeSpent
     from worker.domain.analysis import LearnerAnalysis
     from worker.domain.recommendation import Recommendation
     from worker.domain.streak import Streaks
@@ -23,14 +20,17 @@ _SHADES = "·░▒▓█"
 
 @click.command("learner")
 @click.argument("user_course_id", metavar="ID", type=int)
+@click.option("--lesson", nargs=2, type=int, metavar="TOPIC LESSON", help="The history of this lesson instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(user_course_id: int, as_json: bool) -> None:
+def command(user_course_id: int, lesson: tuple[int, int] | None, as_json: bool) -> None:
     """Show what the enrolment ID did, how fast, where it is stuck, and what to do next.
 
-    Times spent, visits and days are those of when its activity was last computed.
+    Times spent, visits and days are those of when its activity was last computed. With --lesson: each visit to one
+    lesson and what was set by hand, as of now; the last 1,000 of each.
     """
     from datetime import UTC, datetime
 
+    from worker.cli.lesson_history import show_lesson
     from worker.cli.output import show, show_json
     from worker.cli.servers import open_database, server_settings
     from worker.services.learner import analyse_learner, as_mapping
@@ -38,6 +38,9 @@ def command(user_course_id: int, as_json: bool) -> None:
 
     settings = server_settings("DATABASE_URL")
     with open_database(settings) as engine:
+        if lesson:
+            show_lesson(engine, user_course_id, *lesson, settings.idle_cutoff_seconds, as_json=as_json)
+            return
         found = analyse_learner(engine, user_course_id, datetime.now(UTC), AnalysisRules.of(settings))
     if as_json:
         show_json(as_mapping(found))
@@ -51,7 +54,7 @@ def command(user_course_id: int, as_json: bool) -> None:
 
 def learner_table(found: "LearnerAnalysis") -> "Table":
     """What is true of the whole enrolment."""
-    from worker.cli.output import duration, new_table
+    from worker.cli.output import duration, moment, new_table, time_spent
     from worker.domain.words import two_digits
 
     table = new_table(f"Enrolment {found.user_course_id}", "", "")
@@ -59,7 +62,7 @@ def learner_table(found: "LearnerAnalysis") -> "Table":
     each = f", {duration(found.session_seconds / found.sessions)} on average" if found.sessions else ""
     foreseen, pace = found.projection, found.velocity
     for name, value in (
-        ("time spent", _spent(found.spent)),
+        ("time spent", time_spent(found.spent)),
         ("sessions", f"{found.sessions:,}{each}"),
         ("streak", _streak(found.streaks)),
         ("last seen", f"{found.last_seen_on or 'never'}{', dormant' if found.is_dormant else ''}"),
@@ -70,7 +73,7 @@ def learner_table(found: "LearnerAnalysis") -> "Table":
     for achievement in found.achievements:
         topic = f" {achievement.topic_id}" if achievement.topic_id is not None else ""
         table.add_row("achieved", f"{achievement.kind}{topic}, {achievement.earned_on or 'day unknown'}")
-    table.add_row("activity as of", _time(found.as_of) if found.as_of else "not computed yet")
+    table.add_row("activity as of", moment(found.as_of) if found.as_of else "not computed yet")
     return table
 
 
@@ -86,7 +89,7 @@ def advice_table(title: str, advice: "Sequence[Recommendation | Stuck]") -> "Tab
 
 def lessons_table(found: "LearnerAnalysis") -> "Table":
     """The lessons that were visited."""
-    from worker.cli.output import new_table
+    from worker.cli.output import new_table, time_spent
     from worker.printable import printable
 
     figures = ("topic", "lesson", "visits", "to complete")
@@ -99,19 +102,19 @@ def lessons_table(found: "LearnerAnalysis") -> "Table":
             each.status,
             str(each.visits),
             "-" if each.visits_to_complete is None else str(each.visits_to_complete),
-            _spent(each.spent),
+            time_spent(each.spent),
         )
     return table
 
 
 def days_table(found: "LearnerAnalysis") -> "Table":
     """Those of the last days on which anything happened."""
-    from worker.cli.output import new_table
+    from worker.cli.output import new_table, time_spent
 
     table = new_table(f"Last {len(found.days)} days", "day", "events", "time spent", numbers=("events",))
     for each in found.days:
         if each.events or each.spent.seconds:
-            table.add_row(str(each.day), str(each.events), _spent(each.spent))
+            table.add_row(str(each.day), str(each.events), time_spent(each.spent))
     return table
 
 
@@ -127,14 +130,6 @@ def week_table(found: "LearnerAnalysis") -> "Table":
     return table
 
 
-def _spent(spent: "TimeSpent") -> str:
-    from worker.cli.output import duration
-
-    if not spent.seconds:
-        return "none known"
-    return f"{duration(spent.seconds)}, {'measured' if spent.is_measured else 'estimated'}"
-
-
 def _streak(streaks: "Streaks") -> str:
     from worker.domain.words import counted
 
@@ -142,7 +137,3 @@ def _streak(streaks: "Streaks") -> str:
         return "none"
     longest = f"{streaks.longest}, {streaks.longest_began_on} to {streaks.longest_ended_on}"
     return f"{counted(streaks.current, 'day')} now; the longest {longest}"
-
-
-def _time(at: "datetime") -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S %Z}"

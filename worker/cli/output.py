@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
+    from worker.domain.activity import TimeSpent
+
 PIPED_WIDTH = 200
 """Columns where no terminal says how wide it is; tables take only what they need."""
 
@@ -54,6 +56,18 @@ def show_json(value: Any) -> None:
 def duration(seconds: float | None) -> str:
     """A length of time as people say it; `-` where there is none."""
     return "-" if seconds is None else words.duration(seconds)
+
+
+def time_spent(spent: "TimeSpent") -> str:
+    """How long, and whether that is known or estimated."""
+    if not spent.seconds:
+        return "none known"
+    return f"{duration(spent.seconds)}, {'measured' if spent.is_measured else 'estimated'}"
+
+
+def moment(at: datetime | None) -> str:
+    """A time to the second; `-` where there is none."""
+    return f"{at:%Y-%m-%d %H:%M:%S %Z}" if at else "-"
 
 
 def redacted(url: str) -> str:

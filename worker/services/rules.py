@@ -18,6 +18,7 @@ class AnalysisRules:
     least_learners: int = 10
     hurried_share: float = 0.25
     revisits: int = 3
+    idle_cutoff_seconds: float = 1_800
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -30,4 +31,5 @@ class AnalysisRules:
             least_learners=settings.least_learners,
             hurried_share=settings.hurried_share,
             revisits=settings.revisits,
+            idle_cutoff_seconds=settings.idle_cutoff_seconds,
         )

@@ -20,10 +20,12 @@ from worker.domain.correction import Changes
 from worker.domain.entry import Entry
 from worker.domain.event import LessonActivity, LessonEvent
 from worker.domain.status import ProgressStatus
+from worker.domain.visit import LessonVisits
 from worker.errors import ServerUnavailableError
 from worker.services import lessons, progress
 from worker.services.course import analyse_course
 from worker.services.learner import analyse_learner
+from worker.services.lesson_history import lesson_history
 from worker.services.lessons import Bookmark, LessonPage, TopicProgress
 from worker.services.rules import AnalysisRules
 from worker.services.submit import Verdict, submit
@@ -155,6 +157,11 @@ class UserCourseProgressService:
     async def analyse_course(self, *, course_id: int) -> CourseAnalysis:
         """The analysis of a course; see `worker.services.course.analyse_course`."""
         return await self._run(analyse_course, course_id, datetime.now(UTC), self._rules)
+
+    async def get_lesson_history(self, *, user_course_id: int, topic_id: int, lesson_id: int) -> LessonVisits:
+        """Each visit to a lesson, and what was set by hand; see `worker.services.lesson_history.lesson_history`."""
+        key = (user_course_id, topic_id, lesson_id)
+        return await self._run(lesson_history, *key, self._rules.idle_cutoff_seconds)
 
     async def submit_events(self, entries: Sequence[Entry]) -> list[Verdict]:
         """Apply events of any type; what became of each, in order. See `worker.services.submit.submit`."""
