@@ -1,9 +1,9 @@
-"""What stored activity costs: all of a large course at once, and what follows from 1,000 new events.
+"""What the analytics of a large course cost: all of them at once, what follows from 1,000 new events, and one reading.
 
-    python benchmarks/activity.py                       10,000 learners x 200 lessons x 2,000,000 events
-    python benchmarks/activity.py --learners 1000 --chunk 200
+    python benchmarks/analytics.py                      10,000 learners x 200 lessons x 2,000,000 events
+    python benchmarks/analytics.py --learners 1000 --chunk 200
 
-An embedded PostgreSQL with up to 2 GB under /var/tmp, the function that the task calls, default settings. Each learner
+An embedded PostgreSQL with up to 3 GB under /var/tmp, the functions that the tasks call, default settings. Each learner
 goes through the lessons in order, ten in a sitting, a sitting every other day; half of the events tell a duration.
 """
 
@@ -14,6 +14,8 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,9 +27,14 @@ from sqlalchemy import Engine, NullPool, create_engine, text
 
 from tests.support.databases import clone_database, make_template
 from tests.support.events import entries, viewed
+from worker.domain.stuck import StuckRules
 from worker.embedded import default_directory, start_servers
 from worker.services.activity_refresh import refresh_activity
+from worker.services.course import analyse_course
 from worker.services.ingest import ingest
+from worker.services.learner import analyse_learner
+from worker.services.rules import AnalysisRules
+from worker.services.statistics_refresh import refresh_statistics
 from worker.services.summary_refresh import refresh_summaries
 from worker.settings import Settings
 from worker.storage import database
@@ -61,6 +68,11 @@ _MAKE = (
            occurred_at, CASE type WHEN 'completed' THEN occurred_at END
     FROM lesson_event
     """,
+    "INSERT INTO course (id, outlined_at, outline_event_id) VALUES (1, '2025-01-01', gen_random_uuid())",
+    """
+    INSERT INTO course_lesson (course_id, topic_id, lesson_id, ordinal, title)
+    SELECT 1, n / 10 + 1, n + 1, n + 1, 'Lesson ' || n + 1 FROM generate_series(0, :lessons - 1) AS n
+    """,
     "INSERT INTO activity_change (user_course_id) SELECT id FROM user_course",
 )
 
@@ -93,10 +105,11 @@ def measure(engine: Engine, learners: int, chunk: int) -> None:
     taken = moments[-1] - moments[0]
     memory = psutil.Process().memory_info().rss / 1e6
     print(
-        f"  all of it: {taken:.1f} s, {learners / taken:,.0f} learners a second;"
+        f"  activity, all of it: {taken:.1f} s, {learners / taken:,.0f} learners a second;"
         f" a transaction of {chunk}: median {statistics.median(lengths):.2f} s, longest {lengths[-1]:.2f} s;"
         f" memory of the process {memory:.0f} MB"
     )
+    print(f"  statistics and figures of the course, all of them: {refresh_course(engine):.1f} s")
     chance = random.Random(1)
     again = []
     for number in range(ROUNDS):
@@ -105,8 +118,25 @@ def measure(engine: Engine, learners: int, chunk: int) -> None:
         refresh_summaries(engine, 500)
         started = time.monotonic()
         assert refresh_activity(engine, chunk, IDLE_CUTOFF_SECONDS).enrollments == len(set(chosen))
-        again.append(time.monotonic() - started)
-    print(f"  after {NEW_EVENTS:,} new events: {' '.join(f'{each:.2f}' for each in again)} s")
+        again.append((time.monotonic() - started, refresh_course(engine)))
+    for name, seconds in zip(("activity", "statistics and figures"), zip(*again, strict=True), strict=True):
+        print(f"  {name} after {NEW_EVENTS:,} new events: {' '.join(f'{each:.2f}' for each in seconds)} s")
+    readings: dict[str, Callable[[], object]] = {
+        "course": lambda: analyse_course(engine, 1, datetime.now(UTC), AnalysisRules()),
+        "learner": lambda: analyse_learner(engine, 1, datetime.now(UTC), AnalysisRules()),
+    }
+    for name, read in readings.items():
+        print(f"  analysis of a {name}: {' '.join(f'{timed(read):.3f}' for _ in range(ROUNDS))} s")
+
+
+def refresh_course(engine: Engine) -> float:
+    return timed(lambda: refresh_statistics(engine, 600, StuckRules()))
+
+
+def timed(work: Callable[[], object]) -> float:
+    started = time.monotonic()
+    work()
+    return time.monotonic() - started
 
 
 def main() -> None:
