@@ -17,6 +17,7 @@ CORRUPTIONS = {
     ),
     "user_course": ("id", "current_lesson = current_lesson + 1"),
     "user_course_summary": ("user_course_id", "completed_lessons = 0, completion_percentage = 0"),
+    "lesson_activity": ("user_course_id, topic_id, lesson_id", "visits = visits + 1"),
     "lesson_statistics": ("course_id, topic_id, lesson_id", "completed = completed + 1"),
 }
 """Table → its key and what an accident did to 25 of its rows; an old backfill wrote zeros over right values."""
@@ -52,7 +53,7 @@ def test_every_rollup_of_a_real_log_is_right_and_what_is_broken_is_listed_and_re
     assert {line["rollup"] for line in worker.lines("refreshed")} == {"summaries", "course_statistics", "activity"}
 
     broken = corrupt(system)
-    assert len(broken) == 100
+    assert len(broken) == 125
     assert audit(system, "audit") == (1, broken)
     assert audit(system, "rebuild", "--dry-run") == (0, broken)
     assert audit(system, "audit") == (1, broken), "a dry run repairs nothing"

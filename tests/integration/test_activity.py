@@ -242,14 +242,12 @@ def test_enrolments_without_any_event_have_no_activity(engine: Engine) -> None:
     assert (its.lessons, its.days, its.first_at, its.events_by_hour) == ({}, {}, None, [0] * 168)
 
 
-def test_a_rebuild_has_all_activity_computed_again(engine: Engine) -> None:
+def test_a_rebuild_with_another_cut_off_has_activity_computed_again(engine: Engine) -> None:
     events = learners(engine, 1, 2)
-    for _ in rebuild_scope(engine, Scope(user_course_id=2), 60, StuckRules()):
-        pass
-    assert marked(engine) == [2]
-    for _ in rebuild_scope(engine, Scope(), 60, StuckRules()):
-        pass
-    assert marked(engine) == [1, 2]
+    for scope, cutoff, expected in ((Scope(), CUTOFF, []), (Scope(2), 600, [2]), (Scope(), 600, [1, 2])):
+        for _ in rebuild_scope(engine, scope, 60, StuckRules(), cutoff):
+            pass
+        assert marked(engine) == expected
     refresh_activity(engine, 500, 600)
     assert stored_activity(engine) == expected_activity(fold(events), IDLE_CUTOFF / 3)
 

@@ -7,6 +7,7 @@ from threading import Thread
 import pytest
 from sqlalchemy import Engine
 
+from tests.support.activity import IDLE_CUTOFF
 from tests.support.events import at, completed, corrected, entries, viewed
 from tests.support.rollups import audited
 from tests.support.tables import contents, execute, insert_as_lms, rows, snapshot
@@ -35,7 +36,8 @@ def record(engine: Engine) -> Iterator[Record]:
     yield lambda *events: ingest(engine, entries(events))
     assert audited(engine) == []
     before = contents(engine)["user_course_progress"]
-    assert [each for step in rebuild_scope(engine, Scope(), 60, StuckRules()) for each in step.differences] == []
+    found = rebuild_scope(engine, Scope(), 60, StuckRules(), IDLE_CUTOFF.total_seconds())
+    assert [each for step in found for each in step.differences] == []
     assert contents(engine)["user_course_progress"] == before
 
 

@@ -11,6 +11,7 @@ from threading import Barrier, Thread
 import pytest
 from sqlalchemy import Engine
 
+from tests.support.activity import IDLE_CUTOFF
 from tests.support.events import at, completed, corrected, enrolled, entries, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import counted_statements, execute, rows, snapshot
@@ -26,6 +27,7 @@ from worker.services.retention import delete_expired
 from worker.storage.enrollment import lock_enrollments
 from worker.storage.retention import delete_events, expired_events
 
+CUTOFF = IDLE_CUTOFF.total_seconds()
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 EVENTS = "SELECT user_course_id, topic_id, lesson_id FROM lesson_event ORDER BY user_course_id, topic_id, lesson_id"
 PROGRESS = "SELECT lesson_id, status::text, last_viewed_at, completed_at FROM user_course_progress ORDER BY lesson_id"
@@ -69,11 +71,11 @@ def everything_but_the_ledger(engine: Engine) -> object:
 
 
 def unprovable(engine: Engine) -> int:
-    return sum(each.unprovable for step in examine_scope(engine, Scope()) for each in step.enrollments)
+    return sum(each.unprovable for step in examine_scope(engine, Scope(), CUTOFF) for each in step.enrollments)
 
 
 def rebuild(engine: Engine) -> None:
-    for _ in rebuild_scope(engine, Scope(), 60, StuckRules()):
+    for _ in rebuild_scope(engine, Scope(), 60, StuckRules(), CUTOFF):
         pass
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from tests.support.activity import IDLE_CUTOFF, expected_activity, stored_activity
 from tests.support.events import completed, corrected, enrolled, entries, viewed
 from tests.support.histories import Batches, arrangements, recorded_order
-from tests.support.rollups import BEHIND, refresh_all
+from tests.support.rollups import BEHIND, audited, refresh_all
 from tests.support.tables import clear, execute, rows, snapshot
 from worker.domain.event import Event
 from worker.domain.progress import fold
@@ -95,8 +95,10 @@ def test_what_is_refreshed_after_any_batch_equals_the_rules(
             refresh_all(engine, chunk=2)
             known = fold(recorded_order(batches[:number]))
             assert stored_activity(engine) == expected_activity(known)
+        assert audited(engine) == []
     refresh_all(engine, chunk=2)
     assert stored_activity(engine) == expected_activity(fold(recorded_order(batches)))
+    assert audited(engine) == []
 
 
 @given(batches=histories)

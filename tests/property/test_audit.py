@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
+from tests.support.activity import IDLE_CUTOFF
 from tests.support.events import entries
 from tests.support.histories import Batches, histories
 from tests.support.rollups import audited, refresh_all, stored_summaries
@@ -41,6 +42,20 @@ CORRUPTIONS = {
         INSERT INTO lesson_statistics (course_id, topic_id, lesson_id, enrollments, started, completed, completion_rate)
         SELECT course_id, 77, 77, 1, 1, 1, 100 FROM course_statistics
     """,
+    "activity": """
+        UPDATE enrollment_activity
+        SET sessions = sessions + 1, events_by_hour[9] = events_by_hour[9] + 1, last_at = now()
+    """,
+    "activity gone": "DELETE FROM enrollment_activity WHERE user_course_id % 2 = 1",
+    "lesson's activity": "UPDATE lesson_activity SET visits = visits + 1, visits_to_complete = 99",
+    "lesson's activity invented": """
+        INSERT INTO lesson_activity
+        SELECT user_course_id, 77, 77, 1, 1, 1, refreshed_at, refreshed_at, 1 FROM enrollment_activity
+    """,
+    "topic's activity": "UPDATE topic_activity SET measured_seconds = measured_seconds + 0.000001",
+    "topic's activity gone": "DELETE FROM topic_activity",
+    "day's activity": "UPDATE daily_activity SET events = events + 1",
+    "day's activity at another day": "UPDATE daily_activity SET day = day - 20000",
 }
 """Summaries stay marked as current where they are wrong: that is what an audit is for."""
 
@@ -95,7 +110,8 @@ def test_what_is_corrupted_is_found_and_rebuilt_to_what_it_was(
     assert contents(engine) == corrupted, "an audit reads only"
     assert bool(found) == (corrupted != before or rows(engine, VERSIONS) != versions)
 
-    assert [each for step in rebuild_scope(engine, Scope(), 60, StuckRules()) for each in step.differences] == found
+    steps = rebuild_scope(engine, Scope(), 60, StuckRules(), IDLE_CUTOFF.total_seconds())
+    assert [each for step in steps for each in step.differences] == found
     assert audited(engine) == []
     refresh_all(engine)
     assert audited(engine) == []

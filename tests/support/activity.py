@@ -2,16 +2,14 @@
 
 from collections import defaultdict
 from datetime import date, timedelta
-from typing import Any
 
 from sqlalchemy import Engine
 
 from tests.support.model import EVERY_ID
 from tests.support.tables import rows
-from worker.domain.activity import Activity, Day, TimeSpent, Visits, activity
-from worker.domain.event import LessonEvent, ProgressCorrected
+from worker.domain.activity import Activity, Day, TimeSpent, Visits
+from worker.domain.activity_rows import activities
 from worker.domain.learner import LessonHistory
-from worker.domain.local_day import local_zone
 from worker.domain.outline import Lesson
 from worker.domain.progress import State
 
@@ -38,17 +36,7 @@ _DAYS = """
 
 def expected_activity(state: State, idle_cutoff: timedelta = IDLE_CUTOFF) -> dict[int, Activity]:
     """The activity of every enrolment."""
-    events: dict[int, list[LessonEvent]] = {key: [] for key in state.enrollments}
-    for (key, _), event in state.ledger.items():
-        if not isinstance(event, ProgressCorrected):
-            events[key].append(event)
-    completed_at: dict[int, dict[Lesson, Any]] = defaultdict(dict)
-    for (key, topic_id, lesson_id), row in state.progress.items():
-        completed_at[key][topic_id, lesson_id] = row.completed_at
-    return {
-        key: activity(its, completed_at[key], local_zone(state.enrollments[key].data.timezone), idle_cutoff)
-        for key, its in events.items()
-    }
+    return activities(state, idle_cutoff)
 
 
 def stored_activity(engine: Engine, enrolments: tuple[int, int] = EVERY_ID) -> dict[int, Activity]:

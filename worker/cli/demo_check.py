@@ -32,7 +32,7 @@ def compare(settings: "Settings", published: "list[Published]") -> bool:
 
     table = new_table("What is stored", "", "expected", "stored", "equal", numbers=["expected", "stored"])
     differences: list[str] = []
-    for name, expected in expected_tables(state).items():
+    for name, expected in expected_tables(state, settings.idle_cutoff_seconds).items():
         wrong = _differences(expected, stored[name])
         differences += [f"{name}: {each}" for each in wrong[:SHOWN_DIFFERENCES]]
         table.add_row(name, f"{len(expected):,}", f"{len(stored[name]):,}", _verdict(len(wrong)))

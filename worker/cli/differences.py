@@ -127,6 +127,8 @@ def _text(value: object) -> str:
 
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_text(each)}" for name, each in value.items() if each is not None)
+    if isinstance(value, list):
+        return f"[{', '.join(f'{index}: {_text(each)}' for index, each in enumerate(value) if each)}]"
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     return "nothing" if value is None else printable(str(value))

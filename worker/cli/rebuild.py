@@ -16,8 +16,8 @@ def command(user_course: int | None, course: int | None, dry_run: bool, after: i
     """Repair everything stored that differs from the ledger; exit status 1 if something could not be repaired.
 
     Safe while workers run, and at any time again: only what differs is written. A row that no event made is set back to
-    not_started, never deleted. --dry-run shows all of it before. Time spent, visits and sessions are not compared: the
-    scheduled task computes all of them anew.
+    not_started, never deleted. --dry-run shows all of it before. Activity (time spent, visits, sessions) that differs
+    is marked, and the scheduled task computes it anew.
     """
     from worker.cli.output import show_json
     from worker.cli.servers import open_database, server_settings
@@ -33,10 +33,10 @@ def command(user_course: int | None, course: int | None, dry_run: bool, after: i
     with open_database(settings) as engine:
         total = count_scope(engine, scope)
         if dry_run:
-            steps = examine_scope(engine, scope)
+            steps = examine_scope(engine, scope, settings.idle_cutoff_seconds)
         else:
-            rules = AnalysisRules.of(settings).stuck
-            steps = rebuild_scope(engine, scope, settings.statistics_timeout_seconds, rules, after or 0)
+            seconds, rules = settings.statistics_timeout_seconds, AnalysisRules.of(settings).stuck
+            steps = rebuild_scope(engine, scope, seconds, rules, settings.idle_cutoff_seconds, after or 0)
         try:
             follow(steps, report, "examined", total)
         except KeyboardInterrupt:

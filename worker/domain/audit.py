@@ -6,11 +6,14 @@ cannot lower; the stored row is taken at its word above that, and counted as unp
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from worker.domain.progress import Position, Progress
 
 NO_ROW = "no row"
 WHOLE_ROW = "*"
+
+Key = tuple[int | date, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +21,14 @@ class Difference:
     """One column of a row that is not what it must be; the column `*` is the whole row."""
 
     table: str
-    key: tuple[int, ...]
+    key: Key
     column: str
     stored: object
     expected: object
 
 
 def differences(
-    table: str, key: tuple[int, ...], stored: Mapping[str, object] | None, expected: Mapping[str, object] | None
+    table: str, key: Key, stored: Mapping[str, object] | None, expected: Mapping[str, object] | None
 ) -> Iterator[Difference]:
     """Column by column where a stored row differs from the expected one; None stands for no row."""
     if stored is None or expected is None:

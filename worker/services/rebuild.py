@@ -1,8 +1,8 @@
 """Repair what differs from the ledger: examine like `worker.services.audit`, then set right what is wrong.
 
 Safe while workers run: only enrolments that differ are locked, examined again under the lock, and repaired in one
-transaction a page. Idempotent; what is repaired stays repaired wherever a run ends. The activity of every enrolment is
-marked, so that the scheduled task computes it anew: with another idle cut-off, for instance.
+transaction a page. Idempotent; what is repaired stays repaired wherever a run ends. Activity that differs, be it for
+another idle cut-off, is marked, so that the scheduled task computes it anew.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,30 +14,34 @@ from sqlalchemy.exc import DBAPIError
 from worker.domain.stuck import StuckRules
 from worker.services.audit import (
     PAGE,
-    Examined,
     Scope,
     Step,
-    examine,
     examine_course,
     examine_pages,
     scoped_courses,
     scoped_enrollments,
 )
+from worker.services.examination import Examined, examine
 from worker.storage import activity, audit, enrollment, outline, statistics_refresh, summary_refresh
 from worker.storage.database import is_passing
 
 
 def rebuild_scope(
-    engine: Engine, scope: Scope, statistics_seconds: float, rules: StuckRules, after: int = 0
+    engine: Engine,
+    scope: Scope,
+    statistics_seconds: float,
+    rules: StuckRules,
+    idle_cutoff_seconds: float,
+    after: int = 0,
 ) -> Iterator[Step]:
     """Examine and repair what the scope says, each course when it was examined; its last step says that it is done.
 
-    Where anything of a course differed, its statistics are computed anew, in at most so many seconds. `after` leaves
-    out the courses up to that one: it goes on where another run ended.
+    Where anything of a course but its learners' activity differed, its statistics are computed anew, in at most so many
+    seconds. `after` leaves out the courses up to that one: it goes on where another run ended.
     """
     courses = scoped_courses(engine, scope)
     if courses is None:
-        for step in examine_pages(engine, scoped_enrollments(engine, scope)):
+        for step in examine_pages(engine, scoped_enrollments(engine, scope), idle_cutoff_seconds):
             _mark_activity(engine, step)
             yield replace(step, busy=_repair_all(engine, [each.id for each in step.enrollments if each.differences]))
         return
@@ -46,9 +50,9 @@ def rebuild_scope(
             continue
         wrong: list[int] = []
         differs = False
-        for step in examine_course(engine, course_id):
+        for step in examine_course(engine, course_id, idle_cutoff_seconds):
             wrong += [each.id for each in step.enrollments if each.differences]
-            differs = differs or bool(step.differences)
+            differs = bool(wrong or step.statistics)
             _mark_activity(engine, step)
             yield step
         busy = _repair_all(engine, wrong)
@@ -59,35 +63,36 @@ def rebuild_scope(
 
 def repair(connection: Connection, ids: Sequence[int]) -> list[Examined]:
     """Lock these enrolments, examine them, set their rows and position right and refresh their summaries.
-    Their activity is marked here too, as what stands in a row is part of it.
 
-    In the caller's transaction, which must not have locked anything yet.
+    Where a row was wrong the activity is marked, as what stands in a row is part of it. In the caller's transaction,
+    which must not have locked anything yet.
     """
     enrollment.lock_enrollments(connection, ids)
     outline.hold_outlines(connection)
-    wrong = [each for each in examine(connection, sorted(ids)) if each.differences]
-    progress = {}
-    positions = {}
-    for each in wrong:
-        for difference in each.differences:
-            if difference.table == "user_course_progress":
-                _, topic_id, lesson_id = difference.key
-                progress[each.id, topic_id, lesson_id] = each.rows[topic_id, lesson_id]
-            elif difference.table == "user_course":
-                positions[each.id] = each.position
+    wrong = [each for each in examine(connection, sorted(ids), None) if each.differences]
+    keys = {(difference.table, difference.key) for each in wrong for difference in each.differences}
+    progress = {
+        (each.id, *lesson): row
+        for each in wrong
+        for lesson, row in each.rows.items()
+        if ("user_course_progress", (each.id, *lesson)) in keys
+    }
+    positions = {each.id: each.position for each in wrong if ("user_course", (each.id,)) in keys}
     if progress:
         audit.write_progress(connection, progress)
+        activity.mark(connection, sorted({user_course_id for user_course_id, _, _ in progress}))
     if positions:
         audit.write_positions(connection, positions)
     if wrong:
         summary_refresh.refresh(connection, [each.id for each in wrong])
-        activity.mark(connection, [each.id for each in wrong])
     return wrong
 
 
 def _mark_activity(engine: Engine, step: Step) -> None:
-    with engine.begin() as connection:
-        activity.mark(connection, [each.id for each in step.enrollments])
+    wrong = [each.id for each in step.enrollments if each.activity_differences]
+    if wrong:
+        with engine.begin() as connection:
+            activity.mark(connection, wrong)
 
 
 def _repair_all(engine: Engine, ids: Sequence[int]) -> list[int]:

@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import astuple
+from datetime import timedelta
 
+from worker.domain.activity_rows import activities, activity_rows, by_table
 from worker.domain.event import EVENT, Event, ProgressCorrected
 from worker.domain.progress import State, fold
 from worker.domain.statistics import tallies
@@ -19,8 +21,9 @@ def valid_events(published: Iterable[Published]) -> list[Event]:
     return [EVENT.validate_json(each.body) for each in published if each.reason is None and each.body is not None]
 
 
-def expected_tables(state: State) -> dict[str, Rows]:
+def expected_tables(state: State, idle_cutoff_seconds: float) -> dict[str, Rows]:
     """The rows of each table, in the form of `worker.storage.snapshot.read_tables`."""
+    its_activity = activities(state, timedelta(seconds=idle_cutoff_seconds))
     courses = tallies(state)
     return {
         "user_course": {
@@ -47,6 +50,7 @@ def expected_tables(state: State) -> dict[str, Rows]:
             for course_id, tally in courses.items()
             for lesson, statistics in tally.lessons().items()
         },
+        **by_table(activity_rows(*each) for each in its_activity.items()),
     }
 
 

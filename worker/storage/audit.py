@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
@@ -40,7 +41,7 @@ _SAMPLE = text("SELECT id FROM (SELECT id FROM user_course ORDER BY random() LIM
 
 _ENROLLMENTS = text("""
     SELECT id, course_id, current_topic, current_lesson, current_section, position_at, position_event_id::text,
-           history_from
+           history_from, timezone
     FROM user_course WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id
 """)
 
@@ -50,10 +51,10 @@ _PROGRESS = text("""
 """)
 
 _EVENTS = text("""
-    SELECT user_course_id, topic_id, lesson_id, event_id::text, occurred_at, type::text, section_id,
+    SELECT user_course_id, topic_id, lesson_id, event_id::text, occurred_at, type::text, section_id, duration_seconds,
            corrected_status::text, corrected_last_viewed_at, corrected_completed_at
     FROM lesson_event WHERE user_course_id = ANY(CAST(:ids AS bigint[]))
-    ORDER BY user_course_id, topic_id, lesson_id
+    ORDER BY user_course_id
 """)
 
 # Rows of an older outline are marked on their course.
@@ -111,6 +112,7 @@ class StoredEnrollment:
     place: Place
     """The same as a summary shows it."""
     history_from: datetime | None
+    timezone: str | None
     rows: dict[Lesson, Progress]
 
 
@@ -157,19 +159,21 @@ def read_enrollments(connection: Connection, ids: Sequence[int]) -> list[StoredE
             ),
             place=Place(row.current_topic, row.current_lesson, row.current_section, row.position_at),
             history_from=row.history_from,
+            timezone=row.timezone,
             rows=rows.get(row.id, {}),
         )
         for row in connection.execute(_ENROLLMENTS, {"ids": list(ids)})
     ]
 
 
-def read_ledger(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[LessonKey, LedgerEvent]]:
-    """The recorded events of these enrolments, those of one lesson together; streamed, however many there are.
+def read_ledger(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[int, list[LedgerEvent]]]:
+    """Each of these enrolments that has events, with all of them in no order; streamed, one enrolment at a time.
 
     Events were checked when they were recorded and are not checked again; what the rules do not ask for is left out.
     """
-    for row in connection.execute(_EVENTS, {"ids": list(ids)}, execution_options={"yield_per": 5_000}):
-        yield (row.user_course_id, row.topic_id, row.lesson_id), _event(row)
+    events = connection.execute(_EVENTS, {"ids": list(ids)}, execution_options={"yield_per": 5_000})
+    for user_course_id, its in groupby(events, key=lambda row: int(row.user_course_id)):
+        yield user_course_id, [_event(row) for row in its]
 
 
 def unmarked(connection: Connection, ids: Sequence[int]) -> list[int]:
@@ -223,6 +227,8 @@ def _event(row: Row[Any]) -> LedgerEvent:
             completed_at=row.corrected_completed_at,
         )
         return ProgressCorrected.model_construct(**envelope, data=correction)
-    activity = LessonActivity.model_construct(**lesson, section_id=row.section_id)
+    activity = LessonActivity.model_construct(
+        **lesson, section_id=row.section_id, duration_seconds=row.duration_seconds
+    )
     kind = LessonCompleted if row.type == "completed" else LessonViewed
     return kind.model_construct(**envelope, data=activity)

@@ -10,11 +10,15 @@
 | `user_course_summary`    | id                              | the summary's fields                             |
 | `course_statistics`      | course                          | its statistics                                   |
 | `lesson_statistics`      | course, topic, lesson           | the same of a lesson                             |
+| `…_activity`, four       | theirs                          | the activity, but for when it was refreshed      |
 """
 
 from collections import Counter
 
 from sqlalchemy import Connection, text
+
+from worker.domain.activity_rows import by_table
+from worker.storage.activity_rows import read_rows
 
 Rows = dict[tuple[object, ...], tuple[object, ...]]
 
@@ -68,6 +72,8 @@ _TABLES = {
     ),
 }
 
+_ENROLLMENTS = text("SELECT id FROM user_course")
+
 _LETTERS = text("SELECT reason, body, count(*) FROM dead_letter GROUP BY reason, body")
 
 _HAS_ROWS = text("""
@@ -82,7 +88,8 @@ def read_tables(connection: Connection) -> dict[str, Rows]:
     for name, (key_columns, statement) in _TABLES.items():
         rows = [tuple(row) for row in connection.execute(statement)]
         tables[name] = {row[:key_columns]: row[key_columns:] for row in rows}
-    return tables
+    activity = read_rows(connection, list(connection.scalars(_ENROLLMENTS)))
+    return tables | by_table(activity.values())
 
 
 def read_letters(connection: Connection) -> Counter[tuple[str, bytes | None]]:

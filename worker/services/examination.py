@@ -1,0 +1,152 @@
+"""Examine enrolments: hold their progress, position, summary and activity against their ledger.
+
+What must be stored is computed by the plain rules of `worker.domain`, not by the SQL that stored it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from worker.domain.activity import activity, in_order
+from worker.domain.activity_rows import ActivityRows, activity_rows
+from worker.domain.audit import NO_ROW, WHOLE_ROW, Difference, differences, expected_position, expected_progress
+from worker.domain.event import LedgerEvent, LessonEvent, ProgressCorrected
+from worker.domain.local_day import local_zone
+from worker.domain.outline import Lesson
+from worker.domain.progress import Position, Progress, lesson_progress, position
+from worker.domain.summary import Place, Summary, summarise
+from worker.storage import activity_rows as stored_activity
+from worker.storage import audit
+from worker.storage.audit import StoredEnrollment
+from worker.storage.outline import StoredOutline, read_outlines
+from worker.storage.summary import StoredSummary, read_stored
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """An enrolment: what it must be, and every difference from that."""
+
+    id: int
+    rows: dict[Lesson, Progress]
+    position: Position | None
+    summary: Summary
+    differences: list[Difference]
+    """Those of its rows, its position and its summary."""
+    activity_differences: list[Difference]
+    unprovable: int
+    """Rows for which retention left too few events to say what they must be."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    enrollment: StoredEnrollment
+    outline: StoredOutline | None
+    summary: StoredSummary
+    is_unmarked: bool
+    activity: ActivityRows | None
+    """None where it is not to be compared."""
+
+
+def examine(connection: Connection, ids: Sequence[int], idle_cutoff_seconds: float | None) -> list[Examined]:
+    """Hold these enrolments against their ledger, in the caller's transaction, which must see one moment of them.
+
+    Activity is compared where no mark of a change waits, else it is left to its refresh; without a cut-off nowhere. A
+    fixed number of queries; memory follows the enrolments, their lessons and days, and the events of one of them.
+    """
+    enrollments = audit.read_enrollments(connection, ids)
+    outlines = read_outlines(connection, {each.course_id for each in enrollments})
+    summaries = {each.user_course_id: each for each in read_stored(connection, ids)}
+    unmarked = set(audit.unmarked(connection, ids))
+    settled = [] if idle_cutoff_seconds is None else stored_activity.settled(connection, ids)
+    activities = stored_activity.read_rows(connection, settled)
+    idle_cutoff = timedelta(seconds=idle_cutoff_seconds or 0)
+    page = {
+        each.id: _Stored(
+            each, outlines.get(each.course_id), summaries[each.id], each.id in unmarked, activities.get(each.id)
+        )
+        for each in enrollments
+    }
+    found = {key: _examine(page[key], its, idle_cutoff) for key, its in audit.read_ledger(connection, list(page))}
+    return [found[key] if key in found else _examine(each, [], idle_cutoff) for key, each in page.items()]
+
+
+def _examine(stored: _Stored, ledger: Sequence[LedgerEvent], idle_cutoff: timedelta) -> Examined:
+    ours, complete = stored.enrollment, stored.enrollment.history_from is None
+    events = in_order(event for event in ledger if not isinstance(event, ProgressCorrected))
+    recorded = _recorded_rows(ledger)
+    found: list[Difference] = []
+    rows: dict[Lesson, Progress] = {}
+    unprovable = 0
+    for lesson in sorted(ours.rows.keys() | recorded.keys()):
+        row, known = ours.rows.get(lesson), recorded.get(lesson)
+        expected = expected_progress(row, known, complete=complete)
+        if expected is not None:
+            rows[lesson] = expected
+            # Of a corrected lesson, events later than the correction may have gone before it came.
+            unprovable += not complete and (expected != known or expected.corrected_at is not None)
+        if row != expected:
+            found += differences("user_course_progress", (ours.id, *lesson), _columns(row), _columns(expected))
+
+    recorded_position = position(events[-1]) if events else None
+    where = expected_position(ours.position, recorded_position, complete=complete)
+    unprovable += where != recorded_position
+    if where or ours.position:
+        found += differences("user_course", (ours.id,), ours.columns, _position_columns(where))
+
+    place = Place(where.topic_id, where.lesson_id, where.section_id, where.occurred_at) if where else ours.place
+    lessons = stored.outline.lessons if stored.outline else None
+    summary = summarise(ours.id, lessons, {lesson: row.status for lesson, row in rows.items()}, place)
+    found += _summary_differences(stored, summary)
+    return Examined(
+        ours.id, rows, where, summary, found, list(_activity_differences(stored, events, rows, idle_cutoff)), unprovable
+    )
+
+
+def _recorded_rows(ledger: Sequence[LedgerEvent]) -> dict[Lesson, Progress]:
+    by_lesson: dict[Lesson, list[LedgerEvent]] = defaultdict(list)
+    for event in ledger:
+        by_lesson[event.data.topic_id, event.data.lesson_id].append(event)
+    return {lesson: lesson_progress(its) for lesson, its in by_lesson.items()}
+
+
+def _summary_differences(stored: _Stored, expected: Summary) -> Iterator[Difference]:
+    held = asdict(stored.summary.summary) if stored.summary.summary else None
+    if stored.is_unmarked:
+        key = (stored.enrollment.id,)
+        yield Difference("user_course_summary", key, WHOLE_ROW, held or NO_ROW, asdict(expected))
+    elif stored.summary.is_current and held:
+        yield from differences("user_course_summary", (stored.enrollment.id,), held, asdict(expected))
+
+
+def _activity_differences(
+    stored: _Stored, events: Sequence[LessonEvent], rows: dict[Lesson, Progress], idle_cutoff: timedelta
+) -> Iterator[Difference]:
+    """Of the rows as they must be, so that a wrong `completed_at` is told once, as that."""
+    if stored.activity is None:
+        return
+    completed_at = {lesson: row.completed_at for lesson, row in rows.items()}
+    its = activity(events, completed_at, local_zone(stored.enrollment.timezone), idle_cutoff)
+    expected = activity_rows(stored.enrollment.id, its)
+    for table, key in sorted(stored.activity.keys() | expected.keys()):
+        yield from differences(table, key, stored.activity.get((table, key)), expected.get((table, key)))
+
+
+def _columns(row: Progress | None) -> dict[str, object] | None:
+    return None if row is None else asdict(row)
+
+
+def _position_columns(where: Position | None) -> dict[str, object]:
+    """By their names in `user_course`, like `StoredEnrollment.columns`."""
+    if where is None:
+        names = ("current_topic", "current_lesson", "current_section", "position_at", "position_event_id")
+        return dict.fromkeys(names)
+    return {
+        "current_topic": where.topic_id,
+        "current_lesson": where.lesson_id,
+        "current_section": where.section_id,
+        "position_at": where.occurred_at,
+        "position_event_id": where.event_id or None,
+    }
