@@ -115,6 +115,39 @@ def test_who_was_last_seen_tomorrow_was_seen_before_that(engine: Engine) -> None
     assert [each.last_seen_on for each in analyse_course(engine, 3, an_hour_ago, RULES).dormant] == [date(2025, 6, 25)]
 
 
+def test_at_the_edges_of_the_definitions_the_figures_are_those_of_the_rules(engine: Engine) -> None:
+    events: list[Event] = [outlined(3, [(1, 1), (1, 2), (2, 1)], time=ago(days=99))]
+    zones = {1: "Pacific/Auckland", 2: None, 3: None, 4: None, 5: None, 6: None}
+    events += [enrolled(key, timezone=zone, time=ago(days=99)) for key, zone in zones.items()]
+    sunday_night = datetime(2025, 7, 13, 23, tzinfo=UTC)
+    events += [
+        completed(1, 1, 1, time=sunday_night, duration_seconds=100),  # Monday where the learner is
+        # Begun at the very moment at which something later was completed; and for just twice the median.
+        *(viewed(2, 1, 1, time=ago(days=day)) for day in (1, 2, 3)),
+        completed(2, 2, 1, time=ago(days=3)),
+        viewed(3, 1, 1, time=ago(days=5), duration_seconds=200),
+        # Time on a Sunday, with no event in that week.
+        viewed(4, 2, 1, time=datetime(2025, 6, 30, 0, 10, tzinfo=UTC), duration_seconds=3_600),
+        # All completed: one of them nobody knows when; and all of it before the first event.
+        *(completed(5, *lesson, time=ago(days=9)) for lesson in ((1, 1), (1, 2))),
+        corrected(5, 2, 1, time=ago(days=8), status="completed", completed_at=None),
+        *(completed(6, *lesson, time=ago(days=9)) for lesson in ((1, 1), (1, 2), (2, 1))),
+        *(
+            corrected(6, *lesson, time=ago(days=8), status="completed", completed_at=ago(days=50))
+            for lesson in ((1, 1), (1, 2), (2, 1))
+        ),
+    ]
+    record(engine, events)
+    assert_rollups_equal_model(engine, fold(events))
+    found = analyse_course(engine, 3, NOW, RULES)
+    assert [each.stuck for each in found.lessons] == [0, 0, 0]
+    assert found.lessons[0].median_seconds == 100
+    assert found.median_days is None
+    assert [(each.learners, each.spent.seconds) for each in found.weeks if each.monday == date(2025, 6, 23)] == [
+        (0, 3_000)
+    ]
+
+
 LATE: dict[str, Event] = {
     "a view before all others": viewed(1, 1, 1, time=ago(days=39)),
     "a view that starts a lesson": viewed(3, 2, 1, time=ago(days=1)),
