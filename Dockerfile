@@ -6,7 +6,7 @@ WORKDIR /src
 COPY . .
 RUN pip wheel --quiet --no-deps --wheel-dir /wheels . \
     && python -m venv /opt/venv \
-    && /opt/venv/bin/pip install --quiet --constraint constraints.txt "$(echo /wheels/*.whl)[api]"
+    && /opt/venv/bin/pip install --quiet --constraint constraints.txt "$(echo /wheels/*.whl)[api,report]"
 
 
 FROM python:3.13-slim

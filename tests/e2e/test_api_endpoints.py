@@ -73,7 +73,7 @@ class Documented:
 
     def call(self, method: str, path: str, lesson_id: int = 1, prefer: str = "") -> list[Exchange]:
         """Send every example of the endpoint, or no body where it takes none. Each must be a success."""
-        url = path.format(user_course_id=1, topic_id=1, lesson_id=lesson_id)
+        url = path.format(user_course_id=1, course_id=3, topic_id=1, lesson_id=lesson_id, table="lessons")
         bodies = self.bodies().get((method, path), {})
         requests = [(media, each) for media, shown in bodies.items() for each in shown]
         exchanges = []
@@ -84,7 +84,8 @@ class Documented:
             answer = self._client.request(method, url, content=json.dumps(example) if media else None, headers=sent)
             assert answer.is_success, (method, url, example, answer.text)
             self.answered.add((method, path, str(answer.status_code)))
-            exchanges.append(Exchange(example, key, answer.json()))
+            is_json = answer.headers["Content-Type"].endswith("json")
+            exchanges.append(Exchange(example, key, answer.json() if is_json else answer.text))
         return exchanges
 
     def get(self, path: str) -> Any:
@@ -136,6 +137,11 @@ def test_every_endpoint_does_what_its_examples_say_and_the_rows_are_the_models(s
     assert visited <= set(shown)
     history = api.get("/analytics/learner/{user_course_id}/topic/{topic_id}/lesson/{lesson_id}")
     assert (history["status"], history["completed_at"]) == (row["status"], row["completed_at"])
+    assert api.get("/analytics/course/{course_id}")["course_id"] == 3
+    for report in ("/reports/course/{course_id}", "/reports/learner/{user_course_id}"):
+        columns = api.get(f"{report}/{{table}}.json")["columns"]
+        assert api.get(f"{report}/{{table}}.csv").splitlines()[0] == ",".join(each["name"] for each in columns)
+        assert api.get(report).startswith("<!doctype html>")
     assert api.get("/healthz") == {"ok": True, "checks": {}}
     assert api.get("/readyz") == {"ok": True, "checks": {"postgresql": True, "redis": True}}
 

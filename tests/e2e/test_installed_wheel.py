@@ -68,6 +68,13 @@ def test_it_is_the_wheel_that_runs_and_not_the_checkout(installation: Path) -> N
     assert all(Path(line).is_relative_to(installation / "venv") for line in said.splitlines())
 
 
+def test_the_wheel_carries_the_templates_of_reports(installation: Path) -> None:
+    (folder,) = (installation / "venv").glob("lib/python*/site-packages/worker/report/templates")
+    sources = {path.name for path in (ROOT / "worker" / "report" / "templates").iterdir()}
+    assert "page.html" in sources
+    assert {path.name for path in folder.iterdir()} == sources
+
+
 def test_migrate_makes_the_tables_and_may_be_repeated(
     installation: Path, empty_database_url: str, servers: Servers
 ) -> None:

@@ -29,6 +29,8 @@ COURSE, OTHER = 3, 4
 OWN, FOREIGN, UNKNOWN = 1, 2, 77
 """An enrolment in the limited token's course, one in the other, and one that does not exist."""
 
+COURSE_OF = {OWN: COURSE, FOREIGN: OTHER}
+
 TOKENS = [
     {"name": "all", "token": "everything-everywhere", "scopes": ["read", "write"]},
     {"name": "reader", "token": "reads-everywhere", "scopes": ["read"]},
@@ -54,8 +56,11 @@ class Endpoint(NamedTuple):
         return "writes-everywhere" if self.method == "GET" else "reads-everywhere"
 
     def call(self, client: httpx.Client, user_course_id: int, authorization: str | None, *others: str) -> Any:
-        """Call it as its example does, for this enrolment."""
-        path = self.path.format(user_course_id=user_course_id, topic_id=1, lesson_id=1)
+        """Call it as its example does, for this enrolment or its course."""
+        course_id = COURSE_OF.get(user_course_id, UNKNOWN)
+        path = self.path.format(
+            user_course_id=user_course_id, course_id=course_id, topic_id=1, lesson_id=1, table="headline"
+        )
         headers = {"Authorization": authorization} if authorization is not None else {}
         headers |= dict(zip(others[::2], others[1::2], strict=True))
         content = None

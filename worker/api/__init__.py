@@ -10,4 +10,5 @@
 | `problem`                                | errors as `application/problem+json`                            |
 | `schema`                                 | bodies and answers                                              |
 | `progress`, `course`, `events`, `health` | the endpoints                                                   |
+| `analytics`, `reports`                   | the endpoints of the analyses                                   |
 """

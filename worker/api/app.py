@@ -10,7 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core.core_schema import WithDefaultSchema
 from starlette.middleware.cors import CORSMiddleware
 
-from worker.api import analytics, course, events, health, progress
+from worker.api import analytics, course, events, health, progress, reports
 from worker.api.gate import Gate
 from worker.api.health import Readiness
 from worker.api.problem import Problem, add_handlers
@@ -32,6 +32,7 @@ _TAGS = {
     "progress": "One lesson of one enrolment: its row, and what marks it.",
     "enrolment": "A learner in a course: the summary, a topic, all lessons.",
     "analytics": "What a learner's history tells: habits, pace, advice, achievements.",
+    "reports": "The same as a page to be read, and its tables as CSV and JSON.",
     "events": "The events of the asynchronous contract, in batches.",
     "health": "For orchestrators, without a token.",
 }
@@ -67,7 +68,7 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
         redirect_slashes=False,
         swagger_ui_oauth2_redirect_url=None,
     )
-    for module in (course, progress, analytics, events, health):
+    for module in (course, progress, analytics, reports, events, health):
         app.include_router(module.router)
     add_handlers(app)
     app.add_middleware(

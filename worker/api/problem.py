@@ -60,12 +60,13 @@ _DESCRIBED: dict[int, tuple[str, dict[str, Any]]] = {
     400: ("The request cannot be read.", {}),
     401: ("A valid bearer token is needed.", _CHALLENGE),
     403: ("The token lacks the scope or the course; without tokens, the caller is not of this host.", {}),
-    404: ("There is no such enrolment, topic, lesson or row.", {}),
+    404: ("There is no such enrolment, course, topic, lesson, row or table.", {}),
     409: ("It contradicts what is stored, such as another request with this `Idempotency-Key`.", {}),
     413: ("The body is too large.", {}),
     415: ("The body's `Content-Type` is none that is taken here.", {}),
     422: ("Something is missing or wrong; `errors` says where, if it is in one place.", {}),
     429: ("Too many bad requests; none is taken for a while.", _RETRY_AFTER),
+    501: ("Reports as pages are not installed here: the extra `report` is missing.", {}),
     503: ("PostgreSQL or Redis is away or busy. The same request may be sent again.", _RETRY_AFTER),
 }
 

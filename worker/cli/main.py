@@ -18,6 +18,7 @@ MODULES = {
     "metrics": "metrics",
     "summary": "summary",
     "learner": "learner",
+    "report": "report",
     "outline": "outline",
     "overview": "overview",
     "audit": "audit",

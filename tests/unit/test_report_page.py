@@ -1,0 +1,213 @@
+"""The page: whole by itself, safe, and with the numbers behind each picture."""
+
+import re
+import sys
+from dataclasses import dataclass, field, replace
+from html.parser import HTMLParser
+
+import pytest
+
+from tests.support.reports import NOTHING, course, empty_course, learner, new_learner
+from worker.errors import ConfigurationError
+from worker.report import page
+from worker.report.course import course_report
+from worker.report.learner import learner_report
+from worker.report.page import POLICY, as_page, sections
+from worker.report.table import Report
+from worker.report.wording import row_shown
+
+HOSTILE = "<script>alert(1)</script> \"' & {{ 7 * 7 }}"
+REPORTS = {
+    "course": course_report(course(topics=5, lessons=5)),
+    "small course": course_report(course(topics=1, lessons=1)),
+    "empty course": course_report(empty_course()),
+    "learner": learner_report(learner()),
+    "new learner": learner_report(new_learner()),
+}
+every_report = pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
+VOID = {"meta", "path", "rect"}
+
+
+@dataclass
+class Element:
+    """An element, the numbers of those it stands in, and of the first behind it."""
+
+    number: int
+    tag: str
+    attributes: dict[str, str | None]
+    ancestors: list[int]
+    end: int = 0
+    texts: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.texts).strip()
+
+
+class Page(HTMLParser):
+    """The elements of a page, in order. Whatever is opened is closed, as it should be."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[Element] = []
+        self._open: list[int] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        number = len(self.elements)
+        self.elements.append(Element(number, tag, dict(attrs), list(self._open), end=number + 1))
+        if tag not in VOID:
+            self._open.append(number)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        element = self.elements[self._open.pop()]
+        assert element.tag == tag
+        element.end = len(self.elements)
+
+    def handle_data(self, data: str) -> None:
+        for number in self._open:
+            self.elements[number].texts.append(data)
+
+    def all(self, *tags: str, within: Element | None = None) -> list[Element]:
+        """Those with one of these names, everywhere or inside an element."""
+        searched = self.elements[within.number + 1 : within.end] if within else self.elements
+        return [element for element in searched if element.tag in tags]
+
+
+@every_report
+def test_it_asks_for_nothing_and_runs_nothing(report: Report) -> None:
+    text = as_page(report)
+    assert re.findall(r"https?:|//|url\(|@import|javascript:", text) == []
+    found = Page(text)
+    assert found.all("script", "link", "img", "iframe", "object", "a", "form") == []
+    names = {name for element in found.elements for name in element.attributes}
+    assert names & {"src", "href", "srcset", "action", "data"} == set()
+    assert [name for name in names if name.startswith("on")] == []
+    policies = [each.attributes["content"] for each in found.all("meta") if "http-equiv" in each.attributes]
+    assert policies == [POLICY]
+    assert POLICY == "default-src 'none'; style-src 'unsafe-inline'"
+
+
+@every_report
+def test_phones_readers_and_programs_find_their_way(report: Report) -> None:
+    found = Page(as_page(report))
+    assert [each.attributes["lang"] for each in found.all("html")] == ["en"]
+    (viewport,) = [each for each in found.all("meta") if each.attributes.get("name") == "viewport"]
+    assert viewport.attributes["content"] == "width=device-width, initial-scale=1"
+    assert str(report.id) in found.all("title")[0].text
+    first, *others = [each.tag for each in found.all("h1", "h2", "h3", "h4")]
+    assert (first, set(others)) == ("h1", {"h2"})
+    for table in found.all("table"):
+        assert [bool(each.text) for each in found.all("caption", within=table)] == [True]
+        assert {each.attributes.get("scope") for each in found.all("th", within=table)} == {"col", "row"}
+    identifiers = [each.attributes["id"] for each in found.elements if "id" in each.attributes]
+    assert len(identifiers) == len(set(identifiers))
+    assert {each.attributes["aria-labelledby"] for each in found.all("section")} == set(identifiers)
+
+
+@every_report
+def test_each_picture_says_its_gist_and_has_its_table(report: Report) -> None:
+    found = Page(as_page(report))
+    for figure in found.all("figure"):
+        parts = found.all("svg", "div", "ul", "table", within=figure)
+        drawn = [each for each in parts if each.attributes.get("role") == "img" and each.attributes["aria-label"]]
+        assert drawn or [each for each in parts if each.tag in {"ul", "table"}], "nothing says what it shows"
+        (section,) = [found.elements[each] for each in figure.ancestors if found.elements[each].tag == "section"]
+        table = report.table(str(section.attributes["aria-labelledby"]))
+        body = found.all("tbody", within=section)[-1]
+        rows = [[each.text for each in found.all("th", "td", within=row)] for row in found.all("tr", within=body)]
+        assert rows == [row_shown(table, row) for row in table.rows]
+    unlabelled = [each for each in found.all("svg") if not each.attributes.get("aria-label")]
+    assert [each for each in unlabelled if each.attributes.get("aria-hidden") != "true"] == []
+
+
+def test_every_kind_of_picture_is_drawn() -> None:
+    drawn = {picture.template for report in REPORTS.values() for each in sections(report) for picture in each.pictures}
+    assert drawn == {"columns", "bars", "tiles", "grid"}
+    assert [len(each.pictures) for each in sections(REPORTS["course"])] == [1, 2, 3, 1, 2, 0]
+
+
+def test_a_column_is_as_high_as_its_number() -> None:
+    report = REPORTS["course"]
+    (chart,) = sections(report)[0].pictures
+    started = report.table("lessons").column("started")
+    heights = [
+        float(each)
+        for each in re.findall(r'class="pale" x="[\d.]+" y="[\d.]+" width=".8" height="([\d.]+)"', as_page(report))
+    ]
+    top = chart.scale.top  # type: ignore[union-attr]
+    assert heights[: len(started)] == [round(100 * each / top, 2) for each in started]
+
+
+def test_titles_are_text_wherever_they_stand() -> None:
+    made = course()
+    lessons = [replace(each, title=HOSTILE, is_blocker=True) for each in made.lessons]
+    for report in (course_report(replace(made, lessons=lessons)), learner_report(learner(title=HOSTILE))):
+        text = as_page(report)
+        assert "<script" not in text
+        found = Page(text)
+        assert {tag for tag in ("td", "p", "title") if any(HOSTILE in each.text for each in found.all(tag))} == {
+            "td",
+            "p",
+            "title",
+        }
+
+
+@pytest.mark.parametrize(
+    ("report", "words"),
+    [
+        (course_report(replace(course(), lessons=[])), ["Nobody has started yet."]),
+        (REPORTS["empty course"], ["Not computed yet."]),
+        (
+            REPORTS["new learner"],
+            ["Nothing to recommend.", "Stuck on nothing.", "Nothing happened in the last 28 days."],
+        ),
+    ],
+)
+def test_what_is_empty_is_said_and_not_drawn(report: Report, words: list[str]) -> None:
+    text = as_page(report)
+    assert [each for each in words if each not in text] == []
+    assert (report.as_of is None and report.subject == "course") == ("Nobody" not in text and "Nothing" not in text)
+    assert {picture for each in sections(report) if not each.table.rows for picture in each.pictures} == set()
+
+
+def test_a_course_that_nobody_has_started_is_not_drawn() -> None:
+    found = course()
+    lessons = [
+        replace(
+            each,
+            statistics=replace(each.statistics, started=0, completed=0),
+            spent=NOTHING,
+            stopped=0,
+            drop_off=None,
+            is_blocker=False,
+        )
+        for each in found.lessons
+    ]
+    made = sections(course_report(replace(found, lessons=lessons)))
+    assert [(each.gist, each.pictures) for each in made[:2]] == [("Nobody has started yet.", ())] * 2
+    assert made[4].gist == "No time spent is known yet."
+
+
+def test_an_untitled_lesson_is_called_by_its_ids() -> None:
+    found = course()
+    bare = [replace(each, title=None) for each in found.lessons]
+    text = as_page(course_report(replace(found, lessons=bare)))
+    assert "topic 1, lesson 101" in text
+    assert "None" not in text
+    assert "Go on with topic 4, lesson 1: first not completed" in as_page(learner_report(learner()))
+
+
+def test_without_the_extra_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    page._environment.cache_clear()
+    try:
+        with pytest.raises(ConfigurationError, match=r"pip install 'course-progress-worker\[report\]'"):
+            as_page(REPORTS["course"])
+    finally:
+        page._environment.cache_clear()

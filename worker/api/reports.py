@@ -1,0 +1,107 @@
+"""Reports: an analysis as one page to be read, and each of its tables as CSV and JSON."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Response
+from fastapi.responses import HTMLResponse
+from starlette.exceptions import HTTPException
+
+from worker.api.caller import Caller, CallerParameter
+from worker.api.problem import documented
+from worker.api.report_schema import ReportTable
+from worker.api.schema import CourseId, UserCourseId
+from worker.errors import ConfigurationError
+from worker.report.course import COURSE_TABLES, course_report
+from worker.report.export import as_csv, as_mapping
+from worker.report.learner import LEARNER_TABLES, learner_report
+from worker.report.page import POLICY, as_page
+from worker.report.table import Report
+
+router = APIRouter(prefix="/reports", tags=["reports"])
+
+_COURSE, _LEARNER = "/course/{course_id:id}", "/learner/{user_course_id:id}"
+_PAGE: dict[str, Any] = {
+    "response_class": HTMLResponse,
+    "responses": {200: {"description": "A page that asks for nothing else."}, **documented(404, 422, 501)},
+}
+_CSV: dict[str, Any] = {
+    "response_class": Response,
+    "responses": {
+        200: {"description": "The table, its columns named.", "content": {"text/csv": {"schema": {"type": "string"}}}},
+        **documented(404, 422),
+    },
+}
+_JSON: dict[str, Any] = {"response_model": ReportTable, "responses": documented(404, 422)}
+
+
+def _names(tables: tuple[str, ...]) -> Any:
+    """An unknown one is no mistake in a request's form: it is not found."""
+    return Path(description="The table.", examples=[tables[0]], json_schema_extra={"enum": list(tables)})
+
+
+CourseTable = Annotated[str, _names(COURSE_TABLES)]
+LearnerTable = Annotated[str, _names(LEARNER_TABLES)]
+
+
+@router.get(_COURSE, summary="Report on a course", **_PAGE)
+async def get_course_report(course_id: CourseId, caller: CallerParameter) -> Response:
+    """How far a course's learners come, where they stop, when and how long they learn: to be read and printed."""
+    return await _page(await _course(course_id, caller))
+
+
+@router.get(f"{_COURSE}/{{table}}.csv", summary="Export a table of a course's report as CSV", **_CSV)
+async def get_course_csv(course_id: CourseId, table: CourseTable, caller: CallerParameter) -> Response:
+    """A table of the course's report, for a spreadsheet."""
+    return _csv(await _course(course_id, caller), table)
+
+
+@router.get(f"{_COURSE}/{{table}}.json", summary="Export a table of a course's report as JSON", **_JSON)
+async def get_course_table(course_id: CourseId, table: CourseTable, caller: CallerParameter) -> object:
+    """A table of the course's report, for a program."""
+    report = await _course(course_id, caller)
+    return as_mapping(report, report.table(table))
+
+
+@router.get(_LEARNER, summary="Report on a learner", **_PAGE)
+async def get_learner_report(user_course_id: UserCourseId, caller: CallerParameter) -> Response:
+    """What the enrolment did and when, where it is stuck, what to do next: to be read and printed."""
+    return await _page(await _learner(user_course_id, caller))
+
+
+@router.get(f"{_LEARNER}/{{table}}.csv", summary="Export a table of a learner's report as CSV", **_CSV)
+async def get_learner_csv(user_course_id: UserCourseId, table: LearnerTable, caller: CallerParameter) -> Response:
+    """A table of the learner's report, for a spreadsheet."""
+    return _csv(await _learner(user_course_id, caller), table)
+
+
+@router.get(f"{_LEARNER}/{{table}}.json", summary="Export a table of a learner's report as JSON", **_JSON)
+async def get_learner_table(user_course_id: UserCourseId, table: LearnerTable, caller: CallerParameter) -> object:
+    """A table of the learner's report, for a program."""
+    report = await _learner(user_course_id, caller)
+    return as_mapping(report, report.table(table))
+
+
+async def _course(course_id: int, caller: Caller) -> Report:
+    caller.may_touch_course(course_id)
+    return course_report(await caller.service.analyse_course(course_id=course_id))
+
+
+async def _learner(user_course_id: int, caller: Caller) -> Report:
+    await caller.may_touch(user_course_id)
+    return learner_report(await caller.service.analyse_learner(user_course_id=user_course_id))
+
+
+async def _page(report: Report) -> Response:
+    try:  # in a thread: half a second for a large course, and others want to be answered
+        page = await asyncio.to_thread(as_page, report)
+    except ConfigurationError as error:
+        raise HTTPException(501, str(error)) from None
+    return HTMLResponse(page, headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-store"})
+
+
+def _csv(report: Report, table: str) -> Response:
+    name = f"{report.subject}-{report.id}-{table}.csv"
+    content = as_csv(report.table(table))
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(content, media_type="text/csv", headers=headers)

@@ -1,0 +1,114 @@
+"""`progress-worker report course` and `report learner`."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from worker.report.table import Report
+
+STDOUT = "-"
+
+_OPTIONS = (
+    click.option(
+        "--format",
+        "form",
+        type=click.Choice(["html", "csv", "json"]),
+        default="html",
+        show_default=True,
+        help="A page, one table, or one or all tables.",
+    ),
+    click.option("--table", help="The table to export; CSV needs one."),
+    click.option(
+        "--output",
+        metavar="FILE",
+        help="Where to; - is standard output. By default a page is written to SUBJECT-ID.html here, all else to -.",
+    ),
+)
+
+
+def _export(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that both commands have."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.group("report")
+def command() -> None:
+    """Write a course's or a learner's analysis as a page, as CSV or as JSON."""
+
+
+@command.command("course")
+@click.argument("course_id", metavar="ID", type=int)
+@_export
+def course(course_id: int, **options: Any) -> None:
+    """Report on the course ID: how far its learners come, where they stop, when and how long they learn.
+
+    Tables: headline, lessons, blockers, weeks, hours, time-spent, dormant.
+    """
+    from datetime import UTC, datetime
+
+    from worker.cli.servers import open_database, server_settings
+    from worker.report.course import course_report
+    from worker.services.course import analyse_course
+    from worker.services.rules import AnalysisRules
+
+    settings = server_settings("DATABASE_URL")
+    with open_database(settings) as engine:
+        found = analyse_course(engine, course_id, datetime.now(UTC), AnalysisRules.of(settings))
+    write(course_report(found), **options)
+
+
+@command.command("learner")
+@click.argument("user_course_id", metavar="ID", type=int)
+@_export
+def learner(user_course_id: int, **options: Any) -> None:
+    """Report on the enrolment ID: what it did and when, where it is stuck, what to do next.
+
+    Tables: headline, recommendations, stuck, days, hours, lessons, topics, achievements.
+    """
+    from datetime import UTC, datetime
+
+    from worker.cli.servers import open_database, server_settings
+    from worker.report.learner import learner_report
+    from worker.services.learner import analyse_learner
+    from worker.services.rules import AnalysisRules
+
+    settings = server_settings("DATABASE_URL")
+    with open_database(settings) as engine:
+        found = analyse_learner(engine, user_course_id, datetime.now(UTC), AnalysisRules.of(settings))
+    write(learner_report(found), **options)
+
+
+def write(report: "Report", form: str, table: str | None, output: str | None) -> None:
+    """Write it where it was asked for, and say where that is. Raises InputError and ConfigurationError."""
+    from worker.cli.output_file import replace_file
+
+    content = exported(report, form, table).encode()
+    target = output or (f"{report.subject}-{report.id}.html" if form == "html" else STDOUT)
+    if target == STDOUT:
+        click.echo(content, nl=False)
+    else:
+        replace_file(target, content)
+        click.echo(target)
+
+
+def exported(report: "Report", form: str, table: str | None) -> str:
+    """The report in this form."""
+    from worker.errors import InputError
+    from worker.report.export import as_csv, as_json
+    from worker.report.page import as_page
+
+    if form == "html":
+        if table:
+            raise InputError("A page has every table: leave --table out, or choose --format csv or json.")
+        return as_page(report)
+    chosen = report.table(table) if table else None
+    if form == "json":
+        return as_json(report, chosen)
+    if chosen is None:
+        names = ", ".join(each.name for each in report.tables)
+        raise InputError(f"CSV is one table: choose it with --table; there are {names}.")
+    return as_csv(chosen)

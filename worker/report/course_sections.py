@@ -1,0 +1,157 @@
+"""What a course's page shows of each table, and says of it."""
+
+from itertools import pairwise
+from typing import Any
+
+from worker.report.hour_words import busiest
+from worker.report.picture import Bars, Columns, Part, bars, columns, month
+from worker.report.section import Plan, Plans
+from worker.report.table import Kind, Table
+from worker.report.tiles import drop_off_tiles, hour_grid
+from worker.report.wording import about, lesson_name, many, shown, spent
+
+MOST_BARS = 8
+"""Lessons that a picture names one by one."""
+
+_RECENT_WEEKS = 4
+_TIME = (Part("time spent", "spent_seconds", is_strong=False), Part("of it measured", "measured_seconds"))
+
+
+def _nobody_started(table: Table) -> bool:
+    return not any(table.column("started"))
+
+
+def _funnel_gist(table: Table) -> str:
+    records = table.records()
+    first, last = records[0], records[-1]
+    said = f"The first of {many(len(records), 'lesson')} was started by {_of(first)}, the last by {_of(last)}."
+    falls = [(before["started"] - after["started"], before, after) for before, after in pairwise(records)]
+    fall, before, after = max(falls, key=lambda each: each[0], default=(0, first, last))
+    if fall <= 0:
+        return said
+    return (
+        f"{said} The largest fall is from {lesson_name(before)} to {lesson_name(after)}: "
+        f"from {before['started']:,} to {after['started']:,}."
+    )
+
+
+def _of(record: dict[str, Any]) -> str:
+    return f"{record['started']:,} of {record['enrollments']:,}"
+
+
+def _funnel(table: Table) -> Columns:
+    return columns(
+        table,
+        "Learners who started and completed each lesson",
+        Part("started", "started", is_strong=False),
+        Part("completed", "completed"),
+        name=lambda record: f"{record['no']}. {lesson_name(record)}",
+        labels=lambda record: str(record["topic_id"]),
+        axis="Lessons in order; the numbers are topics",
+        room=6,
+        is_grouped=True,
+    )
+
+
+def _blockers_gist(table: Table) -> str:
+    found = _worst(table)
+    if not found:
+        return "No lesson is a blocker: none stops enough of those who start it."
+    worst = found[0]
+    said = "1 lesson is a blocker:" if len(found) == 1 else f"{len(found):,} lessons are blockers, most of all"
+    return (
+        f"{said} {lesson_name(worst)}, which stopped {worst['stopped']:,} of {worst['started']:,} who started it, "
+        f"{shown(worst['drop_off_share'], Kind.SHARE)}."
+    )
+
+
+def _worst(table: Table) -> list[dict[str, Any]]:
+    found = [record for record in table.records() if record["is_blocker"]]
+    return sorted(found, key=lambda record: record["drop_off_share"], reverse=True)
+
+
+def _blockers(table: Table) -> Bars | None:
+    worst = _worst(table)[:MOST_BARS]
+    part = Part("drop-off", "drop_off_share")
+    return bars(table, "The strongest blockers", worst, part, name=lesson_name) if worst else None
+
+
+def _weeks_gist(table: Table) -> str:
+    records = table.records()
+    best, recent = max(records, key=lambda record: record["completed"]), records[-_RECENT_WEEKS:]
+    rate = sum(record["completed"] for record in recent) / len(recent)
+    weeks = f"the last {many(len(recent), 'week')}" if len(recent) > 1 else "the only week"
+    return (
+        f"In {weeks} with any activity {about(rate)} lessons a week were completed. The best week began on "
+        f"{shown(best['monday'], Kind.DATE)}: {many(best['completed'], 'lesson')} by "
+        f"{many(best['learners'], 'active learner')}."
+    )
+
+
+def _by_week(table: Table, title: str, *parts: Part) -> Columns:
+    return columns(
+        table,
+        title,
+        *parts,
+        name=lambda record: f"Week from {shown(record['monday'], Kind.DATE)}",
+        labels=lambda record: month(record["monday"]),
+        axis="",
+        room=16,
+    )
+
+
+def _time_gist(table: Table) -> str:
+    longest = max(table.records(), key=lambda record: record["spent_seconds"])
+    return (
+        f"Most time went into {lesson_name(longest)}: {spent(longest['spent_seconds'])} together, "
+        f"{shown(longest['measured_share'], Kind.SHARE)} of it measured."
+    )
+
+
+def _time(table: Table) -> Columns:
+    return columns(
+        table,
+        "Time spent by lesson",
+        *_TIME,
+        name=lesson_name,
+        labels=lambda record: str(record["topic_id"]),
+        axis="Lessons in order; the numbers are topics",
+        room=6,
+        is_grouped=True,
+    )
+
+
+def _longest(table: Table) -> Bars:
+    found = sorted(table.records(), key=lambda record: record["spent_seconds"], reverse=True)[:MOST_BARS]
+    return bars(table, "Where most time goes", found, *_TIME, name=lesson_name)
+
+
+def _dormant_gist(table: Table) -> str:
+    latest = table.records()[0]
+    return (
+        f"Enrolment {latest['user_course_id']} was seen last, on {shown(latest['last_seen_on'], Kind.DATE)}; "
+        f"{many(len(table.rows), 'enrolment')} in the table."
+    )
+
+
+COURSE_PLANS: Plans = {
+    "lessons": Plan(_funnel_gist, (_funnel,), "Nobody has started yet.", is_empty=_nobody_started),
+    "blockers": Plan(_blockers_gist, (_blockers, drop_off_tiles), "Nobody has started yet.", is_empty=_nobody_started),
+    "weeks": Plan(
+        _weeks_gist,
+        (
+            lambda table: _by_week(table, "Lessons completed", Part("completed", "completed")),
+            lambda table: _by_week(table, "Learners active", Part("active", "learners")),
+            lambda table: _by_week(table, "Time spent", *_TIME),
+        ),
+        "No week has any activity yet.",
+    ),
+    "hours": Plan(busiest, (hour_grid,), "No lesson was viewed or completed yet."),
+    "time-spent": Plan(
+        _time_gist,
+        (_longest, _time),
+        "No time spent is known yet.",
+        is_empty=lambda table: not any(table.column("spent_seconds")),
+    ),
+    "dormant": Plan(_dormant_gist, empty="Nobody is dormant."),
+}

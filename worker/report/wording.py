@@ -1,0 +1,81 @@
+"""Values as people read them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from worker.domain import words
+from worker.report.table import Kind, Table
+
+NOTHING = "\N{EN DASH}"
+SPACE = "\N{NO-BREAK SPACE}"
+"""Between a figure and its unit."""
+
+_HOUR = 3_600
+
+
+def shown(value: Any, kind: Kind) -> str:
+    """The value in words and rounded figures; a dash where there is none."""
+    return NOTHING if value is None else _WORDS[kind](value)
+
+
+def row_shown(table: Table, row: tuple[Any, ...]) -> list[str]:
+    """Each cell of the row."""
+    kinds = [Kind(row[-1]) if column.kind is Kind.MIXED else column.kind for column in table.columns]
+    return [shown(value, kind) for value, kind in zip(row, kinds, strict=True)]
+
+
+def spent(seconds: float) -> str:
+    """A time spent. It has no days, which would be of 24 hours and nobody's."""
+    if not seconds:
+        return "none"
+    return _duration(seconds) if seconds < 48 * _HOUR else f"{seconds / _HOUR:,.0f}{SPACE}h"
+
+
+def percent(number: float) -> str:
+    """A percentage. Only nothing is 0, and only all is 100."""
+    if 0 < number < 1:
+        return f"< 1{SPACE}%"
+    return f"> 99{SPACE}%" if 99 < number < 100 else f"{number:.0f}{SPACE}%"
+
+
+def about(number: float) -> str:
+    """Two significant digits, thousands parted."""
+    return f"{float(words.two_digits(number)):,g}"
+
+
+def many(number: int, noun: str) -> str:
+    """So many of a noun whose plural ends in s, thousands parted."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def compact(number: float) -> str:
+    """A count where there is little room."""
+    for size, unit in ((1_000_000, "M"), (1_000, "k")):
+        if number >= size:
+            return f"{words.two_digits(number / size)}{unit}"
+    return f"{number:g}"
+
+
+def lesson_name(record: Mapping[str, Any]) -> str:
+    """The lesson's title, and its ids where it has none."""
+    return f"“{record['title']}”" if record["title"] else f"topic {record['topic_id']}, lesson {record['lesson_id']}"
+
+
+def _duration(seconds: float) -> str:
+    return words.duration(seconds).replace(" ", SPACE)
+
+
+_WORDS: dict[Kind, Callable[[Any], str]] = {
+    Kind.TEXT: str,
+    Kind.CODE: lambda code: code.replace("_", " ").capitalize(),
+    Kind.ID: str,
+    Kind.COUNT: lambda number: f"{number:,}",
+    Kind.NUMBER: about,
+    Kind.SHARE: lambda share: percent(100 * share),
+    Kind.PERCENT: percent,
+    Kind.SECONDS: spent,
+    Kind.DAYS: lambda days: _duration(86_400 * days),
+    Kind.DATE: lambda day: f"{day.day} {day:%b %Y}",
+    Kind.TIME: lambda at: f"{at.day} {at:%b %Y, %H:%M} {at:%Z}",
+    Kind.FLAG: lambda flag: "yes" if flag else "no",
+}
