@@ -1,15 +1,12 @@
 """Refreshing activity: whatever changes it marks it, oldest change first, one run at a time, and never a mark lost."""
 
-from collections.abc import Callable
 from threading import Thread
 
 import pytest
 from sqlalchemy import Engine, NullPool, create_engine
 
-from tests.support import oulad
 from tests.support.activity import IDLE_CUTOFF, expected_activity, stored_activity
 from tests.support.events import at, completed, corrected, enrolled, entries, outlined, viewed
-from tests.support.model import expected_state
 from tests.support.rollups import BEHIND, refresh_all
 from tests.support.tables import contents, counted_statements, execute, rows
 from tests.support.wait import wait_until
@@ -294,12 +291,3 @@ def test_a_chunk_that_takes_too_long_is_tried_in_smaller_pieces(engine: Engine) 
     hurried = create_engine(engine.url, poolclass=NullPool)
     assert refresh_activity(hurried, 40, CUTOFF).enrollments == 40
     assert marked(engine) == []
-
-
-@pytest.mark.parametrize("load", [oulad.load, lambda: oulad.generate(4_000, learners=20)], ids=["real", "generated"])
-def test_the_activity_of_a_whole_log_is_that_of_the_rules(engine: Engine, load: Callable[[], list[bytes]]) -> None:
-    events = oulad.parse(load())
-    for start in range(0, len(events), 4_000):
-        ingest(engine, entries(events[start : start + 4_000]))
-    refresh_all(engine)
-    assert stored_activity(engine) == expected_activity(expected_state(events))

@@ -1,15 +1,17 @@
 """What the learners of each course show together, as plain Python computes it from the events."""
 
-from tests.support.activity import expected_activity, history_of
+from collections.abc import Mapping
+
+from tests.support.activity import history_of
+from worker.domain.activity import Activity
 from worker.domain.figures import CourseFigures, Enrolled, course_figures
 from worker.domain.progress import State
 from worker.domain.stuck import StuckRules
 from worker.domain.summary import live_lessons
 
 
-def expected_figures(state: State, rules: StuckRules) -> dict[int, CourseFigures]:
-    """The figures of every course that has an outline or an enrolment."""
-    activities = expected_activity(state)
+def expected_figures(state: State, activities: Mapping[int, Activity], rules: StuckRules) -> dict[int, CourseFigures]:
+    """The figures of every course that has an outline or an enrolment, whose activity is given."""
     enrolled: dict[int, list[Enrolled]] = {course_id: [] for course_id in state.outlines}
     for key, event in state.enrollments.items():
         history = history_of(state, key, activities[key])

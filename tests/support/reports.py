@@ -98,10 +98,19 @@ def learner(*, topics: int = 3, lessons: int = 4, title: str = "Fractions", seed
         is_dormant=False,
         velocity=Velocity(2.4, 3.25),
         projection=Projection(date(2025, 9, 30), 3.25, Basis.RECENT),
-        stuck=[Stuck(topics, lessons, "not completed after 4 visits, and nothing later since its first visit")],
+        stuck=[
+            Stuck(
+                topics,
+                lessons,
+                "not completed after 4 visits, and nothing later since its first visit",
+                f"{title} {topics}.{lessons}",
+            )
+        ],
         recommendations=[
             Recommendation(RecommendationKind.NEXT, topics + 1, 1, "first not completed after the current one"),
-            Recommendation(RecommendationKind.SECOND_LOOK, 1, 2, "visited 4 times since it was completed"),
+            Recommendation(
+                RecommendationKind.SECOND_LOOK, 1, 2, "visited 4 times since it was completed", visited[1].title
+            ),
         ],
         achievements=[
             Achievement(AchievementKind.FIRST_LESSON, date(2025, 4, 6), AS_OF - timedelta(days=99)),

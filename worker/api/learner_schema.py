@@ -77,20 +77,22 @@ class Projection(BaseModel):
 
 
 class Stuck(BaseModel):
-    """A lesson on which the learner is stuck, and why we think so."""
+    """A lesson on which the learner is stuck, and why we think so; the title is the outline's."""
 
     topic_id: int
     lesson_id: int
     reason: str
+    title: str | None
 
 
 class Recommendation(BaseModel):
-    """A lesson, what to do with it, and why."""
+    """A lesson, what to do with it, and why; the title is the outline's."""
 
     kind: RecommendationKind
     topic_id: int
     lesson_id: int
     reason: str
+    title: str | None
 
 
 class Achievement(BaseModel):

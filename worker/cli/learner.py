@@ -80,10 +80,11 @@ def learner_table(found: "LearnerAnalysis") -> "Table":
 def advice_table(title: str, advice: "Sequence[Recommendation | Stuck]") -> "Table":
     """Lessons, and why they are named."""
     from worker.cli.output import new_table
+    from worker.printable import printable
 
-    table = new_table(title, "topic", "lesson", "why", numbers=("topic", "lesson"))
+    table = new_table(title, "topic", "lesson", "title", "why", numbers=("topic", "lesson"))
     for each in advice:
-        table.add_row(str(each.topic_id), str(each.lesson_id), each.reason)
+        table.add_row(str(each.topic_id), str(each.lesson_id), printable(each.title or "-"), each.reason)
     return table
 
 

@@ -19,12 +19,13 @@ class RecommendationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """A lesson, what to do with it, and why."""
+    """A lesson, what to do with it, and why; whoever knows the outline adds the title."""
 
     kind: RecommendationKind
     topic_id: int
     lesson_id: int
     reason: str
+    title: str | None = None
 
 
 def recommendations(

@@ -20,11 +20,12 @@ class StuckRules:
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """A lesson on which a learner is stuck, and why we think so."""
+    """A lesson on which a learner is stuck, and why we think so; whoever knows the outline adds the title."""
 
     topic_id: int
     lesson_id: int
     reason: str
+    title: str | None = None
 
 
 def stuck(

@@ -1,11 +1,7 @@
 """The tables of a learner's report."""
 
-from collections.abc import Sequence
-
 from worker.domain.analysis import LearnerAnalysis
-from worker.domain.recommendation import Recommendation
 from worker.domain.status import ProgressStatus
-from worker.domain.stuck import Stuck
 from worker.report.hours import hours_table
 from worker.report.table import HEADLINE, LESSON, SPENT, Column, Kind, Report, Table, Value
 
@@ -65,7 +61,7 @@ def _recommendations(found: LearnerAnalysis) -> Table:
         "What to do next",
         "The next lesson, then completed ones worth a second look: hurried through, or visited again and again since.",
         (Column("kind", "What", Kind.CODE), *LESSON, _REASON),
-        [(each.kind.value, *_named(found, each), each.reason) for each in found.recommendations],
+        [(each.kind.value, each.topic_id, each.lesson_id, each.title, each.reason) for each in found.recommendations],
     )
 
 
@@ -75,7 +71,7 @@ def _stuck(found: LearnerAnalysis) -> Table:
         "Where it is stuck",
         "Lessons in progress that were visited often or for long, while nothing later was completed.",
         (*LESSON, _REASON),
-        [(*_named(found, each), each.reason) for each in found.stuck],
+        [(each.topic_id, each.lesson_id, each.title, each.reason) for each in found.stuck],
     )
 
 
@@ -146,9 +142,3 @@ def _achievements(found: LearnerAnalysis) -> Table:
         ),
         [(each.kind.value, each.topic_id, each.earned_on, each.earned_at) for each in found.achievements],
     )
-
-
-def _named(found: LearnerAnalysis, advice: Recommendation | Stuck) -> Sequence[Value]:
-    """With the title of the lesson where it was visited; the advice itself has none."""
-    titles = {(lesson.topic_id, lesson.lesson_id): lesson.title for lesson in found.lessons}
-    return advice.topic_id, advice.lesson_id, titles.get((advice.topic_id, advice.lesson_id))

@@ -1,7 +1,7 @@
 """Analyse one enrolment: put together what the rules say of its rows, its activity and its course's outline."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -61,6 +61,7 @@ def _analysis(
     activity, history, today = learner.activity, learner.history, local_day(now, learner.timezone)
     live = outline.lessons if outline else None
     lessons = sorted(history) if live is None else live
+    titles = outline.titles if outline else {}
     completed = {lesson for lesson, each in history.items() if each.completed}
     active = {day for day, each in activity.days.items() if each.events}
     seen_on = last_seen(active, today)
@@ -72,7 +73,7 @@ def _analysis(
             TopicTime(topic_id, activity.topics[topic_id])
             for topic_id in _in_order(activity.topics, (topic_id for topic_id, _ in lessons))
         ],
-        lessons=[_visited(learner, outline, lesson) for lesson in _in_order(activity.lessons, lessons)],
+        lessons=[_visited(learner, lesson, titles.get(lesson)) for lesson in _in_order(activity.lessons, lessons)],
         days=_last_days(activity.days, today),
         sessions=activity.sessions,
         session_seconds=activity.session_seconds,
@@ -82,15 +83,21 @@ def _analysis(
         is_dormant=is_dormant(seen_on, today, rules.dormant_days),
         velocity=velocity(history, live, now),
         projection=projection(history, live, now, learner.timezone),
-        stuck=stuck(history, lessons, medians, rules.stuck),
-        recommendations=recommendations(
-            next_lesson(lessons, learner.current, completed),
-            history,
-            lessons,
-            medians,
-            hurried_share=rules.hurried_share,
-            revisits=rules.revisits,
-        ),
+        stuck=[
+            replace(each, title=titles.get((each.topic_id, each.lesson_id)))
+            for each in stuck(history, lessons, medians, rules.stuck)
+        ],
+        recommendations=[
+            replace(each, title=titles.get((each.topic_id, each.lesson_id)))
+            for each in recommendations(
+                next_lesson(lessons, learner.current, completed),
+                history,
+                lessons,
+                medians,
+                hurried_share=rules.hurried_share,
+                revisits=rules.revisits,
+            )
+        ],
         achievements=achievements(
             history, live, active, timezone=learner.timezone, grace_weekends=rules.grace_weekends
         ),
@@ -103,11 +110,11 @@ def _in_order(found: Mapping[Key, object], order: Iterable[Key]) -> list[Key]:
     return [key for key in dict.fromkeys([*order, *found]) if key in found]
 
 
-def _visited(learner: StoredLearner, outline: StoredOutline | None, lesson: Lesson) -> VisitedLesson:
+def _visited(learner: StoredLearner, lesson: Lesson, title: str | None) -> VisitedLesson:
     spent, visits = learner.activity.lessons[lesson]
     return VisitedLesson(
         *lesson,
-        title=outline.titles.get(lesson) if outline else None,
+        title=title,
         status=learner.history[lesson].status,
         spent=spent,
         visits=visits.visits,

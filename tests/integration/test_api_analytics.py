@@ -1,4 +1,4 @@
-"""The endpoint that analyses a learner. Who may call it is tested over every endpoint in test_api_authorisation.py."""
+"""The endpoints of analyses. Who may call is tested over every endpoint in test_api_authorisation.py."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,9 @@ from tests.support.api import served
 from tests.support.commands import invoke
 from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import refresh_all
+from worker.services.course import analyse_course
 from worker.services.ingest import ingest
+from worker.services.rules import AnalysisRules
 from worker.settings import Settings
 
 TOKENS = [{"name": "limited", "token": "everything-in-one-course", "scopes": ["read"], "courses": [3]}]
@@ -59,3 +61,34 @@ def test_an_enrolment_that_is_not_there_or_not_the_callers_is_refused(settings: 
         assert client.get("/analytics/learner/5").status_code == 200
         for foreign in (6, 404):
             assert client.get(f"/analytics/learner/{foreign}").status_code == 403
+
+
+@pytest.mark.usefixtures("learner")
+def test_a_course_is_answered_as_the_service_has_it(settings: Settings, engine: Engine) -> None:
+    with served(settings) as client:
+        answer = client.get("/analytics/course/3")
+    assert answer.status_code == 200, answer.text
+    found, expected = answer.json(), analyse_course(engine, 3, datetime.now(UTC), AnalysisRules.of(settings))
+    assert found["as_of"] == expected.as_of.isoformat().replace("+00:00", "Z") if expected.as_of else None
+    assert [(each["title"], each["visits"], each["stuck"], each["drop_off"]) for each in found["lessons"]] == [
+        ("One", 1, 0, 0),
+        (None, 3, 1, 1),
+        (None, 0, 0, None),
+    ]
+    assert found["spent"] == {"seconds": 180, "measured_seconds": 180}
+    assert (len(found["events_by_weekday"]), sum(map(sum, found["events_by_weekday"]))) == (7, 4)
+    assert sum(each["completed"] for each in found["weeks"]) == 1
+
+
+@pytest.mark.usefixtures("learner")
+def test_a_course_that_is_unknown_or_not_the_callers_is_refused(settings: Settings) -> None:
+    with served(settings) as client:
+        unknown = client.get("/analytics/course/404")
+        assert (unknown.status_code, unknown.headers["Content-Type"]) == (404, "application/problem+json")
+        assert "Nothing is known of a course 404" in unknown.json()["detail"]
+        assert client.get(f"/analytics/course/{2**63}").status_code == 422
+    limited = settings.model_copy(update={"api_tokens": SecretStr(json.dumps(TOKENS))})
+    with served(limited, Authorization="Bearer everything-in-one-course") as client:
+        assert client.get("/analytics/course/3").status_code == 200
+        for foreign in (4, 404):
+            assert client.get(f"/analytics/course/{foreign}").status_code == 403

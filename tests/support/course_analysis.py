@@ -1,0 +1,106 @@
+"""The analysis of a course as plain Python computes it from the events, beside no database."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+
+from tests.support.figures import expected_figures
+from tests.support.learner_analysis import titles_of
+from worker.domain.activity import Activity, TimeSpent
+from worker.domain.analysis import DORMANT, WEEKS, AnalysedLesson, CourseAnalysis, DormantLearner, Week
+from worker.domain.difficulty import Signs, difficulties
+from worker.domain.event import LessonEvent
+from worker.domain.figures import CourseFigures, WeekFigures
+from worker.domain.local_day import local_day
+from worker.domain.progress import State
+from worker.domain.statistics import tallies
+from worker.domain.streak import active_days, is_dormant, last_seen
+from worker.domain.stuck import drop_off
+from worker.domain.summary import summaries
+from worker.services.rules import AnalysisRules
+
+
+def expected_course(
+    state: State,
+    activities: Mapping[int, Activity],
+    course_id: int,
+    rules: AnalysisRules,
+    now: datetime,
+    as_of: datetime | None,
+) -> CourseAnalysis:
+    """The analysis of a course from events and activity; `as_of` is when it was computed."""
+    figures, tally = expected_figures(state, activities, rules.stuck)[course_id], tallies(state)[course_id]
+    titles = titles_of(state, course_id)
+    order = list(titles) if course_id in state.outlines else sorted(tally.lessons())
+    dormant = _dormant(state, course_id, rules, now)
+    dormant.sort(key=lambda each: (-each.last_seen_on.toordinal(), each.user_course_id))
+    signs = {
+        lesson: Signs(
+            tally.lessons()[lesson].started,
+            figures.lessons[lesson].median_seconds,
+            figures.lessons[lesson].median_visits_to_complete,
+            drop_off(tally.lessons()[lesson].started, figures.lessons[lesson].stopped),
+        )
+        for lesson in order
+    }
+    difficult = difficulties(signs, least_learners=rules.least_learners)
+    return CourseAnalysis(
+        course_id=course_id,
+        statistics=tally.course(),
+        spent=figures.spent,
+        sessions=figures.sessions,
+        session_seconds=figures.session_seconds,
+        median_days=figures.median_days,
+        events_by_weekday=[[figures.events_by_hour[24 * weekday + hour] for hour in range(24)] for weekday in range(7)],
+        weeks=_weeks(figures),
+        lessons=[
+            AnalysedLesson(
+                *lesson,
+                title=titles.get(lesson),
+                statistics=tally.lessons()[lesson],
+                visits=its.visits,
+                spent=its.spent,
+                median_seconds=its.median_seconds,
+                median_visits_to_complete=its.median_visits_to_complete,
+                median_days=its.median_days,
+                stopped=its.stopped,
+                stuck=its.stuck,
+                drop_off=signs[lesson].drop_off,
+                is_blocker=its.stopped >= rules.blocker_share * signs[lesson].learners > 0
+                and signs[lesson].learners >= rules.least_learners,
+                difficulty=difficult.get(lesson),
+            )
+            for lesson in order
+            for its in [figures.lessons[lesson]]
+        ],
+        dormant_learners=len(dormant),
+        dormant=dormant[:DORMANT],
+        as_of=as_of,
+    )
+
+
+def _weeks(figures: CourseFigures) -> list[Week]:
+    found, nothing = [], WeekFigures(0, 0, TimeSpent(0, 0))
+    monday = min(figures.weeks, default=date.max)
+    while monday <= max(figures.weeks, default=date.min):
+        its = figures.weeks.get(monday, nothing)
+        found.append(Week(monday, its.completed, its.learners, its.spent))
+        monday += timedelta(days=7)
+    return found[-WEEKS:]
+
+
+def _dormant(state: State, course_id: int, rules: AnalysisRules, now: datetime) -> list[DormantLearner]:
+    found = []
+    times: dict[int, list[datetime]] = {key: [] for key in state.enrollments}
+    for (key, _), event in state.ledger.items():
+        if isinstance(event, LessonEvent):
+            times[key].append(event.time)
+    percentages = {key: each.completion_percentage for key, each in summaries(state).items()}
+    for key, told in state.enrollments.items():
+        if told.data.course_id != course_id:
+            continue
+        zone = told.data.timezone
+        today = local_day(now, zone)
+        seen_on = last_seen(active_days(times[key], zone), today)
+        if seen_on and is_dormant(seen_on, today, rules.dormant_days):
+            found.append(DormantLearner(key, seen_on, percentages[key]))
+    return found

@@ -1,0 +1,146 @@
+"""The analysis of learners as plain Python computes it from the events, beside no database."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from tests.support.activity import history_of
+from tests.support.figures import expected_figures
+from worker.domain.achievement import achievements
+from worker.domain.activity import Activity, Day, TimeSpent
+from worker.domain.analysis import DayTime, LearnerAnalysis, TopicTime, VisitedLesson
+from worker.domain.event import LessonEvent
+from worker.domain.figures import CourseFigures
+from worker.domain.learner import LessonHistory
+from worker.domain.local_day import local_day
+from worker.domain.outline import Lesson, NextLesson
+from worker.domain.progress import State
+from worker.domain.recommendation import recommendations
+from worker.domain.streak import active_days, is_dormant, last_seen, streaks
+from worker.domain.stuck import stuck
+from worker.domain.summary import Summary, live_lessons, summaries
+from worker.domain.velocity import projection, velocity
+from worker.services.rules import AnalysisRules
+
+
+def expected_learners(
+    state: State,
+    activities: Mapping[int, Activity],
+    rules: AnalysisRules,
+    now: datetime,
+    as_of: Mapping[int, datetime | None],
+) -> dict[int, LearnerAnalysis]:
+    """The analysis of every enrolment from events and activity; `as_of` is when the latter was computed."""
+    figures = expected_figures(state, activities, rules.stuck)
+    events: dict[int, list[LessonEvent]] = {key: [] for key in state.enrollments}
+    for (key, _), event in state.ledger.items():
+        if isinstance(event, LessonEvent):
+            events[key].append(event)
+    following = {key: _next(each) for key, each in summaries(state).items()}
+    return {
+        key: _expected(
+            state,
+            key,
+            events[key],
+            activities[key],
+            _medians(figures[event.data.course_id]),
+            following[key],
+            rules,
+            now,
+            as_of[key],
+        )
+        for key, event in state.enrollments.items()
+    }
+
+
+def titles_of(state: State, course_id: int) -> dict[Lesson, str | None]:
+    """Those of the outline; none where there is no outline."""
+    return {(each.topic_id, each.lesson_id): each.title for each in state.outlines.get(course_id, ())}
+
+
+def _medians(figures: CourseFigures) -> dict[Lesson, float]:
+    known = {lesson: each.median_seconds for lesson, each in figures.lessons.items()}
+    return {lesson: seconds for lesson, seconds in known.items() if seconds is not None}
+
+
+def _expected(
+    state: State,
+    key: int,
+    its: list[LessonEvent],
+    activity: Activity,
+    medians: dict[Lesson, float],
+    following: NextLesson | None,
+    rules: AnalysisRules,
+    now: datetime,
+    as_of: datetime | None,
+) -> LearnerAnalysis:
+    told = state.enrollments[key].data
+    today, active = local_day(now, told.timezone), active_days((event.time for event in its), told.timezone)
+    history = history_of(state, key, activity)
+    outline = live_lessons(state, told.course_id)
+    order = sorted(history) if outline is None else outline
+    titles = titles_of(state, told.course_id)
+    nothing = Day(TimeSpent(0, 0), 0)
+    last_days = [today - timedelta(days=27 - each) for each in range(28)]
+    return LearnerAnalysis(
+        user_course_id=key,
+        course_id=told.course_id,
+        spent=activity.spent,
+        topics=[
+            TopicTime(topic, activity.topics[topic])
+            for topic in sorted(activity.topics, key=lambda topic: (_place(topic, [each[0] for each in order]), topic))
+        ],
+        lessons=[
+            _visited(lesson, activity, history, titles.get(lesson))
+            for lesson in sorted(activity.lessons, key=lambda lesson: (_place(lesson, order), lesson))
+        ],
+        days=[
+            DayTime(day, activity.days.get(day, nothing).spent, activity.days.get(day, nothing).events)
+            for day in last_days
+        ],
+        sessions=activity.sessions,
+        session_seconds=activity.session_seconds,
+        events_by_weekday=[
+            [activity.events_by_hour[24 * weekday + hour] for hour in range(24)] for weekday in range(7)
+        ],
+        streaks=streaks(active, today, grace_weekends=rules.grace_weekends),
+        last_seen_on=last_seen(active, today),
+        is_dormant=is_dormant(last_seen(active, today), today, rules.dormant_days),
+        velocity=velocity(history, outline, now),
+        projection=projection(history, outline, now, told.timezone),
+        stuck=[
+            replace(each, title=titles.get((each.topic_id, each.lesson_id)))
+            for each in stuck(history, order, medians, rules.stuck)
+        ],
+        recommendations=[
+            replace(each, title=titles.get((each.topic_id, each.lesson_id)))
+            for each in recommendations(
+                following, history, order, medians, hurried_share=rules.hurried_share, revisits=rules.revisits
+            )
+        ],
+        achievements=achievements(
+            history, outline, active, timezone=told.timezone, grace_weekends=rules.grace_weekends
+        ),
+        as_of=as_of,
+    )
+
+
+def _visited(
+    lesson: Lesson, activity: Activity, history: dict[Lesson, LessonHistory], title: str | None
+) -> VisitedLesson:
+    spent, visits = activity.lessons[lesson]
+    times = (visits.first_visit_at, visits.last_visit_at)
+    return VisitedLesson(
+        *lesson, title, history[lesson].status, spent, visits.visits, visits.visits_to_complete, *times
+    )
+
+
+def _next(summary: Summary) -> NextLesson | None:
+    if summary.next_topic_id is None or summary.next_lesson_id is None or summary.next_reason is None:
+        return None
+    return NextLesson(summary.next_topic_id, summary.next_lesson_id, summary.next_reason)
+
+
+def _place(key: object, order: Sequence[object]) -> int:
+    """Where it stands; at the end if nowhere."""
+    return order.index(key) if key in order else len(order)
