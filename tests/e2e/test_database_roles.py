@@ -25,7 +25,7 @@ from tests.support.tables import TABLES, execute, rows
 from tests.support.wait import wait_until
 from worker.services.retention import delete_expired
 from worker.settings import Settings
-from worker.storage import schema
+from worker.storage import migration
 from worker.stream.connection import Redis
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -86,7 +86,7 @@ def roles(settings: Settings) -> Iterator[SimpleNamespace]:
         "CREATE TABLE user_course (id bigint PRIMARY KEY, user_id bigint, course_id bigint)",
         "CREATE TABLE lms_user (name text)",
     )
-    schema.migrate(found.progress_owner)
+    migration.migrate(found.progress_owner)
     execute(found.progress_owner, *map(renamed, grant))
     yield found
     drop_database(url=str(settings.database_url), name=name)

@@ -13,7 +13,7 @@ from worker.embedded import Servers
 from worker.errors import SchemaError
 from worker.services.ingest import ingest
 from worker.settings import Settings
-from worker.storage import database, schema
+from worker.storage import database, migration, schema
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_an_event_enrols_where_the_lms_generates_its_ids(lms: Engine) -> None:
         lms,
         "CREATE TABLE user_course (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, user_id int, course_id int)",
     )
-    schema.migrate(lms)
+    migration.migrate(lms)
     assert ingest(lms, entries([enrolled(17), viewed(17)])).applied == 2
     assert rows(lms, "SELECT id, current_lesson FROM user_course") == [(17, 1)]
 
@@ -48,7 +48,7 @@ def test_an_event_without_a_time_zone_fits_a_column_that_wants_one(lms: Engine) 
         "CREATE TABLE user_course (id int PRIMARY KEY, user_id int, course_id int)",
         "ALTER TABLE user_course ADD timezone text NOT NULL DEFAULT 'UTC'",
     )
-    schema.migrate(lms)
+    migration.migrate(lms)
     assert ingest(lms, entries([enrolled(1)])).rejected == 0
     assert rows(lms, "SELECT timezone FROM user_course") == [("UTC",)]
 
@@ -75,7 +75,7 @@ def test_the_search_path_of_the_url_is_respected(lms: Engine, empty: str) -> Non
     execute(lms, "CREATE SCHEMA lms", "CREATE TABLE lms.user_course (id int PRIMARY KEY, user_id int, course_id int)")
     url = make_url(empty).update_query_dict({"options": "-c search_path=lms"}).render_as_string(hide_password=False)
     engine = database.connect(Settings(database_url=url))
-    schema.migrate(engine)
+    migration.migrate(engine)
     engine.dispose()
     found = rows(lms, "SELECT DISTINCT schemaname FROM pg_tables WHERE tablename IN ('user_course', 'lesson_event')")
     assert found == [("lms",)]
@@ -83,7 +83,7 @@ def test_the_search_path_of_the_url_is_respected(lms: Engine, empty: str) -> Non
 
 def test_an_alembic_history_of_the_lms_in_the_same_schema_is_left_alone(lms: Engine) -> None:
     execute(lms, "CREATE TABLE alembic_version (version_num text)", "INSERT INTO alembic_version VALUES ('lms-42')")
-    schema.migrate(lms)
+    migration.migrate(lms)
     assert rows(lms, "SELECT version_num FROM alembic_version") == [("lms-42",)]
     with lms.connect() as connection:
         schema.check(connection)
@@ -106,7 +106,7 @@ def test_a_table_that_could_not_take_our_writes_is_refused_before_anything_is_ma
 ) -> None:
     execute(lms, f"CREATE TABLE user_course ({columns})")
     with pytest.raises(SchemaError, match=complaint):
-        schema.migrate(lms)
+        migration.migrate(lms)
     assert rows(lms, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == [("user_course",)]
 
 

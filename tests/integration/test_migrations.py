@@ -19,7 +19,7 @@ from tests.support.tables import TABLES, execute, insert_as_lms, rows
 from worker.domain.event import Event
 from worker.embedded import Servers
 from worker.services.ingest import ingest
-from worker.storage import models, schema
+from worker.storage import migration, models, schema
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 LMS_TABLE = """
@@ -91,31 +91,31 @@ def shape(engine: Engine) -> dict[str, object]:
 
 
 def test_up_down_and_up_again_leads_to_the_same(empty: Engine) -> None:
-    assert schema.migrate(empty) == schema.REVISIONS[-1]
+    assert migration.migrate(empty) == schema.REVISIONS[-1]
     first = shape(empty)
     assert tables(empty) >= set(TABLES)
     downgrade(empty)
     assert tables(empty) == set()
     assert rows(empty, "SELECT typname FROM pg_type WHERE typtype = 'e'") == []
     assert rows(empty, FUNCTIONS) == []
-    schema.migrate(empty)
+    migration.migrate(empty)
     assert shape(empty) == first
 
 
 def test_every_migration_can_be_taken_back_alone(empty: Engine) -> None:
-    schema.migrate(empty)
+    migration.migrate(empty)
     whole = shape(empty)
     for _ in schema.REVISIONS:
         downgrade(empty, "-1")
     assert tables(empty) == set()
-    schema.migrate(empty)
+    migration.migrate(empty)
     assert shape(empty) == whole
 
 
 def test_migrating_again_changes_nothing(empty: Engine) -> None:
-    schema.migrate(empty)
+    migration.migrate(empty)
     before = shape(empty)
-    schema.migrate(empty)
+    migration.migrate(empty)
     assert shape(empty) == before
 
 
@@ -123,8 +123,8 @@ def test_two_migrations_at_once_wait_for_each_other(empty: Engine) -> None:
     code = """
 import sys
 from sqlalchemy import create_engine
-from worker.storage import schema
-schema.migrate(create_engine(sys.argv[1]))
+from worker.storage import migration
+migration.migrate(create_engine(sys.argv[1]))
 """
     command_line = [sys.executable, "-c", code, empty.url.render_as_string(hide_password=False)]
     processes = [
@@ -136,7 +136,7 @@ schema.migrate(create_engine(sys.argv[1]))
 
 
 def test_the_tables_are_those_of_the_models(empty: Engine) -> None:
-    schema.migrate(empty)
+    migration.migrate(empty)
     assert tables(empty) == set(models.Base.metadata.tables)
     for name, table in models.Base.metadata.tables.items():
         assert {column["name"] for column in inspect(empty).get_columns(name)} == set(table.columns.keys())
@@ -151,7 +151,7 @@ def test_the_revisions_listed_are_those_of_the_folder() -> None:
 
 def test_a_table_of_the_lms_is_completed_and_its_rows_stay(empty: Engine) -> None:
     execute(empty, LMS_TABLE, "INSERT INTO user_course (user_id, course_id, grade) VALUES (70, 30, 'B')")
-    schema.migrate(empty)
+    migration.migrate(empty)
     assert rows(empty, "SELECT id, user_id, course_id, grade FROM user_course") == [(1, 70, 30, "B")]
     columns = {row[0] for row in rows(empty, COLUMNS, table="user_course")}
     assert columns >= {"current_topic", "current_lesson", "current_section", "created_at", "updated_at", "grade"}
@@ -159,20 +159,20 @@ def test_a_table_of_the_lms_is_completed_and_its_rows_stay(empty: Engine) -> Non
 
 def test_an_lms_goes_on_inserting_as_before(empty: Engine) -> None:
     execute(empty, LMS_TABLE)
-    schema.migrate(empty)
+    migration.migrate(empty)
     execute(empty, "INSERT INTO user_course (user_id, course_id) VALUES (70, 30)")
     assert rows(empty, "SELECT id, current_topic FROM user_course") == [(1, None)]
 
 
 def test_a_table_of_ours_takes_an_insert_of_three_columns(empty: Engine) -> None:
-    schema.migrate(empty)
+    migration.migrate(empty)
     insert_as_lms(empty, 1)
     assert rows(empty, "SELECT created_at IS NOT NULL, updated_at IS NOT NULL FROM user_course") == [(True, True)]
 
 
 def test_events_work_on_a_table_of_the_lms(empty: Engine) -> None:
     execute(empty, LMS_TABLE)
-    schema.migrate(empty)
+    migration.migrate(empty)
     execute(empty, "INSERT INTO user_course (user_id, course_id) VALUES (70, 30)")
     events: list[Event] = [viewed(1, section_id=2), completed(1, 1, 2), enrolled(2), viewed(2), viewed(3)]
     ingest(empty, entries(events))
@@ -182,12 +182,12 @@ def test_events_work_on_a_table_of_the_lms(empty: Engine) -> None:
 def test_taking_the_migrations_back_leaves_the_lms_its_table_as_it_was(empty: Engine) -> None:
     execute(empty, LMS_TABLE, "INSERT INTO user_course (user_id, course_id) VALUES (70, 30)")
     before = rows(empty, COLUMNS, table="user_course")
-    schema.migrate(empty)
+    migration.migrate(empty)
     downgrade(empty)
     assert tables(empty) == {"user_course"}
     assert rows(empty, COLUMNS, table="user_course") == before
     assert rows(empty, "SELECT id, user_id, grade FROM user_course") == [(1, 70, "A")]
-    schema.migrate(empty)
+    migration.migrate(empty)
     assert tables(empty) >= set(TABLES)
 
 
@@ -199,7 +199,7 @@ def test_taking_migrations_back_leaves_what_was_there_before_it(empty: Engine, t
     insert = "INSERT INTO user_course (id, user_id, course_id) VALUES (1, 70, 30), (2, 71, 30)"
     execute(empty, insert)
     before, known = shape(empty), rows(empty, "SELECT * FROM user_course ORDER BY id")
-    schema.migrate(empty)
+    migration.migrate(empty)
     assert (len(rows(empty, FUNCTIONS)), len(rows(empty, TRIGGERS))) == (5, 7)
     downgrade(empty, BEFORE_SUMMARIES)
     assert shape(empty) == before
@@ -218,7 +218,7 @@ def test_every_enrolment_becomes_stale_without_being_written(empty: Engine, tabl
         FROM user_course ORDER BY id
     """
     before = rows(empty, written)
-    schema.migrate(empty)
+    migration.migrate(empty)
     assert rows(empty, written) == before
     assert rows(empty, STALE) == [(number,) for number in range(1, 301)]
 
@@ -233,7 +233,7 @@ def test_what_was_recorded_before_the_last_migration_gets_its_rollups(empty: Eng
         VALUES (1, 1, 1, 'completed'), (2, 1, 2, 'in_progress')
         """,
     )
-    schema.migrate(empty)
+    migration.migrate(empty)
     refresh_all(empty)
     assert rows(empty, "SELECT user_course_id, completed_lessons FROM user_course_summary ORDER BY 1") == [
         (1, 1),
@@ -246,7 +246,7 @@ def test_what_was_recorded_before_the_last_migration_gets_its_rollups(empty: Eng
 def test_an_enrolment_that_the_lms_inserts_later_is_stale_from_the_beginning(empty: Engine, table: str | None) -> None:
     if table:
         execute(empty, table)
-    schema.migrate(empty)
+    migration.migrate(empty)
     insert_as_lms(empty, 1)
     refresh_all(empty)
     assert rows(empty, STALE) == []
@@ -259,7 +259,7 @@ def test_a_table_without_what_we_need_is_refused_and_left_as_it_was(empty: Engin
     columns = [f"{name} int" for name in ("id", "user_id", "course_id", "other") if name != missing]
     execute(empty, f"CREATE TABLE user_course ({', '.join(columns)})")
     with pytest.raises(Exception, match=f"user_course has no column {missing}") as caught:
-        schema.migrate(empty)
+        migration.migrate(empty)
     assert type(caught.value).__name__ in {"RuntimeError", "SchemaError"}
     assert tables(empty) == {"user_course"}
     assert len(rows(empty, COLUMNS, table="user_course")) == 3

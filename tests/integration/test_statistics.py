@@ -25,7 +25,7 @@ from worker.services.ingest import ingest
 from worker.services.statistics_refresh import RefreshedStatistics, refresh_statistics
 from worker.services.summary_refresh import refresh_summaries
 from worker.settings import Settings
-from worker.storage import database, schema, statistics_refresh
+from worker.storage import database, migration, statistics_refresh
 
 COURSES = "SELECT course_id, enrollments, started FROM course_statistics ORDER BY course_id"
 FAILED = "SELECT DISTINCT course_id, failed_at IS NOT NULL FROM course_change ORDER BY 1, 2"
@@ -387,7 +387,7 @@ def lms(servers: Servers) -> Iterator[Engine]:
     name, url = clone_database(servers.database_url, None)
     engine = database.connect(Settings(database_url=url))
     execute(engine, "CREATE TABLE user_course (id int PRIMARY KEY, user_id int, course_id int)")
-    schema.migrate(engine)
+    migration.migrate(engine)
     yield engine
     engine.dispose()
     drop_database(servers.database_url, name)

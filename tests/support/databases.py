@@ -6,14 +6,14 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, NullPool, create_engine, make_url, text
 
-from worker.storage import schema
+from worker.storage import migration
 
 
 def make_template(url: str) -> str:
     """Create and migrate a database beside the given one; its name."""
     name = _create(url, None)
     engine = create_engine(_url(url, name), poolclass=NullPool)
-    schema.migrate(engine)
+    migration.migrate(engine)
     engine.dispose()
     return name
 

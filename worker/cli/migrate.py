@@ -31,7 +31,7 @@ def migrate(settings: "Settings") -> tuple[str | None, str | None]:
     """Apply what is missing; the revisions before and after. Raises SchemaError and SQLAlchemy's errors."""
     from alembic.util import CommandError
 
-    from worker.storage import database, schema
+    from worker.storage import database, migration
     from worker.storage.status import revision
 
     engine = database.connect(settings, application_name="progress-worker migrate")
@@ -39,7 +39,7 @@ def migrate(settings: "Settings") -> tuple[str | None, str | None]:
         with engine.connect() as connection:
             before = revision(connection)
         try:
-            schema.migrate(engine)
+            migration.migrate(engine)
         except (CommandError, SchemaError) as error:
             raise SchemaError(f"The database stays at {before or 'no tables'}: {error}") from error
         with engine.connect() as connection:

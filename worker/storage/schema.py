@@ -1,10 +1,6 @@
-"""Which tables the database has, and how to bring them up to date."""
+"""Which tables the database has, and whether they are those that this code needs."""
 
-from pathlib import Path
-
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Engine, Text, column, select, table, text
+from sqlalchemy import Connection, Text, column, select, table, text
 from sqlalchemy.exc import ProgrammingError
 
 from worker.errors import SchemaError
@@ -25,20 +21,6 @@ VERSION_TABLE = "progress_alembic_version"
 """A name of our own: the LMS may keep its Alembic history in the same schema."""
 
 _VERSIONS = select(column("version_num", Text)).select_from(table(VERSION_TABLE))
-
-_PACKAGE = Path(__file__).parents[1]
-_LOCATIONS = (_PACKAGE / "migrations", _PACKAGE.parent / "migrations")
-"""In an installed wheel; in a checkout."""
-
-
-def migrate(engine: Engine) -> str:
-    """Apply every missing migration in one transaction, under the migrations' lock; the revision reached."""
-    config = Config()
-    config.set_main_option("script_location", str(next(path for path in _LOCATIONS if path.is_dir())))
-    with engine.connect() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    return REVISIONS[-1]
 
 
 def check(connection: Connection) -> None:
