@@ -44,6 +44,7 @@ hypothesis_settings.register_profile(
     "dev", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 hypothesis_settings.register_profile("ci", parent=hypothesis_settings.get_profile("dev"), derandomize=True)
+hypothesis_settings.register_profile("thorough", parent=hypothesis_settings.get_profile("dev"), max_examples=1_000)
 hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 

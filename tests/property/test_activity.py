@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from tests.support.activity import IDLE_CUTOFF, expected_activity, stored_activity
+from tests.support.costly import costly
 from tests.support.events import completed, corrected, enrolled, entries, viewed
 from tests.support.histories import Batches, arrangements, recorded_order
 from tests.support.rollups import BEHIND, audited, refresh_all
@@ -81,6 +82,7 @@ def record(engine: Engine, batch: Sequence[Event]) -> None:
     apply_parked(engine, ingest(engine, entries(batch)).enrolled)
 
 
+@costly
 @given(batches=histories, data=st.data())
 def test_what_is_refreshed_after_any_batch_equals_the_rules(
     engine: Engine, batches: Batches, data: st.DataObject
@@ -101,6 +103,7 @@ def test_what_is_refreshed_after_any_batch_equals_the_rules(
     assert audited(engine) == []
 
 
+@costly
 @given(batches=histories)
 def test_another_cut_off_is_applied_to_what_is_marked_again(engine: Engine, batches: Batches) -> None:
     clear(engine)
@@ -115,6 +118,7 @@ def test_another_cut_off_is_applied_to_what_is_marked_again(engine: Engine, batc
         assert stored_activity(engine) == expected_activity(state, timedelta(minutes=minutes))
 
 
+@costly
 @given(batches=histories)
 def test_refreshing_again_writes_nothing_but_when(engine: Engine, batches: Batches) -> None:
     clear(engine)

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from tests.support.activity import IDLE_CUTOFF
+from tests.support.costly import costly
 from tests.support.events import entries
 from tests.support.histories import Batches, histories
 from tests.support.rollups import audited, refresh_all, stored_summaries
@@ -69,6 +70,7 @@ def record(engine: Engine, batches: Batches) -> None:
         apply_parked(engine, ingest(engine, entries(batch)).enrolled)
 
 
+@costly
 @given(batches=histories(), refresh_after=st.integers(0, 9))
 def test_nothing_differs_at_any_time(engine: Engine, batches: Batches, refresh_after: int) -> None:
     clear(engine)
@@ -81,6 +83,7 @@ def test_nothing_differs_at_any_time(engine: Engine, batches: Batches, refresh_a
     assert audited(engine) == []
 
 
+@costly
 @given(batches=histories())
 def test_rows_that_an_lms_made_ahead_are_no_difference_and_a_summary_shows_them(
     engine: Engine, batches: Batches
@@ -96,6 +99,7 @@ def test_rows_that_an_lms_made_ahead_are_no_difference_and_a_summary_shows_them(
     assert audited(engine) == []
 
 
+@costly
 @given(batches=histories(), chosen=st.sets(st.sampled_from(sorted(CORRUPTIONS)), min_size=1, max_size=4))
 def test_what_is_corrupted_is_found_and_rebuilt_to_what_it_was(
     engine: Engine, batches: Batches, chosen: set[str]

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
+from tests.support.costly import costly
 from tests.support.events import entries
 from tests.support.histories import Batches, histories, recorded_order
 from tests.support.rollups import assert_rollups_equal_model, refresh_all
@@ -20,6 +21,7 @@ from worker.services.summary import get_summary
 from worker.services.summary_refresh import refresh_summaries
 
 
+@costly
 @given(batches=histories(), data=st.data())
 def test_a_read_is_right_after_every_batch_and_a_refresh_equals_the_rules(
     engine: Engine, batches: Batches, data: st.DataObject
@@ -37,6 +39,7 @@ def test_a_read_is_right_after_every_batch_and_a_refresh_equals_the_rules(
     assert_rollups_equal_model(engine, fold(recorded_order(batches)))
 
 
+@costly
 @given(batches=histories())
 def test_refreshing_again_writes_nothing(engine: Engine, batches: Batches) -> None:
     clear(engine)

@@ -1,0 +1,8 @@
+"""Half as many random examples where each of them refreshes every rollup on a real PostgreSQL.
+
+`make test ARGS='--hypothesis-profile=thorough'` tries ten times as many of everything.
+"""
+
+from hypothesis import settings
+
+costly = settings(max_examples=settings().max_examples // 2)
