@@ -29,6 +29,8 @@ from tests.support.databases import clone_database, make_template
 from tests.support.events import entries, viewed
 from worker.domain.stuck import StuckRules
 from worker.embedded import default_directory, start_servers
+from worker.report.course import course_report
+from worker.report.page import as_page
 from worker.services.activity_refresh import refresh_activity
 from worker.services.course import analyse_course
 from worker.services.ingest import ingest
@@ -124,9 +126,12 @@ def measure(engine: Engine, learners: int, chunk: int) -> None:
     readings: dict[str, Callable[[], object]] = {
         "course": lambda: analyse_course(engine, 1, datetime.now(UTC), AnalysisRules()),
         "learner": lambda: analyse_learner(engine, 1, datetime.now(UTC), AnalysisRules()),
+        "course as a page": lambda: as_page(
+            course_report(analyse_course(engine, 1, datetime.now(UTC), AnalysisRules()))
+        ),
     }
     for name, read in readings.items():
-        print(f"  analysis of a {name}: {' '.join(f'{timed(read):.3f}' for _ in range(ROUNDS))} s")
+        print(f"  a {name}, analysed: {' '.join(f'{timed(read):.3f}' for _ in range(ROUNDS))} s")
 
 
 def refresh_course(engine: Engine) -> float:
