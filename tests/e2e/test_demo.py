@@ -40,7 +40,7 @@ def test_the_demo_brings_its_own_servers_and_every_row_is_as_expected() -> None:
     result = run(os.environ, *SMALL)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Starting PostgreSQL and Valkey" in result.stdout
-    rollups = ("enrollment_activity", "topic_activity", "lesson_activity", "daily_activity")
+    rollups = ("enrollment_activity", "topic_activity", "lesson_activity", "daily_activity", "lesson_figures")
     written = ("user_course", "user_course_progress", "lesson_event", "course_lesson", "dead_letter: invalid_json")
     for table in written + rollups:
         row = re.search(rf"^ {table} +([\d,]+) +([\d,]+) +yes", result.stdout, re.MULTILINE)

@@ -9,7 +9,6 @@ from tests.support.model import EVERY_ID
 from tests.support.tables import rows
 from worker.domain.activity import Activity, Day, TimeSpent, Visits
 from worker.domain.activity_rows import activities
-from worker.domain.learner import LessonHistory
 from worker.domain.outline import Lesson
 from worker.domain.progress import State
 
@@ -55,19 +54,3 @@ def stored_activity(engine: Engine, enrolments: tuple[int, int] = EVERY_ID) -> d
         key: Activity(lessons[key], topics[key], days[key], TimeSpent(seconds, measured), *its)
         for key, seconds, measured, *its in rows(engine, _ENROLLMENTS, first=first, last=last)
     }
-
-
-def history_of(state: State, key: int, activity: Activity) -> dict[Lesson, LessonHistory]:
-    """The rows of an enrolment, each with its activity."""
-    history = {}
-    for (each, *lesson), row in state.progress.items():
-        if each != key:
-            continue
-        topic_id, lesson_id = lesson
-        done = LessonHistory(row.status, row.completed_at)
-        if (topic_id, lesson_id) in activity.lessons:
-            spent, visits = activity.lessons[topic_id, lesson_id]
-            figures = (spent.seconds, visits.visits, visits.first_visit_at, visits.visits_to_complete)
-            done = LessonHistory(row.status, row.completed_at, *figures)
-        history[topic_id, lesson_id] = done
-    return history

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 
-from tests.support.figures import expected_figures
 from tests.support.learner_analysis import titles_of
 from worker.domain.activity import Activity, TimeSpent
 from worker.domain.analysis import DORMANT, WEEKS, AnalysedLesson, CourseAnalysis, DormantLearner, Week
 from worker.domain.difficulty import Signs, difficulties
 from worker.domain.event import LessonEvent
-from worker.domain.figures import CourseFigures, WeekFigures
+from worker.domain.figures import CourseFigures, WeekFigures, figures_by_course
 from worker.domain.local_day import local_day
 from worker.domain.progress import State
 from worker.domain.statistics import tallies
@@ -28,7 +27,7 @@ def expected_course(
     as_of: datetime | None,
 ) -> CourseAnalysis:
     """The analysis of a course from events and activity; `as_of` is when it was computed."""
-    figures, tally = expected_figures(state, activities, rules.stuck)[course_id], tallies(state)[course_id]
+    figures, tally = figures_by_course(state, activities, rules.stuck)[course_id], tallies(state)[course_id]
     titles = titles_of(state, course_id)
     order = list(titles) if course_id in state.outlines else sorted(tally.lessons())
     dormant = _dormant(state, course_id, rules, now)

@@ -4,14 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from tests.support.activity import history_of
-from tests.support.figures import expected_figures
 from worker.domain.achievement import achievements
 from worker.domain.activity import Activity, Day, TimeSpent
 from worker.domain.analysis import DayTime, LearnerAnalysis, TopicTime, VisitedLesson
 from worker.domain.event import LessonEvent
-from worker.domain.figures import CourseFigures
-from worker.domain.learner import LessonHistory
+from worker.domain.figures import CourseFigures, figures_by_course
+from worker.domain.learner import LessonHistory, histories
 from worker.domain.local_day import local_day
 from worker.domain.outline import Lesson, NextLesson
 from worker.domain.progress import State
@@ -31,11 +29,12 @@ def expected_learners(
     as_of: Mapping[int, datetime | None],
 ) -> dict[int, LearnerAnalysis]:
     """The analysis of every enrolment from events and activity; `as_of` is when the latter was computed."""
-    figures = expected_figures(state, activities, rules.stuck)
+    figures = figures_by_course(state, activities, rules.stuck)
     events: dict[int, list[LessonEvent]] = {key: [] for key in state.enrollments}
     for (key, _), event in state.ledger.items():
         if isinstance(event, LessonEvent):
             events[key].append(event)
+    known = histories(state, activities)
     following = {key: _next(each) for key, each in summaries(state).items()}
     return {
         key: _expected(
@@ -43,6 +42,7 @@ def expected_learners(
             key,
             events[key],
             activities[key],
+            known[key],
             _medians(figures[event.data.course_id]),
             following[key],
             rules,
@@ -68,6 +68,7 @@ def _expected(
     key: int,
     its: list[LessonEvent],
     activity: Activity,
+    history: dict[Lesson, LessonHistory],
     medians: dict[Lesson, float],
     following: NextLesson | None,
     rules: AnalysisRules,
@@ -76,7 +77,6 @@ def _expected(
 ) -> LearnerAnalysis:
     told = state.enrollments[key].data
     today, active = local_day(now, told.timezone), active_days((event.time for event in its), told.timezone)
-    history = history_of(state, key, activity)
     outline = live_lessons(state, told.course_id)
     order = sorted(history) if outline is None else outline
     titles = titles_of(state, told.course_id)

@@ -3,11 +3,11 @@
 from sqlalchemy import Engine
 
 from tests.support.activity import IDLE_CUTOFF, expected_activity, stored_activity
-from tests.support.figures import expected_figures
 from tests.support.model import EVERY_ID
 from tests.support.tables import rows
 from tests.support.wait import wait_until
 from worker.domain.audit import Difference
+from worker.domain.figures import figures_by_course
 from worker.domain.progress import State
 from worker.domain.statistics import tallies
 from worker.domain.stuck import StuckRules
@@ -76,7 +76,7 @@ def assert_rollups_equal_model(
     activities = expected_activity(state)
     assert stored_activity(engine, enrolments) == activities
     found = stored_statistics(engine, courses)
-    figures = expected_figures(state, activities, StuckRules())
+    figures = figures_by_course(state, activities, StuckRules())
     with engine.connect() as connection:
         assert {key: read_figures(connection, key) for key in found if key in figures} == {
             key: figures[key] for key in found if key in figures

@@ -9,6 +9,7 @@ import pytest
 
 from worker.domain.entry import Entry, Reason, Rejection, parse
 from worker.domain.event import EVENT, Event
+from worker.domain.stuck import StuckRules
 from worker.errors import InputError
 from worker.simulation import Published, simulate
 from worker.simulation.expectation import expected_letters, expected_state, expected_tables, valid_events
@@ -105,7 +106,7 @@ def test_learners_do_all_that_the_rules_speak_of(published: list[Published], eve
         "progress.corrected",
     }
     assert len({event.event_id for event in events if event.type == "course.outlined"}) > 5
-    tables = expected_tables(expected_state(published), 1_800)
+    tables = expected_tables(expected_state(published), 1_800, StuckRules())
     assert {row[0] for row in tables["user_course_progress"].values()} >= {"in_progress", "completed"}
     titles = [str(row[2]) for row in tables["course_lesson"].values()]
     assert all(re.fullmatch(r"[A-Z][\w ]+ \d+\.\d+: [A-Z]\w+", title) for title in titles)

@@ -19,12 +19,13 @@ def compare(settings: "Settings", published: "list[Published]") -> bool:
     from worker.cli.servers import open_database
     from worker.cli.summary import summary_table
     from worker.printable import printable
+    from worker.services.rules import AnalysisRules
     from worker.services.summary import get_summary
     from worker.simulation.expectation import expected_letters, expected_state, expected_tables
     from worker.storage.snapshot import read_letters, read_tables
 
     state = expected_state(published)
-    letters = expected_letters(published)
+    letters, rules = expected_letters(published), AnalysisRules.of(settings).stuck
     with open_database(settings) as engine:
         with engine.connect() as connection:
             stored, stored_letters = read_tables(connection), read_letters(connection)
@@ -32,7 +33,7 @@ def compare(settings: "Settings", published: "list[Published]") -> bool:
 
     table = new_table("What is stored", "", "expected", "stored", "equal", numbers=["expected", "stored"])
     differences: list[str] = []
-    for name, expected in expected_tables(state, settings.idle_cutoff_seconds).items():
+    for name, expected in expected_tables(state, settings.idle_cutoff_seconds, rules).items():
         wrong = _differences(expected, stored[name])
         differences += [f"{name}: {each}" for each in wrong[:SHOWN_DIFFERENCES]]
         table.add_row(name, f"{len(expected):,}", f"{len(stored[name]):,}", _verdict(len(wrong)))

@@ -5,15 +5,17 @@ Everything follows from the rows and the activity of the course's enrolments and
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from worker.domain.activity import HOURS_OF_A_WEEK, Activity, TimeSpent
-from worker.domain.learner import History, LessonHistory
+from worker.domain.learner import History, LessonHistory, histories
 from worker.domain.local_day import local_day
 from worker.domain.outline import Lesson
+from worker.domain.progress import State
 from worker.domain.stuck import StuckRules, stopped_at, stuck
+from worker.domain.summary import live_lessons
 
 _DAY = timedelta(days=1)
 
@@ -126,6 +128,18 @@ def course_figures(enrolled: Sequence[Enrolled], outline: Sequence[Lesson] | Non
             for lesson in lessons
         },
     )
+
+
+def figures_by_course(state: State, activities: Mapping[int, Activity], rules: StuckRules) -> dict[int, CourseFigures]:
+    """The figures of every course that has an outline or an enrolment, whose activity is given."""
+    its_histories = histories(state, activities)
+    enrolled: dict[int, list[Enrolled]] = {course_id: [] for course_id in state.outlines}
+    for key, event in state.enrollments.items():
+        learner = Enrolled(its_histories[key], activities[key], event.data.timezone)
+        enrolled.setdefault(event.data.course_id, []).append(learner)
+    return {
+        course_id: course_figures(its, live_lessons(state, course_id), rules) for course_id, its in enrolled.items()
+    }
 
 
 def median(values: Iterable[float]) -> float | None:

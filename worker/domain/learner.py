@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from worker.domain.activity import Activity
 from worker.domain.outline import Lesson
+from worker.domain.progress import State
 from worker.domain.status import ProgressStatus
 
 
@@ -12,8 +14,8 @@ from worker.domain.status import ProgressStatus
 class LessonHistory:
     """One lesson of one enrolment; the defaults are those of a lesson that was never touched.
 
-    `seconds` and `visits` are those of all its time, also after the completion. `visits_to_complete` are the visits up
-    to the completion, its own included; None while it is not completed, or where that was set by hand.
+    `seconds` and `visits` are those of all its time, also after the completion. `visits_to_complete` are the visits
+    begun up to `completed_at`; None where it has none.
     """
 
     status: ProgressStatus = ProgressStatus.NOT_STARTED
@@ -31,3 +33,23 @@ class LessonHistory:
 
 History = Mapping[Lesson, LessonHistory]
 """Of one enrolment; a lesson that is not in it was never touched."""
+
+
+def histories(state: State, activities: Mapping[int, Activity]) -> dict[int, dict[Lesson, LessonHistory]]:
+    """The history of every enrolment, whose activity is given."""
+    found: dict[int, dict[Lesson, LessonHistory]] = {key: {} for key in state.enrollments}
+    for (key, topic_id, lesson_id), row in state.progress.items():
+        its = activities[key].lessons.get((topic_id, lesson_id))
+        found[key][topic_id, lesson_id] = (
+            LessonHistory(
+                row.status,
+                row.completed_at,
+                its[0].seconds,
+                its[1].visits,
+                its[1].first_visit_at,
+                its[1].visits_to_complete,
+            )
+            if its
+            else LessonHistory(row.status, row.completed_at)
+        )
+    return found

@@ -7,8 +7,11 @@ from datetime import timedelta
 
 from worker.domain.activity_rows import activities, activity_rows, by_table
 from worker.domain.event import EVENT, Event, ProgressCorrected
+from worker.domain.figure_rows import figure_rows
+from worker.domain.figures import figures_by_course
 from worker.domain.progress import State, fold
 from worker.domain.statistics import tallies
+from worker.domain.stuck import StuckRules
 from worker.domain.summary import summaries
 from worker.simulation.published import Published
 
@@ -21,7 +24,7 @@ def valid_events(published: Iterable[Published]) -> list[Event]:
     return [EVENT.validate_json(each.body) for each in published if each.reason is None and each.body is not None]
 
 
-def expected_tables(state: State, idle_cutoff_seconds: float) -> dict[str, Rows]:
+def expected_tables(state: State, idle_cutoff_seconds: float, rules: StuckRules) -> dict[str, Rows]:
     """The rows of each table, in the form of `worker.storage.snapshot.read_tables`."""
     its_activity = activities(state, timedelta(seconds=idle_cutoff_seconds))
     courses = tallies(state)
@@ -50,6 +53,7 @@ def expected_tables(state: State, idle_cutoff_seconds: float) -> dict[str, Rows]
             for course_id, tally in courses.items()
             for lesson, statistics in tally.lessons().items()
         },
+        **figure_rows(figures_by_course(state, its_activity, rules)),
         **by_table(activity_rows(*each) for each in its_activity.items()),
     }
 

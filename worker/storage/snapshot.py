@@ -10,6 +10,7 @@
 | `user_course_summary`    | id                              | the summary's fields                             |
 | `course_statistics`      | course                          | its statistics                                   |
 | `lesson_statistics`      | course, topic, lesson           | the same of a lesson                             |
+| `…_figures`, three       | course; week; topic, lesson     | the figures                                      |
 | `…_activity`, four       | theirs                          | the activity, but for when it was refreshed      |
 """
 
@@ -18,7 +19,9 @@ from collections import Counter
 from sqlalchemy import Connection, text
 
 from worker.domain.activity_rows import by_table
+from worker.domain.figure_rows import figure_rows
 from worker.storage.activity_rows import read_rows
+from worker.storage.statistics import read_figures
 
 Rows = dict[tuple[object, ...], tuple[object, ...]]
 
@@ -72,6 +75,8 @@ _TABLES = {
     ),
 }
 
+_COURSES = text("SELECT course_id FROM course_figures")
+
 _ENROLLMENTS = text("SELECT id FROM user_course")
 
 _LETTERS = text("SELECT reason, body, count(*) FROM dead_letter GROUP BY reason, body")
@@ -88,8 +93,10 @@ def read_tables(connection: Connection) -> dict[str, Rows]:
     for name, (key_columns, statement) in _TABLES.items():
         rows = [tuple(row) for row in connection.execute(statement)]
         tables[name] = {row[:key_columns]: row[key_columns:] for row in rows}
+    figures = {course_id: read_figures(connection, course_id) for course_id in connection.scalars(_COURSES).all()}
     activity = read_rows(connection, list(connection.scalars(_ENROLLMENTS)))
-    return tables | by_table(activity.values())
+    known = figure_rows({course_id: its for course_id, its in figures.items() if its})
+    return {**tables, **known, **by_table(activity.values())}
 
 
 def read_letters(connection: Connection) -> Counter[tuple[str, bytes | None]]:
