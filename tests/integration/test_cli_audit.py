@@ -357,7 +357,8 @@ def test_a_rebuild_repairs_everything_and_the_next_finds_nothing(environment: di
 def test_statistics_are_repaired_also_where_nothing_else_differs(environment: dict[str, str], engine: Engine) -> None:
     before = contents(engine)
     execute(engine, "UPDATE course_statistics SET started = 77", "DELETE FROM lesson_statistics WHERE course_id = 4")
-    assert listed(environment, "rebuild") == [[3], [4], [4, 1, 1], [4, 1, 2]]
+    their_figures = [[4, 1, 1], [4, 1, 2]]  # gone with them
+    assert listed(environment, "rebuild") == [[3], [4], [4, 1, 1], [4, 1, 2], *their_figures]
     assert contents(engine) == before
 
 

@@ -71,7 +71,9 @@ def everything_but_the_ledger(engine: Engine) -> object:
 
 
 def unprovable(engine: Engine) -> int:
-    return sum(each.unprovable for step in examine_scope(engine, Scope(), CUTOFF) for each in step.enrollments)
+    return sum(
+        each.unprovable for step in examine_scope(engine, Scope(), CUTOFF, StuckRules()) for each in step.enrollments
+    )
 
 
 def rebuild(engine: Engine) -> None:

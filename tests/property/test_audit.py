@@ -43,6 +43,14 @@ CORRUPTIONS = {
         INSERT INTO lesson_statistics (course_id, topic_id, lesson_id, enrollments, started, completed, completion_rate)
         SELECT course_id, 77, 77, 1, 1, 1, 100 FROM course_statistics
     """,
+    "figures": """
+        UPDATE course_figures SET median_days = coalesce(median_days, 0) + 1, events_by_hour[5] = events_by_hour[5] + 1
+    """,
+    "figures gone": "DELETE FROM course_figures",
+    "a week's figures": "UPDATE week_figures SET learners = learners + 1",
+    "a week invented": "INSERT INTO week_figures SELECT course_id, date '2001-01-01', 1, 1, 1, 1 FROM course_figures",
+    "a lesson's figures": "UPDATE lesson_figures SET stuck = stuck + 1, median_seconds = 0.5",
+    "a lesson's figures gone": "DELETE FROM lesson_figures",
     "activity": """
         UPDATE enrollment_activity
         SET sessions = sessions + 1, events_by_hour[9] = events_by_hour[9] + 1, last_at = now()

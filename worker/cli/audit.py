@@ -11,19 +11,20 @@ from worker.cli.differences import Report, chosen_scope, follow, scope_options
 def command(user_course: int | None, course: int | None, sample: int | None, as_json: bool) -> None:
     """Hold everything stored against the ledger; exit status 1 if anything differs.
 
-    Progress, positions, summaries, activity and course statistics are computed anew from the recorded events, by the
-    plain rules. Changes nothing, and workers may run meanwhile; what they have yet to refresh is not compared.
+    Progress, positions, summaries, activity, and the statistics and figures of courses are computed anew from the
+    recorded events, by the plain rules. Changes nothing, and workers may run meanwhile; what they have yet to refresh is not compared.
     `progress-worker rebuild` repairs what it lists.
     """
     from worker.cli.output import show_json
     from worker.cli.servers import open_database, server_settings
     from worker.services.audit import count_scope, examine_scope
+    from worker.services.rules import AnalysisRules
 
     scope = chosen_scope(user_course, course, sample)
     settings = server_settings("DATABASE_URL")
     report = Report()
     with open_database(settings) as engine:
-        steps = examine_scope(engine, scope, settings.idle_cutoff_seconds)
+        steps = examine_scope(engine, scope, settings.idle_cutoff_seconds, AnalysisRules.of(settings).stuck)
         follow(steps, report, "audited", count_scope(engine, scope))
     if as_json:
         show_json(report.as_mapping())

@@ -31,11 +31,11 @@ def command(user_course: int | None, course: int | None, dry_run: bool, after: i
     settings = server_settings("DATABASE_URL")
     report = Report(last_course_id=after or 0)
     with open_database(settings) as engine:
-        total = count_scope(engine, scope)
+        total, rules = count_scope(engine, scope), AnalysisRules.of(settings).stuck
         if dry_run:
-            steps = examine_scope(engine, scope, settings.idle_cutoff_seconds)
+            steps = examine_scope(engine, scope, settings.idle_cutoff_seconds, rules)
         else:
-            seconds, rules = settings.statistics_timeout_seconds, AnalysisRules.of(settings).stuck
+            seconds = settings.statistics_timeout_seconds
             steps = rebuild_scope(engine, scope, seconds, rules, settings.idle_cutoff_seconds, after or 0)
         try:
             follow(steps, report, "examined", total)

@@ -4,6 +4,7 @@ PostgreSQL computes the same set by set (`worker/storage/statistics_refresh.py`)
 Everything follows from the rows and the activity of the course's enrolments and from its outline, and from no clock.
 """
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from worker.domain.learner import History, LessonHistory, histories
 from worker.domain.local_day import local_day
 from worker.domain.outline import Lesson
 from worker.domain.progress import State
-from worker.domain.stuck import StuckRules, stopped_at, stuck
+from worker.domain.stuck import StuckRules, effort, stopped_at, unfinished
 from worker.domain.summary import live_lessons
 
 _DAY = timedelta(days=1)
@@ -79,55 +80,127 @@ class CourseFigures:
     lessons: dict[Lesson, LessonFigures]
 
 
-def course_figures(enrolled: Sequence[Enrolled], outline: Sequence[Lesson] | None, rules: StuckRules) -> CourseFigures:
-    """The figures of a course from all of its enrolments.
+@dataclass(slots=True)
+class _Count:
+    """Of a lesson, or of a week: what adds up. Microseconds are whole, so that no order changes a sum."""
+
+    visits: int = 0
+    stopped: int = 0
+    completed: int = 0
+    learners: int = 0
+    spent_us: int = 0
+    measured_us: int = 0
+
+    def spend(self, spent: TimeSpent) -> None:
+        self.spent_us += _microseconds(spent.seconds)
+        self.measured_us += _microseconds(spent.measured_seconds)
+
+    @property
+    def spent(self) -> TimeSpent:
+        return TimeSpent(self.spent_us / 1e6, self.measured_us / 1e6)
+
+
+class _Values:
+    """Of a lesson: what its medians are over, eight bytes each, and the efforts of those who may be stuck."""
+
+    def __init__(self) -> None:
+        self.count = _Count()
+        self.seconds, self.visits_to_complete, self.days = array("d"), array("d"), array("d")
+        self.unfinished: list[LessonHistory] = []
+
+    def add(self, its: LessonHistory) -> None:
+        self.count.visits += its.visits
+        if not its.completed:
+            return
+        if its.seconds:
+            self.seconds.append(its.seconds)
+        if its.visits_to_complete:
+            self.visits_to_complete.append(its.visits_to_complete)
+        if its.first_visit_at and its.completed_at and its.first_visit_at <= its.completed_at:
+            self.days.append(_days(its.first_visit_at, its.completed_at))
+
+    def figures(self, rules: StuckRules) -> LessonFigures:
+        median_seconds = median(self.seconds)
+        return LessonFigures(
+            stopped=self.count.stopped,
+            stuck=sum(bool(effort(each, median_seconds or 0, rules)) for each in self.unfinished),
+            visits=self.count.visits,
+            spent=self.count.spent,
+            median_seconds=median_seconds,
+            median_visits_to_complete=median(self.visits_to_complete),
+            median_days=median(self.days),
+        )
+
+
+class FiguresTally:
+    """The figures of one course, gathered enrolment by enrolment.
 
     Without an outline each lesson counts that has a row, by topic and lesson; but then a learner has completed the
     course with all of the own rows.
     """
-    lessons = sorted({lesson for each in enrolled for lesson in each.history}) if outline is None else outline
-    completed = {lesson: _completed(enrolled, lesson) for lesson in lessons}
-    medians = {
-        lesson: middle
-        for lesson, its in completed.items()
-        if (middle := median(each.seconds for each in its if each.seconds)) is not None
-    }
-    stops = [stopped_at(each.history, lessons) for each in enrolled]
-    stuck_on = [
-        (each.topic_id, each.lesson_id) for its in enrolled for each in stuck(its.history, lessons, medians, rules)
-    ]
-    return CourseFigures(
-        spent=total(each.activity.spent for each in enrolled),
-        sessions=sum(each.activity.sessions for each in enrolled),
-        session_seconds=_sum(each.activity.session_seconds for each in enrolled),
-        events_by_hour=[
-            sum(each.activity.events_by_hour[hour] for each in enrolled) for hour in range(HOURS_OF_A_WEEK)
-        ],
-        median_days=median(
-            days
-            for each in enrolled
-            if (days := _days_to_complete(each, sorted(each.history) if outline is None else outline)) is not None
-        ),
-        weeks=_weeks(enrolled, set(lessons)),
-        lessons={
-            lesson: LessonFigures(
-                stopped=stops.count(lesson),
-                stuck=stuck_on.count(lesson),
-                visits=sum(each.history[lesson].visits for each in enrolled if lesson in each.history),
-                spent=total(each.activity.lessons[lesson][0] for each in enrolled if lesson in each.activity.lessons),
-                median_seconds=medians.get(lesson),
-                median_visits_to_complete=median(
-                    each.visits_to_complete for each in completed[lesson] if each.visits_to_complete
-                ),
-                median_days=median(
-                    _days(each.first_visit_at, each.completed_at)
-                    for each in completed[lesson]
-                    if each.first_visit_at and each.completed_at and each.first_visit_at <= each.completed_at
-                ),
-            )
-            for lesson in lessons
-        },
-    )
+
+    def __init__(self, outline: Sequence[Lesson] | None) -> None:
+        """The course's outline, None where it has none."""
+        self._outline = outline
+        self._lessons = {lesson: _Values() for lesson in outline or ()}
+        self._weeks: dict[date, _Count] = defaultdict(_Count)
+        self._course = _Count()
+        self._days = array("d")
+        self._sessions = self._session_us = 0
+        self._events_by_hour = [0] * HOURS_OF_A_WEEK
+
+    def add(self, enrolled: Enrolled) -> None:
+        """Count one enrolment."""
+        history, activity = enrolled.history, enrolled.activity
+        if self._outline is None:
+            for lesson in history:
+                self._lessons.setdefault(lesson, _Values())
+        lessons = sorted(history) if self._outline is None else self._outline
+        for lesson in self._lessons.keys() & history.keys():
+            self._lessons[lesson].add(history[lesson])
+        for lesson in self._lessons.keys() & activity.lessons.keys():
+            self._lessons[lesson].count.spend(activity.lessons[lesson][0])
+        if stopped := stopped_at(history, lessons):
+            self._lessons[stopped].count.stopped += 1
+        for lesson in unfinished(history, lessons):
+            self._lessons[lesson].unfinished.append(history[lesson])
+        if (days := _days_to_complete(enrolled, lessons)) is not None:
+            self._days.append(days)
+        self._course.spend(activity.spent)
+        self._sessions += activity.sessions
+        self._session_us += _microseconds(activity.session_seconds)
+        self._events_by_hour = [a + b for a, b in zip(self._events_by_hour, activity.events_by_hour, strict=True)]
+        self._add_weeks(enrolled)
+
+    def _add_weeks(self, enrolled: Enrolled) -> None:
+        for lesson, its in enrolled.history.items():
+            if lesson in self._lessons and its.completed and its.completed_at:
+                self._weeks[monday(local_day(its.completed_at, enrolled.timezone))].completed += 1
+        days = enrolled.activity.days
+        for day, of_day in days.items():
+            self._weeks[monday(day)].spend(of_day.spent)
+        for week in {monday(day) for day, of_day in days.items() if of_day.events}:
+            self._weeks[week].learners += 1
+
+    def figures(self, rules: StuckRules) -> CourseFigures:
+        """Those of all that were added."""
+        return CourseFigures(
+            spent=self._course.spent,
+            sessions=self._sessions,
+            session_seconds=self._session_us / 1e6,
+            events_by_hour=self._events_by_hour,
+            median_days=median(self._days),
+            weeks={week: WeekFigures(its.completed, its.learners, its.spent) for week, its in self._weeks.items()},
+            lessons={lesson: its.figures(rules) for lesson, its in self._lessons.items()},
+        )
+
+
+def course_figures(enrolled: Iterable[Enrolled], outline: Sequence[Lesson] | None, rules: StuckRules) -> CourseFigures:
+    """The figures of a course from all of its enrolments."""
+    tally = FiguresTally(outline)
+    for each in enrolled:
+        tally.add(each)
+    return tally.figures(rules)
 
 
 def figures_by_course(state: State, activities: Mapping[int, Activity], rules: StuckRules) -> dict[int, CourseFigures]:
@@ -151,17 +224,6 @@ def median(values: Iterable[float]) -> float | None:
     return float(lower + 0.5 * (upper - lower))
 
 
-def total(spent: Iterable[TimeSpent]) -> TimeSpent:
-    """The sum, exact to the microsecond whatever the order."""
-    every = list(spent)
-    return TimeSpent(_sum(each.seconds for each in every), _sum(each.measured_seconds for each in every))
-
-
-def _completed(enrolled: Iterable[Enrolled], lesson: Lesson) -> list[LessonHistory]:
-    found = (each.history.get(lesson) for each in enrolled)
-    return [each for each in found if each and each.completed]
-
-
 def _days_to_complete(learner: Enrolled, lessons: Sequence[Lesson]) -> float | None:
     began = learner.activity.first_at
     found = [learner.history.get(lesson) for lesson in lessons]
@@ -175,28 +237,10 @@ def _days(earlier: datetime, later: datetime) -> float:
     return (later - earlier).total_seconds() / _DAY.total_seconds()
 
 
-def _weeks(enrolled: Iterable[Enrolled], lessons: set[Lesson]) -> dict[date, WeekFigures]:
-    completed: dict[date, int] = defaultdict(int)
-    learners: dict[date, int] = defaultdict(int)
-    spent: dict[date, list[TimeSpent]] = defaultdict(list)
-    for each in enrolled:
-        for lesson, its in each.history.items():
-            if lesson in lessons and its.completed and its.completed_at:
-                completed[monday(local_day(its.completed_at, each.timezone))] += 1
-        for day, of_day in each.activity.days.items():
-            spent[monday(day)].append(of_day.spent)
-        for week in {monday(day) for day, of_day in each.activity.days.items() if of_day.events}:
-            learners[week] += 1
-    return {
-        week: WeekFigures(completed[week], learners[week], total(spent[week]))
-        for week in {*completed, *learners, *spent}
-    }
-
-
 def monday(day: date) -> date:
     """The first day of its week."""
     return day - day.weekday() * _DAY
 
 
-def _sum(seconds: Iterable[float]) -> float:
-    return sum(round(1e6 * each) for each in seconds) / 1e6
+def _microseconds(seconds: float) -> int:
+    return round(1e6 * seconds)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from worker.domain.activity import Activity
+from worker.domain.activity import Activity, TimeSpent, Visits
 from worker.domain.outline import Lesson
-from worker.domain.progress import State
+from worker.domain.progress import Progress, State
 from worker.domain.status import ProgressStatus
 
 
@@ -35,21 +35,24 @@ History = Mapping[Lesson, LessonHistory]
 """Of one enrolment; a lesson that is not in it was never touched."""
 
 
+def history_of(rows: Mapping[Lesson, Progress], activity: Activity) -> dict[Lesson, LessonHistory]:
+    """The history of an enrolment with these rows and this activity."""
+    return {
+        lesson: LessonHistory(row.status, row.completed_at, *_figures(activity.lessons.get(lesson)))
+        for lesson, row in rows.items()
+    }
+
+
+def _figures(its: tuple[TimeSpent, Visits] | None) -> tuple[float, int, datetime | None, int | None]:
+    if its is None:
+        return 0, 0, None, None
+    spent, visits = its
+    return spent.seconds, visits.visits, visits.first_visit_at, visits.visits_to_complete
+
+
 def histories(state: State, activities: Mapping[int, Activity]) -> dict[int, dict[Lesson, LessonHistory]]:
     """The history of every enrolment, whose activity is given."""
-    found: dict[int, dict[Lesson, LessonHistory]] = {key: {} for key in state.enrollments}
+    rows: dict[int, dict[Lesson, Progress]] = {key: {} for key in state.enrollments}
     for (key, topic_id, lesson_id), row in state.progress.items():
-        its = activities[key].lessons.get((topic_id, lesson_id))
-        found[key][topic_id, lesson_id] = (
-            LessonHistory(
-                row.status,
-                row.completed_at,
-                its[0].seconds,
-                its[1].visits,
-                its[1].first_visit_at,
-                its[1].visits_to_complete,
-            )
-            if its
-            else LessonHistory(row.status, row.completed_at)
-        )
-    return found
+        rows[key][topic_id, lesson_id] = row
+    return {key: history_of(its, activities[key]) for key, its in rows.items()}

@@ -38,6 +38,17 @@ def stuck(
     those who completed the lesson, as in `worker.domain.figures`; without one no time is long.
     """
     found = []
+    for lesson in unfinished(history, outline):
+        tried = effort(history[lesson], medians.get(lesson, 0), rules)
+        if tried:
+            reason = f"not completed after {' and '.join(tried)}, and nothing later since its first visit"
+            found.append(Stuck(*lesson, reason))
+    return found
+
+
+def unfinished(history: History, outline: Sequence[Lesson]) -> list[Lesson]:
+    """The lessons in progress and visited, since whose first visit nothing later was completed; in outline order."""
+    found = []
     went_on: datetime | None = None  # the latest known completion of any later lesson
     for lesson in reversed(outline):
         each = history.get(lesson, LessonHistory())
@@ -45,20 +56,19 @@ def stuck(
             went_on = max(went_on or each.completed_at, each.completed_at)
         if each.status is not ProgressStatus.IN_PROGRESS or each.first_visit_at is None:
             continue
-        effort = _effort(each, medians.get(lesson, 0), rules)
-        if effort and (went_on is None or went_on < each.first_visit_at):
-            reason = f"not completed after {' and '.join(effort)}, and nothing later since its first visit"
-            found.append(Stuck(*lesson, reason))
+        if went_on is None or went_on < each.first_visit_at:
+            found.append(lesson)
     return found[::-1]
 
 
-def _effort(each: LessonHistory, median: float, rules: StuckRules) -> list[str]:
-    effort = []
+def effort(each: LessonHistory, median: float, rules: StuckRules) -> list[str]:
+    """How hard a learner tried a lesson whose median seconds these are, in words; nothing where it was not hard."""
+    tried = []
     if each.visits >= rules.visits:
-        effort.append(counted(each.visits, "visit"))
+        tried.append(counted(each.visits, "visit"))
     if 0 < rules.factor * median < each.seconds:
-        effort.append(f"{duration(each.seconds)}, more than {rules.factor:g} times the median of {duration(median)}")
-    return effort
+        tried.append(f"{duration(each.seconds)}, more than {rules.factor:g} times the median of {duration(median)}")
+    return tried
 
 
 def stopped_at(history: History, outline: Sequence[Lesson]) -> Lesson | None:

@@ -9,7 +9,11 @@ from dataclasses import asdict, dataclass, field
 from sqlalchemy import Connection, Engine
 
 from worker.domain.audit import Difference, differences
+from worker.domain.figure_rows import figure_rows
+from worker.domain.figures import CourseFigures, Enrolled, FiguresTally
+from worker.domain.learner import history_of
 from worker.domain.statistics import Statistics, Tally
+from worker.domain.stuck import StuckRules
 from worker.errors import InputError
 from worker.services.examination import Examined, examine
 from worker.storage import audit, statistics
@@ -63,14 +67,14 @@ def count_scope(engine: Engine, scope: Scope) -> int:
     return total if scope.sample is None else min(scope.sample, total)
 
 
-def examine_scope(engine: Engine, scope: Scope, idle_cutoff_seconds: float) -> Iterator[Step]:
+def examine_scope(engine: Engine, scope: Scope, idle_cutoff_seconds: float, rules: StuckRules) -> Iterator[Step]:
     """Examine what the scope says, PAGE enrolments a step; of whole courses the statistics too, all in one snapshot."""
     courses = scoped_courses(engine, scope)
     if courses is None:
         yield from examine_pages(engine, scoped_enrollments(engine, scope), idle_cutoff_seconds)
         return
     for course_id in courses:
-        yield from examine_course(engine, course_id, idle_cutoff_seconds)
+        yield from examine_course(engine, course_id, idle_cutoff_seconds, rules)
 
 
 def scoped_courses(engine: Engine, scope: Scope) -> list[int | None] | None:
@@ -99,24 +103,33 @@ def examine_pages(engine: Engine, ids: Sequence[int], idle_cutoff_seconds: float
         yield Step(examined)
 
 
-def examine_course(engine: Engine, course_id: int | None, idle_cutoff_seconds: float) -> Iterator[Step]:
-    """Examine the enrolments of a course, or those without one (None), and at last the course's statistics.
+def examine_course(
+    engine: Engine, course_id: int | None, idle_cutoff_seconds: float, rules: StuckRules
+) -> Iterator[Step]:
+    """Examine the enrolments of a course, or those without one (None), at last the course's statistics and figures.
 
-    In one snapshot, which holds back the vacuum meanwhile: else the statistics could not be compared.
+    In one snapshot, which holds back the vacuum meanwhile: else the statistics could not be compared. Figures are left
+    to their refresh while that of any learner's activity waits; medians take 24 bytes for each completed lesson.
     """
     with snapshot(engine) as connection:
         outline = read_outlines(connection, [course_id]).get(course_id)
-        tally = Tally(outline.lessons if outline else None)
+        lessons = outline.lessons if outline else None
+        tally, figures, is_settled = Tally(lessons), FiguresTally(lessons), True
         after = audit.BELOW_ALL_IDS
         while ids := audit.enrollment_page(connection, course_id, after, PAGE):
             examined = examine(connection, ids, idle_cutoff_seconds)
             for each in examined:
                 tally.add(each.summary, each.rows)
+                is_settled = is_settled and each.activity is not None
+                if each.activity:
+                    figures.add(Enrolled(history_of(each.rows, each.activity), each.activity, each.timezone))
             after = ids[-1]
             yield Step(examined, course_id)
         if course_id is not None:
             is_behind = audit.has_changed(connection, course_id)
             found = [] if is_behind else list(_statistics_differences(connection, course_id, tally))
+            if is_settled and not is_behind:
+                found += _figures_differences(connection, course_id, figures.figures(rules))
             yield Step([], course_id, found, is_behind=is_behind)
 
 
@@ -130,6 +143,14 @@ def _statistics_differences(connection: Connection, course_id: int, tally: Tally
         ours, theirs = lessons.get(lesson), expected.get(lesson)
         if ours != theirs:
             yield from differences("lesson_statistics", (course_id, *lesson), _row(ours), _row(theirs))
+
+
+def _figures_differences(connection: Connection, course_id: int, expected: CourseFigures) -> Iterator[Difference]:
+    stored = statistics.read_figures(connection, course_id)
+    ours = figure_rows({course_id: stored} if stored else {})
+    for table, rows in figure_rows({course_id: expected}).items():
+        for key in sorted(rows.keys() | ours[table].keys()):
+            yield from differences(table, key, ours[table].get(key), rows.get(key))
 
 
 def _row(of: Statistics | None) -> dict[str, object] | None:

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from worker.domain.activity import activity, in_order
+from worker.domain.activity import Activity, activity, in_order
 from worker.domain.activity_rows import ActivityRows, activity_rows
 from worker.domain.audit import NO_ROW, WHOLE_ROW, Difference, differences, expected_position, expected_progress
 from worker.domain.event import LedgerEvent, LessonEvent, ProgressCorrected
@@ -30,11 +30,14 @@ class Examined:
     """An enrolment: what it must be, and every difference from that."""
 
     id: int
+    timezone: str | None
     rows: dict[Lesson, Progress]
     position: Position | None
     summary: Summary
     differences: list[Difference]
     """Those of its rows, its position and its summary."""
+    activity: Activity | None
+    """None where its stored one waits for its refresh, or is not to be compared."""
     activity_differences: list[Difference]
     unprovable: int
     """Rows for which retention left too few events to say what they must be."""
@@ -100,8 +103,9 @@ def _examine(stored: _Stored, ledger: Sequence[LedgerEvent], idle_cutoff: timede
     lessons = stored.outline.lessons if stored.outline else None
     summary = summarise(ours.id, lessons, {lesson: row.status for lesson, row in rows.items()}, place)
     found += _summary_differences(stored, summary)
+    its = None if stored.activity is None else _activity(stored, events, rows, idle_cutoff)
     return Examined(
-        ours.id, rows, where, summary, found, list(_activity_differences(stored, events, rows, idle_cutoff)), unprovable
+        ours.id, ours.timezone, rows, where, summary, found, its, list(_activity_differences(stored, its)), unprovable
     )
 
 
@@ -121,14 +125,17 @@ def _summary_differences(stored: _Stored, expected: Summary) -> Iterator[Differe
         yield from differences("user_course_summary", (stored.enrollment.id,), held, asdict(expected))
 
 
-def _activity_differences(
+def _activity(
     stored: _Stored, events: Sequence[LessonEvent], rows: dict[Lesson, Progress], idle_cutoff: timedelta
-) -> Iterator[Difference]:
+) -> Activity:
     """Of the rows as they must be, so that a wrong `completed_at` is told once, as that."""
-    if stored.activity is None:
-        return
     completed_at = {lesson: row.completed_at for lesson, row in rows.items()}
-    its = activity(events, completed_at, local_zone(stored.enrollment.timezone), idle_cutoff)
+    return activity(events, completed_at, local_zone(stored.enrollment.timezone), idle_cutoff)
+
+
+def _activity_differences(stored: _Stored, its: Activity | None) -> Iterator[Difference]:
+    if stored.activity is None or its is None:
+        return
     expected = activity_rows(stored.enrollment.id, its)
     for table, key in sorted(stored.activity.keys() | expected.keys()):
         yield from differences(table, key, stored.activity.get((table, key)), expected.get((table, key)))

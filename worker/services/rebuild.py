@@ -50,7 +50,7 @@ def rebuild_scope(
             continue
         wrong: list[int] = []
         differs = False
-        for step in examine_course(engine, course_id, idle_cutoff_seconds):
+        for step in examine_course(engine, course_id, idle_cutoff_seconds, rules):
             wrong += [each.id for each in step.enrollments if each.differences]
             differs = bool(wrong or step.statistics)
             _mark_activity(engine, step)

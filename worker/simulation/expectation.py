@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from worker.domain.activity_rows import activities, activity_rows, by_table
 from worker.domain.event import EVENT, Event, ProgressCorrected
+from worker.domain.figure_rows import by_table as figure_rows_by_table
 from worker.domain.figure_rows import figure_rows
 from worker.domain.figures import figures_by_course
 from worker.domain.progress import State, fold
@@ -53,7 +54,7 @@ def expected_tables(state: State, idle_cutoff_seconds: float, rules: StuckRules)
             for course_id, tally in courses.items()
             for lesson, statistics in tally.lessons().items()
         },
-        **figure_rows(figures_by_course(state, its_activity, rules)),
+        **figure_rows_by_table(figure_rows(figures_by_course(state, its_activity, rules))),
         **by_table(activity_rows(*each) for each in its_activity.items()),
     }
 

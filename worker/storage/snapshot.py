@@ -19,6 +19,7 @@ from collections import Counter
 from sqlalchemy import Connection, text
 
 from worker.domain.activity_rows import by_table
+from worker.domain.figure_rows import by_table as figure_rows_by_table
 from worker.domain.figure_rows import figure_rows
 from worker.storage.activity_rows import read_rows
 from worker.storage.statistics import read_figures
@@ -96,7 +97,7 @@ def read_tables(connection: Connection) -> dict[str, Rows]:
     figures = {course_id: read_figures(connection, course_id) for course_id in connection.scalars(_COURSES).all()}
     activity = read_rows(connection, list(connection.scalars(_ENROLLMENTS)))
     known = figure_rows({course_id: its for course_id, its in figures.items() if its})
-    return {**tables, **known, **by_table(activity.values())}
+    return tables | figure_rows_by_table(known) | by_table(activity.values())
 
 
 def read_letters(connection: Connection) -> Counter[tuple[str, bytes | None]]:
