@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -98,6 +100,34 @@ def test_a_file_that_is_there_is_replaced_whole_and_keeps_nothing_of_a_failure(
         assert result.exit_code == 1
         assert result.stderr.startswith(f"Error: Cannot write '{missing}': ")
     assert [each.name for each in tmp_path.iterdir()] == ["days.csv"]
+
+
+def test_what_is_no_regular_file_is_written_to_and_a_link_and_a_mode_are_kept(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    arguments = ("report", "learner", "5", "--format", "csv", "--table", "days", "--output")
+    private, link, pipe = tmp_path / "private.csv", tmp_path / "link.csv", tmp_path / "pipe"
+    private.write_text("old")
+    private.chmod(0o600)
+    link.symlink_to(private)
+    assert invoke(environment, *arguments, str(link)).exit_code == 0
+    assert link.is_symlink()
+    assert private.stat().st_mode & 0o777 == 0o600
+    assert private.read_text().startswith("day,")
+
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert invoke(environment, *arguments, str(pipe)).exit_code == 0
+    assert pipe.is_fifo()
+    assert os.read(reader, 4) == b"day,"
+    os.close(reader)
+
+
+def test_a_full_disk_is_told_in_a_sentence(environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "worker.cli.main", "report", "learner", "5", "--output", "-"]
+    with Path("/dev/full").open("wb") as full:
+        said = subprocess.run(command, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (said.returncode, said.stderr) == (1, "Error: Cannot write: No space left on device.\n")
 
 
 @pytest.mark.parametrize(

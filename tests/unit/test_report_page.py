@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.support.reports import NOTHING, course, empty_course, learner, new_learner
+from tests.support.reports import AS_OF, NOTHING, course, empty_course, learner, new_learner
 from worker.errors import ConfigurationError
 from worker.report import page
 from worker.report.course import course_report
@@ -163,8 +163,9 @@ def test_titles_are_text_wherever_they_stand() -> None:
     [
         (course_report(replace(course(), lessons=[])), ["Nobody has started yet."]),
         (REPORTS["empty course"], ["Not computed yet."]),
+        (REPORTS["new learner"], ["Nothing to recommend.", "Not computed yet."]),
         (
-            REPORTS["new learner"],
+            learner_report(replace(new_learner(), as_of=AS_OF)),
             ["Nothing to recommend.", "Stuck on nothing.", "Nothing happened in the last 28 days."],
         ),
     ],
@@ -172,7 +173,7 @@ def test_titles_are_text_wherever_they_stand() -> None:
 def test_what_is_empty_is_said_and_not_drawn(report: Report, words: list[str]) -> None:
     text = as_page(report)
     assert [each for each in words if each not in text] == []
-    assert (report.as_of is None and report.subject == "course") == ("Nobody" not in text and "Nothing" not in text)
+    assert (report.as_of is None) == ("Nobody has started" not in text and "Stuck on nothing" not in text)
     assert {picture for each in sections(report) if not each.table.rows for picture in each.pictures} == set()
 
 

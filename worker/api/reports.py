@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Depends, Path, Response
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
@@ -20,6 +20,12 @@ from worker.report.table import Report
 
 router = APIRouter(prefix="/reports", tags=["reports"])
 
+
+async def _unstored(response: Response) -> None:
+    """Who learns how is for nobody's cache."""
+    response.headers["Cache-Control"] = "no-store"
+
+
 _COURSE, _LEARNER = "/course/{course_id:id}", "/learner/{user_course_id:id}"
 _PAGE: dict[str, Any] = {
     "response_class": HTMLResponse,
@@ -32,7 +38,11 @@ _CSV: dict[str, Any] = {
         **documented(404, 422),
     },
 }
-_JSON: dict[str, Any] = {"response_model": ReportTable, "responses": documented(404, 422)}
+_JSON: dict[str, Any] = {
+    "response_model": ReportTable,
+    "responses": documented(404, 422),
+    "dependencies": [Depends(_unstored)],
+}
 
 
 def _names(tables: tuple[str, ...]) -> Any:

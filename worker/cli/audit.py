@@ -12,8 +12,8 @@ def command(user_course: int | None, course: int | None, sample: int | None, as_
     """Hold everything stored against the ledger; exit status 1 if anything differs.
 
     Progress, positions, summaries, activity, and the statistics and figures of courses are computed anew from the
-    recorded events, by the plain rules. Changes nothing, and workers may run meanwhile; what they have yet to refresh is
-    not compared. `progress-worker rebuild` repairs what it lists.
+    recorded events, by the plain rules. Changes nothing, and workers may run meanwhile; what they have yet to refresh
+    is not compared. `progress-worker rebuild` repairs what it lists.
     """
     from worker.cli.output import show_json
     from worker.cli.servers import open_database, server_settings

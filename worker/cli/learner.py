@@ -47,6 +47,9 @@ def command(user_course_id: int, lesson: tuple[int, int] | None, as_json: bool) 
         return
     show(learner_table(found))
     show(advice_table("Recommended", found.recommendations) if found.recommendations else "Nothing to recommend.", "")
+    if found.as_of is None:
+        show("Time spent, visits and days are not computed yet.", "")
+        return
     show(advice_table("Stuck", found.stuck) if found.stuck else "Stuck on nothing.", "")
     show(lessons_table(found) if found.lessons else "No visits.", "")
     show(days_table(found), week_table(found))
@@ -61,11 +64,14 @@ def learner_table(found: "LearnerAnalysis") -> "Table":
     table.show_header = False
     each = f", {duration(found.session_seconds / found.sessions)} on average" if found.sessions else ""
     foreseen, pace = found.projection, found.velocity
-    for name, value in (
+    activity = [
         ("time spent", time_spent(found.spent)),
         ("sessions", f"{found.sessions:,}{each}"),
         ("streak", _streak(found.streaks)),
         ("last seen", f"{found.last_seen_on or 'never'}{', dormant' if found.is_dormant else ''}"),
+    ]
+    for name, value in (
+        *(activity if found.as_of else []),
         ("lessons a week", f"{two_digits(pace.recent)} in the last 28 days, {two_digits(pace.overall)} overall"),
         ("completed on", f"{foreseen.completed_on} ({foreseen.reason})" if foreseen else "not foreseen"),
     ):

@@ -1,5 +1,6 @@
 """`progress-worker`: a table of commands, each imported when it is asked for, and what their errors look like."""
 
+import errno
 import sys
 from importlib import import_module
 from io import TextIOWrapper
@@ -59,6 +60,10 @@ class Commands(click.Group):
             super().invoke(ctx)
         except ProgressError as error:
             raise click.ClickException(str(error)) from None
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise click.ClickException(f"Cannot write: {error.strerror}.") from None
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
 

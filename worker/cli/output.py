@@ -1,6 +1,7 @@
 """How commands print: tables for people, JSON for scripts, and nothing that could garble a terminal."""
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -62,7 +63,9 @@ def time_spent(spent: "TimeSpent") -> str:
     """How long, and whether that is known or estimated."""
     if not spent.seconds:
         return "none known"
-    return f"{duration(spent.seconds)}, {'measured' if spent.is_measured else 'estimated'}"
+    if spent.is_measured:
+        return f"{duration(spent.seconds)}, measured"
+    return f"{duration(spent.seconds)}, {math.floor(100 * spent.measured_seconds / spent.seconds)} % measured"
 
 
 def moment(at: datetime | None) -> str:

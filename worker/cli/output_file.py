@@ -7,24 +7,35 @@ from tempfile import NamedTemporaryFile
 from worker.errors import InputError
 
 
-def replace_file(name: str, content: bytes) -> None:
+def write_file(name: str, content: bytes) -> None:
     """Write the file beside its place and move it there, so that nobody ever reads half of it.
 
-    Raises InputError where it cannot be written.
+    A file that is there keeps its mode, a link goes on pointing to it; what is no regular file, such as a pipe, is
+    written to and never replaced. Raises InputError where it cannot be written.
     """
-    path = Path(name)
-    written: Path | None = None
+    path = Path(os.path.realpath(name))
     try:
-        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            written = Path(file.name)
-            file.write(content)
-        written.chmod(0o666 & ~_umask())
-        written.replace(path)
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_bytes(content)
+        else:
+            _replace(path, content)
     except (OSError, ValueError) as error:  # the latter for a name with a NUL
-        if written:
-            written.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"Cannot write {name!r}: {reason}. Choose another --output.") from None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        written = Path(file.name)
+        try:
+            file.write(content)
+            file.flush()
+            written.chmod(mode)
+            written.replace(path)
+        except OSError:
+            written.unlink(missing_ok=True)
+            raise
 
 
 def _umask() -> int:

@@ -67,7 +67,7 @@ def course(course_id: int, **options: Any) -> None:
 def learner(user_course_id: int, **options: Any) -> None:
     """Report on the enrolment ID: what it did and when, where it is stuck, what to do next.
 
-    Tables: headline, recommendations, stuck, days, hours, lessons, topics, achievements.
+    Tables: headline, recommendations, stuck, lessons, days, hours, topics, achievements.
     """
     from datetime import UTC, datetime
 
@@ -84,14 +84,15 @@ def learner(user_course_id: int, **options: Any) -> None:
 
 def write(report: "Report", form: str, table: str | None, output: str | None) -> None:
     """Write it where it was asked for, and say where that is. Raises InputError and ConfigurationError."""
-    from worker.cli.output_file import replace_file
+    from worker.cli.output_file import write_file
 
     content = exported(report, form, table).encode()
-    target = output or (f"{report.subject}-{report.id}.html" if form == "html" else STDOUT)
+    default = f"{report.subject}-{report.id}.html" if form == "html" else STDOUT
+    target = default if output is None else output
     if target == STDOUT:
         click.echo(content, nl=False)
     else:
-        replace_file(target, content)
+        write_file(target, content)
         click.echo(target)
 
 

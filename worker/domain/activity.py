@@ -166,7 +166,8 @@ def sessions(ordered: Sequence[LessonEvent], covered: Sequence[Interval], idle_c
     """How many sessions, and their seconds together.
 
     A session is a longest run of the enrolment's events with gaps below the cut-off. It lasts from the earliest start
-    of what they cover to the latest end, an event that covers nothing being at its time.
+    of what they cover to the latest end, an event that covers nothing being at its time. So what one event covers, told
+    by a long duration, may reach into another session: together they may be longer than the time spent.
     """
     runs: list[list[Interval]] = []
     previous: datetime | None = None

@@ -11,7 +11,7 @@ def duration(seconds: float) -> str:
 
 def two_digits(number: float) -> str:
     """About so many: rounded to two significant digits."""
-    return f"{float(f'{number:.1e}'):g}"
+    return f"{float(f'{number:.1e}'):.15g}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -33,7 +33,7 @@ def _headline(found: CourseAnalysis) -> Table:
         ("Time spent", spent.seconds, Kind.SECONDS),
         ("Time spent that is measured", _share(spent.measured_seconds, spent.seconds), Kind.SHARE),
         ("Sessions", found.sessions, Kind.COUNT),
-        ("Mean session", found.session_seconds / found.sessions if found.sessions else None, Kind.SECONDS),
+        ("Mean session", found.session_seconds / found.sessions if found.session_seconds else None, Kind.SECONDS),
         ("Blockers", sum(lesson.is_blocker for lesson in found.lessons), Kind.COUNT),
         ("Dormant learners", found.dormant_learners, Kind.COUNT),
         ("Last activity", of.last_activity_at if of else None, Kind.TIME),
@@ -52,8 +52,8 @@ def _lessons(found: CourseAnalysis) -> Table:
         "lessons",
         "From the first lesson to the last",
         "How many of the enrolments started and completed each lesson, in outline order. Medians are over those who "
-        "completed it; days are from the first visit to the completion. Difficulty is 0...1 beside the course's other "
-        "lessons, ½ being like the course, from median time, median visits and drop-off.",
+        "completed it; the time to complete is from the first visit to the completion. Difficulty is 0...1 beside "
+        "the course's other lessons, ½ being like the course, from median time, median visits and drop-off.",
         (
             Column("no", "No.", Kind.ID),
             *LESSON,
@@ -61,8 +61,8 @@ def _lessons(found: CourseAnalysis) -> Table:
             Column("started", "Started", Kind.COUNT),
             Column("completed", "Completed", Kind.COUNT),
             Column("completion_rate_percent", "Completion rate", Kind.PERCENT),
-            Column("median_days", "Median days", Kind.DAYS),
-            Column("median_seconds", "Median time", Kind.SECONDS),
+            Column("median_days", "Median time to complete", Kind.DAYS),
+            Column("median_seconds", "Median time spent", Kind.SECONDS),
             Column("median_visits_to_complete", "Median visits to complete", Kind.NUMBER),
             Column("difficulty", "Difficulty", Kind.NUMBER),
             Column("difficulty_learners", "Difficulty rests on learners", Kind.COUNT),

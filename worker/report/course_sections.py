@@ -1,5 +1,6 @@
 """What a course's page shows of each table, and says of it."""
 
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -24,6 +25,8 @@ def _nobody_started(table: Table) -> bool:
 def _funnel_gist(table: Table) -> str:
     records = table.records()
     first, last = records[0], records[-1]
+    if len(records) == 1:
+        return f"The only lesson was started by {_of(first)}."
     said = f"The first of {many(len(records), 'lesson')} was started by {_of(first)}, the last by {_of(last)}."
     falls = [(before["started"] - after["started"], before, after) for before, after in pairwise(records)]
     fall, before, after = max(falls, key=lambda each: each[0], default=(0, first, last))
@@ -56,7 +59,7 @@ def _funnel(table: Table) -> Columns:
 def _blockers_gist(table: Table) -> str:
     found = _worst(table)
     if not found:
-        return "No lesson is a blocker: none stops enough of those who start it."
+        return "No lesson is a blocker: none stops many of those who start it, or too few have started it to tell."
     worst = found[0]
     said = "1 lesson is a blocker:" if len(found) == 1 else f"{len(found):,} lessons are blockers, most of all"
     return (
@@ -80,10 +83,10 @@ def _weeks_gist(table: Table) -> str:
     records = table.records()
     best, recent = max(records, key=lambda record: record["completed"]), records[-_RECENT_WEEKS:]
     rate = sum(record["completed"] for record in recent) / len(recent)
-    weeks = f"the last {many(len(recent), 'week')}" if len(recent) > 1 else "the only week"
+    until = shown(recent[-1]["monday"] + timedelta(days=6), Kind.DATE)
     return (
-        f"In {weeks} with any activity {about(rate)} lessons a week were completed. The best week began on "
-        f"{shown(best['monday'], Kind.DATE)}: {many(best['completed'], 'lesson')} by "
+        f"Lessons completed a week, in the {many(len(recent), 'week')} up to {until}: {about(rate)}. The best week "
+        f"began on {shown(best['monday'], Kind.DATE)}: {many(best['completed'], 'lesson')} by "
         f"{many(best['learners'], 'active learner')}."
     )
 

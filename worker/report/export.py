@@ -6,11 +6,15 @@ from datetime import date, datetime
 from decimal import Decimal
 from io import StringIO
 from typing import Any
+from unicodedata import category
 
 from worker.report.table import Report, Table, Value
 
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes a cell for that begins so."""
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+"""Stands in CSV where a title has a control character, which a terminal might obey."""
 
 
 def as_csv(table: Table) -> str:
@@ -63,4 +67,7 @@ def _cell(value: Value) -> str | int | float | None:
     plain = _plain(value)
     if isinstance(plain, bool):
         return str(plain).lower()
-    return f"'{plain}" if isinstance(plain, str) and plain.startswith(_FORMULAS) else plain
+    if isinstance(plain, str):
+        plain = "".join(REPLACEMENT if category(each) == "Cc" and each not in "\t\r\n" else each for each in plain)
+        return f"'{plain}" if plain.startswith(_FORMULAS) else plain
+    return plain

@@ -29,18 +29,22 @@ def learner_report(found: LearnerAnalysis) -> Report:
 def _headline(found: LearnerAnalysis) -> Table:
     spent, foreseen = found.spent, found.projection
     completed = sum(lesson.status is ProgressStatus.COMPLETED for lesson in found.lessons)
-    rows: list[tuple[str, Value, Kind]] = [
-        ("Course", found.course_id, Kind.ID),
+    mean = found.session_seconds / found.sessions if found.session_seconds else None
+    activity: list[tuple[str, Value, Kind]] = [
         ("Lessons visited", len(found.lessons), Kind.COUNT),
         ("Of them completed", completed, Kind.COUNT),
         ("Time spent", spent.seconds, Kind.SECONDS),
         ("Time spent that is measured", spent.measured_seconds / spent.seconds if spent.seconds else None, Kind.SHARE),
         ("Sessions", found.sessions, Kind.COUNT),
-        ("Mean session", found.session_seconds / found.sessions if found.sessions else None, Kind.SECONDS),
+        ("Mean session", mean, Kind.SECONDS),
         ("Days in a row now", found.streaks.current, Kind.COUNT),
         ("Most days in a row", found.streaks.longest, Kind.COUNT),
         ("Last seen", found.last_seen_on, Kind.DATE),
         ("Dormant", found.is_dormant, Kind.FLAG),
+    ]
+    rows: list[tuple[str, Value, Kind]] = [
+        ("Course", found.course_id, Kind.ID),
+        *((figure, value if found.as_of else None, kind) for figure, value, kind in activity),
         ("Lessons a week, last 28 days", found.velocity.recent, Kind.NUMBER),
         ("Lessons a week, overall", found.velocity.overall, Kind.NUMBER),
         ("Foreseen completion", foreseen.completed_on if foreseen else None, Kind.DATE),

@@ -96,6 +96,11 @@ LEARNER_PLANS: Plans = {
     ),
     "hours": Plan(busiest, (hour_grid,), "No lesson was viewed or completed yet."),
     "lessons": Plan(_lessons_gist, (_lessons,), "No lesson was visited yet."),
-    "topics": Plan(_topics_gist, (_topics,), "No topic was visited yet."),
+    "topics": Plan(
+        _topics_gist,
+        (_topics,),
+        "No time spent is known yet.",
+        is_empty=lambda table: not any(table.column("spent_seconds")),
+    ),
     "achievements": Plan(_achievements_gist, empty="Nothing achieved yet.", is_folded=False),
 }

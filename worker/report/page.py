@@ -18,6 +18,11 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The Content-Security-Policy of a page: its own styles and nothing more."""
 
 
+_NOT_COMPUTED = "Not computed yet."
+_NEVER_LATE = {"recommendations", "achievements"}
+"""What rows alone tell."""
+
+
 class Figure(NamedTuple):
     """A headline figure in words."""
 
@@ -42,8 +47,8 @@ def sections(report: Report) -> list[Section]:
     """What stands below the headline figures, in order."""
     plans = COURSE_PLANS if report.subject == "course" else LEARNER_PLANS
     made = [plan.section(report.table(name)) for name, plan in plans.items()]
-    if report.subject == "course" and report.as_of is None:  # whoever has started is not counted yet
-        return [each if each.table.rows else replace(each, gist="Not computed yet.") for each in made]
+    if report.as_of is None:
+        return [each if each.table.name in _NEVER_LATE else replace(each, gist=_NOT_COMPUTED) for each in made]
     return made
 
 

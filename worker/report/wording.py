@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from worker.domain import words
+from worker.printable import printable
 from worker.report.table import Kind, Table
 
 NOTHING = "\N{EN DASH}"
@@ -11,6 +12,8 @@ SPACE = "\N{NO-BREAK SPACE}"
 """Between a figure and its unit."""
 
 _HOUR = 3_600
+_ISOLATED, _END = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
+"""What stands between them does not turn the sentence around."""
 
 
 def shown(value: Any, kind: Kind) -> str:
@@ -40,7 +43,7 @@ def percent(number: float) -> str:
 
 def about(number: float) -> str:
     """Two significant digits, thousands parted."""
-    return f"{float(words.two_digits(number)):,g}"
+    return f"{float(words.two_digits(number)):,.15g}"
 
 
 def many(number: int, noun: str) -> str:
@@ -57,8 +60,11 @@ def compact(number: float) -> str:
 
 
 def lesson_name(record: Mapping[str, Any]) -> str:
-    """The lesson's title, and its ids where it has none."""
-    return f"“{record['title']}”" if record["title"] else f"topic {record['topic_id']}, lesson {record['lesson_id']}"
+    """The lesson's title, whichever way it is written, and its ids where it has none."""
+    title = printable(record["title"] or "").strip()
+    if not title:
+        return f"topic {record['topic_id']}, lesson {record['lesson_id']}"
+    return f"“{_ISOLATED}{title}{_END}”"
 
 
 def _duration(seconds: float) -> str:
@@ -66,7 +72,7 @@ def _duration(seconds: float) -> str:
 
 
 _WORDS: dict[Kind, Callable[[Any], str]] = {
-    Kind.TEXT: str,
+    Kind.TEXT: printable,
     Kind.CODE: lambda code: code.replace("_", " ").capitalize(),
     Kind.ID: str,
     Kind.COUNT: lambda number: f"{number:,}",

@@ -25,6 +25,9 @@ _MARK = text("INSERT INTO course_change (course_id) VALUES (:course_id)")
 
 _TAKE_MARKS = text("DELETE FROM course_change WHERE course_id = :course_id")
 
+# The statement is long, so that compiling it takes longer than running it.
+_INTERPRET = text("SET LOCAL jit = off")
+
 # Sums of seconds are taken over whole microseconds, so that no order of the rows changes them.
 _REFRESH = text("""
     WITH enrollment AS MATERIALIZED (
@@ -257,6 +260,7 @@ def refresh_course(connection: Connection, course_id: int, seconds: float, rules
         return False
     connection.execute(_TAKE_MARKS, {"course_id": course_id})
     allow(connection, seconds)
+    connection.execute(_INTERPRET)
     connection.execute(_REFRESH, {"course_id": course_id, "stuck_visits": rules.visits, "stuck_factor": rules.factor})
     return True
 
