@@ -15,5 +15,5 @@ def two_digits(number: float) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """So many of a noun whose plural ends in s."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """So many of a noun whose plural ends in s, thousands parted."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

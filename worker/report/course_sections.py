@@ -4,18 +4,19 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
+from worker.domain.words import counted
 from worker.report.hour_words import busiest
 from worker.report.picture import Bars, Columns, Part, bars, columns, month
 from worker.report.section import Plan, Plans
 from worker.report.table import Kind, Table
 from worker.report.tiles import drop_off_tiles, hour_grid
-from worker.report.wording import about, lesson_name, many, shown, spent
+from worker.report.time_spent import TIME, time_by_lesson
+from worker.report.wording import about, lesson_name, shown, spent
 
 MOST_BARS = 8
 """Lessons that a picture names one by one."""
 
 _RECENT_WEEKS = 4
-_TIME = (Part("time spent", "spent_seconds", is_strong=False), Part("of it measured", "measured_seconds"))
 
 
 def _nobody_started(table: Table) -> bool:
@@ -27,7 +28,7 @@ def _funnel_gist(table: Table) -> str:
     first, last = records[0], records[-1]
     if len(records) == 1:
         return f"The only lesson was started by {_of(first)}."
-    said = f"The first of {many(len(records), 'lesson')} was started by {_of(first)}, the last by {_of(last)}."
+    said = f"The first of {counted(len(records), 'lesson')} was started by {_of(first)}, the last by {_of(last)}."
     falls = [(before["started"] - after["started"], before, after) for before, after in pairwise(records)]
     fall, before, after = max(falls, key=lambda each: each[0], default=(0, first, last))
     if fall <= 0:
@@ -85,9 +86,9 @@ def _weeks_gist(table: Table) -> str:
     rate = sum(record["completed"] for record in recent) / len(recent)
     until = shown(recent[-1]["monday"] + timedelta(days=6), Kind.DATE)
     return (
-        f"Lessons completed a week, in the {many(len(recent), 'week')} up to {until}: {about(rate)}. The best week "
-        f"began on {shown(best['monday'], Kind.DATE)}: {many(best['completed'], 'lesson')} by "
-        f"{many(best['learners'], 'active learner')}."
+        f"Lessons completed a week, in the {counted(len(recent), 'week')} up to {until}: {about(rate)}. The best week "
+        f"began on {shown(best['monday'], Kind.DATE)}: {counted(best['completed'], 'lesson')} by "
+        f"{counted(best['learners'], 'active learner')}."
     )
 
 
@@ -111,29 +112,16 @@ def _time_gist(table: Table) -> str:
     )
 
 
-def _time(table: Table) -> Columns:
-    return columns(
-        table,
-        "Time spent by lesson",
-        *_TIME,
-        name=lesson_name,
-        labels=lambda record: str(record["topic_id"]),
-        axis="Lessons in order; the numbers are topics",
-        room=6,
-        is_grouped=True,
-    )
-
-
 def _longest(table: Table) -> Bars:
     found = sorted(table.records(), key=lambda record: record["spent_seconds"], reverse=True)[:MOST_BARS]
-    return bars(table, "Where most time goes", found, *_TIME, name=lesson_name)
+    return bars(table, "Where most time goes", found, *TIME, name=lesson_name)
 
 
 def _dormant_gist(table: Table) -> str:
     latest = table.records()[0]
     return (
         f"Enrolment {latest['user_course_id']} was seen last, on {shown(latest['last_seen_on'], Kind.DATE)}; "
-        f"{many(len(table.rows), 'enrolment')} in the table."
+        f"{counted(len(table.rows), 'enrolment')} in the table."
     )
 
 
@@ -145,14 +133,14 @@ COURSE_PLANS: Plans = {
         (
             lambda table: _by_week(table, "Lessons completed", Part("completed", "completed")),
             lambda table: _by_week(table, "Learners active", Part("active", "learners")),
-            lambda table: _by_week(table, "Time spent", *_TIME),
+            lambda table: _by_week(table, "Time spent", *TIME),
         ),
         "No week has any activity yet.",
     ),
     "hours": Plan(busiest, (hour_grid,), "No lesson was viewed or completed yet."),
     "time-spent": Plan(
         _time_gist,
-        (_longest, _time),
+        (_longest, time_by_lesson),
         "No time spent is known yet.",
         is_empty=lambda table: not any(table.column("spent_seconds")),
     ),

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
+from worker.domain.words import counted
 from worker.report.table import Table
-from worker.report.wording import many
 
 
 def busiest(table: Table) -> str:
@@ -16,6 +16,6 @@ def busiest(table: Table) -> str:
     total = weekdays.total()
     (weekday, on_it), (hour, in_it) = weekdays.most_common(1)[0], hours.most_common(1)[0]
     return (
-        f"{weekday} is the busiest day with {100 * on_it / total:.0f} % of {many(total, 'event')}; "
+        f"{weekday} is the busiest day with {100 * on_it / total:.0f} % of {counted(total, 'event')}; "
         f"the busiest hour of the day begins at {hour}:00, with {100 * in_it / total:.0f} %."
     )

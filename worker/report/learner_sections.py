@@ -2,14 +2,14 @@
 
 from typing import Any
 
+from worker.domain.words import counted
 from worker.report.hour_words import busiest
 from worker.report.picture import Bars, Columns, Part, bars, columns
 from worker.report.section import Plan, Plans
 from worker.report.table import Kind, Table
 from worker.report.tiles import hour_grid
-from worker.report.wording import lesson_name, many, shown, spent
-
-_TIME = (Part("time spent", "spent_seconds", is_strong=False), Part("of it measured", "measured_seconds"))
+from worker.report.time_spent import TIME, time_by_lesson
+from worker.report.wording import lesson_name, shown, spent
 
 
 def _recommendations_gist(table: Table) -> str:
@@ -20,7 +20,7 @@ def _recommendations_gist(table: Table) -> str:
 
 def _stuck_gist(table: Table) -> str:
     first, more = table.records()[0], len(table.rows) - 1
-    others = f", and on {many(more, 'other')}" if more else ""
+    others = f", and on {counted(more, 'other')}" if more else ""
     return f"Stuck on {lesson_name(first)}{others}: {first['reason']}."
 
 
@@ -29,28 +29,15 @@ def _lessons_gist(table: Table) -> str:
     completed = sum(record["status"] == "completed" for record in records)
     most = max(records, key=lambda record: record["visits"])
     return (
-        f"{completed:,} of {many(len(records), 'visited lesson')} completed. Visited most: {lesson_name(most)}, "
-        f"{many(most['visits'], 'time')}."
-    )
-
-
-def _lessons(table: Table) -> Columns:
-    return columns(
-        table,
-        "Time spent by lesson",
-        *_TIME,
-        name=lesson_name,
-        labels=lambda record: str(record["topic_id"]),
-        axis="Lessons in order; the numbers are topics",
-        room=6,
-        is_grouped=True,
+        f"{completed:,} of {counted(len(records), 'visited lesson')} completed. Visited most: {lesson_name(most)}, "
+        f"{counted(most['visits'], 'time')}."
     )
 
 
 def _days_gist(table: Table) -> str:
     active = sum(1 for events in table.column("events") if events)
     seconds = sum(table.column("spent_seconds"))
-    return f"Active on {active} of the last {many(len(table.rows), 'day')}; time spent: {spent(seconds)}."
+    return f"Active on {active} of the last {counted(len(table.rows), 'day')}; time spent: {spent(seconds)}."
 
 
 def _by_day(table: Table, title: str, *parts: Part) -> Columns:
@@ -71,7 +58,7 @@ def _topics_gist(table: Table) -> str:
 
 
 def _topics(table: Table) -> Bars:
-    return bars(table, "Time spent by topic", table.records(), *_TIME, name=_topic)
+    return bars(table, "Time spent by topic", table.records(), *TIME, name=_topic)
 
 
 def _topic(record: dict[str, Any]) -> str:
@@ -79,7 +66,7 @@ def _topic(record: dict[str, Any]) -> str:
 
 
 def _achievements_gist(table: Table) -> str:
-    return f"{many(len(table.rows), 'achievement')} so far."
+    return f"{counted(len(table.rows), 'achievement')} so far."
 
 
 LEARNER_PLANS: Plans = {
@@ -88,14 +75,14 @@ LEARNER_PLANS: Plans = {
     "days": Plan(
         _days_gist,
         (
-            lambda table: _by_day(table, "Time spent", *_TIME),
+            lambda table: _by_day(table, "Time spent", *TIME),
             lambda table: _by_day(table, "Events", Part("events", "events")),
         ),
         "Nothing happened in the last 28 days.",
         is_empty=lambda table: not any(table.column("events")) and not any(table.column("spent_seconds")),
     ),
     "hours": Plan(busiest, (hour_grid,), "No lesson was viewed or completed yet."),
-    "lessons": Plan(_lessons_gist, (_lessons,), "No lesson was visited yet."),
+    "lessons": Plan(_lessons_gist, (time_by_lesson,), "No lesson was visited yet."),
     "topics": Plan(
         _topics_gist,
         (_topics,),

@@ -46,11 +46,6 @@ def about(number: float) -> str:
     return f"{float(words.two_digits(number)):,.15g}"
 
 
-def many(number: int, noun: str) -> str:
-    """So many of a noun whose plural ends in s, thousands parted."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def compact(number: float) -> str:
     """A count where there is little room."""
     for size, unit in ((1_000_000, "M"), (1_000, "k")):

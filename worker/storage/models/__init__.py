@@ -1,0 +1,63 @@
+"""The tables.
+
+| table                  | one row per                              | written by         | grows with             |
+|------------------------|------------------------------------------|--------------------|------------------------|
+| `user_course`          | enrolment                                | LMS, ingest        | enrolments             |
+| `user_course_progress` | (enrolment, topic, lesson)               | ingest             | lessons touched        |
+| `lesson_event`         | distinct lesson event or correction      | ingest             | events; retention      |
+| `course`               | course with an outline                   | ingest             | courses                |
+| `course_lesson`        | lesson of a course's live outline        | ingest             | lessons                |
+| `dead_letter`          | stream entry that could not be applied   | ingest, redrive    | bad or early events    |
+| `user_course_summary`  | enrolment: its summary                   | summary refresh    | enrolments             |
+| `enrollment_change`    | change by an LMS not yet in a summary    | triggers           | such changes; emptied  |
+| `course_change`        | change not yet in a course's statistics  | refresh, outlines, triggers | refreshes; emptied |
+| `course_statistics`    | course                                   | statistics refresh | courses                |
+| `lesson_statistics`    | lesson of a course that counts           | statistics refresh | lessons                |
+| `course_figures`       | course                                   | statistics refresh | courses                |
+| `week_figures`         | week of a course with anything in it     | statistics refresh | weeks                  |
+| `lesson_figures`       | lesson of a course that counts           | statistics refresh | lessons                |
+| `activity_change`      | change not yet in an activity            | whatever changes it | refreshes; emptied    |
+| `enrollment_activity`  | enrolment: its activity                  | activity refresh   | enrolments             |
+| `topic_activity`       | (enrolment, topic) with events           | activity refresh   | topics touched         |
+| `lesson_activity`      | (enrolment, lesson) with events          | activity refresh   | lessons touched        |
+| `daily_activity`       | (enrolment, local day) with activity     | activity refresh   | days of activity       |
+"""
+
+from worker.domain.status import ProgressStatus
+from worker.storage.models.activity import (
+    ActivityChange,
+    DailyActivity,
+    EnrollmentActivity,
+    LessonActivity,
+    TopicActivity,
+)
+from worker.storage.models.base import Base
+from worker.storage.models.figures import CourseFigures, LessonFigures, WeekFigures
+from worker.storage.models.outline import Course, CourseLesson
+from worker.storage.models.progress import DeadLetter, LessonEvent, UserCourse, UserCourseProgress
+from worker.storage.models.statistics import CourseChange, CourseStatistics, LessonStatistics
+from worker.storage.models.summary import EnrollmentChange, UserCourseSummary
+
+__all__ = [
+    "ActivityChange",
+    "Base",
+    "Course",
+    "CourseChange",
+    "CourseFigures",
+    "CourseLesson",
+    "CourseStatistics",
+    "DailyActivity",
+    "DeadLetter",
+    "EnrollmentActivity",
+    "EnrollmentChange",
+    "LessonActivity",
+    "LessonEvent",
+    "LessonFigures",
+    "LessonStatistics",
+    "ProgressStatus",
+    "TopicActivity",
+    "UserCourse",
+    "UserCourseProgress",
+    "UserCourseSummary",
+    "WeekFigures",
+]

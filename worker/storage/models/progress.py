@@ -1,0 +1,121 @@
+"""Enrolments, their progress, the ledger that it follows from, and what could not be recorded."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from worker.domain.entry import Reason
+from worker.domain.status import ProgressStatus
+from worker.storage.models.base import CREATED_BY_US, LESSON_EVENT_TYPE, PROGRESS_STATUS, Base
+
+
+class UserCourse(Base):
+    """An enrolment, with the cached position: topic, lesson and section of its latest lesson event."""
+
+    __tablename__ = "user_course"
+    __table_args__ = (
+        Index(None, "stale_since", postgresql_where=text("stale_since IS NOT NULL")),
+        Index(None, "course_id", "id"),
+        {"comment": CREATED_BY_US, "postgresql_with": {"fillfactor": "80"}},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    user_id: Mapped[int] = mapped_column(BigInteger)
+    course_id: Mapped[int] = mapped_column(BigInteger)
+    current_topic: Mapped[int | None] = mapped_column(Integer, comment=CREATED_BY_US)
+    current_lesson: Mapped[int | None] = mapped_column(Integer, comment=CREATED_BY_US)
+    current_section: Mapped[int | None] = mapped_column(Integer, comment=CREATED_BY_US)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), comment=CREATED_BY_US)
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), comment=CREATED_BY_US)
+    timezone: Mapped[str | None] = mapped_column(comment=CREATED_BY_US)
+    position_at: Mapped[datetime | None] = mapped_column(comment=CREATED_BY_US)
+    position_event_id: Mapped[UUID | None] = mapped_column(comment=CREATED_BY_US)
+    enrolled_at: Mapped[datetime | None] = mapped_column(comment=CREATED_BY_US)
+    enrolled_event_id: Mapped[UUID | None] = mapped_column(comment=CREATED_BY_US)
+    stale_since: Mapped[datetime | None] = mapped_column(server_default=func.now(), comment=CREATED_BY_US)
+    """Oldest change that its summary does not show yet; null when there is none."""
+    history_from: Mapped[datetime | None] = mapped_column(comment=CREATED_BY_US)
+    """Retention deleted events recorded before this; null while the ledger has them all."""
+
+
+class UserCourseProgress(Base):
+    """How far an enrolment is with one lesson."""
+
+    __tablename__ = "user_course_progress"
+    __table_args__ = (
+        UniqueConstraint("user_course_id", "topic_id", "lesson_id", postgresql_include=["status"]),
+        Index(None, "status"),
+        Index(None, "created_at", postgresql_using="brin"),
+        Index("ix_user_course_progress_corrected", "user_course_id", postgresql_where=text("corrected_at IS NOT NULL")),
+        {"postgresql_with": {"fillfactor": "85"}},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_course_id: Mapped[int] = mapped_column(ForeignKey(UserCourse.id, ondelete="CASCADE"))
+    topic_id: Mapped[int] = mapped_column(Integer)
+    lesson_id: Mapped[int] = mapped_column(Integer)
+    status: Mapped[ProgressStatus] = mapped_column(PROGRESS_STATUS, server_default="not_started")
+    last_viewed_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+    corrected_at: Mapped[datetime | None] = mapped_column(comment="Time of the ruling correction")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class LessonEvent(Base):
+    """The ledger: what was recorded, once per identity. Corrections keep their snapshot here.
+
+    An enrolment's events go with it by a trigger on `user_course`: a foreign key would look up each event's enrolment,
+    which every batch holds locked anyway.
+    """
+
+    __tablename__ = "lesson_event"
+    __table_args__ = (Index(None, "recorded_at", postgresql_using="brin"),)
+
+    user_course_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    occurred_at: Mapped[datetime]
+    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    type: Mapped[str] = mapped_column(LESSON_EVENT_TYPE)
+    topic_id: Mapped[int] = mapped_column(Integer)
+    lesson_id: Mapped[int] = mapped_column(Integer)
+    section_id: Mapped[int | None] = mapped_column(Integer)
+    duration_seconds: Mapped[int | None] = mapped_column(Integer)
+    corrected_status: Mapped[ProgressStatus | None] = mapped_column(PROGRESS_STATUS)
+    corrected_last_viewed_at: Mapped[datetime | None]
+    corrected_completed_at: Mapped[datetime | None]
+
+
+class DeadLetter(Base):
+    """A stream entry that could not be applied (yet): why, and its original bytes."""
+
+    __tablename__ = "dead_letter"
+    __table_args__ = (
+        UniqueConstraint("stream", "entry_id"),
+        Index(
+            "ix_dead_letter_parked",
+            "user_course_id",
+            postgresql_where=text(f"reason = '{Reason.UNKNOWN_ENROLLMENT.value}'"),
+        ),
+        Index("ix_dead_letter_reason_id", "reason", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    stream: Mapped[str]
+    entry_id: Mapped[str]
+    reason: Mapped[str]
+    detail: Mapped[str]
+    user_course_id: Mapped[int | None] = mapped_column(BigInteger, comment="The unknown enrolment it waits for")
+    body: Mapped[bytes | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
