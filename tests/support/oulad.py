@@ -10,7 +10,7 @@ from uuid import UUID
 from worker.domain.event import EVENT, Event
 
 FILE = Path(__file__).parents[3] / "shared" / "data" / "oulad_aaa_2013j.jsonl.gz"
-GENERATED_EVENTS = 12_000
+GENERATED_EVENTS = 20_000
 START = datetime(2013, 3, 15, tzinfo=UTC)
 COURSE_DAYS = 470
 
