@@ -11,19 +11,20 @@ from tests.support.events import entries
 from tests.support.learner_analysis import expected_learners
 from tests.support.model import expected_state
 from tests.support.rollups import refresh_all
+from worker.domain.stuck import StuckRules
 from worker.services.course import analyse_course
 from worker.services.ingest import ingest
 from worker.services.learner import analyse_learner
 from worker.services.rules import AnalysisRules
 
-RULES = AnalysisRules(grace_weekends=True)
+RULES = AnalysisRules(grace_weekends=True, stuck=StuckRules(visits=2))
 
 
 def test_every_analysis_of_a_whole_log_is_that_of_the_rules(engine: Engine) -> None:
     events = oulad.parse(oulad.load())
     for start in range(0, len(events), 4_000):
         ingest(engine, entries(events[start : start + 4_000]))
-    refresh_all(engine)
+    refresh_all(engine, rules=RULES.stuck)
     state = expected_state(events)
     activities = expected_activity(state)
     assert stored_activity(engine) == activities

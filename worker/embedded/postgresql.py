@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,7 @@ VERSION = 18
 PORT = 5432  # names the socket file only; fixed so that PGPORT in the environment changes nothing
 START_SECONDS = 60.0  # recovery after a crash included
 STOP_SECONDS = 30.0
+LAST_WRITES_SECONDS = 5.0  # what an interrupted initdb had started writes a moment longer, and is known by no name
 SOCKET_PATH_BYTES = 100  # the system's limit is 104 or 108, depending on the system
 
 SETTINGS = {
@@ -102,7 +104,10 @@ class PostgreSQL:
     def _initialise(self, programs: Path, options: dict[str, Any]) -> None:
         """Builds the data beside its place and moves it there, so an interrupted initdb leaves nothing half made."""
         unfinished = self._data.with_name("postgresql.new")
-        shutil.rmtree(unfinished, ignore_errors=True)
+        give_up_at = time.monotonic() + LAST_WRITES_SECONDS
+        while unfinished.exists() and time.monotonic() < give_up_at:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            time.sleep(0.01)
         unfinished.mkdir(mode=0o700)
         if "user" in options:
             os.chown(unfinished, options["user"], options["group"])
