@@ -9,10 +9,8 @@ from hypothesis import strategies as st
 from tests.support.events import completed, corrected, enrolled, outlined, viewed
 from tests.support.learners import ago
 from worker.domain.event import Event
-from worker.domain.outline import Lesson
 
 OUTLINE = [(2, 1, "Two"), (1, 1, "One"), (1, 2), (1, 3), (2, 2)]
-TITLES: dict[Lesson, str] = {(2, 1): "Two", (1, 1): "One"}
 ZONES = ("Europe/Berlin", "Pacific/Auckland", "America/New_York", "Not/AZone", None)
 
 _lessons = st.sampled_from([(1, 1), (1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (3, 3)])

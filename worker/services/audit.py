@@ -1,4 +1,5 @@
-"""Hold what is stored against the ledger: enrolments (`worker.services.examination`) and the statistics of courses.
+"""Hold what is stored against the ledger: enrolments (`worker.services.examination`), and the
+statistics and figures of courses.
 
 Each course is read in one snapshot, so workers may go on meanwhile. Reads only; `worker.services.rebuild` repairs.
 """
