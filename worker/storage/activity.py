@@ -10,6 +10,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from worker.storage.database import interpret
+
 _LOCK_KEY = 7_305_113
 
 _FORGET = text("""
@@ -40,9 +42,6 @@ _TAKE_MARKS = text("""
     SELECT course_id, min(changed_at) FROM taken JOIN user_course ON id = user_course_id
     WHERE course_id IS NOT NULL GROUP BY course_id
 """)
-
-# The statement is long, so that compiling it takes longer than running it.
-_INTERPRET = text("SET LOCAL jit = off")
 
 _MARK = text("INSERT INTO activity_change (user_course_id) SELECT unnest(CAST(:ids AS bigint[]))")
 
@@ -264,7 +263,7 @@ def refresh(connection: Connection, ids: Sequence[int], idle_cutoff_seconds: flo
 
     Costs their whole ledger; of lessons, topics and days only the rows that changed are written.
     """
-    connection.execute(_INTERPRET)
+    interpret(connection)
     connection.execute(_REFRESH, {"ids": list(ids), "idle_cutoff_seconds": idle_cutoff_seconds})
 
 

@@ -92,6 +92,14 @@ def allow(connection: Connection, seconds: float) -> None:
         driver.allowed_seconds = seconds
 
 
+_INTERPRET = text("SET LOCAL jit = off")
+
+
+def interpret(connection: Connection) -> None:
+    """Have no statement of the present transaction compiled: of a very long one that takes longer than running it."""
+    connection.execute(_INTERPRET)
+
+
 class Failure(Enum):
     """What to do about an error from PostgreSQL."""
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from worker.domain.stuck import StuckRules
-from worker.storage.database import allow
+from worker.storage.database import allow, interpret
 
 _LOCK_CLASS = 7_305_112
 
@@ -24,9 +24,6 @@ _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock_class, hashint8(:course
 _MARK = text("INSERT INTO course_change (course_id) VALUES (:course_id)")
 
 _TAKE_MARKS = text("DELETE FROM course_change WHERE course_id = :course_id")
-
-# The statement is long, so that compiling it takes longer than running it.
-_INTERPRET = text("SET LOCAL jit = off")
 
 # Sums of seconds are taken over whole microseconds, so that no order of the rows changes them.
 _REFRESH = text("""
@@ -260,7 +257,7 @@ def refresh_course(connection: Connection, course_id: int, seconds: float, rules
         return False
     connection.execute(_TAKE_MARKS, {"course_id": course_id})
     allow(connection, seconds)
-    connection.execute(_INTERPRET)
+    interpret(connection)
     connection.execute(_REFRESH, {"course_id": course_id, "stuck_visits": rules.visits, "stuck_factor": rules.factor})
     return True
 
