@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -21,6 +22,21 @@ from worker.settings import Settings
 SMALL = ["demo", "--events", "2500", "--learners", "30", "--seed", "5"]
 
 
+def start(environment: Mapping[str, str], *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "worker.cli.main", *SMALL, *options],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def directories(demo: subprocess.Popen[str]) -> list[Path]:
+    """Where this demo keeps its data; others may run beside it."""
+    return list(default_directory("demo").glob(f"{demo.pid}-*"))
+
+
 def processes_under(directory: Path) -> list[psutil.Process]:
     """Whatever still runs from this directory."""
     found = []
@@ -31,27 +47,26 @@ def processes_under(directory: Path) -> list[psutil.Process]:
     return found
 
 
-def without_servers(environment: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
-
-
 def test_the_demo_brings_its_own_servers_and_every_row_is_as_expected() -> None:
-    before = set(default_directory("demo").iterdir())
-    result = run(os.environ, *SMALL)
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "Starting PostgreSQL and Valkey" in result.stdout
+    demo = start(os.environ)
+    try:
+        output, errors = demo.communicate(timeout=60)
+    finally:
+        demo.kill()
+        demo.wait()
+    assert (demo.returncode, errors) == (0, ""), output + errors
+    assert "Starting PostgreSQL and Valkey" in output
     rollups = ("enrollment_activity", "topic_activity", "lesson_activity", "daily_activity", "lesson_figures")
     written = ("user_course", "user_course_progress", "lesson_event", "course_lesson", "dead_letter: invalid_json")
     for table in written + rollups:
-        row = re.search(rf"^ {table} +([\d,]+) +([\d,]+) +yes", result.stdout, re.MULTILINE)
-        assert row, f"{table} is not in\n{result.stdout}"
+        row = re.search(rf"^ {table} +([\d,]+) +([\d,]+) +yes", output, re.MULTILINE)
+        assert row, f"{table} is not in\n{output}"
         assert row[1] == row[2] != "0"
-    assert "Every row and every dead letter is as it should be." in result.stdout
-    assert re.search(r"completed +\d+ of \d+ \(\d+\.\d\d %\)", result.stdout), "one learner's summary"
-    assert re.search(r"2,500 events published and applied in [\d.]+ s: [\d,]+ a second\.", result.stdout)
-    assert "NO" not in result.stdout
-    left = set(default_directory("demo").iterdir()) - before
-    assert not left, "its data is gone"
+    assert "Every row and every dead letter is as it should be." in output
+    assert re.search(r"completed +\d+ of \d+ \(\d+\.\d\d %\)", output), "one learner's summary"
+    assert re.search(r"2,500 events published and applied in [\d.]+ s: [\d,]+ a second\.", output)
+    assert "NO" not in output
+    assert not directories(demo), "its data is still there"
 
 
 def test_the_demo_fails_and_names_the_row_when_a_single_one_is_wrong(
@@ -89,13 +104,7 @@ def test_servers_that_hold_somebodys_data_are_left_alone(
 
 
 def test_keep_leaves_it_running_until_it_is_told_to_stop(environment: dict[str, str]) -> None:
-    demo = subprocess.Popen(
-        [sys.executable, "-u", "-m", "worker.cli.main", *SMALL, "--keep"],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    demo = start(environment, "--keep")
     try:
         assert demo.stdout is not None
         output = ""
@@ -106,28 +115,21 @@ def test_keep_leaves_it_running_until_it_is_told_to_stop(environment: dict[str, 
         children = psutil.Process(demo.pid).children(recursive=True)
         assert {"worker", "beat"} <= {word for child in children for word in child.cmdline()}
         demo.send_signal(signal.SIGTERM)
-        rest, _ = demo.communicate(timeout=30)
+        rest, errors = demo.communicate(timeout=30)
     finally:
         demo.kill()
         demo.wait()
-    assert demo.returncode == 0, output + rest
+    assert (demo.returncode, errors) == (0, "Stopped.\n"), output + rest
     wait_until(lambda: not any(is_alive(child.pid) for child in children), what="the end of worker and beat")
 
 
 def test_an_interrupted_demo_leaves_nothing_behind() -> None:
-    before = set(default_directory("demo").iterdir())
-    demo = subprocess.Popen(
-        [sys.executable, "-u", "-m", "worker.cli.main", *SMALL],
-        env=os.environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    demo = start(os.environ)
     try:
         assert demo.stdout is not None
         while "Starting a Celery worker" not in demo.stdout.readline():
             assert demo.poll() is None
-        (directory,) = set(default_directory("demo").iterdir()) - before
+        (directory,) = directories(demo)
         assert processes_under(directory)
         demo.send_signal(signal.SIGINT)
         _, errors = demo.communicate(timeout=40)

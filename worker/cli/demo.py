@@ -1,5 +1,6 @@
 """`progress-worker demo`: a simulated class through the real thing, and every row compared with the plain model."""
 
+import os
 import shutil
 import tempfile
 import time
@@ -88,7 +89,7 @@ def _system(stack: ExitStack) -> "System":
 def _temporary_directory() -> Iterator[Path]:
     from worker.embedded import default_directory
 
-    directory = Path(tempfile.mkdtemp(dir=default_directory("demo")))
+    directory = Path(tempfile.mkdtemp(dir=default_directory("demo"), prefix=f"{os.getpid()}-"))
     try:
         yield directory
     finally:
