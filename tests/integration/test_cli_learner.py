@@ -37,6 +37,8 @@ def test_json_has_the_members_of_the_analysis(environment: dict[str, str], today
         (1, "completed", 1),
         (2, "in_progress", 3),
     ]
+    assert (shown["completed_lessons"], shown["total_lessons"], shown["completion_percentage"]) == (1, 3, 33.33)
+    assert sum(each["completed"] for each in shown["weeks"]) == 1
     assert (len(shown["days"]), shown["days"][-1]["events"]) == (28, 1)
     assert [len(hours) for hours in shown["events_by_weekday"]] == [24] * 7
     assert (shown["streaks"]["current"], shown["last_seen_on"]) == (3, today.date().isoformat())
@@ -50,7 +52,9 @@ def test_json_has_the_members_of_the_analysis(environment: dict[str, str], today
 @pytest.mark.usefixtures("today")
 def test_people_get_tables_that_cannot_garble_the_terminal(environment: dict[str, str]) -> None:
     shown = invoke(environment, "learner", "5").stdout
+    assert re.search(r"completed +1 of 3 \(33.33 %\)", shown)
     assert re.search("time spent +10.0 min, measured", shown)
+    assert re.search(r"\d{4}-\d\d-\d\d +1 +[1-4] +10.0 min, measured +█ *$", shown, re.MULTILINE), shown
     assert re.search("streak +3 days now", shown)
     assert re.search("achieved +first_lesson, 2", shown)
     assert re.search(r"2 +3 .* first not completed after the current one", shown)
@@ -70,7 +74,7 @@ def test_an_enrolment_without_any_event_is_shown_too(environment: dict[str, str]
     shown = invoke(environment, "learner", "7").stdout
     assert re.search("activity as of +not computed yet", shown)
     assert "Nothing to recommend." in shown
-    for unknown_yet in ("time spent ", "last seen", "Stuck", "No visits", "Week"):
+    for unknown_yet in ("time spent ", "last seen", "Stuck", "No visits", "Weeks", "No weeks", "Hours"):
         assert unknown_yet not in shown
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from worker.domain.achievement import achievements
 from worker.domain.activity import Activity, Day, TimeSpent
-from worker.domain.analysis import DayTime, LearnerAnalysis, TopicTime, VisitedLesson
+from worker.domain.analysis import WEEKS, DayTime, LearnerAnalysis, TopicTime, VisitedLesson, WeekTime
 from worker.domain.event import LessonEvent
 from worker.domain.figures import CourseFigures, figures_by_course
 from worker.domain.learner import LessonHistory, histories
@@ -35,7 +35,7 @@ def expected_learners(
         if isinstance(event, LessonEvent):
             events[key].append(event)
     known = histories(state, activities)
-    following = {key: _next(each) for key, each in summaries(state).items()}
+    summary = summaries(state)
     return {
         key: _expected(
             state,
@@ -44,7 +44,7 @@ def expected_learners(
             activities[key],
             known[key],
             _medians(figures[event.data.course_id]),
-            following[key],
+            summary[key],
             rules,
             now,
             as_of[key],
@@ -70,7 +70,7 @@ def _expected(
     activity: Activity,
     history: dict[Lesson, LessonHistory],
     medians: dict[Lesson, float],
-    following: NextLesson | None,
+    summary: Summary,
     rules: AnalysisRules,
     now: datetime,
     as_of: datetime | None,
@@ -85,6 +85,9 @@ def _expected(
     return LearnerAnalysis(
         user_course_id=key,
         course_id=told.course_id,
+        total_lessons=summary.total_lessons,
+        completed_lessons=summary.completed_lessons,
+        completion_percentage=summary.completion_percentage,
         spent=activity.spent,
         topics=[
             TopicTime(topic, activity.topics[topic])
@@ -98,6 +101,7 @@ def _expected(
             DayTime(day, activity.days.get(day, nothing).spent, activity.days.get(day, nothing).events)
             for day in last_days
         ],
+        weeks=_weeks(activity, history, order, told.timezone),
         sessions=activity.sessions,
         session_seconds=activity.session_seconds,
         events_by_weekday=[
@@ -115,7 +119,7 @@ def _expected(
         recommendations=[
             replace(each, title=titles.get((each.topic_id, each.lesson_id)))
             for each in recommendations(
-                following, history, order, medians, hurried_share=rules.hurried_share, revisits=rules.revisits
+                _next(summary), history, order, medians, hurried_share=rules.hurried_share, revisits=rules.revisits
             )
         ],
         achievements=achievements(
@@ -123,6 +127,30 @@ def _expected(
         ),
         as_of=as_of,
     )
+
+
+def _weeks(
+    activity: Activity, history: dict[Lesson, LessonHistory], order: Sequence[Lesson], timezone: str | None
+) -> list[WeekTime]:
+    completed = [
+        local_day(each.completed_at, timezone)
+        for lesson, each in history.items()
+        if lesson in order and each.completed and each.completed_at
+    ]
+    touched = [*completed, *activity.days]
+    if not touched:
+        return []
+    found, monday = [], min(touched) - timedelta(days=min(touched).weekday())
+    while monday <= max(touched):
+        week = {monday + timedelta(days=each) for each in range(7)}
+        its = [activity.days[day] for day in week & activity.days.keys()]
+        spent = TimeSpent(
+            round(sum(day.spent.seconds for day in its), 6), round(sum(day.spent.measured_seconds for day in its), 6)
+        )
+        events = sum(day.events for day in its)
+        found.append(WeekTime(monday, sum(day in week for day in completed), spent, events))
+        monday += timedelta(days=7)
+    return found[-WEEKS:]
 
 
 def _visited(

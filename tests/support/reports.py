@@ -15,6 +15,7 @@ from worker.domain.analysis import (
     TopicTime,
     VisitedLesson,
     Week,
+    WeekTime,
 )
 from worker.domain.difficulty import Difficulty
 from worker.domain.recommendation import Recommendation, RecommendationKind
@@ -83,6 +84,9 @@ def learner(*, topics: int = 3, lessons: int = 4, title: str = "Fractions", seed
     return LearnerAnalysis(
         user_course_id=5,
         course_id=3,
+        total_lessons=topics * lessons + 2,
+        completed_lessons=topics * lessons - 1,
+        completion_percentage=_rate(topics * lessons - 1, topics * lessons + 2),
         spent=TimeSpent(90_500, 60_500.5),
         topics=[TopicTime(topic_id, _time(chance, 4_000 * topic_id)) for topic_id in range(1, topics + 1)],
         lessons=visited,
@@ -90,6 +94,7 @@ def learner(*, topics: int = 3, lessons: int = 4, title: str = "Fractions", seed
             DayTime(TODAY - timedelta(days=27 - number), spent, int(spent.seconds) // 300)
             for number, spent in enumerate(times)
         ],
+        weeks=[_week_of_one(chance, number) for number in range(15)],
         sessions=48,
         session_seconds=93_000.5,
         events_by_weekday=[[_events(chance, weekday, hour, 2) for hour in range(24)] for weekday in range(7)],
@@ -124,9 +129,29 @@ def learner(*, topics: int = 3, lessons: int = 4, title: str = "Fractions", seed
 def new_learner() -> LearnerAnalysis:
     """A learner without any event."""
     days = [DayTime(TODAY - timedelta(days=27 - number), NOTHING, 0) for number in range(28)]
-    never, still = Streaks(0, 0, None, None), Velocity(0, 0)
     return LearnerAnalysis(
-        5, None, NOTHING, [], [], days, 0, 0, NO_HOURS, never, None, False, still, None, [], [], [], None
+        user_course_id=5,
+        course_id=None,
+        total_lessons=0,
+        completed_lessons=0,
+        completion_percentage=Decimal(0),
+        spent=NOTHING,
+        topics=[],
+        lessons=[],
+        days=days,
+        weeks=[],
+        sessions=0,
+        session_seconds=0,
+        events_by_weekday=NO_HOURS,
+        streaks=Streaks(0, 0, None, None),
+        last_seen_on=None,
+        is_dormant=False,
+        velocity=Velocity(0, 0),
+        projection=None,
+        stuck=[],
+        recommendations=[],
+        achievements=[],
+        as_of=None,
     )
 
 
@@ -170,3 +195,9 @@ def _week(chance: random.Random, number: int, enrollments: int, lessons: int) ->
     active = int(enrollments * max(0.05, 1 - number / 45) * chance.uniform(0.4, 0.9))
     monday = date(2024, 9, 2) + timedelta(weeks=number)
     return Week(monday, active * lessons // 60, active, _time(chance, active * 5_000.5))
+
+
+def _week_of_one(chance: random.Random, number: int) -> WeekTime:
+    monday = date(2025, 4, 7) + timedelta(weeks=number)
+    events = chance.choice([0, 3, 20, 45])
+    return WeekTime(monday, events // 15, _time(chance, events * 300.5), events)

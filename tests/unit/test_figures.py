@@ -7,9 +7,10 @@ import pytest
 
 from tests.support.learners import NOW, ago, completed, started
 from worker.domain.activity import HOURS_OF_A_WEEK, Activity, Day, TimeSpent
-from worker.domain.figures import CourseFigures, Enrolled, LessonFigures, WeekFigures, course_figures, median, monday
+from worker.domain.figures import CourseFigures, Enrolled, LessonFigures, WeekFigures, course_figures, median
 from worker.domain.learner import History
 from worker.domain.stuck import StuckRules
+from worker.domain.week import monday
 
 NOTHING = TimeSpent(0, 0)
 IDLE = Activity({}, {}, {}, NOTHING, 0, 0, None, None, [0] * HOURS_OF_A_WEEK)

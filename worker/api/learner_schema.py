@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from worker.api.schema import Percentage
 from worker.domain.achievement import AchievementKind
 from worker.domain.recommendation import RecommendationKind
 from worker.domain.status import ProgressStatus
@@ -47,6 +48,15 @@ class DayTime(BaseModel):
     """A day: the time spent in it, and how many events it has."""
 
     day: date
+    spent: TimeSpent
+    events: Count
+
+
+class WeekTime(BaseModel):
+    """A week, Monday to Sunday: lessons completed in it, the time spent, and how many events it has."""
+
+    monday: date
+    completed: Count
     spent: TimeSpent
     events: Count
 
@@ -109,10 +119,16 @@ class Learner(BaseModel):
 
     user_course_id: int
     course_id: int | None
+    total_lessons: Count
+    completed_lessons: Count
+    completion_percentage: Percentage
     spent: TimeSpent
     topics: list[TopicTime]
     lessons: list[VisitedLesson]
     days: list[DayTime] = Field(description="The last 28; today is the last of them.")
+    weeks: list[WeekTime] = Field(
+        max_length=104, description="Without gaps, up to the last with anything in it; the last 104."
+    )
     sessions: Count
     session_seconds: Amount = Field(description="Of all sessions together.")
     events_by_weekday: list[Hours] = Field(

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from worker.domain.stuck import Stuck
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_WEEKS = 12
+"""Shown one by one."""
+_BLOCKS = 24
 _SHADES = "·░▒▓█"
 """From no event at all to as many as in the busiest hour."""
 
@@ -52,7 +55,8 @@ def command(user_course_id: int, lesson: tuple[int, int] | None, as_json: bool) 
         return
     show(advice_table("Stuck", found.stuck) if found.stuck else "Stuck on nothing.", "")
     show(lessons_table(found) if found.lessons else "No visits.", "")
-    show(days_table(found), week_table(found))
+    show(weeks_table(found) if found.weeks else "No weeks.", "")
+    show(days_table(found), hours_table(found))
 
 
 def learner_table(found: "LearnerAnalysis") -> "Table":
@@ -71,6 +75,7 @@ def learner_table(found: "LearnerAnalysis") -> "Table":
         ("last seen", f"{found.last_seen_on or 'never'}{', dormant' if found.is_dormant else ''}"),
     ]
     for name, value in (
+        ("completed", f"{found.completed_lessons} of {found.total_lessons} ({found.completion_percentage} %)"),
         *(activity if found.as_of else []),
         ("lessons a week", f"{two_digits(pace.recent)} in the last 28 days, {two_digits(pace.overall)} overall"),
         ("completed on", f"{foreseen.completed_on} ({foreseen.reason})" if foreseen else "not foreseen"),
@@ -125,11 +130,23 @@ def days_table(found: "LearnerAnalysis") -> "Table":
     return table
 
 
-def week_table(found: "LearnerAnalysis") -> "Table":
+def weeks_table(found: "LearnerAnalysis") -> "Table":
+    """The last weeks, a block for each lesson completed."""
+    from worker.cli.output import new_table, time_spent
+
+    shown, figures = found.weeks[-_WEEKS:], ("completed", "events")
+    table = new_table("Weeks", "week from", *figures, "time spent", "", numbers=figures)
+    for each in shown:
+        blocks = "█" * min(each.completed, _BLOCKS)
+        table.add_row(str(each.monday), str(each.completed), str(each.events), time_spent(each.spent), blocks)
+    return table
+
+
+def hours_table(found: "LearnerAnalysis") -> "Table":
     """A picture of the week, an hour a character."""
     from worker.cli.output import new_table
 
-    table = new_table("Week", "", "0     6     12    18", "events", numbers=("events",))
+    table = new_table("Hours", "", "0     6     12    18", "events", numbers=("events",))
     busiest = max(max(hours) for hours in found.events_by_weekday)
     for weekday, hours in zip(_WEEKDAYS, found.events_by_weekday, strict=True):
         picture = "".join(_SHADES[-(-events * (len(_SHADES) - 1) // busiest) if events else 0] for events in hours)

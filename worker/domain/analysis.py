@@ -18,7 +18,7 @@ DAYS = 28
 """Days that a learner's analysis shows one by one, today included."""
 
 WEEKS = 104
-"""Most weeks that a course's analysis shows one by one."""
+"""Most weeks that an analysis shows one by one."""
 
 DORMANT = 100
 """Most dormant learners that a course's analysis names."""
@@ -57,16 +57,32 @@ class DayTime:
 
 
 @dataclass(frozen=True, slots=True)
+class WeekTime:
+    """A week, Monday to Sunday where the learner is: lessons completed in it, the time spent, its events."""
+
+    monday: date
+    completed: int
+    spent: TimeSpent
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
 class LearnerAnalysis:
     """The analysis of one enrolment. Topics and lessons are in outline order, those that left the outline last."""
 
     user_course_id: int
     course_id: int | None
+    total_lessons: int
+    """These three are as in `worker.domain.summary.Summary`."""
+    completed_lessons: int
+    completion_percentage: Decimal
     spent: TimeSpent
     topics: list[TopicTime]
     lessons: list[VisitedLesson]
     days: list[DayTime]
     """The last 28, in order; today, where the learner is, is the last."""
+    weeks: list[WeekTime]
+    """In order, without gaps, up to the last with anything in it; at most 104."""
     sessions: int
     session_seconds: float
     events_by_weekday: list[list[int]]

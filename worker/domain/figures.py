@@ -12,11 +12,11 @@ from datetime import date, datetime, timedelta
 
 from worker.domain.activity import HOURS_OF_A_WEEK, Activity, TimeSpent
 from worker.domain.learner import History, LessonHistory, histories
-from worker.domain.local_day import local_day
 from worker.domain.outline import Lesson
 from worker.domain.progress import State
 from worker.domain.stuck import StuckRules, effort, stopped_at, unfinished
 from worker.domain.summary import live_lessons
+from worker.domain.week import learner_weeks
 
 _DAY = timedelta(days=1)
 
@@ -51,10 +51,7 @@ class LessonFigures:
 
 @dataclass(frozen=True, slots=True)
 class WeekFigures:
-    """Of a week, Monday to Sunday where each learner is: lessons completed in it, learners active, time spent.
-
-    Only lessons that count are completed, and only at a known time. Active is who has an event, of whatever lesson.
-    """
+    """The sums of the learners' weeks, as in `worker.domain.week`; active is who has an event in it."""
 
     completed: int
     learners: int
@@ -173,14 +170,12 @@ class FiguresTally:
         self._add_weeks(enrolled)
 
     def _add_weeks(self, enrolled: Enrolled) -> None:
-        for lesson, its in enrolled.history.items():
-            if lesson in self._lessons and its.completed and its.completed_at:
-                self._weeks[monday(local_day(its.completed_at, enrolled.timezone))].completed += 1
-        days = enrolled.activity.days
-        for day, of_day in days.items():
-            self._weeks[monday(day)].spend(of_day.spent)
-        for week in {monday(day) for day, of_day in days.items() if of_day.events}:
-            self._weeks[week].learners += 1
+        weeks = learner_weeks(enrolled.history, enrolled.activity.days, self._lessons, enrolled.timezone)
+        for monday, week in weeks.items():
+            count = self._weeks[monday]
+            count.completed += week.completed
+            count.learners += bool(week.events)
+            count.spend(week.spent)
 
     def figures(self, rules: StuckRules) -> CourseFigures:
         """Those of all that were added."""
@@ -235,11 +230,6 @@ def _days_to_complete(learner: Enrolled, lessons: Sequence[Lesson]) -> float | N
 
 def _days(earlier: datetime, later: datetime) -> float:
     return (later - earlier).total_seconds() / _DAY.total_seconds()
-
-
-def monday(day: date) -> date:
-    """The first day of its week."""
-    return day - day.weekday() * _DAY
 
 
 def _microseconds(seconds: float) -> int:

@@ -1,22 +1,20 @@
 """What a course's page shows of each table, and says of it."""
 
-from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
 from worker.domain.words import counted
 from worker.report.hour_words import busiest
-from worker.report.picture import Bars, Columns, Part, bars, columns, month
+from worker.report.picture import Bars, Columns, Part, bars, columns
 from worker.report.section import Plan, Plans
 from worker.report.table import Kind, Table
 from worker.report.tiles import drop_off_tiles, hour_grid
 from worker.report.time_spent import TIME, time_by_lesson
-from worker.report.wording import about, lesson_name, shown, spent
+from worker.report.weeks import best_week, by_week, pace
+from worker.report.wording import lesson_name, shown, spent
 
 MOST_BARS = 8
 """Lessons that a picture names one by one."""
-
-_RECENT_WEEKS = 4
 
 
 def _nobody_started(table: Table) -> bool:
@@ -81,27 +79,7 @@ def _blockers(table: Table) -> Bars | None:
 
 
 def _weeks_gist(table: Table) -> str:
-    records = table.records()
-    best, recent = max(records, key=lambda record: record["completed"]), records[-_RECENT_WEEKS:]
-    rate = sum(record["completed"] for record in recent) / len(recent)
-    until = shown(recent[-1]["monday"] + timedelta(days=6), Kind.DATE)
-    return (
-        f"Lessons completed a week, in the {counted(len(recent), 'week')} up to {until}: {about(rate)}. The best week "
-        f"began on {shown(best['monday'], Kind.DATE)}: {counted(best['completed'], 'lesson')} by "
-        f"{counted(best['learners'], 'active learner')}."
-    )
-
-
-def _by_week(table: Table, title: str, *parts: Part) -> Columns:
-    return columns(
-        table,
-        title,
-        *parts,
-        name=lambda record: f"Week from {shown(record['monday'], Kind.DATE)}",
-        labels=lambda record: month(record["monday"]),
-        axis="",
-        room=16,
-    )
+    return f"{pace(table)} by {counted(best_week(table)['learners'], 'active learner')}."
 
 
 def _time_gist(table: Table) -> str:
@@ -131,9 +109,9 @@ COURSE_PLANS: Plans = {
     "weeks": Plan(
         _weeks_gist,
         (
-            lambda table: _by_week(table, "Lessons completed", Part("completed", "completed")),
-            lambda table: _by_week(table, "Learners active", Part("active", "learners")),
-            lambda table: _by_week(table, "Time spent", *TIME),
+            lambda table: by_week(table, "Lessons completed", Part("completed", "completed")),
+            lambda table: by_week(table, "Learners active", Part("active", "learners")),
+            lambda table: by_week(table, "Time spent", *TIME),
         ),
         "No week has any activity yet.",
     ),

@@ -1,11 +1,10 @@
 """The tables of a learner's report."""
 
 from worker.domain.analysis import LearnerAnalysis
-from worker.domain.status import ProgressStatus
 from worker.report.hours import hours_table
 from worker.report.table import HEADLINE, LESSON, SPENT, Column, Kind, Report, Table, Value
 
-LEARNER_TABLES = ("headline", "recommendations", "stuck", "lessons", "days", "hours", "topics", "achievements")
+LEARNER_TABLES = ("headline", "recommendations", "stuck", "lessons", "weeks", "days", "hours", "topics", "achievements")
 """Their names, in order."""
 
 _REASON = Column("reason", "Why", Kind.TEXT)
@@ -18,6 +17,7 @@ def learner_report(found: LearnerAnalysis) -> Report:
         _recommendations(found),
         _stuck(found),
         _lessons(found),
+        _weeks(found),
         _days(found),
         hours_table(found.events_by_weekday),
         _topics(found),
@@ -28,11 +28,9 @@ def learner_report(found: LearnerAnalysis) -> Report:
 
 def _headline(found: LearnerAnalysis) -> Table:
     spent, foreseen = found.spent, found.projection
-    completed = sum(lesson.status is ProgressStatus.COMPLETED for lesson in found.lessons)
     mean = found.session_seconds / found.sessions if found.session_seconds else None
     activity: list[tuple[str, Value, Kind]] = [
         ("Lessons visited", len(found.lessons), Kind.COUNT),
-        ("Of them completed", completed, Kind.COUNT),
         ("Time spent", spent.seconds, Kind.SECONDS),
         ("Time spent that is measured", spent.measured_seconds / spent.seconds if spent.seconds else None, Kind.SHARE),
         ("Sessions", found.sessions, Kind.COUNT),
@@ -44,6 +42,9 @@ def _headline(found: LearnerAnalysis) -> Table:
     ]
     rows: list[tuple[str, Value, Kind]] = [
         ("Course", found.course_id, Kind.ID),
+        ("Completed", found.completion_percentage, Kind.PERCENT),
+        ("Lessons completed", found.completed_lessons, Kind.COUNT),
+        ("Lessons in all", found.total_lessons, Kind.COUNT),
         *((figure, value if found.as_of else None, kind) for figure, value, kind in activity),
         ("Lessons a week, last 28 days", found.velocity.recent, Kind.NUMBER),
         ("Lessons a week, overall", found.velocity.overall, Kind.NUMBER),
@@ -108,6 +109,25 @@ def _lessons(found: LearnerAnalysis) -> Table:
                 each.last_visit_at,
             )
             for each in found.lessons
+        ],
+    )
+
+
+def _weeks(found: LearnerAnalysis) -> Table:
+    return Table(
+        "weeks",
+        "Week by week",
+        "Lessons of the course completed, events and time spent in each week, Monday to Sunday where the learner is; "
+        "at most the last 104.",
+        (
+            Column("monday", "Week from", Kind.DATE),
+            Column("completed", "Lessons completed", Kind.COUNT),
+            Column("events", "Events", Kind.COUNT),
+            *SPENT,
+        ),
+        [
+            (each.monday, each.completed, each.events, each.spent.seconds, each.spent.measured_seconds)
+            for each in found.weeks
         ],
     )
 

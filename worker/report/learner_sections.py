@@ -9,6 +9,7 @@ from worker.report.section import Plan, Plans
 from worker.report.table import Kind, Table
 from worker.report.tiles import hour_grid
 from worker.report.time_spent import TIME, time_by_lesson
+from worker.report.weeks import by_week, pace
 from worker.report.wording import lesson_name, shown, spent
 
 
@@ -32,6 +33,10 @@ def _lessons_gist(table: Table) -> str:
         f"{completed:,} of {counted(len(records), 'visited lesson')} completed. Visited most: {lesson_name(most)}, "
         f"{counted(most['visits'], 'time')}."
     )
+
+
+def _weeks_gist(table: Table) -> str:
+    return f"{pace(table)}."
 
 
 def _days_gist(table: Table) -> str:
@@ -72,6 +77,14 @@ def _achievements_gist(table: Table) -> str:
 LEARNER_PLANS: Plans = {
     "recommendations": Plan(_recommendations_gist, empty="Nothing to recommend.", is_folded=False),
     "stuck": Plan(_stuck_gist, empty="Stuck on nothing.", is_folded=False),
+    "weeks": Plan(
+        _weeks_gist,
+        (
+            lambda table: by_week(table, "Lessons completed", Part("completed", "completed")),
+            lambda table: by_week(table, "Time spent", *TIME),
+        ),
+        "No week has any activity yet.",
+    ),
     "days": Plan(
         _days_gist,
         (

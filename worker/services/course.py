@@ -1,7 +1,7 @@
 """Analyse one course: put together its statistics, the figures of its learners, and what the rules say of them."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from sqlalchemy import Engine
 
@@ -12,6 +12,7 @@ from worker.domain.figures import CourseFigures, LessonFigures, WeekFigures
 from worker.domain.outline import Lesson
 from worker.domain.statistics import Statistics
 from worker.domain.stuck import drop_off, is_blocker
+from worker.domain.week import last_mondays
 from worker.services.overview import require_course, unknown_course
 from worker.services.rules import AnalysisRules
 from worker.storage.database import snapshot
@@ -61,7 +62,7 @@ def _analysis(
         session_seconds=figures.session_seconds,
         median_days=figures.median_days,
         events_by_weekday=by_weekday(figures.events_by_hour),
-        weeks=_without_gaps(figures.weeks),
+        weeks=_weeks(figures.weeks),
         lessons=[
             _lesson(
                 lesson,
@@ -114,13 +115,7 @@ def _lesson(
     )
 
 
-def _without_gaps(weeks: Mapping[date, WeekFigures]) -> list[Week]:
-    """The last of them in order, and those between them in which nothing happened."""
-    if not weeks:
-        return []
-    last = max(weeks)
-    first = max(min(weeks), last - timedelta(weeks=WEEKS - 1))
+def _weeks(weeks: Mapping[date, WeekFigures]) -> list[Week]:
     nothing = WeekFigures(0, 0, _NO_TIME)
-    mondays = [first + timedelta(weeks=number) for number in range((last - first).days // 7 + 1)]
-    found = ((monday, weeks.get(monday, nothing)) for monday in mondays)
+    found = ((monday, weeks.get(monday, nothing)) for monday in last_mondays(weeks, WEEKS))
     return [Week(monday, of.completed, of.learners, of.spent) for monday, of in found]

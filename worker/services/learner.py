@@ -9,13 +9,15 @@ from sqlalchemy import Engine
 
 from worker.domain.achievement import achievements
 from worker.domain.activity import Day, TimeSpent, by_weekday
-from worker.domain.analysis import DAYS, DayTime, LearnerAnalysis, TopicTime, VisitedLesson
+from worker.domain.analysis import DAYS, WEEKS, DayTime, LearnerAnalysis, TopicTime, VisitedLesson, WeekTime
 from worker.domain.local_day import local_day
 from worker.domain.outline import Lesson, next_lesson
 from worker.domain.recommendation import recommendations
 from worker.domain.streak import is_dormant, last_seen, streaks
 from worker.domain.stuck import stuck
+from worker.domain.summary import percentage
 from worker.domain.velocity import projection, velocity
+from worker.domain.week import LearnerWeek, last_mondays, learner_weeks
 from worker.services.rules import AnalysisRules
 from worker.services.summary import require_id, unknown_enrollment
 from worker.storage.database import snapshot
@@ -63,11 +65,15 @@ def _analysis(
     lessons = sorted(history) if live is None else live
     titles = outline.titles if outline else {}
     completed = {lesson for lesson, each in history.items() if each.completed}
+    completed_lessons = sum(lesson in completed for lesson in lessons)
     active = {day for day, each in activity.days.items() if each.events}
     seen_on = last_seen(active, today)
     return LearnerAnalysis(
         user_course_id=user_course_id,
         course_id=learner.course_id,
+        total_lessons=len(lessons),
+        completed_lessons=completed_lessons,
+        completion_percentage=percentage(completed_lessons, len(lessons)),
         spent=activity.spent,
         topics=[
             TopicTime(topic_id, activity.topics[topic_id])
@@ -75,6 +81,7 @@ def _analysis(
         ],
         lessons=[_visited(learner, lesson, titles.get(lesson)) for lesson in _in_order(activity.lessons, lessons)],
         days=_last_days(activity.days, today),
+        weeks=_last_weeks(learner_weeks(history, activity.days, lessons, learner.timezone)),
         sessions=activity.sessions,
         session_seconds=activity.session_seconds,
         events_by_weekday=by_weekday(activity.events_by_hour),
@@ -122,6 +129,12 @@ def _visited(learner: StoredLearner, lesson: Lesson, title: str | None) -> Visit
         first_visit_at=visits.first_visit_at,
         last_visit_at=visits.last_visit_at,
     )
+
+
+def _last_weeks(weeks: Mapping[date, LearnerWeek]) -> list[WeekTime]:
+    nothing = LearnerWeek(0, 0, TimeSpent(0, 0))
+    found = ((monday, weeks.get(monday, nothing)) for monday in last_mondays(weeks, WEEKS))
+    return [WeekTime(monday, of.completed, of.spent, of.events) for monday, of in found]
 
 
 def _last_days(days: Mapping[date, Day], today: date) -> list[DayTime]:

@@ -1,0 +1,41 @@
+"""Weeks as a picture and in a sentence."""
+
+from datetime import timedelta
+from typing import Any
+
+from worker.domain.words import counted
+from worker.report.picture import Columns, Part, columns, month
+from worker.report.table import Kind, Table
+from worker.report.wording import about, shown
+
+_RECENT_WEEKS = 4
+
+
+def pace(table: Table) -> str:
+    """How many lessons were completed a week of late, and in the best one."""
+    records = table.records()
+    best, recent = best_week(table), records[-_RECENT_WEEKS:]
+    rate = sum(record["completed"] for record in recent) / len(recent)
+    until = shown(recent[-1]["monday"] + timedelta(days=6), Kind.DATE)
+    return (
+        f"Lessons completed a week, in the {counted(len(recent), 'week')} up to {until}: {about(rate)}. The best week "
+        f"began on {shown(best['monday'], Kind.DATE)}: {counted(best['completed'], 'lesson')}"
+    )
+
+
+def best_week(table: Table) -> dict[str, Any]:
+    """The first of those with most lessons completed."""
+    return max(table.records(), key=lambda record: record["completed"])
+
+
+def by_week(table: Table, title: str, *parts: Part) -> Columns:
+    """A column for each week."""
+    return columns(
+        table,
+        title,
+        *parts,
+        name=lambda record: f"Week from {shown(record['monday'], Kind.DATE)}",
+        labels=lambda record: month(record["monday"]),
+        axis="",
+        room=16,
+    )
