@@ -5,9 +5,7 @@ ones run. What a developer has set for the worker itself reaches no test.
 """
 
 import os
-import shutil
 import signal
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -20,7 +18,8 @@ from sqlalchemy import Engine
 pytest.register_assert_rewrite("tests.support")
 
 from tests.support.databases import clone_database, drop_database, make_template  # noqa: E402 - asserts rewritten first
-from worker.embedded import Servers, default_directory, start_servers  # noqa: E402
+from tests.support.server_data import server_data  # noqa: E402
+from worker.embedded import Servers, start_servers  # noqa: E402
 from worker.services.consumer import Consumer  # noqa: E402
 from worker.settings import Settings, get_settings  # noqa: E402
 from worker.storage import database  # noqa: E402
@@ -51,8 +50,7 @@ hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """The session's servers: those given, the embedded ones for what is not."""
-    directory = Path(tempfile.mkdtemp(dir=default_directory("test")))
-    try:
+    with server_data() as directory:
         if GIVEN["DATABASE_URL"] and GIVEN["REDIS_URL"]:
             given = Settings(database_url=GIVEN["DATABASE_URL"], redis_url=GIVEN["REDIS_URL"])
             yield Servers(str(given.database_url), str(given.redis_url), directory)
@@ -63,8 +61,6 @@ def servers() -> Iterator[Servers]:
                 redis_url=GIVEN["REDIS_URL"] or embedded.redis_url,
             )
             yield Servers(str(given.database_url), str(given.redis_url), directory)
-    finally:
-        shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="session")

@@ -7,19 +7,17 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from shutil import rmtree
 
 import httpx
 import psutil
 import pytest
 
+from tests.support.server_data import server_data
 from tests.support.wait import wait_until
 from tests.support.worker_process import is_alive
-from worker.embedded import default_directory
 
 # An `up` of a developer, and the state that it publishes for this user, are none of this test's business.
 PROGRAM = """
@@ -42,9 +40,8 @@ VIEWED = (
 
 @pytest.fixture
 def base() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(dir=default_directory("test")))
-    yield path
-    rmtree(path)
+    with server_data() as path:
+        yield path
 
 
 @pytest.fixture

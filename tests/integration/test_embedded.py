@@ -2,13 +2,11 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +19,7 @@ import pytest
 import redis
 import sqlalchemy
 
+from tests.support.server_data import server_data
 from worker.embedded import Servers, default_directory, publish_state, running, start_servers, state
 from worker.errors import ConfigurationError, InputError, ServerUnavailableError
 
@@ -49,9 +48,8 @@ with start_servers(Path(sys.argv[1])) as servers:
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(dir=default_directory("test")))
-    yield path
-    shutil.rmtree(path)
+    with server_data() as path:
+        yield path
 
 
 @pytest.fixture

@@ -1,9 +1,6 @@
 """A full Redis refuses publishers and goes on being read, acknowledged, trimmed and drained to the end."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis as redis_module
@@ -12,11 +9,11 @@ from sqlalchemy import Engine
 from tests.support.events import enrolled, viewed
 from tests.support.hosts import draining
 from tests.support.model import assert_tables_equal_model
+from tests.support.server_data import server_data
 from tests.support.streams import add, deliver, full, length, pending
 from tests.support.wait import wait_until
 from worker.client import EventPublisher
 from worker.domain.event import Event
-from worker.embedded import default_directory
 from worker.embedded.valkey import Valkey
 from worker.errors import ServerUnavailableError
 from worker.services.consumer import Consumer
@@ -33,13 +30,12 @@ from worker.stream.trial import trial
 @pytest.fixture(scope="module")
 def own_url() -> Iterator[str]:
     """A Valkey of this module's own, whose limits may be turned."""
-    directory = Path(tempfile.mkdtemp(dir=default_directory("test")))
-    valkey = Valkey(directory, None)
-    valkey.start()
-    yield valkey.url
-    valkey.ask_to_stop()
-    valkey.wait_stopped()
-    shutil.rmtree(directory)
+    with server_data() as directory:
+        valkey = Valkey(directory, None)
+        valkey.start()
+        yield valkey.url
+        valkey.ask_to_stop()
+        valkey.wait_stopped()
 
 
 @pytest.fixture

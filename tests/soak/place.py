@@ -22,7 +22,7 @@ Figures = list[tuple[str, str]]
 @contextmanager
 def place(*, redis: bool = False) -> Iterator[tuple[System, OwnServers]]:
     """A migrated database and empty streams, with the settings that people get by default; gone at the end."""
-    with own_servers(redis=redis) as servers, tempfile.TemporaryDirectory() as directory:
+    with own_servers(redis=redis, on_disk=True) as servers, tempfile.TemporaryDirectory() as directory:
         _, url = clone_database(servers.database_url, make_template(servers.database_url))
         settings = Settings(database_url=url, redis_url=servers.redis_url)
         client = connection.connect(settings, retries=3)

@@ -3,16 +3,15 @@
 import os
 import shutil
 import signal
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tests.support.server_data import server_data
 from tests.support.wait import wait_until
 from tests.support.worker_process import is_alive
-from worker.embedded import default_directory
 
 with warnings.catch_warnings():  # about an unset XDG_RUNTIME_DIR, which nobody here uses
     warnings.simplefilter("ignore")
@@ -114,12 +113,11 @@ class OwnServers:
 
 
 @contextmanager
-def own_servers(*, redis: bool = False) -> Iterator[OwnServers]:
+def own_servers(*, redis: bool = False, on_disk: bool = False) -> Iterator[OwnServers]:
     """Servers in a directory of their own, both gone at the end; `redis`: Debian's Redis in Valkey's place."""
-    directory = Path(tempfile.mkdtemp(dir=default_directory("test")))
-    servers = OwnServers(directory, redis=redis)
-    try:
-        yield servers
-    finally:
-        servers.close()
-        shutil.rmtree(directory)
+    with server_data(on_disk=on_disk) as directory:
+        servers = OwnServers(directory, redis=redis)
+        try:
+            yield servers
+        finally:
+            servers.close()
