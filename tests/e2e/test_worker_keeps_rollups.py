@@ -1,4 +1,4 @@
-"""Rollups of a real log, kept by real workers: equal to plain Python from the file; audited, broken and rebuilt."""
+"""Rollups of a log, kept by real workers: equal to plain Python; audited, broken and rebuilt."""
 
 import json
 from typing import Any
@@ -41,7 +41,7 @@ def audit(system: System, command: str, *options: str) -> tuple[int, set[tuple[A
     return result.exit_code, {(each["table"], tuple(each["key"])) for each in listed}
 
 
-def test_every_rollup_of_a_real_log_is_right_and_what_is_broken_is_listed_and_rebuilt(system: System) -> None:
+def test_every_rollup_of_a_log_is_right_and_what_is_broken_is_listed_and_rebuilt(system: System) -> None:
     lines = oulad.load()
     system.publish(json.loads(line) for line in lines)
     worker = system.start_worker(2)
