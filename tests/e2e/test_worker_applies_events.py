@@ -43,8 +43,9 @@ def test_each_batch_is_one_json_line_and_hardly_anything_else_is_said(system: Sy
     assert all({"timestamp", "level", "consumer", "seconds"} <= line.keys() for line in batches)
     said = worker.log.read_text().partition("\n{")[2].splitlines()  # below Celery's banner
     assert all(json.loads(line) for line in said[1:]), "a line is not JSON"
-    others = [line for line in worker.lines() if line["event"] not in {"batch_recorded", "maintained"}]
-    assert len(others) < 15
+    regular = {"batch_recorded", "maintained", "refreshed"}  # so many batches and, the longer it takes, so many tasks
+    others = [line["event"] for line in worker.lines() if line["event"] not in regular]
+    assert len(others) < 8, others
 
 
 def test_a_worker_without_beat_drains_what_was_there_and_what_comes(system: System) -> None:

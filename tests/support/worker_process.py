@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from tests.support.forked import ForkedCelery
 from tests.support.wait import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,11 @@ class CeleryProcess:
     ) -> None:
         self.log = log
         self._killed = False
+        self._process: ForkedCelery | subprocess.Popen[bytes]
+        log.touch()
+        if python == sys.executable and environment.get("PYTHONPATH") == os.environ.get("PYTHONPATH"):
+            self._process = ForkedCelery("-A", "worker", *arguments, cwd=cwd, environment=environment, log=log)
+            return
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 [python, "-m", "celery", "-A", "worker", *arguments],
@@ -109,6 +115,7 @@ class CeleryProcess:
     def _kill_group(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
+        self._process.kill()  # it may not have come to have a group of its own
         self._process.wait()
 
 
