@@ -10,7 +10,7 @@ from worker.report.section import Plan, Plans
 from worker.report.table import Kind, Table
 from worker.report.tiles import drop_off_tiles, hour_grid
 from worker.report.time_spent import TIME, time_by_lesson
-from worker.report.weeks import best_week, by_week, pace
+from worker.report.weeks import by_week, pace
 from worker.report.wording import lesson_name, shown, spent
 
 MOST_BARS = 8
@@ -79,7 +79,7 @@ def _blockers(table: Table) -> Bars | None:
 
 
 def _weeks_gist(table: Table) -> str:
-    return f"{pace(table)} by {counted(best_week(table)['learners'], 'active learner')}."
+    return pace(table, by=lambda best: f" by {counted(best['learners'], 'active learner')}")
 
 
 def _time_gist(table: Table) -> str:

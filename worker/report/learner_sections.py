@@ -35,10 +35,6 @@ def _lessons_gist(table: Table) -> str:
     )
 
 
-def _weeks_gist(table: Table) -> str:
-    return f"{pace(table)}."
-
-
 def _days_gist(table: Table) -> str:
     active = sum(1 for events in table.column("events") if events)
     seconds = sum(table.column("spent_seconds"))
@@ -78,7 +74,7 @@ LEARNER_PLANS: Plans = {
     "recommendations": Plan(_recommendations_gist, empty="Nothing to recommend.", is_folded=False),
     "stuck": Plan(_stuck_gist, empty="Stuck on nothing.", is_folded=False),
     "weeks": Plan(
-        _weeks_gist,
+        pace,
         (
             lambda table: by_week(table, "Lessons completed", Part("completed", "completed")),
             lambda table: by_week(table, "Time spent", *TIME),

@@ -1,5 +1,6 @@
 """Weeks as a picture and in a sentence."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,21 +12,18 @@ from worker.report.wording import about, shown
 _RECENT_WEEKS = 4
 
 
-def pace(table: Table) -> str:
-    """How many lessons were completed a week of late, and in the best one."""
+def pace(table: Table, *, by: Callable[[dict[str, Any]], str] = lambda _: "") -> str:
+    """How many lessons were completed a week of late, and in the best one, `by` whom."""
     records = table.records()
-    best, recent = best_week(table), records[-_RECENT_WEEKS:]
+    recent, best = records[-_RECENT_WEEKS:], max(records, key=lambda record: record["completed"])
+    if not best["completed"]:
+        return "No lesson was completed in these weeks."
     rate = sum(record["completed"] for record in recent) / len(recent)
     until = shown(recent[-1]["monday"] + timedelta(days=6), Kind.DATE)
     return (
         f"Lessons completed a week, in the {counted(len(recent), 'week')} up to {until}: {about(rate)}. The best week "
-        f"began on {shown(best['monday'], Kind.DATE)}: {counted(best['completed'], 'lesson')}"
+        f"began on {shown(best['monday'], Kind.DATE)}: {counted(best['completed'], 'lesson')}{by(best)}."
     )
-
-
-def best_week(table: Table) -> dict[str, Any]:
-    """The first of those with most lessons completed."""
-    return max(table.records(), key=lambda record: record["completed"])
 
 
 def by_week(table: Table, title: str, *parts: Part) -> Columns:

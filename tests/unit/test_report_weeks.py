@@ -1,0 +1,47 @@
+"""What a page says of weeks, of a course's and of one learner's."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+from tests.support.reports import NOTHING, course, learner
+from worker.domain.analysis import Week, WeekTime
+from worker.report.course import course_report
+from worker.report.learner import learner_report
+from worker.report.page import sections
+from worker.report.table import Report
+
+MONDAY = date(2025, 6, 2)
+
+
+def gist(report: Report) -> str:
+    (found,) = (each.gist for each in sections(report) if each.table.name == "weeks")
+    return found
+
+
+def of_learner(*completed: int) -> Report:
+    weeks = [WeekTime(MONDAY + timedelta(weeks=number), each, NOTHING, 1) for number, each in enumerate(completed)]
+    return learner_report(replace(learner(), weeks=weeks))
+
+
+def of_course(*completed: int) -> Report:
+    weeks = [Week(MONDAY + timedelta(weeks=number), each, 7, NOTHING) for number, each in enumerate(completed)]
+    return course_report(replace(course(), weeks=weeks))
+
+
+def test_the_pace_is_that_of_the_last_four_weeks_and_the_best_week_is_the_first_of_the_best() -> None:
+    pace = (
+        "Lessons completed a week, in the 4 weeks up to 6 Jul 2025: 2.5. The best week began on 2 Jun 2025: 9 lessons"
+    )
+    assert gist(of_learner(9, 1, 4, 1, 4)) == f"{pace}."
+    assert gist(of_course(9, 1, 4, 1, 4)) == f"{pace} by 7 active learners."
+
+
+def test_one_week_is_one_week() -> None:
+    assert gist(of_learner(1)) == (
+        "Lessons completed a week, in the 1 week up to 8 Jun 2025: 1. The best week began on 2 Jun 2025: 1 lesson."
+    )
+
+
+def test_where_nothing_was_completed_no_week_is_the_best() -> None:
+    assert gist(of_learner(0, 0)) == gist(of_course(0, 0)) == "No lesson was completed in these weeks."
+    assert gist(of_learner()) == gist(of_course()) == "No week has any activity yet."
