@@ -16,9 +16,9 @@ FIRST_SEED = 20_130_315
 
 
 @cache
-def log() -> tuple[list[dict[str, object]], list[Event]]:
-    """The log as a publisher has it and as events; read once for all tests."""
-    lines = oulad.load()
+def log(*, real: bool = False) -> tuple[list[dict[str, object]], list[Event]]:
+    """The log as a publisher has it and as events; each is read once for all tests."""
+    lines = oulad.load(real=real)
     return [json.loads(line) for line in lines], oulad.parse(lines)
 
 
@@ -46,7 +46,7 @@ def replay_twice(
 
 
 def test_shuffled_into_an_empty_database_and_then_in_order(system: System) -> None:
-    messages, events = log()
+    messages, events = log(real=True)
     replay_twice(system, shuffled(messages), messages, events)
 
 
