@@ -110,6 +110,9 @@ class Settings(BaseSettings):
     connect_timeout_seconds: Seconds = Field(5, description="Wait for a connection to PostgreSQL or Redis.")
     socket_timeout_seconds: Seconds = Field(10, description="Silence after which a connection counts as cut.")
     backoff_seconds: Seconds = Field(2, description="Longest wait between attempts while a server is away.")
+    clock_tolerance_seconds: Seconds = Field(
+        3, description="Largest difference between the clocks of host, PostgreSQL and Redis that is still ready."
+    )
 
     api_tokens: SecretStr | None = Field(
         None, description='The API\'s tokens: a JSON list of {"name", "token", "scopes", "courses"?}.'

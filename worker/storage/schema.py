@@ -14,6 +14,9 @@ REVISIONS = (
     "a90c5e17d3b8",
     "b6e40a92c7f1",
     "c8d15f3e6a20",
+    "d1f60b3a7e92",
+    "e2a71c4b8f03",
+    "f3b82d5c9a14",
 )
 """Every migration, oldest first; a test holds it against the folder. A revision not listed is newer than this code."""
 
