@@ -36,3 +36,7 @@ class NotFoundError(InputError):
 
 class ConflictError(InputError):
     """What the user gave contradicts what was given before."""
+
+
+class LockedError(ProgressError):
+    """Another session keeps an enrollment or a course locked; the same may go through later."""

@@ -106,7 +106,10 @@ class Settings(BaseSettings):
     )
 
     statement_timeout_seconds: Seconds = Field(20, description="PostgreSQL's statement_timeout.")
-    lock_timeout_seconds: Seconds = Field(10, description="PostgreSQL's lock_timeout.")
+    lock_timeout_seconds: Seconds = Field(
+        0.2,
+        description="PostgreSQL's lock_timeout; keep it far below deadlock_timeout: the LMS must never lose.",
+    )
     connect_timeout_seconds: Seconds = Field(5, description="Wait for a connection to PostgreSQL or Redis.")
     socket_timeout_seconds: Seconds = Field(10, description="Silence after which a connection counts as cut.")
     backoff_seconds: Seconds = Field(2, description="Longest wait between attempts while a server is away.")

@@ -88,19 +88,58 @@ def test_an_enrolment_too_large_for_an_lms_column_is_set_aside(engine: Engine) -
     assert rows(engine, "SELECT id FROM user_course") == [(1,)]
 
 
-def test_a_lock_that_another_holds_raises_and_leaves_everything_as_it_was(engine: Engine, settings: Settings) -> None:
+def test_a_locked_enrollment_is_deferred_and_its_neighbors_are_applied(engine: Engine) -> None:
+    insert_as_lms(engine, 1, 2)
+    its = entry(viewed(2))
+    batch = [*entries([viewed(1)]), its, *entries([enrolled(3), outlined(), viewed(9)]), entry(b"broken")]
+    with row_locked(engine, 2):
+        outcome = ingest(engine, batch)
+    assert outcome.deferred == [(its, ("enrollment", 2))]
+    assert (outcome.applied, outcome.parked, outcome.rejected) == (3, 1, 1)
+    assert rows(engine, "SELECT user_course_id FROM lesson_event") == [(1,)]
+    assert ingest(engine, batch).applied == 3, "the deferred view, the enrollment, the outline"
+
+
+def test_a_lock_on_the_whole_table_raises_and_leaves_everything_as_it_was(engine: Engine, settings: Settings) -> None:
     insert_as_lms(engine, 1, 2)
     before = snapshot(engine)
     batch = [*entries([viewed(1), viewed(2), enrolled(3), outlined(), viewed(9)]), entry(b"broken")]
-    with (
-        row_locked(engine, 2),
-        changed(settings, lock_timeout_seconds=0.1) as impatient,
-        pytest.raises(DBAPIError) as caught,
-    ):
-        ingest(impatient, batch)
+    with changed(settings, lock_timeout_seconds=0.1) as impatient, engine.connect() as lms:
+        lms.execute(text("LOCK TABLE user_course IN EXCLUSIVE MODE"))
+        with pytest.raises(DBAPIError) as caught:
+            ingest(impatient, batch)
     assert classify(caught.value) is Failure.TRANSIENT
     assert snapshot(engine) == before
     assert ingest(engine, batch).applied == 4
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT FROM user_course_progress WHERE user_course_id = 2 FOR UPDATE",
+        "INSERT INTO user_course (id, user_id, course_id) VALUES (5, 70, 30)",
+        "SELECT FROM course_owner WHERE id = 4 FOR UPDATE",
+    ],
+    ids=["a progress row", "an enrollment that the LMS is inserting", "a row that an enrollment refers to"],
+)
+def test_whatever_else_is_locked_is_found_and_its_neighbors_are_applied(
+    engine: Engine, settings: Settings, statement: str
+) -> None:
+    execute(
+        engine,
+        "CREATE TABLE course_owner (id bigint PRIMARY KEY)",
+        "INSERT INTO course_owner VALUES (3), (4), (30)",
+        "ALTER TABLE user_course ADD FOREIGN KEY (course_id) REFERENCES course_owner (id)",
+    )
+    insert_as_lms(engine, *range(1, 4))
+    ingest(engine, entries([viewed(1), viewed(2), viewed(3)]))
+    batch = entries([viewed(1, 1, 2), viewed(2, seconds=9), viewed(3, 1, 2), enrolled(5, course_id=4), enrolled(6)])
+    with changed(settings, lock_timeout_seconds=0.05) as impatient, engine.connect() as lms:
+        lms.execute(text(statement))
+        outcome = ingest(impatient, batch)
+        assert (outcome.applied, len(outcome.deferred), outcome.letters) == (4, 1, [])
+        lms.rollback()
+        assert ingest(impatient, [each for each, _ in outcome.deferred]).applied == 1
 
 
 def test_a_statement_that_takes_too_long_raises_and_leaves_everything_as_it_was(
@@ -133,7 +172,8 @@ def test_a_connection_cut_in_mid_batch_raises_and_leaves_everything_as_it_was(
         except DBAPIError as error:
             raised.append(error)
 
-    with changed(settings) as other, row_locked(engine, 2):
+    with changed(settings) as other, engine.connect() as lms:
+        lms.execute(text("INSERT INTO user_course (id, user_id, course_id) VALUES (3, 70, 30)"))
         thread = Thread(target=work, args=[other])
         thread.start()
         ((pid,),) = wait_until(lambda: rows(engine, WAITING), what="the wait for the lock")

@@ -1,12 +1,14 @@
-"""Find the one item of a batch that PostgreSQL refuses, so that its neighbours are applied."""
+"""Find the items of a batch that PostgreSQL refuses, or that wait for a lock, so that their neighbors are applied."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol, Self, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
 from worker.errors import first_line
-from worker.storage.database import Failure, classify
+from worker.storage.database import Failure, classify, is_lock_timeout
+from worker.storage.enrollment import TableLockedError
 
 
 class Sum(Protocol):
@@ -20,21 +22,39 @@ Item = TypeVar("Item")
 Result = TypeVar("Result", bound=Sum)
 
 
+HELD_SECONDS = 0.5
+"""How long a batch is split to find what is locked in it. Each try may wait `lock_timeout`; others' events wait too."""
+
+
 def bisect(
-    items: Sequence[Item], work: Callable[[Sequence[Item]], Result], refuse: Callable[[Item, str], Result]
+    items: Sequence[Item],
+    work: Callable[[Sequence[Item]], Result],
+    refuse: Callable[[Item, str], Result],
+    defer: Callable[[Sequence[Item]], Result],
+    *,
+    until: float | None = None,
 ) -> Result:
     """Do `work` on the items, in one transaction of its own; on a data error do it on each half, and so on.
 
-    `refuse` gets an item that fails alone, with PostgreSQL's reason. Errors that are not the data's are raised: the
-    halves done so far stay committed, the rest is not.
+    `refuse` gets an item that fails alone, with PostgreSQL's reason. Where the work waited too long for a lock, `defer`
+    gets the item alone, or all that were not told apart within HELD_SECONDS. Errors that are neither the data's nor a
+    row lock's are raised: the halves done so far stay committed, the rest is not.
     """
+    reason = None
     try:
         return work(items)
     except DBAPIError as error:
-        if classify(error) is not Failure.DATA:
+        if is_lock_timeout(error) and not isinstance(error, TableLockedError):
+            until = until or time.monotonic() + HELD_SECONDS
+        elif classify(error) is not Failure.DATA:
             raise
-        reason = first_line(error) if len(items) == 1 else None
-    if reason is not None:
+        else:
+            reason = first_line(error)
+    if reason is not None and len(items) == 1:
         return refuse(items[0], reason)
+    if reason is None and (len(items) == 1 or time.monotonic() >= (until or 0)):
+        return defer(items)
     middle = len(items) // 2
-    return bisect(items[:middle], work, refuse) + bisect(items[middle:], work, refuse)
+    return bisect(items[:middle], work, refuse, defer, until=until) + bisect(
+        items[middle:], work, refuse, defer, until=until
+    )

@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -19,8 +19,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from worker.domain.entry import Entry, Reason
 from worker.errors import first_line
-from worker.services.ingest import Batch, ingest, set_aside, sort
-from worker.services.outcome import Outcome
+from worker.services.deferral import Deferral
+from worker.services.ingest import Batch, ingest, set_aside, sort, targets
+from worker.services.outcome import Held, Outcome
 from worker.services.portion import Appetite, portions
 from worker.services.redrive import apply_parked
 from worker.settings import Settings
@@ -35,6 +36,11 @@ from worker.telemetry import get_logger
 
 log = get_logger(__name__)
 
+
+DEFERRED_BATCHES = 4
+"""So many batches of deferred entries are held here; further ones are read again when it is their turn: memory."""
+RETURN_SECONDS = 3.0
+"""How long those wait for their turn."""
 
 Portion = tuple[Sequence[Entry], Batch | None]
 """Entries for one transaction; and parsed, if they are already."""
@@ -72,6 +78,8 @@ class Consumer:
         self.has_rung = False
         """The present backlog was announced: one ring for each, or a busy queue would hold nothing but rings."""
         self._reading_thread = ThreadPoolExecutor(1, "read-ahead")
+        self._deferral = Deferral(DEFERRED_BATCHES * self.settings.batch_size)
+        self._keep_at = 0.0
         self._cursors: dict[str, str] = {}
         self._reclaim_at = 0.0
         self._undelivered: dict[str, tuple[str, float]] = {}
@@ -85,6 +93,7 @@ class Consumer:
         with self.engine.connect() as connection:
             schema.check(connection)
         self._reading_thread.submit(int).result()  # what it was still given is pending from here on
+        self._deferral.take_all()
         read.create_groups(self.redis, self.keys.streams)
         after = dict.fromkeys(self.keys.streams, "0")
         while entries := read.read_pending(self.redis, self.name, after, self._share(self.keys.streams)):
@@ -160,6 +169,29 @@ class Consumer:
 
         return fetch
 
+    def retry_deferred(self) -> None:
+        """Try again what is due of the entries whose enrollment or course was locked."""
+        if self._deferral and time.monotonic() >= self._keep_at:
+            read.keep(self.redis, self.name, self._deferral)
+            self._keep_at = time.monotonic() + self.settings.reclaim_idle_seconds / 3
+        if due := self._deferral.due(self.settings.batch_size):
+            for part in portions(due, self.settings.batch_size):
+                self.pulse()
+                self._record_batch(part, batch=sort(part), seen_before=True, is_due=True)
+
+    def block_seconds(self) -> float:
+        """How long an idle read may wait: until something deferred is due."""
+        due = self._deferral.seconds_to_due()
+        return self.settings.block_seconds if due is None else min(self.settings.block_seconds, max(0.001, due))
+
+    def give_back_deferred(self) -> None:
+        """Leave what is deferred to whoever reads its stream next."""
+        self._give_back(self._deferral.take_all(), 0)
+
+    def _give_back(self, entries: Sequence[Entry], wait_seconds: float) -> None:
+        """Have the entries taken over, by anyone, after so long."""
+        read.give_back(self.redis, self.name, entries, self.settings.reclaim_idle_seconds - wait_seconds)
+
     def leave(self) -> None:
         """Leave the group where nothing is pending here, and close the connections. Redis may be away by then."""
         self._reading_thread.shutdown()
@@ -230,11 +262,23 @@ class Consumer:
             self.pulse()
             self._record_batch(batch, seen_before=seen_before)
 
-    def _record_batch(self, entries: Sequence[Entry], *, batch: Batch | None = None, seen_before: bool = False) -> None:
-        """Record, commit, acknowledge; then apply what was parked for the enrolments that are new."""
+    def _record_batch(
+        self, entries: Sequence[Entry], *, batch: Batch | None = None, seen_before: bool = False, is_due: bool = False
+    ) -> None:
+        """Record, commit, acknowledge; then apply what was parked for the enrollments that are new.
+
+        What waits already for an enrollment that is locked is joined by what comes for it, unless it `is_due`.
+        """
         started = time.monotonic()
+        if self._deferral and not is_due:
+            entries, batch = self._without_held(entries, batch or sort(entries))
         outcome = ingest(self.engine, entries, batch=batch, seen_before=seen_before)
-        read.acknowledge(self.redis, entries)
+        deferred = {entry for entry, _ in outcome.deferred}
+        read.acknowledge(self.redis, [entry for entry in entries if entry not in deferred] if deferred else entries)
+        self._deferral.settle(entries, outcome.deferred)
+        self._defer(outcome.deferred)
+        if len(deferred) == len(entries):
+            return
         log.log(
             logging.WARNING if outcome.rejected else logging.INFO,
             "batch_recorded",
@@ -247,3 +291,15 @@ class Consumer:
             arrived = apply_parked(self.engine, outcome.enrolled, self.pulse)
             if arrived != Outcome():
                 log.info("parked_events_applied", consumer=self.name, **arrived.counts)
+
+    def _without_held(self, entries: Sequence[Entry], batch: Batch) -> tuple[Sequence[Entry], Batch]:
+        held = {entry: target for entry, target in targets(batch) if target in self._deferral}
+        if not held:
+            return entries, batch
+        self._defer(held.items())
+        rest = [entry for entry in entries if entry not in held]
+        return rest, sort(rest)
+
+    def _defer(self, deferred: Iterable[tuple[Entry, Held]]) -> None:
+        if left := self._deferral.add(deferred):
+            self._give_back(left, RETURN_SECONDS)

@@ -120,6 +120,7 @@ class Drain:
         if self._is_superfluous():
             return False
         consumer.reclaim(streams)
+        consumer.retry_deferred()
         self._read_on_until = time.monotonic() + READ_ON_SECONDS
         count = consumer.read(streams, None, self._read_on)
         if count == 0:
@@ -127,7 +128,7 @@ class Drain:
             self._lease_free()
             if not leases.complete:
                 leases.want()
-            count = consumer.read(streams, consumer.settings.block_seconds, self._read_on)
+            count = consumer.read(streams, consumer.block_seconds(), self._read_on)
         if count:
             self._busy_at = time.monotonic()
         if consumer.behind and leases.answer_want(consumer.busy):
@@ -168,6 +169,7 @@ class Drain:
     def _let_go(self) -> None:
         self._lease_check_at = 0.0
         try:
+            self._consumer.give_back_deferred()
             self._consumer.leases.release()
         except RedisError:
             log.warning("leases_left_to_expire", consumer=self._consumer.name)

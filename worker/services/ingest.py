@@ -1,12 +1,14 @@
 """Record a batch of stream entries in PostgreSQL: one transaction, a fixed number of statements, whatever the size.
 
 Read this file first. A batch may come in any order, again, or in other pieces: the rows are the same. When `ingest`
-returns, every entry is applied or stands in `dead_letter`, committed, and may be acknowledged. When it raises, nothing
-may be acknowledged; some pieces may be committed, and recording them again changes nothing.
+returns, every entry is applied or stands in `dead_letter`, committed, and may be acknowledged, but for those that it
+deferred. When it raises, nothing may be acknowledged; some pieces may be committed, and recording them again changes
+nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from sqlalchemy import Connection, Engine
 
@@ -14,7 +16,7 @@ from worker.domain.entry import Entry, Reason, Rejection, parse
 from worker.domain.event import CourseOutlined, EnrollmentCreated, LedgerEvent
 from worker.domain.fast_path import DecodedLessonEvent, decode
 from worker.services.bisect import bisect
-from worker.services.outcome import Outcome
+from worker.services.outcome import Held, Outcome
 from worker.storage import dead_letter, enrollment, ledger, outline
 from worker.storage.dead_letter import Letter
 
@@ -22,17 +24,38 @@ from worker.storage.dead_letter import Letter
 def ingest(
     engine: Engine, entries: Sequence[Entry], *, batch: "Batch | None" = None, seen_before: bool = False
 ) -> Outcome:
-    """Record the entries and commit. One that PostgreSQL itself refuses is set aside alone, its neighbours are applied.
+    """Record the entries and commit. One that PostgreSQL itself refuses is set aside alone, its neighbors are applied.
 
-    Any database error that is not the data's fault is raised. `batch` is the entries, where they are sorted already;
-    `seen_before`: see `record`.
+    What would change something that another session keeps locked is deferred: left as it was, waiting for nobody
+    (docs/decisions/0011). Any database error that is not the data's fault is raised. `batch` is the entries, where they
+    are sorted already; `seen_before`: see `record`.
     """
 
     def work(part: Sequence[Entry]) -> Outcome:
+        its = batch if batch and part is entries else sort(part)
+        try:
+            with engine.begin() as connection:
+                return record(connection, part, batch=its, seen_before=seen_before)
+        except outline.OutlinesHeldError:
+            held = its.take_outlines()
         with engine.begin() as connection:
-            return record(connection, part, batch=batch if part is entries else None, seen_before=seen_before)
+            done = record(connection, part, batch=its, seen_before=seen_before)
+        return Outcome(deferred=held) + done
 
-    return bisect(entries, work, lambda entry, why: set_aside(engine, entry, Reason.DATA_ERROR, why))
+    return bisect(
+        entries,
+        work,
+        lambda entry, why: set_aside(engine, entry, Reason.DATA_ERROR, why),
+        lambda part: _defer(engine, part),
+    )
+
+
+def _defer(engine: Engine, entries: Sequence[Entry]) -> Outcome:
+    batch = sort(entries)
+    if batch.letters:
+        with engine.begin() as connection:
+            dead_letter.put_letters(connection, batch.letters)
+    return Outcome(letters=batch.letters, deferred=list(targets(batch)))
 
 
 def set_aside(engine: Engine, entry: Entry, reason: Reason, detail: str) -> Outcome:
@@ -54,8 +77,8 @@ def record(
     if outcome.letters:
         dead_letter.put_letters(connection, outcome.letters)
     if seen_before:
-        aside = {letter.entry for letter in outcome.letters}
-        dead_letter.delete_letters(connection, [entry for entry in entries if entry not in aside])
+        left = {letter.entry for letter in outcome.letters} | {entry for entry, _ in outcome.deferred}
+        dead_letter.delete_letters(connection, [entry for entry in entries if entry not in left])
     return outcome
 
 
@@ -63,11 +86,17 @@ def record(
 class Batch:
     """Parsed entries, each where its kind is handled."""
 
-    enrollments: list[EnrollmentCreated] = field(default_factory=list)
-    outlines: list[CourseOutlined] = field(default_factory=list)
+    enrollments: list[tuple[Entry, EnrollmentCreated]] = field(default_factory=list)
+    outlines: list[tuple[Entry, CourseOutlined]] = field(default_factory=list)
     ledger_events: list[tuple[Entry, LedgerEvent | DecodedLessonEvent]] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
     user_course_ids: set[int] = field(default_factory=set)
+
+    def take_outlines(self) -> list[tuple[Entry, Held]]:
+        """Take the outlines out: their entries, and the course of each."""
+        taken = [(entry, ("course", event.data.course_id)) for entry, event in self.outlines]
+        self.outlines.clear()
+        return taken
 
 
 def sort(entries: Iterable[Entry]) -> Batch:
@@ -85,36 +114,58 @@ def sort(entries: Iterable[Entry]) -> Batch:
             batch.letters.append(Letter(entry, rejection.reason, rejection.detail))
             continue
         if isinstance(event, CourseOutlined):
-            batch.outlines.append(event)
+            batch.outlines.append((entry, event))
             continue
         batch.user_course_ids.add(event.data.user_course_id)
         if isinstance(event, EnrollmentCreated):
-            batch.enrollments.append(event)
+            batch.enrollments.append((entry, event))
         else:
             batch.ledger_events.append((entry, event))
     return batch
 
 
+def targets(batch: Batch) -> Iterator[tuple[Entry, Held]]:
+    """Each entry of the batch but the letters, with what it would change and so may find locked."""
+    for entry, outlined in batch.outlines:
+        yield entry, ("course", outlined.data.course_id)
+    for entry, event in chain(batch.enrollments, batch.ledger_events):
+        yield entry, ("enrollment", event.data.user_course_id)
+
+
 def apply(connection: Connection, batch: Batch) -> Outcome:
     """Apply the batch in the caller's transaction; the outcome's letters, which are not stored here, are the rest.
 
-    New enrolments are inserted in id order, then all of the batch's enrolments are locked in id order, and only then is
-    anything else written: so no two batches deadlock or count from stale rows.
+    After the outlines the batch's enrollments are locked, those that nobody else holds, then new ones are inserted in
+    id order, and only then is anything else written. What others hold is deferred, so no two sessions wait for each
+    other, and none counts from stale rows.
     """
     outcome = Outcome(letters=batch.letters)
-    if batch.enrollments:
-        outcome.enrolled = enrollment.insert_enrollments(connection, batch.enrollments)
-    known = enrollment.lock_enrollments(connection, batch.user_course_ids) if batch.user_course_ids else set()
-    if batch.enrollments:
-        enrollment.update_enrollments(connection, batch.enrollments)
     if batch.outlines:
-        outline.replace_outlines(connection, batch.outlines)
-    outcome.applied = len(batch.enrollments) + len(batch.outlines)
-
+        outline.replace_outlines(connection, [event for _, event in batch.outlines])
+        outcome.applied = len(batch.outlines)
+    ids = batch.user_course_ids
+    known = enrollment.lock_enrollments(connection, ids) if ids else set()
+    if batch.enrollments and len(known) < len(ids):
+        new = [event for _, event in batch.enrollments if event.data.user_course_id not in known]
+        outcome.enrolled = enrollment.insert_enrollments(connection, new) if new else []
+        known.update(outcome.enrolled)
+    held = enrollment.existing_enrollments(connection, ids - known) if len(known) < len(ids) else set()
+    told = [event for _, event in batch.enrollments if event.data.user_course_id in known]
+    if told:
+        enrollment.update_enrollments(connection, told)
+    outcome.applied += len(told)
+    outcome.deferred += [
+        (entry, ("enrollment", event.data.user_course_id))
+        for entry, event in batch.enrollments
+        if event.data.user_course_id not in known
+    ]
     events = []
     for entry, event in batch.ledger_events:
-        if event.data.user_course_id in known:
+        user_course_id = event.data.user_course_id
+        if user_course_id in known:
             events.append(event)
+        elif user_course_id in held:
+            outcome.deferred.append((entry, ("enrollment", user_course_id)))
         else:
             outcome.letters.append(_parked(entry, event))
     if events:
@@ -122,10 +173,10 @@ def apply(connection: Connection, batch: Batch) -> Outcome:
         if recorded.corrected:
             ledger.recompute_corrected(connection, recorded.corrected)
         outcome.applied += recorded.count
-        outcome.repeated = len(events) - recorded.count
+        outcome.repeated += len(events) - recorded.count
     return outcome
 
 
 def _parked(entry: Entry, event: LedgerEvent | DecodedLessonEvent) -> Letter:
     user_course_id = event.data.user_course_id
-    return Letter(entry, Reason.UNKNOWN_ENROLLMENT, f"enrolment {user_course_id} is not known yet", user_course_id)
+    return Letter(entry, Reason.UNKNOWN_ENROLLMENT, f"enrollment {user_course_id} is not known yet", user_course_id)

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass, field
 
-from worker.domain.entry import Reason
+from worker.domain.entry import Entry, Reason
 from worker.storage.dead_letter import Letter
+
+Held = tuple[str, int]
+"""What somebody else keeps locked: `enrollment` or `course`, and its id."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """Every entry of a batch is exactly one of applied, repeated or set aside as a letter.
+    """Every entry of a batch is exactly one of applied, repeated, set aside as a letter or deferred.
 
     A lesson event or correction that was there already is repeated; enrolments and outlines always count as applied.
     """
@@ -16,6 +19,8 @@ class Outcome:
     applied: int = 0
     repeated: int = 0
     letters: list[Letter] = field(default_factory=list)
+    deferred: list[tuple[Entry, Held]] = field(default_factory=list)
+    """Left as they were, because somebody else keeps what they would change locked."""
     enrolled: list[int] = field(default_factory=list)
     """Enrolments that the batch created: what was parked for them can be applied now."""
 
@@ -37,6 +42,7 @@ class Outcome:
             "repeated": self.repeated,
             "parked": self.parked,
             "rejected": self.rejected,
+            "deferred": len(self.deferred),
         }
 
     def __add__(self, other: "Outcome") -> "Outcome":
@@ -45,5 +51,6 @@ class Outcome:
             self.applied + other.applied,
             self.repeated + other.repeated,
             self.letters + other.letters,
+            self.deferred + other.deferred,
             self.enrolled + other.enrolled,
         )

@@ -92,6 +92,7 @@ def mark_lesson(engine: Engine, event: LessonEvent, *, is_timed: bool = True) ->
     NotFoundError where there is no enrolment, and ConflictError where the identity belongs to something else.
     """
     with engine.begin() as connection:
+        _lock(connection, (event.data.user_course_id, event.data.topic_id, event.data.lesson_id))
         _record(connection, event, is_timed=is_timed)
         return _existing(connection, (event.data.user_course_id, event.data.topic_id, event.data.lesson_id))
 
@@ -114,7 +115,7 @@ def lesson_event(
 
 
 def _lock(connection: Connection, key: LessonKey) -> None:
-    if not enrollment.lock_enrollments(connection, [key[0]]):
+    if not enrollment.wait_for_enrollment(connection, key[0]):
         raise unknown_enrollment(key[0])
 
 

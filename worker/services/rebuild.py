@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from worker.domain.stuck import StuckRules
+from worker.errors import LockedError
 from worker.services.audit import (
     PAGE,
     Scope,
@@ -62,13 +63,18 @@ def rebuild_scope(
 
 
 def repair(connection: Connection, ids: Sequence[int]) -> list[Examined]:
-    """Lock these enrolments, examine them, set their rows and position right and refresh their summaries.
+    """Lock these enrollments, examine them, set their rows and position right and refresh their summaries.
 
     Where a row was wrong the activity is marked, as what stands in a row is part of it. In the caller's transaction,
-    which must not have locked anything yet.
+    which must not have locked anything yet. One alone is waited for; of several held by others raises LockedError.
     """
-    enrollment.lock_enrollments(connection, ids)
     outline.hold_outlines(connection)
+    if len(ids) == 1:
+        enrollment.wait_for_enrollment(connection, ids[0])
+    else:
+        free = enrollment.lock_enrollments(connection, ids)
+        if enrollment.existing_enrollments(connection, set(ids) - free):
+            raise LockedError("Another session keeps some of these enrollments locked.")
     wrong = [each for each in examine(connection, sorted(ids), None) if each.differences]
     keys = {(difference.table, difference.key) for each in wrong for difference in each.differences}
     progress = {
@@ -109,6 +115,8 @@ def _try_repair(engine: Engine, ids: Sequence[int]) -> bool:
     try:
         with engine.begin() as connection:
             repair(connection, ids)
+    except LockedError:
+        return False
     except DBAPIError as error:
         if not is_passing(error):
             raise

@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 
 from worker.domain.entry import Reason
 from worker.services.bisect import bisect
-from worker.services.ingest import record
+from worker.services.ingest import record, sort, targets
 from worker.services.outcome import Outcome
 from worker.storage import dead_letter
 
@@ -19,7 +19,8 @@ AWAITED_PAGE = 20_000
 def redrive(engine: Engine, letter_ids: Sequence[int]) -> Outcome:
     """Apply up to PAGE letters in one transaction and delete those applied; the others get this try's reason.
 
-    Safe on several workers at once. Database errors that are not the data's fault are raised.
+    Letters whose enrollment somebody keeps locked stay as they are: the outcome's `deferred`. Safe on several workers
+    at once. Database errors that are not the data's fault are raised.
     """
 
     def work(part: Sequence[int]) -> Outcome:
@@ -31,23 +32,31 @@ def redrive(engine: Engine, letter_ids: Sequence[int]) -> Outcome:
             dead_letter.mark_letter(connection, letter_id, Reason.DATA_ERROR, why)
         return Outcome()
 
-    return bisect(letter_ids, work, refuse) if letter_ids else Outcome()
+    def defer(ids: Sequence[int]) -> Outcome:
+        with engine.connect() as connection:
+            return Outcome(deferred=list(targets(sort(dead_letter.read_entries(connection, ids)))))
+
+    return bisect(letter_ids, work, refuse, defer) if letter_ids else Outcome()
 
 
 def apply_parked(engine: Engine, user_course_ids: Sequence[int], go_on: Callable[[], bool] = lambda: True) -> Outcome:
     """Apply what waits for these enrolments, in bounded transactions, asking in between whether to go on.
 
-    Safe at any time and on several workers at once; letters of an enrolment that does not exist stay, and so does what
-    is left when it stops: the next sweep finds it.
+    Safe at any time and on several workers at once; letters of an enrollment that does not exist or is locked stay, and
+    so does what is left when it stops: the next sweep finds it.
     """
     total = Outcome()
     ids: list[int] = []
-    while user_course_ids:
+    free = list(user_course_ids)
+    while free:
         with engine.connect() as connection:
-            ids = dead_letter.parked_letters(connection, user_course_ids, max(ids, default=0), PAGE)
-        total += redrive(engine, ids)
+            ids = dead_letter.parked_letters(connection, free, max(ids, default=0), PAGE)
+        done = redrive(engine, ids)
+        total += done
         if len(ids) < PAGE or not go_on():
             break
+        held = {user_course_id for _, (_, user_course_id) in done.deferred}
+        free = [each for each in free if each not in held]
     return total
 
 

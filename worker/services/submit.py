@@ -4,6 +4,7 @@ The same rules and statements as for the streams (`worker/services/ingest.py`), 
 the sender and leaves nothing behind: neither a dead letter nor a parked event.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,11 +13,23 @@ from enum import StrEnum
 from sqlalchemy import Connection, Engine
 
 from worker.domain.entry import Entry, Reason, Rejection
+from worker.errors import LockedError
 from worker.services.bisect import bisect
 from worker.services.ingest import Batch, apply, sort
 from worker.services.outcome import Outcome
 from worker.services.redrive import apply_parked
-from worker.storage import history
+from worker.storage import enrollment, history
+
+LOCK_SECONDS = 5.0
+"""How long a sender waits for enrollments that others hold."""
+
+
+class _HeldError(Exception):
+    """Another session holds this enrollment."""
+
+    def __init__(self, user_course_id: int) -> None:
+        super().__init__(user_course_id)
+        self.user_course_id = user_course_id
 
 
 class Result(StrEnum):
@@ -53,25 +66,36 @@ def submit(engine: Engine, entries: Sequence[Entry]) -> list[Verdict]:
     """Apply the entries, of distinct ids, in one transaction and commit; a verdict on each, in order.
 
     One that PostgreSQL itself refuses is rejected alone. Then, in transactions of their own, whatever the streams have
-    parked for new enrolments. After an error submit the same events again: nothing counts twice.
+    parked for new enrollments. Enrollments that others hold are waited for, LOCK_SECONDS at most; then it raises
+    LockedError, or PostgreSQL's own lock timeout. After an error submit the same events again: nothing counts twice.
     """
+    give_up_at = time.monotonic() + LOCK_SECONDS
 
     def work(part: Sequence[Entry]) -> Submitted:
-        with engine.begin() as connection:
-            return judge(connection, part)
+        while True:
+            try:
+                with engine.begin() as connection:
+                    return judge(connection, part)
+            except _HeldError as held:
+                if time.monotonic() >= give_up_at:
+                    raise LockedError(f"Another session keeps enrollment {held} locked. Send it again.") from None
+                with engine.begin() as connection:
+                    enrollment.wait_for_enrollment(connection, held.user_course_id)
 
-    # Enrolments first: should the batch be split to find what is refused, no event is parted from its enrolment.
+    # Enrollments first: should the batch be split to find what is refused, no event is parted from its enrollment.
     ordered = sorted(entries, key=lambda entry: b'"enrollment.created"' not in (entry.body or b""))
-    done = bisect(ordered, work, _refused) if entries else Submitted([])
+    done = bisect(ordered, work, _refused, _locked) if entries else Submitted([])
     apply_parked(engine, done.enrolled)
     verdicts = dict(zip(ordered, done.verdicts, strict=True))
     return [verdicts[entry] for entry in entries]
 
 
 def judge(connection: Connection, entries: Sequence[Entry]) -> Submitted:
-    """Apply the entries in the caller's transaction."""
+    """Apply the entries in the caller's transaction. Raises where another holds an enrollment: roll back then."""
     batch = sort(entries)
     outcome = apply(connection, batch)
+    for _, (_, user_course_id) in outcome.deferred:
+        raise _HeldError(user_course_id)
     return Submitted(_verdicts(connection, entries, batch, outcome), outcome.enrolled)
 
 
@@ -92,6 +116,10 @@ def _verdicts(connection: Connection, entries: Sequence[Entry], batch: Batch, ou
         else:
             verdicts.append(Verdict(Result.REPEATED))
     return verdicts
+
+
+def _locked(_: Sequence[Entry]) -> Submitted:
+    raise LockedError("Another session keeps what these events would change locked. Send them again.")
 
 
 def _refused(_: Entry, why: str) -> Submitted:

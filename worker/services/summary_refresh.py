@@ -1,8 +1,9 @@
 """Refresh the stored summaries that are stale: oldest change first, in bounded transactions, by any number of workers.
 
 A run takes its enrolments by turns from those that changed, those that an LMS marked by its own SQL, and those whose
-course got another outline, so that no kind waits for another. It passes over rows that are locked, except for changes
-that have waited for very long: for those it waits, so that no enrolment is put off for ever because it is busy.
+course got another outline, so that no kind waits for another. It passes over rows that are locked. Of changes that have
+waited for very long it picks a few and waits for each a moment, so that no enrollment is put off for ever because it is
+busy.
 """
 
 from collections.abc import Callable
@@ -19,6 +20,9 @@ from worker.storage.database import is_passing
 
 LATE_SECONDS = 60.0
 """A change that waited so long is no longer passed over."""
+
+LATE_PICKS = 5
+"""So many of those a run waits for, each alone and up to `lock_timeout`: the others' summaries wait meanwhile."""
 
 COURSES = 20
 """So many stale courses are looked through for an enrolment that nobody holds."""
@@ -42,7 +46,9 @@ def refresh_summaries(
     once and at any point of a crash. Raises PostgreSQL's errors.
     """
     run = _Run(engine, chunk)
-    count = run.refresh(partial(summary_refresh.claim_late, seconds=late_seconds), give_up=True)
+    with engine.connect() as connection:
+        late = summary_refresh.late_enrollments(connection, late_seconds, LATE_PICKS)
+    count = sum(run.refresh(partial(summary_refresh.claim_late, user_course_id=each), give_up=True) for each in late)
     while True:
         done = run.refresh(summary_refresh.claim_changed)
         done += run.refresh(summary_refresh.claim_marked)
@@ -68,16 +74,16 @@ class _Run:
         while True:
             try:
                 with self.engine.begin() as connection:
+                    outline.hold_outlines(connection)  # first: a wait for it must hold up no event
                     ids = claim(connection, limit=self.chunk)
                     if ids:
-                        outline.hold_outlines(connection)
                         summary_refresh.refresh(connection, ids)
                     return len(ids)
             except DBAPIError as error:
                 if not is_passing(error):
                     raise
                 if give_up:
-                    return 0  # somebody holds one of them for very long; the others are free for the next claim
+                    return 0
                 if self.chunk == 1:
                     raise
                 self.chunk = max(1, self.chunk // 4)

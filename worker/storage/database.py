@@ -137,6 +137,11 @@ def is_passing(error: Exception) -> bool:
     return has_answered(error) and classify(error) is Failure.TRANSIENT
 
 
+def is_lock_timeout(error: Exception) -> bool:
+    """Somebody held a lock for longer than `lock_timeout`, or a wait for it would have been a deadlock."""
+    return getattr(getattr(error, "orig", error), "sqlstate", None) in {"55P03", "40P01"}
+
+
 def snapshot(engine: Engine) -> Connection:
     """A connection whose statements all see one moment, that of the first of them; to be closed."""
     return engine.connect().execution_options(isolation_level="REPEATABLE READ")

@@ -1,4 +1,4 @@
-"""Enrolments: `user_course` rows made by events, the locks every batch takes on them, and those of a course.
+"""Enrollments: `user_course` rows made by events, the locks every batch takes on them, and those of a course.
 
 A row that an event made follows the latest `enrollment.created` by (time, event id). A row that the LMS inserted has no
 `enrolled_at` and keeps what the LMS wrote.
@@ -8,9 +8,11 @@ import json
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 from worker.domain.event import EnrollmentCreated
 from worker.domain.progress import keep_latest
+from worker.storage.database import is_lock_timeout
 
 _INSERT = text("""
     INSERT INTO user_course (id, user_id, course_id, timezone, enrolled_at, enrolled_event_id)
@@ -23,8 +25,12 @@ _INSERT = text("""
 """)
 
 _LOCK = text("""
-    SELECT id FROM user_course WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE
+    SELECT id FROM user_course WHERE id = ANY(CAST(:ids AS bigint[])) FOR NO KEY UPDATE SKIP LOCKED
 """)
+
+_WAIT = text("SELECT id FROM user_course WHERE id = :id FOR NO KEY UPDATE")
+
+_EXISTING = text("SELECT id FROM user_course WHERE id = ANY(CAST(:ids AS bigint[]))")
 
 _UPDATE = text("""
     WITH enrollment AS (
@@ -43,18 +49,43 @@ _UPDATE = text("""
 _OF_COURSE = text("SELECT id FROM user_course WHERE course_id = :course_id AND id > :after ORDER BY id LIMIT :limit")
 
 
+class TableLockedError(OperationalError):
+    """Somebody holds a lock on all of `user_course`: no enrollment can be told from another."""
+
+
 def insert_enrollments(connection: Connection, events: Sequence[EnrollmentCreated]) -> list[int]:
-    """Insert the enrolments that do not exist yet, in id order; their ids."""
+    """Insert the enrollments that do not exist yet, in id order; their ids.
+
+    Waits up to `lock_timeout` for whoever is inserting one of them, or has locked a row that it refers to.
+    """
     return list(connection.scalars(_INSERT, {"enrollments": _parameter(events)}))
 
 
 def lock_enrollments(connection: Connection, ids: Collection[int]) -> set[int]:
-    """Lock the rows in id order until the transaction ends; the ids that exist.
+    """Lock those of these rows that nobody else holds until the transaction ends; the ids that are locked now.
 
-    A statement of its own, before any other write: so no two batches deadlock, and every later statement of the
-    transaction sees what the former holder of a lock committed.
+    Waits for no row (docs/decisions/0011). A statement of its own, before any other write: so every later statement of
+    the transaction sees what the former holder of a lock committed. Raises TableLockedError.
     """
-    return set(connection.scalars(_LOCK, {"ids": sorted(ids)}))
+    try:
+        return set(connection.scalars(_LOCK, {"ids": list(ids)}))
+    except OperationalError as error:
+        if is_lock_timeout(error):
+            raise TableLockedError(error.statement, error.params, error.orig or error) from error
+        raise
+
+
+def wait_for_enrollment(connection: Connection, user_course_id: int) -> bool:
+    """Lock the row, waiting up to `lock_timeout` for whoever holds it; whether it exists.
+
+    The transaction must hold no other row: then nobody can be waiting for it meanwhile.
+    """
+    return connection.scalar(_WAIT, {"id": user_course_id}) is not None
+
+
+def existing_enrollments(connection: Connection, ids: Collection[int]) -> set[int]:
+    """Those of these enrollments that exist, locked or not."""
+    return set(connection.scalars(_EXISTING, {"ids": list(ids)}))
 
 
 def update_enrollments(connection: Connection, events: Sequence[EnrollmentCreated]) -> None:

@@ -6,17 +6,22 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 from worker.domain.event import CourseOutlined
 from worker.domain.outline import Lesson
 from worker.domain.progress import keep_latest
+from worker.storage.database import is_lock_timeout
 
 OUTLINES_LOCK = 7_305_112_020
 """Advisory lock of the transaction: shared while summaries are made from outlines, exclusive while one changes."""
 
-_HOLD = text("SELECT pg_advisory_xact_lock_shared(:key)")
+# Whoever asks holds no row yet, so nobody waits for the asker, and this may take longer than a wait for a row.
+_HOLD = text("SELECT set_config('lock_timeout', '1s', true), pg_advisory_xact_lock_shared(:key)")
 
-_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
+_LOCK = text("SELECT set_config('lock_timeout', '1s', true), pg_advisory_xact_lock(:key)")
+
+_AS_BEFORE = text("SET LOCAL lock_timeout TO DEFAULT")
 
 _OUTLINE = text("""
     WITH outlined AS (
@@ -67,6 +72,10 @@ _READ = text("""
 """)
 
 
+class OutlinesHeldError(OperationalError):
+    """Summaries are being made from the outlines as they are."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredOutline:
     """The live outline of a course: its lessons in order, with their titles."""
@@ -97,8 +106,12 @@ def read_outlines(connection: Connection, course_ids: Collection[int | None]) ->
 
 
 def hold_outlines(connection: Connection) -> None:
-    """Keep every outline as it is until the transaction ends; others may do so at the same time."""
+    """Keep every outline as it is until the transaction ends; others may do so at the same time.
+
+    To be asked before the transaction locks any row.
+    """
     connection.execute(_HOLD, {"key": OUTLINES_LOCK})
+    connection.execute(_AS_BEFORE)
 
 
 def replace_outlines(connection: Connection, events: Sequence[CourseOutlined]) -> list[int]:
@@ -106,7 +119,8 @@ def replace_outlines(connection: Connection, events: Sequence[CourseOutlined]) -
 
     No enrolment is written: their summaries are stale by the course's version, and so only the course is marked.
 
-    Two statements after the lock: the first locks the courses in id order, the second sees what a former holder left.
+    To be called before the transaction locks any row. Two statements after the lock: the first locks the courses in id
+    order, the second sees what a former holder left. Raises OutlinesHeldError.
     """
     latest: dict[int, CourseOutlined] = {}
     for event in events:
@@ -122,7 +136,13 @@ def replace_outlines(connection: Connection, events: Sequence[CourseOutlined]) -
             for event in latest.values()
         ]
     )
-    connection.execute(_LOCK, {"key": OUTLINES_LOCK})
+    try:
+        connection.execute(_LOCK, {"key": OUTLINES_LOCK})
+    except OperationalError as error:
+        if is_lock_timeout(error):
+            raise OutlinesHeldError(error.statement, error.params, error.orig or error) from error
+        raise
+    connection.execute(_AS_BEFORE)
     course_ids = list(connection.scalars(_OUTLINE, {"outlines": outlines}))
     connection.execute(_REPLACE_LESSONS, {"outlines": outlines, "course_ids": course_ids})
     return course_ids

@@ -1,6 +1,6 @@
 """Refresh stored summaries: claim some stale enrolments, then compute and store their summaries in one statement.
 
-All in the caller's transaction: claim, `outline.hold_outlines`, `refresh`, commit. Until then the claimed rows are
+All in the caller's transaction: `outline.hold_outlines`, claim, `refresh`, commit. Until then the claimed rows are
 locked, as they are while events are recorded: nothing slips in between what a summary shows and the mark that goes.
 The same rules in plain Python: `worker.domain.summary.summarise`.
 """
@@ -11,21 +11,21 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from worker.storage.enrollment import wait_for_enrollment
+
 _CLAIM_CHANGED = text("""
     SELECT id FROM user_course WHERE stale_since IS NOT NULL
     ORDER BY stale_since LIMIT :limit
     FOR NO KEY UPDATE SKIP LOCKED
 """)
 
-_WAIT_A_LITTLE = text("SET LOCAL lock_timeout = '1s'")
-
-_CLAIM_LATE = text("""
-    SELECT id FROM user_course
-    WHERE id = ANY(ARRAY(
+# The oldest changes are those that every run passed over; at random, as an LMS may hold many of them.
+_LATE = text("""
+    SELECT id FROM (
         SELECT id FROM user_course WHERE stale_since < now() - make_interval(secs => :seconds)
-        ORDER BY stale_since LIMIT :limit
-    ))
-    ORDER BY id FOR NO KEY UPDATE
+        ORDER BY stale_since LIMIT 1000
+    ) AS late
+    ORDER BY random() LIMIT :limit
 """)
 
 _CLAIM_MARKED = text("""
@@ -193,14 +193,14 @@ def claim_changed(connection: Connection, limit: int) -> list[int]:
     return list(connection.scalars(_CLAIM_CHANGED, {"limit": limit}))
 
 
-def claim_late(connection: Connection, limit: int, seconds: float) -> list[int]:
-    """Lock those of the oldest that changed so long ago, waiting up to a second for whoever holds one.
+def late_enrollments(connection: Connection, seconds: float, limit: int) -> list[int]:
+    """Up to `limit` enrollments that changed so long ago."""
+    return list(connection.scalars(_LATE, {"seconds": seconds, "limit": limit}))
 
-    In id order like `enrollment.lock_enrollments`, and before any other lock: so it deadlocks with none of ours. One
-    that another run has refreshed meanwhile is claimed all the same.
-    """
-    connection.execute(_WAIT_A_LITTLE)
-    return list(connection.scalars(_CLAIM_LATE, {"limit": limit, "seconds": seconds}))
+
+def claim_late(connection: Connection, limit: int, user_course_id: int) -> list[int]:
+    """Lock this one, waiting up to `lock_timeout` for whoever holds it: the first row that the transaction locks."""
+    return [user_course_id][:limit] if wait_for_enrollment(connection, user_course_id) else []
 
 
 def claim_marked(connection: Connection, limit: int) -> list[int]:

@@ -93,6 +93,22 @@ def delivery_counts(redis: Redis, consumer: str, entries: Sequence[Entry]) -> di
     return counts
 
 
+def keep(redis: Redis, consumer: str, entries: Iterable[Entry]) -> None:
+    """Have these pending entries count as just delivered to the consumer, so that no other takes them over."""
+    for stream, its in _by_stream(entries):
+        redis.xclaim(stream, GROUP, consumer, 0, [entry.id for entry in its], justid=True)
+
+
+def give_back(redis: Redis, consumer: str, entries: Iterable[Entry], idle_seconds: float) -> None:
+    """Have these pending entries count as idle for so long, and as delivered once: any consumer may take them over.
+
+    A consumer that lives to give an entry back is proof that the entry does not kill.
+    """
+    for stream, its in _by_stream(entries):
+        idle = max(0, int(idle_seconds * 1000))
+        redis.xclaim(stream, GROUP, consumer, 0, [entry.id for entry in its], idle=idle, retrycount=1, justid=True)
+
+
 def acknowledge(redis: Redis, entries: Iterable[Entry]) -> None:
     """Take the entries off the pending lists. Plain XACK, not MULTI: a full Redis still accepts it."""
     pipeline = redis.pipeline(transaction=False)
