@@ -1,7 +1,7 @@
 """Workers die in the middle of a refresh, two refresh at once, and late events come in between: rollups stay exact.
 
-The moment is exact: the test holds the lock that every refresh needs before it computes, so runs stop with their
-enrolments claimed, seen in `pg_stat_activity`.
+The moment is exact: the test holds the table that every refresh writes last, so runs stop with their enrollments
+claimed, seen in `pg_locks`.
 """
 
 import random
@@ -12,17 +12,15 @@ from tests.support.rollups import STALE, audited, wait_for_rollups
 from tests.support.system import System
 from tests.support.tables import rows
 from tests.support.wait import wait_until
-from worker.storage.outline import OUTLINES_LOCK
 
 REFRESHING = """
-    SELECT activity.pid FROM pg_stat_activity AS activity JOIN pg_locks AS lock ON lock.pid = activity.pid
-    WHERE activity.datname = current_database() AND lock.locktype = 'advisory' AND lock.mode = 'ShareLock'
-      AND NOT lock.granted
+    SELECT pid FROM pg_locks
+    WHERE relation = 'user_course_summary'::regclass AND mode = 'RowExclusiveLock' AND NOT granted
 """
 QUICK: dict[str, object] = {"reclaim_idle_seconds": 1, "lease_seconds": 1, "summary_chunk": 3}
 
 
-def test_two_runs_killed_with_their_enrolments_claimed_leave_them_to_the_next(system: System) -> None:
+def test_two_runs_killed_with_their_enrollments_claimed_leave_them_to_the_next(system: System) -> None:
     lines = oulad.generate(3_000, learners=40)
     head, late = lines[:-500], lines[-500:]
     workers = [system.start_worker(2, **QUICK), system.start_worker(2, **QUICK)]
@@ -30,7 +28,7 @@ def test_two_runs_killed_with_their_enrolments_claimed_leave_them_to_the_next(sy
     system.publish_bodies(head)
     system.wait_until_drained()
     wait_for_rollups(system.engine)
-    with system.locked(f"SELECT pg_advisory_xact_lock({OUTLINES_LOCK})"):
+    with system.locked("LOCK TABLE user_course_summary IN SHARE MODE"):
         system.publish_bodies(random.Random(3).sample(late[:250], 250))
         wait_until(lambda: len(rows(system.engine, REFRESHING)) >= 2, 20, "two runs in their transactions")
         for worker in workers:

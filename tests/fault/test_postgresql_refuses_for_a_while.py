@@ -1,15 +1,10 @@
-"""Timeouts, a deadlock, a cut in mid-batch, provoked by another session: retried, nothing is dead-lettered."""
-
-import threading
+"""Timeouts, a cut in mid-batch, provoked by another session: retried, nothing is dead-lettered."""
 
 import pytest
-from sqlalchemy import text
 
 from tests.support import oulad
-from tests.support.events import enrolled, viewed
 from tests.support.system import System
 from tests.support.tables import rows
-from worker.domain.event import CloudEvent
 
 
 @pytest.mark.parametrize(
@@ -26,38 +21,13 @@ def test_a_timeout_is_retried_until_the_lock_is_gone(system: System, changes: di
     system.start_beat()
     system.publish_bodies(lines[:100])
     system.assert_exact(oulad.parse(lines[:100]))
-    with system.locked("SELECT FROM user_course WHERE id = 3 FOR UPDATE"):
+    with system.locked("LOCK TABLE user_course IN EXCLUSIVE MODE"):
         system.publish_bodies(lines[100:])
         away = worker.wait_for_line("server_away", count=3)
         assert all(detail in line["detail"] for line in away)
         assert sum(system.pending().values()) > 0
         assert system.letters() == {}
     system.assert_exact(oulad.parse(lines))
-
-
-def test_a_batch_that_is_chosen_as_a_deadlocks_victim_is_retried(system: System) -> None:
-    """The test holds row 2; the batch holds row 1 and waits for 2; the test asks for row 1.
-
-    The batch has waited longer, so its deadlock check comes first and finds the circle.
-    """
-    events: list[CloudEvent] = [enrolled(1), enrolled(2)]
-    worker = system.start_worker(1, lock_timeout_seconds=20)
-    system.start_beat()
-    system.publish(events)
-    system.assert_exact(events)
-    later: list[CloudEvent] = [viewed(1, 1, 1), viewed(2, 1, 1)]
-    with system.locked("SELECT FROM user_course WHERE id = 2 FOR UPDATE") as connection:
-        connection.execute(text("SET LOCAL lock_timeout = 0"))
-        system.publish_bodies([event.model_dump_json().encode() for event in later])
-        system.wait_for_blocked_batch()
-        asking = threading.Thread(
-            target=lambda: connection.execute(text("SELECT FROM user_course WHERE id = 1 FOR UPDATE"))
-        )
-        asking.start()
-        asking.join()
-        (away, *_) = worker.wait_for_line("server_away")
-        assert "deadlock detected" in away["detail"]
-    system.assert_exact(events + later, deadlocks=1)
 
 
 def test_a_backend_terminated_in_mid_batch_loses_and_doubles_nothing(system: System) -> None:

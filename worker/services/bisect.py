@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol, Self, TypeVar
 
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from worker.errors import first_line
 from worker.storage.database import Failure, classify, is_lock_timeout
-from worker.storage.enrollment import TableLockedError
+from worker.storage.table_lock import is_table_locked
 
 
 class Sum(Protocol):
@@ -27,6 +28,7 @@ HELD_SECONDS = 0.5
 
 
 def bisect(
+    engine: Engine,
     items: Sequence[Item],
     work: Callable[[Sequence[Item]], Result],
     refuse: Callable[[Item, str], Result],
@@ -36,15 +38,17 @@ def bisect(
 ) -> Result:
     """Do `work` on the items, in one transaction of its own; on a data error do it on each half, and so on.
 
-    `refuse` gets an item that fails alone, with PostgreSQL's reason. Where the work waited too long for a lock, `defer`
-    gets the item alone, or all that were not told apart within HELD_SECONDS. Errors that are neither the data's nor a
-    row lock's are raised: the halves done so far stay committed, the rest is not.
+    `refuse` gets an item that fails alone, with PostgreSQL's reason. Where the work waited too long for a row's lock,
+    `defer` gets the item alone, or all that were not told apart within HELD_SECONDS. Errors that are neither the data's
+    nor a row's lock are raised: the halves done so far stay committed, the rest is not.
     """
     reason = None
     try:
         return work(items)
     except DBAPIError as error:
-        if is_lock_timeout(error) and not isinstance(error, TableLockedError):
+        if is_lock_timeout(error):
+            if until is None and _is_table_locked(engine):
+                raise
             until = until or time.monotonic() + HELD_SECONDS
         elif classify(error) is not Failure.DATA:
             raise
@@ -55,6 +59,12 @@ def bisect(
     if reason is None and (len(items) == 1 or time.monotonic() >= (until or 0)):
         return defer(items)
     middle = len(items) // 2
-    return bisect(items[:middle], work, refuse, defer, until=until) + bisect(
-        items[middle:], work, refuse, defer, until=until
+    first, second = (
+        bisect(engine, half, work, refuse, defer, until=until) for half in (items[:middle], items[middle:])
     )
+    return first + second
+
+
+def _is_table_locked(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        return is_table_locked(connection)

@@ -41,6 +41,8 @@ DEFERRED_BATCHES = 4
 """So many batches of deferred entries are held here; further ones are read again when it is their turn: memory."""
 RETURN_SECONDS = 3.0
 """How long those wait for their turn."""
+LONG_SECONDS = 5.0
+"""A lock that another session has held so long is told."""
 
 Portion = tuple[Sequence[Entry], Batch | None]
 """Entries for one transaction; and parsed, if they are already."""
@@ -174,6 +176,15 @@ class Consumer:
         if self._deferral and time.monotonic() >= self._keep_at:
             read.keep(self.redis, self.name, self._deferral)
             self._keep_at = time.monotonic() + self.settings.reclaim_idle_seconds / 3
+            (kind, key), seconds = self._deferral.longest()
+            if seconds >= LONG_SECONDS:
+                log.warning(
+                    "lock_awaited",
+                    consumer=self.name,
+                    entries=len(self._deferral),
+                    longest=f"{kind} {key}",
+                    seconds=round(seconds, 1),
+                )
         if due := self._deferral.due(self.settings.batch_size):
             for part in portions(due, self.settings.batch_size):
                 self.pulse()
@@ -277,7 +288,7 @@ class Consumer:
         read.acknowledge(self.redis, [entry for entry in entries if entry not in deferred] if deferred else entries)
         self._deferral.settle(entries, outcome.deferred)
         self._defer(outcome.deferred)
-        if len(deferred) == len(entries):
+        if is_due and len(deferred) == len(entries):
             return
         log.log(
             logging.WARNING if outcome.rejected else logging.INFO,

@@ -19,8 +19,9 @@ LAST_SECONDS = 2.0
 
 @dataclass(slots=True)
 class _Wait:
-    seconds: float
+    since: float
     until: float
+    seconds: float = FIRST_SECONDS
     entries: dict[Entry, None] = field(default_factory=dict)
 
 
@@ -40,6 +41,10 @@ class Deferral:
         """Something waits for it."""
         return held in self._waits
 
+    def __len__(self) -> int:
+        """How many entries wait."""
+        return self._count
+
     def __iter__(self) -> Iterator[Entry]:
         """Every entry that waits."""
         return (entry for wait in self._waits.values() for entry in wait.entries)
@@ -50,7 +55,8 @@ class Deferral:
         for entry, held in deferred:
             wait = self._waits.get(held)
             if wait is None:
-                wait = self._waits[held] = _Wait(FIRST_SECONDS, time.monotonic() + FIRST_SECONDS)
+                now = time.monotonic()
+                wait = self._waits[held] = _Wait(now, now + FIRST_SECONDS)
             if entry in wait.entries:
                 continue
             if self._count >= self._most_entries or self._bytes + _size(entry) > PORTION_BYTES:
@@ -76,6 +82,11 @@ class Deferral:
         if not self._waits:
             return None
         return max(0.0, min(wait.until for wait in self._waits.values()) - time.monotonic())
+
+    def longest(self) -> tuple[Held, float]:
+        """What has been waited for longest, and how many seconds. Something must wait."""
+        held = min(self._waits, key=lambda each: self._waits[each].since)
+        return held, time.monotonic() - self._waits[held].since
 
     def settle(self, tried: Iterable[Entry], deferred: Iterable[tuple[Entry, Held]]) -> None:
         """Forget those tried, but for those deferred again."""

@@ -43,6 +43,7 @@ def ingest(
         return Outcome(deferred=held) + done
 
     return bisect(
+        engine,
         entries,
         work,
         lambda entry, why: set_aside(engine, entry, Reason.DATA_ERROR, why),

@@ -36,7 +36,7 @@ def redrive(engine: Engine, letter_ids: Sequence[int]) -> Outcome:
         with engine.connect() as connection:
             return Outcome(deferred=list(targets(sort(dead_letter.read_entries(connection, ids)))))
 
-    return bisect(letter_ids, work, refuse, defer) if letter_ids else Outcome()
+    return bisect(engine, letter_ids, work, refuse, defer) if letter_ids else Outcome()
 
 
 def apply_parked(engine: Engine, user_course_ids: Sequence[int], go_on: Callable[[], bool] = lambda: True) -> Outcome:

@@ -84,7 +84,7 @@ def submit(engine: Engine, entries: Sequence[Entry]) -> list[Verdict]:
 
     # Enrollments first: should the batch be split to find what is refused, no event is parted from its enrollment.
     ordered = sorted(entries, key=lambda entry: b'"enrollment.created"' not in (entry.body or b""))
-    done = bisect(ordered, work, _refused, _locked) if entries else Submitted([])
+    done = bisect(engine, ordered, work, _refused, _locked) if entries else Submitted([])
     apply_parked(engine, done.enrolled)
     verdicts = dict(zip(ordered, done.verdicts, strict=True))
     return [verdicts[entry] for entry in entries]

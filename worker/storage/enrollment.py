@@ -8,11 +8,9 @@ import json
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import OperationalError
 
 from worker.domain.event import EnrollmentCreated
 from worker.domain.progress import keep_latest
-from worker.storage.database import is_lock_timeout
 
 _INSERT = text("""
     INSERT INTO user_course (id, user_id, course_id, timezone, enrolled_at, enrolled_event_id)
@@ -49,10 +47,6 @@ _UPDATE = text("""
 _OF_COURSE = text("SELECT id FROM user_course WHERE course_id = :course_id AND id > :after ORDER BY id LIMIT :limit")
 
 
-class TableLockedError(OperationalError):
-    """Somebody holds a lock on all of `user_course`: no enrollment can be told from another."""
-
-
 def insert_enrollments(connection: Connection, events: Sequence[EnrollmentCreated]) -> list[int]:
     """Insert the enrollments that do not exist yet, in id order; their ids.
 
@@ -65,14 +59,9 @@ def lock_enrollments(connection: Connection, ids: Collection[int]) -> set[int]:
     """Lock those of these rows that nobody else holds until the transaction ends; the ids that are locked now.
 
     Waits for no row (docs/decisions/0011). A statement of its own, before any other write: so every later statement of
-    the transaction sees what the former holder of a lock committed. Raises TableLockedError.
+    the transaction sees what the former holder of a lock committed.
     """
-    try:
-        return set(connection.scalars(_LOCK, {"ids": list(ids)}))
-    except OperationalError as error:
-        if is_lock_timeout(error):
-            raise TableLockedError(error.statement, error.params, error.orig or error) from error
-        raise
+    return set(connection.scalars(_LOCK, {"ids": list(ids)}))
 
 
 def wait_for_enrollment(connection: Connection, user_course_id: int) -> bool:
