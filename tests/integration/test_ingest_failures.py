@@ -13,6 +13,7 @@ from tests.support.tables import counted_statements, execute, insert_as_lms, row
 from tests.support.wait import wait_until
 from worker.domain.entry import Reason
 from worker.services.ingest import ingest
+from worker.services.outcome import REFUSED
 from worker.settings import Settings
 from worker.storage import database
 from worker.storage.database import Failure, classify
@@ -74,8 +75,11 @@ def test_an_enrolment_that_the_lms_table_cannot_hold_is_set_aside(engine: Engine
     execute(engine, "ALTER TABLE user_course ADD COLUMN tenant int NOT NULL DEFAULT 1")
     insert_as_lms(engine, 1)
     execute(engine, "ALTER TABLE user_course ALTER COLUMN tenant DROP DEFAULT")
-    outcome = ingest(engine, entries([viewed(1), enrolled(2), viewed(1, 1, 2)]))
+    batch = entries([viewed(1), enrolled(2), viewed(1, 1, 2)])
+    outcome = ingest(engine, batch)
     assert outcome.applied == 2
+    assert outcome.deferred == [(batch[1], REFUSED)], "no other enrollment shows that it is this one's fault"
+    ingest(engine, batch[1:2], final=True)
     ((reason, detail),) = rows(engine, "SELECT reason, detail FROM dead_letter")
     assert reason == Reason.DATA_ERROR
     assert "tenant" in detail

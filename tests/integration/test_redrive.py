@@ -84,7 +84,7 @@ def test_a_redrive_after_a_fix_applies_the_letter_and_deletes_it(engine: Engine)
     insert_as_lms(engine, 1)
     execute(engine, "ALTER TABLE user_course_progress ADD CONSTRAINT rule CHECK (lesson_id <> 13)")
     event = viewed(1, 1, 13)
-    ingest(engine, entries([event]))
+    ingest(engine, entries([event]), final=True)
     assert rows(engine, REASONS) == [("data_error", 1)]
     assert redrive(engine, letter_ids(engine)).applied == 0
     assert rows(engine, REASONS) == [("data_error", 1)]
@@ -117,7 +117,7 @@ def test_a_parked_letter_that_postgresql_refuses_once_applied_waits_no_more(engi
 def test_a_redriven_enrolment_lets_its_parked_events_in(engine: Engine) -> None:
     execute(engine, "ALTER TABLE user_course ADD CONSTRAINT rule CHECK (user_id <> 13)")
     events: list[Event] = [enrolled(1, user_id=13), viewed(1)]
-    ingest(engine, entries(events))
+    ingest(engine, entries(events), final=True)
     execute(engine, "ALTER TABLE user_course DROP CONSTRAINT rule")
     redrive(engine, letter_ids(engine))
     sweep_parked(engine)

@@ -7,7 +7,6 @@ from typing import Protocol, Self, TypeVar
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from worker.errors import first_line
 from worker.storage.database import Failure, classify, is_lock_timeout
 from worker.storage.table_lock import is_table_locked
 
@@ -31,18 +30,18 @@ def bisect(
     engine: Engine,
     items: Sequence[Item],
     work: Callable[[Sequence[Item]], Result],
-    refuse: Callable[[Item, str], Result],
+    refuse: Callable[[Item, DBAPIError], Result],
     defer: Callable[[Sequence[Item]], Result],
     *,
     until: float | None = None,
 ) -> Result:
     """Do `work` on the items, in one transaction of its own; on a data error do it on each half, and so on.
 
-    `refuse` gets an item that fails alone, with PostgreSQL's reason. Where the work waited too long for a row's lock,
+    `refuse` gets an item that fails alone, with PostgreSQL's error. Where the work waited too long for a row's lock,
     `defer` gets the item alone, or all that were not told apart within HELD_SECONDS. Errors that are neither the data's
     nor a row's lock are raised: the halves done so far stay committed, the rest is not.
     """
-    reason = None
+    refused: DBAPIError | None = None
     try:
         return work(items)
     except DBAPIError as error:
@@ -53,10 +52,10 @@ def bisect(
         elif classify(error) is not Failure.DATA:
             raise
         else:
-            reason = first_line(error)
-    if reason is not None and len(items) == 1:
-        return refuse(items[0], reason)
-    if reason is None and (len(items) == 1 or time.monotonic() >= (until or 0)):
+            refused = error
+    if refused is not None and len(items) == 1:
+        return refuse(items[0], refused)
+    if refused is None and (len(items) == 1 or time.monotonic() >= (until or 0)):
         return defer(items)
     middle = len(items) // 2
     first, second = (

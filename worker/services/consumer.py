@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import uuid4
 
 from redis import RedisError
@@ -21,13 +22,13 @@ from worker.domain.entry import Entry, Reason
 from worker.errors import first_line
 from worker.services.deferral import Deferral
 from worker.services.ingest import Batch, ingest, set_aside, sort, targets
-from worker.services.outcome import Held, Outcome
+from worker.services.outcome import REFUSED, Held, Outcome
 from worker.services.portion import Appetite, portions
 from worker.services.redrive import apply_parked
 from worker.settings import Settings
-from worker.storage import schema
+from worker.storage import schema, status
 from worker.storage.database import has_answered
-from worker.stream import backlog, housekeeping, read
+from worker.stream import backlog, housekeeping, read, refusal_mark
 from worker.stream.connection import Redis
 from worker.stream.keys import Keys
 from worker.stream.lease import Leases
@@ -41,6 +42,8 @@ DEFERRED_BATCHES = 4
 """So many batches of deferred entries are held here; further ones are read again when it is their turn: memory."""
 RETURN_SECONDS = 3.0
 """How long those wait for their turn."""
+LONE = timedelta(seconds=5)
+"""An entry that a trigger refuses, and no other with it or after it, is set aside after so long."""
 LONG_SECONDS = 5.0
 """A lock that another session has held so long is told."""
 
@@ -82,6 +85,8 @@ class Consumer:
         self._reading_thread = ThreadPoolExecutor(1, "read-ahead")
         self._deferral = Deferral(DEFERRED_BATCHES * self.settings.batch_size)
         self._keep_at = 0.0
+        self.refused = False
+        """PostgreSQL refused all of the last batch that came."""
         self._cursors: dict[str, str] = {}
         self._reclaim_at = 0.0
         self._undelivered: dict[str, tuple[str, float]] = {}
@@ -190,6 +195,20 @@ class Consumer:
                 self.pulse()
                 self._record_batch(part, batch=sort(part), seen_before=True, is_due=True)
 
+    def _is_refusal_final(self) -> bool:
+        """Whether what was refused with everything else is to blame: others were accepted since, or it is alone."""
+        count, began = self._deferral.count_of(REFUSED), refusal_mark.since(self.redis, self.keys.refused)
+        if not count or began is None:
+            return False
+        with self.engine.connect() as connection:
+            newest, now = status.last_recorded_at(connection), status.clock(connection)
+        return (newest is not None and newest > began) or (count == 1 and now - began > LONE)
+
+    def _tell_refusal(self, message: str, entries: Sequence[Entry]) -> None:
+        log.error("everything_refused", consumer=self.name, detail=message, entries=len(entries))
+        with self.engine.connect() as connection:
+            refusal_mark.begin(self.redis, self.keys.refused, status.clock(connection))
+
     def block_seconds(self) -> float:
         """How long an idle read may wait: until something deferred is due."""
         due = self._deferral.seconds_to_due()
@@ -283,7 +302,13 @@ class Consumer:
         started = time.monotonic()
         if self._deferral and not is_due:
             entries, batch = self._without_held(entries, batch or sort(entries))
-        outcome = ingest(self.engine, entries, batch=batch, seen_before=seen_before)
+        final = is_due and self._is_refusal_final()
+        outcome = ingest(self.engine, entries, batch=batch, seen_before=seen_before, final=final)
+        if outcome.everything_refused:
+            self._tell_refusal(outcome.everything_refused, entries)
+        elif final:
+            refusal_mark.end(self.redis, self.keys.refused)
+        self.refused = bool(outcome.everything_refused) and not is_due
         deferred = {entry for entry, _ in outcome.deferred}
         read.acknowledge(self.redis, [entry for entry in entries if entry not in deferred] if deferred else entries)
         self._deferral.settle(entries, outcome.deferred)

@@ -83,6 +83,10 @@ class Deferral:
             return None
         return max(0.0, min(wait.until for wait in self._waits.values()) - time.monotonic())
 
+    def count_of(self, held: Held) -> int:
+        """How many entries wait for it."""
+        return len(self._waits[held].entries) if held in self._waits else 0
+
     def longest(self) -> tuple[Held, float]:
         """What has been waited for longest, and how many seconds. Something must wait."""
         held = min(self._waits, key=lambda each: self._waits[each].since)

@@ -106,6 +106,8 @@ class Drain:
             self._back_off(error)
             return True
         self._failures = 0
+        if consumer.refused:
+            self._wait(consumer.settings.backoff_seconds)
         return going_on
 
     def _read(self) -> bool:
@@ -161,7 +163,10 @@ class Drain:
         wait = random.uniform(0.5, 1) * min(consumer.settings.backoff_seconds, 0.1 * 2**self._failures)  # noqa: S311 - jitter
         self._failures = min(self._failures + 1, 10)
         self._let_go()
-        until = time.monotonic() + wait
+        self._wait(wait)
+
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
         while time.monotonic() < until and not self._is_over():
             self._host.beat()
             time.sleep(STOP_CHECK_SECONDS)

@@ -11,44 +11,80 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from worker.domain.entry import Entry, Reason, Rejection, parse
 from worker.domain.event import CourseOutlined, EnrollmentCreated, LedgerEvent
 from worker.domain.fast_path import DecodedLessonEvent, decode
 from worker.services.bisect import bisect
-from worker.services.outcome import Held, Outcome
+from worker.services.outcome import REFUSED, Held, Outcome
+from worker.services.refusal import EverythingRefusedError, Refusals
 from worker.storage import dead_letter, enrollment, ledger, outline
 from worker.storage.dead_letter import Letter
 
 
 def ingest(
-    engine: Engine, entries: Sequence[Entry], *, batch: "Batch | None" = None, seen_before: bool = False
+    engine: Engine,
+    entries: Sequence[Entry],
+    *,
+    batch: "Batch | None" = None,
+    seen_before: bool = False,
+    final: bool = False,
 ) -> Outcome:
     """Record the entries and commit. One that PostgreSQL itself refuses is set aside alone, its neighbors are applied.
 
     What would change something that another session keeps locked is deferred: left as it was, waiting for nobody
-    (docs/decisions/0011). Any database error that is not the data's fault is raised. `batch` is the entries, where they
-    are sorted already; `seen_before`: see `record`.
+    (docs/decisions/0011); and so is what is refused together with everything else, unless `final`. Any database error
+    that is not the data's fault is raised. `batch` is the entries, where they are sorted already; `seen_before`: see
+    `record`.
     """
+    refusals = {kind: Refusals[Entry](final=final, may_wait=True) for kind in (False, True)}
 
     def work(part: Sequence[Entry]) -> Outcome:
-        its = batch if batch and part is entries else sort(part)
-        try:
-            with engine.begin() as connection:
-                return record(connection, part, batch=its, seen_before=seen_before)
-        except outline.OutlinesHeldError:
-            held = its.take_outlines()
-        with engine.begin() as connection:
-            done = record(connection, part, batch=its, seen_before=seen_before)
-        return Outcome(deferred=held) + done
+        done = _record(engine, part, batch if batch and part is entries else sort(part), seen_before=seen_before)
+        if done.recorded:
+            refusals[False].accept()
+        if done.enrolled:
+            refusals[True].accept()
+        return done
 
-    return bisect(
-        engine,
-        entries,
-        work,
-        lambda entry, why: set_aside(engine, entry, Reason.DATA_ERROR, why),
-        lambda part: _defer(engine, part),
-    )
+    def refuse(entry: Entry, error: DBAPIError) -> Outcome:
+        refusals[_enrolls(entry)].add(entry, error)
+        return Outcome()
+
+    try:
+        outcome = bisect(engine, entries, work, refuse, lambda part: _defer(engine, part))
+    except EverythingRefusedError as refused:
+        return Outcome(deferred=[(entry, REFUSED) for entry in entries], everything_refused=str(refused))
+    for each in refusals.values():
+        outcome += _judge(engine, each, seen_before=seen_before)
+    return outcome
+
+
+def _record(engine: Engine, entries: Sequence[Entry], batch: "Batch", *, seen_before: bool) -> Outcome:
+    try:
+        with engine.begin() as connection:
+            return record(connection, entries, batch=batch, seen_before=seen_before)
+    except outline.OutlinesHeldError:
+        held = batch.take_outlines()
+    with engine.begin() as connection:
+        return Outcome(deferred=held) + record(connection, entries, batch=batch, seen_before=seen_before)
+
+
+def _judge(engine: Engine, refusals: Refusals[Entry], *, seen_before: bool) -> Outcome:
+    """Set aside what is to blame itself for being refused; what was refused before anything was accepted, if again."""
+    if refusals.undecided:
+        return Outcome(deferred=[(entry, REFUSED) for entry, _ in refusals.found], everything_refused=refusals.message)
+    outcome = Outcome()
+    if early := [entry for entry, _ in refusals.found[: refusals.early]]:
+        outcome += ingest(engine, early, seen_before=seen_before, final=True)
+    for entry, why in refusals.found[refusals.early :]:
+        outcome += set_aside(engine, entry, Reason.DATA_ERROR, why)
+    return outcome
+
+
+def _enrolls(entry: Entry) -> bool:
+    return b'"enrollment.created"' in (entry.body or b"")
 
 
 def _defer(engine: Engine, entries: Sequence[Entry]) -> Outcome:
@@ -173,6 +209,7 @@ def apply(connection: Connection, batch: Batch) -> Outcome:
         recorded = ledger.record_events(connection, events)
         if recorded.corrected:
             ledger.recompute_corrected(connection, recorded.corrected)
+        outcome.recorded = recorded.count
         outcome.applied += recorded.count
         outcome.repeated += len(events) - recorded.count
     return outcome

@@ -6,7 +6,10 @@ from worker.domain.entry import Entry, Reason
 from worker.storage.dead_letter import Letter
 
 Held = tuple[str, int]
-"""What somebody else keeps locked: `enrollment` or `course`, and its id."""
+"""What an entry waits for: an `enrollment` or a `course` that somebody keeps locked, and its id; or REFUSED."""
+
+REFUSED: Held = ("everything", 0)
+"""PostgreSQL refused everything with one message, so whether it was for the entry's sake is undecided."""
 
 
 @dataclass(slots=True)
@@ -20,7 +23,11 @@ class Outcome:
     repeated: int = 0
     letters: list[Letter] = field(default_factory=list)
     deferred: list[tuple[Entry, Held]] = field(default_factory=list)
-    """Left as they were, because somebody else keeps what they would change locked."""
+    """Left as they were, to be tried again."""
+    everything_refused: str = ""
+    """The message with which PostgreSQL refused all that it was asked to record; empty when it did not."""
+    recorded: int = 0
+    """Events that are new in the ledger."""
     enrolled: list[int] = field(default_factory=list)
     """Enrolments that the batch created: what was parked for them can be applied now."""
 
@@ -52,5 +59,7 @@ class Outcome:
             self.repeated + other.repeated,
             self.letters + other.letters,
             self.deferred + other.deferred,
+            self.everything_refused or other.everything_refused,
+            self.recorded + other.recorded,
             self.enrolled + other.enrolled,
         )

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Sequence
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from worker.domain.entry import Reason
 from worker.services.bisect import bisect
 from worker.services.ingest import record, sort, targets
 from worker.services.outcome import Outcome
+from worker.services.refusal import EverythingRefusedError, Refusals
 from worker.storage import dead_letter
 
 PAGE = 2_000
@@ -16,27 +18,43 @@ AWAITED_PAGE = 20_000
 """Most awaited enrolments looked up in one statement."""
 
 
-def redrive(engine: Engine, letter_ids: Sequence[int]) -> Outcome:
+def redrive(engine: Engine, letter_ids: Sequence[int], *, final: bool = False) -> Outcome:
     """Apply up to PAGE letters in one transaction and delete those applied; the others get this try's reason.
 
-    Letters whose enrollment somebody keeps locked stay as they are: the outcome's `deferred`. Safe on several workers
-    at once. Database errors that are not the data's fault are raised.
+    Letters whose enrollment somebody keeps locked stay as they are: the outcome's `deferred`; so do all when PostgreSQL
+    refuses everything, unless `final`. Safe on several workers at once. Database errors that are not the data's fault
+    are raised.
     """
+    refusals = Refusals[int](final=final)
 
     def work(part: Sequence[int]) -> Outcome:
         with engine.begin() as connection:
-            return record(connection, dead_letter.read_entries(connection, part), seen_before=True)
+            done = record(connection, dead_letter.read_entries(connection, part), seen_before=True)
+        if done.recorded:
+            refusals.accept()
+        return done
 
-    def refuse(letter_id: int, why: str) -> Outcome:
-        with engine.begin() as connection:
-            dead_letter.mark_letter(connection, letter_id, Reason.DATA_ERROR, why)
+    def refuse(letter_id: int, error: DBAPIError) -> Outcome:
+        refusals.add(letter_id, error)
         return Outcome()
 
     def defer(ids: Sequence[int]) -> Outcome:
         with engine.connect() as connection:
             return Outcome(deferred=list(targets(sort(dead_letter.read_entries(connection, ids)))))
 
-    return bisect(engine, letter_ids, work, refuse, defer) if letter_ids else Outcome()
+    if not letter_ids:
+        return Outcome()
+    try:
+        outcome = bisect(engine, letter_ids, work, refuse, defer)
+    except EverythingRefusedError:
+        return Outcome()
+    if refusals.undecided:
+        return outcome
+    if refused := refusals.found[refusals.early :]:
+        with engine.begin() as connection:
+            for letter_id, why in refused:
+                dead_letter.mark_letter(connection, letter_id, Reason.DATA_ERROR, why)
+    return outcome + redrive(engine, [letter_id for letter_id, _ in refusals.found[: refusals.early]], final=True)
 
 
 def apply_parked(engine: Engine, user_course_ids: Sequence[int], go_on: Callable[[], bool] = lambda: True) -> Outcome:

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from worker.domain.entry import Entry, Reason, Rejection
-from worker.errors import LockedError
+from worker.errors import LockedError, first_line
 from worker.services.bisect import bisect
 from worker.services.ingest import Batch, apply, sort
 from worker.services.outcome import Outcome
@@ -122,8 +123,8 @@ def _locked(_: Sequence[Entry]) -> Submitted:
     raise LockedError("Another session keeps what these events would change locked. Send them again.")
 
 
-def _refused(_: Entry, why: str) -> Submitted:
-    detail = Rejection(Reason.DATA_ERROR, why).detail
+def _refused(_: Entry, error: DBAPIError) -> Submitted:
+    detail = Rejection(Reason.DATA_ERROR, first_line(error)).detail
     return Submitted([Verdict(Result.REJECTED, Reason.DATA_ERROR, detail)])
 
 

@@ -137,6 +137,12 @@ def is_passing(error: Exception) -> bool:
     return has_answered(error) and classify(error) is Failure.TRANSIENT
 
 
+def is_raised_by_a_trigger(error: Exception) -> bool:
+    """Not PostgreSQL's own rules refused it but somebody's code: SQLSTATE class P0, or none that PostgreSQL has."""
+    state = str(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
+    return not state.startswith(("22", "23"))
+
+
 def is_lock_timeout(error: Exception) -> bool:
     """Somebody held a lock for longer than `lock_timeout`, or a wait for it would have been a deadlock."""
     return getattr(getattr(error, "orig", error), "sqlstate", None) in {"55P03", "40P01"}

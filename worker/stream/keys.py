@@ -6,6 +6,7 @@
 | `lesson-events:{n}`                    | stream | events whose partition key modulo the partitions is n | trimmed |
 | `lesson-events:lease:{stream}`         | string | name of the consumer that reads this stream           | 5 s     |
 | `lesson-events:wanted`                 | string | name of a consumer that found no partition free       | 2 s     |
+| `lesson-events:refused`                | string | since when PostgreSQL refuses everything, by its clock | 1 min  |
 | `lesson-events:trial:{stream}:{entry}` | set    | consumers that are trying a suspect entry, or died so | 1 day   |
 
 Celery's broker adds its own. All keys of a system start with the stream key (`PROGRESS_STREAM_KEY`).
@@ -42,6 +43,11 @@ class Keys:
     def wanted(self) -> str:
         """Somebody wants a partition."""
         return f"{self.stream_key}:wanted"
+
+    @property
+    def refused(self) -> str:
+        """PostgreSQL refuses everything."""
+        return f"{self.stream_key}:refused"
 
     def trial(self, stream: str, entry_id: str) -> str:
         """Who is trying the entry, or died trying."""

@@ -1,0 +1,82 @@
+"""An LMS's trigger raises for a while: nothing is set aside for it, and everything is applied once it is gone."""
+
+import pytest
+
+from tests.support.events import enrolled, viewed
+from tests.support.system import System
+from tests.support.tables import execute, rows
+from tests.support.wait import wait_until
+from worker.domain.event import CloudEvent
+
+RAISING = (
+    """CREATE FUNCTION maintenance() RETURNS trigger LANGUAGE plpgsql AS
+       $$BEGIN RAISE EXCEPTION 'closed for maintenance'; END$$""",
+    """CREATE TRIGGER maintenance BEFORE INSERT OR UPDATE ON user_course_progress
+       FOR EACH ROW EXECUTE FUNCTION maintenance()""",
+)
+CHECK = ("ALTER TABLE user_course_progress ADD CONSTRAINT closed CHECK (lesson_id = 0) NOT VALID",)
+REOPENED = {
+    "a trigger": (RAISING, "DROP TRIGGER maintenance ON user_course_progress"),
+    "a rule of the data": (CHECK, "ALTER TABLE user_course_progress DROP CONSTRAINT closed"),
+}
+
+
+@pytest.mark.parametrize(("close", "reopen"), REOPENED.values(), ids=REOPENED)
+def test_what_is_refused_with_everything_else_waits(system: System, close: tuple[str, ...], reopen: str) -> None:
+    worker = system.start_worker(2, slice_seconds=2, backoff_seconds=0.2)
+    system.start_beat()
+    events: list[CloudEvent] = [enrolled(key) for key in range(1, 21)]
+    system.publish(events)
+    system.assert_exact(events)
+    execute(system.engine, *close)
+    later = [viewed(key, 1, turn, seconds=turn) for turn in range(1, 16) for key in range(1, 21)]
+    system.publish(later)
+    for key in range(1, 21):
+        last = [viewed(key, 2, 1, seconds=90), viewed(key, 2, 2, seconds=91)]
+        system.publish(last)
+        later += last
+        (refused, *_) = worker.wait_for_line("everything_refused", count=1 + key // 5)
+    assert refused["detail"]
+    assert system.letters() == {}
+    assert system.recorded() == 0
+    execute(system.engine, reopen)
+    system.assert_exact([*events, *later])
+
+
+def test_an_entry_that_alone_is_refused_is_set_aside_once_another_is_accepted(system: System) -> None:
+    system.start_worker(1)
+    system.start_beat()
+    execute(
+        system.engine,
+        """CREATE FUNCTION check_lesson() RETURNS trigger LANGUAGE plpgsql AS
+           $$BEGIN IF new.lesson_id = 13 THEN RAISE EXCEPTION 'no lesson 13'; END IF; RETURN new; END$$""",
+        """CREATE TRIGGER check_lesson BEFORE INSERT ON user_course_progress
+           FOR EACH ROW EXECUTE FUNCTION check_lesson()""",
+    )
+    events: list[CloudEvent] = [enrolled(1)]
+    system.publish(events)
+    system.assert_exact(events)
+    bad = [viewed(1, topic, 13) for topic in range(1, 30)]
+    system.publish(bad)
+    wait_until(lambda: sum(system.pending().values()) == len(bad), 10, "all of them, undecided")
+    assert system.letters() == {}
+    good = viewed(1, 1, 1)
+    system.publish([good])
+    system.assert_exact([*events, good], rejected={"data_error": len(bad)})
+    assert rows(system.engine, "SELECT DISTINCT detail FROM dead_letter") == [("no lesson 13",)]
+
+
+def test_a_parked_event_is_not_given_up_when_everything_is_refused(system: System) -> None:
+    system.start_worker(1)
+    system.start_beat()
+    early = [viewed(1, 1, number) for number in range(1, 4)]
+    system.publish(early)
+    wait_until(lambda: system.letters() == {"unknown_enrollment": 3}, 10, "the parked events")
+    execute(system.engine, *RAISING)
+    enrollment = enrolled(1)
+    system.publish([enrollment])
+    wait_until(lambda: rows(system.engine, "SELECT count(*) FROM user_course") == [(1,)], 10, "the enrollment")
+    wait_until(lambda: not any(each.lag or each.pending for each in system.backlogs()), 10, "nothing left to read")
+    assert system.letters() == {"unknown_enrollment": 3}
+    execute(system.engine, "DROP TRIGGER maintenance ON user_course_progress")
+    system.assert_exact([*early, enrollment])
