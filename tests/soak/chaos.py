@@ -5,9 +5,11 @@ import time
 from collections.abc import Iterator
 
 from tests.soak.faults import KILL_ALONE, Faults
+from tests.soak.lms import Lms
 from tests.soak.place import Figures, most_memory, place, versions
 from tests.soak.publisher import Publisher
 from tests.soak.verdict import Verdict, judge
+from tests.support.cohorts import LEARNERS
 from worker.cli.progress import open_progress
 
 KILLS, RESTARTS, MINUTES = 500, 50, 60
@@ -28,6 +30,7 @@ def run(minutes: float, kills: int, restarts: int, seed: int, rate: float, *, re
     """So many kills, and restarts of each server, spread evenly; the figures, and what is wrong."""
     chance = random.Random(seed)
     kinds = ["kill"] * kills + ["redis", "postgresql"] * restarts + ["beat"] * (kills // BEAT_SHARE)
+    kinds += ["clock"] * (2 * restarts)
     chance.shuffle(kinds)
     with place(redis=redis) as (system, servers):
         faults = Faults(system, servers, chance)
@@ -36,6 +39,7 @@ def run(minutes: float, kills: int, restarts: int, seed: int, rate: float, *, re
         with (
             open_progress("injected", total=len(kinds), unit="faults") as progress,
             Publisher(system.settings, seed, rate) as publisher,
+            Lms(system.engine, lambda: publisher.cohorts.begun * LEARNERS, seed) as lms,
         ):
             for number, kind in enumerate(_evenly(kinds, 60 * minutes), 1):
                 faults.inject(kind)
@@ -54,6 +58,7 @@ def run(minutes: float, kills: int, restarts: int, seed: int, rate: float, *, re
             *((f"fault: {name}", f"{number:,}") for name, number in sorted(faults.injected.items())),
             ("kills that left entries pending", f"{faults.caught:,}, with {faults.in_hand:,} entries"),
             ("round trips of the publisher that failed and were repeated", f"{publisher.refused:,}"),
+            ("transactions of an LMS in random order, of them long ones", f"{lms.transactions:,}, {lms.long:,}"),
             *_counted(publisher, faults, verdict),
             *((f"slowest recovery: {kind}", _slowest(seconds)) for kind, seconds in sorted(faults.recoveries.items())),
             ("most memory of a process", f"{memory / 2**20:.0f} MB"),
@@ -62,14 +67,16 @@ def run(minutes: float, kills: int, restarts: int, seed: int, rate: float, *, re
             "no kill left anything pending": faults.caught,
             "nothing was taken over from the dead": _reclaimed(faults),
             "no round trip failed": publisher.refused or not restarts,
+            "no transaction of the LMS was long": lms.long,
         }
         tame = [problem for problem, bite in idle.items() if not bite]
+        victims = [f"the LMS lost to a worker: {each}" for each in lms.lost[:3]]
         slow = [
             f"{kind}: {max(faults.recoveries[kind]):.1f} s, above {bound} s"
             for kind, bound in BOUNDS.items()
             if max(faults.recoveries.get(kind, [0])) > bound
         ]
-        return figures, verdict.problems + tame + slow
+        return figures, verdict.problems + tame + slow + victims
 
 
 def _evenly(kinds: list[str], seconds: float) -> Iterator[str]:

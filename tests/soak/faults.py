@@ -12,6 +12,7 @@ from uuid import UUID
 
 from redis import RedisError
 
+from tests.soak.clocks import Clocks
 from tests.support.events import body, enrolled, viewed
 from tests.support.own_servers import OwnServers
 from tests.support.system import System
@@ -45,10 +46,11 @@ class Faults:
         self.probes: list[Event] = [enrolled(PROBE, user_id=PROBE, course_id=PROBE)]
         self.recoveries: dict[str, list[float]] = {}
         """Seconds by kind of fault."""
-        self.workers = [system.start_worker(2) for _ in range(2)]
-        self.beat = system.start_beat()
-        self.logs = list(self.workers)
         self._system = system
+        self._clocks = Clocks(system.directory, chance)
+        self.workers = [self._start_worker(number) for number in range(2)]
+        self.beat = self._start_beat()
+        self.logs = list(self.workers)
         self._servers = servers
         self._chance = chance
         self._born = [time.monotonic() for _ in self.workers]
@@ -57,13 +59,14 @@ class Faults:
         system.publish(self.probes)
 
     def inject(self, kind: str) -> None:
-        """One fault of this kind: `kill`, `beat`, `redis` or `postgresql`."""
+        """One fault of this kind: `kill`, `beat`, `redis`, `postgresql` or `clock`."""
         self.assert_nobody_ended()
         inject: dict[str, Callable[[], object]] = {
             "kill": self._kill,
             "beat": self._kill_beat,
             "redis": self._restart_redis,
             "postgresql": self._restart_postgresql,
+            "clock": self._step_clock,
         }
         inject[kind]()
 
@@ -98,7 +101,7 @@ class Faults:
         names = {name for name in self._system.consumers() if pid_of(name) in victims}
         if whole:
             worker.kill()
-            self.workers[number] = self._system.start_worker(2)
+            self.workers[number] = self._start_worker(number)
             self._born[number] = time.monotonic()
             self.logs.append(self.workers[number])
         for pid in victims if not whole else ():
@@ -138,8 +141,20 @@ class Faults:
 
     def _kill_beat(self) -> None:
         self.beat.kill()
-        self.beat = self._system.start_beat()
+        self.beat = self._start_beat()
         self.injected["beat killed"] += 1
+
+    def _start_worker(self, number: int) -> CeleryProcess:
+        self._system.extra_environment = self._clocks.environment(f"worker-{number}")
+        return self._system.start_worker(2)
+
+    def _start_beat(self) -> CeleryProcess:
+        self._system.extra_environment = self._clocks.environment("beat")
+        return self._system.start_beat()
+
+    def _step_clock(self) -> None:
+        if self._clocks.step():
+            self.injected["clock of a worker or of beat set"] += 1
 
     def _restart_redis(self) -> None:
         self._servers.kill_valkey()

@@ -30,7 +30,8 @@ class CeleryProcess:
         self._killed = False
         self._process: ForkedCelery | subprocess.Popen[bytes]
         log.touch()
-        if python == sys.executable and environment.get("PYTHONPATH") == os.environ.get("PYTHONPATH"):
+        alike = all(environment.get(name) == os.environ.get(name) for name in ("PYTHONPATH", "LD_PRELOAD"))
+        if python == sys.executable and alike:
             self._process = ForkedCelery("-A", "worker", *arguments, cwd=cwd, environment=environment, log=log)
             return
         with log.open("wb") as output:
