@@ -1,4 +1,4 @@
-"""Clocks of hosts that differ and are set while they run: a clock for each process, by libfaketime where it is there."""
+"""Clocks of hosts that differ and are set while they run, one for each process, by libfaketime if it is there."""
 
 import random
 from pathlib import Path
