@@ -35,10 +35,10 @@ def test_value_default_unit_and_range_are_told() -> None:
     assert shown == {
         "variable": "PROGRESS_LOCK_TIMEOUT_SECONDS",
         "value": 2.5,
-        "default": 10,
+        "default": 0.2,
         "origin": "environment",
         "unit": "seconds",
-        "description": "PostgreSQL's lock_timeout.",
+        "description": "PostgreSQL's lock_timeout; keep it far below deadlock_timeout: the LMS must never lose.",
     }
     assert config()["PROGRESS_LOG_LEVEL"]["range"] == "DEBUG | INFO | WARNING | ERROR"
 
