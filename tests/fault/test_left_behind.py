@@ -13,7 +13,7 @@ def test_a_partition_leased_by_somebody_who_does_not_read_is_read_all_the_same(s
     stream = system.keys.stream_for(1)
     system.redis.set(system.keys.lease(stream), "nobody-1-00000000", ex=600)
     system.publish(events)
-    system.start_worker(2, stalled_seconds=0.5)
+    system.start_worker(2, stalled_seconds=0.5, lease_seconds=600)
     system.start_beat()
     system.assert_exact(events)
     assert system.holder(stream) == "nobody-1-00000000", "the lease was taken, not passed by"

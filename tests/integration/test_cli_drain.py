@@ -86,6 +86,7 @@ def test_entries_of_a_dead_consumer_are_taken_over(
 def test_what_another_consumer_has_leased_is_waited_for(
     environment: dict[str, str], settings: Settings, engine: Engine, new_consumer: Callable[..., Consumer]
 ) -> None:
+    environment["PROGRESS_LEASE_SECONDS"] = "60"
     other = new_consumer(lease_seconds=60)
     other.recover()
     other.leases.acquire_free()
@@ -118,6 +119,7 @@ def test_a_signal_ends_it_quietly_with_nothing_pending(
     new_consumer: Callable[..., Consumer],
     number: signal.Signals,
 ) -> None:
+    environment["PROGRESS_LEASE_SECONDS"] = "60"
     other = new_consumer(lease_seconds=60)
     other.recover()
     other.leases.acquire_free()

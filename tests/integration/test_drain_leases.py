@@ -103,7 +103,7 @@ def test_leases_of_a_dead_drain_are_taken_over(new_consumer: NewConsumer, redis:
 def test_a_stream_that_its_frozen_holder_does_not_read_is_read_by_another(
     new_consumer: NewConsumer, redis: Redis, engine: Engine, keys: tuple[str, ...]
 ) -> None:
-    consumer = new_consumer(stalled_seconds=0.2)
+    consumer = new_consumer(stalled_seconds=0.2, lease_seconds=3_600)
     redis.set(consumer.keys.lease(keys[2]), "frozen", ex=3_600)
     events: list[Event] = [enrolled(), viewed()]
     add(redis, keys[2], events)
@@ -116,7 +116,7 @@ def test_a_stream_that_its_frozen_holder_does_not_read_is_read_by_another(
 def test_a_stream_that_its_holder_reads_is_left_to_it(
     new_consumer: NewConsumer, redis: Redis, keys: tuple[str, ...]
 ) -> None:
-    consumer = new_consumer(stalled_seconds=3_600)
+    consumer = new_consumer(stalled_seconds=3_600, lease_seconds=3_600)
     redis.set(consumer.keys.lease(keys[2]), "busy", ex=3_600)
     add(redis, keys[2], [enrolled()])
     Drain(consumer, RecordingHost(), 0.5).run()
@@ -129,7 +129,7 @@ def test_even_with_every_stream_frozen_what_waits_is_applied(
     new_consumer: NewConsumer, redis: Redis, engine: Engine, keys: tuple[str, ...]
 ) -> None:
     """Each drain finds nothing free and ends; the next one remembers what the last one saw."""
-    consumer = new_consumer(stalled_seconds=0.2)
+    consumer = new_consumer(stalled_seconds=0.2, lease_seconds=3_600)
     for stream in keys:
         redis.set(consumer.keys.lease(stream), "frozen", ex=3_600)
     add(redis, keys[5], [enrolled()])

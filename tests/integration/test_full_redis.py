@@ -11,6 +11,7 @@ from tests.support.hosts import draining
 from tests.support.model import assert_tables_equal_model
 from tests.support.server_data import server_data
 from tests.support.streams import add, deliver, full, length, pending
+from tests.support.tables import rows
 from tests.support.wait import wait_until
 from worker.client import EventPublisher
 from worker.domain.event import Event
@@ -20,7 +21,8 @@ from worker.services.consumer import Consumer
 from worker.services.readiness import check_readiness
 from worker.settings import Settings
 from worker.storage import database
-from worker.stream import connection, housekeeping, read
+from worker.stream import accounts, connection, housekeeping, read
+from worker.stream.accounts import Account
 from worker.stream.connection import Redis
 from worker.stream.keys import Keys
 from worker.stream.lease import Leases
@@ -95,6 +97,33 @@ def test_reading_acknowledging_and_removing_consumers_go_on(own: Redis, full_set
         read.create_groups(own, [stream])
         with pytest.raises(ServerUnavailableError, match="no consumer group yet"):
             read.create_groups(own, [stream, "another"])
+
+
+def test_what_is_acknowledged_is_counted_and_what_vanished_is_told(own: Redis, full_settings: Settings) -> None:
+    stream = full_settings.stream_key
+    read.create_groups(own, [stream])
+    added = add(own, stream, [b"1", b"2", b"3"])
+    with full(own):
+        read.acknowledge(own, read.read_new(own, "one", [stream], 1, None))
+        assert accounts.balance(own, [stream]) == {}
+        own.xdel(stream, added[1])
+        read.acknowledge(own, read.read_new(own, "one", [stream], 1, None))
+        assert accounts.balance(own, [stream]) == {stream: 1}
+        assert accounts.read_accounts(own, [stream])[stream] == Account(acknowledged=2, vanished=1)
+
+
+def test_a_stray_that_has_no_group_yet_waits_and_holds_nobody_up(
+    own: Redis, full_consumer: Consumer, engine: Engine, full_settings: Settings
+) -> None:
+    events: list[Event] = [enrolled(1), viewed(1)]
+    full_consumer.recover()
+    add(own, full_settings.stream_key, events[:1])
+    add(own, f"{full_settings.stream_key}:8", events[1:])
+    with full(own), draining(full_consumer):
+        wait_until(lambda: rows(engine, "SELECT id FROM user_course") == [(1,)], what="the enrollment")
+    full_consumer.recover()
+    full_consumer.read(full_consumer.keys.streams, None)
+    assert_tables_equal_model(engine, events)
 
 
 def test_leases_that_cannot_be_recorded_hold_nobody_up(own: Redis, full_settings: Settings) -> None:

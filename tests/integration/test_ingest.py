@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from tests.support.events import as_json, at, completed, corrected, enrolled, entries, entry, outlined, viewed
+from tests.support.events import as_json, at, body, completed, corrected, enrolled, entries, entry, outlined, viewed
 from tests.support.model import assert_tables_equal_model
-from tests.support.tables import contents, execute, rows, snapshot
+from tests.support.tables import contents, counted_statements, execute, rows, snapshot
 from worker.domain.entry import Entry, Reason
 from worker.domain.event import Event
 from worker.services.ingest import ingest, set_aside
+from worker.storage import dead_letter
+from worker.storage.dead_letter import Letter
 
 
 def test_one_batch_of_everything_equals_the_rules(engine: Engine) -> None:
@@ -151,3 +153,36 @@ def test_a_row_gone_with_its_enrolment_does_not_come_back(engine: Engine) -> Non
 
 def _enrolment_id(engine: Engine) -> str:
     return str(rows(engine, "SELECT enrolled_event_id FROM user_course")[0][0])
+
+
+def test_other_bytes_under_a_known_entry_id_are_another_letter(engine: Engine) -> None:
+    """As after a move between two Redis; also no field, an empty one and one of another Redis are told apart."""
+    bodies = [b"one", b"two", b"", None]
+    batch = [Entry("lesson-events", "1-1", body) for body in bodies]
+    for each in [*batch, *batch]:
+        ingest(engine, [each], seen_before=True)
+    assert [body for (body,) in rows(engine, "SELECT body FROM dead_letter ORDER BY id")] == bodies
+
+
+def test_only_the_letter_that_was_applied_goes(engine: Engine) -> None:
+    early, other = viewed(1), viewed(2)
+    first, second = (Entry("lesson-events", "1900000000000-1", body(event)) for event in (early, other))
+    ingest(engine, [first, second])
+    came: list[Event] = [enrolled(1)]
+    ingest(engine, entries(came))
+    ingest(engine, [first], seen_before=True)
+    assert rows(engine, "SELECT user_course_id FROM dead_letter") == [(2,)]
+    assert_tables_equal_model(engine, [*came, early, other])
+
+
+def test_letters_are_put_and_deleted_by_tens_of_thousands(engine: Engine) -> None:
+    batch = [Entry("lesson-events", f"{number // 2}-1", b"%d" % number) for number in range(20_000)]
+    for _ in range(2):
+        with counted_statements(engine) as sent, engine.begin() as connection:
+            dead_letter.put_letters(connection, [Letter(each, Reason.INVALID_JSON, "broken") for each in batch])
+        assert len(sent) == 3
+    assert rows(engine, "SELECT count(*) FROM dead_letter") == [(20_000,)]
+    with counted_statements(engine) as sent, engine.begin() as connection:
+        dead_letter.delete_letters(connection, batch[1:])
+    assert len(sent) == 3
+    assert rows(engine, "SELECT body FROM dead_letter") == [(b"0",)]

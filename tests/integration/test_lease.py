@@ -176,3 +176,45 @@ def test_the_own_mark_is_no_call(make: Make) -> None:
 def test_a_mark_is_short_lived(make: Make, redis: Redis, keys: Keys) -> None:
     make("one").want()
     assert 0 < redis.ttl(keys.wanted) <= 2
+
+
+@pytest.mark.parametrize("life", [None, 3_604_000, 61_000])
+def test_a_lease_that_lives_longer_than_any_is_given_is_nobodys(
+    make: Make, redis: Redis, keys: Keys, life: int | None
+) -> None:
+    """Redis' clock was set back, or somebody set the key by hand."""
+    redis.set(keys.lease(keys.streams[1]), "dead", px=life)
+    one = make("one", seconds=60)
+    one.acquire_free()
+    assert one.complete
+    assert redis.get(keys.lease(keys.streams[1])) == b"one"
+    assert 0 < redis.pttl(keys.lease(keys.streams[1])) <= 60_000
+
+
+def test_a_lease_that_may_have_been_given_just_now_is_left_alone(make: Make, redis: Redis, keys: Keys) -> None:
+    redis.set(keys.lease(keys.streams[1]), "two", px=60_000)
+    one = make("one", seconds=60)
+    one.acquire_free()
+    assert one.held == (keys.streams[0], *keys.streams[2:])
+
+
+def test_a_mark_that_outlives_its_time_is_answered_once(make: Make, redis: Redis, keys: Keys) -> None:
+    one = make("one")
+    one.acquire_free()
+    redis.set(keys.wanted, "dead", px=3_602_000)
+    assert one.answer_want()
+    one.acquire_free()
+    assert not one.answer_want()
+    assert one.complete
+
+
+def test_other_streams_may_be_leased_once_they_are_known(make: Make, keys: Keys) -> None:
+    one = make("one")
+    one.acquire_free()
+    more = Keys(keys.stream_key, 3, (keys.partition(7),))
+    one.adopt(more)
+    assert not one.complete
+    one.acquire_free()
+    assert one.held == more.streams
+    one.adopt(keys)
+    assert one.held == keys.streams

@@ -18,6 +18,7 @@ from tests.support.rollups import refresh_all
 from tests.support.tables import TABLES, execute, insert_as_lms, rows
 from worker.domain.event import Event
 from worker.embedded import Servers
+from worker.errors import SchemaError
 from worker.services.ingest import ingest
 from worker.storage import migration, models, schema
 
@@ -40,6 +41,7 @@ TRIGGERS = """
     WHERE relnamespace = 'public'::regnamespace AND NOT tgisinternal ORDER BY 1
 """
 BEFORE_SUMMARIES = "d8a26c3f1b94"
+BEFORE_DIGESTS = "c8d15f3e6a20"
 of_either = pytest.mark.parametrize("table", [LMS_TABLE, None], ids=["of the LMS", "of ours"])
 STALE = "SELECT id FROM user_course WHERE stale_since IS NOT NULL ORDER BY id"
 
@@ -263,3 +265,15 @@ def test_a_table_without_what_we_need_is_refused_and_left_as_it_was(empty: Engin
     assert type(caught.value).__name__ in {"RuntimeError", "SchemaError"}
     assert tables(empty) == {"user_course"}
     assert len(rows(empty, COLUMNS, table="user_course")) == 3
+
+
+def test_letters_that_only_their_bytes_tell_apart_are_not_thrown_away_by_a_downgrade(empty: Engine) -> None:
+    migration.migrate(empty)
+    letter = "INSERT INTO dead_letter (stream, entry_id, reason, detail, body) VALUES ('s', '1-1', 'x', 'x', '{}')"
+    execute(empty, letter.format("one"), letter.format("two"))
+    with pytest.raises(SchemaError, match=r"1 dead letters share stream and entry id .* Redrive or delete"):
+        downgrade(empty, BEFORE_DIGESTS)
+    execute(empty, "DELETE FROM dead_letter WHERE body = 'two'")
+    downgrade(empty, BEFORE_DIGESTS)
+    upgrade(empty, "head")
+    assert rows(empty, "SELECT body, body_digest = sha256(body) FROM dead_letter") == [(b"one", True)]

@@ -45,7 +45,8 @@ def ask_servers() -> "Status":
 def as_mapping(found: "Status") -> dict[str, Any]:
     """The status as scripts get it."""
     return {
-        "streams": [asdict(each) for each in found.streams],
+        "streams": [asdict(each) | asdict(found.accounts[each.stream]) for each in found.streams],
+        "stray_streams": found.stray_streams,
         "lag": found.lag,
         "pending": found.pending,
         "dead_letters": found.dead_letters,

@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from worker.domain.entry import Entry, Reason
-from worker.errors import first_line
+from worker.errors import ServerUnavailableError, first_line
 from worker.services.deferral import Deferral
 from worker.services.ingest import Batch, ingest, set_aside, sort, targets
 from worker.services.outcome import REFUSED, Held, Outcome
@@ -30,13 +30,18 @@ from worker.storage import schema, status
 from worker.storage.database import has_answered
 from worker.stream import backlog, housekeeping, read, refusal_mark
 from worker.stream.connection import Redis
+from worker.stream.future import FutureDeliveries
 from worker.stream.keys import Keys
 from worker.stream.lease import Leases
+from worker.stream.stalled import StalledStreams
+from worker.stream.strays import Strays, with_strays
 from worker.stream.trial import trial
 from worker.telemetry import get_logger
 
 log = get_logger(__name__)
 
+FIND_STRAYS_SECONDS = 5.0
+"""How often a consumer looks for streams beyond the partitions."""
 
 DEFERRED_BATCHES = 4
 """So many batches of deferred entries are held here; further ones are read again when it is their turn: memory."""
@@ -89,7 +94,10 @@ class Consumer:
         """PostgreSQL refused all of the last batch that came."""
         self._cursors: dict[str, str] = {}
         self._reclaim_at = 0.0
-        self._undelivered: dict[str, tuple[str, float]] = {}
+        self._future = FutureDeliveries(self.redis, self.settings.reclaim_idle_seconds)
+        self._stalled = StalledStreams(self.settings.stalled_seconds)
+        self._strays = Strays()
+        self._find_strays_at = 0.0
 
     def recover(self) -> None:
         """Return when PostgreSQL is ours to write and what was pending on this consumer is recorded; else raise.
@@ -101,6 +109,8 @@ class Consumer:
             schema.check(connection)
         self._reading_thread.submit(int).result()  # what it was still given is pending from here on
         self._deferral.take_all()
+        self._find_strays_at = 0.0  # one that was deleted must not be made again
+        self.find_strays()
         read.create_groups(self.redis, self.keys.streams)
         after = dict.fromkeys(self.keys.streams, "0")
         while entries := read.read_pending(self.redis, self.name, after, self._share(self.keys.streams)):
@@ -127,6 +137,27 @@ class Consumer:
             if entries:
                 log.info("entries_reclaimed", consumer=self.name, stream=stream, entries=len(entries))
                 self._record_again(entries)
+        for entries in self._future.take_over(self.name, self.keys.streams, streams, self._appetite.entries):
+            log.info("entries_reclaimed", consumer=self.name, stream=entries[0].stream, entries=len(entries))
+            self._record_again(entries)
+
+    def find_strays(self) -> None:
+        """Every few seconds, take up streams beyond the partitions, and say so when others are found than before."""
+        if time.monotonic() < self._find_strays_at:
+            return
+        self._find_strays_at = time.monotonic() + FIND_STRAYS_SECONDS
+        keys, found = with_strays(self.redis, self.keys)
+        if found == self._strays:
+            return
+        if found.warnings:
+            log.warning("stray_streams", streams=found.streams, not_streams=found.not_streams)
+        try:
+            read.create_groups(self.redis, found.streams)
+        except ServerUnavailableError as error:  # full: the streams that we have must be drained all the same
+            log.warning("stray_streams_wait", detail=str(error))
+            return
+        self.keys, self._strays = keys, found
+        self.leases.adopt(keys)
 
     def read(
         self, streams: Sequence[str], block_seconds: float | None, read_on: Callable[[], bool] = lambda: False
@@ -235,20 +266,10 @@ class Consumer:
     def stalled_streams(self) -> list[str]:
         """Streams not leased here whose unread entries nobody was given for a while: their holder is not reading.
 
-        Asked again and again, as each call sees only one moment. A long backlog that is being read is not stalled.
+        Asked again and again, as each call sees only one moment.
         """
-        stalled, now = [], time.monotonic()
         others = [stream for stream in self.keys.streams if stream not in self.leases.held]
-        for each in backlog.measure(self.redis, others):
-            if (each.oldest_unread_seconds or 0) < self.settings.stalled_seconds:
-                self._undelivered.pop(each.stream, None)
-                continue
-            last_delivered_id, since = self._undelivered.get(each.stream, ("", now))
-            if last_delivered_id != each.last_delivered_id:
-                self._undelivered[each.stream] = (each.last_delivered_id, now)
-            elif now - since >= self.settings.stalled_seconds:
-                stalled.append(each.stream)
-        return stalled
+        return self._stalled.among(backlog.measure(self.redis, others))
 
     def _share(self, streams: Sequence[str]) -> int:
         return max(1, self._appetite.entries // max(1, min(len(self.busy), len(streams))))

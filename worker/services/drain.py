@@ -150,6 +150,7 @@ class Drain:
 
     def _lease_free(self) -> None:
         leases = self._consumer.leases
+        self._consumer.find_strays()
         leases.acquire_free()
         self._lease_check_at = time.monotonic() + LEASE_CHECK_SECONDS
         if not leases.complete:

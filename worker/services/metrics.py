@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from worker.domain.entry import Reason
 from worker.services.status import Status
+from worker.stream.accounts import Account
 from worker.stream.backlog import Backlog
 
 STREAM_GAUGES: dict[str, tuple[str, Callable[[Backlog], float]]] = {
@@ -30,6 +31,15 @@ STREAM_GAUGES: dict[str, tuple[str, Callable[[Backlog], float]]] = {
 }
 """Name → help text, and what it shows of a stream."""
 
+ACCOUNT_GAUGES: dict[str, tuple[str, Callable[[Account], float]]] = {
+    "progress_stream_acknowledged": ("Entries acknowledged so far", lambda each: each.acknowledged),
+    "progress_stream_vanished": (
+        "Entries that vanished from the stream before anyone had acknowledged them, so far",
+        lambda each: each.vanished,
+    ),
+}
+"""The same for a stream's account. Both only rise, but for a flush of Redis."""
+
 
 class StatusCollector(Collector):
     """Every gauge of one status."""
@@ -41,8 +51,14 @@ class StatusCollector(Collector):
         """The gauges, those without a sample too."""
         found = self._found
         for name, (meaning, value) in STREAM_GAUGES.items():
-            samples = {each.stream: value(each) for each in found.streams}
-            yield _gauge(name, f"{meaning}. A stream that does not exist yet is left out.", "stream", samples)
+            yield _stream_gauge(name, meaning, {each.stream: value(each) for each in found.streams})
+        for name, (meaning, total) in ACCOUNT_GAUGES.items():
+            yield _stream_gauge(name, meaning, {stream: total(each) for stream, each in found.accounts.items()})
+        yield _stream_gauge(
+            "progress_stream_stray",
+            "1 for a stream beyond the number of partitions, else 0",
+            {each.stream: each.stream in found.stray_streams for each in found.streams},
+        )
         yield _gauge(
             "progress_dead_letters",
             "Entries that could not be applied, or not yet. 0 for a reason that none has.",
@@ -80,6 +96,10 @@ def exposition(found: Status) -> bytes:
     registry = CollectorRegistry()
     registry.register(StatusCollector(found))
     return generate_latest(registry)
+
+
+def _stream_gauge(name: str, meaning: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    return _gauge(name, f"{meaning}. A stream that does not exist yet is left out.", "stream", values)
 
 
 def _gauge(name: str, meaning: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:

@@ -1,6 +1,6 @@
 """How the system is: the streams, the tables, the rollups, the servers. Reads only."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,10 +11,12 @@ from worker.settings import Settings
 from worker.storage import activity, dead_letter, schema, statistics_refresh, status, summary_refresh
 from worker.storage.database import snapshot
 from worker.storage.status import RowCount
+from worker.stream.accounts import Account, read_accounts
 from worker.stream.advice import advise
 from worker.stream.backlog import Backlog, measure
 from worker.stream.connection import Redis
 from worker.stream.keys import Keys
+from worker.stream.strays import with_strays
 
 TABLES = (
     "user_course",
@@ -54,6 +56,10 @@ class Status:
     """One moment of PostgreSQL, and one just before it of Redis."""
 
     streams: list[Backlog]
+    accounts: dict[str, Account]
+    """Of each of these streams."""
+    stray_streams: tuple[str, ...]
+    """Those of them that are beyond the partitions."""
     dead_letters: dict[str, int]
     rows: dict[str, RowCount]
     rollups: dict[str, Rollup]
@@ -75,18 +81,31 @@ class Status:
 
 def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
     """Ask both servers. Raises SchemaError without our tables, and the servers' own errors."""
-    streams = measure(redis, Keys(settings.stream_key, settings.stream_partitions).streams)
+    keys, strays = with_strays(redis, Keys(settings.stream_key, settings.stream_partitions))
+    streams = measure(redis, keys.streams)
+    accounts = read_accounts(redis, [each.stream for each in streams])
     with snapshot(engine) as connection:
         return Status(
             streams=streams,
+            accounts=accounts,
+            stray_streams=strays.streams,
             dead_letters=_letters(connection),
             rows={name: status.count_rows(connection, name) for name in TABLES},
             rollups=_rollups(connection),
             last_recorded_at=status.last_recorded_at(connection),
             postgresql_version=status.server_version(connection),
             redis_version=_redis_version(redis),
-            warnings=advise(redis),
+            warnings=[*advise(redis), *strays.warnings, *_vanished(accounts)],
         )
+
+
+def _vanished(accounts: Mapping[str, Account]) -> list[str]:
+    return [
+        f"{account.vanished:,} entries of {stream} vanished before anyone had acknowledged them. Find who deletes "
+        "there (MAXLEN, XTRIM, XDEL), and publish again what was lost."
+        for stream, account in accounts.items()
+        if account.vanished
+    ]
 
 
 def _letters(connection: Connection) -> dict[str, int]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 
 from sqlalchemy import Connection, Row, text
 
@@ -16,7 +17,7 @@ _PUT = text("""
     SELECT e->>0, e->>1, e->>2, e->>3, (e->>4)::bigint, substr(CAST(:bodies AS bytea), (e->>5)::int, (e->>6)::int)
     FROM jsonb_array_elements(CAST(:letters AS jsonb)) AS given (e)
     ORDER BY 1, 2
-    ON CONFLICT (stream, entry_id) DO UPDATE
+    ON CONFLICT (stream, entry_id, body_digest) DO UPDATE
     SET reason = excluded.reason, detail = excluded.detail, user_course_id = excluded.user_course_id
     WHERE (known.reason, known.detail) IS DISTINCT FROM (excluded.reason, excluded.detail)
 """)
@@ -33,10 +34,10 @@ _MARK = text("UPDATE dead_letter SET reason = :reason, detail = :detail, user_co
 
 _DELETE = text("""
     DELETE FROM dead_letter WHERE id IN (
-        SELECT id FROM dead_letter WHERE (stream, entry_id) IN (
-            SELECT e->>0, e->>1 FROM jsonb_array_elements(CAST(:entries AS jsonb)) AS given (e)
+        SELECT id FROM dead_letter WHERE (stream, entry_id, body_digest) IN (
+            SELECT e->>0, e->>1, decode(e->>2, 'hex') FROM jsonb_array_elements(CAST(:entries AS jsonb)) AS given (e)
         )
-        ORDER BY stream, entry_id FOR UPDATE
+        ORDER BY stream, entry_id, body_digest FOR UPDATE
     )
 """)
 
@@ -100,7 +101,10 @@ class StoredLetter:
 
 
 def put_letters(connection: Connection, letters: Iterable[Letter]) -> None:
-    """Store the letters; one that is there already gets the new reason and keeps its bytes and age."""
+    """Store the letters; one that is there already gets the new reason and keeps its bytes and age.
+
+    Other bytes under a known entry id (streams moved to another Redis) are another letter.
+    """
     rows, bodies, start = [], [], 1
     for letter in letters:
         entry, body = letter.entry, letter.entry.body
@@ -121,8 +125,9 @@ def read_entries(connection: Connection, ids: Sequence[int]) -> list[Entry]:
 
 
 def delete_letters(connection: Connection, entries: Iterable[Entry]) -> None:
-    """Delete the letters of these entries, where there are any: they were applied."""
-    connection.execute(_DELETE, {"entries": json.dumps([(entry.stream, entry.id) for entry in entries])})
+    """Delete the letters of these entries and bytes, where there are any: they were applied."""
+    rows = [(entry.stream, entry.id, _digest(entry.body)) for entry in entries]
+    connection.execute(_DELETE, {"entries": json.dumps(rows)})
 
 
 def discard_letters(connection: Connection, ids: Sequence[int]) -> int:
@@ -162,6 +167,11 @@ def get_letter(connection: Connection, letter_id: int) -> StoredLetter | None:
 def count_letters(connection: Connection) -> dict[str, int]:
     """How many letters there are for each reason."""
     return {row.reason: row.letters for row in connection.execute(_COUNT)}
+
+
+def _digest(body: bytes | None) -> str:
+    """What `dead_letter.body_digest` holds, as hexadecimal digits."""
+    return "" if body is None else sha256(body).hexdigest()
 
 
 def _stored(row: Row[tuple[object, ...]]) -> StoredLetter:

@@ -31,7 +31,7 @@ def connect(settings: Settings, *, retries: int = 0) -> Redis:
         retry=Retry(NoBackoff(), retries),
     )
     # Entries as Redis answers them: redis-py would make a dictionary of each, a microsecond an event.
-    for command in ("XREADGROUP", "XAUTOCLAIM"):
+    for command in ("XREADGROUP", "XAUTOCLAIM", "XCLAIM"):
         client.set_response_callback(command, _unchanged)
     return client
 

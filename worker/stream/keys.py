@@ -4,6 +4,8 @@
 |----------------------------------------|--------|-------------------------------------------------------|---------|
 | `lesson-events`                        | stream | events of publishers that do not choose a partition   | trimmed |
 | `lesson-events:{n}`                    | stream | events whose partition key modulo the partitions is n | trimmed |
+|                                        |        | (beyond the partitions: see `worker/stream/strays.py`)|         |
+| `{stream}:account`                     | hash   | entries acknowledged, entries that vanished           | kept    |
 | `lesson-events:lease:{stream}`         | string | name of the consumer that reads this stream           | 5 s     |
 | `lesson-events:wanted`                 | string | name of a consumer that found no partition free       | 2 s     |
 | `lesson-events:refused`                | string | since when PostgreSQL refuses everything, by its clock | 1 min  |
@@ -19,21 +21,31 @@ GROUP = "progress"
 FIELD = "event"
 
 
+def account(stream: str) -> str:
+    """What was acknowledged of the stream, and what vanished; see `worker/stream/accounts.py`."""
+    return f"{stream}:account"
+
+
 @dataclass(frozen=True)
 class Keys:
-    """The keys of one system: its plain stream's name and the number of partitions."""
+    """The keys of one system: its plain stream's name, the number of partitions, and streams found beyond them."""
 
     stream_key: str
     partitions: int
+    strays: tuple[str, ...] = ()
 
     @cached_property
     def streams(self) -> tuple[str, ...]:
-        """The plain stream, then the partitions."""
-        return (self.stream_key, *(f"{self.stream_key}:{number}" for number in range(self.partitions)))
+        """The plain stream, then the partitions, then the strays."""
+        return (self.stream_key, *(self.partition(number) for number in range(self.partitions)), *self.strays)
+
+    def partition(self, number: int) -> str:
+        """The partition with this number, which may be beyond ours."""
+        return f"{self.stream_key}:{number}"
 
     def stream_for(self, partition_key: int | None) -> str:
         """The stream for an enrolment's (or an outline's course's) id; the plain one where there is none."""
-        return self.stream_key if partition_key is None else f"{self.stream_key}:{partition_key % self.partitions}"
+        return self.stream_key if partition_key is None else self.partition(partition_key % self.partitions)
 
     def lease(self, stream: str) -> str:
         """Who reads the stream."""

@@ -15,6 +15,21 @@ from worker.stream.keys import Keys
 WANTED_SECONDS = 2
 """Life of the mark that a consumer wants work: about twice the doorbell's period."""
 
+# A lease that lives longer than any that is given (Redis' clock was set back), or for ever, is nobody's. A full Redis
+# cannot record leases: then everyone reads everything.
+_ACQUIRE = """
+local won = {}
+for i, key in ipairs(KEYS) do
+  local left = redis.call('PTTL', key)
+  if left < 0 or left > tonumber(ARGV[2]) then
+    local answer = redis.pcall('SET', key, ARGV[1], 'PX', ARGV[2])
+    if answer.err and not string.find(answer.err, '^OOM') then return answer end
+    won[#won + 1] = i
+  end
+end
+return won
+"""
+
 _RENEW = """
 local held = {}
 for i, key in ipairs(KEYS) do
@@ -45,6 +60,7 @@ class Leases:
         self._keys = keys
         self._consumer = consumer
         self._milliseconds = int(seconds * 1000)
+        self._acquire = redis.register_script(_ACQUIRE)
         self._renew = redis.register_script(_RENEW)
         self._release = redis.register_script(_RELEASE)
         self.held: tuple[str, ...] = ()
@@ -54,16 +70,18 @@ class Leases:
         """Every stream is held."""
         return len(self.held) == len(self._keys.streams)
 
+    def adopt(self, keys: Keys) -> None:
+        """Go by these keys: other streams may be leased from now on. A lease of one that left expires by itself."""
+        self._keys = keys
+        self.held = tuple(stream for stream in self.held if stream in keys.streams)
+
     def acquire_free(self) -> None:
-        """Lease every stream that nobody holds."""
+        """Lease every stream that nobody holds, in one round trip."""
         if self.complete:
             return
         missing = [stream for stream in self._keys.streams if stream not in self.held]
-        pipeline = self._redis.pipeline(transaction=False)
-        for stream in missing:
-            pipeline.set(self._keys.lease(stream), self._consumer, nx=True, px=self._milliseconds)
-        answers = pipeline.execute(raise_on_error=False)
-        won = {stream for stream, answer in zip(missing, answers, strict=True) if _granted(answer)}
+        keys = [self._keys.lease(stream) for stream in missing]
+        won = {missing[index - 1] for index in self._acquire(keys=keys, args=[self._consumer, self._milliseconds])}
         self.held = tuple(stream for stream in self._keys.streams if stream in self.held or stream in won)
 
     def renew(self) -> None:
@@ -111,12 +129,3 @@ class Leases:
         at_work = [stream for stream in self.held if stream in busy]
         at_rest = [stream for stream in self.held if stream not in busy]
         return at_work[: len(at_work) // 2] + at_rest[: len(at_rest) // 2]
-
-
-def _granted(answer: object) -> bool:
-    """A full Redis cannot record leases: then everyone reads everything."""
-    if isinstance(answer, OutOfMemoryError):
-        return True
-    if isinstance(answer, Exception):
-        raise answer
-    return bool(answer)

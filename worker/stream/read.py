@@ -12,6 +12,7 @@ from redis import OutOfMemoryError, ResponseError
 
 from worker.domain.entry import Entry
 from worker.errors import ServerUnavailableError
+from worker.stream import accounts
 from worker.stream.connection import Redis
 from worker.stream.keys import FIELD, GROUP
 
@@ -29,7 +30,7 @@ def create_groups(redis: Redis, streams: Iterable[str]) -> None:
     """
     for stream in streams:
         try:
-            redis.xgroup_create(stream, GROUP, id="0", mkstream=True)
+            accounts.create_group(redis, stream)
         except OutOfMemoryError as error:
             if not _has_group(redis, stream):
                 raise ServerUnavailableError(
@@ -58,7 +59,7 @@ def read_pending(redis: Redis, consumer: str, after: Mapping[str, str], count: i
     """Up to `count` entries per stream that this consumer was given and has not acknowledged, oldest first.
 
     `after` names the streams, each with the entry id to go on from (`0`: the first). An entry that somebody deleted
-    meanwhile comes without fields and has nothing left to record: it is acknowledged here.
+    meanwhile comes without fields and has nothing left to record: it is let go here, uncounted, and so it has vanished.
     """
     answer: Any = redis.xreadgroup(GROUP, consumer, dict(after.items()), count=count)
     for stream, items in answer or ():
@@ -78,6 +79,12 @@ def reclaim(
         stream, GROUP, consumer, int(idle_seconds * 1000), cursor, count=count
     )
     return following.decode(), _entries(stream.encode(), entries)
+
+
+def claim(redis: Redis, consumer: str, stream: str, entry_ids: Sequence[str]) -> list[Entry]:
+    """Take over these entries, however long they have been pending; those that are no longer pending stay out."""
+    answer: Any = redis.xclaim(stream, GROUP, consumer, 0, list(entry_ids))
+    return _entries(stream.encode(), answer)
 
 
 def delivery_counts(redis: Redis, consumer: str, entries: Sequence[Entry]) -> dict[Entry, int]:
@@ -110,11 +117,8 @@ def give_back(redis: Redis, consumer: str, entries: Iterable[Entry], idle_second
 
 
 def acknowledge(redis: Redis, entries: Iterable[Entry]) -> None:
-    """Take the entries off the pending lists. Plain XACK, not MULTI: a full Redis still accepts it."""
-    pipeline = redis.pipeline(transaction=False)
-    for stream, its in _by_stream(entries):
-        pipeline.xack(stream, GROUP, *(entry.id for entry in its))
-    pipeline.execute()
+    """Take the entries off the pending lists, in one round trip that a full Redis still accepts."""
+    accounts.acknowledge(redis, {stream: [entry.id for entry in its] for stream, its in _by_stream(entries)})
 
 
 def _pending_between(redis: Redis, stream: str, consumer: str, first: str, last: str) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    Computed,
     ForeignKey,
     Identity,
     Index,
@@ -102,7 +103,7 @@ class DeadLetter(Base):
 
     __tablename__ = "dead_letter"
     __table_args__ = (
-        UniqueConstraint("stream", "entry_id"),
+        UniqueConstraint("stream", "entry_id", "body_digest"),
         Index(
             "ix_dead_letter_parked",
             "user_course_id",
@@ -118,4 +119,9 @@ class DeadLetter(Base):
     detail: Mapped[str]
     user_course_id: Mapped[int | None] = mapped_column(BigInteger, comment="The unknown enrolment it waits for")
     body: Mapped[bytes | None]
+    body_digest: Mapped[bytes] = mapped_column(
+        Computed("coalesce(sha256(body), '\\x'::bytea)", persisted=True),
+        comment="SHA-256 of the body; empty where there is none",
+    )
+    """Part of the key: after a move to another Redis an entry id may come again with other bytes."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
