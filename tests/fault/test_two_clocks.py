@@ -23,11 +23,11 @@ RESUMED_SECONDS = 10.0
 def test_with_both_pool_processes_killed_under_load_reading_goes_on(
     system: System, tmp_path: Path, behind: float | None
 ) -> None:
-    """With the default schedule of rings: once a second."""
+    """With the default interval of rings."""
     lines = oulad.generate(4_000)
     if behind:
         with OtherClock(tmp_path / "clock", -behind).rules(system):
-            system.start_beat(ring_seconds=1)
+            system.start_beat()
     worker = system.start_worker(2, ring_seconds=1)
     with Load(system.settings, lines) as load:
         load.wait_for(0.3)
@@ -81,17 +81,21 @@ def test_what_celery_throws_away_is_a_warning(system: System) -> None:
     assert line | {"level": "warning", "task": "progress.lesson_viewed", "id": sent.id, "reason": "expired"} == line
 
 
-def test_a_worker_rings_itself_in_every_pool(system: System) -> None:
-    """Each drain ends before the next event comes, and none asks for another."""
-    events: list[CloudEvent] = [enrolled(1)]
-    for pool in ("solo", "threads"):
-        worker = system.start_worker(1, "--pool", pool, slice_seconds=0.05, ring_seconds=0.3)
-        for _ in range(3):
-            system.publish(events[-1:])
-            wait_until(system.is_drained, 10, f"the event; {worker.tail()}")
-            wait_until(lambda: system.holder(system.settings.stream_key) is None, 10, "the end of the drain")
-            events.append(viewed(1, 1, len(events), seconds=len(events)))
-        system.publish(events[-1:])
-        assert worker.stop()[0] == 0
-    system.start_worker(1)
+@pytest.mark.parametrize("pool", ["prefork", "solo", "threads"])
+def test_whatever_became_of_a_drain_and_its_message_the_worker_begins_another(system: System, pool: str) -> None:
+    """No drain runs, and the queue is emptied: nothing but the worker's own clock is left."""
+    events: list[CloudEvent] = [enrolled(1), viewed(1, 1, 1)]
+    worker = system.start_worker(1, "--pool", pool, slice_seconds=0.2)
+    system.publish(events[:1])
+    system.wait_until_drained()
+    app = Celery(broker=system.settings.redis_url)
+    app.conf.control_exchange = system.settings.stream_key
+    control = app.control
+    control.cancel_consumer(system.settings.queue, reply=True, limit=1, timeout=5)
+    wait_until(lambda: system.holder(system.settings.stream_key) is None, 10, "the end of the last drain")
+    system.redis.delete(system.settings.queue)
+    control.add_consumer(system.settings.queue, reply=True, limit=1, timeout=5)
+    app.close()
+    system.publish(events[1:])
     system.assert_exact(events)
+    assert worker.stop()[0] == 0
