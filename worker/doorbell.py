@@ -40,7 +40,7 @@ class Doorbell(bootsteps.StartStopStep):
         self._ring(parent)
 
     def _ring(self, parent: Any) -> None:
-        if self._must_wait() or not _reads(parent):
+        if not _reads(parent) or self._must_wait():
             return
         self._waiting_since = time.monotonic()
         task = parent.app.amqp.as_task_v2(uuid(), TASK)

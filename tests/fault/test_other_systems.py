@@ -63,7 +63,7 @@ def test_celerys_own_commands_find_our_workers_and_their_events(system: System) 
 def test_two_systems_with_different_stream_keys_and_no_word_about_queues_share_nothing(
     system: System, lms: Celery
 ) -> None:
-    """The other one is started without a queue of its own, and a task sent to its queue stays where it is."""
+    """The other one is told its stream key alone. Both write to one database here, and say which entries were theirs."""
     worker = idle(system)
     other = f"{system.settings.stream_key}-other"
     lms.send_task(
@@ -74,8 +74,9 @@ def test_two_systems_with_different_stream_keys_and_no_word_about_queues_share_n
     environment = system.environment(stream_key=other)
     del environment["PROGRESS_QUEUE"]
     theirs = system.start("worker", "--concurrency", "1", *QUICK_START, environment=environment)
-    wait_until(lambda: system.redis.exists(f"{other}:1"), 20, "its event in the other system's stream")
-    assert system.recorded() == 0
+    wait_until(lambda: system.recorded() == 1, 20, "the event")
+    assert sum(line["entries"] for line in theirs.wait_for_line("batch_recorded")) == 1
+    assert sum(line["entries"] for line in worker.lines("batch_recorded")) == 1, "it took what is another's"
     assert worker.is_running()
     assert theirs.is_running()
 
