@@ -63,7 +63,7 @@ def test_celerys_own_commands_find_our_workers_and_their_events(system: System) 
 def test_two_systems_with_different_stream_keys_and_no_word_about_queues_share_nothing(
     system: System, lms: Celery
 ) -> None:
-    """The other one is told its stream key alone. Both write to one database here, and say which entries were theirs."""
+    """The other one is told its stream key alone. Both write to one database, and log which entries were theirs."""
     worker = idle(system)
     other = f"{system.settings.stream_key}-other"
     lms.send_task(
