@@ -6,6 +6,7 @@ No event data goes through Celery (see `worker/tasks.py`), so a lost message cos
 from kombu.transport import TRANSPORT_ALIASES
 
 from worker.errors import ConfigurationError
+from worker.scheduled import every
 from worker.settings import get_settings
 
 try:
@@ -40,6 +41,9 @@ task_ignore_result = True
 
 # ---- Queues ----------------------------------------------------------------------------------------------------------
 task_default_queue = _settings.queue
+# Broadcasts and events of our own: a `shutdown` that another application sends to all its workers is none of ours.
+control_exchange = _settings.stream_key
+event_exchange = event_queue_prefix = f"{_settings.stream_key}.events"
 task_create_missing_queues = True
 task_routes = {"progress.consume_events": {"queue": _settings.consume_queue or _settings.queue}}
 
@@ -57,13 +61,6 @@ enable_utc = True
 # In memory: every entry is a plain interval, so there is nothing to remember and no file to leave behind.
 beat_scheduler = "celery.beat:Scheduler"
 beat_max_loop_interval = 1
-beat_schedule = {
-    "ring": {
-        "task": "progress.consume_events",
-        "schedule": _settings.ring_seconds,
-        "options": {"expires": 5 * _settings.ring_seconds},
-    },
-}
 _scheduled = {
     "maintain": _settings.maintain_seconds,
     "refresh_summaries": _settings.summary_seconds,
@@ -72,7 +69,4 @@ _scheduled = {
 }
 if _settings.retention_days is not None:
     _scheduled["apply_retention"] = 3600
-for _name, _seconds in _scheduled.items():
-    # Every pool process may be busy with a drain until its slice ends; a message lost to that is made up by the next.
-    _expires = 2 * _seconds + 2 * _settings.slice_seconds
-    beat_schedule[_name] = {"task": f"progress.{_name}", "schedule": _seconds, "options": {"expires": _expires}}
+beat_schedule = {name: {"task": f"progress.{name}", "schedule": every(seconds)} for name, seconds in _scheduled.items()}

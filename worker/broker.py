@@ -1,10 +1,15 @@
-"""Celery's consumer of its broker, sooner back after the broker was away."""
+"""Celery's consumer of its broker: sooner back after the broker was away, and only on queues of its own system."""
 
+from typing import Any
+
+from celery.exceptions import WorkerShutdown
 from celery.worker import consumer
 from celery.worker.state import maybe_shutdown
 from kombu import Connection
 
 from worker.errors import first_line
+from worker.settings import get_settings
+from worker.stream import queue
 from worker.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -15,6 +20,19 @@ RECONNECT_SECONDS = 2
 
 class Consumer(consumer.Consumer):
     """The main process's side of the broker; `worker.messages` adds what it hands on."""
+
+    def connect(self) -> Any:
+        """Connect, see that nobody else's tasks are in our queues, and let beat send anew what may have been lost."""
+        connection: Any = super().connect()
+        redis, stream_key = connection.default_channel.client, get_settings().stream_key
+        for name in self.app.amqp.queues.consume_from:
+            owner = queue.claim(redis, name, stream_key)
+            if owner != stream_key:
+                log.error("queue_of_another_system", detail=_refusal(name, owner, stream_key))
+                raise WorkerShutdown(1)
+        if get_settings().queue in self.app.amqp.queues.consume_from:
+            queue.forget(redis, [queue.mark(stream_key, name) for name in _scheduled(self.app)])
+        return connection
 
     def ensure_connected(self, conn: Connection) -> Connection:
         """Connect, trying until it succeeds or the worker is told to stop."""
@@ -35,6 +53,18 @@ class Consumer(consumer.Consumer):
             super().on_connection_error_after_connected(exc)
         except AttributeError as error:
             log.warning("broker_connection_dropped", detail=str(error))
+
+
+def _scheduled(app: Any) -> list[str]:
+    return [str(entry["task"]) for entry in app.conf.beat_schedule.values()]
+
+
+def _refusal(name: str, owner: str, stream_key: str) -> str:
+    return (
+        f"Celery's queue {name} is used by the system of PROGRESS_STREAM_KEY={owner}, and this worker's key is"
+        f" {stream_key}: one would take the other's tasks. Give this one a PROGRESS_QUEUE of its own or another broker;"
+        f" if that system is gone, delete the key {name}:system from the broker."
+    )
 
 
 def _say(error: Exception, seconds: float) -> None:

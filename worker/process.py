@@ -1,8 +1,10 @@
-"""What belongs to one worker process: its consumers, and the flag by which the parent tells its children to stop."""
+"""What belongs to one worker: its processes' consumers, the flag that stops them, the doorbell for another drain."""
 
 import gc
 import mmap
+import os
 import threading
+from contextlib import suppress
 
 from worker.services.consumer import Consumer
 from worker.settings import get_settings
@@ -12,6 +14,12 @@ from worker.stream import connection
 # Shared with the pool's processes, because they are forked after this import. A plain byte: a signal handler may
 # write it at any moment, where a lock could deadlock.
 _stopping = mmap.mmap(-1, 1)
+
+# Shared in the same way. It never blocks: what does not fit is one more ring among thousands.
+DOORBELL, _bell_pull = os.pipe()
+"""The main process's end: readable when some process or thread of this worker has asked for another drain."""
+os.set_blocking(DOORBELL, False)
+os.set_blocking(_bell_pull, False)
 
 _consumers: dict[int, Consumer] = {}
 """By thread: each has its own connections and its own name in the group."""
@@ -25,6 +33,18 @@ def stop_reading() -> None:
 def is_stopping() -> bool:
     """The worker is shutting down."""
     return _stopping[0] == 1
+
+
+def ring() -> None:
+    """Ask this worker's main process for another drain, from any of its processes and threads. Needs no server."""
+    with suppress(BlockingIOError):
+        os.write(_bell_pull, b"\a")
+
+
+def take_rings() -> None:
+    """Forget what was asked for until now."""
+    with suppress(BlockingIOError):
+        os.read(DOORBELL, 65_536)
 
 
 def current_consumer() -> Consumer:

@@ -4,6 +4,7 @@
 but its errors.
 """
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -21,6 +22,11 @@ _URL_FORMS: dict[Literal["DATABASE_URL", "REDIS_URL"], str] = {
 }
 Seconds = Annotated[float, Field(ge=0.01, le=86_400)]
 Share = Annotated[float, Field(gt=0, le=1)]
+
+STREAM_KEY = "lesson-events"
+_NAME = re.compile(r"[A-Za-z0-9._:/{}-]+")
+_DERIVED = re.compile(r":(\d+|wanted|system)$|:(lease|trial|queued):")
+"""How names end, or what they contain, that another stream key gives rise to."""
 
 
 def _plain(name: str) -> AliasChoices:
@@ -49,10 +55,14 @@ class Settings(BaseSettings):
         None, repr=False, description="Celery's broker, when it is another server than REDIS_URL."
     )
 
-    queue: str = Field("progress", min_length=1, description="Celery queue of every task without one of its own.")
-    consume_queue: str | None = Field(None, description="Celery queue of the doorbell task; default: the queue above.")
+    queue: str = Field(
+        "progress", min_length=1, description="Celery's queue; with another stream key `progress:` and that key."
+    )
+    consume_queue: str | None = Field(
+        None, description="Celery's queue for draining, where some workers are to drain and others not."
+    )
 
-    stream_key: str = Field("lesson-events", min_length=1, description="Plain stream; partitions add :0, :1, …")
+    stream_key: str = Field(STREAM_KEY, min_length=1, description="Plain stream; partitions add :0, :1, …")
     stream_partitions: int = Field(8, ge=1, le=64, description="Partitioned streams beside the plain one.")
     batch_size: int = Field(4_000, ge=1, le=10_000, description="Most events in one transaction.")
     slice_seconds: Seconds = Field(
@@ -69,7 +79,7 @@ class Settings(BaseSettings):
     reclaim_interval_seconds: Seconds = Field(2, description="How often a consumer looks for such entries.")
     consumer_idle_seconds: Seconds = Field(60, description="A consumer silent this long is removed.")
     suspect_deliveries: int = Field(5, ge=1, le=1_000, description="Deliveries after which an entry is tried alone.")
-    ring_seconds: Seconds = Field(1, description="How often beat rings the doorbell.")
+    ring_seconds: Seconds = Field(1, description="How often a worker asks itself for a drain.")
     maintain_seconds: Seconds = Field(5, description="How often beat starts progress.maintain.")
     summary_seconds: Seconds = Field(10, description="How often beat starts progress.refresh_summaries.")
     summary_chunk: int = Field(
@@ -142,6 +152,29 @@ class Settings(BaseSettings):
     )
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: JSON when not a terminal.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _queue_of_its_own(cls, given: dict[str, object]) -> dict[str, object]:
+        """Two systems on one broker never take each other's tasks."""
+        stream_key = given.get("stream_key", STREAM_KEY)
+        return given if stream_key == STREAM_KEY else {"queue": f"progress:{stream_key}", **given}
+
+    @field_validator("stream_key")
+    @classmethod
+    def _names_nothing_else(cls, key: str) -> str:
+        if not _NAME.fullmatch(key):
+            raise ValueError("may hold letters, digits and . _ - : / { } only: queues and channels are named after it")
+        if _DERIVED.search(key):
+            raise ValueError("looks like a key of another system, such as its partition; choose another ending")
+        return key
+
+    @model_validator(mode="after")
+    def _queues_are_no_streams(self) -> Self:
+        for queue in filter(None, (self.queue, self.consume_queue)):
+            if re.fullmatch(rf"{re.escape(self.stream_key)}(:.*)?", queue):
+                raise ValueError(f"PROGRESS_QUEUE {queue} must not be PROGRESS_STREAM_KEY or begin with it and a colon")
+        return self
 
     @model_validator(mode="after")
     def _lease_outlives_a_read(self) -> Self:

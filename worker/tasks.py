@@ -2,7 +2,7 @@
 
 | task                                 | started by                    | does                                  |
 |--------------------------------------|-------------------------------|---------------------------------------|
-| `progress.consume_events`            | beat, and itself as it ends   | drains the streams for one time slice |
+| `progress.consume_events`            | each worker (worker/doorbell) | drains the streams for one time slice |
 | `progress.maintain`                  | beat                          | housekeeping                          |
 | `progress.refresh_summaries`         | beat                          | brings stored summaries up to date    |
 | `progress.refresh_course_statistics` | beat                          | brings courses' statistics up to date |
@@ -26,10 +26,11 @@ from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from worker import process
-from worker.celery import app, ring
+from worker.celery import app
 from worker.client import EventPublisher
 from worker.errors import first_line
 from worker.health import Heartbeat
+from worker.scheduled import Scheduled
 from worker.services.activity_refresh import refresh_activity as refresh_changed_activity
 from worker.services.drain import Drain
 from worker.services.maintain import maintain as maintain_everything
@@ -47,14 +48,14 @@ APPEND_SECONDS = 10.0
 
 
 class CeleryHost:
-    """A drain's surroundings in a Celery worker: the doorbell is a task message without data."""
+    """A drain's surroundings in a Celery worker."""
 
     def __init__(self) -> None:
         self._heartbeat = Heartbeat(get_settings().runtime_directory)
 
     def ring(self) -> None:
-        """Queue another `progress.consume_events`."""
-        ring()
+        """Ask this worker for another `progress.consume_events`."""
+        process.ring()
 
     def is_stopping(self) -> bool:
         """The worker is shutting down."""
@@ -79,7 +80,7 @@ def consume_events() -> None:
         host.end()
 
 
-@app.task(name="progress.maintain")
+@app.task(name="progress.maintain", base=Scheduled)
 def maintain() -> None:
     """Sweep parked events, remove dead consumers, trim. Overlapping runs are harmless; the next one catches up."""
     consumer = process.current_consumer()
@@ -92,7 +93,7 @@ def maintain() -> None:
         log.log(logging.INFO if found_something else logging.DEBUG, "maintained", **asdict(done))
 
 
-@app.task(name="progress.refresh_summaries")
+@app.task(name="progress.refresh_summaries", base=Scheduled)
 def refresh_summaries() -> None:
     """Refresh stale summaries for one time slice at most. Overlapping runs share the work."""
     settings = get_settings()
@@ -105,7 +106,7 @@ def refresh_summaries() -> None:
         _log_refreshed("summaries", done.summaries, done.oldest_change_at)
 
 
-@app.task(name="progress.refresh_course_statistics")
+@app.task(name="progress.refresh_course_statistics", base=Scheduled)
 def refresh_course_statistics() -> None:
     """Refresh the statistics of the courses that changed. Of overlapping runs each passes over the other's course."""
     settings = get_settings()
@@ -120,7 +121,7 @@ def refresh_course_statistics() -> None:
             log.warning("refresh_failed", rollup="course_statistics", courses=done.failed)
 
 
-@app.task(name="progress.refresh_activity")
+@app.task(name="progress.refresh_activity", base=Scheduled)
 def refresh_activity() -> None:
     """Refresh the activity of changed enrolments for one time slice at most. Of overlapping runs one goes on."""
     settings = get_settings()
@@ -133,7 +134,7 @@ def refresh_activity() -> None:
         _log_refreshed("activity", done.enrollments, done.oldest_change_at)
 
 
-@app.task(name="progress.apply_retention")
+@app.task(name="progress.apply_retention", base=Scheduled)
 def apply_retention() -> None:
     """Delete what the ledger need not keep any longer, if retention is on. Overlapping runs share the work."""
     days = get_settings().retention_days
@@ -164,7 +165,7 @@ def _for_at_most(seconds: float) -> Callable[[], bool]:
 
 @app.task(name="progress.lesson_viewed", bind=True, acks_late=True, reject_on_worker_lost=True)
 def lesson_viewed(self: "Task[Any, Any]", /, **members: Any) -> None:
-    """Append a `lesson.viewed` event: its data members, and optionally `occurred_at` and `event_id`."""
+    """Append a `lesson.viewed` event: its data members, `occurred_at`, and optionally `event_id`."""
     _append(self, "lesson.viewed", members)
 
 
@@ -177,6 +178,7 @@ def lesson_completed(self: "Task[Any, Any]", /, **members: Any) -> None:
 def _append(task: "Task[Any, Any]", event_type: str, members: dict[str, Any]) -> None:
     """Append without judging: wrong members end in `dead_letter`, where they can be seen, not in a failed task.
 
+    So does an event without a time. Only its sender knows it: this may run much later, and by another clock.
     Waits for Redis here, because a retry would be published to a Redis that may just have refused. A task delivered
     again has the same id and so is the same event.
     """
@@ -186,9 +188,10 @@ def _append(task: "Task[Any, Any]", event_type: str, members: dict[str, Any]) ->
         "id": event_id or task.request.id,
         "source": "celery",
         "type": event_type,
-        "time": occurred_at or datetime.now(UTC).isoformat(),
         "data": members,
     }
+    if occurred_at is not None:
+        event["time"] = occurred_at
     give_up_at = time.monotonic() + APPEND_SECONDS
     while True:
         try:

@@ -171,6 +171,15 @@ def test_a_task_with_megabytes_ends_in_dead_letter_with_its_bytes(system: System
 
 
 def test_celerys_first_protocol_is_taken_as_well(system: System, worker: CeleryProcess) -> None:
-    published_first(system, kwargs={"user_course_id": 2, "topic_id": 1, "lesson_id": 1, "event_id": "e"})
+    published_first(
+        system,
+        kwargs={
+            "user_course_id": 2,
+            "topic_id": 1,
+            "lesson_id": 1,
+            "event_id": "e",
+            "occurred_at": "2025-07-14T10:30:00Z",
+        },
+    )
     wait_until(system.letters, 20, f"the event; {worker.tail()}")
     assert system.letters() == {"unknown_enrollment": 1}

@@ -53,7 +53,7 @@ def test_a_dead_consumer_with_something_pending_stays_until_that_is_taken_over(s
 
 def test_two_beats_ring_and_maintain_without_harm(system: System) -> None:
     lines = oulad.generate(3_000)
-    beats = [system.start_beat(ring_seconds=0.1, maintain_seconds=0.1) for _ in range(2)]
+    beats = [system.start_beat(maintain_seconds=0.1) for _ in range(2)]
     worker = system.start_worker(2, log_level="DEBUG")
     system.publish_bodies(lines)
     system.assert_exact(oulad.parse(lines))
@@ -67,8 +67,8 @@ def test_two_beats_ring_and_maintain_without_harm(system: System) -> None:
 def test_a_backlog_that_grew_without_beat_and_workers_drains_when_both_are_back(system: System) -> None:
     lines = oulad.generate(3_000)
     system.publish_bodies(lines[:1_000])
-    first = system.start_beat(ring_seconds=0.1)
-    wait_until(lambda: system.redis.llen(system.settings.queue) >= 5, what="rings that nobody answers")
+    first = system.start_beat()
+    wait_until(lambda: system.redis.llen(system.settings.queue) >= 5, what="messages that nobody takes")
     first.kill()
     system.publish_bodies(lines[1_000:])
     system.start_worker(2)

@@ -73,6 +73,10 @@ class System:
         """`celery -A worker beat`; keywords change settings."""
         return self._start(self.environment(**changes), ("beat",))
 
+    def start(self, *arguments: str, environment: Mapping[str, str] | None = None) -> CeleryProcess:
+        """Any other `celery -A worker …`."""
+        return self._start(environment or self.environment(), arguments)
+
     def _start(self, environment: Mapping[str, str], arguments: tuple[str, ...]) -> CeleryProcess:
         self._started += 1
         log = self.directory / f"{arguments[0]}-{self._started}.log"

@@ -134,3 +134,38 @@ def test_a_redis_url_that_would_fail_or_mislead_later_is_refused_at_once(
     monkeypatch.setenv(variable, url)
     with pytest.raises(ConfigurationError, match=f"{variable}: {complaint}"):
         get_settings()
+
+
+@pytest.mark.parametrize(
+    ("given", "queue"),
+    [
+        ({}, "progress"),
+        ({"PROGRESS_STREAM_KEY": "lesson-events"}, "progress"),
+        ({"PROGRESS_STREAM_KEY": "tenant-a:lesson-events"}, "progress:tenant-a:lesson-events"),
+        ({"PROGRESS_STREAM_KEY": "tenant-a", "PROGRESS_QUEUE": "progress"}, "progress"),
+    ],
+)
+def test_each_stream_key_has_a_queue_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], queue: str
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert Settings().queue == queue
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["lesson-events:3", "lesson-events:wanted", "a:lease:b", "*", "lesson events", "a\n", "a\x06\x16b", "é", "a,b"],
+)
+def test_a_stream_key_that_is_anothers_or_breaks_names_is_refused(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("PROGRESS_STREAM_KEY", key)
+    with pytest.raises(ConfigurationError, match=r"PROGRESS_STREAM_KEY: (may hold|looks like)"):
+        get_settings()
+
+
+@pytest.mark.parametrize("variable", ["PROGRESS_QUEUE", "PROGRESS_CONSUME_QUEUE"])
+@pytest.mark.parametrize("queue", ["lesson-events", "lesson-events:0", "lesson-events:wanted"])
+def test_a_queue_named_like_a_stream_is_refused(monkeypatch: pytest.MonkeyPatch, variable: str, queue: str) -> None:
+    monkeypatch.setenv(variable, queue)
+    with pytest.raises(ConfigurationError, match=f"PROGRESS_QUEUE {queue} must not be PROGRESS_STREAM_KEY"):
+        get_settings()

@@ -10,6 +10,7 @@ from worker.domain.event import EVENT, MAX_EVENT_BYTES, MAX_OUTLINE_BYTES, Cours
 
 MAX_AHEAD_MILLISECONDS = 5 * 60 * 1000
 _MAX_DETAIL = 500
+NO_TIME = "time: missing. Send when it happened, such as 2025-07-14T10:30:00Z; a Celery task sends it as occurred_at"
 
 
 class Reason(StrEnum):
@@ -87,6 +88,8 @@ def _rejection(error: ValidationError) -> Rejection:
     kind, message = problem["type"], problem["msg"]
     # The first element of a location inside the union is the event's type.
     place = ".".join(str(part) for part in problem["loc"][1:])
+    if kind == "missing" and place == "time":
+        return Rejection(Reason.INVALID_EVENT, NO_TIME)
     if kind == "json_invalid":
         return Rejection(Reason.INVALID_JSON, message)
     if kind == "union_tag_invalid":

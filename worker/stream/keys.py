@@ -11,7 +11,8 @@
 | `lesson-events:refused`                | string | since when PostgreSQL refuses everything, by its clock | 1 min  |
 | `lesson-events:trial:{stream}:{entry}` | set    | consumers that are trying a suspect entry, or died so | 1 day   |
 
-Celery's broker adds its own. All keys of a system start with the stream key (`PROGRESS_STREAM_KEY`).
+Celery's broker adds its own, and beside its queues stand those of queue.py. All keys of a system start with the stream
+key (`PROGRESS_STREAM_KEY`).
 """
 
 from dataclasses import dataclass
