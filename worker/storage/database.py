@@ -92,6 +92,14 @@ def allow(connection: Connection, seconds: float) -> None:
         driver.allowed_seconds = seconds
 
 
+_WAIT_BRIEFLY = text("SET LOCAL lock_timeout = '1s'")
+
+
+def wait_briefly(connection: Connection) -> None:
+    """Have no statement of the present transaction wait longer than a second for a lock."""
+    connection.execute(_WAIT_BRIEFLY)
+
+
 _INTERPRET = text("SET LOCAL jit = off")
 
 
@@ -135,6 +143,11 @@ def has_answered(error: Exception) -> bool:
 def is_passing(error: Exception) -> bool:
     """PostgreSQL is there and refused for now: a timeout, a lock, a deadlock. What was asked may go through later."""
     return has_answered(error) and classify(error) is Failure.TRANSIENT
+
+
+def may_be_ones_own(error: Exception) -> bool:
+    """PostgreSQL refused several rows, and the doing may be one's alone: its size, its data, a lock on it."""
+    return has_answered(error) and classify(error) is not Failure.SCHEMA
 
 
 def snapshot(engine: Engine) -> Connection:
