@@ -33,7 +33,7 @@ from worker.health import Heartbeat
 from worker.services.activity_refresh import refresh_activity as refresh_changed_activity
 from worker.services.drain import Drain
 from worker.services.maintain import maintain as maintain_everything
-from worker.services.retention import delete_expired
+from worker.services.retention import delete_expired, refusal
 from worker.services.rules import AnalysisRules
 from worker.services.statistics_refresh import refresh_statistics
 from worker.services.summary_refresh import refresh_summaries as refresh_stale_summaries

@@ -6,23 +6,35 @@ recorded again, which changes no progress, position or summary.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
 
+from worker.services.clocks import measure_clocks
 from worker.storage.enrollment import lock_enrollments
-from worker.storage.retention import delete_events, expired_events
+from worker.storage.retention import delete_events, expired_events, time_ago
+from worker.stream.connection import Redis
 
 CHUNK = 1_000
 """Events deleted in one transaction."""
 
 
+def refusal(engine: Engine, redis: Redis, tolerance_seconds: float) -> str | None:
+    """Why nothing may be deleted now, in a sentence: of clocks that differ by more than that, any may be wrong.
+
+    Then what seems old may be fresh. None when they agree. Raises PostgreSQL's and Redis' errors.
+    """
+    with engine.connect() as connection:
+        return measure_clocks(connection, redis).complaint(tolerance_seconds)
+
+
 def delete_expired(engine: Engine, days: float, go_on: Callable[[], bool] = lambda: True) -> int:
     """Delete the events recorded more than so many days ago; how many. In bounded transactions, while `go_on` says so.
 
-    Idempotent and safe on several workers at once: each transaction locks the enrolments it deletes from.
+    Ages are by PostgreSQL's clock, which stamped the events too. Idempotent and safe on several workers at once: each
+    transaction locks the enrollments it deletes from.
     """
-    before = datetime.now(UTC) - timedelta(days=days)
+    with engine.connect() as connection:
+        before = time_ago(connection, days)
     total = 0
     while True:
         with engine.begin() as connection:

@@ -9,6 +9,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+_TIME_AGO = text("SELECT now() - make_interval(secs => 86400 * CAST(:days AS float8))")
+
 _EXPIRED = text("""
     SELECT user_course_id, event_id::text FROM lesson_event AS event
     WHERE recorded_at < :before AND NOT EXISTS (
@@ -45,6 +47,12 @@ _DELETE = text("""
 
 Event = tuple[int, str]
 """(user_course_id, event id)"""
+
+
+def time_ago(connection: Connection, days: float) -> datetime:
+    """The time so many days ago, by PostgreSQL's clock."""
+    found: datetime = connection.execute(_TIME_AGO, {"days": days}).scalar_one()
+    return found
 
 
 def expired_events(connection: Connection, before: datetime, limit: int) -> list[Event]:
