@@ -53,7 +53,10 @@ worker_prefetch_multiplier = 1
 # A process that hangs beyond every timeout of its connections is replaced; what it had read is taken over by others.
 task_time_limit = 12 * _settings.slice_seconds + _settings.statement_timeout_seconds
 # It may begin the longest computation just before its own time is over.
-task_annotations = {"progress.refresh_course_statistics": {"time_limit": 3 * _settings.statistics_timeout_seconds}}
+task_annotations = {
+    f"progress.refresh_{rollup}": {"time_limit": task_time_limit + 3 * _settings.statistics_timeout_seconds}
+    for rollup in ("course_statistics", "activity")
+}
 
 # ---- The schedule ----------------------------------------------------------------------------------------------------
 timezone = "UTC"

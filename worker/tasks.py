@@ -34,7 +34,7 @@ from worker.scheduled import Scheduled
 from worker.services.activity_refresh import refresh_activity as refresh_changed_activity
 from worker.services.drain import Drain
 from worker.services.maintain import maintain as maintain_everything
-from worker.services.retention import delete_expired
+from worker.services.retention import delete_expired, refusal
 from worker.services.rules import AnalysisRules
 from worker.services.statistics_refresh import refresh_statistics
 from worker.services.summary_refresh import refresh_summaries as refresh_stale_summaries
@@ -104,6 +104,8 @@ def refresh_summaries() -> None:
         log.warning("refresh_postponed", rollup="summaries", detail=first_line(error))
     else:
         _log_refreshed("summaries", done.summaries, done.oldest_change_at)
+        if done.failed:
+            log.warning("refresh_failed", rollup="summaries", enrollments=done.failed)
 
 
 @app.task(name="progress.refresh_course_statistics", base=Scheduled)
@@ -127,11 +129,19 @@ def refresh_activity() -> None:
     settings = get_settings()
     engine, go_on = process.current_consumer().engine, _for_at_most(settings.slice_seconds)
     try:
-        done = refresh_changed_activity(engine, settings.summary_chunk, settings.idle_cutoff_seconds, go_on)
+        done = refresh_changed_activity(
+            engine,
+            settings.summary_chunk,
+            settings.idle_cutoff_seconds,
+            go_on,
+            long_seconds=settings.statistics_timeout_seconds,
+        )
     except SQLAlchemyError as error:
         log.warning("refresh_postponed", rollup="activity", detail=first_line(error))
     else:
         _log_refreshed("activity", done.enrollments, done.oldest_change_at)
+        if done.failed:
+            log.warning("refresh_failed", rollup="activity", enrollments=done.failed)
 
 
 @app.task(name="progress.apply_retention", base=Scheduled)
@@ -140,9 +150,13 @@ def apply_retention() -> None:
     days = get_settings().retention_days
     if days is None:
         return
+    consumer = process.current_consumer()
     try:
-        deleted = delete_expired(process.current_consumer().engine, days, _for_at_most(get_settings().slice_seconds))
-    except SQLAlchemyError as error:
+        if complaint := refusal(consumer.engine, consumer.redis, get_settings().clock_tolerance_seconds):
+            log.warning("retention_refused", detail=complaint)
+            return
+        deleted = delete_expired(consumer.engine, days, _for_at_most(get_settings().slice_seconds))
+    except (SQLAlchemyError, RedisError) as error:
         log.warning("retention_postponed", detail=first_line(error))
     else:
         log.log(logging.INFO if deleted else logging.DEBUG, "retention_applied", events=deleted)

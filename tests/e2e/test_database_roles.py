@@ -141,6 +141,12 @@ def test_a_worker_and_every_command_need_no_more(restricted: System, roles: Simp
     assert audited(system.engine) != []
     succeeded(system, "rebuild")
     system.assert_exact(events, rejected={"invalid_json": 1})
+    orphan = "INSERT INTO lesson_event (user_course_id, event_id, occurred_at, type, topic_id, lesson_id)"
+    execute(roles.progress_owner, f"{orphan} VALUES (999, gen_random_uuid(), now(), 'viewed', 1, 1)")
+    succeeded(system, "rebuild")
+    assert rows(system.engine, "SELECT FROM lesson_event WHERE user_course_id = 999") == []
+    succeeded(system, "void", events[-1].event_id, "--enrollment", "900")
+    succeeded(system, "rebuild")
     with served(system.settings) as client:
         assert client.post("/progress/900/1/5/view").status_code == 200
         assert client.get("/progress/course/900/summary").status_code == 200

@@ -9,11 +9,11 @@ from worker.cli.differences import Report, chosen_scope, follow, scope_options
 @scope_options
 @click.option("--sample", type=click.IntRange(1, 10_000_000), metavar="N", help="Only so many enrolments, at random.")
 def command(user_course: int | None, course: int | None, sample: int | None, as_json: bool) -> None:
-    """Hold everything stored against the ledger; exit status 1 if anything differs.
+    """Hold everything stored against the ledger; exit status 1 if anything differs or could not be examined.
 
     Progress, positions, summaries, activity, and the statistics and figures of courses are computed anew from the
-    recorded events, by the plain rules. Changes nothing, and workers may run meanwhile; what they have yet to refresh
-    is not compared. `progress-worker rebuild` repairs what it lists.
+    recorded events, by the plain rules, and rows of enrollments that are gone are listed. Changes nothing, and workers
+    may run meanwhile; what they have yet to refresh is not compared. `progress-worker rebuild` repairs what it lists.
     """
     from worker.cli.output import show_json
     from worker.cli.servers import open_database, server_settings
@@ -30,5 +30,5 @@ def command(user_course: int | None, course: int | None, sample: int | None, as_
         show_json(report.as_mapping())
     else:
         report.show("audited")
-    if report.differences:
+    if report.differences or report.too_large:
         raise SystemExit(1)

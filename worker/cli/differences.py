@@ -44,6 +44,8 @@ class Report:
     differences: "list[Difference]" = field(default_factory=list)
     unprovable: int = 0
     courses_behind: int = 0
+    courses_partial: int = 0
+    too_large: list[int] = field(default_factory=list)
     busy: list[int] = field(default_factory=list)
     last_course_id: int = 0
     """The last course that was rebuilt."""
@@ -54,6 +56,8 @@ class Report:
         self.differences += step.differences
         self.unprovable += sum(each.unprovable for each in step.enrollments)
         self.courses_behind += step.is_behind
+        self.courses_partial += step.is_partial
+        self.too_large += step.too_large
         self.busy += step.busy
         if step.is_done:
             self.last_course_id = step.course_id or 0
@@ -62,28 +66,18 @@ class Report:
         """For scripts."""
         return {
             "enrollments": self.enrollments,
-            "differences": [
-                {
-                    "table": each.table,
-                    "key": each.key,
-                    "column": each.column,
-                    "stored": each.stored,
-                    "expected": each.expected,
-                }
-                for each in self.differences
-            ],
+            "differences": [difference_mapping(each) for each in self.differences],
             "unprovable_rows": self.unprovable,
             "courses_behind": self.courses_behind,
+            "not_examined_enrollments": self.too_large,
+            "courses_not_compared": self.courses_partial,
             "busy_enrollments": self.busy,
         }
 
     def show(self, verb: str) -> None:
         """Print every difference, then how many there are and what could not be told; `verb` is a past participle."""
         for each in self.differences:
-            key = "/".join(map(str, each.key))
-            click.echo(
-                f"{each.table} {key} {each.column}: stored {_text(each.stored)}, expected {_text(each.expected)}"
-            )
+            click.echo(difference_line(each))
         rows = len({(each.table, each.key) for each in self.differences})
         found = f"{_count(len(self.differences), 'difference')} in {_count(rows, 'row')}" if rows else "0 differences"
         click.echo(f"{_count(self.enrollments, 'enrolment')} {verb}: {found}.")
@@ -97,12 +91,31 @@ class Report:
                 f"The statistics of {_count(self.courses_behind, 'course')} are being brought up to date "
                 "and were not compared."
             )
+        if self.too_large:
+            ids = ", ".join(map(str, self.too_large))
+            click.echo(
+                f"{_count(len(self.too_large), 'enrollment')} with more events than can be held in memory "
+                f"{'was' if len(self.too_large) == 1 else 'were'} not examined: {ids}."
+            )
+        if self.courses_partial:
+            click.echo(f"Nor were the statistics of the {_count(self.courses_partial, 'course')} they belong to.")
         if self.busy:
             some = ", ".join(map(str, self.busy[:10]))
             click.echo(
                 f"{_count(len(self.busy), 'enrolment')} that somebody kept locked could not be repaired ({some}): "
                 "run it again."
             )
+
+
+def difference_mapping(of: "Difference") -> dict[str, object]:
+    """A difference for scripts."""
+    return {"table": of.table, "key": of.key, "column": of.column, "stored": of.stored, "expected": of.expected}
+
+
+def difference_line(of: "Difference") -> str:
+    """A difference for people."""
+    key = "/".join(map(str, of.key))
+    return f"{of.table} {key} {of.column}: stored {_text(of.stored)}, expected {_text(of.expected)}"
 
 
 def follow(steps: "Iterator[Step]", report: Report, verb: str, total: int) -> None:

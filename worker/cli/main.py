@@ -24,6 +24,7 @@ MODULES = {
     "overview": "overview",
     "audit": "audit",
     "rebuild": "rebuild",
+    "void": "void",
     "dead-letters": "dead_letters",
     "serve": "serve",
     "config": "config",

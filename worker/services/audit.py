@@ -1,15 +1,16 @@
-"""Hold what is stored against the ledger: enrolments (`worker.services.examination`), and the
-statistics and figures of courses.
+"""Hold what is stored against the ledger: enrollments (`worker.services.examination`), the statistics and figures of
+courses; and look for rows of enrollments that are gone.
 
 Each course is read in one snapshot, so workers may go on meanwhile. Reads only; `worker.services.rebuild` repairs.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 
 from sqlalchemy import Connection, Engine
 
-from worker.domain.audit import Difference, differences
+from worker.domain.audit import NO_ROW, WHOLE_ROW, Difference, differences
 from worker.domain.figure_rows import figure_rows
 from worker.domain.figures import CourseFigures, Enrolled, FiguresTally
 from worker.domain.learner import history_of
@@ -17,12 +18,19 @@ from worker.domain.statistics import Statistics, Tally
 from worker.domain.stuck import StuckRules
 from worker.errors import InputError
 from worker.services.examination import Examined, examine
-from worker.storage import audit, statistics
+from worker.storage import audit, orphans, statistics
 from worker.storage.database import snapshot
 from worker.storage.outline import read_outlines
 
 PAGE = 200
-"""Enrolments examined at a time."""
+"""Enrollments examined at a time, unless they are large."""
+
+MOST = 100_000
+"""Events and rows held in memory at a time, some 200 MB. An enrollment that has more by itself is not examined: that is
+something every two minutes, day and night, for five months, so a defect or an attack."""
+
+MOST_ORPHANS = 1_000
+"""Enrollments that are gone, told of each table; a rebuild deletes the rows of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,12 @@ class Step:
     """The course's statistics wait for their next refresh and were not compared."""
     busy: list[int] = field(default_factory=list)
     """Enrolments that somebody kept locked, so that a rebuild could not repair them."""
+    too_large: list[int] = field(default_factory=list)
+    """Enrollments that were not examined, as they have more than MOST events and rows."""
+    is_partial: bool = False
+    """The course has such an enrollment, and its statistics were not compared."""
+    orphans: list[Difference] = field(default_factory=list)
+    """Rows of enrollments that are gone."""
     is_done: bool = False
     """The course is rebuilt."""
 
@@ -52,7 +66,7 @@ class Step:
     def differences(self) -> list[Difference]:
         """All of this step."""
         found = [each for its in self.enrollments for each in its.differences + its.activity_differences]
-        return found + self.statistics
+        return found + self.statistics + self.orphans
 
 
 def count_scope(engine: Engine, scope: Scope) -> int:
@@ -69,7 +83,12 @@ def count_scope(engine: Engine, scope: Scope) -> int:
 
 
 def examine_scope(engine: Engine, scope: Scope, idle_cutoff_seconds: float, rules: StuckRules) -> Iterator[Step]:
-    """Examine what the scope says, PAGE enrolments a step; of whole courses the statistics too, all in one snapshot."""
+    """Examine what the scope says, PAGE enrollments a step; of whole courses the statistics too, all in one snapshot.
+
+    Where that is everything, rows of enrollments that are gone first.
+    """
+    if scope == Scope():
+        yield from examine_orphans(engine)
     courses = scoped_courses(engine, scope)
     if courses is None:
         yield from examine_pages(engine, scoped_enrollments(engine, scope), idle_cutoff_seconds)
@@ -99,9 +118,39 @@ def scoped_enrollments(engine: Engine, scope: Scope) -> list[int]:
 def examine_pages(engine: Engine, ids: Sequence[int], idle_cutoff_seconds: float) -> Iterator[Step]:
     """Examine these enrolments, each page in a snapshot of its own that has ended when the step is there."""
     for start in range(0, len(ids), PAGE):
+        page = ids[start : start + PAGE]
         with snapshot(engine) as connection:
-            examined = examine(connection, ids[start : start + PAGE], idle_cutoff_seconds)
-        yield Step(examined)
+            portions, too_large = _portions(connection, page)
+        yield Step([], too_large=too_large)
+        for portion in portions:
+            with snapshot(engine) as connection:
+                audit.allow_pauses(connection)
+                examined = examine(connection, portion, idle_cutoff_seconds)
+            yield Step(examined)
+
+
+def examine_orphans(engine: Engine) -> Iterator[Step]:
+    """Look for rows of enrollments that are gone, in every table that has some; up to MOST_ORPHANS ids of each."""
+    for table in orphans.TABLES:
+        found = islice(orphans.find(engine, table), MOST_ORPHANS)
+        yield Step([], orphans=[Difference(table, (key,), WHOLE_ROW, {"rows": count}, NO_ROW) for key, count in found])
+
+
+def _portions(connection: Connection, ids: Sequence[int]) -> tuple[list[list[int]], list[int]]:
+    """The enrollments in portions of up to MOST events and rows together, and those that have more by themselves."""
+    portions: list[list[int]] = []
+    too_large: list[int] = []
+    room = 0
+    for user_course_id, size in audit.read_sizes(connection, ids, MOST + 1).items():
+        if size > MOST:
+            too_large.append(user_course_id)
+            continue
+        if size > room or not portions:
+            portions.append([])
+            room = MOST
+        portions[-1].append(user_course_id)
+        room -= size
+    return portions, too_large
 
 
 def examine_course(
@@ -113,25 +162,32 @@ def examine_course(
     to their refresh while that of any learner's activity waits; medians take 24 bytes for each completed lesson.
     """
     with snapshot(engine) as connection:
+        audit.allow_pauses(connection)
         outline = read_outlines(connection, [course_id]).get(course_id)
         lessons = outline.lessons if outline else None
-        tally, figures, is_settled = Tally(lessons), FiguresTally(lessons), True
+        tally, figures, is_settled, is_partial = Tally(lessons), FiguresTally(lessons), True, False
         after = audit.BELOW_ALL_IDS
         while ids := audit.enrollment_page(connection, course_id, after, PAGE):
-            examined = examine(connection, ids, idle_cutoff_seconds)
-            for each in examined:
-                tally.add(each.summary, each.rows)
-                is_settled = is_settled and each.activity is not None
-                if each.activity:
-                    figures.add(Enrolled(history_of(each.rows, each.activity), each.activity, each.timezone))
+            portions, too_large = _portions(connection, ids)
+            is_partial = is_partial or bool(too_large)
+            yield Step([], course_id, too_large=too_large)
+            for portion in portions:
+                examined = examine(connection, portion, idle_cutoff_seconds)
+                for each in examined:
+                    tally.add(each.summary, each.rows)
+                    is_settled = is_settled and each.activity is not None
+                    if each.activity:
+                        figures.add(Enrolled(history_of(each.rows, each.activity), each.activity, each.timezone))
+                yield Step(examined, course_id)
             after = ids[-1]
-            yield Step(examined, course_id)
         if course_id is not None:
             is_behind = audit.has_changed(connection, course_id)
-            found = [] if is_behind else list(_statistics_differences(connection, course_id, tally))
-            if is_settled and not is_behind:
-                found += _figures_differences(connection, course_id, figures.figures(rules))
-            yield Step([], course_id, found, is_behind=is_behind)
+            found: list[Difference] = []
+            if not is_behind and not is_partial:
+                found += _statistics_differences(connection, course_id, tally)
+                if is_settled:
+                    found += _figures_differences(connection, course_id, figures.figures(rules))
+            yield Step([], course_id, found, is_behind=is_behind, is_partial=is_partial)
 
 
 def _statistics_differences(connection: Connection, course_id: int, tally: Tally) -> Iterator[Difference]:

@@ -18,12 +18,13 @@ from worker.services.audit import (
     Scope,
     Step,
     examine_course,
+    examine_orphans,
     examine_pages,
     scoped_courses,
     scoped_enrollments,
 )
 from worker.services.examination import Examined, examine
-from worker.storage import activity, audit, enrollment, outline, statistics_refresh, summary_refresh
+from worker.storage import activity, audit, enrollment, orphans, outline, statistics_refresh, summary_refresh
 from worker.storage.database import is_passing
 
 
@@ -37,14 +38,20 @@ def rebuild_scope(
 ) -> Iterator[Step]:
     """Examine and repair what the scope says, each course when it was examined; its last step says that it is done.
 
+    Where that is everything, rows of enrollments that are gone are deleted first.
+
     Where anything of a course but its learners' activity differed, its statistics are computed anew, in at most so many
     seconds. `after` leaves out the courses up to that one: it goes on where another run ended.
     """
+    if scope == Scope():
+        yield from examine_orphans(engine)
+        orphans.delete(engine)
     courses = scoped_courses(engine, scope)
     if courses is None:
         for step in examine_pages(engine, scoped_enrollments(engine, scope), idle_cutoff_seconds):
-            _mark_activity(engine, step)
-            yield replace(step, busy=_repair_all(engine, [each.id for each in step.enrollments if each.differences]))
+            busy = _mark_activity(engine, step)
+            busy += _repair_all(engine, [each.id for each in step.enrollments if each.differences])
+            yield replace(step, busy=busy)
         return
     for course_id in courses:
         if after and (course_id is None or course_id <= after):
@@ -54,8 +61,7 @@ def rebuild_scope(
         for step in examine_course(engine, course_id, idle_cutoff_seconds, rules):
             wrong += [each.id for each in step.enrollments if each.differences]
             differs = bool(wrong or step.statistics)
-            _mark_activity(engine, step)
-            yield step
+            yield replace(step, busy=_mark_activity(engine, step))
         busy = _repair_all(engine, wrong)
         if course_id is not None and differs:
             _recompute(engine, course_id, statistics_seconds, rules)
@@ -94,11 +100,13 @@ def repair(connection: Connection, ids: Sequence[int]) -> list[Examined]:
     return wrong
 
 
-def _mark_activity(engine: Engine, step: Step) -> None:
-    wrong = [each.id for each in step.enrollments if each.activity_differences]
+def _mark_activity(engine: Engine, step: Step) -> list[int]:
+    """Mark what differs; those that are being deleted, or locked like it."""
+    wrong = {each.id for each in step.enrollments if each.activity_differences}
     if wrong:
         with engine.begin() as connection:
-            activity.mark(connection, wrong)
+            wrong -= activity.mark(connection, sorted(wrong))
+    return sorted(wrong)
 
 
 def _repair_all(engine: Engine, ids: Sequence[int]) -> list[int]:

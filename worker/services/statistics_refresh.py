@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from worker.domain.stuck import StuckRules
 from worker.storage import statistics_refresh
-from worker.storage.database import is_passing
+from worker.storage.database import may_be_ones_own
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class RefreshedStatistics:
 
     courses: int
     failed: list[int]
-    """Courses whose computation took too long or waited too long for a lock."""
+    """Courses that PostgreSQL refused: the computation took too long, or somebody holds their rows."""
     oldest_change_at: datetime | None
 
 
@@ -39,7 +39,7 @@ def refresh_statistics(
             with engine.begin() as connection:
                 count += statistics_refresh.refresh_course(connection, course_id, seconds, rules)
         except DBAPIError as error:
-            if not is_passing(error):
+            if not may_be_ones_own(error):
                 raise
             with engine.begin() as connection:
                 statistics_refresh.mark_failed(connection, course_id)

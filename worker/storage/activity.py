@@ -14,23 +14,41 @@ from worker.storage.database import interpret
 
 _LOCK_KEY = 7_305_113
 
-_FORGET = text("""
-    DELETE FROM activity_change AS mark WHERE NOT EXISTS (SELECT FROM user_course WHERE id = mark.user_course_id)
-""")
-
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
 
-# Locked against deletion alone; of one enrolment there may be many marks.
+# Locked against deletion alone; of one enrollment there may be many marks. Those of one that failed are left out.
 _CLAIM = text("""
     SELECT enrollment.id
     FROM (
         SELECT user_course_id, min(id) AS first
-        FROM (SELECT id, user_course_id FROM activity_change ORDER BY id LIMIT 20 * :limit) AS oldest
+        FROM (
+            SELECT id, user_course_id FROM activity_change WHERE id > :after ORDER BY id LIMIT 20 * :limit
+        ) AS page
+        WHERE user_course_id <> ALL(ARRAY(SELECT user_course_id FROM activity_change WHERE failed_at IS NOT NULL))
         GROUP BY user_course_id
     ) AS mark
     JOIN user_course AS enrollment ON enrollment.id = mark.user_course_id
     ORDER BY mark.first LIMIT :limit
     FOR KEY SHARE OF enrollment SKIP LOCKED
+""")
+
+_END_OF_PAGE = text("""
+    SELECT max(id) FROM (SELECT id FROM activity_change WHERE id > :after ORDER BY id LIMIT 20 * :limit) AS page
+""")
+
+_CLAIM_ONE = text("SELECT id FROM user_course WHERE id = :id FOR KEY SHARE SKIP LOCKED")
+
+_LONGEST_FAILED = text("""
+    SELECT user_course_id FROM activity_change
+    WHERE failed_at IS NOT NULL AND NOT EXISTS (
+        SELECT FROM activity_change WHERE failed_at BETWEEN now() - make_interval(secs => :seconds) AND now()
+    )
+    ORDER BY failed_at LIMIT 1
+""")
+
+_MARK_FAILED = text("""
+    UPDATE activity_change SET failed_at = now()
+    WHERE id = ANY(ARRAY(SELECT id FROM activity_change WHERE user_course_id = :id FOR UPDATE SKIP LOCKED))
 """)
 
 _TAKE_MARKS = text("""
@@ -43,7 +61,11 @@ _TAKE_MARKS = text("""
     WHERE course_id IS NOT NULL GROUP BY course_id
 """)
 
-_MARK = text("INSERT INTO activity_change (user_course_id) SELECT unnest(CAST(:ids AS bigint[]))")
+_MARK = text("""
+    INSERT INTO activity_change (user_course_id)
+    SELECT id FROM user_course WHERE id = ANY(CAST(:ids AS bigint[])) FOR KEY SHARE SKIP LOCKED
+    RETURNING user_course_id
+""")
 
 # A stretch over midnight is cut at every quarter of an hour: since 2000 each zone has changed its date on one of them
 # (but Newfoundland, a minute later once a year until 2011), and which day a piece is on then follows from its start.
@@ -234,28 +256,47 @@ _OLDEST = text("""
 """)
 
 
-def forget(connection: Connection) -> None:
-    """Delete the marks of enrolments that are gone."""
-    connection.execute(_FORGET)
-
-
-def mark(connection: Connection, ids: Sequence[int]) -> None:
-    """Have the activity of these enrolments computed again."""
-    connection.execute(_MARK, {"ids": list(ids)})
+def mark(connection: Connection, ids: Sequence[int]) -> set[int]:
+    """Have the activity of these enrollments computed again; those that are there and that nobody else has locked."""
+    return set(connection.scalars(_MARK, {"ids": list(ids)}))
 
 
 def claim(connection: Connection, limit: int) -> list[int] | None:
     """Lock up to `limit` marked enrolments against deletion, oldest mark first, and pass the marks on to their courses.
 
     None while another transaction is at it: its result, of an older moment, could else overwrite the newer one.
-    Enrolments that are being deleted are passed over.
+    Enrollments that are locked for deletion are passed over, however many; those that failed are `longest_failed`'s.
     """
     if not connection.scalar(_TRY_LOCK, {"key": _LOCK_KEY}):
         return None
-    ids = list(connection.scalars(_CLAIM, {"limit": limit}))
-    if ids:
-        connection.execute(_TAKE_MARKS, {"ids": ids})
+    after: int | None = 0
+    while after is not None:
+        page = {"after": after, "limit": limit}
+        if ids := list(connection.scalars(_CLAIM, page)):
+            connection.execute(_TAKE_MARKS, {"ids": ids})
+            return ids
+        after = connection.scalar(_END_OF_PAGE, page)
+    return []
+
+
+def claim_one(connection: Connection, user_course_id: int) -> list[int]:
+    """The same of one enrollment; empty where that is locked, or another transaction at it."""
+    if not connection.scalar(_TRY_LOCK, {"key": _LOCK_KEY}):
+        return []
+    ids = list(connection.scalars(_CLAIM_ONE, {"id": user_course_id}))
+    connection.execute(_TAKE_MARKS, {"ids": ids})
     return ids
+
+
+def mark_failed(connection: Connection, user_course_id: int) -> None:
+    """Leave this enrollment out of `claim` until its activity was computed."""
+    connection.execute(_MARK_FAILED, {"id": user_course_id})
+
+
+def longest_failed(connection: Connection, seconds: float) -> int | None:
+    """The one whose failure is the longest ago; None where there is none, or any failed within so many seconds."""
+    found: int | None = connection.scalar(_LONGEST_FAILED, {"seconds": seconds})
+    return found
 
 
 def refresh(connection: Connection, ids: Sequence[int], idle_cutoff_seconds: float) -> None:

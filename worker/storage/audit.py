@@ -24,6 +24,8 @@ from worker.domain.summary import Place
 
 BELOW_ALL_IDS = -(2**63)
 
+_ALLOW_PAUSES = text("SET LOCAL idle_in_transaction_session_timeout = '10min'")
+
 _COUNT = text("SELECT count(*) FROM user_course WHERE CAST(:course_id AS bigint) IS NULL OR course_id = :course_id")
 
 _COURSES = text("""
@@ -55,6 +57,20 @@ _EVENTS = text("""
            corrected_status::text, corrected_last_viewed_at, corrected_completed_at
     FROM lesson_event WHERE user_course_id = ANY(CAST(:ids AS bigint[]))
     ORDER BY user_course_id
+""")
+
+_SIZES = text("""
+    SELECT enrollment.id, events + rows AS size
+    FROM unnest(CAST(:ids AS bigint[])) AS enrollment (id)
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS events
+        FROM (SELECT FROM lesson_event WHERE user_course_id = enrollment.id LIMIT :most) AS its
+    ) AS recorded
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS rows
+        FROM (SELECT FROM user_course_progress WHERE user_course_id = enrollment.id LIMIT :most) AS its
+    ) AS stored
+    ORDER BY enrollment.id
 """)
 
 # Rows of an older outline are marked on their course.
@@ -116,6 +132,11 @@ class StoredEnrollment:
     rows: dict[Lesson, Progress]
 
 
+def allow_pauses(connection: Connection) -> None:
+    """Let the present transaction wait while the rules go over many events in plain Python. It must hold no locks."""
+    connection.execute(_ALLOW_PAUSES)
+
+
 def count_enrollments(connection: Connection, course_id: int | None) -> int:
     """How many enrolments there are, of one course or in all."""
     return int(connection.scalar(_COUNT, {"course_id": course_id}) or 0)
@@ -134,6 +155,11 @@ def enrollment_page(connection: Connection, course_id: int | None, after: int, l
 def sample_enrollments(connection: Connection, size: int) -> list[int]:
     """So many enrolments at random, in order."""
     return list(connection.scalars(_SAMPLE, {"size": size}))
+
+
+def read_sizes(connection: Connection, ids: Sequence[int], most: int) -> dict[int, int]:
+    """How many events and rows each of these enrollments has, by id; of each kind no more than `most` are counted."""
+    return {row.id: row.size for row in connection.execute(_SIZES, {"ids": list(ids), "most": most})}
 
 
 def read_enrollments(connection: Connection, ids: Sequence[int]) -> list[StoredEnrollment]:
@@ -173,7 +199,7 @@ def read_ledger(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[in
     """
     events = connection.execute(_EVENTS, {"ids": list(ids)}, execution_options={"yield_per": 5_000})
     for user_course_id, its in groupby(events, key=lambda row: int(row.user_course_id)):
-        yield user_course_id, [_event(row) for row in its]
+        yield user_course_id, [ledger_event(row) for row in its]
 
 
 def unmarked(connection: Connection, ids: Sequence[int]) -> list[int]:
@@ -216,7 +242,8 @@ def _iso(time: datetime | None) -> str | None:
     return None if time is None else time.isoformat()
 
 
-def _event(row: Row[Any]) -> LedgerEvent:
+def ledger_event(row: Row[Any]) -> LedgerEvent:
+    """The event of a row with the ledger's columns, ids and enums as text. Not checked again."""
     envelope = {"specversion": "1.0", "id": row.event_id, "source": "ledger", "time": row.occurred_at}
     lesson = {"user_course_id": row.user_course_id, "topic_id": row.topic_id, "lesson_id": row.lesson_id}
     if row.type == "corrected":

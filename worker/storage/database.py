@@ -92,6 +92,14 @@ def allow(connection: Connection, seconds: float) -> None:
         driver.allowed_seconds = seconds
 
 
+_WAIT_BRIEFLY = text("SET LOCAL lock_timeout = '1s'")
+
+
+def wait_briefly(connection: Connection) -> None:
+    """Have no statement of the present transaction wait longer than a second for a lock."""
+    connection.execute(_WAIT_BRIEFLY)
+
+
 _INTERPRET = text("SET LOCAL jit = off")
 
 
@@ -146,6 +154,11 @@ def is_raised_by_a_trigger(error: Exception) -> bool:
 def is_lock_timeout(error: Exception) -> bool:
     """Somebody held a lock for longer than `lock_timeout`, or a wait for it would have been a deadlock."""
     return getattr(getattr(error, "orig", error), "sqlstate", None) in {"55P03", "40P01"}
+
+
+def may_be_ones_own(error: Exception) -> bool:
+    """PostgreSQL refused several rows, and the doing may be one's alone: its size, its data, a lock on it."""
+    return has_answered(error) and classify(error) is not Failure.SCHEMA
 
 
 def snapshot(engine: Engine) -> Connection:

@@ -33,6 +33,10 @@ _RECORD = text("""
             corrected_status, corrected_last_viewed_at, corrected_completed_at
         )
         SELECT * FROM event
+        WHERE NOT EXISTS (
+            SELECT FROM voided_event AS voided
+            WHERE (voided.user_course_id, voided.event_id) = (event.user_course_id, event.event_id)
+        )
         ON CONFLICT (user_course_id, event_id) DO NOTHING
         RETURNING user_course_id, event_id, occurred_at, type, topic_id, lesson_id, section_id
     ),
@@ -82,9 +86,9 @@ _RECORD = text("""
         UPDATE user_course AS known SET stale_since = now()
         WHERE id IN (SELECT user_course_id FROM merged EXCEPT SELECT id FROM moved) AND stale_since IS NULL
     ),
-    marked_activity AS ( -- nor does every late event change a summary, which else would pass the mark on
-        INSERT INTO activity_change (user_course_id)
-        SELECT user_course_id FROM recorded WHERE type <> 'corrected'
+    marked_activity AS ( -- nor does every late event change a summary, which else would pass the mark on; and what
+        INSERT INTO activity_change (user_course_id) -- changed the ledger alone leaves a trace for a deletion to meet
+        SELECT user_course_id FROM recorded
         EXCEPT SELECT id FROM moved EXCEPT SELECT user_course_id FROM merged
     ),
     corrected AS (

@@ -4,14 +4,16 @@ Every event of a lesson with a correction is kept, because its row is recomputed
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+_TIME_AGO = text("SELECT now() - make_interval(secs => 86400 * CAST(:days AS float8))")
+
 _EXPIRED = text("""
     SELECT user_course_id, event_id::text FROM lesson_event AS event
-    WHERE recorded_at < :before AND NOT EXISTS (
+    WHERE recorded_at < :before AND user_course_id <> ALL(CAST(:held AS bigint[])) AND NOT EXISTS (
         SELECT FROM user_course_progress AS progress
         WHERE (progress.user_course_id, progress.topic_id, progress.lesson_id)
             = (event.user_course_id, event.topic_id, event.lesson_id) AND corrected_at IS NOT NULL
@@ -47,12 +49,19 @@ Event = tuple[int, str]
 """(user_course_id, event id)"""
 
 
-def expired_events(connection: Connection, before: datetime, limit: int) -> list[Event]:
-    """Up to `limit` events recorded before that time and not needed any longer.
+def time_ago(connection: Connection, days: float) -> datetime:
+    """The time so many days ago, by PostgreSQL's clock."""
+    found: datetime = connection.execute(_TIME_AGO, {"days": days}).scalar_one()
+    return found
+
+
+def expired_events(connection: Connection, before: datetime, limit: int, held: Collection[int]) -> list[Event]:
+    """Up to `limit` events recorded before that time and not needed any longer, but for those of `held` enrollments.
 
     Found through a BRIN index: reads the oldest part of the ledger, not the whole.
     """
-    return [(key, event_id) for key, event_id in connection.execute(_EXPIRED, {"before": before, "limit": limit})]
+    parameters = {"before": before, "limit": limit, "held": list(held)}
+    return [(key, event_id) for key, event_id in connection.execute(_EXPIRED, parameters)]
 
 
 def delete_events(connection: Connection, events: Sequence[Event], before: datetime) -> int:

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from worker.domain.stuck import StuckRules
-from worker.storage.database import allow, interpret
+from worker.storage.database import allow, interpret, wait_briefly
 
 _LOCK_CLASS = 7_305_112
 
@@ -17,7 +17,10 @@ _CHANGED = text("""
     SELECT course_id FROM course_change GROUP BY course_id ORDER BY max(failed_at) NULLS FIRST, min(changed_at)
 """)
 
-_MARK_FAILED = text("UPDATE course_change SET failed_at = now() WHERE course_id = :course_id")
+_MARK_FAILED = text("""
+    UPDATE course_change SET failed_at = now()
+    WHERE id = ANY(ARRAY(SELECT id FROM course_change WHERE course_id = :course_id FOR UPDATE SKIP LOCKED))
+""")
 
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock_class, hashint8(:course_id))")
 
@@ -250,11 +253,13 @@ def mark_failed(connection: Connection, course_id: int) -> None:
 def refresh_course(connection: Connection, course_id: int, seconds: float, rules: StuckRules) -> bool:
     """Compute and store the statistics and figures of one course in the caller's transaction.
 
-    In at most so many seconds. False when another transaction is at it; the marks stay then. The marks go first: what
-    is computed after that shows every change they stood for, and a change that comes later leaves a mark of its own.
+    In at most so many seconds, with a second's patience for each lock. False when another transaction is at it; the
+    marks stay then. The marks go first: what is computed after that shows every change they stood for, and a change
+    that comes later leaves a mark of its own.
     """
     if not connection.scalar(_TRY_LOCK, {"lock_class": _LOCK_CLASS, "course_id": course_id}):
         return False
+    wait_briefly(connection)
     connection.execute(_TAKE_MARKS, {"course_id": course_id})
     allow(connection, seconds)
     interpret(connection)

@@ -13,8 +13,11 @@ from sqlalchemy import Connection, text
 
 from worker.storage.enrollment import wait_for_enrollment
 
+# Here and below: one that failed is left to `longest_failed`.
 _CLAIM_CHANGED = text("""
-    SELECT id FROM user_course WHERE stale_since IS NOT NULL
+    SELECT id FROM user_course
+    WHERE stale_since IS NOT NULL
+      AND id <> ALL(ARRAY(SELECT user_course_id FROM enrollment_change WHERE failed_at IS NOT NULL))
     ORDER BY stale_since LIMIT :limit
     FOR NO KEY UPDATE SKIP LOCKED
 """)
@@ -22,7 +25,9 @@ _CLAIM_CHANGED = text("""
 # The oldest changes are those that every run passed over; at random, as an LMS may hold many of them.
 _LATE = text("""
     SELECT id FROM (
-        SELECT id FROM user_course WHERE stale_since < now() - make_interval(secs => :seconds)
+        SELECT id FROM user_course
+        WHERE stale_since < now() - make_interval(secs => :seconds)
+          AND id <> ALL(ARRAY(SELECT user_course_id FROM enrollment_change WHERE failed_at IS NOT NULL))
         ORDER BY stale_since LIMIT 1000
     ) AS late
     ORDER BY random() LIMIT :limit
@@ -32,16 +37,38 @@ _CLAIM_MARKED = text("""
     SELECT enrollment.id FROM user_course AS enrollment
     WHERE id = ANY(ARRAY(
         SELECT DISTINCT user_course_id FROM (
-            SELECT user_course_id FROM enrollment_change ORDER BY id LIMIT 20 * :limit
-        ) AS mark -- of one enrolment there may be many
+            SELECT user_course_id FROM enrollment_change WHERE id > :after ORDER BY id LIMIT 20 * :limit
+        ) AS page -- of one enrollment there may be many marks
+        EXCEPT SELECT user_course_id FROM enrollment_change WHERE failed_at IS NOT NULL
     ))
     LIMIT :limit
     FOR NO KEY UPDATE SKIP LOCKED
 """)
 
-_FORGET = text("""
-    DELETE FROM enrollment_change AS mark
-    WHERE NOT EXISTS (SELECT FROM user_course WHERE id = mark.user_course_id)
+_END_OF_PAGE = text("""
+    SELECT max(id) FROM (SELECT id FROM enrollment_change WHERE id > :after ORDER BY id LIMIT 20 * :limit) AS page
+""")
+
+_CLAIM_ONE = text("SELECT id FROM user_course WHERE id = :id FOR NO KEY UPDATE SKIP LOCKED")
+
+_LONGEST_FAILED = text("""
+    SELECT user_course_id FROM enrollment_change
+    WHERE failed_at IS NOT NULL AND NOT EXISTS (
+        SELECT FROM enrollment_change WHERE failed_at BETWEEN now() - make_interval(secs => :seconds) AND now()
+    )
+    ORDER BY failed_at LIMIT 1
+""")
+
+_MARK_FAILED = text("""
+    WITH known AS (
+        DELETE FROM enrollment_change
+        WHERE id = ANY(ARRAY(
+            SELECT id FROM enrollment_change WHERE user_course_id = :id AND failed_at IS NOT NULL
+            FOR UPDATE SKIP LOCKED
+        ))
+    )
+    INSERT INTO enrollment_change (user_course_id, failed_at)
+    SELECT id, now() FROM user_course WHERE id = :id FOR KEY SHARE SKIP LOCKED
 """)
 
 _STALE_COURSES = text("""
@@ -49,13 +76,14 @@ _STALE_COURSES = text("""
     WHERE stale_since IS NOT NULL AND EXISTS (
         SELECT FROM user_course_summary WHERE course_id = course.id AND outline_version < course.version
     )
-    ORDER BY stale_since LIMIT :limit
+    ORDER BY stale_since
 """)
 
 _CLAIM_OUTLINED = text("""
     SELECT enrollment.id
     FROM user_course_summary AS summary JOIN user_course AS enrollment ON enrollment.id = summary.user_course_id
     WHERE summary.course_id = :course_id AND summary.outline_version < :version
+      AND id <> ALL(ARRAY(SELECT user_course_id FROM enrollment_change WHERE failed_at IS NOT NULL))
     ORDER BY summary.outline_version LIMIT :limit -- as the index has them
     FOR NO KEY UPDATE OF enrollment SKIP LOCKED
 """)
@@ -204,17 +232,35 @@ def claim_late(connection: Connection, limit: int, user_course_id: int) -> list[
 
 
 def claim_marked(connection: Connection, limit: int) -> list[int]:
-    """Lock up to `limit` enrolments that an LMS marked by its own SQL, passing over those that others hold.
+    """Lock up to `limit` enrollments that an LMS marked by its own SQL, passing over those that others hold."""
+    after: int | None = 0
+    while after is not None:
+        page = {"after": after, "limit": limit}
+        if ids := list(connection.scalars(_CLAIM_MARKED, page)):
+            return ids
+        after = connection.scalar(_END_OF_PAGE, page)
+    return []
 
-    Marks of enrolments that are gone go too.
-    """
-    connection.execute(_FORGET)
-    return list(connection.scalars(_CLAIM_MARKED, {"limit": limit}))
+
+def claim_one(connection: Connection, user_course_id: int) -> list[int]:
+    """Lock this enrollment; empty where somebody holds it."""
+    return list(connection.scalars(_CLAIM_ONE, {"id": user_course_id}))
 
 
-def stale_courses(connection: Connection, limit: int) -> list[StaleCourse]:
-    """Up to `limit` courses that have summaries of an older outline, oldest change first."""
-    return [StaleCourse(row.id, row.version) for row in connection.execute(_STALE_COURSES, {"limit": limit})]
+def mark_failed(connection: Connection, user_course_id: int) -> None:
+    """Leave this enrollment out of every claim but `claim_one`, until its summary was stored."""
+    connection.execute(_MARK_FAILED, {"id": user_course_id})
+
+
+def longest_failed(connection: Connection, seconds: float) -> int | None:
+    """The one whose failure is the longest ago; None where there is none, or any failed within so many seconds."""
+    found: int | None = connection.scalar(_LONGEST_FAILED, {"seconds": seconds})
+    return found
+
+
+def stale_courses(connection: Connection) -> list[StaleCourse]:
+    """The courses that have summaries of an older outline, oldest change first."""
+    return [StaleCourse(row.id, row.version) for row in connection.execute(_STALE_COURSES)]
 
 
 def claim_outlined(connection: Connection, course: StaleCourse, limit: int) -> list[int]:

@@ -5,6 +5,7 @@
 | `user_course`          | enrolment                                | LMS, ingest        | enrolments             |
 | `user_course_progress` | (enrolment, topic, lesson)               | ingest             | lessons touched        |
 | `lesson_event`         | distinct lesson event or correction      | ingest             | events; retention      |
+| `voided_event`         | event taken out of the ledger            | `void`             | such events            |
 | `course`               | course with an outline                   | ingest             | courses                |
 | `course_lesson`        | lesson of a course's live outline        | ingest             | lessons                |
 | `dead_letter`          | stream entry that could not be applied   | ingest, redrive    | bad or early events    |
@@ -34,7 +35,7 @@ from worker.storage.models.activity import (
 from worker.storage.models.base import Base
 from worker.storage.models.figures import CourseFigures, LessonFigures, WeekFigures
 from worker.storage.models.outline import Course, CourseLesson
-from worker.storage.models.progress import DeadLetter, LessonEvent, UserCourse, UserCourseProgress
+from worker.storage.models.progress import DeadLetter, LessonEvent, UserCourse, UserCourseProgress, VoidedEvent
 from worker.storage.models.statistics import CourseChange, CourseStatistics, LessonStatistics
 from worker.storage.models.summary import EnrollmentChange, UserCourseSummary
 
@@ -59,5 +60,6 @@ __all__ = [
     "UserCourse",
     "UserCourseProgress",
     "UserCourseSummary",
+    "VoidedEvent",
     "WeekFigures",
 ]

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Index,
     Integer,
     func,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -20,15 +21,21 @@ from worker.storage.models.progress import UserCourse
 class ActivityChange(Base):
     """A mark: the enrolment's events changed at this time, and its activity does not show it yet.
 
-    Only ever inserted and deleted, so that nobody waits for anybody; several marks of one enrolment are the rule.
+    Only ever inserted and deleted, so that nobody waits for anybody; several marks of one enrollment are the rule. By
+    its foreign key a deletion meets an event that left no other trace (docs/operations.md, "Deleting enrollments").
     """
 
     __tablename__ = "activity_change"
-    __table_args__ = (Index(None, "user_course_id"),)
+    __table_args__ = (
+        Index(None, "user_course_id"),
+        Index("ix_activity_change_failed", "user_course_id", postgresql_where=text("failed_at IS NOT NULL")),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    user_course_id: Mapped[int] = mapped_column(BigInteger)
+    user_course_id: Mapped[int] = mapped_column(ForeignKey(UserCourse.id, ondelete="CASCADE"))
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    failed_at: Mapped[datetime | None]
+    """When its activity could not be computed; the others go first, and it is tried again later."""
 
 
 class EnrollmentActivity(Base):

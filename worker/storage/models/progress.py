@@ -98,6 +98,28 @@ class LessonEvent(Base):
     corrected_completed_at: Mapped[datetime | None]
 
 
+class VoidedEvent(Base):
+    """An event that a person took out of the ledger: it stays out, however often it comes again."""
+
+    __tablename__ = "voided_event"
+
+    user_course_id: Mapped[int] = mapped_column(
+        ForeignKey(UserCourse.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    occurred_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    type: Mapped[str] = mapped_column(LESSON_EVENT_TYPE)
+    topic_id: Mapped[int] = mapped_column(Integer)
+    lesson_id: Mapped[int] = mapped_column(Integer)
+    section_id: Mapped[int | None] = mapped_column(Integer)
+    duration_seconds: Mapped[int | None] = mapped_column(Integer)
+    corrected_status: Mapped[ProgressStatus | None] = mapped_column(PROGRESS_STATUS)
+    corrected_last_viewed_at: Mapped[datetime | None]
+    corrected_completed_at: Mapped[datetime | None]
+    voided_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class DeadLetter(Base):
     """A stream entry that could not be applied (yet): why, and its original bytes."""
 

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Index,
     Integer,
     func,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -55,12 +56,18 @@ class UserCourseSummary(Base):
 class EnrollmentChange(Base):
     """A mark like `user_course.stale_since`, made by an LMS that inserts or deletes progress rows ahead of any event.
 
-    Only ever inserted and deleted, so that its transactions lock nothing more than before.
+    Only ever inserted and deleted, so that its transactions lock nothing more than before. A refresh that fails leaves
+    one too.
     """
 
     __tablename__ = "enrollment_change"
-    __table_args__ = (Index(None, "user_course_id"),)
+    __table_args__ = (
+        Index(None, "user_course_id"),
+        Index("ix_enrollment_change_failed", "user_course_id", postgresql_where=text("failed_at IS NOT NULL")),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    user_course_id: Mapped[int] = mapped_column(BigInteger)
+    user_course_id: Mapped[int] = mapped_column(ForeignKey(UserCourse.id, ondelete="CASCADE"))
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    failed_at: Mapped[datetime | None]
+    """When its summary could not be computed; the others go first, and it is tried again later."""

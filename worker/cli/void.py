@@ -1,0 +1,67 @@
+"""`progress-worker void`."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from worker.services.void import Voided
+
+
+@click.command("void")
+@click.argument("event")
+@click.option("--enrollment", type=click.IntRange(1, 2**63 - 1), metavar="ID", help="Whose event it is.")
+@click.option("--source", metavar="SOURCE", help="The event's source, where EVENT is its publisher's id and no UUID.")
+@click.option("--dry-run", is_flag=True, help="Show what it would change, and change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(event: str, enrollment: int | None, source: str | None, dry_run: bool, as_json: bool) -> None:
+    """Take one event out of the ledger for good: a view, a completion or a correction.
+
+    EVENT is its event id in the ledger. Its lesson, the position and the summary are set right from the events that are
+    left, and it stays out, however often it is published again. Safe while workers run and to repeat. Without
+    --enrollment the whole ledger is searched.
+    """
+    from worker.cli.output import show_json
+    from worker.cli.servers import open_database, server_settings
+    from worker.services.void import event_identity, void_event
+
+    settings = server_settings("DATABASE_URL")
+    event_id = event_identity(event, source)
+    with open_database(settings) as engine:
+        found = void_event(engine, event_id, enrollment, settings.statistics_timeout_seconds, is_trial=dry_run)
+    if as_json:
+        show_json(_mapping(found, changed=not dry_run))
+    else:
+        _show(found, changed=not dry_run)
+
+
+def _mapping(found: "Voided", *, changed: bool) -> dict[str, Any]:
+    from worker.cli.differences import difference_mapping
+
+    event = found.event
+    return {
+        "event_id": found.event_id,
+        "user_course_id": found.user_course_id,
+        "voided": changed and event is not None,
+        "voided_at": found.voided_at if changed or event is None else None,
+        "type": event and event.type,
+        "time": event and event.time,
+        "topic_id": event and event.data.topic_id,
+        "lesson_id": event and event.data.lesson_id,
+        "changes": [difference_mapping(each) for each in found.changes],
+    }
+
+
+def _show(found: "Voided", *, changed: bool) -> None:
+    from worker.cli.differences import difference_line
+
+    event, whose = found.event, f"Event {found.event_id} of enrollment {found.user_course_id}"
+    if event is None:
+        click.echo(f"{whose} was voided before, at {found.voided_at:%Y-%m-%d %H:%M:%S %Z}; nothing was changed.")
+        return
+    for each in found.changes:
+        click.echo(difference_line(each))
+    what = (
+        f"{event.type} at {event.time:%Y-%m-%d %H:%M:%S %Z}, topic {event.data.topic_id}, lesson {event.data.lesson_id}"
+    )
+    click.echo(f"{whose} ({what}) {'is voided' if changed else 'would be voided; nothing was changed'}.")
