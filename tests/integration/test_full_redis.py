@@ -10,7 +10,7 @@ from tests.support.events import enrolled, viewed
 from tests.support.hosts import draining
 from tests.support.model import assert_tables_equal_model
 from tests.support.server_data import server_data
-from tests.support.streams import add, deliver, full, length, pending
+from tests.support.streams import add, deliver, full, group_of, length, pending
 from tests.support.wait import wait_until
 from worker.client import EventPublisher
 from worker.domain.event import Event
@@ -74,7 +74,7 @@ def test_a_full_redis_is_drained_and_trimmed_to_the_end(
     own: Redis, full_consumer: Consumer, engine: Engine, full_settings: Settings
 ) -> None:
     events: list[Event] = [enrolled(1), *(viewed(1, 1, n, seconds=n) for n in range(1, 200))]
-    read.create_groups(own, full_consumer.keys.streams)
+    read.create_groups(own, full_consumer.keys.group, full_consumer.keys.streams)
     publisher = EventPublisher(settings=full_settings)
     publisher.publish_many(events)
     publisher._redis.close()
@@ -85,16 +85,16 @@ def test_a_full_redis_is_drained_and_trimmed_to_the_end(
 
 def test_reading_acknowledging_and_removing_consumers_go_on(own: Redis, full_settings: Settings) -> None:
     stream = full_settings.stream_key
-    read.create_groups(own, [stream])
+    read.create_groups(own, group_of(stream), [stream])
     add(own, stream, [b"1", b"2"])
     with full(own):
-        read.acknowledge(own, read.read_new(own, "one", [stream], 1, None))
+        read.acknowledge(own, group_of(stream), read.read_new(own, group_of(stream), "one", [stream], 1, None))
         assert len(pending(own, stream)) == 0
-        assert housekeeping.trim(own, [stream]) == 1
-        assert housekeeping.remove_consumer(own, [stream], "one") == {"one"}
-        read.create_groups(own, [stream])
+        assert housekeeping.trim(own, [stream], 0) == 1
+        assert housekeeping.remove_consumer(own, group_of(stream), [stream], "one") == {"one"}
+        read.create_groups(own, group_of(stream), [stream])
         with pytest.raises(ServerUnavailableError, match="no consumer group yet"):
-            read.create_groups(own, [stream, "another"])
+            read.create_groups(own, group_of(stream), [stream, "another"])
 
 
 def test_leases_that_cannot_be_recorded_hold_nobody_up(own: Redis, full_settings: Settings) -> None:
@@ -120,7 +120,7 @@ def test_a_suspect_is_processed_without_a_mark(
     own: Redis, full_consumer: Consumer, engine: Engine, full_settings: Settings
 ) -> None:
     events: list[Event] = [enrolled(1), viewed(1)]
-    read.create_groups(own, full_consumer.keys.streams)
+    read.create_groups(own, full_consumer.keys.group, full_consumer.keys.streams)
     added = add(own, full_settings.stream_key, events)
     deliver(own, full_settings.stream_key, full_consumer.name, added, times=9)
     with full(own):

@@ -18,11 +18,15 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from worker.domain.entry import Entry, Reason
-from worker.errors import first_line
+from worker.domain.system import System
+from worker.errors import ProgressError, first_line
+from worker.services.commits import Commits
 from worker.services.ingest import Batch, ingest, set_aside, sort
 from worker.services.outcome import Outcome
 from worker.services.portion import Appetite, portions
+from worker.services.reconcile import reconcile
 from worker.services.redrive import apply_parked
+from worker.services.system import claim_streams, refuse_others
 from worker.settings import Settings
 from worker.storage import schema
 from worker.storage.database import has_answered
@@ -71,26 +75,38 @@ class Consumer:
         """The last call of `read` found a backlog: at least half of a full batch at once."""
         self.has_rung = False
         """The present backlog was announced: one ring for each, or a busy queue would hold nothing but rings."""
+        self._system: System | None = None
+        self._commits = Commits(self.name)
         self._reading_thread = ThreadPoolExecutor(1, "read-ahead")
         self._cursors: dict[str, str] = {}
         self._reclaim_at = 0.0
         self._undelivered: dict[str, tuple[str, float]] = {}
 
     def recover(self) -> None:
-        """Return when PostgreSQL is ours to write and what was pending on this consumer is recorded; else raise.
+        """Return when both servers are ours, nothing is lost and what was pending here is recorded; else raise.
 
         Asks PostgreSQL first: an entry read again and again while it is away would look like one that kills workers. A
         suspect that cannot be recorded now stays pending and holds up nothing; it is reclaimed later, by anyone.
         """
         with self.engine.connect() as connection:
             schema.check(connection)
+            self._system = claim_streams(connection, self.redis, self.keys, self.name)
         self._reading_thread.submit(int).result()  # what it was still given is pending from here on
-        read.create_groups(self.redis, self.keys.streams)
+        read.create_groups(self.redis, self.keys.group, self.keys.streams)
+        if not reconcile(self.engine, self.redis, self.keys, self._commits, self.settings.batch_size, self.pulse):
+            raise ReadingStopped
         after = dict.fromkeys(self.keys.streams, "0")
-        while entries := read.read_pending(self.redis, self.name, after, self._share(self.keys.streams)):
+        while entries := read.read_pending(
+            self.redis, self.keys.group, self.name, after, self._share(self.keys.streams)
+        ):
             self._record_again(entries)
             after |= {entry.stream: entry.id for entry in entries}
         self.interrupted = False
+
+    def check_system(self) -> None:
+        """Return when the streams are still those of this consumer's database. Raises OtherSystemError."""
+        if self._system is not None:
+            refuse_others(self.redis, self.keys, self._system)
 
     def reclaim(self, streams: Sequence[str]) -> None:
         """Every few seconds, take over and record what has been pending too long on these streams, one page of each."""
@@ -100,6 +116,7 @@ class Consumer:
         for stream in streams:
             self._cursors[stream], entries = read.reclaim(
                 self.redis,
+                self.keys.group,
                 self.name,
                 stream,
                 self.settings.reclaim_idle_seconds,
@@ -154,7 +171,7 @@ class Consumer:
         count = self._share(streams)
 
         def fetch() -> list[Portion]:
-            entries = read.read_new(self.redis, self.name, streams, count, block_seconds)
+            entries = read.read_new(self.redis, self.keys.group, self.name, streams, count, block_seconds)
             parts = portions(entries, self.settings.batch_size)
             return [(part, None if number else sort(part)) for number, part in enumerate(parts)]
 
@@ -164,7 +181,7 @@ class Consumer:
         """Leave the group where nothing is pending here, and close the connections. Redis may be away by then."""
         self._reading_thread.shutdown()
         try:
-            housekeeping.remove_consumer(self.redis, self.keys.streams, self.name)
+            housekeeping.remove_consumer(self.redis, self.keys.group, self.keys.streams, self.name)
             self.redis.close()
         except RedisError:
             log.warning("consumer_left_behind", consumer=self.name)
@@ -177,7 +194,7 @@ class Consumer:
         """
         stalled, now = [], time.monotonic()
         others = [stream for stream in self.keys.streams if stream not in self.leases.held]
-        for each in backlog.measure(self.redis, others):
+        for each in backlog.measure(self.redis, self.keys.group, others):
             if (each.oldest_unread_seconds or 0) < self.settings.stalled_seconds:
                 self._undelivered.pop(each.stream, None)
                 continue
@@ -194,7 +211,7 @@ class Consumer:
     def _record_again(self, entries: Sequence[Entry]) -> None:
         """Record entries that were delivered before; those delivered suspiciously often are tried one by one."""
         self._appetite.digest(entries)
-        counts = read.delivery_counts(self.redis, self.name, entries)
+        counts = read.delivery_counts(self.redis, self.keys.group, self.name, entries)
         suspects = {entry for entry in entries if counts.get(entry, 0) > self.settings.suspect_deliveries}
         self._record([entry for entry in entries if entry not in suspects], seen_before=True)
         for entry in entries:
@@ -210,7 +227,7 @@ class Consumer:
                 return
             try:
                 self._record([entry], seen_before=True)
-            except RedisError:
+            except (RedisError, ProgressError):
                 raise
             except SQLAlchemyError as error:
                 if not has_answered(error):
@@ -221,8 +238,8 @@ class Consumer:
 
     def _condemn(self, entry: Entry, detail: str) -> None:
         log.error("entry_condemned", consumer=self.name, stream=entry.stream, entry=entry.id, detail=detail)
-        set_aside(self.engine, entry, Reason.CRASHES_WORKER, detail)
-        read.acknowledge(self.redis, [entry])
+        set_aside(self.engine, entry, Reason.CRASHES_WORKER, detail, self._commits)
+        read.acknowledge(self.redis, self.keys.group, [entry])
 
     def _record(self, entries: Sequence[Entry], *, seen_before: bool = False) -> None:
         """Record the entries batch by batch; all of them, also when reading must stop: a batch for a stream at most."""
@@ -233,8 +250,8 @@ class Consumer:
     def _record_batch(self, entries: Sequence[Entry], *, batch: Batch | None = None, seen_before: bool = False) -> None:
         """Record, commit, acknowledge; then apply what was parked for the enrolments that are new."""
         started = time.monotonic()
-        outcome = ingest(self.engine, entries, batch=batch, seen_before=seen_before)
-        read.acknowledge(self.redis, entries)
+        outcome = ingest(self.engine, entries, batch=batch, seen_before=seen_before, commits=self._commits)
+        read.acknowledge(self.redis, self.keys.group, entries)
         log.log(
             logging.WARNING if outcome.rejected else logging.INFO,
             "batch_recorded",

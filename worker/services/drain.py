@@ -134,7 +134,7 @@ class Drain:
             self._host.ring()
         if time.monotonic() >= self._trim_at:
             self._trim_at = time.monotonic() + TRIM_SECONDS
-            housekeeping.trim(consumer.redis, streams)
+            housekeeping.trim(consumer.redis, streams, consumer.settings.replay_window_seconds)
         return True
 
     def _read_on(self) -> bool:
@@ -146,6 +146,7 @@ class Drain:
         return time.monotonic() < self._read_on_until and not consumer.leases.is_wanted(consumer.busy)
 
     def _lease_free(self) -> None:
+        self._consumer.check_system()
         leases = self._consumer.leases
         leases.acquire_free()
         self._lease_check_at = time.monotonic() + LEASE_CHECK_SECONDS

@@ -14,32 +14,47 @@ from worker.domain.entry import Entry, Reason, Rejection, parse
 from worker.domain.event import CourseOutlined, EnrollmentCreated, LedgerEvent
 from worker.domain.fast_path import DecodedLessonEvent, decode
 from worker.services.bisect import bisect
+from worker.services.commits import Commits
 from worker.services.outcome import Outcome
 from worker.storage import dead_letter, enrollment, ledger, outline
 from worker.storage.dead_letter import Letter
 
 
 def ingest(
-    engine: Engine, entries: Sequence[Entry], *, batch: "Batch | None" = None, seen_before: bool = False
+    engine: Engine,
+    entries: Sequence[Entry],
+    *,
+    batch: "Batch | None" = None,
+    seen_before: bool = False,
+    commits: Commits | None = None,
 ) -> Outcome:
     """Record the entries and commit. One that PostgreSQL itself refuses is set aside alone, its neighbours are applied.
 
     Any database error that is not the data's fault is raised. `batch` is the entries, where they are sorted already;
-    `seen_before`: see `record`.
+    `seen_before`: see `record`. `commits` remembers what was committed, and raises CommitsLostError.
     """
 
     def work(part: Sequence[Entry]) -> Outcome:
         with engine.begin() as connection:
-            return record(connection, part, batch=batch if part is entries else None, seen_before=seen_before)
+            outcome = record(connection, part, batch=batch if part is entries else None, seen_before=seen_before)
+            if commits:
+                commits.note(connection, part)
+        if commits:
+            commits.keep()
+        return outcome
 
-    return bisect(entries, work, lambda entry, why: set_aside(engine, entry, Reason.DATA_ERROR, why))
+    return bisect(entries, work, lambda entry, why: set_aside(engine, entry, Reason.DATA_ERROR, why, commits))
 
 
-def set_aside(engine: Engine, entry: Entry, reason: Reason, detail: str) -> Outcome:
-    """Put the entry into `dead_letter` as it is and commit."""
+def set_aside(engine: Engine, entry: Entry, reason: Reason, detail: str, commits: Commits | None = None) -> Outcome:
+    """Put the entry into `dead_letter` as it is and commit. `commits`: see `ingest`."""
     letter = Letter(entry, reason, Rejection(reason, detail).detail)
     with engine.begin() as connection:
         dead_letter.put_letters(connection, [letter])
+        if commits:
+            commits.note(connection, [entry])
+    if commits:
+        commits.keep()
     return Outcome(letters=[letter])
 
 

@@ -75,7 +75,8 @@ class Status:
 
 def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
     """Ask both servers. Raises SchemaError without our tables, and the servers' own errors."""
-    streams = measure(redis, Keys(settings.stream_key, settings.stream_partitions).streams)
+    keys = Keys(settings.stream_key, settings.stream_partitions)
+    streams = measure(redis, keys.group, keys.streams)
     with snapshot(engine) as connection:
         return Status(
             streams=streams,

@@ -7,6 +7,7 @@
 | `lesson-events:lease:{stream}`         | string | name of the consumer that reads this stream           | 5 s     |
 | `lesson-events:wanted`                 | string | name of a consumer that found no partition free       | 2 s     |
 | `lesson-events:trial:{stream}:{entry}` | set    | consumers that are trying a suspect entry, or died so | 1 day   |
+| `{stream}:system`                      | string | whose stream it is: `worker.domain.system`            | for good |
 
 Celery's broker adds its own. All keys of a system start with the stream key (`PROGRESS_STREAM_KEY`).
 """
@@ -14,7 +15,9 @@ Celery's broker adds its own. All keys of a system start with the stream key (`P
 from dataclasses import dataclass
 from functools import cached_property
 
+DEFAULT_STREAM_KEY = "lesson-events"
 GROUP = "progress"
+"""The consumer group of the default stream key."""
 FIELD = "event"
 
 
@@ -30,6 +33,11 @@ class Keys:
         """The plain stream, then the partitions."""
         return (self.stream_key, *(f"{self.stream_key}:{number}" for number in range(self.partitions)))
 
+    @property
+    def group(self) -> str:
+        """The consumer group on every one of these streams."""
+        return GROUP if self.stream_key == DEFAULT_STREAM_KEY else f"{GROUP}:{self.stream_key}"
+
     def stream_for(self, partition_key: int | None) -> str:
         """The stream for an enrolment's (or an outline's course's) id; the plain one where there is none."""
         return self.stream_key if partition_key is None else f"{self.stream_key}:{partition_key % self.partitions}"
@@ -37,6 +45,10 @@ class Keys:
     def lease(self, stream: str) -> str:
         """Who reads the stream."""
         return f"{self.stream_key}:lease:{stream}"
+
+    def system(self, stream: str) -> str:
+        """Whose stream it is. Beside each one, so that a stream key that is another system's partition is noticed."""
+        return f"{stream}:system"
 
     @property
     def wanted(self) -> str:
