@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "e2a71c4b8f03"
 down_revision = "d1f60b3a7e92"
@@ -23,6 +24,8 @@ def upgrade() -> None:
         sa.Column(
             "entries_replayed", sa.BigInteger, server_default=sa.text("0"), nullable=False, comment="The last time"
         ),
+        sa.Column("applied_again", sa.BigInteger, server_default=sa.text("0"), nullable=False, comment="Of those"),
+        sa.Column("replay_cursor", postgresql.JSONB, comment="Stream to entry id; null: no replay is going on"),
         sa.Column("redis_put_back_at", aware),
         sa.Column("publish_again_from", aware, comment="Null: nothing is missing, the last time"),
         sa.CheckConstraint("single", name="one_row"),

@@ -93,7 +93,9 @@ class Consumer:
             self._system = claim_streams(connection, self.redis, self.keys, self.name)
         self._reading_thread.submit(int).result()  # what it was still given is pending from here on
         read.create_groups(self.redis, self.keys.group, self.keys.streams)
-        if not reconcile(self.engine, self.redis, self.keys, self._commits, self.settings.batch_size, self.pulse):
+        ends_at = time.monotonic() + self.settings.slice_seconds
+        batch_size, go_on = self.settings.batch_size, lambda: self.pulse() and time.monotonic() < ends_at
+        if not reconcile(self.engine, self.redis, self.keys, self._commits, batch_size, go_on):
             raise ReadingStopped
         after = dict.fromkeys(self.keys.streams, "0")
         while entries := read.read_pending(

@@ -5,16 +5,15 @@ was committed and is gone: an older copy was put back. And a stream that ends be
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine, text
 
 from worker.domain.entry_id import BEGINNING, EntryId, format_id, moment
 from worker.errors import CommitsLostError
 from worker.services.commits import Commits
-from worker.services.outcome import Outcome
 from worker.services.replay import read_again, replay
 from worker.storage import stream_position, system
 from worker.stream import standing
@@ -42,29 +41,48 @@ def reconcile(
 ) -> bool:
     """Apply again what PostgreSQL lost, if it did; False when `go_on` said no before all of it was applied.
 
-    Everything that was delivered and is still in the streams is recorded once more, by one consumer at a time. Raises
-    CommitsLostError while another one is at it.
+    Everything that was delivered and is still in the streams is recorded once more, by one consumer at a time; who
+    comes after an interrupted one goes on where it ended. Raises CommitsLostError while another is at it.
     """
     with engine.begin() as connection:
         known = stream_position.highest(connection, keys.streams)
         is_behind = commits.recall(connection, keys.streams)
+        is_unfinished = system.replay_cursor(connection) is not None
     standings = standing.look(redis, keys.group, keys.streams)
     _note_put_back(engine, standings, known)
-    if not is_behind and not _losses(engine, redis, keys, standings):
+    if not is_behind and not is_unfinished and not _losses(engine, redis, keys, standings):
         return True
     with engine.begin() as guard:  # held open for its lock, and asked something now and then: it must not look idle
         if not system.lock_replay(guard):
             raise CommitsLostError("PostgreSQL has lost commits, and another consumer applies them again: waiting.")
         losses = _losses(engine, redis, keys, standing.look(redis, keys.group, keys.streams))
-        if not losses and not (is_behind and commits.is_latest(guard)):
-            return True  # the other one has done it
+        if system.replay_cursor(guard) is None:
+            if not losses and not (is_behind and commits.is_latest(guard)):
+                return True  # the other one has done it
+            _begin(engine, commits, losses)
 
         def stay() -> bool:
             guard.execute(_STAY)
             return go_on()
 
-        if not _repair(engine, redis, keys, commits, batch_size, stay, guard, losses):
-            return False
+        for part in read_again(redis, keys, batch_size, after=system.replay_cursor(guard)):
+            if not stay():
+                return False
+            done = replay(engine, redis, keys, part, commits.consumer, stay)
+            with engine.begin() as connection:
+                system.advance_replay(connection, part[-1].stream, part[-1].id, len(part), done.applied)
+        if losses:
+            stream_position.advance(guard, commits.consumer, {each.standing.stream: each.redis_at for each in losses})
+        system.end_replay(guard)
+        repairs = system.read_repairs(guard)
+    log.log(
+        logging.ERROR if repairs.publish_again_from else logging.WARNING,
+        "commits_replayed",
+        entries=repairs.entries_replayed,
+        applied=repairs.applied_again,
+        complete=repairs.publish_again_from is None,
+        publish_again_from=repairs.publish_again_from and repairs.publish_again_from.isoformat(),
+    )
     with engine.begin() as connection:
         commits.recall(connection, keys.streams)
     return True
@@ -87,44 +105,15 @@ def _losses(engine: Engine, redis: Redis, keys: Keys, standings: Iterable[Standi
     return [each for each in lost if each.redis_at > each.postgresql_at]
 
 
-def _repair(
-    engine: Engine,
-    redis: Redis,
-    keys: Keys,
-    commits: Commits,
-    batch_size: int,
-    go_on: Callable[[], bool],
-    guard: Connection,
-    losses: list[Lost],
-) -> bool:
+def _begin(engine: Engine, commits: Commits, losses: Sequence[Lost]) -> None:
+    """Say what is lost, and that it is to be applied again."""
     for each in losses:
-        log.error(
-            "commits_lost",
-            stream=each.standing.stream,
-            postgresql_at=format_id(each.postgresql_at),
-            redis_at=format_id(each.redis_at),
-        )
+        at = {"postgresql_at": format_id(each.postgresql_at), "redis_at": format_id(each.redis_at)}
+        log.error("commits_lost", stream=each.standing.stream, **at)
     if not losses:
         log.error("commits_lost", consumer=commits.consumer)
-    total, entries = Outcome(), 0
-    for part in read_again(redis, keys, batch_size):
-        if not go_on():
-            return False
-        total += replay(engine, redis, keys, part, commits.consumer, go_on)
-        entries += len(part)
-    if losses:
-        stream_position.advance(guard, commits.consumer, {each.standing.stream: each.redis_at for each in losses})
-    since = _publish_again_from(losses)
-    system.remember_replay(guard, entries, since)
-    log.log(
-        logging.WARNING if since is None else logging.ERROR,
-        "commits_replayed",
-        entries=entries,
-        **total.counts,
-        complete=since is None,
-        publish_again_from=since and since.isoformat(),
-    )
-    return True
+    with engine.begin() as connection:
+        system.begin_replay(connection, _publish_again_from(losses))
 
 
 def _publish_again_from(losses: Iterable[Lost]) -> datetime | None:

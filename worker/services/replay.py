@@ -1,6 +1,6 @@
 """Apply again what is still in the streams though it was acknowledged: after PostgreSQL lost commits. Idempotent."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from redis import RedisError
@@ -21,11 +21,16 @@ from worker.stream.trial import trial
 _FIELD = FIELD.encode()
 
 
-def read_again(redis: Redis, keys: Keys, batch_size: int, since: EntryId = BEGINNING) -> Iterator[Sequence[Entry]]:
-    """Every entry from this id on that was delivered and is still there, in portions. Pending ones are among them."""
+def read_again(
+    redis: Redis, keys: Keys, batch_size: int, since: EntryId = BEGINNING, after: Mapping[str, str] | None = None
+) -> Iterator[Sequence[Entry]]:
+    """Every entry from this id on that was delivered and is still there, in portions. Pending ones are among them.
+
+    `after` names, for some streams, the entry to go on from.
+    """
     for each in standing.look(redis, keys.group, keys.streams):
         appetite = Appetite(batch_size)
-        start = format_id(since)
+        start = f"({after[each.stream]}" if after and each.stream in after else format_id(since)
         while each.last_delivered >= since and (page := _page(redis, each, start, appetite.entries)):
             appetite.digest(page)
             yield from portions(page, batch_size)

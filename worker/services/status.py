@@ -7,10 +7,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
+from worker.domain.system import System
+from worker.errors import OtherSystemError
+from worker.services.system import refuse_others
 from worker.settings import Settings
 from worker.storage import activity, dead_letter, schema, statistics_refresh, status, summary_refresh
 from worker.storage.database import snapshot
 from worker.storage.status import RowCount
+from worker.storage.system import Repairs, identify, read_repairs
 from worker.stream.advice import advise
 from worker.stream.backlog import Backlog, measure
 from worker.stream.connection import Redis
@@ -61,6 +65,8 @@ class Status:
     postgresql_version: str
     redis_version: str
     warnings: list[str]
+    system: System
+    repairs: Repairs
 
     @property
     def lag(self) -> int:
@@ -78,16 +84,27 @@ def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
     keys = Keys(settings.stream_key, settings.stream_partitions)
     streams = measure(redis, keys.group, keys.streams)
     with snapshot(engine) as connection:
+        letters, system = _letters(connection), identify(connection)
         return Status(
             streams=streams,
-            dead_letters=_letters(connection),
+            dead_letters=letters,
             rows={name: status.count_rows(connection, name) for name in TABLES},
             rollups=_rollups(connection),
             last_recorded_at=status.last_recorded_at(connection),
             postgresql_version=status.server_version(connection),
             redis_version=_redis_version(redis),
-            warnings=advise(redis),
+            warnings=[*advise(redis), *_foreign_streams(redis, keys, system)],
+            system=system,
+            repairs=read_repairs(connection),
         )
+
+
+def _foreign_streams(redis: Redis, keys: Keys, system: System) -> list[str]:
+    try:
+        refuse_others(redis, keys, system)
+    except OtherSystemError as error:
+        return [str(error)]
+    return []
 
 
 def _letters(connection: Connection) -> dict[str, int]:

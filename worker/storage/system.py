@@ -18,15 +18,27 @@ _CLUSTER = text("SELECT system_identifier FROM pg_control_system()")
 _ID = text("SELECT id, current_database() AS database FROM progress_system")
 
 _REPAIRS = text("""
-    SELECT replays, commits_lost_at, entries_replayed, redis_put_back_at, publish_again_from FROM progress_system
+    SELECT replays, commits_lost_at, entries_replayed, applied_again, redis_put_back_at, publish_again_from
+    FROM progress_system
 """)
 
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
 
-_REPLAYED = text("""
+_BEGIN_REPLAY = text("""
     UPDATE progress_system
-    SET replays = replays + 1, commits_lost_at = now(), entries_replayed = :entries, publish_again_from = :since
+    SET replays = replays + 1, commits_lost_at = now(), entries_replayed = 0, applied_again = 0,
+        publish_again_from = :since, replay_cursor = '{}'
 """)
+
+_CURSOR = text("SELECT replay_cursor FROM progress_system")
+
+_ADVANCE_REPLAY = text("""
+    UPDATE progress_system
+    SET entries_replayed = entries_replayed + :entries, applied_again = applied_again + :applied,
+        replay_cursor = replay_cursor || jsonb_build_object(CAST(:stream AS text), CAST(:entry_id AS text))
+""")
+
+_END_REPLAY = text("UPDATE progress_system SET replay_cursor = NULL")
 
 _PUT_BACK = text("UPDATE progress_system SET redis_put_back_at = now(), publish_again_from = :since")
 
@@ -40,6 +52,8 @@ class Repairs:
     commits_lost_at: datetime | None
     entries_replayed: int
     """The last time."""
+    applied_again: int
+    """Of those."""
     redis_put_back_at: datetime | None
     publish_again_from: datetime | None
     """What publishers sent since may be missing; None where the last repair was complete."""
@@ -64,9 +78,26 @@ def lock_replay(connection: Connection) -> bool:
     return bool(connection.scalar(_TRY_LOCK, {"key": REPLAY_LOCK}))
 
 
-def remember_replay(connection: Connection, entries: int, publish_again_from: datetime | None) -> None:
-    """Note, in the caller's transaction, that commits were lost and so many entries were applied again."""
-    connection.execute(_REPLAYED, {"entries": entries, "since": publish_again_from})
+def begin_replay(connection: Connection, publish_again_from: datetime | None) -> None:
+    """Note, in the caller's transaction, that commits were lost and are to be applied again from the beginning."""
+    connection.execute(_BEGIN_REPLAY, {"since": publish_again_from})
+
+
+def replay_cursor(connection: Connection) -> dict[str, str] | None:
+    """The last entry of each stream that the replay going on has applied; None where none is."""
+    found: dict[str, str] | None = connection.scalar(_CURSOR)
+    return found
+
+
+def advance_replay(connection: Connection, stream: str, entry_id: str, entries: int, applied: int) -> None:
+    """Note, in the caller's transaction, how far the replay has come, for whoever goes on with it."""
+    given = {"stream": stream, "entry_id": entry_id, "entries": entries, "applied": applied}
+    connection.execute(_ADVANCE_REPLAY, given)
+
+
+def end_replay(connection: Connection) -> None:
+    """Note, in the caller's transaction, that everything was applied again."""
+    connection.execute(_END_REPLAY)
 
 
 def remember_put_back(connection: Connection, publish_again_from: datetime | None) -> None:

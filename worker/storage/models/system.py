@@ -5,6 +5,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Integer, Numeric, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.storage.models.base import Base
@@ -21,6 +22,10 @@ class ProgressSystem(Base):
     replays: Mapped[int] = mapped_column(Integer, server_default=text("0"), comment="How often commits were lost")
     commits_lost_at: Mapped[datetime | None]
     entries_replayed: Mapped[int] = mapped_column(BigInteger, server_default=text("0"), comment="The last time")
+    applied_again: Mapped[int] = mapped_column(BigInteger, server_default=text("0"), comment="Of those")
+    replay_cursor: Mapped[dict[str, str] | None] = mapped_column(
+        JSONB, comment="Stream to entry id; null: no replay is going on"
+    )
     redis_put_back_at: Mapped[datetime | None]
     publish_again_from: Mapped[datetime | None] = mapped_column(comment="Null: nothing is missing, the last time")
 
