@@ -3,15 +3,19 @@
 Each step of docs/backup-and-restore.md is done here. Copies of the database are made and put back under its own name.
 """
 
+import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.support import oulad
+from tests.support.commands import invoke
 from tests.support.databases import Backup
+from tests.support.own_servers import OwnServers
 from tests.support.system import System
+from tests.support.tables import execute
 from tests.support.wait import wait_until
 from worker.settings import Settings
 from worker.stream.connection import Redis
@@ -26,6 +30,13 @@ def kept(settings: Settings, redis: Redis, tmp_path: Path) -> Iterator[System]:
     system = System(settings.model_copy(update={"replay_window_seconds": 300}), redis, tmp_path)
     yield system
     system.close()
+
+
+@pytest.fixture
+def kept_on_own_redis(own_redis_system: System) -> System:
+    """The same, with a Valkey of its own."""
+    own_redis_system.settings = own_redis_system.settings.model_copy(update={"replay_window_seconds": 300})
+    return own_redis_system
 
 
 def apply(system: System, lines: list[bytes]) -> None:
@@ -115,3 +126,69 @@ def test_what_redis_has_trimmed_is_told_with_the_time_to_publish_again_from(kept
     kept.assert_exact(oulad.parse(LINES))
     assert since.timestamp() * 1000 <= max(int(each.last_delivered_id.partition("-")[0]) for each in kept.backlogs())
     assert len(worker.lines("commits_replayed")) == 1, "said once"
+
+
+def test_an_older_redis_is_told_with_the_time_to_publish_again_from(
+    kept_on_own_redis: System, own_servers: OwnServers
+) -> None:
+    system = kept_on_own_redis
+    worker = system.start_worker(2)
+    system.start_beat()
+    apply(system, FIRST)
+    own_servers.copy_valkey()
+    copied_at = datetime.now(UTC)
+    apply(system, SECOND)
+    worker.kill()
+    system.publish(oulad.parse(THIRD))  # nobody reads them before they are gone
+    own_servers.put_valkey_back()
+    second = system.start_worker(2)
+    told = second.wait_for_line("redis_put_back")
+    assert all(datetime.fromisoformat(line["publish_again_from"]) <= copied_at for line in told)
+    shown = json.loads(invoke(system.environment(), "status", "--json").stdout)["repairs"]
+    assert shown["redis_put_back_at"]
+    assert datetime.fromisoformat(shown["publish_again_from"]) <= copied_at
+    system.publish(oulad.parse([*SECOND, *THIRD]))  # what the LMS sent since then
+    system.assert_exact(oulad.parse(LINES))
+    assert not second.lines("commits_lost")
+
+
+@pytest.mark.parametrize("older", ["postgresql", "redis"])
+def test_both_put_back_to_different_moments_end_exact_once_the_lms_has_sent_again_what_redis_lost(
+    kept_on_own_redis: System, own_servers: OwnServers, older: str
+) -> None:
+    system = kept_on_own_redis
+    with Backup(str(system.settings.database_url)) as backup:
+        copies = [backup.take, own_servers.copy_valkey]
+        worker = system.start_worker(2)
+        system.start_beat()
+        apply(system, FIRST)
+        copies.pop(0 if older == "postgresql" else 1)()
+        apply(system, SECOND)
+        copies.pop()()
+        apply(system, THIRD)
+        worker.kill()
+        backup.put_back()
+        own_servers.put_valkey_back()
+        second = system.start_worker(2)
+        second.wait_for_line("commits_replayed" if older == "postgresql" else "redis_put_back")
+        system.publish(oulad.parse(THIRD if older == "postgresql" else [*SECOND, *THIRD]))
+        system.assert_exact(oulad.parse(LINES))
+
+
+def test_replay_applies_by_hand_what_is_still_in_the_streams_beside_working_workers(kept: System) -> None:
+    kept.start_worker(2)
+    kept.start_beat()
+    apply(kept, FIRST)
+    execute(kept.engine, "DELETE FROM lesson_event")  # a mistake that no position tells of
+    environment = kept.environment()
+    dry = json.loads(invoke(environment, "replay", "--dry-run", "--json").stdout)
+    assert (dry["entries"], dry["applied"]) == (len(FIRST), 0)
+    done = json.loads(invoke(environment, "replay", "--json").stdout)
+    assert done["entries"] == len(FIRST)
+    assert done["applied"] > 300
+    again = json.loads(invoke(environment, "replay", "--since", "2025-07-14T10:30:00Z", "--json").stdout)
+    assert again["repeated"] > 300
+    assert invoke(environment, "replay", "--since", "yesterday").exit_code == 1
+    later = invoke(environment, "replay", "--since", "2199-07-14T10:30:00Z")
+    assert "entries: 0" in later.stdout
+    kept.assert_exact(oulad.parse(FIRST))
