@@ -1,6 +1,7 @@
 """A full Redis refuses publishers and goes on being read, acknowledged, trimmed and drained to the end."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis as redis_module
@@ -95,6 +96,33 @@ def test_reading_acknowledging_and_removing_consumers_go_on(own: Redis, full_set
         read.create_groups(own, group_of(stream), [stream])
         with pytest.raises(ServerUnavailableError, match="no consumer group yet"):
             read.create_groups(own, group_of(stream), [stream, "another"])
+
+
+def test_a_nearly_full_redis_keeps_no_acknowledged_entries_for_a_replay(own: Redis, full_settings: Settings) -> None:
+    stream = full_settings.stream_key
+    read.create_groups(own, group_of(stream), [stream])
+    add(own, stream, [b"1"])
+    read.acknowledge(own, group_of(stream), read.read_new(own, group_of(stream), "one", [stream], 1, None))
+    assert housekeeping.trim(own, [stream], 300) == 0
+    used: Any = own.info("memory")
+    own.config_set("maxmemory", int(used["used_memory"] * 1.1))
+    assert housekeeping.trim(own, [stream], 300) == 1
+    own.config_set("maxmemory", 0)
+
+
+def test_a_consumer_reads_though_a_full_redis_refuses_to_note_whose_the_streams_are(
+    own: Redis, full_consumer: Consumer, engine: Engine
+) -> None:
+    read.create_groups(own, full_consumer.keys.group, full_consumer.keys.streams)
+    event = enrolled(1)
+    add(own, full_consumer.keys.stream_key, [event])
+    with full(own):
+        full_consumer.recover()
+        assert full_consumer.read(full_consumer.keys.streams, None) == 1
+    assert not own.exists(full_consumer.keys.system(full_consumer.keys.stream_key))
+    full_consumer.recover()
+    assert own.exists(full_consumer.keys.system(full_consumer.keys.stream_key))
+    assert_tables_equal_model(engine, [event])
 
 
 def test_leases_that_cannot_be_recorded_hold_nobody_up(own: Redis, full_settings: Settings) -> None:

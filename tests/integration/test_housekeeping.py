@@ -36,6 +36,19 @@ def test_what_is_acknowledged_goes_and_nothing_else(redis: Redis, stream: str) -
     assert left(redis, stream) == added[4:]
 
 
+def test_what_is_acknowledged_stays_for_the_window_by_the_clock_of_redis(redis: Redis, stream: str) -> None:
+    now: Any = redis.time()
+    old = [f"{(now[0] - age) * 1000}-0" for age in (900, 600, 200)]
+    for entry_id in old:
+        redis.xadd(stream, {"event": b"x"}, id=entry_id)
+    young = add(redis, stream, [b"x"] * 2)
+    redis.xack(stream, group_of(stream), *take(redis, stream, 4))
+    assert housekeeping.trim(redis, [stream], 300) == 2
+    assert left(redis, stream) == [old[2], *young]
+    assert housekeeping.trim(redis, [stream], 0) == 2
+    assert left(redis, stream) == young[1:], "what nobody was given stays without a window too"
+
+
 def test_everything_goes_when_everything_is_acknowledged(redis: Redis, stream: str) -> None:
     add(redis, stream, [b"x"] * 10)
     redis.xack(stream, group_of(stream), *take(redis, stream, 10))

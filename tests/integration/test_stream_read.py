@@ -1,5 +1,7 @@
 """Reading as a member of the group: nothing skipped, nothing lost, deliveries counted."""
 
+from typing import Any
+
 import pytest
 from redis import ResponseError
 
@@ -10,6 +12,7 @@ from worker.domain.entry import Entry
 from worker.settings import Settings
 from worker.stream import read
 from worker.stream.connection import Redis
+from worker.stream.keys import Keys
 
 
 @pytest.fixture
@@ -174,3 +177,21 @@ def test_acknowledging_twice_or_nothing_is_fine(redis: Redis, stream: str) -> No
     read.acknowledge(redis, group_of(stream), [])
     assert pending(redis, stream) == {}
     assert consumers(redis, stream) == {"one"}
+
+
+def test_a_group_of_the_old_name_gives_way_to_that_of_the_stream_key_which_starts_at_the_beginning(
+    redis: Redis, settings: Settings
+) -> None:
+    added = add(redis, settings.stream_key, [b"1", b"2"])
+    redis.xgroup_create(settings.stream_key, "progress", id="$")
+    group = group_of(settings.stream_key)
+    assert group == f"progress:{settings.stream_key}"
+    read.create_groups(redis, group, [settings.stream_key])
+    groups: Any = redis.xinfo_groups(settings.stream_key)
+    assert [each["name"].decode() for each in groups] == [group]
+    assert ids(read.read_new(redis, group, "one", [settings.stream_key], 10, None)) == added
+
+
+def test_the_default_stream_key_has_the_group_of_the_contract() -> None:
+    assert Keys("lesson-events", 8).group == "progress"
+    assert Keys("lesson-events", 1).group == "progress"

@@ -11,6 +11,7 @@ from typing import Any, cast
 from redis import OutOfMemoryError, ResponseError
 
 from worker.domain.entry import Entry
+from worker.domain.entry_id import parse_id
 from worker.errors import ServerUnavailableError
 from worker.stream.connection import Redis
 from worker.stream.keys import FIELD, GROUP
@@ -90,7 +91,7 @@ def delivery_counts(redis: Redis, group: str, consumer: str, entries: Sequence[E
     known = {(entry.stream, entry.id): entry for entry in entries}
     counts: dict[Entry, int] = {}
     for stream, its in _by_stream(entries):
-        ids = sorted((entry.id for entry in its), key=_id_order)
+        ids = sorted((entry.id for entry in its), key=parse_id)
         for row in _pending_between(redis, group, stream, consumer, ids[0], ids[-1]):
             entry = known.get((stream, row["message_id"].decode()))
             if entry is not None:
@@ -127,11 +128,6 @@ def _has_group(redis: Redis, group: str, stream: str) -> bool:
 def _by_stream(entries: Iterable[Entry]) -> Iterable[tuple[str, list[Entry]]]:
     for stream, its in groupby(sorted(entries, key=attrgetter("stream")), key=attrgetter("stream")):
         yield stream, list(its)
-
-
-def _id_order(entry_id: str) -> tuple[int, int]:
-    milliseconds, _, sequence = entry_id.partition("-")
-    return int(milliseconds), int(sequence)
 
 
 def _entries(stream: bytes, items: Iterable[Item]) -> list[Entry]:
