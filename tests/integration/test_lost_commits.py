@@ -1,6 +1,7 @@
 """What PostgreSQL has committed is held against what Redis has acknowledged: losses are seen, and nothing else is."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -10,6 +11,8 @@ from tests.support.events import enrolled, viewed
 from tests.support.model import assert_tables_equal_model
 from tests.support.streams import add, group_of
 from tests.support.tables import execute, rows
+from worker.cli.system import System
+from worker.cli.up import warn_of_other_system
 from worker.domain.event import Event
 from worker.errors import CommitsLostError, OtherSystemError
 from worker.services import replay
@@ -144,6 +147,25 @@ def test_maintenance_sees_it_where_nobody_has_anything_to_record(
     assert_tables_equal_model(engine, EVENTS)
 
 
+def test_an_emptied_redis_is_told_also_when_new_events_came_before_anybody_looked(
+    consumer: Consumer, new_consumer: NewConsumer, redis: Redis, engine: Engine, stream: str
+) -> None:
+    work(consumer, redis, stream, EVENTS)
+    redis.delete(*(key for each in consumer.keys.streams for key in (each, consumer.keys.system(each))))
+    add(redis, stream, LATER)
+    second = new_consumer()
+    assert recovered(second) == ["redis_put_back"]
+    second.read(second.keys.streams, None)
+    assert_tables_equal_model(engine, [*EVENTS, *LATER])
+    assert recovered(second) == [], "said once"
+
+
+def test_a_group_that_was_made_anew_is_no_older_redis(consumer: Consumer, redis: Redis, stream: str) -> None:
+    work(consumer, redis, stream, EVENTS)
+    redis.xgroup_destroy(stream, group_of(stream))
+    assert recovered(consumer) == []
+
+
 def test_an_entry_deleted_by_hand_is_no_alarm_that_repeats(
     consumer: Consumer, redis: Redis, stream: str, engine: Engine
 ) -> None:
@@ -197,3 +219,14 @@ def test_a_running_consumer_stops_when_another_system_has_adopted_its_streams(
     redis.set(consumer.keys.system(stream), "whatever")
     with pytest.raises(OtherSystemError, match=r"database \?, id whatever"):
         consumer.check_system()
+
+
+def test_up_says_so_where_the_data_of_one_server_is_gone_and_that_of_the_other_is_not(
+    settings: Settings, redis: Redis, stream: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    system = System(settings, tmp_path, None)
+    warn_of_other_system(system)
+    assert capsys.readouterr().err == ""
+    redis.set(f"{stream}:system", "0198/7412/lms")
+    warn_of_other_system(system)
+    assert "belongs to another system (database lms" in capsys.readouterr().err

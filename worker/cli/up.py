@@ -45,7 +45,7 @@ def command(workers: int | None, directory: Path | None, api: bool, api_port: in
         try:
             with ExitStack() as stack:
                 system = _system(stack, directory)
-                _warn_of_other_system(system)
+                warn_of_other_system(system)
                 children = stack.enter_context(
                     running_children(
                         system.settings,
@@ -85,7 +85,7 @@ def _system(stack: ExitStack, directory: Path | None) -> "System":
     return system
 
 
-def _warn_of_other_system(system: "System") -> None:
+def warn_of_other_system(system: "System") -> None:
     """The folder of one embedded server may be gone and the other's not: the worker will not read then."""
     from worker.cli.servers import explained, open_database
     from worker.errors import OtherSystemError

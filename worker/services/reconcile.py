@@ -1,7 +1,7 @@
 """Hold what PostgreSQL has committed against what Redis has acknowledged, before anything new is recorded.
 
 An entry is acknowledged after its COMMIT. So one that is acknowledged and above every position that PostgreSQL knows
-was committed and is gone: an older copy was put back. And a stream that ends below a position was put back itself.
+was committed and is gone: an older copy was put back. And a stream that was not read up to a position is an older one.
 """
 
 import logging
@@ -49,7 +49,7 @@ def reconcile(
         is_behind = commits.recall(connection, keys.streams)
         is_unfinished = system.replay_cursor(connection) is not None
     standings = standing.look(redis, keys.group, keys.streams)
-    _note_put_back(engine, standings, known)
+    _note_put_back(engine, redis, standings, known)
     if not is_behind and not is_unfinished and not _losses(engine, redis, keys, standings):
         return True
     with engine.begin() as guard:  # held open for its lock, and asked something now and then: it must not look idle
@@ -122,20 +122,23 @@ def _publish_again_from(losses: Iterable[Lost]) -> datetime | None:
     return (moment(min(gone)) or datetime.fromtimestamp(0, UTC)) if gone else None
 
 
-def _note_put_back(engine: Engine, standings: Iterable[Standing], known: Mapping[str, EntryId]) -> None:
-    """Say which streams end before what was committed of them, and forget positions that are not theirs any more."""
+def _note_put_back(engine: Engine, redis: Redis, standings: Iterable[Standing], known: Mapping[str, EntryId]) -> None:
+    """Say which streams are older than what was committed of them, and forget positions that are not theirs any more.
+
+    A group that was made anew has delivered less too; but its stream still has the entry.
+    """
     for each in standings:
         position = known.get(each.stream, BEGINNING)
-        if each.last_added >= position:
+        if each.last_delivered >= position or standing.has_entry(redis, each.stream, position):
             continue
-        since = moment(each.last_added) or moment(position)
+        since = moment(each.last_delivered) or moment(position)
         log.error(
             "redis_put_back",
             stream=each.stream,
             postgresql_at=format_id(position),
-            redis_at=format_id(each.last_added),
+            redis_at=format_id(each.last_delivered),
             publish_again_from=since and since.isoformat(),
         )
         with engine.begin() as connection:
-            stream_position.lower(connection, each.stream, each.last_added, position)
+            stream_position.lower(connection, each.stream, each.last_delivered, position)
             system.remember_put_back(connection, since)

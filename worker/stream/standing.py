@@ -16,8 +16,6 @@ class Standing:
     """One stream at one moment."""
 
     stream: str
-    last_added: EntryId
-    """Also when it was trimmed since."""
     last_delivered: EntryId
     """To the group; the beginning where there is no group."""
     first_kept: EntryId | None
@@ -41,11 +39,15 @@ def _look(redis: Redis, group: str, stream: str) -> Standing:
     first = info["first-entry"]
     return Standing(
         stream=stream,
-        last_added=parse_id(info["last-generated-id"].decode()),
         last_delivered=parse_id(delivered[0]) if delivered else BEGINNING,
         first_kept=parse_id(first[0].decode()) if first else None,
         is_whole=info["length"] == info["entries-added"],
     )
+
+
+def has_entry(redis: Redis, stream: str, entry_id: EntryId) -> bool:
+    """The entry is in the stream."""
+    return bool(redis.xrange(stream, min=format_id(entry_id), max=format_id(entry_id)))
 
 
 def highest_acknowledged(redis: Redis, group: str, standing: Standing, above: EntryId) -> EntryId | None:
