@@ -26,6 +26,14 @@ class SchemaError(ProgressError):
     """The database has no tables yet, or those of another version."""
 
 
+class OtherSystemError(ProgressError):
+    """The streams belong to another database than this one."""
+
+
+class CommitsLostError(ProgressError):
+    """PostgreSQL has forgotten what this consumer committed."""
+
+
 class InputError(ProgressError):
     """What the user gave cannot be used: a file, an id, an option."""
 

@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     )
 
     stream_key: str = Field(STREAM_KEY, min_length=1, description="Plain stream; partitions add :0, :1, …")
+    replay_window_seconds: Annotated[float, Field(ge=0, le=604_800)] = Field(
+        300, description="Acknowledged entries stay in Redis so long, to be applied again; 0: not at all."
+    )
     stream_partitions: int = Field(8, ge=1, le=64, description="Partitioned streams beside the plain one.")
     batch_size: int = Field(4_000, ge=1, le=10_000, description="Most events in one transaction.")
     slice_seconds: Seconds = Field(

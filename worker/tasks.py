@@ -28,7 +28,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from worker import process
 from worker.celery import app
 from worker.client import EventPublisher
-from worker.errors import first_line
+from worker.errors import ProgressError, first_line
 from worker.health import Heartbeat
 from worker.scheduled import Scheduled
 from worker.services.activity_refresh import refresh_activity as refresh_changed_activity
@@ -86,7 +86,7 @@ def maintain() -> None:
     consumer = process.current_consumer()
     try:
         done = maintain_everything(get_settings(), consumer.redis, consumer.engine, _go_on)
-    except (SQLAlchemyError, RedisError) as error:
+    except (SQLAlchemyError, RedisError, ProgressError) as error:
         log.warning("maintenance_postponed", detail=first_line(error))
     else:
         found_something = any(asdict(done).values())

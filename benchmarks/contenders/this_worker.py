@@ -40,5 +40,5 @@ class ThisWorker(QueueContender):
 
     def waiting(self, place: Place) -> int:
         """Of all streams."""
-        streams = Keys(place.settings.stream_key, place.settings.stream_partitions).streams
-        return sum(each.lag + each.pending for each in backlog.measure(place.redis, streams))
+        keys = Keys(place.settings.stream_key, place.settings.stream_partitions)
+        return sum(each.lag + each.pending for each in backlog.measure(place.redis, keys.group, keys.streams))

@@ -75,7 +75,7 @@ def test_filling_up_under_a_running_worker_stops_nothing(system: System) -> None
 def test_on_a_shared_one_the_drain_command_empties_it(own_redis_system: System, own_servers: OwnServers) -> None:
     system = own_redis_system
     lines = oulad.generate(3_000)
-    read.create_groups(system.redis, system.keys.streams)
+    read.create_groups(system.redis, system.keys.group, system.keys.streams)
     system.publish_bodies(lines)
     fill(system)
     try:

@@ -25,9 +25,9 @@ def test_twenty_thousand_entries_pending_on_dead_consumers_are_taken_over_and_th
     lines = oulad.generate(20_000, learners=40)
     system.publish_bodies(lines)
     plain = system.settings.stream_key
-    read.create_groups(system.redis, system.keys.streams)
+    read.create_groups(system.redis, system.keys.group, system.keys.streams)
     for number in range(4):
-        read.read_new(system.redis, f"dead-{number}-00000000", [plain], 5_000, None)
+        read.read_new(system.redis, system.keys.group, f"dead-{number}-00000000", [plain], 5_000, None)
     assert len(system.pending()) == 4
     assert sum(system.pending().values()) == 20_000
     wait_until(lambda: system.delivered(plain, 1)[0]["time_since_delivered"] >= 1_000, what="its age")
@@ -41,8 +41,8 @@ def test_twenty_thousand_entries_pending_on_dead_consumers_are_taken_over_and_th
 def test_a_dead_consumer_with_something_pending_stays_until_that_is_taken_over(system: System) -> None:
     events: list[CloudEvent] = [enrolled(1), viewed(1, 1, 1)]
     system.publish_bodies([event.model_dump_json(exclude_none=True).encode() for event in events])
-    read.create_groups(system.redis, system.keys.streams)
-    read.read_new(system.redis, "dead-1-00000000", [system.settings.stream_key], 10, None)
+    read.create_groups(system.redis, system.keys.group, system.keys.streams)
+    read.read_new(system.redis, system.keys.group, "dead-1-00000000", [system.settings.stream_key], 10, None)
     worker = system.start_worker(3, reclaim_idle_seconds=8, slice_seconds=1)
     system.start_beat(consumer_idle_seconds=0.5)
     worker.wait_for_line("maintained")

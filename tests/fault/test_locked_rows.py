@@ -12,7 +12,6 @@ from tests.support.system import System
 from tests.support.tables import execute, rows
 from tests.support.wait import wait_until
 from worker.domain.event import CloudEvent
-from worker.stream.keys import GROUP
 
 COURSES = 4
 LEARNERS = 40
@@ -132,7 +131,7 @@ def test_a_suspect_that_meets_a_lock_is_not_condemned(system: System) -> None:
         stream = system.settings.stream_key
         wait_until(lambda: system.delivered(stream), 5, "the delivery")
         for _ in range(5):  # somebody else was given it too, and died
-            system.redis.xclaim(stream, GROUP, "dead", 0, [entry_id], idle=60_000)
+            system.redis.xclaim(stream, system.keys.group, "dead", 0, [entry_id], idle=60_000)
         others = [viewed(key, 1, 2, seconds=90) for key in range(1, 9)]
         system.publish(others)
         wait_until(recorded(system, others), 5, "the others' events")

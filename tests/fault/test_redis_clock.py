@@ -50,9 +50,9 @@ def test_a_stream_that_its_holder_does_not_read_is_read_although_its_entries_hav
 
 def test_what_was_delivered_in_the_future_to_the_dead_is_taken_over(system: System) -> None:
     stream = system.keys.stream_for(1)
-    read.create_groups(system.redis, system.keys.streams)
+    read.create_groups(system.redis, system.keys.group, system.keys.streams)
     ids = add_ahead(system, stream)
-    read.read_new(system.redis, DEAD, [stream], len(ids), None)
+    read.read_new(system.redis, system.keys.group, DEAD, [stream], len(ids), None)
     put_deliveries_ahead(system.redis, stream, ids[1:], AHEAD)  # the first one has been delivered since
     wait_until(lambda: system.delivered(stream)[0]["time_since_delivered"] > 0, what="the age of the first")
     assert {row["time_since_delivered"] for row in system.delivered(stream)[1:]} == {0}

@@ -81,7 +81,7 @@ def test_a_destroyed_group_comes_back_and_repeats_what_is_there_without_effect(s
     system.publish_bodies(lines[:300])
     system.assert_exact(oulad.parse(lines[:300]))
     for stream in system.keys.streams:
-        system.redis.xgroup_destroy(stream, "progress")
+        system.redis.xgroup_destroy(stream, system.keys.group)
     system.publish_bodies(lines[300:])
     worker.wait_for_line("group_missing")
     system.assert_exact(oulad.parse(lines))

@@ -1,21 +1,20 @@
 """What waits in the streams, as `status` shows it and stalled streams are found by it."""
 
-from tests.support.streams import add
+from tests.support.streams import add, group_of
 from tests.support.wait import wait_until
 from worker.settings import Settings
 from worker.stream import backlog, read
 from worker.stream.backlog import Backlog
 from worker.stream.connection import Redis
-from worker.stream.keys import GROUP
 
 
 def measure(redis: Redis, stream: str) -> Backlog:
-    (measured,) = backlog.measure(redis, [stream])
+    (measured,) = backlog.measure(redis, group_of(stream), [stream])
     return measured
 
 
 def test_a_stream_that_does_not_exist_has_no_backlog(redis: Redis, settings: Settings) -> None:
-    assert backlog.measure(redis, [settings.stream_key]) == []
+    assert backlog.measure(redis, group_of(settings.stream_key), [settings.stream_key]) == []
     assert backlog.is_empty([])
 
 
@@ -30,14 +29,14 @@ def test_before_the_group_exists_everything_waits(redis: Redis, settings: Settin
 def test_lag_and_pending_are_what_was_not_read_and_not_acknowledged(redis: Redis, settings: Settings) -> None:
     stream = settings.stream_key
     added = add(redis, stream, [b"1", b"2", b"3"])
-    read.create_groups(redis, [stream])
-    entries = read.read_new(redis, "one", [stream], 2, None)
+    read.create_groups(redis, group_of(stream), [stream])
+    entries = read.read_new(redis, group_of(stream), "one", [stream], 2, None)
     measured = measure(redis, stream)
     assert (measured.length, measured.lag, measured.pending, measured.consumers) == (3, 1, 2, 1)
     assert measured.last_delivered_id == added[1]
-    read.acknowledge(redis, entries)
+    read.acknowledge(redis, group_of(stream), entries)
     assert not backlog.is_empty([measure(redis, stream)])
-    read.acknowledge(redis, read.read_new(redis, "one", [stream], 2, None))
+    read.acknowledge(redis, group_of(stream), read.read_new(redis, group_of(stream), "one", [stream], 2, None))
     measured = measure(redis, stream)
     assert (measured.oldest_pending_seconds, measured.oldest_unread_seconds) == (None, None)
     assert backlog.is_empty([measured])
@@ -47,8 +46,8 @@ def test_ages_grow_from_when_the_entry_came(redis: Redis, settings: Settings) ->
     stream = settings.stream_key
     redis.xadd(stream, {"event": "x"}, id="1000-0")
     add(redis, stream, [b"1"])
-    read.create_groups(redis, [stream])
-    read.read_new(redis, "one", [stream], 1, None)
+    read.create_groups(redis, group_of(stream), [stream])
+    read.read_new(redis, group_of(stream), "one", [stream], 1, None)
     measured = measure(redis, stream)
     assert measured.oldest_pending_seconds is not None
     assert measured.oldest_pending_seconds > 1_000_000
@@ -60,8 +59,8 @@ def test_ages_grow_from_when_the_entry_came(redis: Redis, settings: Settings) ->
 def test_the_lag_is_counted_where_redis_lost_it(redis: Redis, settings: Settings) -> None:
     stream = settings.stream_key
     added = add(redis, stream, [b"1", b"2", b"3", b"4"])
-    read.create_groups(redis, [stream])
-    read.read_new(redis, "one", [stream], 1, None)
+    read.create_groups(redis, group_of(stream), [stream])
+    read.read_new(redis, group_of(stream), "one", [stream], 1, None)
     redis.xdel(stream, added[2])
     assert redis.xinfo_groups(stream)[0]["lag"] is None
     assert measure(redis, stream).lag == 2
@@ -77,7 +76,6 @@ def test_another_group_does_not_count(redis: Redis, settings: Settings) -> None:
     add(redis, stream, [b"1"])
     redis.xgroup_create(stream, "other", id="0")
     redis.xreadgroup("other", "theirs", {stream: ">"})
-    read.create_groups(redis, [stream])
+    read.create_groups(redis, group_of(stream), [stream])
     measured = measure(redis, stream)
     assert (measured.lag, measured.pending, measured.consumers) == (1, 0, 0)
-    assert GROUP != "other"

@@ -49,7 +49,8 @@ def test_everything_that_waits_is_applied(
     result = run(environment, "drain")
     assert (result.returncode, result.stdout) == (0, "Drained: lag 0, nothing pending.\n"), result.stderr
     assert_tables_equal_model(engine, events)
-    backlogs = measure(redis, Keys(settings.stream_key, settings.stream_partitions).streams)
+    keys = Keys(settings.stream_key, settings.stream_partitions)
+    backlogs = measure(redis, keys.group, keys.streams)
     assert is_empty(backlogs)
     assert [each.length for each in backlogs] == [0] * len(backlogs), "what is done with is trimmed"
     assert [each.consumers for each in backlogs] == [0] * len(backlogs), "the drain has left the group"
@@ -138,7 +139,7 @@ def test_a_signal_ends_it_quietly_with_nothing_pending(
         draining.kill()
         draining.wait()
     assert (draining.returncode, output, errors) == (128 + number, b"", b"")
-    assert sum(each.pending for each in measure(redis, other.keys.streams)) == 0
+    assert sum(each.pending for each in measure(redis, other.keys.group, other.keys.streams)) == 0
 
 
 @pytest.fixture(scope="module")

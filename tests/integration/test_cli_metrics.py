@@ -12,7 +12,7 @@ from tests.support.commands import invoke
 from tests.support.events import completed, enrolled, viewed
 from tests.support.hosts import RecordingHost
 from tests.support.rollups import refresh_all
-from tests.support.streams import add
+from tests.support.streams import add, group_of
 from tests.support.tables import execute, insert_as_lms
 from worker.client import EventPublisher
 from worker.domain.entry import Reason
@@ -48,7 +48,7 @@ def test_every_figure_of_the_status_is_a_sample(
     add(redis, settings.stream_key, [b"not JSON"])
     Drain(consumer, RecordingHost(), 0.5).run()
     publisher.publish_many([viewed(8, seconds=60), viewed(9), viewed(10)])
-    redis.xreadgroup("progress", "someone", {f"{settings.stream_key}:0": ">"})
+    redis.xreadgroup(group_of(settings.stream_key), "someone", {f"{settings.stream_key}:0": ">"})
 
     status = json.loads(invoke(environment, "status", "--json").stdout)
     found = scraped(environment)

@@ -14,7 +14,7 @@ from tests.support.events import completed, enrolled, viewed
 from tests.support.hosts import RecordingHost
 from tests.support.own_servers import OwnServers, own_servers
 from tests.support.rollups import refresh_all
-from tests.support.streams import add
+from tests.support.streams import add, group_of
 from tests.support.tables import execute, insert_as_lms, rows
 from worker.client import EventPublisher
 from worker.services.consumer import Consumer
@@ -52,7 +52,7 @@ def test_streams_tables_and_dead_letters_are_counted(
     Drain(consumer, RecordingHost(), 0.5).run()
     publisher.publish_many([viewed(8, seconds=60), viewed(9), viewed(10)])
     partition = f"{settings.stream_key}:0"
-    redis.xreadgroup("progress", "someone", {partition: ">"})
+    redis.xreadgroup(group_of(settings.stream_key), "someone", {partition: ">"})
 
     shown = json.loads(invoke(environment, "status", "--json").stdout)
     streams = {each["stream"]: each for each in shown["streams"]}

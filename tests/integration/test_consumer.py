@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tests.support.events import completed, corrected, enrolled, viewed
 from tests.support.model import assert_tables_equal_model
-from tests.support.streams import add, consumers, deliver, pending
+from tests.support.streams import add, consumers, deliver, group_of, pending
 from tests.support.tables import execute, insert_as_lms, snapshot
 from tests.support.wait import wait_until
 from worker.domain.entry import Entry
@@ -24,7 +24,6 @@ from worker.settings import Settings
 from worker.storage import schema
 from worker.stream import read
 from worker.stream.connection import Redis
-from worker.stream.keys import GROUP
 
 NewConsumer = Callable[..., Consumer]
 
@@ -116,8 +115,8 @@ def test_after_an_interruption_the_own_pending_entries_come_first(
     consumer.recover()
     add(redis, stream, events)
     consumer.read([stream], None)
-    redis.xgroup_setid(stream, GROUP, "0")
-    read.read_new(redis, consumer.name, [stream], 10, None)
+    redis.xgroup_setid(stream, group_of(stream), "0")
+    read.read_new(redis, group_of(stream), consumer.name, [stream], 10, None)
     before = snapshot(engine)
     consumer.recover()
     assert pending(redis, stream) == {}
@@ -130,7 +129,7 @@ def test_recovering_goes_through_more_than_a_batch(
 ) -> None:
     consumer = new_consumer(batch_size=10)
     events: list[Event] = [enrolled(), *(viewed(1, 1, n) for n in range(1, 56))]
-    read.create_groups(redis, [stream])
+    read.create_groups(redis, group_of(stream), [stream])
     added = add(redis, stream, events)
     deliver(redis, stream, consumer.name, added, times=1)
     consumer.recover()
@@ -157,7 +156,7 @@ def test_what_a_dead_consumer_left_is_taken_over_page_by_page(
 def test_what_another_is_still_working_on_is_left_to_it(consumer: Consumer, redis: Redis, stream: str) -> None:
     consumer.recover()
     add(redis, stream, [enrolled()])
-    read.read_new(redis, "busy", [stream], 10, None)
+    read.read_new(redis, group_of(stream), "busy", [stream], 10, None)
     consumer.reclaim([stream])
     assert [name for name, _ in pending(redis, stream).values()] == ["busy"]
 
@@ -170,7 +169,7 @@ def test_a_lost_group_interrupts_and_recovery_skips_nothing(
     consumer.recover()
     if loss == "group":
         add(redis, stream, events)
-        redis.xgroup_destroy(stream, GROUP)
+        redis.xgroup_destroy(stream, group_of(stream))
     else:
         redis.delete(stream)
         add(redis, stream, events)
@@ -229,7 +228,7 @@ def test_a_consumer_with_something_pending_leaves_it_to_the_others(
     second.recover()
     event = viewed(1)
     add(redis, stream, [event])
-    read.read_new(redis, first.name, [stream], 10, None)
+    read.read_new(redis, group_of(stream), first.name, [stream], 10, None)
     first.leave()
     assert len(pending(redis, stream)) == 1
 

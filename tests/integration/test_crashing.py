@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 from tests.support.events import body as body_of
 from tests.support.events import enrolled, viewed
 from tests.support.model import assert_tables_equal_model
-from tests.support.streams import add, deliver, pending
+from tests.support.streams import add, deliver, group_of, pending
 from tests.support.tables import insert_as_lms, rows
 from worker.domain.entry import Entry, parse
 from worker.domain.event import Event
@@ -25,7 +25,7 @@ REASONS = "SELECT reason, count(*) FROM dead_letter GROUP BY reason"
 
 @pytest.fixture
 def stream(redis: Redis, settings: Settings) -> str:
-    read.create_groups(redis, [settings.stream_key])
+    read.create_groups(redis, group_of(settings.stream_key), [settings.stream_key])
     return settings.stream_key
 
 

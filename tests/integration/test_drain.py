@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from tests.support.events import completed, enrolled, viewed
 from tests.support.hosts import RecordingHost, draining
 from tests.support.model import assert_tables_equal_model
-from tests.support.streams import add, deliver, length, pending
+from tests.support.streams import add, deliver, group_of, length, pending
 from tests.support.tables import execute, rows
 from tests.support.wait import wait_until
 from worker.domain.event import Event
@@ -21,7 +21,6 @@ from worker.settings import Settings
 from worker.storage import schema
 from worker.stream import read
 from worker.stream.connection import Redis
-from worker.stream.keys import GROUP
 
 NewConsumer = Callable[..., Consumer]
 RECORDED = "SELECT count(*) FROM lesson_event"
@@ -89,7 +88,7 @@ def test_entries_left_pending_by_an_interruption_come_first(
     consumer: Consumer, redis: Redis, engine: Engine, stream: str
 ) -> None:
     events: list[Event] = [enrolled(), viewed(), completed(seconds=1)]
-    read.create_groups(redis, [stream])
+    read.create_groups(redis, group_of(stream), [stream])
     deliver(redis, stream, consumer.name, add(redis, stream, events), times=1)
     with draining(consumer):
         wait_until(recorded(engine, 2), what="the rows")
@@ -99,7 +98,7 @@ def test_entries_left_pending_by_an_interruption_come_first(
 
 def test_what_a_dead_consumer_left_is_taken_over(consumer: Consumer, redis: Redis, engine: Engine, stream: str) -> None:
     events: list[Event] = [enrolled(), viewed()]
-    read.create_groups(redis, [f"{stream}:1"])
+    read.create_groups(redis, group_of(stream), [f"{stream}:1"])
     deliver(redis, f"{stream}:1", "dead", add(redis, f"{stream}:1", events), times=1)
     with draining(consumer):
         wait_until(recorded(engine, 1), what="the rows")
@@ -116,7 +115,7 @@ def test_a_group_lost_in_mid_drain_costs_nothing(
     add(redis, stream, events)
     with draining(consumer):
         wait_until(recorded(engine, 1), what="the first rows")
-        redis.xgroup_destroy(stream, GROUP) if loss == "group" else redis.delete(stream)
+        redis.xgroup_destroy(stream, group_of(stream)) if loss == "group" else redis.delete(stream)
         add(redis, stream, late)
         wait_until(recorded(engine, 2), what="the row after the loss")
     assert_tables_equal_model(engine, events + late)
@@ -128,7 +127,7 @@ def test_while_postgresql_is_away_nothing_is_read_and_no_delivery_counted(
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     consumer = new_consumer(database_url=f"postgresql+psycopg://nobody@127.0.0.1:{port}/none")
-    read.create_groups(redis, [stream])
+    read.create_groups(redis, group_of(stream), [stream])
     own = add(redis, stream, [enrolled()])
     deliver(redis, stream, consumer.name, own, times=2)
     add(redis, stream, [viewed()])

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from tests.support.events import enrolled, viewed
 from tests.support.hosts import RecordingHost, draining
 from tests.support.model import assert_tables_equal_model
-from tests.support.streams import add, consumers, pending
+from tests.support.streams import add, consumers, group_of, pending
 from tests.support.tables import rows
 from tests.support.wait import wait_until
 from worker.client import EventPublisher
@@ -28,7 +28,7 @@ NewConsumer = Callable[..., Consumer]
 def keys(settings: Settings, redis: Redis, consumer: Consumer) -> tuple[str, ...]:
     """The streams, each with its group."""
     assert settings.stream_partitions == 8
-    read.create_groups(redis, consumer.keys.streams)
+    read.create_groups(redis, consumer.keys.group, consumer.keys.streams)
     return consumer.keys.streams
 
 
@@ -122,7 +122,7 @@ def test_a_stream_that_its_holder_reads_is_left_to_it(
     Drain(consumer, RecordingHost(), 0.5).run()
     assert pending(redis, keys[2]) == {}
     assert redis.xlen(keys[2]) == 1
-    assert backlog.measure(redis, [keys[2]])[0].lag == 1
+    assert backlog.measure(redis, group_of(keys[2]), [keys[2]])[0].lag == 1
 
 
 def test_even_with_every_stream_frozen_what_waits_is_applied(
@@ -149,7 +149,7 @@ def test_maintenance_trims_removes_the_idle_and_sweeps(
     add(redis, keys[1], [enrolled(), viewed(2)])
     idle.read([keys[1]], None)
     impatient = settings.model_copy(update={"consumer_idle_seconds": 0.05})
-    wait_until(lambda: redis.xinfo_consumers(keys[1], "progress")[0]["idle"] >= 50, what="idleness")
+    wait_until(lambda: redis.xinfo_consumers(keys[1], group_of(keys[1]))[0]["idle"] >= 50, what="idleness")
     done = maintain(impatient, redis, engine)
     assert (done.parked_applied, done.entries_trimmed) == (0, 2)
     assert done.consumers_removed >= 1

@@ -1,6 +1,7 @@
 """A full Redis refuses publishers and goes on being read, acknowledged, trimmed and drained to the end."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis as redis_module
@@ -10,7 +11,7 @@ from tests.support.events import enrolled, viewed
 from tests.support.hosts import draining
 from tests.support.model import assert_tables_equal_model
 from tests.support.server_data import server_data
-from tests.support.streams import add, deliver, full, length, pending
+from tests.support.streams import add, deliver, full, group_of, length, pending
 from tests.support.tables import rows
 from tests.support.wait import wait_until
 from worker.client import EventPublisher
@@ -76,7 +77,7 @@ def test_a_full_redis_is_drained_and_trimmed_to_the_end(
     own: Redis, full_consumer: Consumer, engine: Engine, full_settings: Settings
 ) -> None:
     events: list[Event] = [enrolled(1), *(viewed(1, 1, n, seconds=n) for n in range(1, 200))]
-    read.create_groups(own, full_consumer.keys.streams)
+    read.create_groups(own, full_consumer.keys.group, full_consumer.keys.streams)
     publisher = EventPublisher(settings=full_settings)
     publisher.publish_many(events)
     publisher._redis.close()
@@ -87,28 +88,56 @@ def test_a_full_redis_is_drained_and_trimmed_to_the_end(
 
 def test_reading_acknowledging_and_removing_consumers_go_on(own: Redis, full_settings: Settings) -> None:
     stream = full_settings.stream_key
-    read.create_groups(own, [stream])
+    read.create_groups(own, group_of(stream), [stream])
     add(own, stream, [b"1", b"2"])
     with full(own):
-        read.acknowledge(own, read.read_new(own, "one", [stream], 1, None))
+        read.acknowledge(own, group_of(stream), read.read_new(own, group_of(stream), "one", [stream], 1, None))
         assert len(pending(own, stream)) == 0
-        assert housekeeping.trim(own, [stream]) == 1
-        assert housekeeping.remove_consumer(own, [stream], "one") == {"one"}
-        read.create_groups(own, [stream])
+        assert housekeeping.trim(own, [stream], 0) == 1
+        assert housekeeping.remove_consumer(own, group_of(stream), [stream], "one") == {"one"}
+        read.create_groups(own, group_of(stream), [stream])
         with pytest.raises(ServerUnavailableError, match="no consumer group yet"):
-            read.create_groups(own, [stream, "another"])
+            read.create_groups(own, group_of(stream), [stream, "another"])
+
+
+def test_a_nearly_full_redis_keeps_no_acknowledged_entries_for_a_replay(own: Redis, full_settings: Settings) -> None:
+    stream = full_settings.stream_key
+    read.create_groups(own, group_of(stream), [stream])
+    add(own, stream, [b"1"])
+    read.acknowledge(own, group_of(stream), read.read_new(own, group_of(stream), "one", [stream], 1, None))
+    assert housekeeping.trim(own, [stream], 300) == 0
+    used: Any = own.info("memory")
+    own.config_set("maxmemory", int(used["used_memory"] * 1.1))
+    assert housekeeping.trim(own, [stream], 300) == 1
+    own.config_set("maxmemory", 0)
+
+
+def test_a_consumer_reads_though_a_full_redis_refuses_to_note_whose_the_streams_are(
+    own: Redis, full_consumer: Consumer, engine: Engine
+) -> None:
+    read.create_groups(own, full_consumer.keys.group, full_consumer.keys.streams)
+    event = enrolled(1)
+    add(own, full_consumer.keys.stream_key, [event])
+    with full(own):
+        full_consumer.recover()
+        assert full_consumer.read(full_consumer.keys.streams, None) == 1
+    assert not own.exists(full_consumer.keys.system(full_consumer.keys.stream_key))
+    full_consumer.recover()
+    assert own.exists(full_consumer.keys.system(full_consumer.keys.stream_key))
+    assert_tables_equal_model(engine, [event])
 
 
 def test_what_is_acknowledged_is_counted_and_what_vanished_is_told(own: Redis, full_settings: Settings) -> None:
     stream = full_settings.stream_key
-    read.create_groups(own, [stream])
+    group = group_of(stream)
+    read.create_groups(own, group, [stream])
     added = add(own, stream, [b"1", b"2", b"3"])
     with full(own):
-        read.acknowledge(own, read.read_new(own, "one", [stream], 1, None))
-        assert accounts.balance(own, [stream]) == {}
+        read.acknowledge(own, group, read.read_new(own, group, "one", [stream], 1, None))
+        assert accounts.balance(own, group, [stream]) == {}
         own.xdel(stream, added[1])
-        read.acknowledge(own, read.read_new(own, "one", [stream], 1, None))
-        assert accounts.balance(own, [stream]) == {stream: 1}
+        read.acknowledge(own, group, read.read_new(own, group, "one", [stream], 1, None))
+        assert accounts.balance(own, group, [stream]) == {stream: 1}
         assert accounts.read_accounts(own, [stream])[stream] == Account(acknowledged=2, vanished=1)
 
 
@@ -149,7 +178,7 @@ def test_a_suspect_is_processed_without_a_mark(
     own: Redis, full_consumer: Consumer, engine: Engine, full_settings: Settings
 ) -> None:
     events: list[Event] = [enrolled(1), viewed(1)]
-    read.create_groups(own, full_consumer.keys.streams)
+    read.create_groups(own, full_consumer.keys.group, full_consumer.keys.streams)
     added = add(own, full_settings.stream_key, events)
     deliver(own, full_settings.stream_key, full_consumer.name, added, times=9)
     with full(own):

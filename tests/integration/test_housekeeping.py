@@ -4,24 +4,23 @@ from typing import Any
 
 import pytest
 
-from tests.support.streams import add, consumers, length, pending
+from tests.support.streams import add, consumers, group_of, length, pending
 from tests.support.wait import wait_until
 from worker.settings import Settings
 from worker.stream import housekeeping, read
 from worker.stream.connection import Redis
-from worker.stream.keys import GROUP
 
 
 @pytest.fixture
 def stream(redis: Redis, settings: Settings) -> str:
     """A stream with the group."""
-    read.create_groups(redis, [settings.stream_key])
+    read.create_groups(redis, group_of(settings.stream_key), [settings.stream_key])
     return settings.stream_key
 
 
-def take(redis: Redis, stream: str, count: int, group: str = GROUP) -> list[str]:
+def take(redis: Redis, stream: str, count: int, group: str | None = None) -> list[str]:
     """Deliver so many entries; their ids."""
-    answer: Any = redis.xreadgroup(group, "one", {stream: ">"}, count=count)
+    answer: Any = redis.xreadgroup(group or group_of(stream), "one", {stream: ">"}, count=count)
     return [entry_id.decode() for _, items in answer for entry_id, _ in items]
 
 
@@ -32,30 +31,43 @@ def left(redis: Redis, stream: str) -> list[str]:
 
 def test_what_is_acknowledged_goes_and_nothing_else(redis: Redis, stream: str) -> None:
     added = add(redis, stream, [b"x"] * 10)
-    redis.xack(stream, GROUP, *take(redis, stream, 4))
-    assert housekeeping.trim(redis, [stream]) == 4
+    redis.xack(stream, group_of(stream), *take(redis, stream, 4))
+    assert housekeeping.trim(redis, [stream], 0) == 4
     assert left(redis, stream) == added[4:]
+
+
+def test_what_is_acknowledged_stays_for_the_window_by_the_clock_of_redis(redis: Redis, stream: str) -> None:
+    now: Any = redis.time()
+    old = [f"{(now[0] - age) * 1000}-0" for age in (900, 600, 200)]
+    for entry_id in old:
+        redis.xadd(stream, {"event": b"x"}, id=entry_id)
+    young = add(redis, stream, [b"x"] * 2)
+    redis.xack(stream, group_of(stream), *take(redis, stream, 4))
+    assert housekeeping.trim(redis, [stream], 300) == 2
+    assert left(redis, stream) == [old[2], *young]
+    assert housekeeping.trim(redis, [stream], 0) == 2
+    assert left(redis, stream) == young[1:], "what nobody was given stays without a window too"
 
 
 def test_everything_goes_when_everything_is_acknowledged(redis: Redis, stream: str) -> None:
     add(redis, stream, [b"x"] * 10)
-    redis.xack(stream, GROUP, *take(redis, stream, 10))
-    assert housekeeping.trim(redis, [stream]) == 10
+    redis.xack(stream, group_of(stream), *take(redis, stream, 10))
+    assert housekeeping.trim(redis, [stream], 0) == 10
     assert length(redis, stream) == 0
-    assert housekeeping.trim(redis, [stream]) == 0
+    assert housekeeping.trim(redis, [stream], 0) == 0
 
 
 def test_nothing_undelivered_goes(redis: Redis, stream: str) -> None:
     add(redis, stream, [b"x"] * 3)
-    assert housekeeping.trim(redis, [stream]) == 0
+    assert housekeeping.trim(redis, [stream], 0) == 0
     assert length(redis, stream) == 3
 
 
 def test_the_lowest_pending_entry_holds_all_behind_it(redis: Redis, stream: str) -> None:
     added = add(redis, stream, [b"x"] * 6)
     take(redis, stream, 6)
-    redis.xack(stream, GROUP, *added[:2], *added[3:])
-    assert housekeeping.trim(redis, [stream]) == 2
+    redis.xack(stream, group_of(stream), *added[:2], *added[3:])
+    assert housekeeping.trim(redis, [stream], 0) == 2
     assert left(redis, stream) == added[2:]
 
 
@@ -63,7 +75,7 @@ def test_the_lowest_pending_entry_holds_all_behind_it(redis: Redis, stream: str)
 def test_what_another_group_needs_stays(redis: Redis, stream: str, need: str) -> None:
     redis.xgroup_create(stream, "other", id="0")
     added = add(redis, stream, [b"x"] * 6)
-    redis.xack(stream, GROUP, *take(redis, stream, 6))
+    redis.xack(stream, group_of(stream), *take(redis, stream, 6))
     taken = take(redis, stream, 3, "other")
     kept = 3
     if need == "pending":
@@ -71,13 +83,13 @@ def test_what_another_group_needs_stays(redis: Redis, stream: str, need: str) ->
         kept = 1
     else:
         redis.xack(stream, "other", *taken)
-    assert housekeeping.trim(redis, [stream]) == kept
+    assert housekeeping.trim(redis, [stream], 0) == kept
     assert left(redis, stream) == added[kept:]
 
 
 def test_a_stream_without_a_group_is_left_alone(redis: Redis, settings: Settings) -> None:
     add(redis, settings.stream_key, [b"x"])
-    assert housekeeping.trim(redis, [settings.stream_key, f"{settings.stream_key}:missing"]) == 0
+    assert housekeeping.trim(redis, [settings.stream_key, f"{settings.stream_key}:missing"], 0) == 0
     assert length(redis, settings.stream_key) == 1
 
 
@@ -88,47 +100,47 @@ def test_a_stream_without_a_group_is_left_alone(redis: Redis, settings: Settings
 def test_ids_beyond_what_a_script_can_count_are_left_alone(redis: Redis, stream: str, first: str, second: str) -> None:
     for entry_id in (first, second):
         redis.xadd(stream, {"event": "x"}, id=entry_id)
-    redis.xack(stream, GROUP, *take(redis, stream, 1))
-    housekeeping.trim(redis, [stream])
+    redis.xack(stream, group_of(stream), *take(redis, stream, 1))
+    housekeeping.trim(redis, [stream], 0)
     assert left(redis, stream)[-1] == second
     assert take(redis, stream, 1) == [second]
 
 
 def test_trimming_counts_over_all_streams(redis: Redis, settings: Settings, stream: str) -> None:
     other = f"{settings.stream_key}:0"
-    read.create_groups(redis, [other])
+    read.create_groups(redis, group_of(other), [other])
     for each in (stream, other):
         add(redis, each, [b"x"] * 2)
-        redis.xack(each, GROUP, *take(redis, each, 2))
-    assert housekeeping.trim(redis, [stream, other]) == 4
+        redis.xack(each, group_of(stream), *take(redis, each, 2))
+    assert housekeeping.trim(redis, [stream, other], 0) == 4
 
 
 def test_an_idle_consumer_is_removed_and_a_fresh_one_stays(redis: Redis, stream: str) -> None:
-    redis.xgroup_createconsumer(stream, GROUP, "idle")
-    wait_until(lambda: redis.xinfo_consumers(stream, GROUP)[0]["idle"] >= 50, what="idleness")
-    redis.xgroup_createconsumer(stream, GROUP, "fresh")
-    assert housekeeping.remove_idle_consumers(redis, [stream], 60) == set()
-    assert housekeeping.remove_idle_consumers(redis, [stream], 0.05) == {"idle"}
+    redis.xgroup_createconsumer(stream, group_of(stream), "idle")
+    wait_until(lambda: redis.xinfo_consumers(stream, group_of(stream))[0]["idle"] >= 50, what="idleness")
+    redis.xgroup_createconsumer(stream, group_of(stream), "fresh")
+    assert housekeeping.remove_idle_consumers(redis, group_of(stream), [stream], 60) == set()
+    assert housekeeping.remove_idle_consumers(redis, group_of(stream), [stream], 0.05) == {"idle"}
     assert consumers(redis, stream) == {"fresh"}
 
 
 def test_a_consumer_with_something_pending_stays_with_it(redis: Redis, stream: str) -> None:
     add(redis, stream, [b"x"])
-    read.read_new(redis, "holder", [stream], 1, None)
-    assert housekeeping.remove_idle_consumers(redis, [stream], 0) == set()
-    assert housekeeping.remove_consumer(redis, [stream], "holder") == set()
+    read.read_new(redis, group_of(stream), "holder", [stream], 1, None)
+    assert housekeeping.remove_idle_consumers(redis, group_of(stream), [stream], 0) == set()
+    assert housekeeping.remove_consumer(redis, group_of(stream), [stream], "holder") == set()
     assert len(pending(redis, stream)) == 1
 
 
 def test_a_consumer_leaves_every_stream_where_nothing_is_pending(redis: Redis, settings: Settings, stream: str) -> None:
     other = f"{settings.stream_key}:0"
-    read.create_groups(redis, [other])
+    read.create_groups(redis, group_of(other), [other])
     add(redis, other, [b"x"])
     for each in (stream, other):  # Redis 7.0 knows a consumer only once it was given something, or was made
-        redis.xgroup_createconsumer(each, GROUP, "one")
-        redis.xgroup_createconsumer(each, GROUP, "two")
-    read.read_new(redis, "one", [stream, other], 1, None)
-    assert housekeeping.remove_consumer(redis, [stream, other, "missing"], "one") == {"one"}
+        redis.xgroup_createconsumer(each, group_of(stream), "one")
+        redis.xgroup_createconsumer(each, group_of(stream), "two")
+    read.read_new(redis, group_of(stream), "one", [stream, other], 1, None)
+    assert housekeeping.remove_consumer(redis, group_of(stream), [stream, other, "missing"], "one") == {"one"}
     assert consumers(redis, stream) == {"two"}
     assert consumers(redis, other) == {"one", "two"}
 
@@ -136,5 +148,5 @@ def test_a_consumer_leaves_every_stream_where_nothing_is_pending(redis: Redis, s
 def test_consumers_of_another_group_are_not_ours(redis: Redis, stream: str) -> None:
     redis.xgroup_create(stream, "other", id="0")
     redis.xgroup_createconsumer(stream, "other", "theirs")
-    assert housekeeping.remove_idle_consumers(redis, [stream], 0) == set()
+    assert housekeeping.remove_idle_consumers(redis, group_of(stream), [stream], 0) == set()
     assert redis.xinfo_consumers(stream, "other")[0]["name"] == b"theirs"

@@ -42,24 +42,24 @@ class World:
         return str(added, "ascii")
 
     def read(self, count: int) -> None:
-        for entry in read.read_new(self.redis, "one", [self.stream], 1 + count, None):
+        for entry in read.read_new(self.redis, GROUP, "one", [self.stream], 1 + count, None):
             self.unread.remove(entry.id)
             self.pending[entry.id] = entry
 
     def acknowledge(self, count: int) -> None:
         done = [self.pending.pop(each) for each in list(self.pending)[:count]]
-        read.acknowledge(self.redis, done)
+        read.acknowledge(self.redis, GROUP, done)
         self.acknowledged += done
 
     def acknowledge_again(self, count: int) -> None:
-        read.acknowledge(self.redis, [each for each in self.acknowledged if each.id not in self.pending][:count])
+        read.acknowledge(self.redis, GROUP, [each for each in self.acknowledged if each.id not in self.pending][:count])
 
     def reclaim(self, _: int) -> None:
-        read.reclaim(self.redis, "one", self.stream, 0, "0-0", 1_000)
+        read.reclaim(self.redis, GROUP, "one", self.stream, 0, "0-0", 1_000)
         self._let_go()
 
     def recover(self, _: int) -> None:
-        read.read_pending(self.redis, "one", {self.stream: "0"}, 1_000)
+        read.read_pending(self.redis, GROUP, "one", {self.stream: "0"}, 1_000)
         self._let_go()
 
     def delete(self, number: int) -> None:
@@ -72,8 +72,8 @@ class World:
         self._notice_deleted()
 
     def maintain(self, _: int) -> None:
-        housekeeping.trim(self.redis, [self.stream])
-        accounts.balance(self.redis, [self.stream])
+        housekeeping.trim(self.redis, [self.stream], 0)
+        accounts.balance(self.redis, GROUP, [self.stream])
         told = accounts.read_accounts(self.redis, [self.stream])[self.stream].vanished
         assert told <= self.lost
         if not self.unread:
@@ -83,14 +83,14 @@ class World:
         """What vanished and was not told yet is forgotten with it."""
         self.maintain(0)
         self.redis.xgroup_destroy(self.stream, GROUP)
-        read.create_groups(self.redis, [self.stream])
+        read.create_groups(self.redis, GROUP, [self.stream])
         self.pending.clear()
         self.unread = self._present()
         self.lost = accounts.read_accounts(self.redis, [self.stream])[self.stream].vanished
 
     def flush(self, _: int) -> None:
         self.redis.delete(self.stream, account(self.stream))
-        read.create_groups(self.redis, [self.stream])
+        read.create_groups(self.redis, GROUP, [self.stream])
         self.unread, self.pending, self.acknowledged, self.lost = [], {}, [], 0
 
     def _present(self) -> list[str]:
@@ -122,7 +122,7 @@ def test_what_vanished_is_counted_and_nothing_else(
         if published_first:
             world.publish(5)
             world.publish_with_maxlen(3)
-        read.create_groups(redis, [stream])
+        read.create_groups(redis, GROUP, [stream])
         for name, number in moves:
             getattr(world, name)(number)
         world.read(1_000)
@@ -161,17 +161,17 @@ def test_a_group_set_back_by_hand_is_no_loss_and_hides_none_for_long(servers: Se
     redis = connection.connect(Settings(redis_url=servers.redis_url))
     world = World(redis, f"test-{uuid4().hex}")
     try:
-        read.create_groups(redis, [world.stream])
+        read.create_groups(redis, GROUP, [world.stream])
         world.publish(6)
         world.read(6)
         world.acknowledge(6)
         redis.xgroup_setid(world.stream, GROUP, "0")
-        read.acknowledge(redis, read.read_new(redis, "one", [world.stream], 10, None))
+        read.acknowledge(redis, GROUP, read.read_new(redis, GROUP, "one", [world.stream], 10, None))
         world.maintain(0)
         world.publish(3)
         world.trim_to(1)
-        assert accounts.balance(redis, [world.stream]) == {world.stream: 2}
-        assert accounts.balance(redis, [world.stream]) == {}
+        assert accounts.balance(redis, GROUP, [world.stream]) == {world.stream: 2}
+        assert accounts.balance(redis, GROUP, [world.stream]) == {}
     finally:
         redis.delete(world.stream, account(world.stream))
         redis.close()
@@ -182,10 +182,10 @@ def test_a_loss_is_told_while_a_backlog_is_left(servers: Servers) -> None:
     redis = connection.connect(Settings(redis_url=servers.redis_url))
     world = World(redis, f"test-{uuid4().hex}")
     try:
-        read.create_groups(redis, [world.stream])
+        read.create_groups(redis, GROUP, [world.stream])
         for _ in range(10):
             world.publish_with_maxlen(4)
-        assert accounts.balance(redis, [world.stream]) == {world.stream: 6}
+        assert accounts.balance(redis, GROUP, [world.stream]) == {world.stream: 6}
         world.read(2)
         world.acknowledge(3)
         world.publish_with_maxlen(4)
@@ -193,7 +193,7 @@ def test_a_loss_is_told_while_a_backlog_is_left(servers: Servers) -> None:
         assert (world.lost, len(world.unread)) == (6, 3)
         world.maintain(0)
         world.publish_with_maxlen(1)
-        assert accounts.balance(redis, [world.stream]) == {world.stream: 3}
+        assert accounts.balance(redis, GROUP, [world.stream]) == {world.stream: 3}
     finally:
         redis.delete(world.stream, account(world.stream))
         redis.close()

@@ -74,10 +74,10 @@ def _publish(system: System, cohorts: Cohorts, events: int, progress: Progress) 
 
 def _die_with(system: System, entries: int) -> int:
     """Have consumers that are no more read so many; how many they got."""
-    read.create_groups(system.redis, system.keys.streams)
+    read.create_groups(system.redis, system.keys.group, system.keys.streams)
     share = entries // DEAD_CONSUMERS // system.settings.stream_partitions
     for number in range(DEAD_CONSUMERS):
-        read.read_new(system.redis, f"dead-{number}-00000000", system.keys.streams, share, None)
+        read.read_new(system.redis, system.keys.group, f"dead-{number}-00000000", system.keys.streams, share, None)
     return sum(system.pending().values())
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Self
 from uuid import uuid4
 
 from sqlalchemy import Connection, NullPool, create_engine, make_url, text
@@ -49,3 +50,46 @@ def _maintenance(url: str) -> Iterator[Connection]:
 
 def _url(url: str, name: str) -> str:
     return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+class Backup:
+    """A copy of a database, to be put back under the database's own name; every connection to it is cut for both."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._name = str(make_url(url).database)
+        self._copy = f"{self._name}_copy"
+
+    def take(self) -> None:
+        """Copy it as it is now."""
+        with self._shut() as connection:
+            connection.execute(text(f'CREATE DATABASE "{self._copy}" TEMPLATE "{self._name}"'))
+
+    def put_back(self) -> None:
+        """Put the copy in its place."""
+        with self._shut() as connection:
+            connection.execute(text(f'DROP DATABASE "{self._name}" WITH (FORCE)'))
+            connection.execute(text(f'CREATE DATABASE "{self._name}" TEMPLATE "{self._copy}"'))
+
+    @contextmanager
+    def _shut(self) -> Iterator[Connection]:
+        maintenance = _url(self._url, "postgres")
+        with _maintenance(maintenance) as connection:
+            connection.execute(text(f'ALTER DATABASE "{self._name}" ALLOW_CONNECTIONS false'))
+            connection.execute(
+                text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"),
+                {"name": self._name},
+            )
+            try:
+                yield connection
+            finally:
+                connection.execute(text(f'ALTER DATABASE "{self._name}" ALLOW_CONNECTIONS true'))
+
+    def __enter__(self) -> Self:
+        """No copy yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Drop the copy."""
+        with _maintenance(_url(self._url, "postgres")) as connection:
+            connection.execute(text(f'DROP DATABASE IF EXISTS "{self._copy}" WITH (FORCE)'))

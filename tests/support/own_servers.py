@@ -95,6 +95,20 @@ class OwnServers:
         self._valkey.wait_stopped()
         wait_until(lambda: not is_alive(pid), what="the end of Valkey")
 
+    def copy_valkey(self) -> None:
+        """Stop it, copy its data, and start it again."""
+        self.kill_valkey()
+        shutil.rmtree(self._directory / "valkey-copy", ignore_errors=True)
+        shutil.copytree(self._directory / "valkey", self._directory / "valkey-copy")
+        self.start_valkey()
+
+    def put_valkey_back(self) -> None:
+        """Stop it, and start it on the copy of its data."""
+        self.kill_valkey()
+        shutil.rmtree(self._directory / "valkey")
+        shutil.copytree(self._directory / "valkey-copy", self._directory / "valkey")
+        self.start_valkey()
+
     def valkey_is_running(self) -> bool:
         """Its process lives."""
         return is_alive(self._valkey_pid())

@@ -7,7 +7,12 @@ from typing import Any
 from tests.support.events import body
 from worker.domain.event import CloudEvent
 from worker.stream.connection import Redis
-from worker.stream.keys import FIELD, GROUP
+from worker.stream.keys import FIELD, Keys
+
+
+def group_of(stream: str) -> str:
+    """The consumer group on one of a test's streams, whose stream key has no colon."""
+    return Keys(stream.partition(":")[0], 1).group
 
 
 def add(redis: Redis, stream: str, contents: Iterable[CloudEvent | bytes]) -> list[str]:
@@ -23,23 +28,23 @@ def length(redis: Redis, stream: str) -> int:
     return int(redis.xlen(stream))
 
 
-def pending(redis: Redis, stream: str, group: str = GROUP) -> dict[str, tuple[str, int]]:
+def pending(redis: Redis, stream: str, group: str | None = None) -> dict[str, tuple[str, int]]:
     """Every pending entry: who has it, and how often it was delivered."""
-    found: Any = redis.xpending_range(stream, group, "-", "+", 100_000)
+    found: Any = redis.xpending_range(stream, group or group_of(stream), "-", "+", 100_000)
     return {row["message_id"].decode(): (row["consumer"].decode(), row["times_delivered"]) for row in found}
 
 
 def consumers(redis: Redis, stream: str) -> set[str]:
     """The group's members on this stream."""
-    found: Any = redis.xinfo_consumers(stream, GROUP)
+    found: Any = redis.xinfo_consumers(stream, group_of(stream))
     return {row["name"].decode() for row in found}
 
 
 def deliver(redis: Redis, stream: str, consumer: str, entry_ids: Iterable[str], times: int) -> None:
     """Leave these entries pending with the consumer, delivered so often, as if idle for an hour."""
-    redis.xreadgroup(GROUP, consumer, {stream: ">"}, count=100_000)
+    redis.xreadgroup(group_of(stream), consumer, {stream: ">"}, count=100_000)
     for entry_id in entry_ids:
-        redis.xclaim(stream, GROUP, consumer, 0, [entry_id], idle=3_600_000, retrycount=times)
+        redis.xclaim(stream, group_of(stream), consumer, 0, [entry_id], idle=3_600_000, retrycount=times)
 
 
 @contextmanager

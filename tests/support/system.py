@@ -25,7 +25,7 @@ from worker.services.summary_refresh import refresh_summaries
 from worker.settings import Settings
 from worker.stream import backlog
 from worker.stream.connection import Redis
-from worker.stream.keys import FIELD, GROUP, Keys
+from worker.stream.keys import FIELD, Keys
 
 QUICK_START = ("--without-mingle", "--without-gossip")
 """Spares a worker the second in which it asks its fellows for news."""
@@ -108,7 +108,7 @@ class System:
 
     def backlogs(self) -> list[backlog.Backlog]:
         """Every stream as the group sees it."""
-        return backlog.measure(self.redis, self.keys.streams)
+        return backlog.measure(self.redis, self.keys.group, self.keys.streams)
 
     def unread(self) -> int:
         """How many entries nobody was given yet."""
@@ -136,7 +136,7 @@ class System:
     def _members(self) -> Iterator[tuple[str, int]]:
         for stream in self.keys.streams:
             try:
-                members = self.redis.xinfo_consumers(stream, GROUP)
+                members = self.redis.xinfo_consumers(stream, self.keys.group)
             except ResponseError:  # nobody has published or read there yet
                 continue
             for each in members:
@@ -150,7 +150,7 @@ class System:
     def delivered(self, stream: str, count: int = 1_000) -> list[dict[str, Any]]:
         """The first entries pending on the stream, each with `times_delivered` and `time_since_delivered`."""
         try:
-            found: Any = self.redis.xpending_range(stream, GROUP, "-", "+", count)
+            found: Any = self.redis.xpending_range(stream, self.keys.group, "-", "+", count)
         except ResponseError:  # nobody has read there yet
             return []
         return list(found)

@@ -109,8 +109,8 @@ def _refuse_data_of_others(system: "System") -> None:
         with engine.connect() as connection:
             used = has_rows(connection)
         redis = stream_connection.connect(settings)
-        streams = Keys(settings.stream_key, settings.stream_partitions).streams
-        filled = [each.stream for each in measure(redis, streams) if each.length]
+        keys = Keys(settings.stream_key, settings.stream_partitions)
+        filled = [each.stream for each in measure(redis, keys.group, keys.streams) if each.length]
         redis.close()
     if used or filled:
         what = "The database of DATABASE_URL has rows" if used else f"The stream {filled[0]} of REDIS_URL has entries"

@@ -74,7 +74,7 @@ class View:
         from worker.storage import dead_letter, status
         from worker.stream.backlog import measure
 
-        backlogs = measure(self._redis, self._keys.streams)
+        backlogs = measure(self._redis, self._keys.group, self._keys.streams)
         with self._engine.connect() as connection:
             letters = dead_letter.count_letters(connection)
             recorded = status.count_rows(connection, "lesson_event").rows

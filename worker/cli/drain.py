@@ -81,6 +81,7 @@ def command(timeout: float | None) -> None:
     from worker.cli.progress import open_progress
     from worker.cli.servers import explained, open_database, server_settings
     from worker.services.consumer import Consumer
+    from worker.services.system import check_system
     from worker.stream import connection as stream_connection
     from worker.stream import read
     from worker.telemetry import configure_logging
@@ -90,7 +91,8 @@ def command(timeout: float | None) -> None:
     with open_database(settings) as engine, explained(settings):
         redis = stream_connection.connect(settings)
         consumer = Consumer(settings, redis, engine)
-        read.create_groups(redis, consumer.keys.streams)  # or say at once why nothing can be read
+        check_system(engine, redis, consumer.keys)  # or say at once why nothing can be read
+        read.create_groups(redis, consumer.keys.group, consumer.keys.streams)
         try:
             with open_progress("drained", total=1) as progress:
                 host = Host(consumer, progress, timeout)
@@ -138,7 +140,7 @@ def drain(consumer: "Consumer", host: Host) -> "list[Backlog]":
 def _left(consumer: "Consumer") -> "list[Backlog]":
     from worker.stream.backlog import measure
 
-    return measure(consumer.redis, consumer.keys.streams)
+    return measure(consumer.redis, consumer.keys.group, consumer.keys.streams)
 
 
 @contextmanager

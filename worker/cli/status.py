@@ -55,6 +55,8 @@ def as_mapping(found: "Status") -> dict[str, Any]:
         "last_recorded_at": found.last_recorded_at,
         "versions": {"postgresql": found.postgresql_version, "redis": found.redis_version},
         "warnings": found.warnings,
+        "system": asdict(found.system),
+        "repairs": asdict(found.repairs),
     }
 
 
@@ -111,8 +113,23 @@ def _show(found: "Status") -> None:
         age = max(0.0, (datetime.now(UTC) - found.last_recorded_at).total_seconds())
         last = f"{_time(found.last_recorded_at)}, {duration(age)} ago"
     show(f"Last commit: {last}", f"PostgreSQL {found.postgresql_version}, {found.redis_version}")
-    for sentence in found.warnings:
+    for sentence in [*found.warnings, *_repairs(found)]:
         show(Text(f"Warning: {sentence}", style="yellow"))
+
+
+def _repairs(found: "Status") -> list[str]:
+    """What was lost the last time, and what is to be done about it."""
+    repairs, sentences = found.repairs, []
+    if repairs.commits_lost_at:
+        done = f"{repairs.entries_replayed:,} entries were applied again"
+        sentences.append(f"PostgreSQL had lost commits on {_time(repairs.commits_lost_at)}: {done}.")
+    if repairs.redis_put_back_at:
+        sentences.append(f"Redis had been put back to an older moment on {_time(repairs.redis_put_back_at)}.")
+    if repairs.publish_again_from:
+        sentences.append(
+            f"Publish again what the LMS sent since {_time(repairs.publish_again_from)}: it may be missing."
+        )
+    return sentences
 
 
 def _time(at: "datetime") -> str:

@@ -45,6 +45,7 @@ def command(workers: int | None, directory: Path | None, api: bool, api_port: in
         try:
             with ExitStack() as stack:
                 system = _system(stack, directory)
+                warn_of_other_system(system)
                 children = stack.enter_context(
                     running_children(
                         system.settings,
@@ -82,6 +83,25 @@ def _system(stack: ExitStack, directory: Path | None) -> "System":
     assert system.servers is not None  # noqa: S101 - for the type checker
     stack.enter_context(publish_state(system.servers))
     return system
+
+
+def warn_of_other_system(system: "System") -> None:
+    """The folder of one embedded server may be gone and the other's not: the worker will not read then."""
+    from worker.cli.servers import explained, open_database
+    from worker.errors import OtherSystemError
+    from worker.services.system import check_system
+    from worker.stream import connection as stream_connection
+    from worker.stream.keys import Keys
+
+    settings = system.settings
+    with open_database(settings) as engine, explained(settings):
+        redis = stream_connection.connect(settings)
+        try:
+            check_system(engine, redis, Keys(settings.stream_key, settings.stream_partitions))
+        except OtherSystemError as error:
+            click.echo(f"Warning: {error}", err=True)
+        finally:
+            redis.close()
 
 
 def _announce(system: "System", api: str | None) -> None:

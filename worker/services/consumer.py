@@ -19,12 +19,16 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from worker.domain.entry import Entry, Reason
-from worker.errors import ServerUnavailableError, first_line
+from worker.domain.system import System
+from worker.errors import ProgressError, ServerUnavailableError, first_line
+from worker.services.commits import Commits
 from worker.services.deferral import Deferral
 from worker.services.ingest import Batch, ingest, set_aside, sort, targets
 from worker.services.outcome import REFUSED, Held, Outcome
 from worker.services.portion import Appetite, portions
+from worker.services.reconcile import reconcile
 from worker.services.redrive import apply_parked
+from worker.services.system import claim_streams, refuse_others
 from worker.settings import Settings
 from worker.storage import schema, status
 from worker.storage.database import has_answered
@@ -87,6 +91,8 @@ class Consumer:
         """The last call of `read` found a backlog: at least half of a full batch at once."""
         self.has_rung = False
         """The present backlog was announced: one ring for each, or a busy queue would hold nothing but rings."""
+        self._system: System | None = None
+        self._commits = Commits(self.name)
         self._reading_thread = ThreadPoolExecutor(1, "read-ahead")
         self._deferral = Deferral(DEFERRED_BATCHES * self.settings.batch_size)
         self._keep_at = 0.0
@@ -94,29 +100,41 @@ class Consumer:
         """PostgreSQL refused all of the last batch that came."""
         self._cursors: dict[str, str] = {}
         self._reclaim_at = 0.0
-        self._future = FutureDeliveries(self.redis, self.settings.reclaim_idle_seconds)
+        self._future = FutureDeliveries(self.redis, self.keys.group, self.settings.reclaim_idle_seconds)
         self._stalled = StalledStreams(self.settings.stalled_seconds)
         self._strays = Strays()
         self._find_strays_at = 0.0
 
     def recover(self) -> None:
-        """Return when PostgreSQL is ours to write and what was pending on this consumer is recorded; else raise.
+        """Return when both servers are ours, nothing is lost and what was pending here is recorded; else raise.
 
         Asks PostgreSQL first: an entry read again and again while it is away would look like one that kills workers. A
         suspect that cannot be recorded now stays pending and holds up nothing; it is reclaimed later, by anyone.
         """
         with self.engine.connect() as connection:
             schema.check(connection)
+            self._system = claim_streams(connection, self.redis, self.keys, self.name)
         self._reading_thread.submit(int).result()  # what it was still given is pending from here on
         self._deferral.take_all()
         self._find_strays_at = 0.0  # one that was deleted must not be made again
         self.find_strays()
-        read.create_groups(self.redis, self.keys.streams)
+        read.create_groups(self.redis, self.keys.group, self.keys.streams)
+        ends_at = time.monotonic() + self.settings.slice_seconds
+        batch_size, go_on = self.settings.batch_size, lambda: self.pulse() and time.monotonic() < ends_at
+        if not reconcile(self.engine, self.redis, self.keys, self._commits, batch_size, go_on):
+            raise ReadingStopped
         after = dict.fromkeys(self.keys.streams, "0")
-        while entries := read.read_pending(self.redis, self.name, after, self._share(self.keys.streams)):
+        while entries := read.read_pending(
+            self.redis, self.keys.group, self.name, after, self._share(self.keys.streams)
+        ):
             self._record_again(entries)
             after |= {entry.stream: entry.id for entry in entries}
         self.interrupted = False
+
+    def check_system(self) -> None:
+        """Return when the streams are still those of this consumer's database. Raises OtherSystemError."""
+        if self._system is not None:
+            refuse_others(self.redis, self.keys, self._system)
 
     def reclaim(self, streams: Sequence[str]) -> None:
         """Every few seconds, take over and record what has been pending too long on these streams, one page of each."""
@@ -126,6 +144,7 @@ class Consumer:
         for stream in streams:
             self._cursors[stream], entries = read.reclaim(
                 self.redis,
+                self.keys.group,
                 self.name,
                 stream,
                 self.settings.reclaim_idle_seconds,
@@ -152,7 +171,7 @@ class Consumer:
         if found.warnings:
             log.warning("stray_streams", streams=found.streams, not_streams=found.not_streams)
         try:
-            read.create_groups(self.redis, found.streams)
+            read.create_groups(self.redis, self.keys.group, found.streams)
         except ServerUnavailableError as error:  # full: the streams that we have must be drained all the same
             log.warning("stray_streams_wait", detail=str(error))
             return
@@ -201,7 +220,7 @@ class Consumer:
         count = self._share(streams)
 
         def fetch() -> list[Portion]:
-            entries = read.read_new(self.redis, self.name, streams, count, block_seconds)
+            entries = read.read_new(self.redis, self.keys.group, self.name, streams, count, block_seconds)
             parts = portions(entries, self.settings.batch_size)
             return [(part, None if number else sort(part)) for number, part in enumerate(parts)]
 
@@ -210,7 +229,7 @@ class Consumer:
     def retry_deferred(self) -> None:
         """Try again what is due of the entries whose enrollment or course was locked."""
         if self._deferral and time.monotonic() >= self._keep_at:
-            read.keep(self.redis, self.name, self._deferral)
+            read.keep(self.redis, self.keys.group, self.name, self._deferral)
             self._keep_at = time.monotonic() + self.settings.reclaim_idle_seconds / 3
             (kind, key), seconds = self._deferral.longest()
             if seconds >= LONG_SECONDS:
@@ -251,13 +270,15 @@ class Consumer:
 
     def _give_back(self, entries: Sequence[Entry], wait_seconds: float) -> None:
         """Have the entries taken over, by anyone, after so long."""
-        read.give_back(self.redis, self.name, entries, self.settings.reclaim_idle_seconds - wait_seconds)
+        read.give_back(
+            self.redis, self.keys.group, self.name, entries, self.settings.reclaim_idle_seconds - wait_seconds
+        )
 
     def leave(self) -> None:
         """Leave the group where nothing is pending here, and close the connections. Redis may be away by then."""
         self._reading_thread.shutdown()
         try:
-            housekeeping.remove_consumer(self.redis, self.keys.streams, self.name)
+            housekeeping.remove_consumer(self.redis, self.keys.group, self.keys.streams, self.name)
             self.redis.close()
         except RedisError:
             log.warning("consumer_left_behind", consumer=self.name)
@@ -269,7 +290,7 @@ class Consumer:
         Asked again and again, as each call sees only one moment.
         """
         others = [stream for stream in self.keys.streams if stream not in self.leases.held]
-        return self._stalled.among(backlog.measure(self.redis, others))
+        return self._stalled.among(backlog.measure(self.redis, self.keys.group, others))
 
     def _share(self, streams: Sequence[str]) -> int:
         return max(1, self._appetite.entries // max(1, min(len(self.busy), len(streams))))
@@ -277,7 +298,7 @@ class Consumer:
     def _record_again(self, entries: Sequence[Entry]) -> None:
         """Record entries that were delivered before; those delivered suspiciously often are tried one by one."""
         self._appetite.digest(entries)
-        counts = read.delivery_counts(self.redis, self.name, entries)
+        counts = read.delivery_counts(self.redis, self.keys.group, self.name, entries)
         suspects = {entry for entry in entries if counts.get(entry, 0) > self.settings.suspect_deliveries}
         self._record([entry for entry in entries if entry not in suspects], seen_before=True)
         for entry in entries:
@@ -293,7 +314,7 @@ class Consumer:
                 return
             try:
                 self._record([entry], seen_before=True)
-            except RedisError:
+            except (RedisError, ProgressError):
                 raise
             except SQLAlchemyError as error:
                 if not has_answered(error):
@@ -304,8 +325,8 @@ class Consumer:
 
     def _condemn(self, entry: Entry, detail: str) -> None:
         log.error("entry_condemned", consumer=self.name, stream=entry.stream, entry=entry.id, detail=detail)
-        set_aside(self.engine, entry, Reason.CRASHES_WORKER, detail)
-        read.acknowledge(self.redis, [entry])
+        set_aside(self.engine, entry, Reason.CRASHES_WORKER, detail, self._commits)
+        read.acknowledge(self.redis, self.keys.group, [entry])
 
     def _record(self, entries: Sequence[Entry], *, seen_before: bool = False) -> None:
         """Record the entries batch by batch; all of them, also when reading must stop: a batch for a stream at most."""
@@ -324,17 +345,17 @@ class Consumer:
         if self._deferral and not is_due:
             entries, batch = self._without_held(entries, batch or sort(entries))
         final = is_due and self._is_refusal_final()
-        outcome = ingest(self.engine, entries, batch=batch, seen_before=seen_before, final=final)
+        outcome = ingest(self.engine, entries, batch=batch, seen_before=seen_before, final=final, commits=self._commits)
         if outcome.everything_refused:
             self._tell_refusal(outcome.everything_refused, entries)
         elif final:
             refusal_mark.end(self.redis, self.keys.refused)
         self.refused = bool(outcome.everything_refused) and not is_due
-        deferred = {entry for entry, _ in outcome.deferred}
-        read.acknowledge(self.redis, [entry for entry in entries if entry not in deferred] if deferred else entries)
+        settled = outcome.settled(entries)
+        read.acknowledge(self.redis, self.keys.group, settled)
         self._deferral.settle(entries, outcome.deferred)
         self._defer(outcome.deferred)
-        if is_due and len(deferred) == len(entries):
+        if is_due and not settled:
             return
         log.log(
             logging.WARNING if outcome.rejected else logging.INFO,

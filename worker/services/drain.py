@@ -137,7 +137,7 @@ class Drain:
             self._host.ring()
         if time.monotonic() >= self._trim_at:
             self._trim_at = time.monotonic() + TRIM_SECONDS
-            housekeeping.trim(consumer.redis, streams)
+            housekeeping.trim(consumer.redis, streams, consumer.settings.replay_window_seconds)
         return True
 
     def _read_on(self) -> bool:
@@ -149,6 +149,7 @@ class Drain:
         return time.monotonic() < self._read_on_until and not consumer.leases.is_wanted(consumer.busy)
 
     def _lease_free(self) -> None:
+        self._consumer.check_system()
         leases = self._consumer.leases
         self._consumer.find_strays()
         leases.acquire_free()

@@ -17,6 +17,7 @@ from worker.domain.entry import Entry, Reason, Rejection, parse
 from worker.domain.event import CourseOutlined, EnrollmentCreated, LedgerEvent
 from worker.domain.fast_path import DecodedLessonEvent, decode
 from worker.services.bisect import bisect
+from worker.services.commits import Commits
 from worker.services.outcome import REFUSED, Held, Outcome
 from worker.services.refusal import EverythingRefusedError, Refusals
 from worker.storage import dead_letter, enrollment, ledger, outline
@@ -30,18 +31,20 @@ def ingest(
     batch: "Batch | None" = None,
     seen_before: bool = False,
     final: bool = False,
+    commits: Commits | None = None,
 ) -> Outcome:
     """Record the entries and commit. One that PostgreSQL itself refuses is set aside alone, its neighbors are applied.
 
     What would change something that another session keeps locked is deferred: left as it was, waiting for nobody
     (docs/decisions/0011); and so is what is refused together with everything else, unless `final`. Any database error
     that is not the data's fault is raised. `batch` is the entries, where they are sorted already; `seen_before`: see
-    `record`.
+    `record`. `commits` remembers what was committed, and raises CommitsLostError.
     """
     refusals = {kind: Refusals[Entry](final=final, may_wait=True) for kind in (False, True)}
 
     def work(part: Sequence[Entry]) -> Outcome:
-        done = _record(engine, part, batch if batch and part is entries else sort(part), seen_before=seen_before)
+        its = batch if batch and part is entries else sort(part)
+        done = _record(engine, part, its, seen_before=seen_before, commits=commits)
         if done.recorded:
             refusals[False].accept()
         if done.enrolled:
@@ -53,33 +56,42 @@ def ingest(
         return Outcome()
 
     try:
-        outcome = bisect(engine, entries, work, refuse, lambda part: _defer(engine, part))
+        outcome = bisect(engine, entries, work, refuse, lambda part: _defer(engine, part, commits))
     except EverythingRefusedError as refused:
         return Outcome(deferred=[(entry, REFUSED) for entry in entries], everything_refused=str(refused))
     for each in refusals.values():
-        outcome += _judge(engine, each, seen_before=seen_before)
+        outcome += _judge(engine, each, seen_before=seen_before, commits=commits)
     return outcome
 
 
-def _record(engine: Engine, entries: Sequence[Entry], batch: "Batch", *, seen_before: bool) -> Outcome:
-    try:
+def _record(
+    engine: Engine, entries: Sequence[Entry], batch: "Batch", *, seen_before: bool, commits: Commits | None
+) -> Outcome:
+    def work(held: list[tuple[Entry, Held]]) -> Outcome:
         with engine.begin() as connection:
-            return record(connection, entries, batch=batch, seen_before=seen_before)
+            done = record(connection, entries, batch=batch, seen_before=seen_before)
+            done.deferred += held
+            if commits:
+                commits.note(connection, done.settled(entries))
+        if commits:
+            commits.keep()
+        return done
+
+    try:
+        return work([])
     except outline.OutlinesHeldError:
-        held = batch.take_outlines()
-    with engine.begin() as connection:
-        return Outcome(deferred=held) + record(connection, entries, batch=batch, seen_before=seen_before)
+        return work(batch.take_outlines())
 
 
-def _judge(engine: Engine, refusals: Refusals[Entry], *, seen_before: bool) -> Outcome:
+def _judge(engine: Engine, refusals: Refusals[Entry], *, seen_before: bool, commits: Commits | None) -> Outcome:
     """Set aside what is to blame itself for being refused; what was refused before anything was accepted, if again."""
     if refusals.undecided:
         return Outcome(deferred=[(entry, REFUSED) for entry, _ in refusals.found], everything_refused=refusals.message)
     outcome = Outcome()
     if early := [entry for entry, _ in refusals.found[: refusals.early]]:
-        outcome += ingest(engine, early, seen_before=seen_before, final=True)
+        outcome += ingest(engine, early, seen_before=seen_before, final=True, commits=commits)
     for entry, why in refusals.found[refusals.early :]:
-        outcome += set_aside(engine, entry, Reason.DATA_ERROR, why)
+        outcome += set_aside(engine, entry, Reason.DATA_ERROR, why, commits)
     return outcome
 
 
@@ -87,19 +99,28 @@ def _enrolls(entry: Entry) -> bool:
     return b'"enrollment.created"' in (entry.body or b"")
 
 
-def _defer(engine: Engine, entries: Sequence[Entry]) -> Outcome:
+def _defer(engine: Engine, entries: Sequence[Entry], commits: Commits | None) -> Outcome:
     batch = sort(entries)
+    outcome = Outcome(letters=batch.letters, deferred=list(targets(batch)))
     if batch.letters:
         with engine.begin() as connection:
             dead_letter.put_letters(connection, batch.letters)
-    return Outcome(letters=batch.letters, deferred=list(targets(batch)))
+            if commits:
+                commits.note(connection, outcome.settled(entries))
+        if commits:
+            commits.keep()
+    return outcome
 
 
-def set_aside(engine: Engine, entry: Entry, reason: Reason, detail: str) -> Outcome:
-    """Put the entry into `dead_letter` as it is and commit."""
+def set_aside(engine: Engine, entry: Entry, reason: Reason, detail: str, commits: Commits | None = None) -> Outcome:
+    """Put the entry into `dead_letter` as it is and commit. `commits`: see `ingest`."""
     letter = Letter(entry, reason, Rejection(reason, detail).detail)
     with engine.begin() as connection:
         dead_letter.put_letters(connection, [letter])
+        if commits:
+            commits.note(connection, [entry])
+    if commits:
+        commits.keep()
     return Outcome(letters=[letter])
 
 

@@ -1,12 +1,18 @@
-"""Housekeeping: apply parked events whose enrolment has come, remove dead consumers, trim the streams, balance them."""
+"""Housekeeping: notice lost commits, apply parked events, remove dead consumers, trim the streams, balance them."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import uuid4
 
 from sqlalchemy import Engine
 
+from worker.services.commits import Commits
+from worker.services.reconcile import reconcile
 from worker.services.redrive import sweep_parked
+from worker.services.system import claim_streams
 from worker.settings import Settings
+from worker.storage import stream_position
 from worker.stream import accounts, housekeeping
 from worker.stream.connection import Redis
 from worker.stream.keys import Keys
@@ -27,13 +33,26 @@ class Maintained:
 
 
 def maintain(settings: Settings, redis: Redis, engine: Engine, go_on: Callable[[], bool] = lambda: True) -> Maintained:
-    """Do all of it, the sweep last and while `go_on` says so. Idempotent, and safe on several workers at once."""
+    """Do all of it, the sweep last and while `go_on` says so. Idempotent, and safe on several workers at once.
+
+    First it looks whether PostgreSQL has lost commits: consumers that have nothing to record would not notice. Raises
+    OtherSystemError, and CommitsLostError while another applies them again, before anything is done.
+    """
     keys, _ = with_strays(redis, Keys(settings.stream_key, settings.stream_partitions))
-    streams = keys.streams
-    removed = housekeeping.remove_idle_consumers(redis, streams, settings.consumer_idle_seconds)
-    trimmed = housekeeping.trim(redis, streams)
-    vanished = accounts.balance(redis, streams)
+    name = f"maintain-{uuid4().hex[:8]}"
+    ends_at = time.monotonic() + settings.slice_seconds
+    with engine.connect() as connection:
+        claim_streams(connection, redis, keys, name)
+    if not reconcile(
+        engine, redis, keys, Commits(name), settings.batch_size, lambda: go_on() and time.monotonic() < ends_at
+    ):
+        return Maintained(0, 0, 0, 0)
+    removed = housekeeping.remove_idle_consumers(redis, keys.group, keys.streams, settings.consumer_idle_seconds)
+    trimmed = housekeeping.trim(redis, keys.streams, settings.replay_window_seconds)
+    vanished = accounts.balance(redis, keys.group, keys.streams)
     for stream, entries in vanished.items():
         log.warning("entries_vanished", stream=stream, entries=entries)
+    with engine.begin() as connection:
+        stream_position.delete_old(connection)
     swept = sweep_parked(engine, go_on)
     return Maintained(swept.applied + swept.repeated, len(removed), trimmed, sum(vanished.values()))

@@ -1,5 +1,6 @@
 """What became of a batch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from worker.domain.entry import Entry, Reason
@@ -30,6 +31,13 @@ class Outcome:
     """Events that are new in the ledger."""
     enrolled: list[int] = field(default_factory=list)
     """Enrolments that the batch created: what was parked for them can be applied now."""
+
+    def settled(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Those of the batch's entries that may be acknowledged: all but the deferred ones."""
+        if not self.deferred:
+            return entries
+        left = {entry for entry, _ in self.deferred}
+        return [entry for entry in entries if entry not in left]
 
     @property
     def parked(self) -> int:

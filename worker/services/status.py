@@ -7,10 +7,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
+from worker.domain.system import System
+from worker.errors import OtherSystemError
+from worker.services.system import refuse_others
 from worker.settings import Settings
 from worker.storage import activity, dead_letter, schema, statistics_refresh, status, summary_refresh
 from worker.storage.database import snapshot
 from worker.storage.status import RowCount
+from worker.storage.system import Repairs, identify, read_repairs
 from worker.stream.accounts import Account, read_accounts
 from worker.stream.advice import advise
 from worker.stream.backlog import Backlog, measure
@@ -67,6 +71,8 @@ class Status:
     postgresql_version: str
     redis_version: str
     warnings: list[str]
+    system: System
+    repairs: Repairs
 
     @property
     def lag(self) -> int:
@@ -82,20 +88,23 @@ class Status:
 def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
     """Ask both servers. Raises SchemaError without our tables, and the servers' own errors."""
     keys, strays = with_strays(redis, Keys(settings.stream_key, settings.stream_partitions))
-    streams = measure(redis, keys.streams)
+    streams = measure(redis, keys.group, keys.streams)
     accounts = read_accounts(redis, [each.stream for each in streams])
     with snapshot(engine) as connection:
+        letters, system = _letters(connection), identify(connection)
         return Status(
             streams=streams,
             accounts=accounts,
             stray_streams=strays.streams,
-            dead_letters=_letters(connection),
+            dead_letters=letters,
             rows={name: status.count_rows(connection, name) for name in TABLES},
             rollups=_rollups(connection),
             last_recorded_at=status.last_recorded_at(connection),
             postgresql_version=status.server_version(connection),
             redis_version=_redis_version(redis),
-            warnings=[*advise(redis), *strays.warnings, *_vanished(accounts)],
+            warnings=[*advise(redis), *_foreign_streams(redis, keys, system), *strays.warnings, *_vanished(accounts)],
+            system=system,
+            repairs=read_repairs(connection),
         )
 
 
@@ -106,6 +115,14 @@ def _vanished(accounts: Mapping[str, Account]) -> list[str]:
         for stream, account in accounts.items()
         if account.vanished
     ]
+
+
+def _foreign_streams(redis: Redis, keys: Keys, system: System) -> list[str]:
+    try:
+        refuse_others(redis, keys, system)
+    except OtherSystemError as error:
+        return [str(error)]
+    return []
 
 
 def _letters(connection: Connection) -> dict[str, int]:

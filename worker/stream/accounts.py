@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.stream.connection import Redis
-from worker.stream.keys import GROUP, account
+from worker.stream.keys import account
 
 # A group made again is given once more whatever the stream still holds. An account from before tells that case from a
 # group that is the stream's first, which has to answer for every entry ever added.
@@ -80,24 +80,24 @@ class Account:
     vanished: int = 0
 
 
-def create_group(redis: Redis, stream: str) -> None:
+def create_group(redis: Redis, group: str, stream: str) -> None:
     """Make the group from the first entry on, and open its account. Raises Redis' BUSYGROUP where the group exists."""
-    redis.register_script(_CREATE_GROUP)(keys=[stream, account(stream)], args=[GROUP])
+    redis.register_script(_CREATE_GROUP)(keys=[stream, account(stream)], args=[group])
 
 
-def acknowledge(redis: Redis, entry_ids: Mapping[str, Sequence[str]]) -> None:
+def acknowledge(redis: Redis, group: str, entry_ids: Mapping[str, Sequence[str]]) -> None:
     """Take these entries off their streams' pending lists and count those that were there, in one round trip."""
     if entry_ids:
         keys = [key for stream in entry_ids for key in (stream, account(stream))]
         counts = [len(ids) for ids in entry_ids.values()]
         ids = [entry_id for ids in entry_ids.values() for entry_id in ids]
-        redis.register_script(_ACKNOWLEDGE)(keys=keys, args=["XACK", GROUP, *counts, *ids])
+        redis.register_script(_ACKNOWLEDGE)(keys=keys, args=["XACK", group, *counts, *ids])
 
 
-def balance(redis: Redis, streams: Iterable[str]) -> dict[str, int]:
+def balance(redis: Redis, group: str, streams: Iterable[str]) -> dict[str, int]:
     """How many entries of each stream were found to have vanished since the last call by anyone; only where any did."""
     script = redis.register_script(_BALANCE)
-    found = {stream: script(keys=[stream, account(stream)], args=[GROUP]) for stream in streams}
+    found = {stream: script(keys=[stream, account(stream)], args=[group]) for stream in streams}
     return {stream: vanished for stream, vanished in found.items() if vanished}
 
 

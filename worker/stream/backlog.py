@@ -7,7 +7,6 @@ from typing import Any
 from redis import ResponseError
 
 from worker.stream.connection import Redis
-from worker.stream.keys import GROUP
 
 _COUNTED = 10_000
 
@@ -26,11 +25,11 @@ class Backlog:
     last_delivered_id: str
 
 
-def measure(redis: Redis, streams: Iterable[str]) -> list[Backlog]:
+def measure(redis: Redis, group: str, streams: Iterable[str]) -> list[Backlog]:
     """The backlog of every stream that exists; one that nobody published to or read yet has none and is left out."""
     seconds, microseconds = redis.time()
     now = seconds * 1000 + microseconds // 1000
-    return [backlog for stream in streams if (backlog := _measure(redis, stream, now)) is not None]
+    return [backlog for stream in streams if (backlog := _measure(redis, group, stream, now)) is not None]
 
 
 def is_empty(backlogs: Iterable[Backlog]) -> bool:
@@ -38,7 +37,7 @@ def is_empty(backlogs: Iterable[Backlog]) -> bool:
     return all(backlog.lag == 0 and backlog.pending == 0 for backlog in backlogs)
 
 
-def _measure(redis: Redis, stream: str, now: int) -> Backlog | None:
+def _measure(redis: Redis, group_name: str, stream: str, now: int) -> Backlog | None:
     try:
         length = redis.xlen(stream)
         groups: Any = redis.xinfo_groups(stream)
@@ -46,14 +45,14 @@ def _measure(redis: Redis, stream: str, now: int) -> Backlog | None:
         if "no such key" in str(error):
             return None
         raise
-    group = next((each for each in groups if each["name"].decode() == GROUP), None)
+    group = next((each for each in groups if each["name"].decode() == group_name), None)
     if group is None:
         oldest: Any = redis.xrange(stream, count=1)
         unread = _age(oldest[0][0], now) if oldest else None
         return Backlog(stream, length, length, 0, 0, None, unread, "0-0")
     last = group["last-delivered-id"].decode()
     first_unread: Any = redis.xrange(stream, min=f"({last}", count=1)
-    pending: Any = redis.xpending(stream, GROUP)
+    pending: Any = redis.xpending(stream, group_name)
     return Backlog(
         stream=stream,
         length=length,

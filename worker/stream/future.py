@@ -12,7 +12,6 @@ from redis import ResponseError
 
 from worker.domain.entry import Entry
 from worker.stream.connection import Redis
-from worker.stream.keys import GROUP
 from worker.stream.read import claim, is_missing_group
 
 PAGE = 1_000
@@ -22,9 +21,10 @@ PAGE = 1_000
 class FutureDeliveries:
     """What one observer remembers from look to look."""
 
-    def __init__(self, redis: Redis, idle_seconds: float) -> None:
+    def __init__(self, redis: Redis, group: str, idle_seconds: float) -> None:
         """A delivery seen by two looks, which are `idle_seconds` apart, and idle for 0 ms both times is overdue."""
         self._redis = redis
+        self._group = group
         self._idle_seconds = idle_seconds
         self._look_at = 0.0
         self._seen: dict[str, set[tuple[bytes, bytes, int]]] = {}
@@ -44,7 +44,7 @@ class FutureDeliveries:
             overdue = sorted(before.get(stream, set()) & self._seen.get(stream, set()))
             ids = [entry_id.decode() for entry_id, *_ in overdue]
             for start in range(0, len(ids), count):
-                if entries := claim(self._redis, consumer, stream, ids[start : start + count]):
+                if entries := claim(self._redis, self._group, consumer, stream, ids[start : start + count]):
                     yield entries
 
     def _just_delivered(self, stream: str) -> Iterator[tuple[bytes, bytes, int]]:
@@ -60,7 +60,7 @@ class FutureDeliveries:
 
     def _page(self, stream: str, start: str) -> list[dict[str, Any]]:
         try:
-            found: Any = self._redis.xpending_range(stream, GROUP, start, "+", PAGE)
+            found: Any = self._redis.xpending_range(stream, self._group, start, "+", PAGE)
         except ResponseError as error:
             if is_missing_group(error):
                 return []

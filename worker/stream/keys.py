@@ -10,6 +10,7 @@
 | `lesson-events:wanted`                 | string | name of a consumer that found no partition free       | 2 s     |
 | `lesson-events:refused`                | string | since when PostgreSQL refuses everything, by its clock | 1 min  |
 | `lesson-events:trial:{stream}:{entry}` | set    | consumers that are trying a suspect entry, or died so | 1 day   |
+| `{stream}:system`                      | string | whose stream it is: `worker.domain.system`            | for good |
 
 Celery's broker adds its own, and beside its queues stand those of queue.py. All keys of a system start with the stream
 key (`PROGRESS_STREAM_KEY`).
@@ -18,7 +19,9 @@ key (`PROGRESS_STREAM_KEY`).
 from dataclasses import dataclass
 from functools import cached_property
 
+DEFAULT_STREAM_KEY = "lesson-events"
 GROUP = "progress"
+"""The consumer group of the default stream key."""
 FIELD = "event"
 
 
@@ -44,6 +47,11 @@ class Keys:
         """The partition with this number, which may be beyond ours."""
         return f"{self.stream_key}:{number}"
 
+    @property
+    def group(self) -> str:
+        """The consumer group on every one of these streams."""
+        return GROUP if self.stream_key == DEFAULT_STREAM_KEY else f"{GROUP}:{self.stream_key}"
+
     def stream_for(self, partition_key: int | None) -> str:
         """The stream for an enrolment's (or an outline's course's) id; the plain one where there is none."""
         return self.stream_key if partition_key is None else self.partition(partition_key % self.partitions)
@@ -51,6 +59,10 @@ class Keys:
     def lease(self, stream: str) -> str:
         """Who reads the stream."""
         return f"{self.stream_key}:lease:{stream}"
+
+    def system(self, stream: str) -> str:
+        """Whose stream it is. Beside each one, so that a stream key that is another system's partition is noticed."""
+        return f"{stream}:system"
 
     @property
     def wanted(self) -> str:

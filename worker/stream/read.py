@@ -11,6 +11,7 @@ from typing import Any, cast
 from redis import OutOfMemoryError, ResponseError
 
 from worker.domain.entry import Entry
+from worker.domain.entry_id import parse_id
 from worker.errors import ServerUnavailableError
 from worker.stream import accounts
 from worker.stream.connection import Redis
@@ -23,22 +24,27 @@ Item = tuple[bytes, Sequence[bytes] | None]
 """An entry as Redis answers it: its id, and its fields' names and values by turns; None where it was deleted."""
 
 
-def create_groups(redis: Redis, streams: Iterable[str]) -> None:
+def create_groups(redis: Redis, group: str, streams: Iterable[str]) -> None:
     """Make the group wherever it is missing, from the first entry on, never from `$`: nothing waiting is skipped.
+
+    Groups were named alike whatever the stream key until they were derived from it: one of the old name is removed,
+    once the new one is there; what it had read is recorded again, which changes nothing.
 
     A full Redis refuses even where the group exists, which is fine; raises ServerUnavailableError where it does not.
     """
     for stream in streams:
         try:
-            accounts.create_group(redis, stream)
+            accounts.create_group(redis, group, stream)
         except OutOfMemoryError as error:
-            if not _has_group(redis, stream):
+            if not _has_group(redis, group, stream):
                 raise ServerUnavailableError(
                     f"Redis is full and the stream {stream} has no consumer group yet: raise its maxmemory a little."
                 ) from error
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
+        if group != GROUP:
+            redis.xgroup_destroy(stream, GROUP)
 
 
 def is_missing_group(error: Exception) -> bool:
@@ -47,104 +53,101 @@ def is_missing_group(error: Exception) -> bool:
 
 
 def read_new(
-    redis: Redis, consumer: str, streams: Sequence[str], count: int, block_seconds: float | None
+    redis: Redis, group: str, consumer: str, streams: Sequence[str], count: int, block_seconds: float | None
 ) -> list[Entry]:
     """Up to `count` entries *per stream* that nobody was given yet; waits up to `block_seconds` when there are none."""
     block = None if block_seconds is None else max(1, int(block_seconds * 1000))
-    answer: Any = redis.xreadgroup(GROUP, consumer, dict.fromkeys(streams, ">"), count=count, block=block)
+    answer: Any = redis.xreadgroup(group, consumer, dict.fromkeys(streams, ">"), count=count, block=block)
     return [entry for stream, items in answer or () for entry in _entries(stream, items)]
 
 
-def read_pending(redis: Redis, consumer: str, after: Mapping[str, str], count: int) -> list[Entry]:
+def read_pending(redis: Redis, group: str, consumer: str, after: Mapping[str, str], count: int) -> list[Entry]:
     """Up to `count` entries per stream that this consumer was given and has not acknowledged, oldest first.
 
     `after` names the streams, each with the entry id to go on from (`0`: the first). An entry that somebody deleted
     meanwhile comes without fields and has nothing left to record: it is let go here, uncounted, and so it has vanished.
     """
-    answer: Any = redis.xreadgroup(GROUP, consumer, dict(after.items()), count=count)
+    answer: Any = redis.xreadgroup(group, consumer, dict(after.items()), count=count)
     for stream, items in answer or ():
         if deleted := [entry_id for entry_id, fields in items if not fields]:
-            redis.xack(stream, GROUP, *deleted)
+            redis.xack(stream, group, *deleted)
     return [entry for stream, items in answer or () for entry in _entries(stream, [item for item in items if item[1]])]
 
 
 def reclaim(
-    redis: Redis, consumer: str, stream: str, idle_seconds: float, cursor: str, count: int
+    redis: Redis, group: str, consumer: str, stream: str, idle_seconds: float, cursor: str, count: int
 ) -> tuple[str, list[Entry]]:
     """Take over up to `count` entries that have been pending with anyone for `idle_seconds`.
 
     Returns the cursor to go on from (`0-0`: the whole pending list was seen) and the entries.
     """
     following, entries, _deleted = redis.xautoclaim(
-        stream, GROUP, consumer, int(idle_seconds * 1000), cursor, count=count
+        stream, group, consumer, int(idle_seconds * 1000), cursor, count=count
     )
     return following.decode(), _entries(stream.encode(), entries)
 
 
-def claim(redis: Redis, consumer: str, stream: str, entry_ids: Sequence[str]) -> list[Entry]:
+def claim(redis: Redis, group: str, consumer: str, stream: str, entry_ids: Sequence[str]) -> list[Entry]:
     """Take over these entries, however long they have been pending; those that are no longer pending stay out."""
-    answer: Any = redis.xclaim(stream, GROUP, consumer, 0, list(entry_ids))
+    answer: Any = redis.xclaim(stream, group, consumer, 0, list(entry_ids))
     return _entries(stream.encode(), answer)
 
 
-def delivery_counts(redis: Redis, consumer: str, entries: Sequence[Entry]) -> dict[Entry, int]:
+def delivery_counts(redis: Redis, group: str, consumer: str, entries: Sequence[Entry]) -> dict[Entry, int]:
     """How often each of these pending entries of the consumer was delivered to anyone, this time included."""
     known = {(entry.stream, entry.id): entry for entry in entries}
     counts: dict[Entry, int] = {}
     for stream, its in _by_stream(entries):
-        ids = sorted((entry.id for entry in its), key=_id_order)
-        for row in _pending_between(redis, stream, consumer, ids[0], ids[-1]):
+        ids = sorted((entry.id for entry in its), key=parse_id)
+        for row in _pending_between(redis, group, stream, consumer, ids[0], ids[-1]):
             entry = known.get((stream, row["message_id"].decode()))
             if entry is not None:
                 counts[entry] = row["times_delivered"]
     return counts
 
 
-def keep(redis: Redis, consumer: str, entries: Iterable[Entry]) -> None:
+def keep(redis: Redis, group: str, consumer: str, entries: Iterable[Entry]) -> None:
     """Have these pending entries count as just delivered to the consumer, so that no other takes them over."""
     for stream, its in _by_stream(entries):
-        redis.xclaim(stream, GROUP, consumer, 0, [entry.id for entry in its], justid=True)
+        redis.xclaim(stream, group, consumer, 0, [entry.id for entry in its], justid=True)
 
 
-def give_back(redis: Redis, consumer: str, entries: Iterable[Entry], idle_seconds: float) -> None:
+def give_back(redis: Redis, group: str, consumer: str, entries: Iterable[Entry], idle_seconds: float) -> None:
     """Have these pending entries count as idle for so long, and as delivered once: any consumer may take them over.
 
     A consumer that lives to give an entry back is proof that the entry does not kill.
     """
     for stream, its in _by_stream(entries):
         idle = max(0, int(idle_seconds * 1000))
-        redis.xclaim(stream, GROUP, consumer, 0, [entry.id for entry in its], idle=idle, retrycount=1, justid=True)
+        redis.xclaim(stream, group, consumer, 0, [entry.id for entry in its], idle=idle, retrycount=1, justid=True)
 
 
-def acknowledge(redis: Redis, entries: Iterable[Entry]) -> None:
+def acknowledge(redis: Redis, group: str, entries: Iterable[Entry]) -> None:
     """Take the entries off the pending lists, in one round trip that a full Redis still accepts."""
-    accounts.acknowledge(redis, {stream: [entry.id for entry in its] for stream, its in _by_stream(entries)})
+    accounts.acknowledge(redis, group, {stream: [entry.id for entry in its] for stream, its in _by_stream(entries)})
 
 
-def _pending_between(redis: Redis, stream: str, consumer: str, first: str, last: str) -> Iterator[dict[str, Any]]:
+def _pending_between(
+    redis: Redis, group: str, stream: str, consumer: str, first: str, last: str
+) -> Iterator[dict[str, Any]]:
     """The consumer's pending entries from `first` to `last`, page by page; others may lie between those asked for."""
     start = first
     while page := cast(
         "list[dict[str, Any]]",
-        redis.xpending_range(stream, GROUP, start, last, _PENDING_PAGE, consumername=consumer),
+        redis.xpending_range(stream, group, start, last, _PENDING_PAGE, consumername=consumer),
     ):
         yield from page
         start = f"({page[-1]['message_id'].decode()}"
 
 
-def _has_group(redis: Redis, stream: str) -> bool:
+def _has_group(redis: Redis, group: str, stream: str) -> bool:
     groups: Any = redis.xinfo_groups(stream) if redis.exists(stream) else ()
-    return any(group["name"] == GROUP.encode() for group in groups)
+    return any(each["name"] == group.encode() for each in groups)
 
 
 def _by_stream(entries: Iterable[Entry]) -> Iterable[tuple[str, list[Entry]]]:
     for stream, its in groupby(sorted(entries, key=attrgetter("stream")), key=attrgetter("stream")):
         yield stream, list(its)
-
-
-def _id_order(entry_id: str) -> tuple[int, int]:
-    milliseconds, _, sequence = entry_id.partition("-")
-    return int(milliseconds), int(sequence)
 
 
 def _entries(stream: bytes, items: Iterable[Item]) -> list[Entry]:

@@ -22,6 +22,8 @@
 | `topic_activity`       | (enrolment, topic) with events           | activity refresh   | topics touched         |
 | `lesson_activity`      | (enrolment, lesson) with events          | activity refresh   | lessons touched        |
 | `daily_activity`       | (enrolment, local day) with activity     | activity refresh   | days of activity       |
+| `progress_system`      | database, so one                         | replays            | never                  |
+| `stream_position`      | (stream, consumer) of the last day       | ingest             | streams and consumers  |
 """
 
 from worker.domain.status import ProgressStatus
@@ -38,6 +40,7 @@ from worker.storage.models.outline import Course, CourseLesson
 from worker.storage.models.progress import DeadLetter, LessonEvent, UserCourse, UserCourseProgress, VoidedEvent
 from worker.storage.models.statistics import CourseChange, CourseStatistics, LessonStatistics
 from worker.storage.models.summary import EnrollmentChange, UserCourseSummary
+from worker.storage.models.system import ProgressSystem, StreamPosition
 
 __all__ = [
     "ActivityChange",
@@ -56,6 +59,8 @@ __all__ = [
     "LessonFigures",
     "LessonStatistics",
     "ProgressStatus",
+    "ProgressSystem",
+    "StreamPosition",
     "TopicActivity",
     "UserCourse",
     "UserCourseProgress",

@@ -1,0 +1,83 @@
+"""Workers on the wrong Redis: the streams of another system are neither read nor acknowledged nor trimmed."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import oulad
+from tests.support.commands import invoke
+from tests.support.databases import clone_database, drop_database
+from tests.support.events import enrolled, viewed
+from tests.support.system import System
+from tests.support.wait import wait_until
+from worker.domain.event import CloudEvent
+from worker.settings import Settings
+from worker.stream.connection import Redis
+
+
+@pytest.fixture
+def staging(settings: Settings, redis: Redis, template: str, tmp_path: Path) -> Iterator[System]:
+    """Another database, of the same migration and so with the same id, on the Redis and stream key of `system`."""
+    name, url = clone_database(str(settings.database_url), template)
+    (tmp_path / "staging").mkdir()
+    changes = {"database_url": url, "queue": f"{settings.queue}-staging"}
+    system = System(settings.model_copy(update=changes), redis, tmp_path / "staging")
+    yield system
+    system.close()
+    drop_database(str(settings.database_url), name)
+
+
+def test_a_copy_of_the_database_reads_nothing_and_says_so_until_it_adopts_the_streams(
+    system: System, staging: System
+) -> None:
+    lines = oulad.generate(600)
+    worker, beat = system.start_worker(2), system.start_beat()
+    system.publish(oulad.parse(lines[:300]))
+    system.wait_until_drained()
+    wrong = staging.start_worker(2)
+    staging.start_beat()
+    (told, *_) = wrong.wait_for_line("reading_stopped")
+    for part in ("belongs to another system", "PROGRESS_STREAM_KEY", "REDIS_URL", "progress-worker system adopt"):
+        assert part in told["detail"]
+    wrong.wait_for_line("maintenance_postponed")
+    system.publish(oulad.parse(lines[300:]))
+    system.assert_exact(oulad.parse(lines))
+    assert staging.recorded() == 0
+
+    environment = staging.environment()
+    for command in (["health", "ready"], ["drain"], ["replay"]):
+        refused = invoke(environment, *command)
+        assert refused.exit_code == 1, command
+        assert "belongs to another system" in refused.output
+    assert any("belongs to another" in each for each in json.loads(_json(environment, "status"))["warnings"])
+    assert not json.loads(_json(environment, "system", "show"))["ours"]
+    assert json.loads(_json(system.environment(), "system", "show"))["ours"]
+
+    declined = invoke(environment, "system", "adopt")  # nothing on standard input: not confirmed
+    assert declined.exit_code == 1
+    adopted = invoke(environment, "system", "adopt", "--yes")
+    assert str(system.engine.url.database) in adopted.output, "it says which one it replaces"
+    worker.wait_for_line("reading_stopped")
+    later: list[CloudEvent] = [enrolled(900), viewed(900, 1, 1)]
+    staging.publish(later)
+    wait_until(lambda: staging.recorded() == 1, 20, "the adopting system at work")
+    assert "Nothing to adopt" in invoke(environment, "system", "adopt").output
+    assert beat.is_running()
+
+
+def test_a_stream_key_that_is_a_partition_of_another_system_is_refused(system: System, staging: System) -> None:
+    system.start_worker(2)
+    events: list[CloudEvent] = [enrolled(8), viewed(8, 1, 1)]
+    system.publish(events)
+    system.wait_until_drained()
+    inside = staging.start_worker(2, stream_key=f"{system.settings.stream_key}:0")
+    (told, *_) = inside.wait_for_line("reading_stopped")
+    assert f"The stream {system.settings.stream_key}:0 " in told["detail"]
+    system.assert_exact(events)
+    assert staging.recorded() == 0
+
+
+def _json(environment: dict[str, str], *command: str) -> str:
+    return invoke(environment, *command, "--json").stdout

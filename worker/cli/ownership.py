@@ -1,0 +1,91 @@
+"""`progress-worker system`: which system the database is, whose the streams are, and taking them over."""
+
+import click
+
+
+@click.group("system")
+def command() -> None:
+    """Show which system this database is and whose streams REDIS_URL holds, or take the streams over.
+
+    Workers read the streams of their own system alone. A copy of a database under another name, in another PostgreSQL
+    cluster, or after pg_upgrade counts as another system until it adopts the streams.
+    """
+
+
+@command.command("show")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show_system(as_json: bool) -> None:
+    """Show the system of the database, and the one that each stream belongs to."""
+    from dataclasses import asdict
+
+    from worker.cli.output import new_table, show, show_json
+    from worker.cli.servers import explained, open_database, server_settings
+    from worker.domain.system import System
+    from worker.printable import printable
+    from worker.storage.system import identify
+    from worker.stream import connection as stream_connection
+    from worker.stream import system as streams
+    from worker.stream.keys import Keys
+
+    settings = server_settings()
+    keys = Keys(settings.stream_key, settings.stream_partitions)
+    with open_database(settings) as engine, explained(settings):
+        with engine.connect() as connection:
+            system = identify(connection)
+        redis = stream_connection.connect(settings)
+        owners = {stream: System.parse(text) for stream, text in streams.owners(redis, keys).items()}
+        redis.close()
+    if as_json:
+        found = {stream: asdict(owners[stream]) if stream in owners else None for stream in keys.streams}
+        ours = all(system.is_same(each) for each in owners.values())
+        show_json({"system": asdict(system), "ours": ours, "streams": found})
+        return
+    show(f"Database {printable(system.database)}, id {system.id}, PostgreSQL cluster {system.cluster or 'unknown'}", "")
+    table = new_table("Streams", "stream", "belongs to")
+    for stream in keys.streams:
+        other = owners.get(stream)
+        if other is None:
+            whose = "nobody yet: the first worker makes it its own"
+        elif system.is_same(other):
+            whose = "this system"
+        else:
+            whose = f"another system: database {printable(other.database)}, id {printable(other.id)}"
+        table.add_row(stream, whose)
+    show(table)
+
+
+@command.command("adopt")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def adopt_streams(yes: bool) -> None:
+    """Make the streams this database's own: after it has replaced the one they belonged to. Safe to repeat.
+
+    Workers of the other database stop reading within a second. What they acknowledged and Redis still has is applied
+    here by the next worker.
+    """
+    from worker.cli.output import show
+    from worker.cli.servers import explained, open_database, server_settings
+    from worker.domain.system import System
+    from worker.printable import printable
+    from worker.storage.system import identify
+    from worker.stream import connection as stream_connection
+    from worker.stream import system as streams
+    from worker.stream.keys import Keys
+
+    settings = server_settings()
+    keys = Keys(settings.stream_key, settings.stream_partitions)
+    with open_database(settings) as engine, explained(settings):
+        with engine.connect() as connection:
+            system = identify(connection)
+        redis = stream_connection.connect(settings)
+        owners = {stream: System.parse(text) for stream, text in streams.owners(redis, keys).items()}
+        others = {stream: other for stream, other in owners.items() if not system.is_same(other)}
+        if not others:
+            show("Nothing to adopt: no stream belongs to another system.")
+            return
+        for stream, other in others.items():
+            show(f"{stream}: of database {printable(other.database)}, id {printable(other.id)}")
+        if not yes:
+            click.confirm(f"Make these streams those of database {system.database}, id {system.id}?", abort=True)
+        streams.take_over(redis, keys, str(system))
+        redis.close()
+    show(f"The streams are those of database {printable(system.database)} now.")

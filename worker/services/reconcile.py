@@ -1,0 +1,144 @@
+"""Hold what PostgreSQL has committed against what Redis has acknowledged, before anything new is recorded.
+
+An entry is acknowledged after its COMMIT. So one that is acknowledged and above every position that PostgreSQL knows
+was committed and is gone: an older copy was put back. And a stream that was not read up to a position is an older one.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine, text
+
+from worker.domain.entry_id import BEGINNING, EntryId, format_id, moment
+from worker.errors import CommitsLostError
+from worker.services.commits import Commits
+from worker.services.replay import read_again, replay
+from worker.storage import stream_position, system
+from worker.stream import standing
+from worker.stream.connection import Redis
+from worker.stream.keys import Keys
+from worker.stream.standing import Standing
+from worker.telemetry import get_logger
+
+log = get_logger(__name__)
+
+_STAY = text("SELECT 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A stream of which PostgreSQL has forgotten commits."""
+
+    standing: Standing
+    postgresql_at: EntryId
+    redis_at: EntryId
+
+
+def reconcile(
+    engine: Engine, redis: Redis, keys: Keys, commits: Commits, batch_size: int, go_on: Callable[[], bool]
+) -> bool:
+    """Apply again what PostgreSQL lost, if it did; False when `go_on` said no before all of it was applied.
+
+    Everything that was delivered and is still in the streams is recorded once more, by one consumer at a time; who
+    comes after an interrupted one goes on where it ended. Raises CommitsLostError while another is at it.
+    """
+    with engine.begin() as connection:
+        known = stream_position.highest(connection, keys.streams)
+        is_behind = commits.recall(connection, keys.streams)
+        is_unfinished = system.replay_cursor(connection) is not None
+    standings = standing.look(redis, keys.group, keys.streams)
+    _note_put_back(engine, redis, standings, known)
+    if not is_behind and not is_unfinished and not _losses(engine, redis, keys, standings):
+        return True
+    with engine.begin() as guard:  # held open for its lock, and asked something now and then: it must not look idle
+        if not system.lock_replay(guard):
+            raise CommitsLostError("PostgreSQL has lost commits, and another consumer applies them again: waiting.")
+        losses = _losses(engine, redis, keys, standing.look(redis, keys.group, keys.streams))
+        if system.replay_cursor(guard) is None:
+            if not losses and not (is_behind and commits.is_latest(guard)):
+                return True  # the other one has done it
+            _begin(engine, commits, losses)
+
+        def stay() -> bool:
+            guard.execute(_STAY)
+            return go_on()
+
+        for part in read_again(redis, keys, batch_size, after=system.replay_cursor(guard)):
+            if not stay():
+                return False
+            done = replay(engine, redis, keys, part, commits.consumer, stay)
+            with engine.begin() as connection:
+                system.advance_replay(connection, part[-1].stream, part[-1].id, len(part), done.applied)
+        if losses:
+            stream_position.advance(guard, commits.consumer, {each.standing.stream: each.redis_at for each in losses})
+        system.end_replay(guard)
+        repairs = system.read_repairs(guard)
+    log.log(
+        logging.ERROR if repairs.publish_again_from else logging.WARNING,
+        "commits_replayed",
+        entries=repairs.entries_replayed,
+        applied=repairs.applied_again,
+        complete=repairs.publish_again_from is None,
+        publish_again_from=repairs.publish_again_from and repairs.publish_again_from.isoformat(),
+    )
+    with engine.begin() as connection:
+        commits.recall(connection, keys.streams)
+    return True
+
+
+def _losses(engine: Engine, redis: Redis, keys: Keys, standings: Iterable[Standing]) -> list[Lost]:
+    """PostgreSQL is asked last: what is acknowledged by then was committed before."""
+    with engine.connect() as connection:
+        before = stream_position.highest(connection, keys.streams)
+    reached = {
+        each: acknowledged
+        for each in standings
+        if (acknowledged := standing.highest_acknowledged(redis, keys.group, each, before.get(each.stream, BEGINNING)))
+    }
+    if not reached:
+        return []
+    with engine.connect() as connection:
+        known = stream_position.highest(connection, keys.streams)
+    lost = [Lost(each, known.get(each.stream, BEGINNING), acknowledged) for each, acknowledged in reached.items()]
+    return [each for each in lost if each.redis_at > each.postgresql_at]
+
+
+def _begin(engine: Engine, commits: Commits, losses: Sequence[Lost]) -> None:
+    """Say what is lost, and that it is to be applied again."""
+    for each in losses:
+        at = {"postgresql_at": format_id(each.postgresql_at), "redis_at": format_id(each.redis_at)}
+        log.error("commits_lost", stream=each.standing.stream, **at)
+    if not losses:
+        log.error("commits_lost", consumer=commits.consumer)
+    with engine.begin() as connection:
+        system.begin_replay(connection, _publish_again_from(losses))
+
+
+def _publish_again_from(losses: Iterable[Lost]) -> datetime | None:
+    """The earliest time from which something may be gone that Redis does not have any more; None where it has all."""
+    gone = [each.postgresql_at for each in losses if not each.standing.has_all_since(each.postgresql_at)]
+    return (moment(min(gone)) or datetime.fromtimestamp(0, UTC)) if gone else None
+
+
+def _note_put_back(engine: Engine, redis: Redis, standings: Iterable[Standing], known: Mapping[str, EntryId]) -> None:
+    """Say which streams are older than what was committed of them, and forget positions that are not theirs any more.
+
+    A group that was made anew has delivered less too; but its stream still has the entry.
+    """
+    for each in standings:
+        position = known.get(each.stream, BEGINNING)
+        if each.last_delivered >= position or standing.has_entry(redis, each.stream, position):
+            continue
+        since = moment(each.last_delivered) or moment(position)
+        log.error(
+            "redis_put_back",
+            stream=each.stream,
+            postgresql_at=format_id(position),
+            redis_at=format_id(each.last_delivered),
+            publish_again_from=since and since.isoformat(),
+        )
+        with engine.begin() as connection:
+            stream_position.lower(connection, each.stream, each.last_delivered, position)
+            system.remember_put_back(connection, since)

@@ -1,0 +1,79 @@
+"""Apply again what is still in the streams though it was acknowledged: after PostgreSQL lost commits. Idempotent."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from redis import RedisError
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from worker.domain.entry import Entry, Reason
+from worker.domain.entry_id import BEGINNING, EntryId, format_id
+from worker.services.ingest import ingest, set_aside
+from worker.services.outcome import Outcome
+from worker.services.portion import Appetite, portions
+from worker.services.redrive import apply_parked
+from worker.stream import publish, standing
+from worker.stream.connection import Redis
+from worker.stream.keys import FIELD, Keys
+from worker.stream.trial import trial
+
+_FIELD = FIELD.encode()
+
+
+def read_again(
+    redis: Redis, keys: Keys, batch_size: int, since: EntryId = BEGINNING, after: Mapping[str, str] | None = None
+) -> Iterator[Sequence[Entry]]:
+    """Every entry from this id on that was delivered and is still there, in portions. Pending ones are among them.
+
+    `after` names, for some streams, the entry to go on from.
+    """
+    for each in standing.look(redis, keys.group, keys.streams):
+        appetite = Appetite(batch_size)
+        start = f"({after[each.stream]}" if after and each.stream in after else format_id(since)
+        while each.last_delivered >= since and (page := _page(redis, each, start, appetite.entries)):
+            appetite.digest(page)
+            yield from portions(page, batch_size)
+            start = f"({page[-1].id}"
+
+
+def replay(
+    engine: Engine, redis: Redis, keys: Keys, entries: Sequence[Entry], name: str, go_on: Callable[[], bool]
+) -> Outcome:
+    """Record the entries and commit; what waited for their enrollments is applied too, while `go_on` says so.
+
+    What somebody keeps locked is appended to its stream again. Where workers died in the middle of these, they are tried
+    one by one, and the guilty one is set aside.
+    """
+    with trial(redis, keys.trial(entries[0].stream, f"replay:{entries[0].id}"), name) as is_deadly:
+        outcome = _one_by_one(engine, redis, keys, entries, name) if is_deadly else _record(engine, entries)
+    # Nothing is pending for these any more: what is locked now comes again as new entries.
+    publish.append_many(redis, [(entry.stream, entry.body or b"") for entry, _ in outcome.deferred])
+    if outcome.enrolled:
+        apply_parked(engine, outcome.enrolled, go_on)
+    return outcome
+
+
+def _one_by_one(engine: Engine, redis: Redis, keys: Keys, entries: Sequence[Entry], name: str) -> Outcome:
+    total = Outcome()
+    for entry in entries:
+        with trial(redis, keys.trial(entry.stream, entry.id), name) as is_deadly:
+            if is_deadly:
+                total += set_aside(engine, entry, Reason.CRASHES_WORKER, "workers died while they processed it alone")
+                continue
+            try:
+                total += _record(engine, [entry])
+            except (RedisError, SQLAlchemyError):
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it raises, it must not hold up the others for ever
+                total += set_aside(engine, entry, Reason.CRASHES_WORKER, f"{type(error).__name__}: {error}")
+    return total
+
+
+def _record(engine: Engine, entries: Sequence[Entry]) -> Outcome:
+    return ingest(engine, entries, seen_before=True)
+
+
+def _page(redis: Redis, of: standing.Standing, start: str, count: int) -> list[Entry]:
+    found: Any = redis.xrange(of.stream, min=start, max=format_id(of.last_delivered), count=count)
+    return [Entry(of.stream, entry_id.decode(), fields.get(_FIELD)) for entry_id, fields in found]

@@ -1,0 +1,60 @@
+"""Which system the streams belong to: nobody reads, acknowledges or trims those of another.
+
+A database has a random id. It stands beside every stream, written by the first consumer that finds none there. Who
+finds another one has the wrong REDIS_URL or stream key, or is a copy.
+"""
+
+from sqlalchemy import Connection, Engine
+
+from worker.domain.entry_id import BEGINNING
+from worker.domain.system import System
+from worker.errors import OtherSystemError
+from worker.storage import stream_position
+from worker.storage import system as storage
+from worker.stream import standing
+from worker.stream import system as streams
+from worker.stream.connection import Redis
+from worker.stream.keys import Keys
+
+
+def claim_streams(connection: Connection, redis: Redis, keys: Keys, consumer: str) -> System:
+    """The system of this database, once its streams are its own; commits. Raises OtherSystemError.
+
+    Of a stream that was nobody's, what was acknowledged so far counts as committed: by a version that wrote nothing
+    of this down.
+    """
+    system = storage.identify(connection)
+    found = refuse_others(redis, keys, system)
+    unclaimed = [stream for stream in keys.streams if stream not in found]
+    if unclaimed:
+        known = stream_position.highest(connection, unclaimed)
+        delivered = {each.stream: each.last_delivered for each in standing.look(redis, keys.group, unclaimed)}
+        first = {name: last for name, last in delivered.items() if name not in known and last > BEGINNING}
+        if first:
+            stream_position.advance(connection, consumer, first)
+        connection.commit()
+        streams.claim(redis, keys, str(system))
+        refuse_others(redis, keys, system)
+    return system
+
+
+def check_system(engine: Engine, redis: Redis, keys: Keys) -> None:
+    """Return when no stream is another system's. Raises OtherSystemError."""
+    with engine.connect() as connection:
+        system = storage.identify(connection)
+    refuse_others(redis, keys, system)
+
+
+def refuse_others(redis: Redis, keys: Keys, system: System) -> dict[str, str]:
+    """What stands beside each stream, when it is this system or nothing. Raises OtherSystemError."""
+    found = streams.owners(redis, keys)
+    for stream, text in found.items():
+        other = System.parse(text)
+        if not system.is_same(other):
+            raise OtherSystemError(
+                f"The stream {stream} of REDIS_URL belongs to another system (database {other.database or '?'}, id "
+                f"{other.id}); this one is database {system.database}, id {system.id}. Nothing is read. Set the right "
+                "REDIS_URL or a PROGRESS_STREAM_KEY of its own; or, if this database replaces the other one, run "
+                "`progress-worker system adopt`."
+            )
+    return found

@@ -1,0 +1,89 @@
+"""How far each consumer has committed each stream, written in the transaction of every batch.
+
+A row is its consumer's own, so no batch waits for another's. What PostgreSQL knows here is what it has; Redis knows
+what was acknowledged, which is never more, unless commits were lost.
+"""
+
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import Connection, text
+
+from worker.domain.entry_id import EntryId
+
+_ADVANCE = text("""
+    INSERT INTO stream_position AS known (stream, consumer, milliseconds, sequence)
+    SELECT stream, :consumer, milliseconds, sequence
+    FROM unnest(CAST(:streams AS text[]), CAST(:milliseconds AS numeric[]), CAST(:sequences AS numeric[]))
+        AS given (stream, milliseconds, sequence)
+    ON CONFLICT (stream, consumer) DO UPDATE SET
+        (milliseconds, sequence) = (
+            SELECT milliseconds, sequence
+            FROM (VALUES (known.milliseconds, known.sequence), (excluded.milliseconds, excluded.sequence))
+                AS either (milliseconds, sequence)
+            ORDER BY milliseconds DESC, sequence DESC LIMIT 1
+        ),
+        batches = known.batches + 1, recorded_at = now()
+    RETURNING stream, batches
+""")
+
+_BATCHES = text("""
+    SELECT stream, batches FROM stream_position
+    WHERE stream = ANY(CAST(:streams AS text[])) AND consumer = :consumer AND recorded_at > now() - interval '1 hour'
+""")
+
+_HIGHEST = text("""
+    SELECT DISTINCT ON (stream) stream, milliseconds, sequence FROM stream_position
+    WHERE stream = ANY(CAST(:streams AS text[])) ORDER BY stream, milliseconds DESC, sequence DESC
+""")
+
+# Not those above what was seen: they are of entries that came since.
+_LOWER = text("""
+    UPDATE stream_position SET milliseconds = :milliseconds, sequence = :sequence
+    WHERE stream = :stream AND (milliseconds, sequence) > (:milliseconds, :sequence)
+        AND (milliseconds, sequence) <= (:seen_milliseconds, :seen_sequence)
+""")
+
+_DELETE_OLD = text("""
+    DELETE FROM stream_position AS old WHERE recorded_at < now() - interval '1 day' AND EXISTS (
+        SELECT FROM stream_position AS other
+        WHERE other.stream = old.stream AND (other.milliseconds, other.sequence) > (old.milliseconds, old.sequence)
+    )
+""")
+
+
+def advance(connection: Connection, consumer: str, positions: Mapping[str, EntryId]) -> dict[str, int]:
+    """Note that the consumer commits these entries with the caller's transaction; a position never falls.
+
+    Returns of each stream how many transactions of it the consumer has committed, this one included.
+    """
+    given = {
+        "consumer": consumer,
+        "streams": list(positions),
+        "milliseconds": [milliseconds for milliseconds, _ in positions.values()],
+        "sequences": [sequence for _, sequence in positions.values()],
+    }
+    return {row.stream: row.batches for row in connection.execute(_ADVANCE, given)}
+
+
+def count_batches(connection: Connection, consumer: str, streams: Collection[str]) -> dict[str, int]:
+    """How many transactions the consumer has committed of each stream, where the last was within the hour."""
+    rows = connection.execute(_BATCHES, {"consumer": consumer, "streams": list(streams)})
+    return {row.stream: row.batches for row in rows}
+
+
+def highest(connection: Connection, streams: Collection[str]) -> dict[str, EntryId]:
+    """The highest entry of each stream that any consumer committed; streams of which none ever was are left out."""
+    rows = connection.execute(_HIGHEST, {"streams": list(streams)})
+    return {row.stream: (int(row.milliseconds), int(row.sequence)) for row in rows}
+
+
+def lower(connection: Connection, stream: str, position: EntryId, seen: EntryId) -> None:
+    """Forget, in the caller's transaction, positions above this one up to the one seen: Redis lost those entries."""
+    given = {"milliseconds": position[0], "sequence": position[1]}
+    seen_given = {"seen_milliseconds": seen[0], "seen_sequence": seen[1]}
+    connection.execute(_LOWER, {"stream": stream, **given, **seen_given})
+
+
+def delete_old(connection: Connection) -> None:
+    """Forget consumers silent for a day, in the caller's transaction; a stream's highest position always stays."""
+    connection.execute(_DELETE_OLD)
