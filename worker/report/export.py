@@ -21,8 +21,9 @@ _SKIPPED = (
 )
 """What may stand before it and get lost on the way into a spreadsheet: white space, the invisible, quotation marks."""
 
-_START = re.compile(rf"(^|[;\t\r\n])([{_SKIPPED}]*)([{_SIGNS}]?)")
-"""Of a cell, also where a reader that parts cells otherwise than we do would begin one."""
+_FORMULA = re.compile(rf"[\t\r\n]|[{_SKIPPED}]*[{_SIGNS}]")
+_LATER_FORMULA = re.compile(rf"([;\t\r\n])((?:(?![\t\r\n])[{_SKIPPED}])*[{_SIGNS}])")
+"""Where a reader that parts cells otherwise than we do would begin one."""
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """Stands in CSV where a title has a control character, which a terminal might obey."""
@@ -80,11 +81,6 @@ def _cell(value: Value) -> str | int | float | None:
         return str(plain).lower()
     if isinstance(plain, str):
         plain = "".join(REPLACEMENT if category(each) == "Cc" and each not in "\t\r\n" else each for each in plain)
-        return _START.sub(_defused, plain)
+        defused = _LATER_FORMULA.sub(r"\1'\2", plain)
+        return f"'{defused}" if _FORMULA.match(plain) else defused
     return plain
-
-
-def _defused(start: re.Match[str]) -> str:
-    separator, skipped, sign = start.groups()
-    dangerous = sign or (start.start() == 0 and skipped.startswith(("\t", "\r", "\n")))
-    return f"{separator}'{skipped}{sign}" if dangerous else start[0]
