@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import click
 from celery import Celery, signals
+from celery.bin.base import CeleryOption
+from celery.concurrency import get_implementation
 
 from worker import health, process
 from worker.doorbell import Doorbell
+from worker.own_directory import ForeignDirectoryError
 from worker.printable import printable
 from worker.settings import get_settings
 from worker.stream import advice
@@ -17,11 +21,41 @@ app.steps["consumer"].add(Doorbell)
 
 log = get_logger(__name__)
 
+POOLS = ("prefork", "solo", "threads")
+"""Those with few tasks in hand. In others every ring would make a consumer, with connections of its own."""
+
 
 @signals.setup_logging.connect
 def _set_up_logging(**_: Any) -> None:
     settings = get_settings()
     configure_logging(settings.log_format, settings.log_level)
+
+
+def _refuse_other_pools(pool_cls: Any) -> None:
+    # SystemExit, because Celery logs any other exception of a signal's receiver and goes on.
+    pool = get_implementation(pool_cls)
+    if pool not in map(get_implementation, POOLS):
+        name = f"{pool.__module__}:{pool.__qualname__}"
+        raise SystemExit(f"Error: The worker does not run in the pool {name}. Choose one of {', '.join(POOLS)}.")
+
+
+@signals.worker_init.connect
+def _refuse_what_cannot_work(sender: Any, **_: Any) -> None:
+    _refuse_other_pools(sender.pool_cls)
+    try:
+        health.check(get_settings().runtime_directory)
+    except ForeignDirectoryError as error:
+        raise SystemExit(f"Error: The worker cannot keep its heartbeats there: {error}") from None
+
+
+def _refuse_before_detaching(context: click.Context, _parameter: click.Parameter, _value: Any) -> None:
+    _refuse_other_pools(context.params["pool"])
+
+
+# `celery multi` and `--detach` send what a worker says to nowhere; this is called while somebody still listens.
+app.user_options["worker"].add(
+    CeleryOption(["--refuse-other-pools"], hidden=True, expose_value=False, callback=_refuse_before_detaching)
+)
 
 
 @signals.worker_ready.connect

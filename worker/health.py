@@ -9,21 +9,30 @@ Imports nothing heavy: the verdict is asked for every few seconds on every host.
 """
 
 import os
+import stat
 import time
 from pathlib import Path
 from tempfile import gettempdir
 
+from worker.own_directory import check_own_directory, make_own_directory
+
 DEFAULT_DIRECTORY = Path(gettempdir()) / f"progress-worker-{os.getuid()}" / "run"
 DEFAULT_SILENT_SECONDS = 60.0
+OTHERWISE = "set PROGRESS_RUNTIME_DIRECTORY to another"
+
+
+def check(directory: Path) -> None:
+    """Raise ForeignDirectoryError, a sentence, when other users could put anything in the place of our files."""
+    check_own_directory(directory, OTHERWISE)
 
 
 def worker_started(directory: Path) -> None:
-    """Say that this process is a worker; forget files of processes that are gone."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for file in [*directory.glob("worker-*"), *directory.glob("consumer-*")]:
+    """Say that this process is a worker; forget files of processes that are gone. Raises OSError."""
+    make_own_directory(directory, OTHERWISE)
+    for file in [*_signs(directory, "worker"), *_signs(directory, "consumer")]:
         if not _is_running(file):
             file.unlink(missing_ok=True)
-    (directory / f"worker-{os.getpid()}").touch()
+    _touch(directory / f"worker-{os.getpid()}")
 
 
 def worker_stopped(directory: Path) -> None:
@@ -44,8 +53,8 @@ class Heartbeat:
         if now - self._touched >= 1:
             self._touched = now
             try:
-                self._file.parent.mkdir(parents=True, exist_ok=True)
-                self._file.touch()
+                make_own_directory(self._file.parent, OTHERWISE)
+                _touch(self._file)
             except OSError:
                 return
 
@@ -59,15 +68,43 @@ def live(directory: Path, silent_seconds: float) -> tuple[bool, str]:
     """Whether this host's worker lives, and why in a sentence.
 
     It does not when no worker process runs, or when a consumer went silent in the middle of a drain: stuck or frozen.
-    A server that is away does not count: restarting workers would not bring it back.
+    A server that is away does not count: restarting workers would not bring it back. Files in a directory to which
+    other users may write prove nothing.
     """
-    workers = [file for file in directory.glob("worker-*") if _is_running(file)]
+    try:
+        check(directory)
+    except OSError as error:
+        return False, str(error)
+    workers = [file for file in _signs(directory, "worker") if _is_running(file)]
     if not workers:
         return False, f"no worker runs here (looked in {directory})"
-    for file in directory.glob("consumer-*"):
+    for file in _signs(directory, "consumer"):
         if _is_running(file) and (silence := _age_seconds(file)) > silent_seconds:
             return False, f"{file.name} went silent {silence:.0f} s ago in the middle of a drain"
     return True, f"{len(workers)} worker process(es) live"
+
+
+def _touch(file: Path) -> None:
+    """Make the file or renew its time, and follow no link that somebody put in its place."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(file, flags, 0o600)
+    try:
+        os.utime(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _signs(directory: Path, kind: str) -> list[Path]:
+    """The files of this kind that we or the directory's owner keep; anything else there is somebody's pretence."""
+    found = []
+    for file in directory.glob(f"{kind}-*"):
+        try:
+            status, owner = file.lstat(), directory.stat().st_uid
+        except FileNotFoundError:
+            continue
+        if stat.S_ISREG(status.st_mode) and status.st_uid in {owner, os.geteuid()}:
+            found.append(file)
+    return found
 
 
 def _is_running(file: Path) -> bool:
@@ -82,6 +119,6 @@ def _is_running(file: Path) -> bool:
 
 def _age_seconds(file: Path) -> float:
     try:
-        return time.time() - file.stat().st_mtime
+        return time.time() - file.lstat().st_mtime
     except FileNotFoundError:
         return 0.0

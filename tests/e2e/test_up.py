@@ -14,10 +14,12 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+import redis
 
 from tests.support.server_data import server_data
 from tests.support.wait import wait_until
 from tests.support.worker_process import is_alive
+from worker.cli.output import redacted
 
 # An `up` of a developer, and the state that it publishes for this user, are none of this test's business.
 PROGRAM = """
@@ -120,6 +122,9 @@ def test_other_commands_work_on_it_and_everything_ends_with_it(base: Path) -> No
 
         assert wait_until(summary, 20, "the row")["current_lesson_id"] == 8
         assert system.call("health", "ready").returncode == 0
+        shown = re.search(r"^  REDIS_URL=(\S+)$", system.log.read_text(), re.MULTILINE)
+        assert shown, system.log.read_text()
+        assert redis.Redis.from_url(shown[1]).ping(), "an LMS can be given what it prints"
         second = system.call("up")
         assert second.returncode == 1
         assert second.stderr.startswith("Error: `progress-worker up` is running already")
@@ -141,7 +146,7 @@ def test_given_servers_are_used_none_are_started_and_sigterm_ends_it(base: Path,
     with up(base, **given) as system:
         names = {each.name() for each in system.descendants()}
         assert not [name for name in names if name.startswith(("postgres", "valkey"))]
-        assert given["REDIS_URL"] in system.log.read_text()
+        assert f"  REDIS_URL={redacted(given['REDIS_URL'])}\n" in system.log.read_text(), "theirs, without its password"
         assert "API: " not in system.log.read_text()
         system.process.terminate()
         assert system.process.wait(40) == 0, system.log.read_text()

@@ -41,15 +41,16 @@ def test_while_it_loads_its_data_everybody_waits(own_redis_system: System, own_s
     system = own_redis_system
     system.redis.bgrewriteaof()  # without what the tests before this one wrote
     wait_until(lambda: _is_rewritten(system), what="the end of rewriting")
-    lines = oulad.generate(3_000)
+    lines = oulad.generate(8_000)
     worker, beat = system.start_worker(2), system.start_beat()
     system.publish_bodies(lines[:500])
     system.assert_exact(oulad.parse(lines[:500]))
     with system.locked("LOCK TABLE lesson_event IN SHARE MODE"):
-        for line in lines[500:]:  # one command each; Redis answers after a thousand of them
+        # One command each: Redis answers after each thousand of them, and who logs in needs several answers.
+        for line in lines[500:]:
             system.redis.xadd(system.settings.stream_key, {"event": line})
         own_servers.kill_valkey()
-    own_servers.start_valkey(key_load_delay="1000")
+    own_servers.start_valkey(key_load_delay="500")
     away = worker.lines("server_away") + worker.lines("broker_away")
     assert any("loading" in line["detail"] for line in away), "nobody met it"
     system.assert_exact(oulad.parse(lines))

@@ -74,7 +74,7 @@ def _as_cell(value: object) -> str:
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\ufeff=", " ="])
 def test_a_title_is_no_formula(start: str) -> None:
     title = f'{start}HYPERLINK("x")'
     found = course_report(_titled(title)).table("lessons")

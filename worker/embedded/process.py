@@ -3,12 +3,13 @@
 Each server runs in a session of its own, so Ctrl-C reaches us alone and we stop it in order.
 """
 
+import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import psutil
 
@@ -35,17 +36,23 @@ class ServerProcess:
 
     def start(self, command: Sequence[str], directory: Path, options: Mapping[str, Any]) -> None:
         """Runs `command` in `directory`; `options` go to Popen. Returns at once. Raises OSError."""
-        with self.log.open("ab") as output, uninterrupted():
-            self._log_offset = output.tell()
+        with self.open_log() as output, uninterrupted():
+            self._log_offset = output.seek(0, os.SEEK_END)
             self._process = subprocess.Popen(
                 command,
                 cwd=directory,
-                stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                **options,
+                **{"stdin": subprocess.DEVNULL, **options},
             )
+
+    def open_log(self) -> BinaryIO:
+        """The log, to be appended to; nobody else may read it, since servers quote the data that they refuse."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+        descriptor = os.open(self.log, flags, 0o600)
+        os.fchmod(descriptor, 0o600)  # an earlier version let everybody read it
+        return os.fdopen(descriptor, "ab")
 
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
         """Returns when `ready` says so. Raises ServerUnavailableError if the server ends first or time is up."""
@@ -86,14 +93,14 @@ class ServerProcess:
         self._process.wait()
 
 
-def stop_leftover(pid_file: Path, mark: str, stop_signal: signal.Signals, seconds: float) -> None:
-    """Stops the server that a killed owner left behind in this directory, if its command line carries `mark`.
+def stop_leftover(pid_file: Path, data: Path, stop_signal: signal.Signals, seconds: float) -> None:
+    """Stops the server that a killed owner left behind, if `data` is the directory that it works in.
 
     Call it only while holding the directory's lock. Raises ServerUnavailableError when it does not end in time.
     """
     try:
         process = psutil.Process(int(pid_file.read_text().split(maxsplit=1)[0]))
-        if mark not in process.cmdline():
+        if Path(process.cwd()) != data:
             return
         process.send_signal(stop_signal)
         deadline = time.monotonic() + seconds

@@ -9,16 +9,19 @@ from pathlib import Path
 
 from worker.embedded.interruption import uninterrupted
 from worker.embedded.postgresql import PostgreSQL
-from worker.embedded.state import Servers
+from worker.embedded.state import OTHERWISE, Servers
 from worker.embedded.valkey import Valkey
 from worker.errors import InputError, ServerUnavailableError
+from worker.own_directory import make_own_directory
 
 
 @contextmanager
 def run(directory: Path, port: int | None) -> Iterator[Servers]:
     """What `start_servers` promises."""
-    directory = directory.resolve()
     owner = os.getpid()
+    with _as_unavailable(directory):
+        make_own_directory(directory, OTHERWISE)
+    directory = directory.resolve()
     with _locked(directory):
         postgresql, valkey = PostgreSQL(directory), Valkey(directory, port)
 
@@ -48,8 +51,7 @@ def _locked(directory: Path) -> Iterator[None]:
     """Holds the directory for this process; the system lets go of it when the process dies."""
     owner = os.getpid()
     with _as_unavailable(directory):
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = (directory / "lock").open("a")
+        file = os.fdopen(os.open(directory / "lock", os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600), "w")
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

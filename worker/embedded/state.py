@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.errors import InputError
+from worker.own_directory import check_own_directory
+
+OTHERWISE = "set PROGRESS_EMBEDDED_DIRECTORY to another"
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Servers:
 
 
 def default_directory(name: str) -> Path:
-    """A private directory outside any home, made if missing: PostgreSQL must reach its data as another user than root.
+    """A private directory that outlives a restart, made if missing.
 
     Raises InputError when what stands there belongs to someone else.
     """
@@ -33,10 +36,10 @@ def default_directory(name: str) -> Path:
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
             raise InputError(
                 f"{path} is not a directory of your own, so the servers do not put their data there: "
-                "remove it, or set PROGRESS_EMBEDDED_DIRECTORY."
+                f"remove it, or {OTHERWISE}."
             )
-        if status.st_mode & 0o022:
-            path.chmod(stat.S_IMODE(status.st_mode) & ~0o022)
+        if status.st_mode & 0o077:  # an earlier version let others pass through
+            path.chmod(0o700)
     return directory / name
 
 
@@ -68,10 +71,14 @@ def running() -> Servers | None:
     return published[0] if published is not None and _alive(published[1]) else None
 
 
+def lasting_directory() -> Path:
+    """Where any user may make a directory that outlives a restart of the machine, where there is such a place."""
+    lasting = Path("/var/tmp")  # noqa: S108 - our directories in it are checked
+    return lasting if os.access(lasting, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
+
+
 def _base() -> Path:
-    lasting = Path("/var/tmp")  # noqa: S108 - our directory in it is private
-    parent = lasting if os.access(lasting, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
-    return parent / f"progress-worker-{os.geteuid()}"
+    return lasting_directory() / f"progress-worker-{os.geteuid()}"
 
 
 def _state_file() -> Path:
@@ -81,6 +88,7 @@ def _state_file() -> Path:
 def _read() -> tuple[Servers, int] | None:
     """The published servers with their owner's pid; None if absent, corrupt or written by another user."""
     try:
+        check_own_directory(_base(), OTHERWISE)
         with _state_file().open(encoding="utf-8") as file:
             if os.fstat(file.fileno()).st_uid != os.geteuid():
                 return None

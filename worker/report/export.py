@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from io import StringIO
@@ -10,8 +11,19 @@ from unicodedata import category
 
 from worker.report.table import Report, Table, Value
 
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes a cell for that begins so."""
+_SIGNS = "=+@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u207a-\u207c\u208a-\u208c\u2212-"
+"""What a formula begins with: plain, full-width, small, raised, lowered. The last one is the plain minus."""
+
+_SKIPPED = (
+    r"\s\0-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    r"\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffd\U000e0000-\U000e0fff"
+    r"\"'`\u2018-\u201f\xab\xbb\u2039\u203a\uff02\uff07"
+)
+"""What may stand before it and get lost on the way into a spreadsheet: white space, the invisible, quotation marks."""
+
+_FORMULA = re.compile(rf"[\t\r\n]|[{_SKIPPED}]*[{_SIGNS}]")
+_LATER_FORMULA = re.compile(rf"([;\t\r\n])((?:(?![\t\r\n])[{_SKIPPED}])*[{_SIGNS}])")
+"""Where a reader that parts cells otherwise than we do would begin one."""
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """Stands in CSV where a title has a control character, which a terminal might obey."""
@@ -24,7 +36,7 @@ def as_csv(table: Table) -> str:
     """
     written = StringIO()
     writer = csv.writer(written)
-    writer.writerow(column.name for column in table.columns)
+    writer.writerow(_cell(column.name) for column in table.columns)
     writer.writerows([_cell(value) for value in row] for row in table.rows)
     return written.getvalue()
 
@@ -69,5 +81,6 @@ def _cell(value: Value) -> str | int | float | None:
         return str(plain).lower()
     if isinstance(plain, str):
         plain = "".join(REPLACEMENT if category(each) == "Cc" and each not in "\t\r\n" else each for each in plain)
-        return f"'{plain}" if plain.startswith(_FORMULAS) else plain
+        defused = _LATER_FORMULA.sub(r"\1'\2", plain)
+        return f"'{defused}" if _FORMULA.match(plain) else defused
     return plain

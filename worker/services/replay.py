@@ -42,8 +42,8 @@ def replay(
 ) -> Outcome:
     """Record the entries and commit; what waited for their enrollments is applied too, while `go_on` says so.
 
-    What somebody keeps locked is appended to its stream again. Where workers died in the middle of these, they are tried
-    one by one, and the guilty one is set aside.
+    What somebody keeps locked is appended to its stream again. Where workers died in the middle of these, they are
+    tried one by one, and the guilty one is set aside.
     """
     with trial(redis, keys.trial(entries[0].stream, f"replay:{entries[0].id}"), name) as is_deadly:
         outcome = _one_by_one(engine, redis, keys, entries, name) if is_deadly else _record(engine, entries)

@@ -1,0 +1,44 @@
+"""The servers' programs where every user may run them: in the wheels, or copied out of a private home."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from worker.embedded.state import lasting_directory
+from worker.own_directory import make_own_directory
+
+UNNEEDED = shutil.ignore_patterns("include", "*.a")
+
+
+def runnable(program: Path, packages: Path, *folders: Path) -> Path:
+    """The program, or its copy when root has installed it where no other user gets through.
+
+    `packages` is the directory that the wheels were unpacked in, `folders` what the program needs from there. The copy
+    is root's, readable by all, and made once for each version. Raises OSError.
+    """
+    if os.geteuid() != 0 or _everybody_may_run(program):
+        return program
+    store = lasting_directory() / "progress-worker-programs"
+    make_own_directory(store, "install the servers where every user may run them")
+    store.chmod(0o755)
+    status = program.stat()
+    copy = store / f"{program.name}-{status.st_size}-{status.st_mtime_ns}"
+    if not copy.exists():
+        unfinished = Path(tempfile.mkdtemp(dir=store))
+        for folder in folders:
+            shutil.copytree(folder, unfinished / folder.relative_to(packages), ignore=UNNEEDED)
+        for path in (unfinished, *unfinished.rglob("*")):
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+        try:
+            unfinished.rename(copy)
+        except OSError:
+            shutil.rmtree(unfinished)
+            if not copy.exists():  # another start has made it
+                raise
+    return copy / program.relative_to(packages)
+
+
+def _everybody_may_run(program: Path) -> bool:
+    folders = {*program.parents, *program.resolve().parents}
+    return program.stat().st_mode & 0o005 == 0o005 and all(folder.stat().st_mode & 0o001 for folder in folders)
