@@ -8,6 +8,7 @@ from redis import RedisError
 
 from worker import health, process
 from worker.errors import first_line
+from worker.services import clocks
 from worker.settings import get_settings
 from worker.stream import advice
 from worker.telemetry import configure_logging, get_logger
@@ -59,6 +60,7 @@ def _start(**_: Any) -> None:
     settings = get_settings()
     health.worker_started(settings.runtime_directory)
     advice.warn(settings)
+    clocks.warn(settings)
 
 
 @signals.worker_shutting_down.connect

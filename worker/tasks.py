@@ -38,6 +38,7 @@ from worker.services.rules import AnalysisRules
 from worker.services.statistics_refresh import refresh_statistics
 from worker.services.summary_refresh import refresh_summaries as refresh_stale_summaries
 from worker.settings import get_settings
+from worker.storage.status import read_clock
 from worker.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -99,10 +100,9 @@ def refresh_summaries() -> None:
     engine, go_on = process.current_consumer().engine, _for_at_most(settings.slice_seconds)
     try:
         done = refresh_stale_summaries(engine, settings.summary_chunk, go_on)
+        _log_refreshed("summaries", done.summaries, done.oldest_change_at)
     except SQLAlchemyError as error:
         log.warning("refresh_postponed", rollup="summaries", detail=first_line(error))
-    else:
-        _log_refreshed("summaries", done.summaries, done.oldest_change_at)
 
 
 @app.task(name="progress.refresh_course_statistics")
@@ -112,10 +112,10 @@ def refresh_course_statistics() -> None:
     seconds, rules = settings.statistics_timeout_seconds, AnalysisRules.of(settings).stuck
     try:
         done = refresh_statistics(process.current_consumer().engine, seconds, rules, _for_at_most(seconds))
+        _log_refreshed("course_statistics", done.courses, done.oldest_change_at)
     except SQLAlchemyError as error:
         log.warning("refresh_postponed", rollup="course_statistics", detail=first_line(error))
     else:
-        _log_refreshed("course_statistics", done.courses, done.oldest_change_at)
         if done.failed:
             log.warning("refresh_failed", rollup="course_statistics", courses=done.failed)
 
@@ -127,10 +127,9 @@ def refresh_activity() -> None:
     engine, go_on = process.current_consumer().engine, _for_at_most(settings.slice_seconds)
     try:
         done = refresh_changed_activity(engine, settings.summary_chunk, settings.idle_cutoff_seconds, go_on)
+        _log_refreshed("activity", done.enrollments, done.oldest_change_at)
     except SQLAlchemyError as error:
         log.warning("refresh_postponed", rollup="activity", detail=first_line(error))
-    else:
-        _log_refreshed("activity", done.enrollments, done.oldest_change_at)
 
 
 @app.task(name="progress.apply_retention")
@@ -148,7 +147,10 @@ def apply_retention() -> None:
 
 
 def _log_refreshed(rollup: str, refreshed: int, oldest_change_at: datetime | None) -> None:
-    behind = None if oldest_change_at is None else round((datetime.now(UTC) - oldest_change_at).total_seconds(), 3)
+    behind = None
+    if oldest_change_at is not None:
+        now = read_clock(process.current_consumer().engine)
+        behind = round((now - oldest_change_at).total_seconds(), 3)
     level = logging.INFO if refreshed or behind else logging.DEBUG
     log.log(level, "refreshed", rollup=rollup, refreshed=refreshed, behind_seconds=behind)
 

@@ -75,11 +75,12 @@ async def post_events(request: Request, caller: CallerParameter, prefer: Prefer 
     With `Prefer: respond-async` they are checked and appended to the stream.
     """
     documents = _documents(request.headers.get("content-type", ""), await request.body())
+    is_async = responds_async(prefer)
+    now = await (run_in_threadpool(caller.publisher.clock) if is_async else caller.service.clock())
     # A number beyond any float was read as infinite: as a string it is JSON, and no member takes it.
-    entries = arriving(to_json(document, inf_nan_mode="strings") for document in documents)
+    entries = arriving((to_json(document, inf_nan_mode="strings") for document in documents), now)
     verdicts = await _refusals(caller, documents, entries)
     allowed = [number for number, verdict in enumerate(verdicts) if verdict.result is Result.ACCEPTED]
-    is_async = responds_async(prefer)
     if is_async:
         bodies = [(partition_key(documents[number].get("data")), entries[number].body or b"") for number in allowed]
         await run_in_threadpool(caller.publisher.publish_raw, bodies)

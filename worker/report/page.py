@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The Content-Security-Policy of a page: its own styles and nothing more."""
 
+MOST_ROWS = 1_000
+"""Rows of a table that a page shows: a browser must bear them."""
 
 _NOT_COMPUTED = "Not computed yet."
 _NEVER_LATE = {"recommendations", "achievements"}
@@ -69,4 +71,5 @@ def _environment() -> "Environment":
     )
     made.filters["shown"] = shown
     made.globals["row_shown"] = row_shown
+    made.globals["most_rows"] = MOST_ROWS
     return made

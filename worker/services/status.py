@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
+from worker.services.clocks import Clocks, measure_clocks
 from worker.settings import Settings
 from worker.storage import activity, dead_letter, schema, statistics_refresh, status, summary_refresh
 from worker.storage.database import snapshot
@@ -58,6 +59,9 @@ class Status:
     rows: dict[str, RowCount]
     rollups: dict[str, Rollup]
     last_recorded_at: datetime | None
+    asked_at: datetime
+    """By PostgreSQL's clock."""
+    clocks: Clocks
     postgresql_version: str
     redis_version: str
     warnings: list[str]
@@ -77,15 +81,19 @@ def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
     """Ask both servers. Raises SchemaError without our tables, and the servers' own errors."""
     streams = measure(redis, Keys(settings.stream_key, settings.stream_partitions).streams)
     with snapshot(engine) as connection:
+        clocks = measure_clocks(connection, redis)
+        complaint = clocks.complaint(settings.clock_tolerance_seconds)
         return Status(
             streams=streams,
             dead_letters=_letters(connection),
             rows={name: status.count_rows(connection, name) for name in TABLES},
             rollups=_rollups(connection),
             last_recorded_at=status.last_recorded_at(connection),
+            asked_at=status.clock(connection),
+            clocks=clocks,
             postgresql_version=status.server_version(connection),
             redis_version=_redis_version(redis),
-            warnings=advise(redis),
+            warnings=advise(redis) + ([complaint] if complaint else []),
         )
 
 

@@ -6,7 +6,7 @@ the sender and leaves nothing behind: neither a dead letter nor a parked event.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import Connection, Engine
@@ -99,7 +99,7 @@ def _refused(_: Entry, why: str) -> Submitted:
     return Submitted([Verdict(Result.REJECTED, Reason.DATA_ERROR, detail)])
 
 
-def arriving(bodies: Iterable[bytes]) -> list[Entry]:
-    """Events as entries of no stream, arrived now by this host's clock."""
-    milliseconds = int(datetime.now(UTC).timestamp() * 1000)
+def arriving(bodies: Iterable[bytes], at: datetime) -> list[Entry]:
+    """Events as entries of no stream, arrived then by the clock of PostgreSQL or Redis."""
+    milliseconds = int(at.timestamp() * 1000)
     return [Entry("", f"{milliseconds}-{number}", body) for number, body in enumerate(bodies)]
