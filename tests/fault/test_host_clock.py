@@ -4,20 +4,16 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import Engine
 
 from tests.support.api import served
 from tests.support.clock import host_clock_ahead
 from tests.support.commands import invoke
-from tests.support.events import as_json, enrolled, entries
 from tests.support.tables import insert_as_lms, rows
-from worker.api.exchange import Exchange
-from worker.services import clocks
-from worker.services.ingest import ingest
-from worker.services.outline import publish_outline, read_outline
 from worker.client import EventPublisher
+from worker.services import clocks
+from worker.services.outline import publish_outline, read_outline
 from worker.settings import Settings
 from worker.stream.connection import Redis
 
@@ -42,7 +38,14 @@ def is_now(at: datetime) -> bool:
 
 def view_at(time: datetime, event_id: str) -> dict[str, Any]:
     data = {"user_course_id": 1, "topic_id": 1, "lesson_id": 1}
-    return {"specversion": "1.0", "id": event_id, "source": "/lms", "type": "lesson.viewed", "time": time.isoformat(), "data": data}
+    return {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": "/lms",
+        "type": "lesson.viewed",
+        "time": time.isoformat(),
+        "data": data,
+    }
 
 
 def test_what_has_no_time_of_its_own_happened_by_postgresqls_clock(settings: Settings, engine: Engine) -> None:
@@ -59,10 +62,10 @@ def test_what_has_no_time_of_its_own_happened_by_postgresqls_clock(settings: Set
         assert all(is_now(at) for [at] in rows(engine, f"SELECT {column} FROM user_course_progress") if at)
 
 
-@pytest.mark.parametrize("other", [LITTLE, -LITTLE, -YEARS, timedelta(0)], ids=["ahead", "behind", "years", "equal"])
+@pytest.mark.parametrize("other", [-LITTLE, -YEARS, timedelta(0)], ids=["behind", "years", "equal"])
 @pytest.mark.parametrize("deed", ["view", "complete"])
 def test_what_is_done_after_a_correction_by_another_host_counts(
-    settings: Settings, engine: Engine, other: timedelta, deed: str
+    settings: Settings, other: timedelta, deed: str
 ) -> None:
     with served(settings) as api:
         for lesson in range(1, 6):
@@ -77,7 +80,7 @@ def test_what_is_done_after_a_correction_by_another_host_counts(
             )
 
 
-def test_even_after_a_correction_that_is_ahead_of_every_clock(settings: Settings, engine: Engine) -> None:
+def test_even_after_a_correction_that_is_ahead_of_every_clock(settings: Settings) -> None:
     soon = datetime.now(UTC) + timedelta(minutes=4)
     with served(settings) as api:
         assert api.post(f"{LESSON}/complete", json={"occurred_at": soon.isoformat()}).status_code == 200
@@ -90,7 +93,8 @@ def test_what_is_ahead_is_told_by_the_servers_clocks(settings: Settings, engine:
     now, then = datetime.now(UTC), datetime.now(UTC) + timedelta(days=399)
     with served(settings) as api, host_clock_ahead(wrong):
         for headers in ({}, {"Prefer": "respond-async"}):
-            assert api.post(f"{LESSON}/view", json={"occurred_at": then.isoformat()}, headers=headers).status_code == 422
+            late = api.post(f"{LESSON}/view", json={"occurred_at": then.isoformat()}, headers=headers)
+            assert late.status_code == 422
             events = [view_at(then, "ahead"), view_at(now, f"now {headers}")]
             answer = api.post("/events", content=json.dumps(events), headers=BATCH | headers)
             assert [each["reason"] for each in answer.json()["events"]] == ["time_out_of_range", None], answer.text
@@ -105,11 +109,12 @@ def test_what_goes_by_the_stream_without_a_time_has_redis(settings: Settings, re
         assert api.post(f"{LESSON}/view", headers={"Prefer": "respond-async"}).status_code == 202
         outline = read_outline(b"[]", "an outline", 3)
         assert is_now(publish_outline(EventPublisher(settings=settings), outline, None))
-    [[_, entry]] = redis.xrange(f"{settings.stream_key}:1")  # type: ignore[misc, union-attr]
+    found: Any = redis.xrange(f"{settings.stream_key}:1")
+    [[_, entry]] = found
     assert is_now(datetime.fromisoformat(json.loads(entry[b"event"])["time"]))
 
 
-def test_analyses_are_as_of_postgresqls_clock(settings: Settings, environment: dict[str, str], engine: Engine) -> None:
+def test_analyses_are_as_of_postgresqls_clock(settings: Settings, environment: dict[str, str]) -> None:
     with served(settings) as api:
         assert api.post(f"{LESSON}/view").status_code == 200
         with host_clock_ahead(YEARS):
@@ -119,9 +124,7 @@ def test_analyses_are_as_of_postgresqls_clock(settings: Settings, environment: d
     assert is_now(datetime.fromisoformat(f"{days[-1]['day']}T{datetime.now(UTC):%H:%M:%S}Z"))
 
 
-def test_a_host_whose_clock_differs_is_not_ready_and_says_so(
-    settings: Settings, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_host_whose_clock_differs_is_not_ready_and_says_so(settings: Settings, environment: dict[str, str]) -> None:
     with served(settings) as api:
         assert api.get("/readyz").json() == {"ok": True, "checks": {"postgresql": True, "redis": True}}
     for wrong in (YEARS, -timedelta(seconds=10)):

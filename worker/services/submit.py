@@ -18,6 +18,9 @@ from worker.services.outcome import Outcome
 from worker.services.redrive import apply_parked
 from worker.storage import history
 
+LARGE_BYTES = 128 * 1024
+"""Of a batch: to parse a larger one takes so long that others notice; it is some hundreds of usual events."""
+
 
 class Result(StrEnum):
     """What became of an event."""

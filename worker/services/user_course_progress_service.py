@@ -1,8 +1,8 @@
 """The service layer for Python programs that live in an event loop.
 
 Each method runs the synchronous core, which owns its transactions, over an asynchronous engine: where the core waits
-for PostgreSQL, SQLAlchemy lets the loop go on. Analyses, which reckon more than they wait, run in threads. There is no
-second copy of a rule or a statement.
+for PostgreSQL, SQLAlchemy lets the loop go on. What reckons more than it waits, such as an analysis, has a thread.
+There is no second copy of a rule or a statement.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from worker.services.learner import analyse_learner
 from worker.services.lesson_history import lesson_history
 from worker.services.lessons import Bookmark, LessonPage, TopicProgress
 from worker.services.rules import AnalysisRules
-from worker.services.submit import Verdict, submit
+from worker.services.submit import LARGE_BYTES, Verdict, submit
 from worker.services.summary import RefreshedSummary, get_refreshed_summary
 from worker.settings import Settings, get_settings
 from worker.storage import database
@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 
 THREADS = 2
-"""Analyses at a time."""
+"""Analyses, and large batches, at a time."""
 
 
 class UserCourseProgressService:
@@ -55,7 +55,7 @@ class UserCourseProgressService:
     def __init__(
         self, engine: AsyncEngine, blocking: Engine, *, patience_seconds: float = 5, rules: AnalysisRules | None = None
     ) -> None:
-        """On an engine of `worker.storage.database.connect_async`, and one of `connect` for analyses.
+        """On an engine of `worker.storage.database.connect_async`, and one of `connect` for what takes long.
 
         Both stay the caller's to dispose of. Who finds every connection busy waits for so long at most, in turn.
         Analyses go by the rules.
@@ -176,6 +176,8 @@ class UserCourseProgressService:
 
     async def submit_events(self, entries: Sequence[Entry]) -> list[Verdict]:
         """Apply events of any type; what became of each, in order. See `worker.services.submit.submit`."""
+        if sum(len(entry.body or b"") for entry in entries) > LARGE_BYTES:
+            return await self.aside(submit, self._blocking, entries)
         return await self._write(submit, entries)
 
     async def get_course_ids(self, user_course_ids: Collection[int]) -> dict[int, int | None]:
@@ -224,7 +226,10 @@ async def open_progress_service(settings: Settings | None = None) -> AsyncIterat
     """A service on DATABASE_URL with connections of its own, closed at the end of the block."""
     settings = settings or get_settings()
     engine = database.connect_async(settings)
-    blocking = database.connect(settings, application_name="progress-worker api")
+    blocking = database.connect(
+        settings.model_copy(update={"lock_timeout_seconds": settings.api_lock_timeout_seconds}),
+        application_name="progress-worker api",
+    )
     try:
         yield UserCourseProgressService(
             engine, blocking, patience_seconds=settings.connect_timeout_seconds, rules=AnalysisRules.of(settings)
