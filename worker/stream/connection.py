@@ -42,9 +42,9 @@ def _unchanged(answer: object, **_: object) -> object:
 
 
 def clock(redis: Redis) -> datetime:
-    """The time by Redis' clock, which entry ids carry."""
+    """The time by Redis' clock, to the millisecond that an entry id would carry."""
     seconds, microseconds = redis.time()
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds // 1_000 * 1_000)
 
 
 @contextmanager
