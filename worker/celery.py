@@ -11,6 +11,7 @@ from worker import health, process
 from worker.doorbell import Doorbell
 from worker.own_directory import ForeignDirectoryError
 from worker.printable import printable
+from worker.services import clocks
 from worker.settings import get_settings
 from worker.stream import advice
 from worker.telemetry import configure_logging, get_logger
@@ -63,6 +64,7 @@ def _start(**_: Any) -> None:
     settings = get_settings()
     health.worker_started(settings.runtime_directory)
     advice.warn(settings)
+    clocks.warn(settings)
 
 
 @signals.worker_shutting_down.connect

@@ -19,7 +19,7 @@ from worker.domain.event import (
 )
 from worker.settings import Settings, get_settings
 from worker.stream import publish
-from worker.stream.connection import connect
+from worker.stream.connection import clock, connect
 from worker.stream.keys import Keys
 
 PIPELINE = 1_000
@@ -84,6 +84,10 @@ class EventPublisher:
     ) -> str:
         """Publish that a learner completed a lesson; otherwise like `lesson_viewed`."""
         return self.publish(LessonCompleted(**self._envelope(occurred_at, event_id), data=_activity(activity)))
+
+    def clock(self) -> datetime:
+        """The present by Redis' clock, against which a worker judges the times of events."""
+        return clock(self._redis)
 
     def close(self) -> None:
         """Close the connections."""

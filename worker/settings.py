@@ -139,9 +139,16 @@ class Settings(BaseSettings):
     api_cors_origins: str | None = Field(
         None, description="Origins whose pages may call the API, separated by commas; default: none."
     )
-    api_connections: int = Field(10, ge=1, le=1_000, description="Connections of one API process to PostgreSQL.")
+    api_connections: int = Field(
+        10, ge=1, le=1_000, description="Connections of one API process to PostgreSQL, two for analyses aside."
+    )
     api_lock_timeout_seconds: Seconds = Field(2, description="PostgreSQL's lock_timeout for the API.")
     api_body_bytes: int = Field(2_097_152, ge=1_024, le=67_108_864, description="Largest request body, in bytes.")
+    api_callers: int = Field(
+        4_000, ge=1, le=100_000, description="Most callers connected to one `progress-worker serve` at a time."
+    )
+    api_header_seconds: Seconds = Field(10, description="How long a caller may take to send a request's headers.")
+    api_body_seconds: Seconds = Field(30, description="How long a request's body may take.")
     api_bad_requests_per_minute: int = Field(
         120, ge=1, le=1_000_000, description="Bad requests of one client or token before it has to wait."
     )
@@ -192,6 +199,11 @@ class Settings(BaseSettings):
             forms = " and ".join(f"{name} to {_URL_FORMS[name]}" for name in missing)
             raise ConfigurationError(f"{' and '.join(missing)} not set. Set {forms}, or start `progress-worker up`.")
         return self
+
+    def impatient(self) -> Self:
+        """These settings for who gives up on a server after two seconds."""
+        seconds = {f"{name}_timeout_seconds": 2 for name in ("connect", "socket", "statement")}
+        return self.model_copy(update=seconds)
 
     @field_validator("api_tokens", "api_tokens_directory", mode="before")
     @classmethod

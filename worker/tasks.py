@@ -16,7 +16,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -39,6 +39,7 @@ from worker.services.rules import AnalysisRules
 from worker.services.statistics_refresh import refresh_statistics
 from worker.services.summary_refresh import refresh_summaries as refresh_stale_summaries
 from worker.settings import get_settings
+from worker.storage.status import read_clock
 from worker.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -100,10 +101,10 @@ def refresh_summaries() -> None:
     engine, go_on = process.current_consumer().engine, _for_at_most(settings.slice_seconds)
     try:
         done = refresh_stale_summaries(engine, settings.summary_chunk, go_on)
+        _log_refreshed("summaries", done.summaries, done.oldest_change_at)
     except SQLAlchemyError as error:
         log.warning("refresh_postponed", rollup="summaries", detail=first_line(error))
     else:
-        _log_refreshed("summaries", done.summaries, done.oldest_change_at)
         if done.failed:
             log.warning("refresh_failed", rollup="summaries", enrollments=done.failed)
 
@@ -115,10 +116,10 @@ def refresh_course_statistics() -> None:
     seconds, rules = settings.statistics_timeout_seconds, AnalysisRules.of(settings).stuck
     try:
         done = refresh_statistics(process.current_consumer().engine, seconds, rules, _for_at_most(seconds))
+        _log_refreshed("course_statistics", done.courses, done.oldest_change_at)
     except SQLAlchemyError as error:
         log.warning("refresh_postponed", rollup="course_statistics", detail=first_line(error))
     else:
-        _log_refreshed("course_statistics", done.courses, done.oldest_change_at)
         if done.failed:
             log.warning("refresh_failed", rollup="course_statistics", courses=done.failed)
 
@@ -136,10 +137,10 @@ def refresh_activity() -> None:
             go_on,
             long_seconds=settings.statistics_timeout_seconds,
         )
+        _log_refreshed("activity", done.enrollments, done.oldest_change_at)
     except SQLAlchemyError as error:
         log.warning("refresh_postponed", rollup="activity", detail=first_line(error))
     else:
-        _log_refreshed("activity", done.enrollments, done.oldest_change_at)
         if done.failed:
             log.warning("refresh_failed", rollup="activity", enrollments=done.failed)
 
@@ -163,7 +164,10 @@ def apply_retention() -> None:
 
 
 def _log_refreshed(rollup: str, refreshed: int, oldest_change_at: datetime | None) -> None:
-    behind = None if oldest_change_at is None else round((datetime.now(UTC) - oldest_change_at).total_seconds(), 3)
+    behind = None
+    if oldest_change_at is not None:
+        now = read_clock(process.current_consumer().engine)
+        behind = round((now - oldest_change_at).total_seconds(), 3)
     level = logging.INFO if refreshed or behind else logging.DEBUG
     log.log(level, "refreshed", rollup=rollup, refreshed=refreshed, behind_seconds=behind)
 

@@ -172,7 +172,7 @@ def thousand(size: int) -> list[Entry]:
             viewed(1, 1, number),
         ]
         contents += [json.dumps(as_json(each)).encode() for each in mixture] + [b"{}"]
-    return arriving(contents)
+    return arriving(contents, datetime.now(UTC))
 
 
 def test_a_thousand_take_the_statements_of_one_of_each(engine: Engine) -> None:

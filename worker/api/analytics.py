@@ -9,6 +9,7 @@ from worker.api.course_schema import Course
 from worker.api.learner_schema import Learner
 from worker.api.problem import documented
 from worker.api.schema import CourseId, LessonPart, UserCourseId
+from worker.api.shortened import shortened
 from worker.api.visit_schema import LessonVisits
 from worker.services.learner import as_mapping
 
@@ -16,12 +17,17 @@ router = APIRouter(prefix="/analytics", tags=["analytics"])
 
 
 @router.get(
-    "/learner/{user_course_id:id}", summary="Analyse a learner", response_model=Learner, responses=documented(404, 422)
+    "/learner/{user_course_id:id}",
+    summary="Analyse a learner",
+    response_model=Learner,
+    response_model_exclude_unset=True,
+    responses=documented(404, 422),
 )
 async def get_learner(user_course_id: UserCourseId, caller: CallerParameter) -> object:
     """What the enrolment did, how fast, where it is stuck, and what to do next."""
     await caller.may_touch(user_course_id)
-    return as_mapping(await caller.service.analyse_learner(user_course_id=user_course_id))
+    found = await caller.service.analyse_learner(user_course_id=user_course_id)
+    return await caller.service.aside(shortened, found, as_mapping)
 
 
 @router.get(
@@ -40,8 +46,15 @@ async def get_lesson_history(
     )
 
 
-@router.get("/course/{course_id:id}", summary="Analyse a course", response_model=Course, responses=documented(404, 422))
+@router.get(
+    "/course/{course_id:id}",
+    summary="Analyse a course",
+    response_model=Course,
+    response_model_exclude_unset=True,
+    responses=documented(404, 422),
+)
 async def get_course(course_id: CourseId, caller: CallerParameter) -> object:
     """How many came how far, how long it takes them, where it stops them, and who stays away."""
     caller.may_touch_course(course_id)
-    return asdict(await caller.service.analyse_course(course_id=course_id))
+    found = await caller.service.analyse_course(course_id=course_id)
+    return await caller.service.aside(shortened, found, asdict)

@@ -20,9 +20,6 @@ from worker.client import EventPublisher
 from worker.services.user_course_progress_service import open_progress_service
 from worker.settings import Settings, get_settings
 
-_IMPATIENT = {"connect_timeout_seconds": 2, "socket_timeout_seconds": 2}
-"""With Redis: the caller waits, and may try again."""
-
 _DESCRIPTION = """
 Whoever calls sends `Authorization: Bearer TOKEN`; `GET` needs the token's scope `read`, anything else `write`.
 Every error is a problem of RFC 9457, `application/problem+json`; `detail` says what to do.
@@ -50,9 +47,10 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_progress_service(settings) as service:
             app.state.service = service
-            publisher = EventPublisher(settings=settings.model_copy(update=_IMPATIENT), retries=0)
+            publisher = EventPublisher(settings=settings.impatient(), retries=0)
             app.state.publisher = publisher
             app.state.readiness = Readiness(settings)
+            app.openapi()  # takes long: not while others want to be answered
             yield
             publisher.close()
 
@@ -76,6 +74,7 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
         known=load_tokens(settings) if tokens is None else tokens,
         origins=origins,
         body_bytes=settings.api_body_bytes,
+        body_seconds=settings.api_body_seconds,
         bad_requests_per_minute=settings.api_bad_requests_per_minute,
     )
     if origins:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from worker.api.learner_schema import Amount, Count, Hours, TimeSpent
+from worker.api.learner_schema import Amount, Count, Hours, TimeSpent, Truncated
 from worker.api.schema import Percentage
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -81,3 +81,4 @@ class Course(BaseModel):
     dormant_learners: Count
     dormant: list[DormantLearner] = Field(description="Up to 100 of them, those seen last first.")
     as_of: datetime | None = Field(description="The instant of all but who is dormant, which is as of now.")
+    truncated: Truncated = []

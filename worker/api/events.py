@@ -1,5 +1,6 @@
 """`POST /events`: a batch of CloudEvents, and what became of each."""
 
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -14,12 +15,14 @@ from worker.api.progress import RESPOND_ASYNC, responds_async
 from worker.api.schema import EventVerdict, Prefer, Verdicts
 from worker.domain.entry import Entry, Rejection, parse
 from worker.domain.event import Event, partition_key
-from worker.services.submit import Result, arriving
+from worker.services.submit import LARGE_BYTES, Result, arriving
 
 router = APIRouter(tags=["events"])
 
 MEDIA_TYPE = "application/cloudevents-batch+json"
 MOST_EVENTS = 1_000
+
+Judged = Event | Rejection
 
 _EXAMPLE = [
     {
@@ -74,12 +77,15 @@ async def post_events(request: Request, caller: CallerParameter, prefer: Prefer 
 
     With `Prefer: respond-async` they are checked and appended to the stream.
     """
-    documents = _documents(request.headers.get("content-type", ""), await request.body())
-    # A number beyond any float was read as infinite: as a string it is JSON, and no member takes it.
-    entries = arriving(to_json(document, inf_nan_mode="strings") for document in documents)
-    verdicts = await _refusals(caller, documents, entries)
-    allowed = [number for number, verdict in enumerate(verdicts) if verdict.result is Result.ACCEPTED]
+    content_type, body = request.headers.get("content-type", ""), await request.body()
     is_async = responds_async(prefer)
+    now = await (run_in_threadpool(caller.publisher.clock) if is_async else caller.service.clock())
+    if len(body) > LARGE_BYTES:
+        documents, entries, judged = await caller.service.aside(_read, content_type, body, now)
+    else:
+        documents, entries, judged = _read(content_type, body, now)
+    verdicts = await _refusals(caller, documents, judged)
+    allowed = [number for number, verdict in enumerate(verdicts) if verdict.result is Result.ACCEPTED]
     if is_async:
         bodies = [(partition_key(documents[number].get("data")), entries[number].body or b"") for number in allowed]
         await run_in_threadpool(caller.publisher.publish_raw, bodies)
@@ -107,17 +113,25 @@ def _documents(content_type: str, body: bytes) -> list[dict[str, Any]]:
     return documents
 
 
-async def _refusals(caller: Caller, documents: list[dict[str, Any]], entries: list[Entry]) -> list[EventVerdict]:
+def _read(content_type: str, body: bytes, now: datetime) -> tuple[list[dict[str, Any]], list[Entry], list[Judged]]:
+    """The events as they came, as entries, and each parsed or what is wrong with it. Raises HTTPException."""
+    documents = _documents(content_type, body)
+    # A number beyond any float was read as infinite: as a string it is JSON, and no member takes it.
+    entries = arriving((to_json(document, inf_nan_mode="strings") for document in documents), now)
+    return documents, entries, [_judged(entry) for entry in entries]
+
+
+def _judged(entry: Entry) -> Judged:
+    try:
+        return parse(entry)
+    except Rejection as refused:
+        return refused
+
+
+async def _refusals(caller: Caller, documents: list[dict[str, Any]], judged: list[Judged]) -> list[EventVerdict]:
     """A verdict on each: rejected for what it is or touches, accepted so far."""
-    events: list[Event | None] = []
-    reasons: list[tuple[str, str] | None] = []
-    for entry in entries:
-        try:
-            events.append(parse(entry))
-            reasons.append(None)
-        except Rejection as refused:
-            events.append(None)
-            reasons.append((refused.reason, refused.detail))
+    events = [None if isinstance(each, Rejection) else each for each in judged]
+    reasons = [(str(each.reason), each.detail) if isinstance(each, Rejection) else None for each in judged]
     for number, why in enumerate(await forbidden_events(caller.service, caller.token, events)):
         if why is not None:
             reasons[number] = ("forbidden", why)

@@ -19,11 +19,14 @@ HUNG_UP = 499
 class Exchange:
     """The two channels of an ASGI call, for the application to use instead of the server's."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, most_bytes: int) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, most_bytes: int, most_seconds: float) -> None:
         self._scope = scope
         self._receive = receive
         self._send = send
         self._most_bytes = most_bytes
+        self._most_seconds = most_seconds
+        self._ends_at = asyncio.get_running_loop().time() + most_seconds
+        self._is_whole = False
         self._size = 0
         self.status = 0
         """Of the answer; 0 while there is none."""
@@ -34,8 +37,14 @@ class Exchange:
         return getattr(self._scope.get("route"), "path_format", None)
 
     async def receive(self) -> Message:
-        """The next part of the body. Raises HTTPException 413 where it has become too large."""
-        message = await self._receive()
+        """The next part of the body. Raises HTTPException 413 where it has become too large, 408 where it is slow."""
+        try:
+            async with asyncio.timeout_at(None if self._is_whole else self._ends_at):
+                message = await self._receive()
+        except TimeoutError:
+            detail = f"The body took longer than {self._most_seconds:g} s. Send it faster, or less at a time."
+            raise HTTPException(408, detail, {"Connection": "close"}) from None
+        self._is_whole = not message.get("more_body")
         self._size += len(message.get("body", b""))
         self.require_size(self._size)
         return message

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from worker.api import tokens
 from worker.api.exchange import Exchange
+from worker.api.place import settle
 from worker.api.tokens import ANYBODY, Token, Tokens
 from worker.telemetry import get_logger
 
@@ -38,12 +39,20 @@ class Gate:
     """ASGI middleware. What it lets in has `scope["state"]["token"]`, but for the public paths."""
 
     def __init__(
-        self, app: ASGIApp, *, known: Tokens, origins: Sequence[str], body_bytes: int, bad_requests_per_minute: int
+        self,
+        app: ASGIApp,
+        *,
+        known: Tokens,
+        origins: Sequence[str],
+        body_bytes: int,
+        body_seconds: float,
+        bad_requests_per_minute: int,
     ) -> None:
         self._app = app
         self._tokens = known
         self._origins = frozenset(origins)
         self._body_bytes = body_bytes
+        self._body_seconds = body_seconds
         self._limit = RateLimitItemPerMinute(bad_requests_per_minute)
         self._bad_requests = FixedWindowRateLimiter(MemoryStorage())
 
@@ -53,12 +62,13 @@ class Gate:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        most_bytes = self._body_bytes if scope["path"] == BATCHES else min(self._body_bytes, MOST_BYTES)
-        exchange = Exchange(scope, receive, send, most_bytes)
+        path = settle(scope)
+        most_bytes = self._body_bytes if path == BATCHES else min(self._body_bytes, MOST_BYTES)
+        exchange = Exchange(scope, receive, send, most_bytes, self._body_seconds)
         token = self._identify(scope)
         payer = f"token {token.name}" if token else f"address {_address(scope)}"
         try:
-            self._admit(scope, token, payer)
+            self._admit(scope, path, token, payer)
             exchange.require_size(_announced_size(scope))
             scope.setdefault("state", {})["token"] = token
             await self._app(scope, exchange.receive, exchange.send)
@@ -81,11 +91,11 @@ class Gate:
         scheme, _, text = Headers(scope=scope).get("authorization", "").partition(" ")
         return self._tokens.find(text.strip()) if scheme.lower() == "bearer" else None
 
-    def _admit(self, scope: Scope, token: Token | None, payer: str) -> None:
+    def _admit(self, scope: Scope, path: str, token: Token | None, payer: str) -> None:
         """Return when the request may go on. Raises HTTPException."""
         if not self._tokens and (why := self._why_stranger(scope)):
             raise HTTPException(403, why)
-        if scope["path"] in PUBLIC:
+        if path in PUBLIC:
             return
         if not self._bad_requests.test(self._limit, payer):
             reset = self._bad_requests.get_window_stats(self._limit, payer).reset_time

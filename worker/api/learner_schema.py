@@ -13,6 +13,10 @@ from worker.domain.velocity import Basis
 
 Count = Annotated[int, Field(ge=0)]
 Amount = Annotated[float, Field(ge=0)]
+Truncated = Annotated[
+    list[str],
+    Field(description="Lists that hold their first 1,000 alone; `/reports` has the rest. Absent without any."),
+]
 Hours = Annotated[list[Count], Field(min_length=24, max_length=24)]
 
 
@@ -143,3 +147,4 @@ class Learner(BaseModel):
     recommendations: list[Recommendation]
     achievements: list[Achievement]
     as_of: datetime | None = Field(description="When the activity was computed; null where it never was.")
+    truncated: Truncated = []

@@ -61,6 +61,7 @@ _DESCRIBED: dict[int, tuple[str, dict[str, Any]]] = {
     401: ("A valid bearer token is needed.", _CHALLENGE),
     403: ("The token lacks the scope or the course; without tokens, the caller is not of this host.", {}),
     404: ("There is no such enrolment, course, topic, lesson, row or table.", {}),
+    408: ("The body did not come in time.", {}),
     409: ("It contradicts what is stored, such as another request with this `Idempotency-Key`.", {}),
     413: ("The body is too large.", {}),
     415: ("The body's `Content-Type` is none that is taken here.", {}),
@@ -73,7 +74,7 @@ _DESCRIBED: dict[int, tuple[str, dict[str, Any]]] = {
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """These problems for an endpoint's OpenAPI description; any endpoint may also refuse the caller, or be unable."""
-    return {status: described(status) for status in sorted({400, 401, 403, 413, 429, 503, *statuses})}
+    return {status: described(status) for status in sorted({400, 401, 403, 408, 413, 429, 503, *statuses})}
 
 
 def described(status: int) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """The endpoints of one lesson: its row, and what marks it."""
 
-from typing import Literal
-
 from fastapi import APIRouter, Response
 from starlette.concurrency import run_in_threadpool
 
@@ -19,7 +17,7 @@ from worker.api.schema import (
     UserCourseId,
 )
 from worker.domain.event import LessonActivity
-from worker.services.progress import lesson_event
+from worker.services.progress import Deed, publish_lesson
 
 router = APIRouter(prefix="/progress", tags=["progress"])
 
@@ -138,7 +136,7 @@ def _activity(user_course_id: int, topic_id: int, lesson_id: int, body: Activity
 
 async def _mark(
     caller: Caller,
-    kind: Literal["viewed", "completed"],
+    deed: Deed,
     activity: LessonActivity,
     body: Activity | None,
     key: str | None,
@@ -146,9 +144,8 @@ async def _mark(
 ) -> object:
     await caller.may_touch(activity.user_course_id)
     occurred_at = body.occurred_at if body else None
-    event = lesson_event(kind, activity, occurred_at, key)
     if not responds_async(prefer):
-        return await caller.service.mark_lesson(event, is_timed=occurred_at is not None)
-    await run_in_threadpool(caller.publisher.publish, event)
+        return await caller.service.mark_lesson(deed, activity, occurred_at, key)
+    event = await run_in_threadpool(publish_lesson, caller.publisher, deed, activity, occurred_at, key)
     accepted = Accepted(event_id=event.id).model_dump_json()
     return Response(accepted, 202, headers=RESPOND_ASYNC, media_type="application/json")

@@ -1,9 +1,8 @@
 """Reports: an analysis as one page to be read, and each of its tables as CSV and JSON."""
 
-import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Path, Response
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
@@ -13,7 +12,7 @@ from worker.api.report_schema import ReportTable
 from worker.api.schema import CourseId, UserCourseId
 from worker.errors import ConfigurationError
 from worker.report.course import COURSE_TABLES, course_report
-from worker.report.export import as_csv, as_mapping
+from worker.report.export import as_csv, as_json
 from worker.report.learner import LEARNER_TABLES, learner_report
 from worker.report.page import POLICY, as_page
 from worker.report.table import Report
@@ -21,10 +20,8 @@ from worker.report.table import Report
 router = APIRouter(prefix="/reports", tags=["reports"])
 
 
-async def _unstored(response: Response) -> None:
-    """Who learns how is for nobody's cache."""
-    response.headers["Cache-Control"] = "no-store"
-
+_UNSTORED = {"Cache-Control": "no-store"}
+"""Who learns how is for nobody's cache."""
 
 _COURSE, _LEARNER = "/course/{course_id:id}", "/learner/{user_course_id:id}"
 _PAGE: dict[str, Any] = {
@@ -38,11 +35,7 @@ _CSV: dict[str, Any] = {
         **documented(404, 422),
     },
 }
-_JSON: dict[str, Any] = {
-    "response_model": ReportTable,
-    "responses": documented(404, 422),
-    "dependencies": [Depends(_unstored)],
-}
+_JSON: dict[str, Any] = {"response_model": ReportTable, "responses": documented(404, 422)}
 
 
 def _names(tables: tuple[str, ...]) -> Any:
@@ -57,61 +50,66 @@ LearnerTable = Annotated[str, _names(LEARNER_TABLES)]
 @router.get(_COURSE, summary="Report on a course", **_PAGE)
 async def get_course_report(course_id: CourseId, caller: CallerParameter) -> Response:
     """How far a course's learners come, where they stop, when and how long they learn: to be read and printed."""
-    return await _page(await _course(course_id, caller))
+    return await _page(await _course(course_id, caller), caller)
 
 
 @router.get(f"{_COURSE}/{{table}}.csv", summary="Export a table of a course's report as CSV", **_CSV)
 async def get_course_csv(course_id: CourseId, table: CourseTable, caller: CallerParameter) -> Response:
     """A table of the course's report, for a spreadsheet."""
-    return _csv(await _course(course_id, caller), table)
+    return await _csv(await _course(course_id, caller), table, caller)
 
 
 @router.get(f"{_COURSE}/{{table}}.json", summary="Export a table of a course's report as JSON", **_JSON)
-async def get_course_table(course_id: CourseId, table: CourseTable, caller: CallerParameter) -> object:
+async def get_course_table(course_id: CourseId, table: CourseTable, caller: CallerParameter) -> Response:
     """A table of the course's report, for a program."""
-    report = await _course(course_id, caller)
-    return as_mapping(report, report.table(table))
+    return await _json(await _course(course_id, caller), table, caller)
 
 
 @router.get(_LEARNER, summary="Report on a learner", **_PAGE)
 async def get_learner_report(user_course_id: UserCourseId, caller: CallerParameter) -> Response:
     """What the enrolment did and when, where it is stuck, what to do next: to be read and printed."""
-    return await _page(await _learner(user_course_id, caller))
+    return await _page(await _learner(user_course_id, caller), caller)
 
 
 @router.get(f"{_LEARNER}/{{table}}.csv", summary="Export a table of a learner's report as CSV", **_CSV)
 async def get_learner_csv(user_course_id: UserCourseId, table: LearnerTable, caller: CallerParameter) -> Response:
     """A table of the learner's report, for a spreadsheet."""
-    return _csv(await _learner(user_course_id, caller), table)
+    return await _csv(await _learner(user_course_id, caller), table, caller)
 
 
 @router.get(f"{_LEARNER}/{{table}}.json", summary="Export a table of a learner's report as JSON", **_JSON)
-async def get_learner_table(user_course_id: UserCourseId, table: LearnerTable, caller: CallerParameter) -> object:
+async def get_learner_table(user_course_id: UserCourseId, table: LearnerTable, caller: CallerParameter) -> Response:
     """A table of the learner's report, for a program."""
-    report = await _learner(user_course_id, caller)
-    return as_mapping(report, report.table(table))
+    return await _json(await _learner(user_course_id, caller), table, caller)
 
 
 async def _course(course_id: int, caller: Caller) -> Report:
     caller.may_touch_course(course_id)
-    return course_report(await caller.service.analyse_course(course_id=course_id))
+    return await caller.service.aside(course_report, await caller.service.analyse_course(course_id=course_id))
 
 
 async def _learner(user_course_id: int, caller: Caller) -> Report:
     await caller.may_touch(user_course_id)
-    return learner_report(await caller.service.analyse_learner(user_course_id=user_course_id))
+    found = await caller.service.analyse_learner(user_course_id=user_course_id)
+    return await caller.service.aside(learner_report, found)
 
 
-async def _page(report: Report) -> Response:
-    try:  # in a thread: half a second for a large course, and others want to be answered
-        page = await asyncio.to_thread(as_page, report)
+async def _page(report: Report, caller: Caller) -> Response:
+    try:
+        page = await caller.service.aside(as_page, report)
     except ConfigurationError as error:
         raise HTTPException(501, str(error)) from None
-    return HTMLResponse(page, headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-store"})
+    return HTMLResponse(page, headers=_UNSTORED | {"Content-Security-Policy": POLICY})
 
 
-def _csv(report: Report, table: str) -> Response:
+async def _csv(report: Report, table: str, caller: Caller) -> Response:
     name = f"{report.subject}-{report.id}-{table}.csv"
-    content = as_csv(report.table(table))
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    content = await caller.service.aside(as_csv, report.table(table))
+    headers = _UNSTORED | {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type="text/csv", headers=headers)
+
+
+async def _json(report: Report, table: str, caller: Caller) -> Response:
+    """Written here: FastAPI would do it in the loop."""
+    content = await caller.service.aside(as_json, report, report.table(table))
+    return Response(content, media_type="application/json", headers=_UNSTORED)

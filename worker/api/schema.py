@@ -194,7 +194,7 @@ class Lesson(_Answer):
 
 
 class Topic(_Answer):
-    """The lessons of a topic, in outline order, and their totals."""
+    """The first 1,000 lessons of a topic, in outline order, and the totals of all."""
 
     user_course_id: int
     topic_id: int

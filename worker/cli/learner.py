@@ -31,8 +31,6 @@ def command(user_course_id: int, lesson: tuple[int, int] | None, as_json: bool) 
     Times spent, visits and days are those of when its activity was last computed. With --lesson: each visit to one
     lesson and what was set by hand, as of now; the last 1,000 of each.
     """
-    from datetime import UTC, datetime
-
     from worker.cli.lesson_history import show_lesson
     from worker.cli.output import show, show_json
     from worker.cli.servers import open_database, server_settings
@@ -44,7 +42,7 @@ def command(user_course_id: int, lesson: tuple[int, int] | None, as_json: bool) 
         if lesson:
             show_lesson(engine, user_course_id, *lesson, settings.idle_cutoff_seconds, as_json=as_json)
             return
-        found = analyse_learner(engine, user_course_id, datetime.now(UTC), AnalysisRules.of(settings))
+        found = analyse_learner(engine, user_course_id, None, AnalysisRules.of(settings))
     if as_json:
         show_json(as_mapping(found))
         return

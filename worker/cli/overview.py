@@ -33,15 +33,17 @@ def command(course_id: int, limit: int, after: int, as_json: bool) -> None:
     from worker.cli.output import show, show_json
     from worker.cli.servers import open_database, server_settings
     from worker.services.overview import get_overview
+    from worker.storage.status import read_clock
 
     with open_database(server_settings("DATABASE_URL")) as engine:
         found = get_overview(engine, course_id, after=after, limit=limit)
+        now = read_clock(engine)
     if as_json:
         show_json(as_mapping(found))
         return
-    show(course_table(found))
+    show(course_table(found, now))
     show(lessons_table(found) if found.lessons else "No lessons.", "")
-    show(learners_table(found) if found.learners else "No learners.")
+    show(learners_table(found, now) if found.learners else "No learners.")
     if found.next_after is not None:
         show(f"There are more: --after {found.next_after}")
 
@@ -58,7 +60,7 @@ def as_mapping(found: "Overview") -> dict[str, Any]:
     }
 
 
-def course_table(found: "Overview") -> "Table":
+def course_table(found: "Overview", now: "datetime") -> "Table":
     """The course's own figures."""
     from worker.cli.output import new_table
 
@@ -74,7 +76,7 @@ def course_table(found: "Overview") -> "Table":
     if of.completed:
         table.add_row("", _bar(of.completion_rate))
     table.add_row("last activity", f"{of.last_activity_at:%Y-%m-%d %H:%M:%S %Z}" if of.last_activity_at else "none")
-    table.add_row("as of", f"{found.as_of:%Y-%m-%d %H:%M:%S %Z}, {_ago(found.as_of)}")
+    table.add_row("as of", f"{found.as_of:%Y-%m-%d %H:%M:%S %Z}, {_ago(found.as_of, now)}")
     return table
 
 
@@ -96,7 +98,7 @@ def lessons_table(found: "Overview") -> "Table":
     return table
 
 
-def learners_table(found: "Overview") -> "Table":
+def learners_table(found: "Overview", now: "datetime") -> "Table":
     """The learners of this page, by enrolment."""
     from worker.cli.output import new_table
 
@@ -110,7 +112,7 @@ def learners_table(found: "Overview") -> "Table":
             f"{summary.completion_percentage} %",
             _bar(summary.completion_percentage),
             _one_line(_next_lesson(learner)),
-            _ago(summary.last_activity_at) if summary.last_activity_at else "-",
+            _ago(summary.last_activity_at, now) if summary.last_activity_at else "-",
         )
     table.columns[3].width = BAR_WIDTH
     return table
@@ -140,9 +142,7 @@ def _bar(rate: "Decimal") -> "Bar":
     return Bar(size=100, begin=0, end=float(rate), width=BAR_WIDTH)
 
 
-def _ago(at: "datetime") -> str:
-    from datetime import UTC, datetime
-
+def _ago(at: "datetime", now: "datetime") -> str:
     from worker.cli.output import duration
 
-    return f"{duration(max(0.0, (datetime.now(UTC) - at).total_seconds()))} ago"
+    return f"{duration(max(0.0, (now - at).total_seconds()))} ago"

@@ -48,8 +48,6 @@ def course(course_id: int, **options: Any) -> None:
 
     Tables: headline, lessons, blockers, weeks, hours, time-spent, dormant.
     """
-    from datetime import UTC, datetime
-
     from worker.cli.servers import open_database, server_settings
     from worker.report.course import course_report
     from worker.services.course import analyse_course
@@ -57,7 +55,7 @@ def course(course_id: int, **options: Any) -> None:
 
     settings = server_settings("DATABASE_URL")
     with open_database(settings) as engine:
-        found = analyse_course(engine, course_id, datetime.now(UTC), AnalysisRules.of(settings))
+        found = analyse_course(engine, course_id, None, AnalysisRules.of(settings))
     write(course_report(found), **options)
 
 
@@ -69,8 +67,6 @@ def learner(user_course_id: int, **options: Any) -> None:
 
     Tables: headline, recommendations, stuck, lessons, days, hours, topics, achievements.
     """
-    from datetime import UTC, datetime
-
     from worker.cli.servers import open_database, server_settings
     from worker.report.learner import learner_report
     from worker.services.learner import analyse_learner
@@ -78,7 +74,7 @@ def learner(user_course_id: int, **options: Any) -> None:
 
     settings = server_settings("DATABASE_URL")
     with open_database(settings) as engine:
-        found = analyse_learner(engine, user_course_id, datetime.now(UTC), AnalysisRules.of(settings))
+        found = analyse_learner(engine, user_course_id, None, AnalysisRules.of(settings))
     write(learner_report(found), **options)
 
 

@@ -16,7 +16,8 @@ STOP_SECONDS = 10
 @click.option(
     "--port", type=click.IntRange(0, 65_535), default=8_000, show_default=True, help="Port; 0 takes one that is free."
 )
-def command(host: str, port: int) -> None:
+@click.option("--root-path", default="", help="The prefix that a proxy serves it below, such as /progress.")
+def command(host: str, port: int, root_path: str) -> None:
     """Serve the HTTP API: progress, summaries, batches of events; its documentation is at /docs.
 
     Without tokens (PROGRESS_API_TOKENS or PROGRESS_API_TOKENS_DIRECTORY) it listens on a loopback address only.
@@ -28,6 +29,7 @@ def command(host: str, port: int) -> None:
         import uvicorn
 
         from worker.api.app import create_app
+        from worker.api.impatience import protocol
         from worker.api.tokens import load_tokens
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"The API needs {error.name}: pip install 'course-progress-worker[api]'.") from None
@@ -39,6 +41,8 @@ def command(host: str, port: int) -> None:
     app = create_app(settings, tokens)
     config = uvicorn.Config(
         app,
+        http=protocol(settings),
+        root_path=root_path.rstrip("/"),
         log_config=None,
         log_level="warning",
         access_log=False,

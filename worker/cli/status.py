@@ -53,6 +53,7 @@ def as_mapping(found: "Status") -> dict[str, Any]:
         "rows": {name: asdict(count) for name, count in found.rows.items()},
         "rollups": {name: asdict(rollup) for name, rollup in found.rollups.items()},
         "last_recorded_at": found.last_recorded_at,
+        "clocks": {**asdict(found.clocks), "difference_seconds": found.clocks.difference_seconds},
         "versions": {"postgresql": found.postgresql_version, "redis": found.redis_version},
         "warnings": found.warnings,
         "system": asdict(found.system),
@@ -61,8 +62,6 @@ def as_mapping(found: "Status") -> dict[str, Any]:
 
 
 def _show(found: "Status") -> None:
-    from datetime import UTC, datetime
-
     from rich.filesize import decimal
     from rich.text import Text
 
@@ -110,9 +109,12 @@ def _show(found: "Status") -> None:
     if found.last_recorded_at is None:
         last = "never"
     else:
-        age = max(0.0, (datetime.now(UTC) - found.last_recorded_at).total_seconds())
+        age = max(0.0, (found.asked_at - found.last_recorded_at).total_seconds())
         last = f"{_time(found.last_recorded_at)}, {duration(age)} ago"
-    show(f"Last commit: {last}", f"PostgreSQL {found.postgresql_version}, {found.redis_version}")
+    clocks = found.clocks
+    ahead = (clocks.postgresql_ahead_seconds, clocks.redis_ahead_seconds)
+    show(f"Last commit: {last}", "Clocks: PostgreSQL {:+.1f} s, Redis {:+.1f} s from this host's".format(*ahead))
+    show(f"PostgreSQL {found.postgresql_version}, {found.redis_version}")
     for sentence in [*found.warnings, *_repairs(found)]:
         show(Text(f"Warning: {sentence}", style="yellow"))
 

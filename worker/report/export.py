@@ -41,13 +41,8 @@ def as_csv(table: Table) -> str:
     return written.getvalue()
 
 
-def as_mapping(report: Report, table: Table) -> dict[str, Any]:
-    """One table as JSON has it, whose it is and as of when."""
-    return _head(report) | _content(table)
-
-
 def as_json(report: Report, table: Table | None = None) -> str:
-    """One table, or all of the report."""
+    """One table, or all of the report; whose it is and as of when."""
     found = _content(table) if table else {"tables": [_content(each) for each in report.tables]}
     return json.dumps(_head(report) | found, indent=2, ensure_ascii=False) + "\n"
 

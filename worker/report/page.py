@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from worker.errors import ConfigurationError
 from worker.report.course_sections import COURSE_PLANS
 from worker.report.learner_sections import LEARNER_PLANS
-from worker.report.section import Section
+from worker.report.section import MOST_ROWS, Section
 from worker.report.table import Report
 from worker.report.wording import row_shown, shown
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The Content-Security-Policy of a page: its own styles and nothing more."""
-
 
 _NOT_COMPUTED = "Not computed yet."
 _NEVER_LATE = {"recommendations", "achievements"}
@@ -69,4 +68,5 @@ def _environment() -> "Environment":
     )
     made.filters["shown"] = shown
     made.globals["row_shown"] = row_shown
+    made.globals["most_rows"] = MOST_ROWS
     return made

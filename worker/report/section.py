@@ -7,6 +7,9 @@ from worker.report.picture import Bars, Columns
 from worker.report.table import Table
 from worker.report.tiles import Grid, Tiles
 
+MOST_ROWS = 1_000
+"""Rows of a table that a page shows; of more there is no picture either. A browser must bear them."""
+
 Picture = Columns | Bars | Tiles | Grid
 
 
@@ -34,7 +37,8 @@ class Plan:
         """The section of this table."""
         if self.is_empty(table):
             return Section(table, self.empty)
-        made = tuple(picture for make in self.pictures if (picture := make(table)))
+        drawn = self.pictures if len(table.rows) <= MOST_ROWS else ()
+        made = tuple(picture for make in drawn if (picture := make(table)))
         return Section(table, self.gist(table), made, self.is_folded)
 
 

@@ -7,10 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from redis import RedisError
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
+from worker.errors import first_line
+from worker.settings import Settings
+from worker.storage import database
 from worker.storage.status import clock
+from worker.stream import connection as stream_connection
 from worker.stream.connection import Redis
+from worker.telemetry import get_logger
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,34 @@ class Clocks:
 
 def measure_clocks(connection: Connection, redis: Redis) -> Clocks:
     """Ask both servers for the time; exact to half a round trip. Raises their errors."""
-    return Clocks(_ahead(lambda: clock(connection)), _ahead(lambda: _redis_clock(redis)))
+    return Clocks(postgresql_ahead(connection), redis_ahead(redis))
+
+
+def postgresql_ahead(connection: Connection) -> float:
+    """Seconds that PostgreSQL's clock is ahead of this host's, to half a round trip. Raises SQLAlchemy's errors."""
+    return _ahead(lambda: clock(connection))
+
+
+def redis_ahead(redis: Redis) -> float:
+    """The same of Redis' clock. Raises redis.RedisError."""
+    return _ahead(lambda: stream_connection.clock(redis))
+
+
+def warn(settings: Settings) -> None:
+    """Log a warning if the clocks differ too much. Servers that are away are not waited for longer than 2 s each."""
+    impatient = settings.impatient()
+    engine, redis = database.connect(impatient), stream_connection.connect(impatient)
+    try:
+        with engine.connect() as connection:
+            complaint = measure_clocks(connection, redis).complaint(settings.clock_tolerance_seconds)
+    except (SQLAlchemyError, RedisError) as error:
+        log.warning("clocks_not_compared", detail=first_line(error))
+    else:
+        if complaint:
+            log.warning("clocks_differ", advice=complaint)
+    finally:
+        redis.close()
+        engine.dispose()
 
 
 def _ahead(ask: Callable[[], datetime]) -> float:
@@ -46,8 +82,3 @@ def _ahead(ask: Callable[[], datetime]) -> float:
     told = ask()
     after = datetime.now(UTC)
     return (told - before - (after - before) / 2).total_seconds()
-
-
-def _redis_clock(redis: Redis) -> datetime:
-    seconds, microseconds = redis.time()
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)

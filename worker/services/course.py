@@ -20,15 +20,17 @@ from worker.storage.dormant import Dormant, read_dormant
 from worker.storage.enrollment import enrollments_of
 from worker.storage.outline import StoredOutline, read_outlines
 from worker.storage.statistics import StoredStatistics, read_figures, read_statistics
+from worker.storage.status import clock
 
 _NO_TIME = TimeSpent(0, 0)
 _NOTHING = LessonFigures(0, 0, 0, _NO_TIME, None, None, None)
 _NO_FIGURES = CourseFigures(_NO_TIME, 0, 0, [0] * HOURS_OF_A_WEEK, None, {}, {})
 
 
-def analyse_course(engine: Engine, course_id: int, now: datetime, rules: AnalysisRules) -> CourseAnalysis:
-    """The analysis of one course, from the rollups, in as many queries for 10,000 learners as for one: seven.
+def analyse_course(engine: Engine, course_id: int, now: datetime | None, rules: AnalysisRules) -> CourseAnalysis:
+    """The analysis of one course as of `now`, None for PostgreSQL's clock, from the rollups.
 
+    In as many queries for 10,000 learners as for one: seven, and one for the clock.
     Raises InputError for what is no id, and NotFoundError for a course that nothing is known of.
     """
     require_course(course_id)
@@ -38,7 +40,7 @@ def analyse_course(engine: Engine, course_id: int, now: datetime, rules: Analysi
         outline = read_outlines(connection, [course_id]).get(course_id)
         if not (stored or outline or enrollments_of(connection, course_id, 0, 1)):
             raise unknown_course(course_id)
-        dormant = read_dormant(connection, course_id, now, rules.dormant_days, DORMANT)
+        dormant = read_dormant(connection, course_id, now or clock(connection), rules.dormant_days, DORMANT)
     return _analysis(course_id, stored, figures or _NO_FIGURES, outline, dormant, rules)
 
 

@@ -24,12 +24,13 @@ from worker.storage.database import snapshot
 from worker.storage.learner import StoredLearner, read_learner
 from worker.storage.outline import StoredOutline, read_outlines
 from worker.storage.statistics import read_medians
+from worker.storage.status import clock
 
 Key = TypeVar("Key")
 
 
-def analyse_learner(engine: Engine, user_course_id: int, now: datetime, rules: AnalysisRules) -> LearnerAnalysis:
-    """The analysis of one enrolment, from six queries over one moment.
+def analyse_learner(engine: Engine, user_course_id: int, now: datetime | None, rules: AnalysisRules) -> LearnerAnalysis:
+    """The analysis of one enrolment as of `now`, None for PostgreSQL's clock, from six queries over one moment.
 
     The median times of lessons are those of when its course's figures were last computed.
     Raises InputError for what is no id, and NotFoundError where there is no enrolment.
@@ -41,6 +42,7 @@ def analyse_learner(engine: Engine, user_course_id: int, now: datetime, rules: A
             raise unknown_enrollment(user_course_id)
         outline = read_outlines(connection, [learner.course_id]).get(learner.course_id)
         medians = read_medians(connection, learner.course_id)
+        now = now or clock(connection)
     return _analysis(user_course_id, learner, outline, medians, now, rules)
 
 
@@ -81,7 +83,7 @@ def _analysis(
         ],
         lessons=[_visited(learner, lesson, titles.get(lesson)) for lesson in _in_order(activity.lessons, lessons)],
         days=_last_days(activity.days, today),
-        weeks=_last_weeks(learner_weeks(history, activity.days, lessons, learner.timezone)),
+        weeks=_last_weeks(learner_weeks(history, activity.days, set(lessons), learner.timezone)),
         sessions=activity.sessions,
         session_seconds=activity.session_seconds,
         events_by_weekday=by_weekday(activity.events_by_hour),

@@ -17,6 +17,8 @@ from worker.storage.database import snapshot
 from worker.storage.progress import (
     EnrollmentCourse,
     LessonState,
+    count_outlined,
+    count_own_rows,
     find_ordinal,
     read_courses,
     read_outlined,
@@ -26,13 +28,16 @@ from worker.storage.progress import (
 PAGE = 200
 """Lessons of a page, when nobody says how many."""
 
+MOST = 1_000
+"""Lessons of a topic that are shown one by one."""
+
 Bookmark = tuple[int, int, int]
 """Where a page ended: (topic_id, lesson_id, version of the outline, 0 without one)"""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicProgress:
-    """The lessons of one topic; the counts add up to `total_lessons`."""
+    """The lessons of one topic, the first 1,000 of them; the counts are of all, and add up to `total_lessons`."""
 
     user_course_id: int
     topic_id: int
@@ -54,26 +59,30 @@ class LessonPage:
 
 
 def get_topic(engine: Engine, user_course_id: int, topic_id: int) -> TopicProgress:
-    """The lessons of a topic with their totals. Raises NotFoundError for no enrolment, or no lesson that counts."""
+    """The first 1,000 lessons of a topic, with the totals of all.
+
+    Raises NotFoundError for no enrolment, or no lesson that counts.
+    """
     with snapshot(engine) as connection:
         course = _course(connection, user_course_id)
         if course.outline_version and course.course_id:
-            lessons = read_outlined(connection, user_course_id, course.course_id, topic_id=topic_id)
+            counts = count_outlined(connection, user_course_id, course.course_id, topic_id)
+            lessons = read_outlined(connection, user_course_id, course.course_id, topic_id=topic_id, limit=MOST)
         else:
-            lessons = read_own_rows(connection, user_course_id, topic_id=topic_id)
+            counts = count_own_rows(connection, user_course_id, topic_id)
+            lessons = read_own_rows(connection, user_course_id, topic_id=topic_id, limit=MOST)
     if not lessons:
         where = "The outline of its course" if course.outline_version else f"Enrolment {user_course_id}"
         raise NotFoundError(f"{where} has no lesson in topic {topic_id}.")
-    statuses = [lesson.status for lesson in lessons]
-    completed = statuses.count(ProgressStatus.COMPLETED)
+    total, completed = counts.total(), counts[ProgressStatus.COMPLETED]
     return TopicProgress(
         user_course_id=user_course_id,
         topic_id=topic_id,
-        total_lessons=len(lessons),
+        total_lessons=total,
         completed_lessons=completed,
-        in_progress_lessons=statuses.count(ProgressStatus.IN_PROGRESS),
-        not_started_lessons=statuses.count(ProgressStatus.NOT_STARTED),
-        completion_percentage=percentage(completed, len(lessons)),
+        in_progress_lessons=counts[ProgressStatus.IN_PROGRESS],
+        not_started_lessons=counts[ProgressStatus.NOT_STARTED],
+        completion_percentage=percentage(completed, total),
         lessons=lessons,
     )
 

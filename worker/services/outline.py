@@ -3,7 +3,7 @@
 import csv
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from io import StringIO
 from uuid import uuid4
 
@@ -56,12 +56,12 @@ def read_outline(content: bytes, name: str, course_id: int) -> Outline:
 
 
 def publish_outline(publisher: EventPublisher, outline: Outline, time: str | None) -> datetime:
-    """Publish the outline as of an RFC 3339 time, by default now; that time.
+    """Publish the outline as of an RFC 3339 time, by default now by Redis' clock; that time.
 
     Raises InputError, before anything is published, for what a worker would refuse, and redis.RedisError. Publishing
     the same outline again does no harm: it replaces itself.
     """
-    now = datetime.now(UTC)
+    now = publisher.clock()
     body = to_json(
         {
             "specversion": "1.0",

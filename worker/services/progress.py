@@ -4,13 +4,14 @@ What is written goes through the ledger like an event from a stream, so a rebuil
 is a row that is not started, which stands for no event.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 from uuid import uuid4
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine
 
+from worker.client import EventPublisher
 from worker.domain.correction import Changes, corrected, correction_time, repeats
 from worker.domain.entry import Entry, Rejection, refuse_ahead
 from worker.domain.event import (
@@ -30,9 +31,12 @@ from worker.services.ingest import Batch, apply
 from worker.services.summary import unknown_enrollment
 from worker.storage import enrollment, history
 from worker.storage.progress import StoredProgress, find_progress, insert_blank
+from worker.storage.status import clock
 
 SOURCE = "progress-api"
 """The `source` of the events made here; an event id that is no UUID is unique together with it."""
+
+Deed = Literal["viewed", "completed"]
 
 _NO_ENTRY = Entry("", "", None)
 """These events come from no stream."""
@@ -58,7 +62,7 @@ def create_progress(
         _, found = find_progress(connection, key)
         if found is not None:
             return found, False
-        now = datetime.now(UTC)
+        now = clock(connection)
         wanted = _consistent(key, Progress(), changes, now)
         if (wanted.status, wanted.last_viewed_at) == (ProgressStatus.NOT_STARTED, None):
             insert_blank(connection, key)
@@ -77,7 +81,7 @@ def update_progress(engine: Engine, key: LessonKey, changes: Changes, event_id: 
     with engine.begin() as connection:
         _lock(connection, key)
         row = _existing(connection, key)
-        now = datetime.now(UTC)
+        now = clock(connection)
         if event_id is not None and _is_recorded(connection, key, changes, now, event_id):
             return row
         wanted = _consistent(key, Progress(row.status, row.last_viewed_at, row.completed_at), changes, now)
@@ -85,27 +89,52 @@ def update_progress(engine: Engine, key: LessonKey, changes: Changes, event_id: 
         return _existing(connection, key)
 
 
-def mark_lesson(engine: Engine, event: LessonEvent, *, is_timed: bool = True) -> StoredProgress:
+def mark_lesson(
+    engine: Engine, deed: Deed, activity: LessonActivity, occurred_at: datetime | None, event_id: str | None
+) -> StoredProgress:
     """Record that a learner viewed or completed a lesson; its row. Idempotent by the event's identity; commits.
 
-    `is_timed` says that the time is the caller's; one that was made up differs when the event is sent again. Raises
-    NotFoundError where there is no enrolment, and ConflictError where the identity belongs to something else.
+    Without a time it happened now by PostgreSQL's clock, under the enrolment's lock and after what was set by hand.
+    Raises NotFoundError where there is no enrolment, InputError for a time out of range, and ConflictError where the
+    identity belongs to something else.
     """
+    key = (activity.user_course_id, activity.topic_id, activity.lesson_id)
     with engine.begin() as connection:
-        _lock(connection, (event.data.user_course_id, event.data.topic_id, event.data.lesson_id))
-        _record(connection, event, is_timed=is_timed)
-        return _existing(connection, (event.data.user_course_id, event.data.topic_id, event.data.lesson_id))
+        _lock(connection, key)
+        now, time = history.present(connection, key)
+        event = _lesson_event(deed, activity, occurred_at, event_id, now=now, by_default=time)
+        _record(connection, event, is_timed=occurred_at is not None)
+        return _existing(connection, key)
 
 
-def lesson_event(
-    kind: Literal["viewed", "completed"], activity: LessonActivity, occurred_at: datetime | None, event_id: str | None
+def publish_lesson(
+    publisher: EventPublisher, deed: Deed, activity: LessonActivity, occurred_at: datetime | None, event_id: str | None
 ) -> LessonEvent:
-    """The event that a learner did this, by default now and once more each time. Raises InputError for its time."""
-    model = LessonViewed if kind == "viewed" else LessonCompleted
-    now = datetime.now(UTC)
+    """Append to the stream that a learner viewed or completed a lesson, by default now by Redis' clock; the event.
+
+    Raises InputError for a time out of range, before anything is appended, and redis.RedisError.
+    """
+    now = publisher.clock()
+    event = _lesson_event(deed, activity, occurred_at, event_id, now=now, by_default=now)
+    publisher.publish(event)
+    return event
+
+
+def _lesson_event(
+    deed: Deed,
+    activity: LessonActivity,
+    occurred_at: datetime | None,
+    event_id: str | None,
+    *,
+    now: datetime,
+    by_default: datetime,
+) -> LessonEvent:
+    """Without an id another one each time. Raises InputError for a time that is out of range or far ahead of now."""
+    model = LessonViewed if deed == "viewed" else LessonCompleted
     try:
-        event = model(id=event_id or str(uuid4()), source=SOURCE, time=occurred_at or now, data=activity)
-        refuse_ahead(event.time, now.timestamp() * 1000)
+        event = model(id=event_id or str(uuid4()), source=SOURCE, time=occurred_at or by_default, data=activity)
+        if occurred_at is not None:
+            refuse_ahead(event.time, now.timestamp() * 1000)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         raise InputError(f"occurred_at: {problem['msg']}") from None

@@ -5,6 +5,7 @@ from threading import Thread
 from time import monotonic
 
 from worker.errors import ProgressError, ServerUnavailableError
+from worker.services.clocks import Clocks, postgresql_ahead, redis_ahead
 from worker.services.system import check_system
 from worker.settings import Settings
 from worker.storage import database, schema
@@ -19,20 +20,20 @@ READY_SECONDS = 4.0
 def check_readiness(settings: Settings) -> dict[str, str | None]:
     """Each server's problem in a sentence, None where PostgreSQL is ours to write and Redis takes events.
 
-    Also `System`, where both answer and the streams belong to another one.
+    Also `System`, where both answer and the streams belong to another one, and `Clocks`, where their clocks and this
+    host's differ by more than the settings allow.
     """
-    impatient = settings.model_copy(
-        update={"connect_timeout_seconds": 2, "socket_timeout_seconds": 2, "statement_timeout_seconds": 2}
-    )
-    answers: dict[str, str | None] = {}
-    checks: dict[str, Callable[[Settings], None]] = {"PostgreSQL": _check_database, "Redis": _check_redis}
+    impatient = settings.impatient()
+    problems: dict[str, str | None] = {}
+    ahead: dict[str, float] = {}
+    checks: dict[str, Callable[[Settings], float]] = {"PostgreSQL": _check_database, "Redis": _check_redis}
 
     def run(name: str) -> None:
         try:
-            checks[name](impatient)
-            answers[name] = None
+            ahead[name] = checks[name](impatient)
+            problems[name] = None
         except ProgressError as error:
-            answers[name] = str(error)
+            problems[name] = str(error)
 
     threads = [Thread(target=run, args=[name], daemon=True) for name in checks]
     deadline = monotonic() + READY_SECONDS
@@ -40,28 +41,37 @@ def check_readiness(settings: Settings) -> dict[str, str | None]:
         thread.start()
     for thread in threads:
         thread.join(max(0, deadline - monotonic()))
-    problems = {name: answers.get(name, f"no answer within {READY_SECONDS:.0f} s") for name in checks}
-    if not any(problems.values()) and (foreign := _foreign_streams(impatient)):
-        problems["System"] = foreign
-    return problems
+    answers = {name: problems.get(name, f"no answer within {READY_SECONDS:.0f} s") for name in checks}
+    if not any(answers.values()):
+        complaint = Clocks(ahead["PostgreSQL"], ahead["Redis"]).complaint(settings.clock_tolerance_seconds)
+        if complaint:
+            answers["Clocks"] = complaint
+        if foreign := _foreign_streams(impatient):
+            answers["System"] = foreign
+    return answers
 
 
-def _check_database(settings: Settings) -> None:
+def _check_database(settings: Settings) -> float:
+    """How far its clock is ahead of this host's. Raises ProgressError."""
     engine = database.connect(settings)
     try:
         with database.explained(settings), engine.connect() as connected:
             schema.check(connected)
+            return postgresql_ahead(connected)
     finally:
         engine.dispose()
 
 
-def _check_redis(settings: Settings) -> None:
+def _check_redis(settings: Settings) -> float:
+    """How far its clock is ahead of this host's. Raises ProgressError."""
     with connection.explained(settings):
         redis = connection.connect(settings)
         problem = refuses_events(redis)
+        ahead = redis_ahead(redis)
         redis.close()
     if problem:
         raise ServerUnavailableError(problem)
+    return ahead
 
 
 def _foreign_streams(settings: Settings) -> str | None:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine
 
 from worker.domain.system import System
 from worker.errors import OtherSystemError
+from worker.services.clocks import Clocks, measure_clocks
 from worker.services.system import refuse_others
 from worker.settings import Settings
 from worker.storage import activity, dead_letter, schema, statistics_refresh, status, summary_refresh
@@ -68,6 +69,9 @@ class Status:
     rows: dict[str, RowCount]
     rollups: dict[str, Rollup]
     last_recorded_at: datetime | None
+    asked_at: datetime
+    """By PostgreSQL's clock."""
+    clocks: Clocks
     postgresql_version: str
     redis_version: str
     warnings: list[str]
@@ -92,6 +96,8 @@ def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
     accounts = read_accounts(redis, [each.stream for each in streams])
     with snapshot(engine) as connection:
         letters, system = _letters(connection), identify(connection)
+        clocks = measure_clocks(connection, redis)
+        complaint = clocks.complaint(settings.clock_tolerance_seconds)
         return Status(
             streams=streams,
             accounts=accounts,
@@ -100,9 +106,17 @@ def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
             rows={name: status.count_rows(connection, name) for name in TABLES},
             rollups=_rollups(connection),
             last_recorded_at=status.last_recorded_at(connection),
+            asked_at=status.clock(connection),
+            clocks=clocks,
             postgresql_version=status.server_version(connection),
             redis_version=_redis_version(redis),
-            warnings=[*advise(redis), *_foreign_streams(redis, keys, system), *strays.warnings, *_vanished(accounts)],
+            warnings=[
+                *advise(redis),
+                *_foreign_streams(redis, keys, system),
+                *strays.warnings,
+                *_vanished(accounts),
+                *([complaint] if complaint else []),
+            ],
             system=system,
             repairs=read_repairs(connection),
         )

@@ -7,7 +7,7 @@ the sender and leaves nothing behind: neither a dead letter nor a parked event.
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import Connection, Engine
@@ -31,6 +31,10 @@ class _HeldError(Exception):
     def __init__(self, user_course_id: int) -> None:
         super().__init__(user_course_id)
         self.user_course_id = user_course_id
+
+
+LARGE_BYTES = 128 * 1024
+"""Of a batch: to parse a larger one takes so long that others notice; it is some hundreds of usual events."""
 
 
 class Result(StrEnum):
@@ -128,7 +132,7 @@ def _refused(_: Entry, error: DBAPIError) -> Submitted:
     return Submitted([Verdict(Result.REJECTED, Reason.DATA_ERROR, detail)])
 
 
-def arriving(bodies: Iterable[bytes]) -> list[Entry]:
-    """Events as entries of no stream, arrived now by this host's clock."""
-    milliseconds = int(datetime.now(UTC).timestamp() * 1000)
+def arriving(bodies: Iterable[bytes], at: datetime) -> list[Entry]:
+    """Events as entries of no stream, arrived then by the clock of PostgreSQL or Redis."""
+    milliseconds = int(at.timestamp() * 1000)
     return [Entry("", f"{milliseconds}-{number}", body) for number, body in enumerate(bodies)]

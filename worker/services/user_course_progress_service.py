@@ -1,13 +1,14 @@
 """The service layer for Python programs that live in an event loop.
 
 Each method runs the synchronous core, which owns its transactions, over an asynchronous engine: where the core waits
-for PostgreSQL, SQLAlchemy lets the loop go on. There is no second copy of a rule or a statement.
+for PostgreSQL, SQLAlchemy lets the loop go on. What reckons more than it waits, such as an analysis, has a thread.
+There is no second copy of a rule or a statement.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar, Unpack
 
@@ -18,7 +19,7 @@ from sqlalchemy.util import greenlet_spawn
 from worker.domain.analysis import CourseAnalysis, LearnerAnalysis
 from worker.domain.correction import Changes
 from worker.domain.entry import Entry
-from worker.domain.event import LessonActivity, LessonEvent
+from worker.domain.event import LessonActivity
 from worker.domain.status import ProgressStatus
 from worker.domain.visit import LessonVisits
 from worker.errors import ServerUnavailableError
@@ -28,14 +29,19 @@ from worker.services.learner import analyse_learner
 from worker.services.lesson_history import lesson_history
 from worker.services.lessons import Bookmark, LessonPage, TopicProgress
 from worker.services.rules import AnalysisRules
-from worker.services.submit import Verdict, submit
+from worker.services.submit import LARGE_BYTES, Verdict, submit
 from worker.services.summary import RefreshedSummary, get_refreshed_summary
 from worker.settings import Settings, get_settings
 from worker.storage import database
 from worker.storage.progress import StoredProgress, read_courses
+from worker.storage.status import read_clock
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+THREADS = 2
+"""Analyses, and large batches, at a time."""
 
 
 class UserCourseProgressService:
@@ -46,10 +52,13 @@ class UserCourseProgressService:
     calling again with the same `event_id` counts once.
     """
 
-    def __init__(self, engine: AsyncEngine, *, patience_seconds: float = 5, rules: AnalysisRules | None = None) -> None:
-        """On an engine of `worker.storage.database.connect_async`; it stays the caller's to dispose of.
+    def __init__(
+        self, engine: AsyncEngine, blocking: Engine, *, patience_seconds: float = 5, rules: AnalysisRules | None = None
+    ) -> None:
+        """On an engine of `worker.storage.database.connect_async`, and one of `connect` for what takes long.
 
-        Who finds every connection busy waits for so long at most, in turn. Analyses go by the rules.
+        Both stay the caller's to dispose of. Who finds every connection busy waits for so long at most, in turn.
+        Analyses go by the rules.
         """
         pool = engine.pool
         assert isinstance(pool, AsyncAdaptedQueuePool)  # noqa: S101 - for the type checker
@@ -58,6 +67,8 @@ class UserCourseProgressService:
         self._free = asyncio.Semaphore(pool.size())
         # Who waits for a locked enrolment must not keep everybody from reading.
         self._free_to_write = asyncio.Semaphore(max(1, pool.size() * 2 // 3))
+        self._blocking = blocking
+        self._free_threads = asyncio.Semaphore(THREADS)
         self._patience_seconds = patience_seconds
         self._rules = rules or AnalysisRules()
 
@@ -108,8 +119,7 @@ class UserCourseProgressService:
         where there is no enrolment, and ConflictError where the event id belongs to something else.
         """
         activity = _activity(user_course_id, topic_id, lesson_id, section_id, duration_seconds)
-        event = progress.lesson_event("viewed", activity, occurred_at, event_id)
-        return await self.mark_lesson(event, is_timed=occurred_at is not None)
+        return await self.mark_lesson("viewed", activity, occurred_at, event_id)
 
     async def mark_lesson_completed(
         self,
@@ -124,12 +134,13 @@ class UserCourseProgressService:
     ) -> StoredProgress:
         """Record that the learner completed the lesson, which is an access too; otherwise like viewing it."""
         activity = _activity(user_course_id, topic_id, lesson_id, section_id, duration_seconds)
-        event = progress.lesson_event("completed", activity, occurred_at, event_id)
-        return await self.mark_lesson(event, is_timed=occurred_at is not None)
+        return await self.mark_lesson("completed", activity, occurred_at, event_id)
 
-    async def mark_lesson(self, event: LessonEvent, *, is_timed: bool = True) -> StoredProgress:
-        """Record an event of one lesson; its row. See `worker.services.progress.mark_lesson`."""
-        return await self._write(progress.mark_lesson, event, is_timed=is_timed)
+    async def mark_lesson(
+        self, deed: progress.Deed, activity: LessonActivity, occurred_at: datetime | None, event_id: str | None
+    ) -> StoredProgress:
+        """Record what the learner did; the lesson's row. See `worker.services.progress.mark_lesson`."""
+        return await self._write(progress.mark_lesson, deed, activity, occurred_at, event_id)
 
     async def get_topic_progress(self, *, user_course_id: int, topic_id: int) -> TopicProgress:
         """The lessons of a topic in outline order, with their totals. Raises NotFoundError where there is neither."""
@@ -152,11 +163,11 @@ class UserCourseProgressService:
 
     async def analyse_learner(self, *, user_course_id: int) -> LearnerAnalysis:
         """The analysis of an enrolment as of now; see `worker.services.learner.analyse_learner`."""
-        return await self._run(analyse_learner, user_course_id, datetime.now(UTC), self._rules)
+        return await self.aside(analyse_learner, self._blocking, user_course_id, None, self._rules)
 
     async def analyse_course(self, *, course_id: int) -> CourseAnalysis:
         """The analysis of a course; see `worker.services.course.analyse_course`."""
-        return await self._run(analyse_course, course_id, datetime.now(UTC), self._rules)
+        return await self.aside(analyse_course, self._blocking, course_id, None, self._rules)
 
     async def get_lesson_history(self, *, user_course_id: int, topic_id: int, lesson_id: int) -> LessonVisits:
         """Each visit to a lesson, and what was set by hand; see `worker.services.lesson_history.lesson_history`."""
@@ -165,11 +176,25 @@ class UserCourseProgressService:
 
     async def submit_events(self, entries: Sequence[Entry]) -> list[Verdict]:
         """Apply events of any type; what became of each, in order. See `worker.services.submit.submit`."""
+        if sum(len(entry.body or b"") for entry in entries) > LARGE_BYTES:
+            return await self.aside(submit, self._blocking, entries)
         return await self._write(submit, entries)
 
     async def get_course_ids(self, user_course_ids: Collection[int]) -> dict[int, int | None]:
         """The courses of those of these enrolments that exist."""
         return await self._run(_course_ids, list(user_course_ids))
+
+    async def clock(self) -> datetime:
+        """The present by PostgreSQL's clock."""
+        return await self._run(read_clock)
+
+    async def aside(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Have a thread do what would hold up the loop, in turn: few threads, as they share the interpreter with it.
+
+        Raises what the work raises, and ServerUnavailableError where the turn does not come.
+        """
+        async with self._turn(self._free_threads):
+            return await asyncio.to_thread(work, *args, **kwargs)
 
     async def _write(self, work: Callable[Concatenate[Engine, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         async with self._turn(self._free_to_write):
@@ -189,7 +214,7 @@ class UserCourseProgressService:
             async with asyncio.timeout(self._patience_seconds if free.locked() else None):
                 await free.acquire()
         except TimeoutError:
-            raise ServerUnavailableError("Every connection to PostgreSQL is busy. Try again.") from None
+            raise ServerUnavailableError("Everybody who could answer this is busy. Try again.") from None
         try:
             yield
         finally:
@@ -201,11 +226,16 @@ async def open_progress_service(settings: Settings | None = None) -> AsyncIterat
     """A service on DATABASE_URL with connections of its own, closed at the end of the block."""
     settings = settings or get_settings()
     engine = database.connect_async(settings)
+    blocking = database.connect(
+        settings.model_copy(update={"lock_timeout_seconds": settings.api_lock_timeout_seconds}),
+        application_name="progress-worker api",
+    )
     try:
         yield UserCourseProgressService(
-            engine, patience_seconds=settings.connect_timeout_seconds, rules=AnalysisRules.of(settings)
+            engine, blocking, patience_seconds=settings.connect_timeout_seconds, rules=AnalysisRules.of(settings)
         )
     finally:
+        blocking.dispose()
         await engine.dispose()
 
 

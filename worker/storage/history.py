@@ -31,6 +31,14 @@ _LATEST_TIME = text("""
     WHERE user_course_id = :user_course_id AND topic_id = :topic_id AND lesson_id = :lesson_id
 """)
 
+_PRESENT = text("""
+    SELECT now, greatest(now, (
+        SELECT corrected_at + interval '1 microsecond' FROM user_course_progress
+        WHERE user_course_id = :user_course_id AND topic_id = :topic_id AND lesson_id = :lesson_id
+    ))
+    FROM clock_timestamp() AS now
+""")
+
 
 @dataclass(frozen=True, slots=True)
 class RecordedEvent:
@@ -68,8 +76,19 @@ def find_event(connection: Connection, key: EventKey) -> RecordedEvent | None:
 
 def latest_time(connection: Connection, key: LessonKey) -> datetime | None:
     """The latest time of any event or correction of the lesson."""
-    user_course_id, topic_id, lesson_id = key
-    found: datetime | None = connection.scalar(
-        _LATEST_TIME, {"user_course_id": user_course_id, "topic_id": topic_id, "lesson_id": lesson_id}
-    )
+    found: datetime | None = connection.scalar(_LATEST_TIME, _parameters(key))
     return found
+
+
+def present(connection: Connection, key: LessonKey) -> tuple[datetime, datetime]:
+    """PostgreSQL's clock, and the time of what is done to the lesson now: never before what was set by hand.
+
+    A correction may be ahead of the clock: it is dated after all that it rules over. The enrolment must be locked.
+    """
+    now, time = connection.execute(_PRESENT, _parameters(key)).one()
+    return now, time
+
+
+def _parameters(key: LessonKey) -> dict[str, int]:
+    user_course_id, topic_id, lesson_id = key
+    return {"user_course_id": user_course_id, "topic_id": topic_id, "lesson_id": lesson_id}

@@ -1,5 +1,6 @@
 """Rows of `user_course_progress`: one, or those of an enrolment beside the lessons of its course's outline."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,6 +59,21 @@ _OWN_ROWS = text("""
       AND (CAST(:topic_id AS int) IS NULL OR topic_id = :topic_id)
       AND (CAST(:status AS progress_status) IS NULL OR status = CAST(:status AS progress_status))
     ORDER BY topic_id, lesson_id LIMIT :limit
+""")
+
+_OUTLINED_STATUSES = text("""
+    SELECT coalesce(known.status, 'not_started') AS status, count(*) AS lessons
+    FROM course_lesson AS lesson
+    LEFT JOIN user_course_progress AS known
+           ON known.user_course_id = :user_course_id
+          AND (known.topic_id, known.lesson_id) = (lesson.topic_id, lesson.lesson_id)
+    WHERE course_id = :course_id AND lesson.topic_id = :topic_id
+    GROUP BY 1
+""")
+
+_OWN_STATUSES = text("""
+    SELECT status, count(*) AS lessons FROM user_course_progress
+    WHERE user_course_id = :user_course_id AND topic_id = :topic_id GROUP BY 1
 """)
 
 EVERYTHING = 2**31 - 1
@@ -182,6 +198,23 @@ def read_own_rows(
             },
         )
     )
+
+
+def count_outlined(
+    connection: Connection, user_course_id: int, course_id: int, topic_id: int
+) -> Counter[ProgressStatus]:
+    """How many lessons of the outline's topic have which status."""
+    parameters = {"user_course_id": user_course_id, "course_id": course_id, "topic_id": topic_id}
+    return _counted(connection.execute(_OUTLINED_STATUSES, parameters))
+
+
+def count_own_rows(connection: Connection, user_course_id: int, topic_id: int) -> Counter[ProgressStatus]:
+    """How many of the enrolment's rows in the topic have which status."""
+    return _counted(connection.execute(_OWN_STATUSES, {"user_course_id": user_course_id, "topic_id": topic_id}))
+
+
+def _counted(rows: Iterable[Row[Any]]) -> Counter[ProgressStatus]:
+    return Counter({ProgressStatus(row.status): row.lessons for row in rows})
 
 
 def _states(rows: Iterable[Row[Any]]) -> list[LessonState]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 COUNTED_EXACTLY_BYTES = 64 * 1024 * 1024
 """Tables up to this size are counted (some tens of milliseconds); of larger ones PostgreSQL's estimate is taken."""
@@ -69,6 +69,12 @@ def clock(connection: Connection) -> datetime:
     """The time by PostgreSQL's clock, now, not when the transaction began."""
     now: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
     return now
+
+
+def read_clock(engine: Engine) -> datetime:
+    """The same, outside any transaction."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        return clock(connection)
 
 
 def count_rows(connection: Connection, table_name: str) -> RowCount:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import redis
@@ -38,6 +39,12 @@ def connect(settings: Settings, *, retries: int = 0) -> Redis:
 
 def _unchanged(answer: object, **_: object) -> object:
     return answer
+
+
+def clock(redis: Redis) -> datetime:
+    """The time by Redis' clock, to the millisecond that an entry id would carry."""
+    seconds, microseconds = redis.time()
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds // 1_000 * 1_000)
 
 
 @contextmanager
