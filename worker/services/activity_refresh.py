@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from worker.services.one_by_one import RETRY_SECONDS, one_by_one
-from worker.storage import activity
+from worker.storage import activity, activity_failure
 from worker.storage.database import allow, may_be_ones_own
 
 LONG_SECONDS = 100.0
@@ -81,7 +81,7 @@ class _Run:
 
     def refresh_one(self, user_course_id: int, seconds: float | None = None) -> None:
         with self.engine.begin() as connection:
-            ids = activity.claim_one(connection, user_course_id)
+            ids = activity_failure.claim_one(connection, user_course_id)
             if seconds is not None:
                 allow(connection, seconds)
             if ids:
@@ -100,8 +100,8 @@ class _Run:
 
     def longest_failed(self, retry_seconds: float) -> int | None:
         with self.engine.connect() as connection:
-            return activity.longest_failed(connection, retry_seconds)
+            return activity_failure.longest_failed(connection, retry_seconds)
 
     def set_back(self, user_course_id: int) -> None:
         with self.engine.begin() as connection:
-            activity.mark_failed(connection, user_course_id)
+            activity_failure.mark_failed(connection, user_course_id)

@@ -8,10 +8,9 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from datetime import timedelta
 from uuid import uuid4
 
 from redis import RedisError
@@ -20,41 +19,29 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from worker.domain.entry import Entry, Reason
 from worker.domain.system import System
-from worker.errors import ProgressError, ServerUnavailableError, first_line
+from worker.errors import ProgressError, first_line
 from worker.services.commits import Commits
-from worker.services.deferral import Deferral
-from worker.services.ingest import Batch, ingest, set_aside, sort, targets
-from worker.services.outcome import REFUSED, Held, Outcome
+from worker.services.held_back import HeldBack
+from worker.services.ingest import Batch, ingest, set_aside, sort
+from worker.services.outcome import Outcome
 from worker.services.portion import Appetite, portions
 from worker.services.reconcile import reconcile
 from worker.services.redrive import apply_parked
 from worker.services.system import claim_streams, refuse_others
 from worker.settings import Settings
-from worker.storage import schema, status
+from worker.storage import schema
 from worker.storage.database import has_answered
-from worker.stream import backlog, housekeeping, read, refusal_mark
+from worker.stream import backlog, housekeeping, read
 from worker.stream.connection import Redis
 from worker.stream.future import FutureDeliveries
 from worker.stream.keys import Keys
 from worker.stream.lease import Leases
 from worker.stream.stalled import StalledStreams
-from worker.stream.strays import Strays, with_strays
+from worker.stream.strays import StrayFinder
 from worker.stream.trial import trial
 from worker.telemetry import get_logger
 
 log = get_logger(__name__)
-
-FIND_STRAYS_SECONDS = 5.0
-"""How often a consumer looks for streams beyond the partitions."""
-
-DEFERRED_BATCHES = 4
-"""So many batches of deferred entries are held here; further ones are read again when it is their turn: memory."""
-RETURN_SECONDS = 3.0
-"""How long those wait for their turn."""
-LONE = timedelta(seconds=5)
-"""An entry that a trigger refuses, and no other with it or after it, is set aside after so long."""
-LONG_SECONDS = 5.0
-"""A lock that another session has held so long is told."""
 
 Portion = tuple[Sequence[Entry], Batch | None]
 """Entries for one transaction; and parsed, if they are already."""
@@ -94,16 +81,14 @@ class Consumer:
         self._system: System | None = None
         self._commits = Commits(self.name)
         self._reading_thread = ThreadPoolExecutor(1, "read-ahead")
-        self._deferral = Deferral(DEFERRED_BATCHES * self.settings.batch_size)
-        self._keep_at = 0.0
+        self.held_back = HeldBack(self.settings, self.redis, self.engine, self.keys, self.name)
         self.refused = False
         """PostgreSQL refused all of the last batch that came."""
         self._cursors: dict[str, str] = {}
         self._reclaim_at = 0.0
         self._future = FutureDeliveries(self.redis, self.keys.group, self.settings.reclaim_idle_seconds)
         self._stalled = StalledStreams(self.settings.stalled_seconds)
-        self._strays = Strays()
-        self._find_strays_at = 0.0
+        self._strays = StrayFinder()
 
     def recover(self) -> None:
         """Return when both servers are ours, nothing is lost and what was pending here is recorded; else raise.
@@ -115,8 +100,8 @@ class Consumer:
             schema.check(connection)
             self._system = claim_streams(connection, self.redis, self.keys, self.name)
         self._reading_thread.submit(int).result()  # what it was still given is pending from here on
-        self._deferral.take_all()
-        self._find_strays_at = 0.0  # one that was deleted must not be made again
+        self.held_back.forget()
+        self._strays.look_again()
         self.find_strays()
         read.create_groups(self.redis, self.keys.group, self.keys.streams)
         ends_at = time.monotonic() + self.settings.slice_seconds
@@ -161,22 +146,11 @@ class Consumer:
             self._record_again(entries)
 
     def find_strays(self) -> None:
-        """Every few seconds, take up streams beyond the partitions, and say so when others are found than before."""
-        if time.monotonic() < self._find_strays_at:
-            return
-        self._find_strays_at = time.monotonic() + FIND_STRAYS_SECONDS
-        keys, found = with_strays(self.redis, self.keys)
-        if found == self._strays:
-            return
-        if found.warnings:
-            log.warning("stray_streams", streams=found.streams, not_streams=found.not_streams)
-        try:
-            read.create_groups(self.redis, self.keys.group, found.streams)
-        except ServerUnavailableError as error:  # full: the streams that we have must be drained all the same
-            log.warning("stray_streams_wait", detail=str(error))
-            return
-        self.keys, self._strays = keys, found
-        self.leases.adopt(keys)
+        """Take up streams beyond the partitions."""
+        keys = self._strays.find(self.redis, self.keys)
+        if keys is not self.keys:
+            self.keys = keys
+            self.leases.adopt(keys)
 
     def read(
         self, streams: Sequence[str], block_seconds: float | None, read_on: Callable[[], bool] = lambda: False
@@ -226,53 +200,11 @@ class Consumer:
 
         return fetch
 
-    def retry_deferred(self) -> None:
-        """Try again what is due of the entries whose enrollment or course was locked."""
-        if self._deferral and time.monotonic() >= self._keep_at:
-            read.keep(self.redis, self.keys.group, self.name, self._deferral)
-            self._keep_at = time.monotonic() + self.settings.reclaim_idle_seconds / 3
-            (kind, key), seconds = self._deferral.longest()
-            if seconds >= LONG_SECONDS:
-                log.warning(
-                    "lock_awaited",
-                    consumer=self.name,
-                    entries=len(self._deferral),
-                    longest=f"{kind} {key}",
-                    seconds=round(seconds, 1),
-                )
-        if due := self._deferral.due(self.settings.batch_size):
-            for part in portions(due, self.settings.batch_size):
-                self.pulse()
-                self._record_batch(part, batch=sort(part), seen_before=True, is_due=True)
-
-    def _is_refusal_final(self) -> bool:
-        """Whether what was refused with everything else is to blame: others were accepted since, or it is alone."""
-        count, began = self._deferral.count_of(REFUSED), refusal_mark.since(self.redis, self.keys.refused)
-        if not count or began is None:
-            return False
-        with self.engine.connect() as connection:
-            newest, now = status.last_recorded_at(connection), status.clock(connection)
-        return (newest is not None and newest > began) or (count == 1 and now - began > LONE)
-
-    def _tell_refusal(self, message: str, entries: Sequence[Entry]) -> None:
-        log.error("everything_refused", consumer=self.name, detail=message, entries=len(entries))
-        with self.engine.connect() as connection:
-            refusal_mark.begin(self.redis, self.keys.refused, status.clock(connection))
-
-    def block_seconds(self) -> float:
-        """How long an idle read may wait: until something deferred is due."""
-        due = self._deferral.seconds_to_due()
-        return self.settings.block_seconds if due is None else min(self.settings.block_seconds, max(0.001, due))
-
-    def give_back_deferred(self) -> None:
-        """Leave what is deferred to whoever reads its stream next."""
-        self._give_back(self._deferral.take_all(), 0)
-
-    def _give_back(self, entries: Sequence[Entry], wait_seconds: float) -> None:
-        """Have the entries taken over, by anyone, after so long."""
-        read.give_back(
-            self.redis, self.keys.group, self.name, entries, self.settings.reclaim_idle_seconds - wait_seconds
-        )
+    def retry(self) -> None:
+        """Try again what is due of the entries held back."""
+        for part in portions(self.held_back.due(), self.settings.batch_size):
+            self.pulse()
+            self._record_batch(part, batch=sort(part), seen_before=True, is_due=True)
 
     def leave(self) -> None:
         """Leave the group where nothing is pending here, and close the connections. Redis may be away by then."""
@@ -342,19 +274,15 @@ class Consumer:
         What waits already for an enrollment that is locked is joined by what comes for it, unless it `is_due`.
         """
         started = time.monotonic()
-        if self._deferral and not is_due:
-            entries, batch = self._without_held(entries, batch or sort(entries))
-        final = is_due and self._is_refusal_final()
+        if not is_due:
+            entries, batch = self.held_back.without(entries, batch)
+        final = is_due and self.held_back.is_refusal_final()
         outcome = ingest(self.engine, entries, batch=batch, seen_before=seen_before, final=final, commits=self._commits)
-        if outcome.everything_refused:
-            self._tell_refusal(outcome.everything_refused, entries)
-        elif final:
-            refusal_mark.end(self.redis, self.keys.refused)
+        self.held_back.note_refusal(outcome, entries, final=final)
         self.refused = bool(outcome.everything_refused) and not is_due
         settled = outcome.settled(entries)
         read.acknowledge(self.redis, self.keys.group, settled)
-        self._deferral.settle(entries, outcome.deferred)
-        self._defer(outcome.deferred)
+        self.held_back.settle(entries, outcome)
         if is_due and not settled:
             return
         log.log(
@@ -369,15 +297,3 @@ class Consumer:
             arrived = apply_parked(self.engine, outcome.enrolled, self.pulse)
             if arrived != Outcome():
                 log.info("parked_events_applied", consumer=self.name, **arrived.counts)
-
-    def _without_held(self, entries: Sequence[Entry], batch: Batch) -> tuple[Sequence[Entry], Batch]:
-        held = {entry: target for entry, target in targets(batch) if target in self._deferral}
-        if not held:
-            return entries, batch
-        self._defer(held.items())
-        rest = [entry for entry in entries if entry not in held]
-        return rest, sort(rest)
-
-    def _defer(self, deferred: Iterable[tuple[Entry, Held]]) -> None:
-        if left := self._deferral.add(deferred):
-            self._give_back(left, RETURN_SECONDS)

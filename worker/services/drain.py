@@ -122,7 +122,7 @@ class Drain:
         if self._is_superfluous():
             return False
         consumer.reclaim(streams)
-        consumer.retry_deferred()
+        consumer.retry()
         self._read_on_until = time.monotonic() + READ_ON_SECONDS
         count = consumer.read(streams, None, self._read_on)
         if count == 0:
@@ -130,7 +130,7 @@ class Drain:
             self._lease_free()
             if not leases.complete:
                 leases.want()
-            count = consumer.read(streams, consumer.block_seconds(), self._read_on)
+            count = consumer.read(streams, consumer.held_back.block_seconds(), self._read_on)
         if count:
             self._busy_at = time.monotonic()
         if consumer.behind and leases.answer_want(consumer.busy):
@@ -176,7 +176,7 @@ class Drain:
     def _let_go(self) -> None:
         self._lease_check_at = 0.0
         try:
-            self._consumer.give_back_deferred()
+            self._consumer.held_back.give_back()
             self._consumer.leases.release()
         except RedisError:
             log.warning("leases_left_to_expire", consumer=self._consumer.name)

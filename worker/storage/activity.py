@@ -36,21 +36,6 @@ _END_OF_PAGE = text("""
     SELECT max(id) FROM (SELECT id FROM activity_change WHERE id > :after ORDER BY id LIMIT 20 * :limit) AS page
 """)
 
-_CLAIM_ONE = text("SELECT id FROM user_course WHERE id = :id FOR KEY SHARE SKIP LOCKED")
-
-_LONGEST_FAILED = text("""
-    SELECT user_course_id FROM activity_change
-    WHERE failed_at IS NOT NULL AND NOT EXISTS (
-        SELECT FROM activity_change WHERE failed_at BETWEEN now() - make_interval(secs => :seconds) AND now()
-    )
-    ORDER BY failed_at LIMIT 1
-""")
-
-_MARK_FAILED = text("""
-    UPDATE activity_change SET failed_at = now()
-    WHERE id = ANY(ARRAY(SELECT id FROM activity_change WHERE user_course_id = :id FOR UPDATE SKIP LOCKED))
-""")
-
 _TAKE_MARKS = text("""
     WITH taken AS (
         DELETE FROM activity_change WHERE user_course_id = ANY(CAST(:ids AS bigint[]))
@@ -265,38 +250,28 @@ def claim(connection: Connection, limit: int) -> list[int] | None:
     """Lock up to `limit` marked enrolments against deletion, oldest mark first, and pass the marks on to their courses.
 
     None while another transaction is at it: its result, of an older moment, could else overwrite the newer one.
-    Enrollments that are locked for deletion are passed over, however many; those that failed are `longest_failed`'s.
+    Enrollments that are locked for deletion are passed over, however many; those that failed are left to `activity_failure`.
     """
-    if not connection.scalar(_TRY_LOCK, {"key": _LOCK_KEY}):
+    if not try_lock(connection):
         return None
     after: int | None = 0
     while after is not None:
         page = {"after": after, "limit": limit}
         if ids := list(connection.scalars(_CLAIM, page)):
-            connection.execute(_TAKE_MARKS, {"ids": ids})
+            take_marks(connection, ids)
             return ids
         after = connection.scalar(_END_OF_PAGE, page)
     return []
 
 
-def claim_one(connection: Connection, user_course_id: int) -> list[int]:
-    """The same of one enrollment; empty where that is locked, or another transaction at it."""
-    if not connection.scalar(_TRY_LOCK, {"key": _LOCK_KEY}):
-        return []
-    ids = list(connection.scalars(_CLAIM_ONE, {"id": user_course_id}))
-    connection.execute(_TAKE_MARKS, {"ids": ids})
-    return ids
+def try_lock(connection: Connection) -> bool:
+    """Keep others from computing any activity until the transaction ends; whether no other is at it."""
+    return bool(connection.scalar(_TRY_LOCK, {"key": _LOCK_KEY}))
 
 
-def mark_failed(connection: Connection, user_course_id: int) -> None:
-    """Leave this enrollment out of `claim` until its activity was computed."""
-    connection.execute(_MARK_FAILED, {"id": user_course_id})
-
-
-def longest_failed(connection: Connection, seconds: float) -> int | None:
-    """The one whose failure is the longest ago; None where there is none, or any failed within so many seconds."""
-    found: int | None = connection.scalar(_LONGEST_FAILED, {"seconds": seconds})
-    return found
+def take_marks(connection: Connection, ids: Sequence[int]) -> None:
+    """Pass the marks of these enrollments on to their courses. The enrollments must be locked against deletion."""
+    connection.execute(_TAKE_MARKS, {"ids": list(ids)})
 
 
 def refresh(connection: Connection, ids: Sequence[int], idle_cutoff_seconds: float) -> None:

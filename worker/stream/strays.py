@@ -3,10 +3,19 @@
 What Redis acknowledged there is read, leased and trimmed like everything else, and somebody is told.
 """
 
+import time
 from dataclasses import dataclass, replace
 
+from worker.errors import ServerUnavailableError
 from worker.stream.connection import Redis
 from worker.stream.keys import Keys
+from worker.stream.read import create_groups
+from worker.telemetry import get_logger
+
+log = get_logger(__name__)
+
+LOOK_SECONDS = 5.0
+"""How often a consumer looks for them."""
 
 MOST_PARTITIONS = 256
 """Streams with a number below this are looked for."""
@@ -59,3 +68,33 @@ def with_strays(redis: Redis, keys: Keys) -> tuple[Keys, Strays]:
     """The keys with the strays that there are now among their streams, and what was found."""
     found = find_strays(redis, keys)
     return replace(keys, strays=found.streams), found
+
+
+class StrayFinder:
+    """What one consumer knows of them."""
+
+    def __init__(self) -> None:
+        self._known = Strays()
+        self._look_at = 0.0
+
+    def look_again(self) -> None:
+        """Look the next time: one that was deleted must not be made again."""
+        self._look_at = 0.0
+
+    def find(self, redis: Redis, keys: Keys) -> Keys:
+        """Every few seconds, the keys with the strays there are; says so when they are others than before."""
+        if time.monotonic() < self._look_at:
+            return keys
+        self._look_at = time.monotonic() + LOOK_SECONDS
+        found_keys, found = with_strays(redis, keys)
+        if found == self._known:
+            return keys
+        if found.warnings:
+            log.warning("stray_streams", streams=found.streams, not_streams=found.not_streams)
+        try:
+            create_groups(redis, keys.group, found.streams)
+        except ServerUnavailableError as error:  # full: the streams that we have must be drained all the same
+            log.warning("stray_streams_wait", detail=str(error))
+            return keys
+        self._known = found
+        return found_keys
