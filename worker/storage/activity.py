@@ -250,7 +250,7 @@ def claim(connection: Connection, limit: int) -> list[int] | None:
     """Lock up to `limit` marked enrolments against deletion, oldest mark first, and pass the marks on to their courses.
 
     None while another transaction is at it: its result, of an older moment, could else overwrite the newer one.
-    Enrollments that are locked for deletion are passed over, however many; those that failed are left to `activity_failure`.
+    Enrollments that are locked for deletion are passed over, however many; failed ones are `activity_failure`'s.
     """
     if not try_lock(connection):
         return None

@@ -21,7 +21,10 @@ _MARK_FAILED = text("""
 
 
 def claim_one(connection: Connection, user_course_id: int) -> list[int]:
-    """Lock this enrollment against deletion and pass its marks on, as `activity.claim` does; empty where that is locked, or another transaction at it."""
+    """Lock this enrollment against deletion and pass its marks on, as `activity.claim` does.
+
+    Empty where it is locked, or another transaction computes any.
+    """
     if not activity.try_lock(connection):
         return []
     ids = list(connection.scalars(_CLAIM_ONE, {"id": user_course_id}))
