@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine
+from structlog.testing import capture_logs
 
 from tests.support.api import served
 from tests.support.clock import host_clock_ahead
@@ -146,9 +147,7 @@ def test_a_host_whose_clock_differs_is_not_ready_and_says_so(settings: Settings,
         assert invoke(tolerant, "health", "ready").exit_code == 0
 
 
-def test_a_worker_warns_as_it_starts_and_waits_for_no_server(
-    settings: Settings, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with host_clock_ahead(YEARS):
+def test_a_worker_warns_as_it_starts_and_waits_for_no_server(settings: Settings) -> None:
+    with host_clock_ahead(YEARS), capture_logs() as logs:
         clocks.warn(settings)
-    assert "clocks_differ" in capsys.readouterr().out
+    assert [line["event"] for line in logs] == ["clocks_differ"]

@@ -22,7 +22,7 @@ from worker.domain.system import System
 from worker.errors import ProgressError, first_line
 from worker.services.commits import Commits
 from worker.services.held_back import HeldBack
-from worker.services.ingest import Batch, ingest, set_aside, sort
+from worker.services.ingest import Batch, ingest, ingest_awaiting, set_aside, sort
 from worker.services.outcome import Outcome
 from worker.services.portion import Appetite, portions
 from worker.services.reconcile import reconcile
@@ -51,10 +51,6 @@ class ReadingStopped(Exception):  # noqa: N818 - not an error
     """Reading must stop before everything delivered was recorded; the rest stays pending, for others to take over."""
 
 
-def _unique_name() -> str:
-    return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
-
-
 @dataclass
 class Consumer:
     """Its connections, its leases, and what it must remember from one drain to the next."""
@@ -62,7 +58,7 @@ class Consumer:
     settings: Settings
     redis: Redis
     engine: Engine
-    name: str = field(default_factory=_unique_name)
+    name: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}")
     interrupted: bool = True
     """Something failed since the last acknowledgement (or nothing was tried yet): recover before reading on."""
     pulse: Callable[[], bool] = lambda: True
@@ -205,6 +201,10 @@ class Consumer:
         for part in portions(self.held_back.due(), self.settings.batch_size):
             self.pulse()
             self._record_batch(part, batch=sort(part), seen_before=True, is_due=True)
+        if busy := self.held_back.busy():
+            started, (user_course_id, entries) = time.monotonic(), busy
+            outcome = ingest_awaiting(self.engine, entries, user_course_id, self._commits)
+            self._settle(entries, outcome, started, is_due=True)
 
     def leave(self) -> None:
         """Leave the group where nothing is pending here, and close the connections. Redis may be away by then."""
@@ -217,10 +217,7 @@ class Consumer:
         self.engine.dispose()
 
     def stalled_streams(self) -> list[str]:
-        """Streams not leased here whose unread entries nobody was given for a while: their holder is not reading.
-
-        Asked again and again, as each call sees only one moment.
-        """
+        """Streams not leased here whose unread entries nobody was given for a while; to be asked again and again."""
         others = [stream for stream in self.keys.streams if stream not in self.leases.held]
         return self._stalled.among(backlog.measure(self.redis, self.keys.group, others))
 
@@ -269,7 +266,7 @@ class Consumer:
     def _record_batch(
         self, entries: Sequence[Entry], *, batch: Batch | None = None, seen_before: bool = False, is_due: bool = False
     ) -> None:
-        """Record, commit, acknowledge; then apply what was parked for the enrollments that are new.
+        """Record and commit, then `_settle`.
 
         What waits already for an enrollment that is locked is joined by what comes for it, unless it `is_due`.
         """
@@ -280,6 +277,10 @@ class Consumer:
         outcome = ingest(self.engine, entries, batch=batch, seen_before=seen_before, final=final, commits=self._commits)
         self.held_back.note_refusal(outcome, entries, final=final)
         self.refused = bool(outcome.everything_refused) and not is_due
+        self._settle(entries, outcome, started, is_due=is_due)
+
+    def _settle(self, entries: Sequence[Entry], outcome: Outcome, started: float, *, is_due: bool) -> None:
+        """Acknowledge what was committed and hold back the rest; then apply what was parked for new enrollments."""
         settled = outcome.settled(entries)
         read.acknowledge(self.redis, self.keys.group, settled)
         self.held_back.settle(entries, outcome)

@@ -3,6 +3,7 @@
 They stay pending in Redis, so a crash loses nothing; here is only when to try which of them next.
 """
 
+import random
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from worker.services.portion import PORTION_BYTES
 
 FIRST_SECONDS = 0.02
 """Our own batches meet often and briefly."""
+BUSY_SECONDS = 0.1
+"""With a back-off as long as this it was locked three times: perhaps not for long, but by one after the other."""
 LAST_SECONDS = 2.0
 """An LMS's transaction may last for minutes; what waits for it is applied within this time of its end."""
 
@@ -76,6 +79,14 @@ class Deferral:
                 wait.until = now + wait.seconds
                 entries += wait.entries
         return entries
+
+    def busy(self) -> tuple[int, list[Entry]] | None:
+        """One of the enrollments that were found locked again and again, and its entries."""
+        busy = [each for each, wait in self._waits.items() if each[0] == "enrollment" and wait.seconds >= BUSY_SECONDS]
+        if not busy:
+            return None
+        held = random.choice(busy)  # noqa: S311 - so that each has its turn
+        return held[1], list(self._waits[held].entries)
 
     def seconds_to_due(self) -> float | None:
         """How long until something is due; None when nothing waits."""

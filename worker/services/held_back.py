@@ -27,6 +27,8 @@ BATCHES = 4
 """So many batches are held here; further entries are read again when it is their turn: memory."""
 RETURN_SECONDS = 3.0
 """How long those wait for their turn."""
+AWAIT_EVERY_SECONDS = 1.0
+"""How often one that is busy is waited for."""
 LONE = timedelta(seconds=5)
 """An entry that a trigger refuses, and no other with it or after it, is set aside after so long."""
 LONG_SECONDS = 5.0
@@ -43,7 +45,7 @@ class HeldBack:
         self._keys = keys
         self._consumer = consumer
         self._deferral = Deferral(BATCHES * settings.batch_size)
-        self._keep_at = 0.0
+        self._keep_at = self._await_at = 0.0
 
     def without(self, entries: Sequence[Entry], batch: Batch | None) -> tuple[Sequence[Entry], Batch | None]:
         """The entries, and parsed, but for those whose enrollment others wait for already: they join them."""
@@ -68,6 +70,13 @@ class HeldBack:
             self._keep_at = time.monotonic() + self._settings.reclaim_idle_seconds / 3
             self._tell()
         return self._deferral.due(self._settings.batch_size)
+
+    def busy(self) -> tuple[int, list[Entry]] | None:
+        """Once a second, an enrollment to be waited for for a moment, and its entries."""
+        if not self._deferral or time.monotonic() < self._await_at:
+            return None
+        self._await_at = time.monotonic() + AWAIT_EVERY_SECONDS
+        return self._deferral.busy()
 
     def block_seconds(self) -> float:
         """How long an idle read may wait: until something is due."""

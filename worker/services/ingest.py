@@ -21,7 +21,11 @@ from worker.services.commits import Commits
 from worker.services.outcome import REFUSED, Held, Outcome
 from worker.services.refusal import EverythingRefusedError, Refusals
 from worker.storage import dead_letter, enrollment, ledger, outline
+from worker.storage.database import Failure, classify, is_lock_timeout
 from worker.storage.dead_letter import Letter
+
+AWAIT_SECONDS = 0.05
+"""How long a busy row is waited for: some tens of ordinary transactions. Others' events wait meanwhile."""
 
 
 def ingest(
@@ -64,11 +68,33 @@ def ingest(
     return outcome
 
 
+def ingest_awaiting(engine: Engine, entries: Sequence[Entry], user_course_id: int, commits: Commits) -> Outcome:
+    """Record entries of one enrollment whose row is busy all the time: wait for it a moment, holding no other.
+
+    Whoever passes over what is locked would never find free what others take by turns. What it does not get, or
+    PostgreSQL refuses, is deferred once more.
+    """
+    try:
+        return _record(engine, entries, sort(entries), seen_before=True, commits=commits, awaited=user_course_id)
+    except DBAPIError as error:
+        if not is_lock_timeout(error) and classify(error) is not Failure.DATA:
+            raise
+        return Outcome(deferred=[(entry, ("enrollment", user_course_id)) for entry in entries])
+
+
 def _record(
-    engine: Engine, entries: Sequence[Entry], batch: "Batch", *, seen_before: bool, commits: Commits | None
+    engine: Engine,
+    entries: Sequence[Entry],
+    batch: "Batch",
+    *,
+    seen_before: bool,
+    commits: Commits | None,
+    awaited: int | None = None,
 ) -> Outcome:
     def work(held: list[tuple[Entry, Held]]) -> Outcome:
         with engine.begin() as connection:
+            if awaited is not None:
+                enrollment.wait_for_enrollment(connection, awaited, AWAIT_SECONDS)
             done = record(connection, entries, batch=batch, seen_before=seen_before)
             done.deferred += held
             if commits:

@@ -28,6 +28,8 @@ _LOCK = text("""
 
 _WAIT = text("SELECT id FROM user_course WHERE id = :id FOR NO KEY UPDATE")
 
+_LIMIT_WAIT = text("SELECT set_config('lock_timeout', :milliseconds, true)")
+
 _EXISTING = text("SELECT id FROM user_course WHERE id = ANY(CAST(:ids AS bigint[]))")
 
 _UPDATE = text("""
@@ -64,11 +66,13 @@ def lock_enrollments(connection: Connection, ids: Collection[int]) -> set[int]:
     return set(connection.scalars(_LOCK, {"ids": list(ids)}))
 
 
-def wait_for_enrollment(connection: Connection, user_course_id: int) -> bool:
-    """Lock the row, waiting up to `lock_timeout` for whoever holds it; whether it exists.
+def wait_for_enrollment(connection: Connection, user_course_id: int, seconds: float | None = None) -> bool:
+    """Lock the row, waiting so long, by default `lock_timeout`, for whoever holds it; whether it exists.
 
     The transaction must hold no other row: then nobody can be waiting for it meanwhile.
     """
+    if seconds is not None:
+        connection.execute(_LIMIT_WAIT, {"milliseconds": str(int(seconds * 1000))})
     return connection.scalar(_WAIT, {"id": user_course_id}) is not None
 
 

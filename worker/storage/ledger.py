@@ -32,11 +32,8 @@ _RECORD = text("""
             user_course_id, event_id, occurred_at, type, topic_id, lesson_id, section_id, duration_seconds,
             corrected_status, corrected_last_viewed_at, corrected_completed_at
         )
-        SELECT * FROM event
-        WHERE NOT EXISTS (
-            SELECT FROM voided_event AS voided
-            WHERE (voided.user_course_id, voided.event_id) = (event.user_course_id, event.event_id)
-        )
+        SELECT * FROM event -- not by a join, which would lose their order: of equal identities the first counts
+        WHERE (user_course_id, event_id) NOT IN (SELECT user_course_id, event_id FROM voided_event)
         ON CONFLICT (user_course_id, event_id) DO NOTHING
         RETURNING user_course_id, event_id, occurred_at, type, topic_id, lesson_id, section_id
     ),
