@@ -6,6 +6,12 @@ from pathlib import Path
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 """Debian's package `faketime`; None without it, and then all clocks are right."""
 
+_SLEEP = """
+import select, time
+time.sleep = lambda seconds: select.select((), (), (), seconds) and None
+"""
+"""Under libfaketime 0.9.10 Python's own sleep, until a moment of the monotonic clock, is refused by the kernel."""
+
 OFFSETS = ("-3600", "-8", "+0", "+8", "+50", "+34560000")
 """Seconds that a clock may be off; the last is 400 days."""
 
@@ -17,6 +23,7 @@ class Clocks:
         self._directory = directory
         self._chance = chance
         self._names: list[str] = []
+        (directory / "sitecustomize.py").write_text(_SLEEP)
 
     def environment(self, name: str) -> dict[str, str]:
         """For a process whose clock has this name; its monotonic clock stays right, as on a real host."""
@@ -28,6 +35,7 @@ class Clocks:
             self._names.append(name)
         return {
             "LD_PRELOAD": str(LIBRARY),
+            "PYTHONPATH": str(self._directory),
             "FAKETIME_TIMESTAMP_FILE": str(file),
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "FAKETIME_CACHE_DURATION": "1",
