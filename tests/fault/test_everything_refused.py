@@ -1,8 +1,10 @@
 """An LMS's trigger raises for a while: nothing is set aside for it, and everything is applied once it is gone."""
 
+from collections.abc import Callable, Sequence
+
 import pytest
 
-from tests.support.events import enrolled, viewed
+from tests.support.events import body, enrolled, viewed
 from tests.support.system import System
 from tests.support.tables import execute, rows
 from tests.support.wait import wait_until
@@ -19,6 +21,13 @@ REOPENED = {
     "a trigger": (RAISING, "DROP TRIGGER maintenance ON user_course_progress"),
     "a rule of the data": (CHECK, "ALTER TABLE user_course_progress DROP CONSTRAINT closed"),
 }
+
+
+def recorded(system: System, events: Sequence[CloudEvent]) -> Callable[[], bool]:
+    """Whether all these events are in the ledger."""
+    ids = [event.event_id for event in events]
+    sql = "SELECT count(*) FROM lesson_event WHERE event_id = ANY (CAST(:ids AS uuid[]))"
+    return lambda: rows(system.engine, sql, ids=ids) == [(len(events),)]
 
 
 @pytest.mark.parametrize(("close", "reopen"), REOPENED.values(), ids=REOPENED)
@@ -80,3 +89,38 @@ def test_a_parked_event_is_not_given_up_when_everything_is_refused(system: Syste
     assert system.letters() == {"unknown_enrollment": 3}
     execute(system.engine, "DROP TRIGGER maintenance ON user_course_progress")
     system.assert_exact([*early, enrollment])
+
+
+def test_maintenance_again_and_again_sets_nothing_aside(system: System) -> None:
+    """What was accepted between two of them does not speak against what the second refuses."""
+    worker = system.start_worker(1, backoff_seconds=0.2)
+    system.start_beat()
+    events: list[CloudEvent] = [enrolled(key) for key in range(1, 11)]
+    system.publish(events)
+    system.assert_exact(events)
+    execute(system.engine, *RAISING)
+    for turn in range(1, 4):
+        later = [viewed(key, turn, turn, seconds=turn) for key in range(1, 11)]
+        events += later
+        system.publish(later)
+        worker.wait_for_line("everything_refused", count=len(worker.lines("everything_refused")) + 1)
+        assert system.letters() == {}
+        execute(system.engine, "ALTER TABLE user_course_progress DISABLE TRIGGER maintenance")
+        wait_until(recorded(system, later), 20, "everything, between two maintenances")
+        execute(system.engine, "ALTER TABLE user_course_progress ENABLE TRIGGER maintenance")
+    assert system.letters() == {}
+
+
+def test_enrollments_that_are_refused_hold_up_no_lesson_events(system: System) -> None:
+    worker = system.start_worker(1)
+    system.start_beat()
+    events: list[CloudEvent] = [enrolled(key) for key in range(1, 11)]
+    system.publish(events)
+    system.assert_exact(events)
+    execute(system.engine, "ALTER TABLE user_course ADD CONSTRAINT open CHECK (user_id < 1000) NOT VALID")
+    refused = [enrolled(key, user_id=1_000) for key in range(11, 31)]
+    good = [viewed(key, 1, 1) for key in range(1, 11)]
+    system.publish_bodies([body(event) for event in (*refused, *good)])
+    wait_until(lambda: system.recorded() == len(good), 20, "the lesson events")
+    assert worker.lines("everything_refused")
+    assert system.letters() == {}

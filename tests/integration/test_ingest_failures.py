@@ -1,5 +1,6 @@
 """What PostgreSQL refuses for the data's sake is set aside alone; any other error leaves everything as it was."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -144,6 +145,41 @@ def test_whatever_else_is_locked_is_found_and_its_neighbors_are_applied(
         assert (outcome.applied, len(outcome.deferred), outcome.letters) == (4, 1, [])
         lms.rollback()
         assert ingest(impatient, [each for each, _ in outcome.deferred]).applied == 1
+
+
+def test_rows_of_a_whole_course_that_are_held_cost_one_wait(engine: Engine, settings: Settings) -> None:
+    insert_as_lms(engine, *range(1, 41))
+    ingest(engine, entries(viewed(key) for key in range(1, 41)))
+    batch = entries(viewed(key, seconds=9) for key in range(1, 41))
+    with changed(settings, lock_timeout_seconds=0.3) as impatient, engine.connect() as lms:
+        lms.execute(text("SELECT FROM user_course_progress WHERE user_course_id <= 10 FOR UPDATE"))
+        started = time.monotonic()
+        outcome = ingest(impatient, batch)
+        assert (outcome.applied, len(outcome.deferred), outcome.met_locks) == (30, 10, True)
+        with counted_statements(impatient) as sent:
+            again = ingest(impatient, [each for each, _ in outcome.deferred], careful=True)
+        assert (again.applied, len(again.deferred)) == (0, 10)
+        assert "ROLLBACK" not in sent, "who is careful waits for none of them"
+        assert time.monotonic() - started < 5
+
+
+def test_enrollments_of_a_course_that_an_lms_has_locked_hold_up_no_others(engine: Engine, settings: Settings) -> None:
+    execute(
+        engine,
+        "CREATE TABLE course_owner (id bigint PRIMARY KEY)",
+        "INSERT INTO course_owner VALUES (1), (2), (3), (4)",
+        "ALTER TABLE user_course ADD FOREIGN KEY (course_id) REFERENCES course_owner (id)",
+    )
+    batch = entries([each for key in range(1, 41) for each in (enrolled(key, course_id=1 + key % 4), viewed(key))])
+    with changed(settings, lock_timeout_seconds=0.1) as impatient, engine.connect() as lms:
+        lms.execute(text("SELECT FROM course_owner WHERE id = 1 FOR UPDATE"))
+        ingest(impatient, batch)
+        assert rows(engine, "SELECT course_id, count(*) FROM user_course GROUP BY 1 ORDER BY 1") == [
+            (2, 10),
+            (3, 10),
+            (4, 10),
+        ]
+        assert rows(engine, "SELECT count(*) FROM lesson_event") == [(30,)]
 
 
 def test_a_statement_that_takes_too_long_raises_and_leaves_everything_as_it_was(

@@ -46,7 +46,7 @@ def bisect(
         return work(items)
     except DBAPIError as error:
         if is_lock_timeout(error):
-            if until is None and _is_table_locked(engine):
+            if until is None and is_any_table_locked(engine):
                 raise
             until = until or time.monotonic() + HELD_SECONDS
         elif classify(error) is not Failure.DATA:
@@ -64,6 +64,7 @@ def bisect(
     return first + second
 
 
-def _is_table_locked(engine: Engine) -> bool:
+def is_any_table_locked(engine: Engine) -> bool:
+    """Another session has locked one of our tables as a whole: then no row can be told from another."""
     with engine.connect() as connection:
         return is_table_locked(connection)

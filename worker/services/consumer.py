@@ -48,7 +48,7 @@ Portion = tuple[Sequence[Entry], Batch | None]
 
 
 class ReadingStopped(Exception):  # noqa: N818 - not an error
-    """Reading must stop before everything delivered was recorded; the rest stays pending, for others to take over."""
+    """Reading must stop before everything delivered was recorded; the rest stays pending."""
 
 
 @dataclass
@@ -78,8 +78,7 @@ class Consumer:
         self._commits = Commits(self.name)
         self._reading_thread = ThreadPoolExecutor(1, "read-ahead")
         self.held_back = HeldBack(self.settings, self.redis, self.engine, self.keys, self.name)
-        self.refused = False
-        """PostgreSQL refused all of the last batch that came."""
+        self.refused = False  # all of the last batch that came, by PostgreSQL
         self._cursors: dict[str, str] = {}
         self._reclaim_at = 0.0
         self._future = FutureDeliveries(self.redis, self.keys.group, self.settings.reclaim_idle_seconds)
@@ -113,7 +112,7 @@ class Consumer:
         self.interrupted = False
 
     def check_system(self) -> None:
-        """Return when the streams are still those of this consumer's database. Raises OtherSystemError."""
+        """Raises OtherSystemError unless the streams are still those of this consumer's database."""
         if self._system is not None:
             refuse_others(self.redis, self.keys, self._system)
 
@@ -123,14 +122,9 @@ class Consumer:
             return
         self._reclaim_at = time.monotonic() + self.settings.reclaim_interval_seconds
         for stream in streams:
+            idle, cursor = self.settings.reclaim_idle_seconds, self._cursors.get(stream, "0-0")
             self._cursors[stream], entries = read.reclaim(
-                self.redis,
-                self.keys.group,
-                self.name,
-                stream,
-                self.settings.reclaim_idle_seconds,
-                self._cursors.get(stream, "0-0"),
-                self._appetite.entries,
+                self.redis, self.keys.group, self.name, stream, idle, cursor, self._appetite.entries
             )
             if self._cursors[stream] != "0-0":
                 self._reclaim_at = 0.0
@@ -143,10 +137,8 @@ class Consumer:
 
     def find_strays(self) -> None:
         """Take up streams beyond the partitions."""
-        keys = self._strays.find(self.redis, self.keys)
-        if keys is not self.keys:
-            self.keys = keys
-            self.leases.adopt(keys)
+        self.keys = self._strays.find(self.redis, self.keys)
+        self.leases.adopt(self.keys)
 
     def read(
         self, streams: Sequence[str], block_seconds: float | None, read_on: Callable[[], bool] = lambda: False
@@ -206,8 +198,13 @@ class Consumer:
             outcome = ingest_awaiting(self.engine, entries, user_course_id, self._commits)
             self._settle(entries, outcome, started, is_due=True)
 
+    def give_back(self) -> None:
+        """Leave what is pending here to whoever reads its stream next. Raises RedisError."""
+        idle_seconds = self.settings.reclaim_idle_seconds
+        read.give_back_pending(self.redis, self.keys.group, self.name, self.keys.streams, idle_seconds)
+
     def leave(self) -> None:
-        """Leave the group where nothing is pending here, and close the connections. Redis may be away by then."""
+        """Leave the group where nothing is pending here, and close the connections. Redis may be away."""
         self._reading_thread.shutdown()
         try:
             housekeeping.remove_consumer(self.redis, self.keys.group, self.keys.streams, self.name)
@@ -249,6 +246,7 @@ class Consumer:
                 if not has_answered(error):
                     raise
                 log.warning("suspect_left_pending", consumer=self.name, entry=entry.id, detail=first_line(error))
+                self.held_back.leave([entry])
             except Exception as error:  # noqa: BLE001 - whatever it raises, it must not hold up its stream for ever
                 self._condemn(entry, f"{type(error).__name__}: {error}")
 
@@ -273,9 +271,10 @@ class Consumer:
         started = time.monotonic()
         if not is_due:
             entries, batch = self.held_back.without(entries, batch)
-        final = is_due and self.held_back.is_refusal_final()
-        outcome = ingest(self.engine, entries, batch=batch, seen_before=seen_before, final=final, commits=self._commits)
-        self.held_back.note_refusal(outcome, entries, final=final)
+        final, careful = is_due and self.held_back.is_refusal_final(), self.held_back.is_careful()
+        how = {"seen_before": seen_before, "final": final, "careful": careful}
+        outcome = ingest(self.engine, entries, batch=batch, commits=self._commits, **how)
+        self.held_back.note(outcome, entries, final=final, is_due=is_due)
         self.refused = bool(outcome.everything_refused) and not is_due
         self._settle(entries, outcome, started, is_due=is_due)
 

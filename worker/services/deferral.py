@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from worker.domain.entry import Entry
-from worker.services.outcome import Held
+from worker.services.outcome import REFUSED, Held
 from worker.services.portion import PORTION_BYTES
 
 FIRST_SECONDS = 0.02
@@ -62,7 +62,7 @@ class Deferral:
                 wait = self._waits[held] = _Wait(now, now + FIRST_SECONDS)
             if entry in wait.entries:
                 continue
-            if self._count >= self._most_entries or self._bytes + _size(entry) > PORTION_BYTES:
+            if not self._has_room(wait, entry):
                 left.append(entry)
                 continue
             wait.entries[entry] = None
@@ -73,12 +73,20 @@ class Deferral:
     def due(self, most_entries: int) -> list[Entry]:
         """Entries to be tried now, about so many; what they wait for is next due after twice as long."""
         now, entries = time.monotonic(), list[Entry]()
-        for wait in self._waits.values():
+        for held, wait in self._waits.items():
             if wait.until <= now and len(entries) < most_entries:
                 wait.seconds = min(2 * wait.seconds, LAST_SECONDS)
                 wait.until = now + wait.seconds
-                entries += wait.entries
+                its = list(wait.entries)
+                if held == REFUSED:
+                    random.shuffle(its)  # a try ends with the first few that are refused: others get their turn
+                entries += its
         return entries
+
+    def _has_room(self, wait: _Wait, entry: Entry) -> bool:
+        """One that has half of all room leaves the rest to others."""
+        is_greedy = 2 * len(wait.entries) >= self._most_entries
+        return not is_greedy and self._count < self._most_entries and self._bytes + _size(entry) <= PORTION_BYTES
 
     def busy(self) -> tuple[int, list[Entry]] | None:
         """One of the enrollments that were found locked again and again, and its entries."""

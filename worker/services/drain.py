@@ -77,6 +77,8 @@ class Drain:
             if ring:
                 self._host.ring()
             self._let_go()
+            if self._consumer.interrupted:
+                self._give_back()
 
     def _pulse(self) -> bool:
         self._host.beat()
@@ -172,6 +174,12 @@ class Drain:
         while time.monotonic() < until and not self._is_over():
             self._host.beat()
             time.sleep(STOP_CHECK_SECONDS)
+
+    def _give_back(self) -> None:
+        try:
+            self._consumer.give_back()
+        except RedisError:
+            return  # it is taken over after a while all the same
 
     def _let_go(self) -> None:
         self._lease_check_at = 0.0

@@ -29,6 +29,8 @@ RETURN_SECONDS = 3.0
 """How long those wait for their turn."""
 AWAIT_EVERY_SECONDS = 1.0
 """How often one that is busy is waited for."""
+CAREFUL_SECONDS = 10.0
+"""How long after the last lock of a kind that SKIP LOCKED does not show such locks are looked for."""
 LONE = timedelta(seconds=5)
 """An entry that a trigger refuses, and no other with it or after it, is set aside after so long."""
 LONG_SECONDS = 5.0
@@ -45,7 +47,8 @@ class HeldBack:
         self._keys = keys
         self._consumer = consumer
         self._deferral = Deferral(BATCHES * settings.batch_size)
-        self._keep_at = self._await_at = 0.0
+        self._keep_at = self._await_at = self._careful_until = 0.0
+        self._tell_at = time.monotonic() + LONG_SECONDS
 
     def without(self, entries: Sequence[Entry], batch: Batch | None) -> tuple[Sequence[Entry], Batch | None]:
         """The entries, and parsed, but for those whose enrollment others wait for already: they join them."""
@@ -68,6 +71,8 @@ class HeldBack:
         if self._deferral and time.monotonic() >= self._keep_at:
             read.keep(self._redis, self._keys.group, self._consumer, self._deferral)
             self._keep_at = time.monotonic() + self._settings.reclaim_idle_seconds / 3
+        if self._deferral and time.monotonic() >= self._tell_at:
+            self._tell_at = time.monotonic() + LONG_SECONDS
             self._tell()
         return self._deferral.due(self._settings.batch_size)
 
@@ -91,6 +96,10 @@ class HeldBack:
         """Leave everything to whoever reads its stream next. Raises RedisError; then it comes again after a while."""
         self._give_back(self._deferral.take_all(), 0)
 
+    def leave(self, entries: Sequence[Entry]) -> None:
+        """Leave these to whoever reads their stream, after a moment."""
+        self._give_back(entries, RETURN_SECONDS)
+
     def is_refusal_final(self) -> bool:
         """Whether what was refused with everything else is to blame: others were accepted since, or it is alone."""
         count, began = self._deferral.count_of(REFUSED), refusal_mark.since(self._redis, self._keys.refused)
@@ -100,8 +109,18 @@ class HeldBack:
             newest, now = status.last_recorded_at(connection), status.clock(connection)
         return (newest is not None and newest > began) or (count == 1 and now - began > LONE)
 
-    def note_refusal(self, outcome: Outcome, entries: Sequence[Entry], *, final: bool) -> None:
-        """Say it and mark it where PostgreSQL refused everything; take the mark away where that was judged."""
+    def is_careful(self) -> bool:
+        """Locks that only waiting shows were met a moment ago."""
+        return time.monotonic() < self._careful_until
+
+    def note(self, outcome: Outcome, entries: Sequence[Entry], *, final: bool, is_due: bool) -> None:
+        """Learn from what became of these entries, before they are settled.
+
+        Where PostgreSQL refused everything, say it and mark it; where that was judged, or it accepts again, take the
+        mark away: what was accepted before does not speak against what is refused later.
+        """
+        if outcome.met_locks:
+            self._careful_until = time.monotonic() + CAREFUL_SECONDS
         if outcome.everything_refused:
             log.error(
                 "everything_refused",
@@ -111,12 +130,12 @@ class HeldBack:
             )
             with self._engine.connect() as connection:
                 refusal_mark.begin(self._redis, self._keys.refused, status.clock(connection))
-        elif final:
+        elif final or (is_due and outcome.recorded and self._deferral.count_of(REFUSED)):
             refusal_mark.end(self._redis, self._keys.refused)
 
     def _defer(self, deferred: Iterable[tuple[Entry, Held]]) -> None:
         if left := self._deferral.add(deferred):
-            self._give_back(left, RETURN_SECONDS)
+            self.leave(left)
 
     def _give_back(self, entries: Sequence[Entry], wait_seconds: float) -> None:
         """Have the entries taken over, by anyone, after so long."""

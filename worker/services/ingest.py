@@ -6,17 +6,18 @@ deferred. When it raises, nothing may be acknowledged; some pieces may be commit
 nothing.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from worker.domain.entry import Entry, Reason, Rejection, parse
 from worker.domain.event import CourseOutlined, EnrollmentCreated, LedgerEvent
 from worker.domain.fast_path import DecodedLessonEvent, decode
-from worker.services.bisect import bisect
+from worker.services.bisect import bisect, is_any_table_locked
 from worker.services.commits import Commits
 from worker.services.outcome import REFUSED, Held, Outcome
 from worker.services.refusal import EverythingRefusedError, Refusals
@@ -24,6 +25,8 @@ from worker.storage import dead_letter, enrollment, ledger, outline
 from worker.storage.database import Failure, classify, is_lock_timeout
 from worker.storage.dead_letter import Letter
 
+CAREFUL_SECONDS = 0.2
+"""How long new enrollments are told apart from those that somebody holds up."""
 AWAIT_SECONDS = 0.05
 """How long a busy row is waited for: some tens of ordinary transactions. Others' events wait meanwhile."""
 
@@ -35,6 +38,7 @@ def ingest(
     batch: "Batch | None" = None,
     seen_before: bool = False,
     final: bool = False,
+    careful: bool = False,
     commits: Commits | None = None,
 ) -> Outcome:
     """Record the entries and commit. One that PostgreSQL itself refuses is set aside alone, its neighbors are applied.
@@ -42,13 +46,14 @@ def ingest(
     What would change something that another session keeps locked is deferred: left as it was, waiting for nobody
     (docs/decisions/0011); and so is what is refused together with everything else, unless `final`. Any database error
     that is not the data's fault is raised. `batch` is the entries, where they are sorted already; `seen_before`: see
-    `record`. `commits` remembers what was committed, and raises CommitsLostError.
+    `record`. `careful`: look for locks that only waiting shows before waiting for them; without it that begins with the
+    first that was waited for in vain. `commits` remembers what was committed, and raises CommitsLostError.
     """
     refusals = {kind: Refusals[Entry](final=final, may_wait=True) for kind in (False, True)}
 
     def work(part: Sequence[Entry]) -> Outcome:
         its = batch if batch and part is entries else sort(part)
-        done = _record(engine, part, its, seen_before=seen_before, commits=commits)
+        done = _record(engine, part, its, seen_before=seen_before, careful=careful, commits=commits)
         if done.recorded:
             refusals[False].accept()
         if done.enrolled:
@@ -62,17 +67,23 @@ def ingest(
     try:
         outcome = bisect(engine, entries, work, refuse, lambda part: _defer(engine, part, commits))
     except EverythingRefusedError as refused:
-        return Outcome(deferred=[(entry, REFUSED) for entry in entries], everything_refused=str(refused))
+        kind = refusals[True].undecided
+        outcome = Outcome(
+            deferred=[(entry, REFUSED) for entry in entries if _enrolls(entry) == kind], everything_refused=str(refused)
+        )
+        others = [entry for entry in entries if _enrolls(entry) != kind]
+        if others and len(others) < len(entries):
+            outcome += ingest(engine, others, seen_before=seen_before, final=final, careful=careful, commits=commits)
+        return outcome
     for each in refusals.values():
         outcome += _judge(engine, each, seen_before=seen_before, commits=commits)
     return outcome
 
 
 def ingest_awaiting(engine: Engine, entries: Sequence[Entry], user_course_id: int, commits: Commits) -> Outcome:
-    """Record entries of one enrollment whose row is busy all the time: wait for it a moment, holding no other.
+    """Record entries of one enrollment whose row others take by turns: wait for it a moment, holding no other.
 
-    Whoever passes over what is locked would never find free what others take by turns. What it does not get, or
-    PostgreSQL refuses, is deferred once more.
+    What it does not get, or PostgreSQL refuses, is deferred once more.
     """
     try:
         return _record(engine, entries, sort(entries), seen_before=True, commits=commits, awaited=user_course_id)
@@ -89,13 +100,14 @@ def _record(
     *,
     seen_before: bool,
     commits: Commits | None,
+    careful: bool = False,
     awaited: int | None = None,
 ) -> Outcome:
-    def work(held: list[tuple[Entry, Held]]) -> Outcome:
+    def work(held: list[tuple[Entry, Held]], *, careful: bool) -> Outcome:
         with engine.begin() as connection:
             if awaited is not None:
                 enrollment.wait_for_enrollment(connection, awaited, AWAIT_SECONDS)
-            done = record(connection, entries, batch=batch, seen_before=seen_before)
+            done = record(connection, entries, batch=batch, seen_before=seen_before, careful=careful)
             done.deferred += held
             if commits:
                 commits.note(connection, done.settled(entries))
@@ -103,10 +115,16 @@ def _record(
             commits.keep()
         return done
 
+    held: list[tuple[Entry, Held]] = []
     try:
-        return work([])
+        return work(held, careful=careful)
     except outline.OutlinesHeldError:
-        return work(batch.take_outlines())
+        held = batch.take_outlines()
+    except OperationalError as error:
+        if careful or awaited is not None or not is_lock_timeout(error) or is_any_table_locked(engine):
+            raise
+        careful = True
+    return work(held, careful=careful)
 
 
 def _judge(engine: Engine, refusals: Refusals[Entry], *, seen_before: bool, commits: Commits | None) -> Outcome:
@@ -151,13 +169,18 @@ def set_aside(engine: Engine, entry: Entry, reason: Reason, detail: str, commits
 
 
 def record(
-    connection: Connection, entries: Sequence[Entry], *, batch: "Batch | None" = None, seen_before: bool = False
+    connection: Connection,
+    entries: Sequence[Entry],
+    *,
+    batch: "Batch | None" = None,
+    seen_before: bool = False,
+    careful: bool = False,
 ) -> Outcome:
     """Record the entries in the caller's transaction: what cannot be applied goes into `dead_letter`.
 
     `seen_before` says that they were delivered or set aside earlier: a letter of one that is applied now is deleted.
     """
-    outcome = apply(connection, batch or sort(entries))
+    outcome = apply(connection, batch or sort(entries), careful=careful)
     if outcome.letters:
         dead_letter.put_letters(connection, outcome.letters)
     if seen_before:
@@ -216,14 +239,14 @@ def targets(batch: Batch) -> Iterator[tuple[Entry, Held]]:
         yield entry, ("enrollment", event.data.user_course_id)
 
 
-def apply(connection: Connection, batch: Batch) -> Outcome:
+def apply(connection: Connection, batch: Batch, *, careful: bool = False) -> Outcome:
     """Apply the batch in the caller's transaction; the outcome's letters, which are not stored here, are the rest.
 
     After the outlines the batch's enrollments are locked, those that nobody else holds, then new ones are inserted in
     id order, and only then is anything else written. What others hold is deferred, so no two sessions wait for each
-    other, and none counts from stale rows.
+    other, and none counts from stale rows. `careful`: see `ingest`.
     """
-    outcome = Outcome(letters=batch.letters)
+    outcome = Outcome(letters=list(batch.letters))
     if batch.outlines:
         outline.replace_outlines(connection, [event for _, event in batch.outlines])
         outcome.applied = len(batch.outlines)
@@ -231,7 +254,8 @@ def apply(connection: Connection, batch: Batch) -> Outcome:
     known = enrollment.lock_enrollments(connection, ids) if ids else set()
     if batch.enrollments and len(known) < len(ids):
         new = [event for _, event in batch.enrollments if event.data.user_course_id not in known]
-        outcome.enrolled = enrollment.insert_enrollments(connection, new) if new else []
+        outcome.enrolled = _enroll(connection, new, careful=careful)
+        outcome.met_locks = careful and len(outcome.enrolled) < len({event.data.user_course_id for event in new})
         known.update(outcome.enrolled)
     held = enrollment.existing_enrollments(connection, ids - known) if len(known) < len(ids) else set()
     told = [event for _, event in batch.enrollments if event.data.user_course_id in known]
@@ -243,6 +267,9 @@ def apply(connection: Connection, batch: Batch) -> Outcome:
         for entry, event in batch.enrollments
         if event.data.user_course_id not in known
     ]
+    if careful and (busy := ledger.held_enrollments(connection, [event for _, event in batch.ledger_events])):
+        outcome.met_locks = True
+        known, held = known - busy, held | (known & busy)
     events = []
     for entry, event in batch.ledger_events:
         user_course_id = event.data.user_course_id
@@ -260,6 +287,12 @@ def apply(connection: Connection, batch: Batch) -> Outcome:
         outcome.applied += recorded.count
         outcome.repeated += len(events) - recorded.count
     return outcome
+
+
+def _enroll(connection: Connection, new: Sequence[EnrollmentCreated], *, careful: bool) -> list[int]:
+    if careful:
+        return enrollment.insert_free(connection, new, time.monotonic() + CAREFUL_SECONDS)
+    return enrollment.insert_enrollments(connection, new) if new else []
 
 
 def _parked(entry: Entry, event: LedgerEvent | DecodedLessonEvent) -> Letter:

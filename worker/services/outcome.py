@@ -27,6 +27,8 @@ class Outcome:
     """Left as they were, to be tried again."""
     everything_refused: str = ""
     """The message with which PostgreSQL refused all that it was asked to record; empty when it did not."""
+    met_locks: bool = False
+    """Some were held by locks that only waiting shows: rows of progress, or what an enrollment refers to."""
     recorded: int = 0
     """Events that are new in the ledger."""
     enrolled: list[int] = field(default_factory=list)
@@ -68,6 +70,7 @@ class Outcome:
             self.letters + other.letters,
             self.deferred + other.deferred,
             self.everything_refused or other.everything_refused,
+            self.met_locks or other.met_locks,
             self.recorded + other.recorded,
             self.enrolled + other.enrolled,
         )

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
 
 from worker.client import EventPublisher
 from worker.domain.correction import Changes, corrected, correction_time, repeats
@@ -26,10 +27,11 @@ from worker.domain.event import (
 )
 from worker.domain.progress import LessonKey, Progress
 from worker.domain.status import ProgressStatus
-from worker.errors import ConflictError, InputError, NotFoundError
+from worker.errors import ConflictError, InputError, LockedError, NotFoundError
 from worker.services.ingest import Batch, apply
 from worker.services.summary import unknown_enrollment
 from worker.storage import enrollment, history
+from worker.storage.database import is_lock_timeout
 from worker.storage.progress import StoredProgress, find_progress, insert_blank
 from worker.storage.status import clock
 
@@ -144,7 +146,13 @@ def _lesson_event(
 
 
 def _lock(connection: Connection, key: LessonKey) -> None:
-    if not enrollment.wait_for_enrollment(connection, key[0]):
+    try:
+        is_enrolled = enrollment.wait_for_enrollment(connection, key[0])
+    except OperationalError as error:
+        if is_lock_timeout(error):
+            raise LockedError(f"Another session keeps enrollment {key[0]} locked. Send it again.") from None
+        raise
+    if not is_enrolled:
         raise unknown_enrollment(key[0])
 
 

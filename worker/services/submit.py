@@ -20,6 +20,7 @@ from worker.services.ingest import Batch, apply, sort
 from worker.services.outcome import Outcome
 from worker.services.redrive import apply_parked
 from worker.storage import enrollment, history
+from worker.storage.database import is_lock_timeout
 
 LOCK_SECONDS = 5.0
 """How long a sender waits for enrollments that others hold."""
@@ -82,10 +83,8 @@ def submit(engine: Engine, entries: Sequence[Entry]) -> list[Verdict]:
                 with engine.begin() as connection:
                     return judge(connection, part)
             except _HeldError as held:
-                if time.monotonic() >= give_up_at:
+                if time.monotonic() >= give_up_at or not _is_free_now(engine, held.user_course_id):
                     raise LockedError(f"Another session keeps enrollment {held} locked. Send it again.") from None
-                with engine.begin() as connection:
-                    enrollment.wait_for_enrollment(connection, held.user_course_id)
 
     # Enrollments first: should the batch be split to find what is refused, no event is parted from its enrollment.
     ordered = sorted(entries, key=lambda entry: b'"enrollment.created"' not in (entry.body or b""))
@@ -121,6 +120,18 @@ def _verdicts(connection: Connection, entries: Sequence[Entry], batch: Batch, ou
         else:
             verdicts.append(Verdict(Result.REPEATED))
     return verdicts
+
+
+def _is_free_now(engine: Engine, user_course_id: int) -> bool:
+    """Wait for whoever holds the enrollment, up to `lock_timeout`, holding nothing."""
+    try:
+        with engine.begin() as connection:
+            enrollment.wait_for_enrollment(connection, user_course_id)
+    except DBAPIError as error:
+        if not is_lock_timeout(error):
+            raise
+        return False
+    return True
 
 
 def _locked(_: Sequence[Entry]) -> Submitted:

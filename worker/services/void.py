@@ -13,9 +13,9 @@ from worker.domain.audit import Difference, differences, expected_progress
 from worker.domain.event import LedgerEvent, ProgressCorrected, identity
 from worker.domain.progress import Progress, lesson_progress, position
 from worker.domain.void import without
-from worker.errors import InputError, NotFoundError, ProgressError
+from worker.errors import InputError, LockedError, NotFoundError, ProgressError
 from worker.storage import activity, audit, outline, summary_refresh, void
-from worker.storage.database import allow, is_passing
+from worker.storage.database import allow, is_lock_timeout, is_passing
 from worker.storage.enrollment import wait_for_enrollment
 
 SHOWN = 10
@@ -62,11 +62,14 @@ def void_event(
                 connection.commit()
             return found
     except DBAPIError as error:
+        if is_lock_timeout(error):
+            raise LockedError(
+                f"Nothing was changed: another session keeps the enrollment of event {event_id} locked. Try again."
+            ) from error
         if not is_passing(error):
             raise
         raise ProgressError(
-            f"Nothing was changed: somebody holds the enrollment of event {event_id}, or its ledger takes longer than "
-            f"{seconds:.0f} s to read. Try again, with --enrollment."
+            f"Nothing was changed: the ledger takes longer than {seconds:.0f} s to read. Try again, with --enrollment."
         ) from error
 
 

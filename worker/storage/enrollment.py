@@ -5,12 +5,16 @@ A row that an event made follows the latest `enrollment.created` by (time, event
 """
 
 import json
+import time
+from collections import deque
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 from worker.domain.event import EnrollmentCreated
 from worker.domain.progress import keep_latest
+from worker.storage.database import is_lock_timeout
 
 _INSERT = text("""
     INSERT INTO user_course (id, user_id, course_id, timezone, enrolled_at, enrolled_event_id)
@@ -49,12 +53,39 @@ _UPDATE = text("""
 _OF_COURSE = text("SELECT id FROM user_course WHERE course_id = :course_id AND id > :after ORDER BY id LIMIT :limit")
 
 
+FREE_SECONDS = 0.02
+"""How long an insert waits where some are known to be held up."""
+
+
 def insert_enrollments(connection: Connection, events: Sequence[EnrollmentCreated]) -> list[int]:
     """Insert the enrollments that do not exist yet, in id order; their ids.
 
     Waits up to `lock_timeout` for whoever is inserting one of them, or has locked a row that it refers to.
     """
     return list(connection.scalars(_INSERT, {"enrollments": _parameter(events)}))
+
+
+def insert_free(connection: Connection, events: Sequence[EnrollmentCreated], until: float) -> list[int]:
+    """Insert those of the enrollments that nobody keeps from being inserted; their ids.
+
+    Each wait is short, and the others are tried apart from whoever waits, up to a moment of the monotonic clock; what
+    is left then is among those not inserted.
+    """
+    connection.execute(_LIMIT_WAIT, {"milliseconds": str(int(FREE_SECONDS * 1000))})
+    inserted: list[int] = []
+    # Large parts before small ones, and of one course together: what holds one up often holds up its whole course.
+    parts = deque([sorted(events, key=lambda event: event.data.course_id)])
+    while parts and time.monotonic() < until:
+        part = parts.popleft()
+        try:
+            with connection.begin_nested():
+                inserted += insert_enrollments(connection, part)
+        except OperationalError as error:
+            if not is_lock_timeout(error):
+                raise
+            middle = len(part) // 2
+            parts += [half for half in (part[:middle], part[middle:]) if middle]
+    return inserted
 
 
 def lock_enrollments(connection: Connection, ids: Collection[int]) -> set[int]:

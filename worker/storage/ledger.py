@@ -145,12 +145,32 @@ _RECOMPUTE = text("""
 """)
 
 
+_HELD = text("""
+    WITH lesson AS MATERIALIZED (
+        SELECT known.id, user_course_id
+        FROM jsonb_array_elements(CAST(:lessons AS jsonb)) AS given (l)
+        JOIN user_course_progress AS known ON (known.user_course_id, known.topic_id, known.lesson_id)
+                                            = ((l->>0)::bigint, (l->>1)::int, (l->>2)::int)
+    ),
+    free AS MATERIALIZED (
+        SELECT id FROM user_course_progress WHERE id IN (SELECT id FROM lesson) FOR NO KEY UPDATE SKIP LOCKED
+    )
+    SELECT DISTINCT user_course_id FROM lesson WHERE id NOT IN (SELECT id FROM free)
+""")
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """What one statement recorded: how many events were new, and the lessons that a correction governs."""
 
     count: int
     corrected: list[LessonKey]
+
+
+def held_enrollments(connection: Connection, events: Sequence[LedgerEvent | DecodedLessonEvent]) -> set[int]:
+    """Lock the progress rows that these events would change; enrollments of which another session holds some."""
+    lessons = {(each.data.user_course_id, each.data.topic_id, each.data.lesson_id) for each in events}
+    return set(connection.scalars(_HELD, {"lessons": json.dumps(list(lessons))}))
 
 
 def record_events(connection: Connection, events: Sequence[LedgerEvent | DecodedLessonEvent]) -> Recorded:

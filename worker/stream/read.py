@@ -4,7 +4,7 @@ An entry read is pending until it is acknowledged; acknowledged only after the t
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 from typing import Any, cast
 
@@ -99,7 +99,7 @@ def delivery_counts(redis: Redis, group: str, consumer: str, entries: Sequence[E
     counts: dict[Entry, int] = {}
     for stream, its in _by_stream(entries):
         ids = sorted((entry.id for entry in its), key=parse_id)
-        for row in _pending_between(redis, group, stream, consumer, ids[0], ids[-1]):
+        for row in chain.from_iterable(_pending_pages(redis, group, stream, consumer, ids[0], ids[-1])):
             entry = known.get((stream, row["message_id"].decode()))
             if entry is not None:
                 counts[entry] = row["times_delivered"]
@@ -122,21 +122,29 @@ def give_back(redis: Redis, group: str, consumer: str, entries: Iterable[Entry],
         redis.xclaim(stream, group, consumer, 0, [entry.id for entry in its], idle=idle, retrycount=1, justid=True)
 
 
+def give_back_pending(redis: Redis, group: str, consumer: str, streams: Iterable[str], idle_seconds: float) -> None:
+    """Have all that is pending on the consumer count as idle for so long; deliveries are counted on."""
+    for stream in streams:
+        for page in _pending_pages(redis, group, stream, consumer, "-", "+"):
+            ids = [row["message_id"] for row in page]
+            redis.xclaim(stream, group, consumer, 0, ids, idle=int(idle_seconds * 1000), justid=True)
+
+
 def acknowledge(redis: Redis, group: str, entries: Iterable[Entry]) -> None:
     """Take the entries off the pending lists, in one round trip that a full Redis still accepts."""
     accounts.acknowledge(redis, group, {stream: [entry.id for entry in its] for stream, its in _by_stream(entries)})
 
 
-def _pending_between(
+def _pending_pages(
     redis: Redis, group: str, stream: str, consumer: str, first: str, last: str
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[list[dict[str, Any]]]:
     """The consumer's pending entries from `first` to `last`, page by page; others may lie between those asked for."""
     start = first
     while page := cast(
         "list[dict[str, Any]]",
         redis.xpending_range(stream, group, start, last, _PENDING_PAGE, consumername=consumer),
     ):
-        yield from page
+        yield page
         start = f"({page[-1]['message_id'].decode()}"
 
 
