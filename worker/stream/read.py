@@ -6,10 +6,12 @@ An entry read is pending until it is acknowledged; acknowledged only after the t
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, cast
 
 from redis import OutOfMemoryError, ResponseError
 
+from worker.domain.committed import Committed
 from worker.domain.entry import Entry
 from worker.domain.entry_id import parse_id
 from worker.errors import ServerUnavailableError
@@ -122,9 +124,19 @@ def give_back(redis: Redis, group: str, consumer: str, entries: Iterable[Entry],
         redis.xclaim(stream, group, consumer, 0, [entry.id for entry in its], idle=idle, retrycount=1, justid=True)
 
 
-def acknowledge(redis: Redis, group: str, entries: Iterable[Entry]) -> None:
-    """Take the entries off the pending lists, in one round trip that a full Redis still accepts."""
-    accounts.acknowledge(redis, group, {stream: [entry.id for entry in its] for stream, its in _by_stream(entries)})
+def acknowledge(
+    redis: Redis,
+    group: str,
+    entries: Iterable[Entry],
+    consumer: str = "",
+    committed: Mapping[str, Committed] = MappingProxyType({}),
+) -> None:
+    """Take the entries off the pending lists, in one round trip that a full Redis still accepts.
+
+    `committed` is what the consumer has committed of each stream by now.
+    """
+    ids = {stream: [entry.id for entry in its] for stream, its in _by_stream(entries)}
+    accounts.acknowledge(redis, group, ids, consumer, committed)
 
 
 def _pending_between(
