@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -137,12 +138,12 @@ def test_who_was_cleaned_up_is_not_missed_also_in_a_redis_that_still_knows_them(
     work(consumer, redis, stream, EVENTS)
     second = new_consumer()
     work(second, redis, stream, LATER)
-    known = redis.hgetall(commits(stream))
+    known: Any = redis.hgetall(commits(stream))
     assert {name.decode() for name in known} == {consumer.name, second.name}
     execute(engine, "UPDATE stream_position SET recorded_at = recorded_at - interval '2 days'")
     old = {name: re.sub(b"@.*", f"@{time.time() - 172_800}".encode(), text) for name, text in known.items()}
     maintain(settings.model_copy(update={"replay_window_seconds": 300}), redis, engine)
-    assert {name.decode() for name in redis.hkeys(commits(stream))} == {second.name}
+    assert redis.hkeys(commits(stream)) == [second.name.encode()]
     redis.hset(commits(stream), mapping=old)  # an older Redis put back
     assert recovered(new_consumer()) == []
 

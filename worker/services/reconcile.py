@@ -73,8 +73,10 @@ def reconcile(
             done = replay(engine, redis, keys, part, commits.consumer, stay)
             with engine.begin() as connection:
                 system.advance_replay(connection, part[-1].stream, part[-1].id, len(part), done.applied)
-        reached = {each.stream: BEGINNING for each in standings} | {e.standing.stream: e.redis_at for e in losses}
-        committed = stream_position.advance(guard, commits.consumer, reached)
+        reached = {each.stream: BEGINNING for each in standings if each.last_delivered > BEGINNING}
+        reached |= {each.standing.stream: each.redis_at for each in losses}
+        with engine.begin() as connection:  # later than the beginning of the replay, as that of `guard` is not
+            committed = stream_position.advance(connection, commits.consumer, reached)
         system.end_replay(guard)
         repairs = system.read_repairs(guard)
     written.begin(redis, commits.consumer, committed)
