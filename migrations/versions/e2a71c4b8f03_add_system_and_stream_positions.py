@@ -28,6 +28,8 @@ def upgrade() -> None:
         sa.Column("replay_cursor", postgresql.JSONB, comment="Stream to entry id; null: no replay is going on"),
         sa.Column("redis_put_back_at", aware),
         sa.Column("publish_again_from", aware, comment="Null: nothing is missing, the last time"),
+        sa.Column("positions_since", aware, comment="Rows of stream_position before may be deleted"),
+        sa.Column("refused_at", aware, comment="The streams were found to be another system's"),
         sa.CheckConstraint("single", name="one_row"),
         sa.PrimaryKeyConstraint("single", name="pk_progress_system"),
     )

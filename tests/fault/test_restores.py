@@ -5,6 +5,7 @@ Each step of docs/backup-and-restore.md is done here. Copies of the database are
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,11 +14,14 @@ import pytest
 from tests.support import oulad
 from tests.support.commands import invoke
 from tests.support.databases import Backup
+from tests.support.events import body, enrolled, viewed
 from tests.support.own_servers import OwnServers
 from tests.support.system import System
 from tests.support.tables import execute
 from tests.support.wait import wait_until
+from worker.domain.event import CloudEvent
 from worker.settings import Settings
+from worker.stream.accounts import read_accounts
 from worker.stream.connection import Redis
 
 LINES = oulad.generate(1_200, learners=40)
@@ -173,6 +177,62 @@ def test_both_put_back_to_different_moments_end_exact_once_the_lms_has_sent_agai
         second.wait_for_line("commits_replayed" if older == "postgresql" else "redis_put_back")
         system.publish(oulad.parse(THIRD if older == "postgresql" else [*SECOND, *THIRD]))
         system.assert_exact(oulad.parse(LINES))
+
+
+def test_what_was_applied_late_below_later_entries_comes_back_although_nobody_remembers_it(
+    kept: System, backup: Backup
+) -> None:
+    events: list[CloudEvent] = [each for number in range(1, 21) for each in (enrolled(number), viewed(number))]
+    late: list[CloudEvent] = [viewed(9, 1, 2, seconds=number) for number in range(50)]
+    later: list[CloudEvent] = [viewed(17, 1, 2, seconds=5)]  # of the same stream, as 9 and 17 differ by 8
+    worker = kept.start_worker(2)
+    kept.start_beat()
+    kept.publish(events)
+    kept.wait_until_drained()
+    with kept.locked("SELECT FROM user_course WHERE id = 9 FOR UPDATE"):
+        kept.publish(late)
+        kept.publish(later)
+        wait_until(lambda: kept.recorded() == 21, what="the later one")
+        worker.stop()
+        assert sum(kept.pending().values()) == 50
+    backup.take()
+    worker = kept.start_worker(2)
+    wait_until(lambda: kept.recorded() == 71, 20, "the late ones")
+    kept.wait_until_drained()
+    worker.kill()
+    backup.put_back()
+    second = kept.start_worker(2)
+    second.wait_for_line("commits_replayed")
+    kept.assert_exact([*events, *late, *later])
+    assert {line["stream"] for line in second.lines("commits_lost")} == {kept.keys.stream_for(9)}
+    assert len(second.lines("commits_replayed")) == 1, "said once"
+
+
+def test_replay_beside_a_locked_enrollment_doubles_nothing_however_often_it_runs(kept: System) -> None:
+    events: list[CloudEvent] = [each for number in range(1, 11) for each in (enrolled(number), viewed(number))]
+    late: list[CloudEvent] = [viewed(9, 1, 2, seconds=number) for number in range(20)]
+    strays: list[CloudEvent] = [viewed(1, 1, 3, seconds=9)]
+    kept.start_worker(2)
+    kept.start_beat()
+    kept.publish(events)
+    stray = kept.keys.partition(300)
+    kept.publish_bodies([body(each) for each in strays], stray)
+    kept.keys = replace(kept.keys, strays=(stray,))
+    wait_until(lambda: kept.recorded() == 11, what="the stray's too")
+    kept.wait_until_drained()
+    with kept.locked("SELECT FROM user_course WHERE id = 9 FOR UPDATE"):
+        kept.publish(late)
+        wait_until(lambda: sum(kept.pending().values()) == 20, what="all of them pending")
+        added = kept.lengths()
+        for _ in range(3):
+            done = json.loads(invoke(kept.environment(), "replay", "--json").stdout)
+            assert done["entries"] == len([*events, *late, *strays])
+            parts = ("applied", "repeated", "parked", "rejected", "deferred")
+            assert sum(done[part] for part in parts) == done["entries"], done
+            assert done["deferred"] >= 20
+            assert kept.lengths() == added
+    kept.assert_exact([*events, *late, *strays])
+    assert not any(each.vanished for each in read_accounts(kept.redis, kept.keys.streams).values())
 
 
 def test_replay_applies_by_hand_what_is_still_in_the_streams_beside_working_workers(kept: System) -> None:

@@ -1,9 +1,11 @@
 """A publisher counts more partitions than the workers: what Redis acknowledged there is applied all the same."""
 
 import json
+from dataclasses import replace
 
 from tests.support import oulad
 from tests.support.commands import invoke
+from tests.support.events import body
 from tests.support.system import System
 from tests.support.wait import wait_until
 from worker.client import EventPublisher
@@ -16,12 +18,15 @@ def test_a_publisher_with_sixteen_partitions_loses_nothing_and_somebody_can_see_
     system.keys = Keys(system.settings.stream_key, 16)
     strays = list(system.keys.streams[9:])
     events = oulad.parse(oulad.generate(2_000, learners=40))
+    strays.append(system.keys.partition(1_023))
+    system.keys = replace(system.keys, strays=(strays[-1],))
     not_a_stream, plain_stream_of_others = f"{system.settings.stream_key}:20", f"{system.settings.stream_key}:30"
     system.redis.hset(not_a_stream, "something", "else")
     for stream in (plain_stream_of_others, f"{plain_stream_of_others}:0"):
         system.redis.xadd(stream, {"event": "theirs"})
 
-    publisher.publish_many(events[:1_000])
+    system.publish_bodies(map(body, events[:10]), strays[-1])
+    publisher.publish_many(events[10:1_000])
     worker = system.start_worker(2)
     system.start_beat()
     line = worker.wait_for_line("stray_streams")[0]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from tests.support import oulad
 from tests.support.commands import invoke
@@ -77,6 +78,50 @@ def test_a_stream_key_that_is_a_partition_of_another_system_is_refused(system: S
     assert "looks like a key of another system" in inside.tail()
     system.assert_exact(events)
     assert staging.recorded() == 0
+
+
+@pytest.mark.parametrize("is_copy", [False, True], ids=["empty", "copy with positions"])
+def test_who_was_refused_does_not_take_the_streams_when_redis_is_emptied(
+    system: System, staging: System, is_copy: bool
+) -> None:
+    lines = oulad.generate(300)
+    if is_copy:
+        copied = "INSERT INTO stream_position (stream, consumer, milliseconds, sequence) VALUES (:stream, 'one', 1, 0)"
+        with staging.engine.begin() as connection:
+            connection.execute(text(copied), [{"stream": each} for each in system.keys.streams])
+    worker = system.start_worker(2)
+    system.publish(oulad.parse(lines))
+    system.wait_until_drained()
+    worker.stop()
+    wrong = staging.start_worker(2)
+    staging.start_beat()
+    wrong.wait_for_line("reading_stopped")
+    empty(system)
+    wait_until(
+        lambda: any("was refused before" in line["detail"] for line in wrong.lines("reading_stopped")),
+        what="a sentence that says why",
+    )
+    environment = staging.environment()
+    for command in (["health", "ready"], ["status"]):
+        assert "was refused before" in " ".join(invoke(environment, *command).output.split())
+    system.start_worker(2)
+    system.publish(oulad.parse(lines))
+    system.assert_exact(oulad.parse(lines))
+    assert staging.recorded() == 0
+
+    system.close()
+    empty(system)
+    assert "to be adopted" in invoke(environment, "system", "show").output
+    assert "nobody's now" in invoke(environment, "system", "adopt", "--yes").output
+    later: list[CloudEvent] = [enrolled(900), viewed(900, 1, 1)]
+    staging.publish(later)
+    wait_until(lambda: staging.recorded() == 1, 20, "the adopting system at work")
+
+
+def empty(system: System) -> None:
+    """As FLUSHALL does, for this system's keys alone: other tests are on the same server."""
+    for key in system.redis.scan_iter(f"{system.settings.stream_key}*"):
+        system.redis.delete(key)
 
 
 def _json(environment: dict[str, str], *command: str) -> str:

@@ -1,7 +1,10 @@
 """What PostgreSQL has committed is held against what Redis has acknowledged: losses are seen, and nothing else is."""
 
+import re
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -13,6 +16,7 @@ from tests.support.streams import add, group_of
 from tests.support.tables import execute, rows
 from worker.cli.system import System
 from worker.cli.up import warn_of_other_system
+from worker.domain.entry_id import parse_id
 from worker.domain.event import Event
 from worker.errors import CommitsLostError, OtherSystemError
 from worker.services import replay
@@ -22,6 +26,7 @@ from worker.settings import Settings
 from worker.storage import stream_position
 from worker.stream import read
 from worker.stream.connection import Redis
+from worker.stream.keys import commits
 
 NewConsumer = Callable[..., Consumer]
 EVENTS: list[Event] = [enrolled(), viewed(), viewed(1, 1, 2, seconds=1)]
@@ -111,6 +116,44 @@ def test_a_lost_commit_of_older_entries_is_seen_by_who_made_it(
     assert recovered(consumer) == ["commits_lost", "commits_replayed"]
     assert_tables_equal_model(engine, EVENTS)
     assert recovered(consumer) == []
+
+
+def test_a_lost_commit_below_the_highest_position_is_seen_by_a_new_consumer_as_often_as_it_is_lost(
+    consumer: Consumer, new_consumer: NewConsumer, redis: Redis, engine: Engine, stream: str
+) -> None:
+    forget = ("DELETE FROM user_course", "DELETE FROM stream_position WHERE consumer <> 'other'")
+    (*_, last) = work(consumer, redis, stream, EVENTS)
+    with engine.begin() as connection:
+        stream_position.advance(connection, "other", {stream: parse_id(last)})
+    for _ in range(2):
+        execute(engine, *forget)
+        assert recovered(new_consumer()) == ["commits_lost", "commits_replayed"]
+        assert_tables_equal_model(engine, EVENTS)
+        assert recovered(new_consumer()) == recovered(new_consumer()) == [], "said once"
+
+
+def test_who_was_cleaned_up_is_not_missed_also_in_a_redis_that_still_knows_them(
+    consumer: Consumer, new_consumer: NewConsumer, settings: Settings, redis: Redis, engine: Engine, stream: str
+) -> None:
+    work(consumer, redis, stream, EVENTS)
+    second = new_consumer()
+    work(second, redis, stream, LATER)
+    known: Any = redis.hgetall(commits(stream))
+    assert {name.decode() for name in known} == {consumer.name, second.name}
+    execute(engine, "UPDATE stream_position SET recorded_at = recorded_at - interval '2 days'")
+    old = {name: re.sub(b"@.*", f"@{time.time() - 172_800}".encode(), text) for name, text in known.items()}
+    maintain(settings.model_copy(update={"replay_window_seconds": 300}), redis, engine)
+    assert redis.hkeys(commits(stream)) == [second.name.encode()]
+    redis.hset(commits(stream), mapping=old)  # an older Redis put back
+    assert recovered(new_consumer()) == []
+
+
+def test_what_somebody_else_writes_beside_a_stream_is_no_loss(
+    consumer: Consumer, new_consumer: NewConsumer, redis: Redis, stream: str
+) -> None:
+    work(consumer, redis, stream, EVENTS)
+    redis.hset(commits(stream), mapping={"a": "", "b": "1@nan", "c": b"\xff@\xff", "d": "9@1e99"})
+    assert recovered(new_consumer()) == []
 
 
 def test_who_finds_the_loss_repaired_by_another_does_not_repair_it_again(

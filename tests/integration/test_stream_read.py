@@ -10,7 +10,7 @@ from tests.support.streams import add, consumers, deliver, group_of, pending
 from tests.support.wait import wait_until
 from worker.domain.entry import Entry
 from worker.settings import Settings
-from worker.stream import read
+from worker.stream import accounts, read
 from worker.stream.connection import Redis
 from worker.stream.keys import Keys
 
@@ -195,3 +195,19 @@ def test_a_group_of_the_old_name_gives_way_to_that_of_the_stream_key_which_start
 def test_the_default_stream_key_has_the_group_of_the_contract() -> None:
     assert Keys("lesson-events", 8).group == "progress"
     assert Keys("lesson-events", 1).group == "progress"
+
+
+def test_acknowledged_entries_become_pending_again_once_and_are_accounted_for(redis: Redis, stream: str) -> None:
+    group = group_of(stream)
+    added = add(redis, stream, [b"x"] * 4)
+    entries = read.read_new(redis, group, "one", [stream], 4, None)
+    read.acknowledge(redis, group, entries[:3])
+    redis.xdel(stream, added[0])
+    for _ in range(2):
+        assert accounts.make_pending(redis, group, "again", stream, added) == {added[0]}
+        assert pending(redis, stream) == {added[1]: ("again", 1), added[2]: ("again", 1), added[3]: ("one", 1)}
+    assert accounts.balance(redis, group, [stream]) == {}
+    _, taken = read.reclaim(redis, group, "two", stream, 86_400, "0-0", 10)
+    assert [entry.id for entry in taken] == added[1:3], "anybody takes them over at once"
+    read.acknowledge(redis, group, [*taken, entries[3]])
+    assert accounts.balance(redis, group, [stream]) == {}

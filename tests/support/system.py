@@ -110,6 +110,10 @@ class System:
         """Every stream as the group sees it."""
         return backlog.measure(self.redis, self.keys.group, self.keys.streams)
 
+    def lengths(self) -> list[int]:
+        """How many entries each stream holds."""
+        return [each.length for each in self.backlogs()]
+
     def unread(self) -> int:
         """How many entries nobody was given yet."""
         return sum(each.lag for each in self.backlogs())

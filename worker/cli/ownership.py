@@ -22,17 +22,18 @@ def show_system(as_json: bool) -> None:
     from worker.cli.servers import explained, open_database, server_settings
     from worker.domain.system import System
     from worker.printable import printable
-    from worker.storage.system import identify
+    from worker.storage.system import identify, was_refused
     from worker.stream import connection as stream_connection
     from worker.stream import system as streams
     from worker.stream.keys import Keys
+    from worker.stream.strays import with_strays
 
     settings = server_settings()
-    keys = Keys(settings.stream_key, settings.stream_partitions)
     with open_database(settings) as engine, explained(settings):
         with engine.connect() as connection:
-            system = identify(connection)
+            system, is_refused = identify(connection), was_refused(connection)
         redis = stream_connection.connect(settings)
+        keys, _ = with_strays(redis, Keys(settings.stream_key, settings.stream_partitions))
         owners = {stream: System.parse(text) for stream, text in streams.owners(redis, keys).items()}
         redis.close()
     if as_json:
@@ -45,7 +46,7 @@ def show_system(as_json: bool) -> None:
     for stream in keys.streams:
         other = owners.get(stream)
         if other is None:
-            whose = "nobody yet: the first worker makes it its own"
+            whose = "nobody: to be adopted" if is_refused else "nobody yet: the first worker makes it its own"
         elif system.is_same(other):
             whose = "this system"
         else:
@@ -66,26 +67,31 @@ def adopt_streams(yes: bool) -> None:
     from worker.cli.servers import explained, open_database, server_settings
     from worker.domain.system import System
     from worker.printable import printable
-    from worker.storage.system import identify
+    from worker.storage.system import end_refusal, identify, was_refused
     from worker.stream import connection as stream_connection
     from worker.stream import system as streams
     from worker.stream.keys import Keys
+    from worker.stream.strays import with_strays
 
     settings = server_settings()
-    keys = Keys(settings.stream_key, settings.stream_partitions)
     with open_database(settings) as engine, explained(settings):
         with engine.connect() as connection:
-            system = identify(connection)
+            system, is_refused = identify(connection), was_refused(connection)
         redis = stream_connection.connect(settings)
+        keys, _ = with_strays(redis, Keys(settings.stream_key, settings.stream_partitions))
         owners = {stream: System.parse(text) for stream, text in streams.owners(redis, keys).items()}
         others = {stream: other for stream, other in owners.items() if not system.is_same(other)}
-        if not others:
+        if not others and not is_refused:
             show("Nothing to adopt: no stream belongs to another system.")
             return
         for stream, other in others.items():
             show(f"{stream}: of database {printable(other.database)}, id {printable(other.id)}")
+        if not owners:
+            show(f"{keys.stream_key} and its partitions: nobody's now, another system's before")
         if not yes:
             click.confirm(f"Make these streams those of database {system.database}, id {system.id}?", abort=True)
         streams.take_over(redis, keys, str(system))
+        with engine.begin() as connection:
+            end_refusal(connection)
         redis.close()
     show(f"The streams are those of database {printable(system.database)} now.")

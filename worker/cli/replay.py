@@ -27,13 +27,14 @@ def command(since: str | None, dry_run: bool, as_json: bool) -> None:
     from worker.services.system import check_system
     from worker.stream import connection as stream_connection
     from worker.stream.keys import Keys
+    from worker.stream.strays import with_strays
 
     first = (_milliseconds(since), 0)
     settings = server_settings()
-    keys = Keys(settings.stream_key, settings.stream_partitions)
     name, entries, total = f"replay-{uuid4().hex[:8]}", 0, Outcome()
     with open_database(settings) as engine, explained(settings), open_progress("replayed", total=None) as progress:
         redis = stream_connection.connect(settings)
+        keys, _ = with_strays(redis, Keys(settings.stream_key, settings.stream_partitions))
         check_system(engine, redis, keys)
         for part in read_again(redis, keys, settings.batch_size, first):
             if not dry_run:
@@ -48,6 +49,7 @@ def command(since: str | None, dry_run: bool, as_json: bool) -> None:
     else:
         show(f"entries: {entries:,}", f"applied: {total.applied:,}", f"already there: {total.repeated:,}")
         show(f"wait for their enrollment: {total.parked:,}", f"refused, see `dead-letters list`: {total.rejected:,}")
+        show(f"left waiting for a lock: {len(total.deferred):,}")
 
 
 def _milliseconds(since: str | None) -> int:

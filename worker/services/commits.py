@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import Connection
 
+from worker.domain.committed import Committed
 from worker.domain.entry import Entry
 from worker.domain.entry_id import EntryId, parse_id
 from worker.errors import CommitsLostError
@@ -23,9 +24,11 @@ class Commits:
 
     def __init__(self, consumer: str) -> None:
         self.consumer = consumer
-        self._known: dict[str, tuple[int, float]] = {}
-        """Of each stream: transactions so far, and when the last one was."""
-        self._noted: dict[str, int] = {}
+        self.committed: dict[str, Committed] = {}
+        """Of each stream, to be written down with the next acknowledgment."""
+        self._since: dict[str, float] = {}
+        """When the last transaction of each stream was, by the monotonic clock."""
+        self._noted: dict[str, Committed] = {}
         self._replays: int | None = None
 
     def note(self, connection: Connection, entries: Sequence[Entry]) -> None:
@@ -35,7 +38,7 @@ class Commits:
         """
         self._noted = stream_position.advance(connection, self.consumer, _last_ids(entries)) if entries else {}
         remembered = self._remembered()
-        if any(batches != remembered.get(stream, batches - 1) + 1 for stream, batches in self._noted.items()):
+        if any(each.batches != remembered.get(stream, each.batches - 1) + 1 for stream, each in self._noted.items()):
             raise CommitsLostError(
                 "PostgreSQL has forgotten what this consumer committed: an older copy was put back, or a standby that "
                 "was behind took over. Nothing more is recorded before what was lost is applied again."
@@ -43,16 +46,17 @@ class Commits:
 
     def keep(self) -> None:
         """The transaction of the last `note` is committed."""
-        now = time.monotonic()
-        self._known |= {stream: (batches, now) for stream, batches in self._noted.items()}
+        self.committed |= self._noted
+        self._since |= dict.fromkeys(self._noted, time.monotonic())
 
     def recall(self, connection: Connection, streams: Collection[str]) -> bool:
         """Remember what PostgreSQL says; whether that is less than before, and nobody has replayed since."""
         is_new = self.is_latest(connection)
-        found = stream_position.count_batches(connection, self.consumer, streams)
-        is_behind = any(found.get(stream, 0) < batches for stream, batches in self._remembered().items())
-        now = time.monotonic()
-        self._known = {stream: (batches, now) for stream, batches in found.items()}
+        found = stream_position.committed(connection, self.consumer, streams)
+        counts = {stream: each.batches for stream, each in found.items()}
+        is_behind = any(counts.get(stream, 0) < batches for stream, batches in self._remembered().items())
+        self.committed = found
+        self._since = dict.fromkeys(found, time.monotonic())
         self._replays = system.read_repairs(connection).replays
         return is_behind and is_new
 
@@ -62,7 +66,7 @@ class Commits:
 
     def _remembered(self) -> dict[str, int]:
         since = time.monotonic() - MEMORY_SECONDS
-        return {stream: batches for stream, (batches, at) in self._known.items() if at > since}
+        return {stream: each.batches for stream, each in self.committed.items() if self._since[stream] > since}
 
 
 def _last_ids(entries: Iterable[Entry]) -> dict[str, EntryId]:

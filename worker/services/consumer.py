@@ -253,7 +253,7 @@ class Consumer:
     def _condemn(self, entry: Entry, detail: str) -> None:
         log.error("entry_condemned", consumer=self.name, stream=entry.stream, entry=entry.id, detail=detail)
         set_aside(self.engine, entry, Reason.CRASHES_WORKER, detail, self._commits)
-        read.acknowledge(self.redis, self.keys.group, [entry])
+        read.acknowledge(self.redis, self.keys.group, [entry], self.name, self._commits.committed)
 
     def _record(self, entries: Sequence[Entry], *, seen_before: bool = False) -> None:
         """Record the entries batch by batch; all of them, also when reading must stop: a batch for a stream at most."""
@@ -281,7 +281,7 @@ class Consumer:
     def _settle(self, entries: Sequence[Entry], outcome: Outcome, started: float, *, is_due: bool) -> None:
         """Acknowledge what was committed and hold back the rest; then apply what was parked for new enrollments."""
         settled = outcome.settled(entries)
-        read.acknowledge(self.redis, self.keys.group, settled)
+        read.acknowledge(self.redis, self.keys.group, settled, self.name, self._commits.committed)
         self.held_back.settle(entries, outcome)
         if is_due and not settled:
             return

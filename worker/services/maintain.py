@@ -13,7 +13,7 @@ from worker.services.redrive import sweep_parked
 from worker.services.system import claim_streams
 from worker.settings import Settings
 from worker.storage import stream_position
-from worker.stream import accounts, housekeeping
+from worker.stream import accounts, commits, housekeeping
 from worker.stream.connection import Redis
 from worker.stream.keys import Keys
 from worker.stream.strays import with_strays
@@ -53,6 +53,6 @@ def maintain(settings: Settings, redis: Redis, engine: Engine, go_on: Callable[[
     for stream, entries in vanished.items():
         log.warning("entries_vanished", stream=stream, entries=entries)
     with engine.begin() as connection:
-        stream_position.delete_old(connection)
+        commits.forget(redis, stream_position.delete_old(connection))
     swept = sweep_parked(engine, go_on)
     return Maintained(swept.applied + swept.repeated, len(removed), trimmed, sum(vanished.values()))

@@ -1,7 +1,8 @@
 """Hold what PostgreSQL has committed against what Redis has acknowledged, before anything new is recorded.
 
 An entry is acknowledged after its COMMIT. So one that is acknowledged and above every position that PostgreSQL knows
-was committed and is gone: an older copy was put back. And a stream that was not read up to a position is an older one.
+was committed and is gone: an older copy was put back. So it is where a consumer wrote down more transactions with its
+acknowledgment than PostgreSQL knows. And a stream that was not read up to a position is an older one.
 """
 
 import logging
@@ -16,6 +17,7 @@ from worker.errors import CommitsLostError
 from worker.services.commits import Commits
 from worker.services.replay import read_again, replay
 from worker.storage import stream_position, system
+from worker.stream import commits as written
 from worker.stream import standing
 from worker.stream.connection import Redis
 from worker.stream.keys import Keys
@@ -71,10 +73,13 @@ def reconcile(
             done = replay(engine, redis, keys, part, commits.consumer, stay)
             with engine.begin() as connection:
                 system.advance_replay(connection, part[-1].stream, part[-1].id, len(part), done.applied)
-        if losses:
-            stream_position.advance(guard, commits.consumer, {each.standing.stream: each.redis_at for each in losses})
+        reached = {each.stream: BEGINNING for each in standings if each.last_delivered > BEGINNING}
+        reached |= {each.standing.stream: each.redis_at for each in losses}
+        with engine.begin() as connection:  # later than the beginning of the replay, as that of `guard` is not
+            committed = stream_position.advance(connection, commits.consumer, reached)
         system.end_replay(guard)
         repairs = system.read_repairs(guard)
+    written.begin(redis, commits.consumer, committed)
     log.log(
         logging.ERROR if repairs.publish_again_from else logging.WARNING,
         "commits_replayed",
@@ -88,21 +93,28 @@ def reconcile(
     return True
 
 
-def _losses(engine: Engine, redis: Redis, keys: Keys, standings: Iterable[Standing]) -> list[Lost]:
+def _losses(engine: Engine, redis: Redis, keys: Keys, standings: Sequence[Standing]) -> list[Lost]:
     """PostgreSQL is asked last: what is acknowledged by then was committed before."""
     with engine.connect() as connection:
         before = stream_position.highest(connection, keys.streams)
     reached = {
-        each: acknowledged
+        each.stream: acknowledged
         for each in standings
         if (acknowledged := standing.highest_acknowledged(redis, keys.group, each, before.get(each.stream, BEGINNING)))
     }
-    if not reached:
+    committed = written.read(redis, keys.streams)
+    if not reached and not committed:
         return []
     with engine.connect() as connection:
         known = stream_position.highest(connection, keys.streams)
-    lost = [Lost(each, known.get(each.stream, BEGINNING), acknowledged) for each, acknowledged in reached.items()]
-    return [each for each in lost if each.redis_at > each.postgresql_at]
+        lost = stream_position.lost(connection, committed)
+    found = []
+    for each in standings:
+        position = known.get(each.stream, BEGINNING)
+        acknowledged = max(reached.get(each.stream, BEGINNING), position)
+        if acknowledged > position or each.stream in lost:
+            found.append(Lost(each, position, acknowledged))
+    return found
 
 
 def _begin(engine: Engine, commits: Commits, losses: Sequence[Lost]) -> None:

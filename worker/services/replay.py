@@ -1,6 +1,8 @@
 """Apply again what is still in the streams though it was acknowledged: after PostgreSQL lost commits. Idempotent."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from redis import RedisError
@@ -13,7 +15,7 @@ from worker.services.ingest import ingest, set_aside
 from worker.services.outcome import Outcome
 from worker.services.portion import Appetite, portions
 from worker.services.redrive import apply_parked
-from worker.stream import publish, standing
+from worker.stream import accounts, publish, standing
 from worker.stream.connection import Redis
 from worker.stream.keys import FIELD, Keys
 from worker.stream.trial import trial
@@ -42,16 +44,23 @@ def replay(
 ) -> Outcome:
     """Record the entries and commit; what waited for their enrollments is applied too, while `go_on` says so.
 
-    What somebody keeps locked is appended to its stream again. Where workers died in the middle of these, they are
-    tried one by one, and the guilty one is set aside.
+    What somebody keeps locked is pending afterwards, with the consumer that has it or for anyone to take over. Where
+    workers died in the middle of these, they are tried one by one, and the guilty one is set aside.
     """
     with trial(redis, keys.trial(entries[0].stream, f"replay:{entries[0].id}"), name) as is_deadly:
         outcome = _one_by_one(engine, redis, keys, entries, name) if is_deadly else _record(engine, entries)
-    # Nothing is pending for these any more: what is locked now comes again as new entries.
-    publish.append_many(redis, [(entry.stream, entry.body or b"") for entry, _ in outcome.deferred])
+    _leave_pending(redis, keys, [entry for entry, _ in outcome.deferred], name)
     if outcome.enrolled:
         apply_parked(engine, outcome.enrolled, go_on)
     return outcome
+
+
+def _leave_pending(redis: Redis, keys: Keys, entries: Iterable[Entry], name: str) -> None:
+    """What was trimmed meanwhile comes again as a new entry."""
+    for stream, its in groupby(sorted(entries, key=attrgetter("stream")), key=attrgetter("stream")):
+        bodies = {entry.id: entry.body or b"" for entry in its}
+        gone = accounts.make_pending(redis, keys.group, name, stream, list(bodies))
+        publish.append_many(redis, [(stream, bodies[entry_id]) for entry_id in gone])
 
 
 def _one_by_one(engine: Engine, redis: Redis, keys: Keys, entries: Sequence[Entry], name: str) -> Outcome:

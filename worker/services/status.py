@@ -15,7 +15,7 @@ from worker.settings import Settings
 from worker.storage import activity, dead_letter, schema, statistics_refresh, status, summary_refresh
 from worker.storage.database import snapshot
 from worker.storage.status import RowCount
-from worker.storage.system import Repairs, identify, read_repairs
+from worker.storage.system import Repairs, identify, read_repairs, was_refused
 from worker.stream.accounts import Account, read_accounts
 from worker.stream.advice import advise
 from worker.stream.backlog import Backlog, measure
@@ -112,7 +112,7 @@ def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
             redis_version=_redis_version(redis),
             warnings=[
                 *advise(redis),
-                *_foreign_streams(redis, keys, system),
+                *_foreign_streams(redis, keys, system, was_refused=was_refused(connection)),
                 *strays.warnings,
                 *_vanished(accounts),
                 *([complaint] if complaint else []),
@@ -131,9 +131,9 @@ def _vanished(accounts: Mapping[str, Account]) -> list[str]:
     ]
 
 
-def _foreign_streams(redis: Redis, keys: Keys, system: System) -> list[str]:
+def _foreign_streams(redis: Redis, keys: Keys, system: System, *, was_refused: bool) -> list[str]:
     try:
-        refuse_others(redis, keys, system)
+        refuse_others(redis, keys, system, was_refused=was_refused)
     except OtherSystemError as error:
         return [str(error)]
     return []

@@ -22,12 +22,18 @@ _REPAIRS = text("""
     FROM progress_system
 """)
 
+_WAS_REFUSED = text("SELECT refused_at IS NOT NULL FROM progress_system")
+
+_REFUSE = text("UPDATE progress_system SET refused_at = now() WHERE refused_at IS NULL")
+
+_END_REFUSAL = text("UPDATE progress_system SET refused_at = NULL")
+
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
 
 _BEGIN_REPLAY = text("""
     UPDATE progress_system
     SET replays = replays + 1, commits_lost_at = now(), entries_replayed = 0, applied_again = 0,
-        publish_again_from = :since, replay_cursor = '{}'
+        publish_again_from = :since, replay_cursor = '{}', positions_since = now()
 """)
 
 _CURSOR = text("SELECT replay_cursor FROM progress_system")
@@ -66,6 +72,21 @@ def identify(connection: Connection) -> System:
         raise SchemaError("The table progress_system is empty. Restore its row from a backup, or insert a new one.")
     cluster = str(connection.scalar(_CLUSTER)) if connection.scalar(_MAY_ASK) else ""
     return System(str(row.id), cluster, row.database)
+
+
+def was_refused(connection: Connection) -> bool:
+    """The system found its streams to be another's, the last time that they were anybody's."""
+    return bool(connection.scalar(_WAS_REFUSED))
+
+
+def remember_refusal(connection: Connection) -> None:
+    """Note, in the caller's transaction, that the streams are another system's."""
+    connection.execute(_REFUSE)
+
+
+def end_refusal(connection: Connection) -> None:
+    """Note, in the caller's transaction, that the streams are this system's."""
+    connection.execute(_END_REFUSAL)
 
 
 def read_repairs(connection: Connection) -> Repairs:

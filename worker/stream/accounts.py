@@ -2,16 +2,18 @@
 
 A publisher's MAXLEN, XDEL, XTRIM or XGROUP SETID can take entries that nobody recorded, and the lag says 0 afterwards.
 Every acknowledgment is counted in the script that makes it, and the group's beginning in the one that creates it, so
-crashes, redelivery and our own trimming never look like a loss. Each script writes to the stream first: from then on a
-full Redis refuses it nothing.
+crashes, redelivery and our own trimming never look like a loss. The same script writes down what the consumer had
+committed by then: PostgreSQL must know of it ever after (`worker/services/reconcile.py`). Each script writes to the
+stream first: from then on a full Redis refuses it nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from worker.domain.committed import Committed
 from worker.stream.connection import Redis
-from worker.stream.keys import account
+from worker.stream.keys import account, commits
 
 # A group made again is given once more whatever the stream still holds. An account from before tells that case from a
 # group that is the stream's first, which has to answer for every entry ever added.
@@ -31,19 +33,39 @@ redis.call('HSET', KEYS[2], 'base', base)
 return made
 """
 
-# KEYS: each stream and its account. ARGV: XACK, said by the caller so that it is seen on the wire; the group; how many
-# ids belong to each stream; the ids. Lua passes fewer than 8,000 values at once.
+# KEYS: each stream, its account and its commits. ARGV: XACK, said by the caller so that it is seen on the wire; the
+# group; the consumer; for each stream how many ids are its, and what is committed or nothing; the ids. Lua passes fewer
+# than 8,000 values at once.
 _ACKNOWLEDGE = """
-local at = 2 + #KEYS / 2
-for number = 1, #KEYS / 2 do
-  local last, acknowledged = at + ARGV[2 + number], 0
+local streams = #KEYS / 3
+local at = 3 + 2 * streams
+for number = 1, streams do
+  local stream, account, commits = unpack(KEYS, 3 * number - 2, 3 * number)
+  local count, committed = unpack(ARGV, 2 + 2 * number, 3 + 2 * number)
+  local last, acknowledged = at + count, 0
   while at < last do
     local to = math.min(at + 4000, last)
-    acknowledged = acknowledged + redis.call(ARGV[1], KEYS[2 * number - 1], ARGV[2], unpack(ARGV, at + 1, to))
+    acknowledged = acknowledged + redis.call(ARGV[1], stream, ARGV[2], unpack(ARGV, at + 1, to))
     at = to
   end
-  if acknowledged > 0 then redis.pcall('HINCRBY', KEYS[2 * number], 'acknowledged', acknowledged) end
+  if acknowledged > 0 then redis.pcall('HINCRBY', account, 'acknowledged', acknowledged) end
+  if committed ~= '' then redis.pcall('HSET', commits, ARGV[3], committed) end
 end
+"""
+
+# An entry that is pending again will be acknowledged once more.
+_MAKE_PENDING = """
+local gone, made = {}, 0
+for at = 3, #ARGV do
+  if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[at], ARGV[at], 1) == 0 then
+    local claimed = redis.call(
+      'XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[at], 'IDLE', 86400000, 'RETRYCOUNT', 1, 'FORCE', 'JUSTID')
+    made = made + #claimed
+    if #claimed == 0 then gone[#gone + 1] = ARGV[at] end
+  end
+end
+if made > 0 and redis.call('HEXISTS', KEYS[2], 'base') == 1 then redis.pcall('HINCRBY', KEYS[2], 'base', -made) end
+return gone
 """
 
 # Exact once nothing is unread; before that a lower bound, as at most the stream's length is. Without a base (a group
@@ -85,13 +107,32 @@ def create_group(redis: Redis, group: str, stream: str) -> None:
     redis.register_script(_CREATE_GROUP)(keys=[stream, account(stream)], args=[group])
 
 
-def acknowledge(redis: Redis, group: str, entry_ids: Mapping[str, Sequence[str]]) -> None:
-    """Take these entries off their streams' pending lists and count those that were there, in one round trip."""
+def acknowledge(
+    redis: Redis,
+    group: str,
+    entry_ids: Mapping[str, Sequence[str]],
+    consumer: str,
+    committed: Mapping[str, Committed],
+) -> None:
+    """Take these entries off their streams' pending lists and count those that were there, in one round trip.
+
+    `committed` is what the consumer has committed of each stream, which is written down with it.
+    """
     if entry_ids:
-        keys = [key for stream in entry_ids for key in (stream, account(stream))]
-        counts = [len(ids) for ids in entry_ids.values()]
+        keys = [key for stream in entry_ids for key in (stream, account(stream), commits(stream))]
+        heads = [each for name, ids in entry_ids.items() for each in (len(ids), str(committed.get(name, "")))]
         ids = [entry_id for ids in entry_ids.values() for entry_id in ids]
-        redis.register_script(_ACKNOWLEDGE)(keys=keys, args=["XACK", group, *counts, *ids])
+        redis.register_script(_ACKNOWLEDGE)(keys=keys, args=["XACK", group, consumer, *heads, *ids])
+
+
+def make_pending(redis: Redis, group: str, consumer: str, stream: str, entry_ids: Sequence[str]) -> set[str]:
+    """Have anyone take these acknowledged entries over as if they never had been; those that are trimmed already.
+
+    What is pending stays with its consumer. Idempotent.
+    """
+    script = redis.register_script(_MAKE_PENDING)
+    gone = script(keys=[stream, account(stream)], args=[group, consumer, *entry_ids])
+    return {entry_id.decode() for entry_id in gone}
 
 
 def balance(redis: Redis, group: str, streams: Iterable[str]) -> dict[str, int]:

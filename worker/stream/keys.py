@@ -6,6 +6,7 @@
 | `lesson-events:{n}`                    | stream | events whose partition key modulo the partitions is n | trimmed |
 |                                        |        | (beyond the partitions: see `worker/stream/strays.py`)|         |
 | `{stream}:account`                     | hash   | entries acknowledged, entries that vanished           | kept    |
+| `{stream}:commits`                     | hash   | consumer to what it had committed when it acknowledged | kept   |
 | `lesson-events:lease:{stream}`         | string | name of the consumer that reads this stream           | 5 s     |
 | `lesson-events:wanted`                 | string | name of a consumer that found no partition free       | 2 s     |
 | `lesson-events:refused`                | string | since when PostgreSQL refuses everything, by its clock | 1 min  |
@@ -28,6 +29,11 @@ FIELD = "event"
 def account(stream: str) -> str:
     """What was acknowledged of the stream, and what vanished; see `worker/stream/accounts.py`."""
     return f"{stream}:account"
+
+
+def commits(stream: str) -> str:
+    """What each consumer of the stream had committed when it last acknowledged; see `worker/stream/accounts.py`."""
+    return f"{stream}:commits"
 
 
 @dataclass(frozen=True)

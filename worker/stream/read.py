@@ -6,10 +6,12 @@ An entry read is pending until it is acknowledged; acknowledged only after the t
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, cast
 
 from redis import OutOfMemoryError, ResponseError
 
+from worker.domain.committed import Committed
 from worker.domain.entry import Entry
 from worker.domain.entry_id import parse_id
 from worker.errors import ServerUnavailableError
@@ -130,9 +132,19 @@ def give_back_pending(redis: Redis, group: str, consumer: str, streams: Iterable
             redis.xclaim(stream, group, consumer, 0, ids, idle=int(idle_seconds * 1000), justid=True)
 
 
-def acknowledge(redis: Redis, group: str, entries: Iterable[Entry]) -> None:
-    """Take the entries off the pending lists, in one round trip that a full Redis still accepts."""
-    accounts.acknowledge(redis, group, {stream: [entry.id for entry in its] for stream, its in _by_stream(entries)})
+def acknowledge(
+    redis: Redis,
+    group: str,
+    entries: Iterable[Entry],
+    consumer: str = "",
+    committed: Mapping[str, Committed] = MappingProxyType({}),
+) -> None:
+    """Take the entries off the pending lists, in one round trip that a full Redis still accepts.
+
+    `committed` is what the consumer has committed of each stream by now.
+    """
+    ids = {stream: [entry.id for entry in its] for stream, its in _by_stream(entries)}
+    accounts.acknowledge(redis, group, ids, consumer, committed)
 
 
 def _pending_pages(

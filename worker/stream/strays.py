@@ -17,7 +17,7 @@ log = get_logger(__name__)
 LOOK_SECONDS = 5.0
 """How often a consumer looks for them."""
 
-MOST_PARTITIONS = 256
+MOST_PARTITIONS = 1_024
 """Streams with a number below this are looked for."""
 
 

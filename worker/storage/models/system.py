@@ -28,6 +28,8 @@ class ProgressSystem(Base):
     )
     redis_put_back_at: Mapped[datetime | None]
     publish_again_from: Mapped[datetime | None] = mapped_column(comment="Null: nothing is missing, the last time")
+    positions_since: Mapped[datetime | None] = mapped_column(comment="Rows of stream_position before may be deleted")
+    refused_at: Mapped[datetime | None] = mapped_column(comment="The streams were found to be another system's")
 
 
 class StreamPosition(Base):

@@ -1,0 +1,45 @@
+"""What each consumer of a stream had committed when it last acknowledged there: PostgreSQL must know of it ever after.
+
+It is written down by the script that acknowledges (`worker/stream/accounts.py`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from redis import OutOfMemoryError
+
+from worker.domain.committed import Committed
+from worker.stream.connection import Redis
+from worker.stream.keys import commits
+
+
+def read(redis: Redis, streams: Sequence[str]) -> dict[tuple[str, str], Committed]:
+    """What each consumer of each stream had committed when it last acknowledged, in one round trip."""
+    pipeline = redis.pipeline(transaction=False)
+    for stream in streams:
+        pipeline.hgetall(commits(stream))
+    answers: list[dict[bytes, bytes]] = pipeline.execute()
+    return {
+        (stream, consumer.decode(errors="replace")): committed
+        for stream, answer in zip(streams, answers, strict=True)
+        for consumer, text in answer.items()
+        if (committed := Committed.parse(text.decode(errors="replace")))
+    }
+
+
+def forget(redis: Redis, forgotten: Iterable[tuple[str, str]]) -> None:
+    """Forget what these consumers had committed of these streams, given as (stream, consumer)."""
+    pipeline = redis.pipeline(transaction=False)
+    for stream, consumer in forgotten:
+        pipeline.hdel(commits(stream), consumer)
+    pipeline.execute()
+
+
+def begin(redis: Redis, consumer: str, committed: Mapping[str, Committed]) -> None:
+    """Forget what was committed of these streams but for this consumer's. A full Redis keeps not even that."""
+    pipeline = redis.pipeline(transaction=False)
+    for stream, its in committed.items():
+        pipeline.delete(commits(stream))
+        pipeline.hset(commits(stream), consumer, str(its))
+    for answer in pipeline.execute(raise_on_error=False):
+        if isinstance(answer, Exception) and not isinstance(answer, OutOfMemoryError):
+            raise answer
