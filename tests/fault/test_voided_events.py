@@ -172,7 +172,7 @@ def test_somebody_who_holds_the_enrollment_is_told(engine: Engine, environment: 
     with engine.begin() as connection:
         lock_enrollments(connection, [1])
         output = said({**environment, "PROGRESS_LOCK_TIMEOUT_SECONDS": "0.1"}, wrong.event_id, code=1)
-    assert "Nothing was changed: somebody holds" in output
+    assert "Nothing was changed: another session keeps the enrollment" in output
 
 
 # ---- What else happens to voided ones ------------------------------------------------------------------------------

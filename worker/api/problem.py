@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from worker.errors import ConflictError, InputError, NotFoundError, ProgressError, first_line
+from worker.errors import ConflictError, InputError, LockedError, NotFoundError, ProgressError, first_line
 from worker.storage.database import Failure, classify
 from worker.telemetry import get_logger
 
@@ -134,5 +134,6 @@ def _input_status(error: InputError) -> int:
 
 
 def _unable(error: Exception, detail: str) -> Response:
-    log.error("request_failed", detail=first_line(error))
+    # A lock's sentence names the enrollment, which is no business of the log.
+    log.error("request_failed", detail=type(error).__name__ if isinstance(error, LockedError) else first_line(error))
     return problem(503, detail, headers={"Retry-After": str(RETRY_SECONDS)})

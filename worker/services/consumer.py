@@ -246,7 +246,7 @@ class Consumer:
                 if not has_answered(error):
                     raise
                 log.warning("suspect_left_pending", consumer=self.name, entry=entry.id, detail=first_line(error))
-                self.held_back.leave([entry])
+                self.held_back.leave(entry)
             except Exception as error:  # noqa: BLE001 - whatever it raises, it must not hold up its stream for ever
                 self._condemn(entry, f"{type(error).__name__}: {error}")
 

@@ -96,9 +96,10 @@ class HeldBack:
         """Leave everything to whoever reads its stream next. Raises RedisError; then it comes again after a while."""
         self._give_back(self._deferral.take_all(), 0)
 
-    def leave(self, entries: Sequence[Entry]) -> None:
-        """Leave these to whoever reads their stream, after a moment."""
-        self._give_back(entries, RETURN_SECONDS)
+    def leave(self, entry: Entry) -> None:
+        """Leave this one, under suspicion as it is, to whoever reads its stream, after a moment."""
+        idle_seconds = self._settings.reclaim_idle_seconds - RETURN_SECONDS
+        read.give_back(self._redis, self._keys.group, self._consumer, [entry], idle_seconds)
 
     def is_refusal_final(self) -> bool:
         """Whether what was refused with everything else is to blame: others were accepted since, or it is alone."""
@@ -135,12 +136,15 @@ class HeldBack:
 
     def _defer(self, deferred: Iterable[tuple[Entry, Held]]) -> None:
         if left := self._deferral.add(deferred):
-            self.leave(left)
+            self._give_back(left, RETURN_SECONDS)
 
     def _give_back(self, entries: Sequence[Entry], wait_seconds: float) -> None:
-        """Have the entries taken over, by anyone, after so long."""
+        """Have the entries taken over, by anyone, after so long.
+
+        They count as delivered once: a consumer that lives to give an entry back is proof that it does not kill.
+        """
         idle_seconds = self._settings.reclaim_idle_seconds - wait_seconds
-        read.give_back(self._redis, self._keys.group, self._consumer, entries, idle_seconds)
+        read.give_back(self._redis, self._keys.group, self._consumer, entries, idle_seconds, deliveries=1)
 
     def _tell(self) -> None:
         (kind, key), seconds = self._deferral.longest()

@@ -114,14 +114,22 @@ def keep(redis: Redis, group: str, consumer: str, entries: Iterable[Entry]) -> N
         redis.xclaim(stream, group, consumer, 0, [entry.id for entry in its], justid=True)
 
 
-def give_back(redis: Redis, group: str, consumer: str, entries: Iterable[Entry], idle_seconds: float) -> None:
-    """Have these pending entries count as idle for so long, and as delivered once: any consumer may take them over.
+def give_back(
+    redis: Redis,
+    group: str,
+    consumer: str,
+    entries: Iterable[Entry],
+    idle_seconds: float,
+    deliveries: int | None = None,
+) -> None:
+    """Have these pending entries count as idle for so long: any consumer may take them over.
 
-    A consumer that lives to give an entry back is proof that the entry does not kill.
+    `deliveries`: have them count as delivered so often.
     """
+    idle = max(0, int(idle_seconds * 1000))
     for stream, its in _by_stream(entries):
-        idle = max(0, int(idle_seconds * 1000))
-        redis.xclaim(stream, group, consumer, 0, [entry.id for entry in its], idle=idle, retrycount=1, justid=True)
+        ids = [entry.id for entry in its]
+        redis.xclaim(stream, group, consumer, 0, list(ids), idle=idle, retrycount=deliveries, justid=True)
 
 
 def give_back_pending(redis: Redis, group: str, consumer: str, streams: Iterable[str], idle_seconds: float) -> None:
