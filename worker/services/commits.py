@@ -31,12 +31,14 @@ class Commits:
         self._noted: dict[str, Committed] = {}
         self._replays: int | None = None
 
-    def note(self, connection: Connection, entries: Sequence[Entry]) -> None:
+    def note(self, connection: Connection, entries: Sequence[Entry], *, in_order: bool = False) -> None:
         """Write down, in the caller's transaction, that it records these entries; `keep` must follow its COMMIT.
 
-        Raises CommitsLostError when PostgreSQL does not know the transaction before.
+        `in_order` says that each stream's are. Raises CommitsLostError when PostgreSQL does not know the transaction
+        before.
         """
-        self._noted = stream_position.advance(connection, self.consumer, _last_ids(entries)) if entries else {}
+        last = (_last_in_order if in_order else _last_ids)(entries)
+        self._noted = stream_position.advance(connection, self.consumer, last) if entries else {}
         remembered = self._remembered()
         if any(each.batches != remembered.get(stream, each.batches - 1) + 1 for stream, each in self._noted.items()):
             raise CommitsLostError(
@@ -67,6 +69,10 @@ class Commits:
     def _remembered(self) -> dict[str, int]:
         since = time.monotonic() - MEMORY_SECONDS
         return {stream: each.batches for stream, each in self.committed.items() if self._since[stream] > since}
+
+
+def _last_in_order(entries: Iterable[Entry]) -> dict[str, EntryId]:
+    return {stream: parse_id(entry_id) for stream, entry_id in {each.stream: each.id for each in entries}.items()}
 
 
 def _last_ids(entries: Iterable[Entry]) -> dict[str, EntryId]:

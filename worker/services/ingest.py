@@ -110,7 +110,7 @@ def _record(
             done = record(connection, entries, batch=batch, seen_before=seen_before, careful=careful)
             done.deferred += held
             if commits:
-                commits.note(connection, done.settled(entries))
+                commits.note(connection, done.settled(entries), in_order=not seen_before)
         if commits:
             commits.keep()
         return done

@@ -46,11 +46,13 @@ class Strays:
 
 
 def find_strays(redis: Redis, keys: Keys) -> Strays:
-    """Look for them, in one round trip while there are none, else two.
+    """Look for them, by one command while there are none.
 
     A stream that has a partition of its own is the plain stream of another system and none of ours.
     """
     names = [keys.partition(number) for number in range(keys.partitions, MOST_PARTITIONS)]
+    if not redis.exists(*names):
+        return Strays()
     pipeline = redis.pipeline(transaction=False)
     for name in names:
         pipeline.type(name)
