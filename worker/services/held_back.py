@@ -27,8 +27,8 @@ BATCHES = 4
 """So many batches are held here; further entries are read again when it is their turn: memory."""
 RETURN_SECONDS = 3.0
 """How long those wait for their turn."""
-AWAIT_EVERY_SECONDS = 1.0
-"""How often one that is busy is waited for."""
+AWAIT_EVERY_SECONDS = (0.5, 2.0)
+"""How often one that is busy is waited for: at first, and once some lock has been awaited for long."""
 CAREFUL_SECONDS = 10.0
 """How long after the last lock of a kind that SKIP LOCKED does not show such locks are looked for."""
 LONE = timedelta(seconds=5)
@@ -77,11 +77,13 @@ class HeldBack:
         return self._deferral.due(self._settings.batch_size)
 
     def busy(self) -> tuple[int, list[Entry]] | None:
-        """Once a second, an enrollment to be waited for for a moment, and its entries."""
+        """Now and then, an enrollment to be waited for for a moment, and its entries."""
         if not self._deferral or time.monotonic() < self._await_at:
             return None
-        self._await_at = time.monotonic() + AWAIT_EVERY_SECONDS
-        return self._deferral.busy()
+        if (found := self._deferral.busy()) is not None:
+            is_long = self._deferral.longest()[1] >= LONG_SECONDS
+            self._await_at = time.monotonic() + AWAIT_EVERY_SECONDS[is_long]
+        return found
 
     def block_seconds(self) -> float:
         """How long an idle read may wait: until something is due."""

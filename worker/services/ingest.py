@@ -27,7 +27,7 @@ from worker.storage.dead_letter import Letter
 
 CAREFUL_SECONDS = 0.2
 """How long new enrollments are told apart from those that somebody holds up."""
-AWAIT_SECONDS = 0.05
+AWAIT_SECONDS = 0.2
 """How long a busy row is waited for: some tens of ordinary transactions. Others' events wait meanwhile."""
 
 
