@@ -17,6 +17,7 @@ REVISIONS = (
     "d1f60b3a7e92",
     "e2a71c4b8f03",
     "f3b82d5c9a14",
+    "a1c4e7092b6d",
 )
 """Every migration, oldest first; a test holds it against the folder. A revision not listed is newer than this code."""
 

@@ -5,9 +5,12 @@
 | `user_course`          | enrolment                                | LMS, ingest        | enrolments             |
 | `user_course_progress` | (enrolment, topic, lesson)               | ingest             | lessons touched        |
 | `lesson_event`         | distinct lesson event or correction      | ingest             | events; retention      |
+| `enrollment_event`     | `enrollment.created` that was recorded   | ingest, a trigger  | enrollments            |
 | `voided_event`         | event taken out of the ledger            | `void`             | such events            |
 | `course`               | course with an outline                   | ingest             | courses                |
 | `course_lesson`        | lesson of a course's live outline        | ingest             | lessons                |
+| `moved_lesson`         | place where a live lesson was before     | ingest             | moved lessons          |
+| `outline_event`        | `course.outlined` that was recorded      | ingest             | outlines               |
 | `dead_letter`          | stream entry that could not be applied   | ingest, redrive    | bad or early events    |
 | `user_course_summary`  | enrolment: its summary                   | summary refresh    | enrolments             |
 | `enrollment_change`    | change by an LMS not yet in a summary    | triggers           | such changes; emptied  |
@@ -36,8 +39,15 @@ from worker.storage.models.activity import (
 )
 from worker.storage.models.base import Base
 from worker.storage.models.figures import CourseFigures, LessonFigures, WeekFigures
-from worker.storage.models.outline import Course, CourseLesson
-from worker.storage.models.progress import DeadLetter, LessonEvent, UserCourse, UserCourseProgress, VoidedEvent
+from worker.storage.models.outline import Course, CourseLesson, MovedLesson, OutlineEvent
+from worker.storage.models.progress import (
+    DeadLetter,
+    EnrollmentEvent,
+    LessonEvent,
+    UserCourse,
+    UserCourseProgress,
+    VoidedEvent,
+)
 from worker.storage.models.statistics import CourseChange, CourseStatistics, LessonStatistics
 from worker.storage.models.summary import EnrollmentChange, UserCourseSummary
 from worker.storage.models.system import ProgressSystem, StreamPosition
@@ -54,10 +64,13 @@ __all__ = [
     "DeadLetter",
     "EnrollmentActivity",
     "EnrollmentChange",
+    "EnrollmentEvent",
     "LessonActivity",
     "LessonEvent",
     "LessonFigures",
     "LessonStatistics",
+    "MovedLesson",
+    "OutlineEvent",
     "ProgressStatus",
     "ProgressSystem",
     "StreamPosition",

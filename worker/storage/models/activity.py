@@ -46,6 +46,9 @@ class EnrollmentActivity(Base):
     """
 
     __tablename__ = "enrollment_activity"
+    __table_args__ = (
+        Index("ix_enrollment_activity_doubtful", "user_course_id", postgresql_where=text("doubtful_events > 0")),
+    )
 
     user_course_id: Mapped[int] = mapped_column(
         ForeignKey(UserCourse.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
@@ -58,6 +61,8 @@ class EnrollmentActivity(Base):
     last_at: Mapped[datetime | None]
     events_by_hour: Mapped[list[int]] = mapped_column(ARRAY(Integer))
     """By hour of the local week: 168 numbers, that of Monday 0 to 1 o'clock first."""
+    doubtful_events: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Of a time before the enrollment was made."""
     refreshed_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

@@ -44,4 +44,6 @@ class Base(DeclarativeBase):
 PROGRESS_STATUS = Enum(
     ProgressStatus, name="progress_status", values_callable=lambda kind: [each.value for each in kind]
 )
+BYTEWISE = Text(collation="C")
+"""Compared byte by byte, whatever the database's collation."""
 LESSON_EVENT_TYPE = Enum("viewed", "completed", "corrected", name="lesson_event_type")

@@ -4,12 +4,14 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Computed,
     ForeignKey,
     Identity,
     Index,
     Integer,
+    LargeBinary,
     UniqueConstraint,
     func,
     text,
@@ -18,7 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.domain.entry import Reason
 from worker.domain.status import ProgressStatus
-from worker.storage.models.base import CREATED_BY_US, LESSON_EVENT_TYPE, PROGRESS_STATUS, Base
+from worker.storage.models.base import BYTEWISE, CREATED_BY_US, LESSON_EVENT_TYPE, PROGRESS_STATUS, Base
 
 
 class UserCourse(Base):
@@ -42,6 +44,10 @@ class UserCourse(Base):
     timezone: Mapped[str | None] = mapped_column(comment=CREATED_BY_US)
     position_at: Mapped[datetime | None] = mapped_column(comment=CREATED_BY_US)
     position_event_id: Mapped[UUID | None] = mapped_column(comment=CREATED_BY_US)
+    position_sequence: Mapped[str | None] = mapped_column(BYTEWISE, comment=CREATED_BY_US)
+    position_type: Mapped[str | None] = mapped_column(LESSON_EVENT_TYPE, comment=CREATED_BY_US)
+    position_tied: Mapped[bool | None] = mapped_column(comment=CREATED_BY_US)
+    """Events of several lessons are the latest together: the outline's order decides between them."""
     enrolled_at: Mapped[datetime | None] = mapped_column(comment=CREATED_BY_US)
     enrolled_event_id: Mapped[UUID | None] = mapped_column(comment=CREATED_BY_US)
     stale_since: Mapped[datetime | None] = mapped_column(server_default=func.now(), comment=CREATED_BY_US)
@@ -70,6 +76,12 @@ class UserCourseProgress(Base):
     last_viewed_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
     corrected_at: Mapped[datetime | None] = mapped_column(comment="Time of the ruling correction")
+    section_id: Mapped[int | None] = mapped_column(Integer)
+    """The section that was told last, and the order of the event that told it."""
+    section_at: Mapped[datetime | None]
+    section_sequence: Mapped[str | None] = mapped_column(BYTEWISE)
+    section_type: Mapped[str | None] = mapped_column(LESSON_EVENT_TYPE)
+    section_event_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -96,6 +108,7 @@ class LessonEvent(Base):
     corrected_status: Mapped[ProgressStatus | None] = mapped_column(PROGRESS_STATUS)
     corrected_last_viewed_at: Mapped[datetime | None]
     corrected_completed_at: Mapped[datetime | None]
+    sequence: Mapped[str] = mapped_column(BYTEWISE, server_default="")
 
 
 class VoidedEvent(Base):
@@ -118,6 +131,31 @@ class VoidedEvent(Base):
     corrected_last_viewed_at: Mapped[datetime | None]
     corrected_completed_at: Mapped[datetime | None]
     voided_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    sequence: Mapped[str] = mapped_column(BYTEWISE, server_default="")
+
+
+class EnrollmentEvent(Base):
+    """An `enrollment.created` that was recorded, once per identity: the latest by its order made the enrollment's row.
+
+    By their times they also say which time zone was in force when.
+    """
+
+    __tablename__ = "enrollment_event"
+
+    user_course_id: Mapped[int] = mapped_column(
+        ForeignKey(UserCourse.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    occurred_at: Mapped[datetime]
+    sequence: Mapped[str] = mapped_column(BYTEWISE, server_default="")
+    arrival: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """The stream entry's id as one number; it decides between equal times and sequences."""
+    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    user_id: Mapped[int | None] = mapped_column(BigInteger)
+    course_id: Mapped[int | None] = mapped_column(BigInteger)
+    timezone: Mapped[str | None]
+    by_lms: Mapped[bool] = mapped_column(server_default=text("false"))
+    """No event: the LMS updated `timezone` by SQL. Written by a trigger."""
 
 
 class DeadLetter(Base):
@@ -147,3 +185,4 @@ class DeadLetter(Base):
     )
     """Part of the key: after a move to another Redis an entry id may come again with other bytes."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    fields: Mapped[list[bytes] | None] = mapped_column(ARRAY(LargeBinary), comment="Other fields: name, value, …")
