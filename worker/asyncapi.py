@@ -11,8 +11,8 @@ from worker.domain.entry import MAX_AHEAD_MILLISECONDS
 from worker.domain.event import (
     EARLIEST_TIME,
     EVENT_TYPES,
-    MAX_EVENT_BYTES,
-    MAX_OUTLINE_BYTES,
+    MAX_EVENT_CHARACTERS,
+    MAX_OUTLINE_CHARACTERS,
     CloudEvent,
     CourseOutlined,
 )
@@ -29,11 +29,18 @@ CloudEvents 1.0 event as a JSON object in UTF-8 (structured mode):
     XADD {_STREAM} * {FIELD} '{{"specversion":"1.0", …}}'
 
 * Identity is (`source`, `id`): an `id` that is a UUID is the identity as it is; another string becomes a UUIDv5 of
-  both. An event may be sent again and in any order; it counts once. Equal identities must carry equal bodies.
+  both. An event may be sent again and in any order; it counts once. Another event under a known identity is set aside
+  (`identity_conflict`). The nil and the max UUID are no identity.
+* Events of one `time` are ordered by `sequence` where it is given; then a completion comes before a view, and of
+  several lessons the last one in the outline is the position. Of two outlines, or two enrollments, of one time and
+  sequence the one that arrived later is live.
 * `time` carries an offset, lies in the year {EARLIEST_TIME.year} or later, and at most \
-{MAX_AHEAD_MILLISECONDS // 60_000} minutes ahead of the millisecond in the entry's stream id.
-* An entry has at most {MAX_EVENT_BYTES // 1024} KiB, a `course.outlined` at most {MAX_OUTLINE_BYTES // 1024} KiB.
-* Integers are written as integers: neither `"1"` nor `1.0`. Unknown members are ignored.
+{MAX_AHEAD_MILLISECONDS // 60_000} minutes ahead of the millisecond in the entry's stream id or of the worker's clock, \
+whichever is later.
+* An event has at most {MAX_EVENT_CHARACTERS:,} characters, a `course.outlined` at most {MAX_OUTLINE_CHARACTERS:,}; \
+one that is escaped (`\\u00e9`) counts as one.
+* Integers are written as integers: neither `"1"` nor `1.0`. Unknown members are ignored. An \
+optional member that is not valid counts as not sent; its event is applied.
 * What breaks these rules is kept as a dead letter with its reason; an unknown `type` is one too, never dropped.
 """
 
@@ -106,7 +113,7 @@ def document() -> dict[str, Any]:
 
 def _message(kind: type[CloudEvent]) -> dict[str, Any]:
     name: str = kind.model_fields["type"].default
-    limit = MAX_OUTLINE_BYTES if kind is CourseOutlined else MAX_EVENT_BYTES
+    limit = MAX_OUTLINE_CHARACTERS if kind is CourseOutlined else MAX_EVENT_CHARACTERS
     example_id = f"0198a1b2-c3d4-7e5f-8a9b-{EVENT_TYPES.index(kind):012d}"
     return {
         "name": name,

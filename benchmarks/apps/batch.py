@@ -8,7 +8,8 @@ from sqlalchemy import Engine
 
 from worker.domain.entry import Entry
 from worker.domain.event import EVENT, LedgerEvent
-from worker.services.ingest import Batch, apply
+from worker.services.apply import apply
+from worker.services.batch import Batch
 from worker.settings import get_settings
 from worker.storage import database
 

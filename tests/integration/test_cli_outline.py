@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from tests.support.commands import invoke, run
 from tests.support.events import at, enrolled, entries, outlined, viewed
 from tests.support.tables import rows, snapshot
-from worker.domain.event import EVENT, MAX_OUTLINE_BYTES, CourseOutlined
+from worker.domain.event import EVENT, MAX_OUTLINE_CHARACTERS, CourseOutlined
 from worker.services.ingest import ingest
 from worker.settings import Settings
 from worker.stream.connection import Redis
@@ -168,9 +168,9 @@ def test_an_outline_of_exactly_the_largest_size_is_published_and_applied(
         path.write_text(json.dumps([{"topic_id": 1, "lesson_id": 1, "title": "x" * letters}]))
         return ["5", str(path), "--time", "2025-07-14T10:30:00.1Z"]
 
-    refused = invoke(environment, "outline", "load", *arguments(MAX_OUTLINE_BYTES)).stderr
-    excess = int(refused.partition("one event: ")[2].partition(" bytes")[0]) - MAX_OUTLINE_BYTES
-    fitting = MAX_OUTLINE_BYTES - excess
+    refused = invoke(environment, "outline", "load", *arguments(MAX_OUTLINE_CHARACTERS)).stderr
+    excess = int(refused.partition("one event: ")[2].partition(" bytes")[0]) - MAX_OUTLINE_CHARACTERS
+    fitting = MAX_OUTLINE_CHARACTERS - excess
     assert invoke(environment, "outline", "load", *arguments(fitting + 1)).exit_code == 1
     load(environment, *arguments(fitting))
     assert len(shown(environment)["lessons"][0]["title"]) == fitting

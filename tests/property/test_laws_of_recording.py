@@ -20,14 +20,16 @@ from tests.support.tables import clear, contents, insert_as_lms, snapshot
 from worker.domain.event import Event
 from worker.services.ingest import ingest
 from worker.services.redrive import apply_parked, sweep_parked
+from worker.services.summary_refresh import refresh_summaries
 
 lms_rows = st.sets(st.sampled_from(ENROLMENTS))
 
 
 def record(engine: Engine, batches: Sequence[Sequence[Event]]) -> None:
-    """What a consumer does with batches."""
+    """What consumers do with batches, and then the refresh of summaries, where an outline decides on positions."""
     for batch in batches:
         apply_parked(engine, ingest(engine, entries(batch)).enrolled)
+    refresh_summaries(engine, 500)
 
 
 @given(batches=histories(), inserted=lms_rows)
@@ -98,4 +100,5 @@ def test_parked_events_are_applied_once_the_lms_has_inserted_the_enrolment(
     record(engine, batches)
     insert_as_lms(engine, *inserted)
     sweep_parked(engine)
+    refresh_summaries(engine, 500)
     assert_tables_equal_model(engine, recorded_order(batches), lms_rows=dict.fromkeys(inserted, (70, 30)))

@@ -73,13 +73,15 @@ def enrolled(
 
 def outlined(
     course_id: int = 3,
-    lessons: Iterable[tuple[int, int] | tuple[int, int, str]] = (),
+    lessons: Iterable[
+        tuple[int, int] | tuple[int, int, str | None] | tuple[int, int, str | None, Iterable[tuple[int, int]]]
+    ] = (),
     *,
     seconds: float = 0,
     **envelope: Any,
 ) -> CourseOutlined:
-    """`course.outlined` with (topic, lesson) or (topic, lesson, title) tuples, in order."""
-    members = [dict(zip(("topic_id", "lesson_id", "title"), lesson, strict=False)) for lesson in lessons]
+    """`course.outlined` with (topic, lesson), (topic, lesson, title) or (topic, lesson, title, moved from), in order."""
+    members = [_outline_lesson(*lesson) for lesson in lessons]
     data = {"course_id": course_id, "lessons": members}
     return CourseOutlined.model_validate({**_envelope(seconds, envelope), "data": data})
 
@@ -115,6 +117,13 @@ def _lesson(
     data = {"user_course_id": user_course_id, "topic_id": topic_id, "lesson_id": lesson_id}
     data |= {name: other.pop(name) for name in ("section_id", "duration_seconds") if name in other}
     return {**_envelope(seconds, other), "data": data}
+
+
+def _outline_lesson(
+    topic_id: int, lesson_id: int, title: str | None = None, moved_from: Iterable[tuple[int, int]] = ()
+) -> dict[str, Any]:
+    places = [{"topic_id": topic, "lesson_id": lesson} for topic, lesson in moved_from]
+    return {"topic_id": topic_id, "lesson_id": lesson_id, "title": title, "moved_from": places or None}
 
 
 def _envelope(seconds: float, other: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from tests.support.events import at, completed, corrected, enrolled, outlined, viewed
-from worker.domain.event import CourseOutlined, EnrollmentCreated, Event
+from worker.domain.event import CourseOutlined, EnrollmentCreated, Event, sequence_key
 
 ENROLMENTS = (1, 2, 3)
 
@@ -16,10 +16,15 @@ _number = st.integers(1, 2)
 _seconds = st.integers(0, 5)
 _maybe_time = st.none() | st.integers(-3, 8).map(at)
 _id = st.one_of(
-    st.integers(0, 40).map(lambda number: str(UUID(int=number))),
+    st.integers(1, 40).map(lambda number: str(UUID(int=number))),
     st.sampled_from(["a", "B", "00000000-0000-0000-0000-00000000000A"]),
 )
-_envelope = {"id": _id, "seconds": _seconds, "source": st.sampled_from(["/one", "/two"])}
+_envelope = {
+    "id": _id,
+    "seconds": _seconds,
+    "source": st.sampled_from(["/one", "/two"]),
+    "sequence": st.sampled_from([None, None, None, 1, "1", "2", 10, "b"]),
+}
 _often_one = st.sampled_from([1, 1, 1, 2])
 _lesson = {**_envelope, "user_course_id": _enrolment, "topic_id": _often_one, "lesson_id": _often_one}
 _activity = {
@@ -29,7 +34,12 @@ _activity = {
 }
 _statuses = st.sampled_from(["not_started", "in_progress", "completed"])
 _lessons = st.lists(
-    st.tuples(_number, _number, st.sampled_from(["", "Größe", "\U0001f680 \u202e'\\"])),
+    st.tuples(
+        _number,
+        _number,
+        st.sampled_from(["", "Größe", "\U0001f680 \u202e'\\"]),
+        st.lists(st.tuples(_number, _number), max_size=1),
+    ),
     max_size=4,
     unique_by=lambda row: row[:2],
 )
@@ -38,29 +48,37 @@ activities: st.SearchStrategy[Event] = st.builds(viewed, **_activity) | st.build
 corrections: st.SearchStrategy[Event] = st.builds(
     corrected, **_lesson, status=_statuses, last_viewed_at=_maybe_time, completed_at=_maybe_time
 )
-enrolments: st.SearchStrategy[Event] = st.builds(
-    enrolled,
+_enrollment = {
     **_envelope,
-    user_course_id=_enrolment,
-    user_id=_number,
-    course_id=_number,
-    timezone=st.sampled_from([None, "", "Europe/Berlin", "\U0001f680"]),
-)
+    "user_course_id": _enrolment,
+    "course_id": _number,
+    "timezone": st.sampled_from([None, "", "Europe/Berlin", "Asia/Tokyo", "\U0001f680"]),
+}
+enrolments: st.SearchStrategy[Event] = st.builds(enrolled, **_enrollment)
+enrolments_of_anybody: st.SearchStrategy[Event] = st.builds(enrolled, **_enrollment, user_id=st.sampled_from([7, 7, 8]))
 outlines: st.SearchStrategy[Event] = st.builds(outlined, **_envelope, course_id=_number, lessons=_lessons)
 events: st.SearchStrategy[Event] = st.one_of(*[activities] * 7, corrections, enrolments, enrolments, outlines)
+events_of_anybody: st.SearchStrategy[Event] = st.one_of(events, events, events, enrolments_of_anybody)
 
 Batches = list[list[Event]]
 
 
-def identity(event: Event) -> object:
+def identity(event: Event) -> tuple[object, ...]:
     """What makes two events the same one."""
     key = event.data.course_id if isinstance(event, CourseOutlined) else event.data.user_course_id
     kind = type(event) if isinstance(event, EnrollmentCreated | CourseOutlined) else None
     return kind, key, event.event_id
 
 
-distinct_histories = st.lists(events, min_size=5, max_size=20, unique_by=identity)
-"""Events of which no two are the same one; two enrolments or outlines of one key never tie, as their ids differ."""
+def moment(event: Event) -> object:
+    """What decides between two enrollments or outlines of one key, but for the order in which they arrive."""
+    if not isinstance(event, EnrollmentCreated | CourseOutlined):
+        return identity(event)
+    return *identity(event)[:2], event.time, sequence_key(event.sequence)
+
+
+distinct_histories = st.lists(events, min_size=5, max_size=20, unique_by=(identity, moment))
+"""Events of which no two are the same one; of two enrollments or outlines of one key one is always the later."""
 
 
 @st.composite
@@ -77,7 +95,7 @@ def arrangements(draw: st.DrawFn, of: Sequence[Event]) -> Batches:
 @st.composite
 def histories(draw: st.DrawFn) -> Batches:
     """Batches in which one identity may also come with unequal bodies."""
-    return draw(arrangements(draw(st.lists(events, min_size=8, max_size=24))))
+    return draw(arrangements(draw(st.lists(events_of_anybody, min_size=8, max_size=24))))
 
 
 def recorded_order(batches: Iterable[Iterable[Event]], known: Iterable[int] = ()) -> list[Event]:

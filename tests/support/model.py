@@ -1,14 +1,13 @@
 """Hold every table against the plain-Python rules (`worker.domain.progress.fold`), row for row."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine
 
-from tests.support.events import corrected, enrolled
+from tests.support.events import corrected, enrolled, outlined
 from tests.support.tables import rows
 from worker.domain.entry import Entry, parse
 from worker.domain.event import (
@@ -19,8 +18,9 @@ from worker.domain.event import (
     LessonCompleted,
     LessonViewed,
     ProgressCorrected,
+    sequence_key,
 )
-from worker.domain.progress import State, fold
+from worker.domain.progress import Section, State, fold, in_order
 
 EVERY_ID = (1, 2**63 - 1)
 
@@ -73,9 +73,14 @@ def expected_state(events: Iterable[Event], lms_rows: LmsRows | None = None) -> 
 
 
 def assert_progress_follows_from_ledger(engine: Engine) -> None:
-    """Progress and positions are what the rules make of the ledger's own rows."""
-    enrolments: list[Event] = [enrolled(key) for (key,) in rows(engine, "SELECT id FROM user_course")]
-    state = fold([*enrolments, *(_from_ledger(row) for row in _stored(engine, _LEDGER))])
+    """Progress and positions are what the rules make of the ledger's own rows.
+
+    Where an outline decides between lessons, the summaries must be current.
+    """
+    enrolments: list[Event] = [
+        enrolled(key, course_id=course_id) for key, course_id in rows(engine, "SELECT id, course_id FROM user_course")
+    ]
+    state = fold([*enrolments, *_outlines(engine), *(_from_ledger(row) for row in _stored(engine, _LEDGER))])
     assert _stored(engine, _PROGRESS) == _progress(state)
     stored = rows(engine, "SELECT id, current_topic, current_lesson, current_section, position_at FROM user_course")
     assert {row[0]: tuple(row[1:]) for row in stored if row[4]} == {
@@ -86,17 +91,19 @@ def assert_progress_follows_from_ledger(engine: Engine) -> None:
 
 _USER_COURSE = """
     SELECT id, user_id, course_id, timezone, enrolled_at, enrolled_event_id,
-           current_topic, current_lesson, current_section, position_at, position_event_id
+           current_topic, current_lesson, current_section, position_at, position_sequence, position_type::text,
+           position_event_id, position_tied
     FROM user_course WHERE id BETWEEN :first AND :last ORDER BY id
 """
 _PROGRESS = """
-    SELECT user_course_id, topic_id, lesson_id, status::text, last_viewed_at, completed_at, corrected_at
+    SELECT user_course_id, topic_id, lesson_id, status::text, last_viewed_at, completed_at, corrected_at,
+           section_id, section_at, section_sequence, section_type::text, section_event_id
     FROM user_course_progress WHERE user_course_id BETWEEN :first AND :last
     ORDER BY user_course_id, topic_id, lesson_id
 """
 _LEDGER = """
     SELECT user_course_id, event_id, occurred_at, type::text, topic_id, lesson_id, section_id, duration_seconds,
-           corrected_status::text, corrected_last_viewed_at, corrected_completed_at
+           corrected_status::text, corrected_last_viewed_at, corrected_completed_at, sequence
     FROM lesson_event WHERE user_course_id BETWEEN :first AND :last ORDER BY user_course_id, event_id
 """
 _COURSE = "SELECT id, outlined_at, outline_event_id FROM course WHERE id BETWEEN :first AND :last ORDER BY id"
@@ -115,29 +122,45 @@ def _as_event(user_course_id: int, user_id: int, course_id: int) -> EnrollmentCr
     return enrolled(user_course_id, user_id=user_id, course_id=course_id, time="9998-12-31T23:59:59Z")
 
 
-def _order(event: Event) -> tuple[datetime, str]:
-    return event.time, event.event_id
-
-
 def _user_courses(state: State, lms_rows: LmsRows) -> list[tuple[Any, ...]]:
     expected = []
     for key, event in sorted(state.enrollments.items()):
         made: tuple[Any, ...] = (event.data.timezone, event.time, UUID(event.event_id))
         if key in lms_rows:
             made = (None, None, None)
-        position: tuple[Any, ...] = (None,) * 5
+        position: tuple[Any, ...] = (None,) * 8
         if latest := state.positions.get(key):
-            where = (latest.topic_id, latest.lesson_id, latest.section_id)
-            position = (*where, latest.occurred_at, UUID(latest.event_id))
+            at, sequence, is_view, event_id = latest.order
+            where = (latest.topic_id, latest.lesson_id, latest.section_id, at, sequence)
+            position = (*where, "viewed" if is_view else "completed", UUID(event_id), latest.is_tied)
         expected.append((key, event.data.user_id, event.data.course_id, *made, *position))
     return expected
 
 
 def _progress(state: State) -> list[tuple[Any, ...]]:
     return [
-        (*key, row.status.value, row.last_viewed_at, row.completed_at, row.corrected_at)
+        (*key, row.status.value, row.last_viewed_at, row.completed_at, row.corrected_at, *_section(row.section))
         for key, row in sorted(state.progress.items())
     ]
+
+
+def _section(section: Section | None) -> tuple[Any, ...]:
+    if section is None:
+        return (None,) * 5
+    at, sequence, is_view, event_id = section.order
+    return section.section_id, at, sequence, "viewed" if is_view else "completed", UUID(event_id)
+
+
+def _outlines(engine: Engine) -> list[Event]:
+    moved: dict[tuple[int, int, int], list[tuple[int, int]]] = defaultdict(list)
+    for course_id, *old, topic_id, lesson_id in rows(
+        engine, "SELECT course_id, from_topic_id, from_lesson_id, topic_id, lesson_id FROM moved_lesson"
+    ):
+        moved[course_id, topic_id, lesson_id].append((old[0], old[1]))
+    lessons: dict[int, list[Any]] = defaultdict(list)
+    for course_id, _, topic_id, lesson_id, title in _stored(engine, _COURSE_LESSON):
+        lessons[course_id].append((topic_id, lesson_id, title, moved[course_id, topic_id, lesson_id]))
+    return [outlined(course_id, its) for course_id, its in lessons.items()]
 
 
 def _ledger(state: State) -> list[tuple[Any, ...]]:
@@ -148,15 +171,17 @@ def _ledger(state: State) -> list[tuple[Any, ...]]:
         row = (user_course_id, UUID(event_id), event.time, kind, data.topic_id, data.lesson_id)
         if isinstance(event, ProgressCorrected):
             snapshot = (event.data.status.value, event.data.last_viewed_at, event.data.completed_at)
-            expected.append((*row, None, None, *snapshot))
+            expected.append((*row, None, None, *snapshot, sequence_key(event.sequence)))
         else:
-            expected.append((*row, event.data.section_id, event.data.duration_seconds, None, None, None))
+            activity = (event.data.section_id, event.data.duration_seconds, None, None, None)
+            expected.append((*row, *activity, sequence_key(event.sequence)))
     return sorted(expected, key=lambda each: each[:2])
 
 
 def _from_ledger(row: Sequence[Any]) -> LedgerEvent:
-    user_course_id, event_id, occurred_at, kind, topic_id, lesson_id, section_id, duration, status, seen, done = row
-    envelope = {"id": str(event_id), "source": "/ledger", "time": occurred_at}
+    user_course_id, event_id, occurred_at, kind, topic_id, lesson_id, section_id, duration, *more = row
+    status, seen, done, sequence = more
+    envelope = {"id": str(event_id), "source": "/ledger", "time": occurred_at, "sequence": sequence or None}
     data = {"user_course_id": user_course_id, "topic_id": topic_id, "lesson_id": lesson_id}
     if kind == "corrected":
         lesson = (user_course_id, topic_id, lesson_id)
@@ -167,10 +192,11 @@ def _from_ledger(row: Sequence[Any]) -> LedgerEvent:
 
 
 def _courses(events: Iterable[Event]) -> list[tuple[Any, ...]]:
-    latest: dict[int, CourseOutlined] = {}
+    found: dict[int, dict[str, CourseOutlined]] = defaultdict(dict)
     for event in events:
         if isinstance(event, CourseOutlined):
-            latest[event.data.course_id] = max(latest.get(event.data.course_id, event), event, key=_order)
+            found[event.data.course_id].setdefault(event.event_id, event)
+    latest = {course_id: in_order(its.values())[-1] for course_id, its in found.items()}
     return [(course_id, event.time, UUID(event.event_id)) for course_id, event in sorted(latest.items())]
 
 
@@ -187,6 +213,7 @@ def _letters(engine: Engine) -> Counter[tuple[Any, ...]]:
 
 def _expected_letters(events: Iterable[Event], state: State, rejected: Mapping[str, int]) -> Counter[tuple[Any, ...]]:
     expected: Counter[tuple[Any, ...]] = Counter({(reason,): number for reason, number in rejected.items()})
+    expected.update((conflict.value,) for _, conflict in state.conflicts)
     for event in events:
         if isinstance(event, EnrollmentCreated | CourseOutlined) or event.data.user_course_id in state.enrollments:
             continue

@@ -15,6 +15,8 @@ _PASSING = {
     "user_course_progress": ["id"],
     "user_course_summary": ["outline_version", "refreshed_at"],
     "course": ["version", "stale_since"],
+    "enrollment_event": ["arrival"],
+    "outline_event": ["arrival"],
     "course_statistics": ["as_of"],
     "dead_letter": ["id", "entry_id"],
     "enrollment_activity": ["refreshed_at"],

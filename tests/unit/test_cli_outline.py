@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import invoke
-from worker.domain.event import MAX_OUTLINE_BYTES, OutlineLesson
+from worker.domain.event import MAX_OUTLINE_CHARACTERS, OutlineLesson
 from worker.errors import InputError
 from worker.services.outline import read_outline
 
@@ -141,14 +141,15 @@ def test_a_time_that_a_worker_would_refuse_is_told_so(file: Path, time: str, pro
 
 def test_an_outline_larger_than_an_event_may_be_is_told_so(file: Path) -> None:
     lessons = [
-        {"topic_id": 1, "lesson_id": each, "title": "x" * 1_000} for each in range(1, MAX_OUTLINE_BYTES // 1_000)
+        {"topic_id": 1, "lesson_id": each, "title": "x" * 1_000} for each in range(1, MAX_OUTLINE_CHARACTERS // 1_000)
     ]
     file.write_text(json.dumps(lessons))
     result = invoke(NOWHERE, "outline", "load", "1", str(file))
     assert result.exit_code == 1
     assert "The outline is too large for one event: 1" in result.stderr
     assert (
-        f"at most {MAX_OUTLINE_BYTES}. Shorten its titles, or leave them out. Nothing was published.\n" in result.stderr
+        f"at most {MAX_OUTLINE_CHARACTERS}. Shorten its titles, or leave them out. Nothing was published.\n"
+        in result.stderr
     )
 
 

@@ -10,6 +10,17 @@ from datetime import date
 
 from worker.domain.progress import Position, Progress
 
+_POSITION_COLUMNS = (
+    "current_topic",
+    "current_lesson",
+    "current_section",
+    "position_at",
+    "position_sequence",
+    "position_type",
+    "position_event_id",
+    "position_tied",
+)
+
 NO_ROW = "no row"
 WHOLE_ROW = "*"
 
@@ -54,6 +65,7 @@ def expected_progress(stored: Progress | None, recorded: Progress | None, *, com
         max(stored.status, recorded.status, key=lambda status: status.rank),
         max(filter(None, (stored.last_viewed_at, recorded.last_viewed_at)), default=None),
         min(filter(None, (stored.completed_at, recorded.completed_at)), default=None),
+        section=max(filter(None, (stored.section, recorded.section)), key=lambda each: each.order, default=None),
     )
 
 
@@ -61,5 +73,14 @@ def expected_position(stored: Position | None, recorded: Position | None, *, com
     """The position that an enrolment must have: that of its latest lesson event."""
     if complete or stored is None:
         return recorded
-    later = recorded is None or (stored.occurred_at, stored.event_id) > (recorded.occurred_at, recorded.event_id)
-    return stored if later else recorded
+    return stored if recorded is None or stored.order[:3] > recorded.order[:3] else recorded
+
+
+def position_columns(where: Position | None) -> dict[str, object]:
+    """By their names in `user_course`."""
+    if where is None:
+        return dict.fromkeys(_POSITION_COLUMNS)
+    at, sequence, is_view, event_id = where.order
+    place = (where.topic_id, where.lesson_id, where.section_id)
+    kind = "viewed" if is_view else "completed"
+    return dict(zip(_POSITION_COLUMNS, (*place, at, sequence, kind, event_id or None, where.is_tied), strict=True))

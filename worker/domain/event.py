@@ -3,6 +3,7 @@
 `docs/asyncapi.json` is generated from these models; a publisher in any language builds against that document.
 """
 
+import math
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
@@ -17,17 +18,25 @@ from pydantic import (
     FailFast,
     Field,
     TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from worker.domain.status import ProgressStatus
 
-MAX_EVENT_BYTES = 64 * 1024
-MAX_OUTLINE_BYTES = 1024 * 1024
-EARLIEST_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+MAX_EVENT_CHARACTERS = 64 * 1024
+MAX_OUTLINE_CHARACTERS = 1024 * 1024
+EARLIEST_TIME = datetime(1980, 1, 1, tzinfo=UTC)
 LATEST_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 """Out of reach for any clock; beyond it an offset could lead past the last year there is."""
+
+NO_IDENTITIES = frozenset({"0" * 32, "f" * 32})
+"""The nil and the max UUID, without hyphens: what a program sends that has no id."""
+MAX_SEQUENCE = 2**63 - 1
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 
@@ -39,9 +48,36 @@ def _rfc3339(value: object) -> object:
     raise PydanticCustomError("time_format", "Input should be an RFC 3339 time such as 2025-07-14T10:30:00Z")
 
 
+def _drop_if_bad(value: object, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+    """An optional member that is not valid counts as not sent; the context's list `dropped` gets its name."""
+    try:
+        return validate(value)
+    except ValidationError:
+        if info.context is not None:
+            info.context["dropped"].append(info.field_name)
+        return validate(None)
+
+
+def _whole_seconds(value: object) -> object:
+    """12.5 is 12, as 30.0 is 30."""
+    if isinstance(value, float) and math.isfinite(value) and 0 <= value <= 86_400:
+        return int(value)
+    return value
+
+
+DropIfBad = WrapValidator(_drop_if_bad)
 Id64 = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
 Id32 = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
-Duration = Annotated[int, Field(strict=True, ge=0, le=86_400)]
+Duration = Annotated[
+    int,
+    Field(strict=True, ge=0, le=86_400),
+    BeforeValidator(_whole_seconds, json_schema_input_type=Annotated[float, Field(ge=0, le=86_400)]),
+]
+Sequence = (
+    Annotated[int, Field(strict=True, ge=0, le=MAX_SEQUENCE)]
+    | Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+)
+"""CloudEvents' extension for the order of a source's events: a number, or a string that is compared byte by byte."""
 
 
 def _utc(time: datetime) -> datetime:
@@ -61,7 +97,7 @@ def _utc_if_absent(name: object) -> object:
     return "UTC" if name is None else name
 
 
-Timezone = Annotated[Text, BeforeValidator(_utc_if_absent, json_schema_input_type=str | None)]
+Timezone = Annotated[Text, BeforeValidator(_utc_if_absent, json_schema_input_type=str | None), DropIfBad]
 
 
 class _Model(BaseModel):
@@ -74,8 +110,8 @@ class LessonActivity(_Model):
     user_course_id: Id64
     topic_id: Id32
     lesson_id: Id32
-    section_id: Id32 | None = None
-    duration_seconds: Duration | None = Field(
+    section_id: Annotated[Id32 | None, DropIfBad] = None
+    duration_seconds: Annotated[Duration | None, DropIfBad] = Field(
         None, description="Time spent that this event reports, in whole seconds, ending at `time`."
     )
 
@@ -89,12 +125,22 @@ class Enrollment(_Model):
     timezone: Timezone = Field("UTC", description="IANA name, for days and hours in the analytics; null means UTC.")
 
 
+class LessonPlace(_Model):
+    """Where a lesson was in an earlier outline."""
+
+    topic_id: Id32
+    lesson_id: Id32
+
+
 class OutlineLesson(_Model):
     """One lesson of an outline."""
 
     topic_id: Id32
     lesson_id: Id32
-    title: Text | None = None
+    title: Annotated[Text | None, DropIfBad] = None
+    moved_from: Annotated[tuple[LessonPlace, ...] | None, DropIfBad] = Field(
+        None, description="Where the lesson was before: what learners did there counts for it."
+    )
 
 
 class Outline(_Model):
@@ -131,13 +177,38 @@ def identity(source: str, id: str) -> str:  # noqa: A002 - the member's name
     return str(uuid5(uuid5(NAMESPACE_URL, source), id))
 
 
+def is_identity(id: str) -> bool:  # noqa: A002 - the member's name
+    """Whether the id tells events apart: the nil and the max UUID do not."""
+    return id[:1] not in "0fF" or id.replace("-", "").lower() not in NO_IDENTITIES
+
+
+def _refuse_no_identity(id: str) -> str:  # noqa: A002 - the member's name
+    if is_identity(id):
+        return id
+    raise PydanticCustomError("no_identity", "The nil and the max UUID are no identity: each event needs its own id")
+
+
+def sequence_key(sequence: int | str | None) -> str:
+    """A string whose bytes order sequences: none before all, numbers by their value."""
+    if sequence is None:
+        return ""
+    if isinstance(sequence, str) and not (
+        sequence.isascii() and sequence.isdecimal() and int(sequence) <= MAX_SEQUENCE
+    ):
+        return sequence
+    return f"{int(sequence):020}"
+
+
 class CloudEvent(_Model):
     """The CloudEvents 1.0 members that every event carries."""
 
     specversion: Literal["1.0"] = "1.0"
-    id: Annotated[str, Field(min_length=1)]
+    id: Annotated[str, Field(min_length=1), AfterValidator(_refuse_no_identity)]
     source: Annotated[str, Field(min_length=1)]
     time: Annotated[Time, Field(description="When it happened; an offset is required.")]
+    sequence: Annotated[Sequence | None, DropIfBad] = Field(
+        None, description="Decides between events of one `time`: the greater is the later."
+    )
 
     @property
     def event_id(self) -> str:

@@ -13,11 +13,19 @@ from msgspec import DecodeError, Meta, Struct
 from msgspec.json import Decoder
 
 from worker.domain.entry import MAX_AHEAD_MILLISECONDS, Entry
-from worker.domain.event import EARLIEST_TIME, LATEST_TIME, MAX_EVENT_BYTES, identity
+from worker.domain.event import (
+    EARLIEST_TIME,
+    LATEST_TIME,
+    MAX_EVENT_CHARACTERS,
+    MAX_SEQUENCE,
+    identity,
+    is_identity,
+)
 
 _Id64 = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 _Id32 = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 _Name = Annotated[str, Meta(min_length=1)]
+_Sequence = Annotated[int, Meta(ge=0, le=MAX_SEQUENCE)] | Annotated[str, Meta(pattern="^[!-~]{1,100}$")]
 
 _PERHAPS_FINER_THAN_MICROSECONDS = re.compile(rb"\.\d{7}|\\u00[23]")
 """There this decoder rounds and the contract cuts off: left to the contract, and escaped dots and digits with them."""
@@ -48,6 +56,7 @@ class DecodedLessonEvent(Struct, frozen=True, gc=False, forbid_unknown_fields=Tr
     datacontenttype: str | None = None
     dataschema: str | None = None
     subject: str | None = None
+    sequence: _Sequence | None = None
 
     @property
     def event_id(self) -> str:
@@ -61,14 +70,14 @@ _decode = Decoder(DecodedLessonEvent).decode
 def decode(entry: Entry) -> DecodedLessonEvent | None:
     """The entry's event, if it is a valid lesson event in the ordinary form, its time in UTC; else None."""
     body = entry.body
-    if body is None or len(body) > MAX_EVENT_BYTES or _PERHAPS_FINER_THAN_MICROSECONDS.search(body):
+    if body is None or len(body) > MAX_EVENT_CHARACTERS or _PERHAPS_FINER_THAN_MICROSECONDS.search(body):
         return None
     try:
         event = _decode(body)
     except (DecodeError, UnicodeDecodeError):
         return None
     time = event.time
-    if time.tzinfo is not UTC or not EARLIEST_TIME <= time < LATEST_TIME:
+    if time.tzinfo is not UTC or not EARLIEST_TIME <= time < LATEST_TIME or not is_identity(event.id):
         return None
     if time.timestamp() * 1000 > entry.milliseconds + MAX_AHEAD_MILLISECONDS:
         return None

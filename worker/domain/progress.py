@@ -5,9 +5,10 @@ hold the two against each other. Here each rule stands once, in the simplest for
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import TypeVar
 
 from worker.domain.event import (
@@ -19,12 +20,35 @@ from worker.domain.event import (
     LessonEvent,
     OutlineLesson,
     ProgressCorrected,
+    sequence_key,
 )
+from worker.domain.moved import moved_lessons
+from worker.domain.outline import Lesson
 from worker.domain.status import ProgressStatus
 
-Kind = TypeVar("Kind", EnrollmentCreated, CourseOutlined, LessonEvent)
+Snapshot = TypeVar("Snapshot", EnrollmentCreated, CourseOutlined)
 LessonKey = tuple[int, int, int]
 """(user_course_id, topic_id, lesson_id)"""
+Order = tuple[datetime, str, bool, str]
+"""(time, sequence, whether it is a view, event id): of an enrollment's events the greatest is the latest."""
+
+
+class Recorded(StrEnum):
+    """What recording an event came to."""
+
+    APPLIED = "applied"
+    REPEATED = "repeated"
+    SUPERSEDED = "superseded"
+    IDENTITY_CONFLICT = "identity_conflict"
+    ENROLLMENT_CONFLICT = "enrollment_conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The section of a lesson that was told last, and the order of the event that told it."""
+
+    section_id: int
+    order: Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +59,29 @@ class Progress:
     last_viewed_at: datetime | None = None
     completed_at: datetime | None = None
     corrected_at: datetime | None = None
+    section: Section | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where an enrolment is: the members of its latest lesson event, taken together."""
+    """Where an enrollment is: the lesson of its latest lesson event, and the section told last for that lesson."""
 
     topic_id: int
     lesson_id: int
     section_id: int | None
-    occurred_at: datetime
-    event_id: str
+    order: Order
+    is_tied: bool = False
+    """Another lesson's event is as late, but for its identity: the outline decides."""
+
+    @property
+    def occurred_at(self) -> datetime:
+        """The time of the latest lesson event."""
+        return self.order[0]
+
+    @property
+    def event_id(self) -> str:
+        """Its identity."""
+        return self.order[3]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,54 +93,125 @@ class State:
     progress: dict[LessonKey, Progress] = field(default_factory=dict)
     positions: dict[int, Position] = field(default_factory=dict)
     ledger: dict[tuple[int, str], LedgerEvent] = field(default_factory=dict)
+    zones: dict[int, list[EnrollmentCreated]] = field(default_factory=dict)
+    """Of each enrollment what told its time zone, earliest first."""
+    conflicts: list[tuple[Event, Recorded]] = field(default_factory=list)
+    """What is set aside: another event under a known identity, or another user's enrollment under a known id."""
 
 
 def fold(events: Iterable[Event]) -> State:
     """The state after the events, in whatever order and however often they come.
 
-    Of events with one identity the first speaks. Events of an enrolment that no event created are left out: they are
-    parked, not applied.
+    Of events with one identity the first speaks, and of an enrollment's users the first. Snapshots of one time and
+    sequence alone go by the order in which they come. Events of an enrollment that no event created are left out: they
+    are parked, not applied.
     """
+    events = list(events)
     state = State()
-    outlined: dict[int, CourseOutlined] = {}
+    enrollments: dict[int, dict[str, EnrollmentCreated]] = defaultdict(dict)
+    outlined: dict[int, dict[str, CourseOutlined]] = defaultdict(dict)
+    enrolled = {event.data.user_course_id for event in events if isinstance(event, EnrollmentCreated)}
     for event in events:
+        first: Event
         if isinstance(event, EnrollmentCreated):
-            keep_latest(state.enrollments, event.data.user_course_id, event)
+            its = enrollments[event.data.user_course_id]
+            if event.event_id not in its and its and next(iter(its.values())).data.user_id != event.data.user_id:
+                state.conflicts.append((event, Recorded.ENROLLMENT_CONFLICT))
+                continue
+            first = its.setdefault(event.event_id, event)
         elif isinstance(event, CourseOutlined):
-            keep_latest(outlined, event.data.course_id, event)
+            first = outlined[event.data.course_id].setdefault(event.event_id, event)
+        elif event.data.user_course_id in enrolled:
+            first = state.ledger.setdefault((event.data.user_course_id, event.event_id), event)
         else:
-            state.ledger.setdefault((event.data.user_course_id, event.event_id), event)
-    state.outlines.update((course_id, event.data.lessons) for course_id, event in outlined.items())
+            continue
+        if not is_same(event, first):
+            state.conflicts.append((event, Recorded.IDENTITY_CONFLICT))
+    state.outlines.update((course_id, in_order(its.values())[-1].data.lessons) for course_id, its in outlined.items())
+    state.zones.update((key, in_order(its.values())) for key, its in enrollments.items())
+    state.enrollments.update((key, its[-1]) for key, its in state.zones.items())
 
     by_lesson: dict[LessonKey, list[LedgerEvent]] = defaultdict(list)
-    for key in [key for key in state.ledger if key[0] not in state.enrollments]:
-        del state.ledger[key]
+    by_enrollment: dict[int, list[LessonEvent]] = defaultdict(list)
     for event in state.ledger.values():
         by_lesson[event.data.user_course_id, event.data.topic_id, event.data.lesson_id].append(event)
-    state.progress.update((key, lesson_progress(its)) for key, its in by_lesson.items())
-
-    latest: dict[int, LessonEvent] = {}
-    for event in state.ledger.values():
         if not isinstance(event, ProgressCorrected):
-            keep_latest(latest, event.data.user_course_id, event)
-    state.positions.update((user_course_id, position(event)) for user_course_id, event in latest.items())
+            by_enrollment[event.data.user_course_id].append(event)
+    state.progress.update((key, lesson_progress(its)) for key, its in by_lesson.items())
+    for user_course_id, activity in by_enrollment.items():
+        ordinals = lesson_ordinals(state.outlines.get(state.enrollments[user_course_id].data.course_id, ()))
+        latest, is_tied = latest_event(activity, ordinals)
+        row = state.progress[user_course_id, latest.data.topic_id, latest.data.lesson_id]
+        state.positions[user_course_id] = position(latest, row, is_tied=is_tied)
     return state
+
+
+def is_same(event: Event, other: Event) -> bool:
+    """Whether two events of one identity are one event: of the same kind and moment, and with the same to tell."""
+    return type(event) is type(other) and _told(event) == _told(other)
+
+
+def _told(event: Event) -> tuple[object, ...]:
+    return event.time, sequence_key(event.sequence), event.data
+
+
+def in_order(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
+    """The latest last: by time and sequence, else as they came."""
+    return sorted(snapshots, key=lambda event: (event.time, sequence_key(event.sequence)))
+
+
+def order(event: LedgerEvent) -> Order:
+    """What decides which of an enrollment's events is later; at one moment a completion comes before a view."""
+    return event.time, sequence_key(event.sequence), event.type == "lesson.viewed", event.event_id
+
+
+def lesson_ordinals(outline: Iterable[OutlineLesson]) -> dict[Lesson, int]:
+    """The place of each lesson in the outline, from 1, and of each earlier place of one."""
+    lessons = list(outline)
+    ordinals = {(lesson.topic_id, lesson.lesson_id): number for number, lesson in enumerate(lessons, 1)}
+    return ordinals | {old: ordinals[new] for old, new in moved_lessons(lessons).items()}
+
+
+def latest_event(events: Iterable[LessonEvent], ordinals: Mapping[Lesson, int]) -> tuple[LessonEvent, bool]:
+    """The latest event, and whether it is so only by the outline or its identity beside another lesson's."""
+    events = list(events)
+    last = max(order(event)[:3] for event in events)
+    tied = [event for event in events if order(event)[:3] == last]
+    latest = max(tied, key=lambda event: (ordinals.get(lesson_of(event), 0), event.event_id))
+    return latest, len({lesson_of(event) for event in tied}) > 1
+
+
+def lesson_of(event: LedgerEvent) -> Lesson:
+    """The place that the event names."""
+    return event.data.topic_id, event.data.lesson_id
+
+
+def position(latest: LessonEvent, row: Progress, *, is_tied: bool) -> Position:
+    """Where an enrollment is when this is its latest lesson event, and this the row of its lesson."""
+    section_id = row.section.section_id if row.section else None
+    return Position(*lesson_of(latest), section_id, order(latest), is_tied)
 
 
 def lesson_progress(events: Iterable[LedgerEvent]) -> Progress:
     """The row of one lesson, from its distinct events.
 
-    The latest correction by (time, event id) is where it starts; events at or before that time are silent. From there
-    the status is the highest seen, `last_viewed_at` the latest time, `completed_at` the earliest completion.
+    The latest correction by its order is where it starts; events that are not after it are ignored. From there the
+    status is the highest seen, `last_viewed_at` the latest time, `completed_at` the earliest completion. The section
+    is the one that was told last, corrected or not.
     """
     events = list(events)
     corrections = [event for event in events if isinstance(event, ProgressCorrected)]
     activity = [event for event in events if not isinstance(event, ProgressCorrected)]
+    section = max(
+        (Section(event.data.section_id, order(event)) for event in activity if event.data.section_id is not None),
+        key=lambda each: each.order,
+        default=None,
+    )
     status, viewed, completed, corrected_at = ProgressStatus.NOT_STARTED, [], [], None
     if corrections:
-        ruling = max(corrections, key=_order)
+        ruling = max(corrections, key=order)
         corrected_at = ruling.time
-        activity = [event for event in activity if event.time > ruling.time]
+        activity = [event for event in activity if is_after(event, ruling)]
         status = ruling.data.status
         viewed = [time for time in [ruling.data.last_viewed_at] if time]
         completed = [time for time in [ruling.data.completed_at] if time]
@@ -115,20 +222,11 @@ def lesson_progress(events: Iterable[LedgerEvent]) -> Progress:
         viewed.append(event.time)
         if done:
             completed.append(event.time)
-    return Progress(status, max(viewed, default=None), min(completed, default=None), corrected_at)
+    return Progress(status, max(viewed, default=None), min(completed, default=None), corrected_at, section)
 
 
-def _order(event: Event) -> tuple[datetime, str]:
-    return event.time, event.event_id
-
-
-def keep_latest(kept: dict[int, Kind], key: int, event: Kind) -> None:
-    """Keep under `key` the later event by (time, event id); of equals the first."""
-    if key not in kept or _order(event) > _order(kept[key]):
-        kept[key] = event
-
-
-def position(event: LessonEvent) -> Position:
-    """Where an enrolment is when this is its latest lesson event."""
-    data = event.data
-    return Position(data.topic_id, data.lesson_id, data.section_id, event.time, event.event_id)
+def is_after(event: LessonEvent, correction: ProgressCorrected) -> bool:
+    """Whether the event counts beside the correction: it is later, or of the same time with a later sequence."""
+    if event.time != correction.time or event.sequence is None or correction.sequence is None:
+        return event.time > correction.time
+    return sequence_key(event.sequence) > sequence_key(correction.sequence)

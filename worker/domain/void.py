@@ -16,6 +16,8 @@ def without(row: Progress | None, event: LedgerEvent) -> Progress | None:
         return None
     if isinstance(event, ProgressCorrected):
         return None if row.corrected_at == event.time else row
+    if row.section and row.section.order[3] == event.event_id:
+        row = replace(row, section=None)
     if row.last_viewed_at == event.time:
         row = replace(row, last_viewed_at=None)
     if isinstance(event, LessonCompleted) and row.completed_at == event.time:

@@ -20,9 +20,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from worker.domain.entry import Entry, Reason
 from worker.domain.system import System
 from worker.errors import ProgressError, first_line
+from worker.services.batch import Batch, sort
 from worker.services.commits import Commits
 from worker.services.held_back import HeldBack
-from worker.services.ingest import Batch, ingest, ingest_awaiting, set_aside, sort
+from worker.services.ingest import ingest, ingest_awaiting, set_aside
 from worker.services.outcome import Outcome
 from worker.services.portion import Appetite, portions
 from worker.services.reconcile import reconcile

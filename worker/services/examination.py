@@ -4,7 +4,7 @@ What must be stored is computed by the plain rules of `worker.domain`, not by th
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
@@ -12,11 +12,27 @@ from sqlalchemy import Connection
 
 from worker.domain.activity import Activity, activity, in_order
 from worker.domain.activity_rows import ActivityRows, activity_rows
-from worker.domain.audit import NO_ROW, WHOLE_ROW, Difference, differences, expected_position, expected_progress
+from worker.domain.audit import (
+    NO_ROW,
+    WHOLE_ROW,
+    Difference,
+    differences,
+    expected_position,
+    expected_progress,
+    position_columns,
+)
 from worker.domain.event import LedgerEvent, LessonEvent, ProgressCorrected
 from worker.domain.local_day import local_zone
 from worker.domain.outline import Lesson
-from worker.domain.progress import Position, Progress, lesson_progress, position
+from worker.domain.progress import (
+    Position,
+    Progress,
+    latest_event,
+    lesson_of,
+    lesson_progress,
+    order,
+    position,
+)
 from worker.domain.summary import Place, Summary, summarise
 from worker.storage import activity_rows as stored_activity
 from worker.storage import audit
@@ -93,11 +109,11 @@ def _examine(stored: _Stored, ledger: Sequence[LedgerEvent], idle_cutoff: timede
         if row != expected:
             found += differences("user_course_progress", (ours.id, *lesson), _columns(row), _columns(expected))
 
-    recorded_position = position(events[-1]) if events else None
+    recorded_position = _recorded_position(stored, events, rows) if events else None
     where = expected_position(ours.position, recorded_position, complete=complete)
     unprovable += where != recorded_position
     if where or ours.position:
-        found += differences("user_course", (ours.id,), ours.columns, _position_columns(where))
+        found += differences("user_course", (ours.id,), ours.columns, position_columns(where))
 
     place = Place(where.topic_id, where.lesson_id, where.section_id, where.occurred_at) if where else ours.place
     lessons = stored.outline.lessons if stored.outline else None
@@ -107,6 +123,18 @@ def _examine(stored: _Stored, ledger: Sequence[LedgerEvent], idle_cutoff: timede
     return Examined(
         ours.id, ours.timezone, rows, where, summary, found, its, list(_activity_differences(stored, its)), unprovable
     )
+
+
+def _recorded_position(
+    stored: _Stored, events: Sequence[LessonEvent], rows: Mapping[Lesson, Progress]
+) -> Position | None:
+    """Where the outline decides, an enrollment waits for its summary's refresh after the outline changed."""
+    latest, is_tied = latest_event(events, stored.outline.ordinals if stored.outline else {})
+    ours = stored.enrollment.position
+    if is_tied and ours and not stored.summary.is_current:
+        same = {event.event_id: event for event in events if order(event)[:3] == order(latest)[:3]}
+        latest = same.get(ours.event_id, latest)
+    return position(latest, rows[lesson_of(latest)], is_tied=is_tied)
 
 
 def _recorded_rows(ledger: Sequence[LedgerEvent]) -> dict[Lesson, Progress]:
@@ -143,17 +171,3 @@ def _activity_differences(stored: _Stored, its: Activity | None) -> Iterator[Dif
 
 def _columns(row: Progress | None) -> dict[str, object] | None:
     return None if row is None else asdict(row)
-
-
-def _position_columns(where: Position | None) -> dict[str, object]:
-    """By their names in `user_course`, like `StoredEnrollment.columns`."""
-    if where is None:
-        names = ("current_topic", "current_lesson", "current_section", "position_at", "position_event_id")
-        return dict.fromkeys(names)
-    return {
-        "current_topic": where.topic_id,
-        "current_lesson": where.lesson_id,
-        "current_section": where.section_id,
-        "position_at": where.occurred_at,
-        "position_event_id": where.event_id or None,
-    }

@@ -11,8 +11,8 @@ from datetime import timedelta
 from sqlalchemy import Engine
 
 from worker.domain.entry import Entry
+from worker.services.batch import Batch, sort, targets
 from worker.services.deferral import Deferral
-from worker.services.ingest import Batch, sort, targets
 from worker.services.outcome import REFUSED, Held, Outcome
 from worker.settings import Settings
 from worker.storage import status

@@ -6,27 +6,23 @@ deferred. When it raises, nothing may be acknowledged; some pieces may be commit
 nothing.
 """
 
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import chain
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from worker.domain.entry import Entry, Reason, Rejection, parse
-from worker.domain.event import CourseOutlined, EnrollmentCreated, LedgerEvent
-from worker.domain.fast_path import DecodedLessonEvent, decode
+from worker.domain.entry import Entry, Reason, Rejection
+from worker.errors import first_line
+from worker.services.apply import apply
+from worker.services.batch import Batch, sort, targets
 from worker.services.bisect import bisect, is_any_table_locked
 from worker.services.commits import Commits
 from worker.services.outcome import REFUSED, Held, Outcome
 from worker.services.refusal import EverythingRefusedError, Refusals
-from worker.storage import dead_letter, enrollment, ledger, outline
-from worker.storage.database import Failure, classify, is_lock_timeout
+from worker.storage import dead_letter, enrollment, outline
+from worker.storage.database import Failure, classify, is_lock_timeout, is_missing_reference
 from worker.storage.dead_letter import Letter
 
-CAREFUL_SECONDS = 0.2
-"""How long new enrollments are told apart from those that somebody holds up."""
 AWAIT_SECONDS = 0.2
 """How long a busy row is waited for: some tens of ordinary transactions. Others' events wait meanwhile."""
 
@@ -35,7 +31,7 @@ def ingest(
     engine: Engine,
     entries: Sequence[Entry],
     *,
-    batch: "Batch | None" = None,
+    batch: Batch | None = None,
     seen_before: bool = False,
     final: bool = False,
     careful: bool = False,
@@ -96,7 +92,7 @@ def ingest_awaiting(engine: Engine, entries: Sequence[Entry], user_course_id: in
 def _record(
     engine: Engine,
     entries: Sequence[Entry],
-    batch: "Batch",
+    batch: Batch,
     *,
     seen_before: bool,
     commits: Commits | None,
@@ -134,9 +130,15 @@ def _judge(engine: Engine, refusals: Refusals[Entry], *, seen_before: bool, comm
     outcome = Outcome()
     if early := [entry for entry, _ in refusals.found[: refusals.early]]:
         outcome += ingest(engine, early, seen_before=seen_before, final=True, commits=commits)
-    for entry, why in refusals.found[refusals.early :]:
-        outcome += set_aside(engine, entry, Reason.DATA_ERROR, why, commits)
+    for entry, error in refusals.found[refusals.early :]:
+        outcome += _put(engine, refused(entry, error), commits)
     return outcome
+
+
+def refused(entry: Entry, error: DBAPIError) -> Letter:
+    """The letter of an entry that PostgreSQL refuses. An enrollment of a user that the LMS does not have yet waits."""
+    reason = Reason.UNKNOWN_REFERENCE if _enrolls(entry) and is_missing_reference(error) else Reason.DATA_ERROR
+    return Letter(entry, reason, Rejection(reason, first_line(error)).detail)
 
 
 def _enrolls(entry: Entry) -> bool:
@@ -158,11 +160,14 @@ def _defer(engine: Engine, entries: Sequence[Entry], commits: Commits | None) ->
 
 def set_aside(engine: Engine, entry: Entry, reason: Reason, detail: str, commits: Commits | None = None) -> Outcome:
     """Put the entry into `dead_letter` as it is and commit. `commits`: see `ingest`."""
-    letter = Letter(entry, reason, Rejection(reason, detail).detail)
+    return _put(engine, Letter(entry, reason, Rejection(reason, detail).detail), commits)
+
+
+def _put(engine: Engine, letter: Letter, commits: Commits | None) -> Outcome:
     with engine.begin() as connection:
         dead_letter.put_letters(connection, [letter])
         if commits:
-            commits.note(connection, [entry])
+            commits.note(connection, [letter.entry])
     if commits:
         commits.keep()
     return Outcome(letters=[letter])
@@ -172,7 +177,7 @@ def record(
     connection: Connection,
     entries: Sequence[Entry],
     *,
-    batch: "Batch | None" = None,
+    batch: Batch | None = None,
     seen_before: bool = False,
     careful: bool = False,
 ) -> Outcome:
@@ -187,114 +192,3 @@ def record(
         left = {letter.entry for letter in outcome.letters} | {entry for entry, _ in outcome.deferred}
         dead_letter.delete_letters(connection, [entry for entry in entries if entry not in left])
     return outcome
-
-
-@dataclass(slots=True)
-class Batch:
-    """Parsed entries, each where its kind is handled."""
-
-    enrollments: list[tuple[Entry, EnrollmentCreated]] = field(default_factory=list)
-    outlines: list[tuple[Entry, CourseOutlined]] = field(default_factory=list)
-    ledger_events: list[tuple[Entry, LedgerEvent | DecodedLessonEvent]] = field(default_factory=list)
-    letters: list[Letter] = field(default_factory=list)
-    user_course_ids: set[int] = field(default_factory=set)
-
-    def take_outlines(self) -> list[tuple[Entry, Held]]:
-        """Take the outlines out: their entries, and the course of each."""
-        taken = [(entry, ("course", event.data.course_id)) for entry, event in self.outlines]
-        self.outlines.clear()
-        return taken
-
-
-def sort(entries: Iterable[Entry]) -> Batch:
-    """Parse each entry and put it where its kind is handled."""
-    batch = Batch()
-    for entry in entries:
-        lesson_event = decode(entry)
-        if lesson_event is not None:
-            batch.user_course_ids.add(lesson_event.data.user_course_id)
-            batch.ledger_events.append((entry, lesson_event))
-            continue
-        try:
-            event = parse(entry)
-        except Rejection as rejection:
-            batch.letters.append(Letter(entry, rejection.reason, rejection.detail))
-            continue
-        if isinstance(event, CourseOutlined):
-            batch.outlines.append((entry, event))
-            continue
-        batch.user_course_ids.add(event.data.user_course_id)
-        if isinstance(event, EnrollmentCreated):
-            batch.enrollments.append((entry, event))
-        else:
-            batch.ledger_events.append((entry, event))
-    return batch
-
-
-def targets(batch: Batch) -> Iterator[tuple[Entry, Held]]:
-    """Each entry of the batch but the letters, with what it would change and so may find locked."""
-    for entry, outlined in batch.outlines:
-        yield entry, ("course", outlined.data.course_id)
-    for entry, event in chain(batch.enrollments, batch.ledger_events):
-        yield entry, ("enrollment", event.data.user_course_id)
-
-
-def apply(connection: Connection, batch: Batch, *, careful: bool = False) -> Outcome:
-    """Apply the batch in the caller's transaction; the outcome's letters, which are not stored here, are the rest.
-
-    After the outlines the batch's enrollments are locked, those that nobody else holds, then new ones are inserted in
-    id order, and only then is anything else written. What others hold is deferred, so no two sessions wait for each
-    other, and none counts from stale rows. `careful`: see `ingest`.
-    """
-    outcome = Outcome(letters=list(batch.letters))
-    if batch.outlines:
-        outline.replace_outlines(connection, [event for _, event in batch.outlines])
-        outcome.applied = len(batch.outlines)
-    ids = batch.user_course_ids
-    known = enrollment.lock_enrollments(connection, ids) if ids else set()
-    if batch.enrollments and len(known) < len(ids):
-        new = [event for _, event in batch.enrollments if event.data.user_course_id not in known]
-        outcome.enrolled = _enroll(connection, new, careful=careful)
-        outcome.met_locks = careful and len(outcome.enrolled) < len({event.data.user_course_id for event in new})
-        known.update(outcome.enrolled)
-    held = enrollment.existing_enrollments(connection, ids - known) if len(known) < len(ids) else set()
-    told = [event for _, event in batch.enrollments if event.data.user_course_id in known]
-    if told:
-        enrollment.update_enrollments(connection, told)
-    outcome.applied += len(told)
-    outcome.deferred += [
-        (entry, ("enrollment", event.data.user_course_id))
-        for entry, event in batch.enrollments
-        if event.data.user_course_id not in known
-    ]
-    if careful and (busy := ledger.held_enrollments(connection, [event for _, event in batch.ledger_events])):
-        outcome.met_locks = True
-        known, held = known - busy, held | (known & busy)
-    events = []
-    for entry, event in batch.ledger_events:
-        user_course_id = event.data.user_course_id
-        if user_course_id in known:
-            events.append(event)
-        elif user_course_id in held:
-            outcome.deferred.append((entry, ("enrollment", user_course_id)))
-        else:
-            outcome.letters.append(_parked(entry, event))
-    if events:
-        recorded = ledger.record_events(connection, events)
-        if recorded.corrected:
-            ledger.recompute_corrected(connection, recorded.corrected)
-        outcome.recorded = recorded.count
-        outcome.applied += recorded.count
-        outcome.repeated += len(events) - recorded.count
-    return outcome
-
-
-def _enroll(connection: Connection, new: Sequence[EnrollmentCreated], *, careful: bool) -> list[int]:
-    if careful:
-        return enrollment.insert_free(connection, new, time.monotonic() + CAREFUL_SECONDS)
-    return enrollment.insert_enrollments(connection, new) if new else []
-
-
-def _parked(entry: Entry, event: LedgerEvent | DecodedLessonEvent) -> Letter:
-    user_course_id = event.data.user_course_id
-    return Letter(entry, Reason.UNKNOWN_ENROLLMENT, f"enrollment {user_course_id} is not known yet", user_course_id)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from worker.domain.entry import Entry, Reason
+from worker.domain.progress import Recorded
 from worker.storage.dead_letter import Letter
 
 Held = tuple[str, int]
@@ -15,13 +16,14 @@ REFUSED: Held = ("everything", 0)
 
 @dataclass(slots=True)
 class Outcome:
-    """Every entry of a batch is exactly one of applied, repeated, set aside as a letter or deferred.
+    """Every entry of a batch is exactly one of applied, repeated, superseded, set aside as a letter or deferred.
 
-    A lesson event or correction that was there already is repeated; enrolments and outlines always count as applied.
+    What was there already is repeated; an older enrollment or outline than the known one is superseded.
     """
 
     applied: int = 0
     repeated: int = 0
+    superseded: int = 0
     letters: list[Letter] = field(default_factory=list)
     deferred: list[tuple[Entry, Held]] = field(default_factory=list)
     """Left as they were, to be tried again."""
@@ -31,6 +33,10 @@ class Outcome:
     """Some were held by locks that only waiting shows: rows of progress, or what an enrollment refers to."""
     recorded: int = 0
     """Events that are new in the ledger."""
+    dropped: int = 0
+    """Optional members that were not valid; their events count without them."""
+    snapshots: dict[Entry, Recorded] = field(default_factory=dict)
+    """What became of each enrollment and outline."""
     enrolled: list[int] = field(default_factory=list)
     """Enrolments that the batch created: what was parked for them can be applied now."""
 
@@ -43,8 +49,8 @@ class Outcome:
 
     @property
     def parked(self) -> int:
-        """Letters that wait for their enrolment."""
-        return sum(letter.reason is Reason.UNKNOWN_ENROLLMENT for letter in self.letters)
+        """Letters that wait for their enrollment, or an enrollment that waits for what it refers to."""
+        return sum(letter.reason in {Reason.UNKNOWN_ENROLLMENT, Reason.UNKNOWN_REFERENCE} for letter in self.letters)
 
     @property
     def rejected(self) -> int:
@@ -57,9 +63,11 @@ class Outcome:
         return {
             "applied": self.applied,
             "repeated": self.repeated,
+            "superseded": self.superseded,
             "parked": self.parked,
             "rejected": self.rejected,
             "deferred": len(self.deferred),
+            "dropped_members": self.dropped,
         }
 
     def __add__(self, other: "Outcome") -> "Outcome":
@@ -67,10 +75,13 @@ class Outcome:
         return Outcome(
             self.applied + other.applied,
             self.repeated + other.repeated,
+            self.superseded + other.superseded,
             self.letters + other.letters,
             self.deferred + other.deferred,
             self.everything_refused or other.everything_refused,
             self.met_locks or other.met_locks,
             self.recorded + other.recorded,
+            self.dropped + other.dropped,
+            self.snapshots | other.snapshots,
             self.enrolled + other.enrolled,
         )

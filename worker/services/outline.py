@@ -41,11 +41,14 @@ def read_outline(content: bytes, name: str, course_id: int) -> Outline:
     lessons: list[OutlineLesson] = []
     places: dict[Lesson, str] = {}
     for place, members in _json_lessons(text, name, course_id) if is_json else _csv_lessons(text, name):
+        dropped: list[str] = []
         try:
-            lesson = OutlineLesson.model_validate(members)
+            lesson = OutlineLesson.model_validate(members, context={"dropped": dropped})
         except ValidationError as error:
             problem = error.errors(include_url=False, include_input=False)[0]
             raise InputError(f"{name}, {place}: {problem['loc'][0]}: {problem['msg']}.") from None
+        if dropped:
+            raise InputError(f"{name}, {place}: {dropped[0]}: not valid. Mend it or leave it out.")
         first = places.setdefault((lesson.topic_id, lesson.lesson_id), place)
         if first != place:
             raise InputError(

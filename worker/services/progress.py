@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from worker.client import EventPublisher
 from worker.domain.correction import Changes, corrected, correction_time, repeats
-from worker.domain.entry import Entry, Rejection, refuse_ahead
+from worker.domain.entry import Entry, Reason, Rejection, refuse_ahead
 from worker.domain.event import (
     CloudEvent,
     Correction,
@@ -28,7 +28,8 @@ from worker.domain.event import (
 from worker.domain.progress import LessonKey, Progress
 from worker.domain.status import ProgressStatus
 from worker.errors import ConflictError, InputError, LockedError, NotFoundError
-from worker.services.ingest import Batch, apply
+from worker.services.apply import apply
+from worker.services.batch import Batch
 from worker.services.summary import unknown_enrollment
 from worker.storage import enrollment, history
 from worker.storage.database import is_lock_timeout
@@ -210,9 +211,9 @@ def _correct(connection: Connection, wanted: Correction, now: datetime, event_id
 
 def _record(connection: Connection, event: LedgerEvent, *, is_timed: bool) -> None:
     outcome = apply(connection, Batch(ledger_events=[(_NO_ENTRY, event)], user_course_ids={event.data.user_course_id}))
-    if outcome.letters:
+    if any(letter.reason is Reason.UNKNOWN_ENROLLMENT for letter in outcome.letters):
         raise unknown_enrollment(event.data.user_course_id)
-    if outcome.repeated:
+    if not outcome.recorded:
         _must_be_the_same(connection, event, is_timed=is_timed)
 
 

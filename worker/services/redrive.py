@@ -5,13 +5,15 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from worker.domain.entry import Reason
+from worker.services.batch import sort, targets
 from worker.services.bisect import bisect
-from worker.services.ingest import record, sort, targets
+from worker.services.ingest import record, refused
 from worker.services.outcome import Outcome
 from worker.services.refusal import EverythingRefusedError, Refusals
 from worker.storage import dead_letter
 
+UNENROLLED = 500
+"""Letters of enrollments that a sweep tries: those whose user or course the LMS did not have when they came."""
 PAGE = 2_000
 """Most letters in one transaction."""
 AWAITED_PAGE = 20_000
@@ -50,11 +52,15 @@ def redrive(engine: Engine, letter_ids: Sequence[int], *, final: bool = False) -
         return Outcome()
     if refusals.undecided:
         return outcome
-    if refused := refusals.found[refusals.early :]:
-        with engine.begin() as connection:
-            for letter_id, why in refused:
-                dead_letter.mark_letter(connection, letter_id, Reason.DATA_ERROR, why)
+    _tell_reasons(engine, refusals.found[refusals.early :])
     return outcome + redrive(engine, [letter_id for letter_id, _ in refusals.found[: refusals.early]], final=True)
+
+
+def _tell_reasons(engine: Engine, found: Sequence[tuple[int, DBAPIError]]) -> None:
+    with engine.begin() as connection:
+        for letter_id, error in found:
+            letters = [refused(entry, error) for entry in dead_letter.read_entries(connection, [letter_id])]
+            dead_letter.put_letters(connection, letters)
 
 
 def apply_parked(engine: Engine, user_course_ids: Sequence[int], go_on: Callable[[], bool] = lambda: True) -> Outcome:
@@ -79,12 +85,16 @@ def apply_parked(engine: Engine, user_course_ids: Sequence[int], go_on: Callable
 
 
 def sweep_parked(engine: Engine, go_on: Callable[[], bool] = lambda: True) -> Outcome:
-    """Apply what waits for any enrolment that exists by now, asking in between whether to go on.
+    """Apply what waits for any enrollment that exists by now, asking in between whether to go on.
+
+    First enrollments that waited for a row of the LMS's.
 
     The LMS inserted its row itself, or the parking and the enrolling transaction missed each other. Costs one index
     probe for each enrolment that is waited for (7 microseconds), in statements of AWAITED_PAGE.
     """
-    total, after = Outcome(), 0
+    with engine.connect() as connection:
+        unenrolled = dead_letter.unenrolled_letters(connection, UNENROLLED)
+    total, after = redrive(engine, unenrolled, final=True), 0
     while go_on():
         with engine.connect() as connection:
             awaited, arrived = dead_letter.arrived_enrollments(connection, after, AWAITED_PAGE)

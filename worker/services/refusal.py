@@ -30,7 +30,7 @@ class Refusals(Generic[Item]):
     """Others were accepted meanwhile: each refusal counts against its item."""
     may_wait: bool = False
     """Also an item alone that breaks a rule of the data may be undecided: it is tried again."""
-    found: list[tuple[Item, str]] = field(default_factory=list)
+    found: list[tuple[Item, DBAPIError]] = field(default_factory=list)
     accepted: bool = False
     early: int = 0
     """So many of those found were refused before anything was accepted."""
@@ -43,7 +43,7 @@ class Refusals(Generic[Item]):
 
     def add(self, item: Item, error: DBAPIError) -> None:
         """One more. Raises EverythingRefusedError."""
-        self.found.append((item, first_line(error)))
+        self.found.append((item, error))
         self._triggered = self._triggered or is_raised_by_a_trigger(error)
         if len(self.found) >= ENOUGH and self.undecided:
             raise EverythingRefusedError(self.message)
@@ -51,11 +51,11 @@ class Refusals(Generic[Item]):
     @property
     def message(self) -> str:
         """PostgreSQL's first."""
-        return self.found[0][1]
+        return first_line(self.found[0][1])
 
     @property
     def undecided(self) -> bool:
         """It may be PostgreSQL, not the items."""
-        if self.accepted or self.final or len({reason for _, reason in self.found}) != 1:
+        if self.accepted or self.final or len({first_line(error) for _, error in self.found}) != 1:
             return False
         return self.may_wait or self._triggered or len(self.found) > 1

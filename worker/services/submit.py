@@ -13,10 +13,12 @@ from enum import StrEnum
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from worker.domain.entry import Entry, Reason, Rejection
-from worker.errors import LockedError, first_line
+from worker.domain.entry import Entry, Reason
+from worker.errors import LockedError
+from worker.services.apply import apply
+from worker.services.batch import Batch, sort
 from worker.services.bisect import bisect
-from worker.services.ingest import Batch, apply, sort
+from worker.services.ingest import refused
 from worker.services.outcome import Outcome
 from worker.services.redrive import apply_parked
 from worker.storage import enrollment, history
@@ -44,6 +46,7 @@ class Result(StrEnum):
     APPLIED = "applied"
     ACCEPTED = "accepted"
     REPEATED = "repeated"
+    SUPERSEDED = "superseded"
     REJECTED = "rejected"
 
 
@@ -104,16 +107,16 @@ def judge(connection: Connection, entries: Sequence[Entry]) -> Submitted:
 
 
 def _verdicts(connection: Connection, entries: Sequence[Entry], batch: Batch, outcome: Outcome) -> list[Verdict]:
-    refused = {letter.entry: letter for letter in outcome.letters}
+    letters = {letter.entry: letter for letter in outcome.letters}
     keys = {entry: (event.data.user_course_id, event.event_id) for entry, event in batch.ledger_events}
     new = history.recorded_now(connection, keys.values()) if keys else set()
     verdicts = []
     for entry in entries:
-        letter, key = refused.get(entry), keys.get(entry)
+        letter, key = letters.get(entry), keys.get(entry)
         if letter is not None:
             verdicts.append(Verdict(Result.REJECTED, letter.reason, letter.detail))
         elif key is None:
-            verdicts.append(Verdict(Result.APPLIED))
+            verdicts.append(Verdict(Result(outcome.snapshots[entry])))
         elif key in new:
             verdicts.append(Verdict(Result.APPLIED))
             new.remove(key)  # the same event once more in one batch repeats it
@@ -138,9 +141,9 @@ def _locked(_: Sequence[Entry]) -> Submitted:
     raise LockedError("Another session keeps what these events would change locked. Send them again.")
 
 
-def _refused(_: Entry, error: DBAPIError) -> Submitted:
-    detail = Rejection(Reason.DATA_ERROR, first_line(error)).detail
-    return Submitted([Verdict(Result.REJECTED, Reason.DATA_ERROR, detail)])
+def _refused(entry: Entry, error: DBAPIError) -> Submitted:
+    letter = refused(entry, error)
+    return Submitted([Verdict(Result.REJECTED, letter.reason, letter.detail)])
 
 
 def arriving(bodies: Iterable[bytes], at: datetime) -> list[Entry]:

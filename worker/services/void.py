@@ -9,12 +9,13 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from worker.domain.audit import Difference, differences, expected_progress
+from worker.domain.audit import Difference, differences, expected_position, expected_progress, position_columns
 from worker.domain.event import LedgerEvent, ProgressCorrected, identity
-from worker.domain.progress import Progress, lesson_progress, position
+from worker.domain.progress import Position, Progress, latest_event, lesson_of, lesson_progress, position
 from worker.domain.void import without
 from worker.errors import InputError, LockedError, NotFoundError, ProgressError
 from worker.storage import activity, audit, outline, summary_refresh, void
+from worker.storage.audit import StoredEnrollment
 from worker.storage.database import allow, is_lock_timeout, is_passing
 from worker.storage.enrollment import wait_for_enrollment
 
@@ -105,19 +106,28 @@ def _set_right(connection: Connection, event: LedgerEvent) -> list[Difference]:
     if row is not None and row != stored.row:
         audit.write_progress(connection, {key: row})
         changes += differences("user_course_progress", key, asdict(stored.row) if stored.row else None, asdict(row))
-    if stored.position_event_id == event.event_id and not isinstance(event, ProgressCorrected):
-        latest = void.latest_event(connection, data.user_course_id)
-        place = position(latest) if latest and not isinstance(latest, ProgressCorrected) else None
+    (enrolled,) = audit.read_enrollments(connection, [data.user_course_id])
+    place = _expected_position(connection, event, enrolled, is_complete=stored.is_complete)
+    if place != enrolled.position:
         audit.write_positions(connection, {data.user_course_id: place})
-        changes += differences(
-            "user_course",
-            (data.user_course_id,),
-            asdict(position(event)),
-            asdict(place) if place else dict.fromkeys(asdict(position(event))),
-        )
+        changes += differences("user_course", (data.user_course_id,), enrolled.columns, position_columns(place))
     activity.mark(connection, [data.user_course_id])
     summary_refresh.refresh(connection, [data.user_course_id])
     return changes
+
+
+def _expected_position(
+    connection: Connection, event: LedgerEvent, enrolled: StoredEnrollment, *, is_complete: bool
+) -> Position | None:
+    known = enrolled.position
+    events = [each for each in void.latest_events(connection, enrolled.id) if not isinstance(each, ProgressCorrected)]
+    recorded = None
+    if events:
+        outlined = outline.read_outlines(connection, [enrolled.course_id]).get(enrolled.course_id)
+        latest, is_tied = latest_event(events, outlined.ordinals if outlined else {})
+        recorded = position(latest, enrolled.rows[lesson_of(latest)], is_tied=is_tied)
+    is_gone = known is not None and known.event_id == event.event_id
+    return expected_position(None if is_gone else known, recorded, complete=is_complete)
 
 
 def _expected_row(connection: Connection, event: LedgerEvent, stored: void.Stored) -> Progress | None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from worker.domain.entry import Reason
-from worker.domain.event import MAX_EVENT_BYTES, MAX_OUTLINE_BYTES, partition_key
+from worker.domain.event import MAX_EVENT_CHARACTERS, MAX_OUTLINE_CHARACTERS, partition_key
 from worker.simulation.published import Published, cloud_event, encode
 
 Change = Callable[[dict[str, Any]], object]
@@ -59,8 +59,8 @@ def bad_events(event_id: Callable[[], str], user_course_id: int, strangers: int,
         wrong(viewed(lambda event: event.update(time="9999-12-31T23:59:59Z")), out_of_range),
         wrong(viewed(lambda event: event.update(time="1999-12-31T23:59:59Z")), out_of_range),
         wrong(viewed(lambda event: event.update(type="lesson.liked")), Reason.UNKNOWN_TYPE),
-        wrong(viewed(note="x" * MAX_EVENT_BYTES), Reason.TOO_LARGE),
-        wrong(outline([{"topic_id": 1, "lesson_id": 1, "title": "x" * MAX_OUTLINE_BYTES}]), Reason.TOO_LARGE),
+        wrong(viewed(note="x" * MAX_EVENT_CHARACTERS), Reason.TOO_LARGE),
+        wrong(outline([{"topic_id": 1, "lesson_id": 1, "title": "x" * MAX_OUTLINE_CHARACTERS}]), Reason.TOO_LARGE),
         wrong(viewed(user_course_id=strangers), Reason.UNKNOWN_ENROLLMENT),
         wrong(viewed(user_course_id=strangers + 1), Reason.UNKNOWN_ENROLLMENT),
     ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from worker.domain.audit import position_columns
 from worker.domain.event import (
     Correction,
     LedgerEvent,
@@ -18,7 +19,7 @@ from worker.domain.event import (
     ProgressCorrected,
 )
 from worker.domain.outline import Lesson
-from worker.domain.progress import LessonKey, Position, Progress
+from worker.domain.progress import LessonKey, Position, Progress, Section
 from worker.domain.status import ProgressStatus
 from worker.domain.summary import Place
 
@@ -42,19 +43,20 @@ _PAGE = text("""
 _SAMPLE = text("SELECT id FROM (SELECT id FROM user_course ORDER BY random() LIMIT :size) AS chosen ORDER BY id")
 
 _ENROLLMENTS = text("""
-    SELECT id, course_id, current_topic, current_lesson, current_section, position_at, position_event_id::text,
-           history_from, timezone
+    SELECT id, course_id, current_topic, current_lesson, current_section, position_at, position_sequence,
+           position_type::text, position_event_id::text, position_tied, history_from, timezone
     FROM user_course WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id
 """)
 
 _PROGRESS = text("""
-    SELECT user_course_id, topic_id, lesson_id, status::text, last_viewed_at, completed_at, corrected_at
+    SELECT user_course_id, topic_id, lesson_id, status::text, last_viewed_at, completed_at, corrected_at,
+           section_id, section_at, section_sequence, section_type::text, section_event_id::text
     FROM user_course_progress WHERE user_course_id = ANY(CAST(:ids AS bigint[]))
 """)
 
 _EVENTS = text("""
     SELECT user_course_id, topic_id, lesson_id, event_id::text, occurred_at, type::text, section_id, duration_seconds,
-           corrected_status::text, corrected_last_viewed_at, corrected_completed_at
+           corrected_status::text, corrected_last_viewed_at, corrected_completed_at, sequence
     FROM lesson_event WHERE user_course_id = ANY(CAST(:ids AS bigint[]))
     ORDER BY user_course_id
 """)
@@ -96,20 +98,26 @@ _IS_CHANGED = text("""
 """)
 
 _WRITE_PROGRESS = text("""
-    INSERT INTO user_course_progress AS known
-        (user_course_id, topic_id, lesson_id, status, last_viewed_at, completed_at, corrected_at)
+    INSERT INTO user_course_progress AS known (
+        user_course_id, topic_id, lesson_id, status, last_viewed_at, completed_at, corrected_at,
+        section_id, section_at, section_sequence, section_type, section_event_id
+    )
     SELECT (e->>0)::bigint, (e->>1)::int, (e->>2)::int, (e->>3)::progress_status, (e->>4)::timestamptz,
-           (e->>5)::timestamptz, (e->>6)::timestamptz
+           (e->>5)::timestamptz, (e->>6)::timestamptz,
+           (e->>7)::int, (e->>8)::timestamptz, e->>9, (e->>10)::lesson_event_type, (e->>11)::uuid
     FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS given (e)
     ON CONFLICT (user_course_id, topic_id, lesson_id) DO UPDATE
     SET status = excluded.status, last_viewed_at = excluded.last_viewed_at, completed_at = excluded.completed_at,
-        corrected_at = excluded.corrected_at, updated_at = now()
+        corrected_at = excluded.corrected_at, section_id = excluded.section_id, section_at = excluded.section_at,
+        section_sequence = excluded.section_sequence, section_type = excluded.section_type,
+        section_event_id = excluded.section_event_id, updated_at = now()
 """)
 
 _WRITE_POSITIONS = text("""
     UPDATE user_course
     SET current_topic = (e->>1)::int, current_lesson = (e->>2)::int, current_section = (e->>3)::int,
-        position_at = (e->>4)::timestamptz, position_event_id = (e->>5)::uuid, updated_at = now()
+        position_at = (e->>4)::timestamptz, position_sequence = e->>5, position_type = (e->>6)::lesson_event_type,
+        position_event_id = (e->>7)::uuid, position_tied = (e->>8)::boolean, updated_at = now()
     FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS given (e)
     WHERE id = (e->>0)::bigint
 """)
@@ -165,24 +173,16 @@ def read_sizes(connection: Connection, ids: Sequence[int], most: int) -> dict[in
 def read_enrollments(connection: Connection, ids: Sequence[int]) -> list[StoredEnrollment]:
     """These enrolments as they are stored, by id. Two queries."""
     rows: dict[int, dict[Lesson, Progress]] = {}
-    for key, topic, lesson, status, *times in connection.execute(_PROGRESS, {"ids": list(ids)}):
-        rows.setdefault(key, {})[topic, lesson] = Progress(ProgressStatus(status), *times)
+    for row in connection.execute(_PROGRESS, {"ids": list(ids)}):
+        times = (row.last_viewed_at, row.completed_at, row.corrected_at)
+        progress = Progress(ProgressStatus(row.status), *times, section_of(row))
+        rows.setdefault(row.user_course_id, {})[row.topic_id, row.lesson_id] = progress
     return [
         StoredEnrollment(
             id=row.id,
             course_id=row.course_id,
-            columns={
-                "current_topic": row.current_topic,
-                "current_lesson": row.current_lesson,
-                "current_section": row.current_section,
-                "position_at": row.position_at,
-                "position_event_id": row.position_event_id,
-            },
-            position=None
-            if row.position_at is None
-            else Position(
-                row.current_topic, row.current_lesson, row.current_section, row.position_at, row.position_event_id or ""
-            ),
+            columns={name: getattr(row, name) for name in position_columns(None)},
+            position=_position(row),
             place=Place(row.current_topic, row.current_lesson, row.current_section, row.position_at),
             history_from=row.history_from,
             timezone=row.timezone,
@@ -219,7 +219,10 @@ def write_progress(connection: Connection, rows: Mapping[LessonKey, Progress]) -
         {
             "rows": json.dumps(
                 [
-                    (*key, row.status, _iso(row.last_viewed_at), _iso(row.completed_at), _iso(row.corrected_at))
+                    (
+                        *(*key, row.status, _iso(row.last_viewed_at), _iso(row.completed_at), _iso(row.corrected_at)),
+                        *section_columns(row.section),
+                    )
                     for key, row in rows.items()
                 ]
             )
@@ -233,9 +236,38 @@ def write_positions(connection: Connection, positions: Mapping[int, Position | N
 
 
 def _place(key: int, where: Position | None) -> tuple[object, ...]:
-    if where is None:
-        return (key,)
-    return (key, where.topic_id, where.lesson_id, where.section_id, _iso(where.occurred_at), where.event_id or None)
+    columns = position_columns(where)
+    columns["position_at"] = _iso(where.occurred_at) if where else None
+    return (key, *columns.values())
+
+
+def _position(row: Row[Any]) -> Position | None:
+    if row.position_at is None:
+        return None
+    # What was recorded before there were these columns has neither a sequence nor a type.
+    order = (
+        row.position_at,
+        row.position_sequence or "",
+        (row.position_type or "viewed") == "viewed",
+        row.position_event_id or "",
+    )
+    return Position(row.current_topic, row.current_lesson, row.current_section, order, bool(row.position_tied))
+
+
+def section_of(row: Row[Any]) -> Section | None:
+    """The section of a row of `user_course_progress`, ids and enums as text."""
+    if row.section_id is None:
+        return None
+    order = (row.section_at, row.section_sequence or "", row.section_type == "viewed", row.section_event_id)
+    return Section(row.section_id, order)
+
+
+def section_columns(section: Section | None) -> tuple[object, ...]:
+    """In the order of the columns, as JSON has them."""
+    if section is None:
+        return (None,) * 5
+    at, sequence, is_view, event_id = section.order
+    return (section.section_id, at.isoformat(), sequence, "viewed" if is_view else "completed", event_id)
 
 
 def _iso(time: datetime | None) -> str | None:
@@ -245,6 +277,7 @@ def _iso(time: datetime | None) -> str | None:
 def ledger_event(row: Row[Any]) -> LedgerEvent:
     """The event of a row with the ledger's columns, ids and enums as text. Not checked again."""
     envelope = {"specversion": "1.0", "id": row.event_id, "source": "ledger", "time": row.occurred_at}
+    envelope["sequence"] = row.sequence or None
     lesson = {"user_course_id": row.user_course_id, "topic_id": row.topic_id, "lesson_id": row.lesson_id}
     if row.type == "corrected":
         correction = Correction.model_construct(

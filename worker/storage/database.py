@@ -151,6 +151,11 @@ def is_raised_by_a_trigger(error: Exception) -> bool:
     return not state.startswith(("22", "23"))
 
 
+def is_missing_reference(error: Exception) -> bool:
+    """A foreign key found no row: what the LMS's tables must have first is not there yet."""
+    return getattr(getattr(error, "orig", error), "sqlstate", None) == "23503"
+
+
 def is_lock_timeout(error: Exception) -> bool:
     """Somebody held a lock for longer than `lock_timeout`, or a wait for it would have been a deadlock."""
     return getattr(getattr(error, "orig", error), "sqlstate", None) in {"55P03", "40P01"}

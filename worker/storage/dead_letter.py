@@ -8,13 +8,14 @@ from hashlib import sha256
 
 from sqlalchemy import Connection, Row, text
 
-from worker.domain.entry import Entry, Reason, Rejection
-from worker.domain.event import MAX_OUTLINE_BYTES
+from worker.domain.entry import MAX_BYTES, Entry, Reason
 
 # All bodies are one parameter, cut here: sent as base64 or as an array, a very large one would take minutes.
 _PUT = text("""
-    INSERT INTO dead_letter AS known (stream, entry_id, reason, detail, user_course_id, body)
-    SELECT e->>0, e->>1, e->>2, e->>3, (e->>4)::bigint, substr(CAST(:bodies AS bytea), (e->>5)::int, (e->>6)::int)
+    INSERT INTO dead_letter AS known (stream, entry_id, reason, detail, user_course_id, body, fields)
+    SELECT e->>0, e->>1, e->>2, e->>3, (e->>4)::bigint, substr(CAST(:bodies AS bytea), (e->>5)::int, (e->>6)::int),
+           (SELECT array_agg(substr(CAST(:bodies AS bytea), (f->>0)::int, (f->>1)::int) ORDER BY number)
+            FROM jsonb_array_elements(e->7) WITH ORDINALITY AS its (f, number))
     FROM jsonb_array_elements(CAST(:letters AS jsonb)) AS given (e)
     ORDER BY 1, 2
     ON CONFLICT (stream, entry_id, body_digest) DO UPDATE
@@ -23,14 +24,12 @@ _PUT = text("""
 """)
 
 _READ = text("""
-    SELECT id, stream, entry_id, body FROM dead_letter
+    SELECT id, stream, entry_id, body, fields FROM dead_letter
     WHERE id = ANY(CAST(:ids AS bigint[])) AND coalesce(octet_length(body), 0) <= :most_bytes
     ORDER BY id
 """)
 
-_SELECT = "SELECT id, stream, entry_id, reason, detail, user_course_id, body, created_at FROM dead_letter"
-
-_MARK = text("UPDATE dead_letter SET reason = :reason, detail = :detail, user_course_id = NULL WHERE id = :id")
+_SELECT = "SELECT id, stream, entry_id, reason, detail, user_course_id, body, fields, created_at FROM dead_letter"
 
 _DELETE = text("""
     DELETE FROM dead_letter WHERE id IN (
@@ -47,6 +46,10 @@ _PARKED = text("""
     SELECT id FROM dead_letter
     WHERE reason = 'unknown_enrollment' AND user_course_id = ANY(CAST(:user_course_ids AS bigint[])) AND id > :after
     ORDER BY id LIMIT :limit
+""")
+
+_UNENROLLED = text("""
+    SELECT id FROM dead_letter WHERE reason = 'unknown_reference' ORDER BY random() LIMIT :limit
 """)
 
 # One index probe per enrolment that is waited for, not per letter, however many letters wait.
@@ -105,14 +108,18 @@ def put_letters(connection: Connection, letters: Iterable[Letter]) -> None:
 
     Other bytes under a known entry id (streams moved to another Redis) are another letter.
     """
-    rows, bodies, start = [], [], 1
+    rows, bodies = [], bytearray()
+
+    def place(content: bytes) -> tuple[int, int]:
+        bodies.extend(content)
+        return len(bodies) - len(content) + 1, len(content)
+
     for letter in letters:
-        entry, body = letter.entry, letter.entry.body
-        place = (None, None) if body is None else (start, len(body))
-        rows.append((entry.stream, entry.id, letter.reason, letter.detail, letter.user_course_id, *place))
-        bodies.append(body or b"")
-        start += len(bodies[-1])
-    connection.execute(_PUT, {"letters": json.dumps(rows), "bodies": b"".join(bodies)})
+        entry = letter.entry
+        body = (None, None) if entry.body is None else place(entry.body)
+        fields = [place(each) for each in entry.fields]
+        rows.append((entry.stream, entry.id, letter.reason, letter.detail, letter.user_course_id, *body, fields))
+    connection.execute(_PUT, {"letters": json.dumps(rows), "bodies": bytes(bodies)})
 
 
 def read_entries(connection: Connection, ids: Sequence[int]) -> list[Entry]:
@@ -120,8 +127,8 @@ def read_entries(connection: Connection, ids: Sequence[int]) -> list[Entry]:
 
     They are not locked: the locks of a batch begin with its enrolments, and applying an entry twice changes nothing.
     """
-    rows = connection.execute(_READ, {"ids": list(ids), "most_bytes": MAX_OUTLINE_BYTES})
-    return [Entry(stream, entry_id, body) for _, stream, entry_id, body in rows]
+    rows = connection.execute(_READ, {"ids": list(ids), "most_bytes": MAX_BYTES})
+    return [Entry(stream, entry_id, body, tuple(fields or ())) for _, stream, entry_id, body, fields in rows]
 
 
 def delete_letters(connection: Connection, entries: Iterable[Entry]) -> None:
@@ -135,16 +142,15 @@ def discard_letters(connection: Connection, ids: Sequence[int]) -> int:
     return connection.execute(_DISCARD, {"ids": list(ids)}).rowcount
 
 
-def mark_letter(connection: Connection, letter_id: int, reason: Reason, detail: str) -> None:
-    """Give a letter another reason."""
-    detail = Rejection(reason, detail).detail
-    connection.execute(_MARK, {"id": letter_id, "reason": reason, "detail": detail})
-
-
 def parked_letters(connection: Connection, user_course_ids: Sequence[int], after: int, limit: int) -> list[int]:
     """Ids above `after` of up to `limit` letters that wait for these enrolments, in order."""
     parameters = {"user_course_ids": list(user_course_ids), "after": after, "limit": limit}
     return list(connection.scalars(_PARKED, parameters))
+
+
+def unenrolled_letters(connection: Connection, limit: int) -> list[int]:
+    """Ids of up to `limit` letters of enrollments that refer to what was not there; at random: each gets its turn."""
+    return list(connection.scalars(_UNENROLLED, {"limit": limit}))
 
 
 def arrived_enrollments(connection: Connection, after: int, limit: int) -> tuple[int | None, list[int]]:
@@ -175,5 +181,5 @@ def _digest(body: bytes | None) -> str:
 
 
 def _stored(row: Row[tuple[object, ...]]) -> StoredLetter:
-    entry = Entry(row.stream, row.entry_id, row.body)
+    entry = Entry(row.stream, row.entry_id, row.body, tuple(row.fields or ()))
     return StoredLetter(row.id, entry, row.reason, row.detail, row.user_course_id, row.created_at)

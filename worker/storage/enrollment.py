@@ -1,7 +1,7 @@
 """Enrollments: `user_course` rows made by events, the locks every batch takes on them, and those of a course.
 
-A row that an event made follows the latest `enrollment.created` by (time, event id). A row that the LMS inserted has no
-`enrolled_at` and keeps what the LMS wrote.
+A row that an event made follows the latest `enrollment.created` by (time, sequence, arrival, event id), but stays its
+user's. A row that the LMS inserted has no `enrolled_at` and keeps what the LMS wrote.
 """
 
 import json
@@ -12,8 +12,8 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from worker.domain.event import EnrollmentCreated
-from worker.domain.progress import keep_latest
+from worker.domain.event import EnrollmentCreated, sequence_key
+from worker.domain.progress import Recorded
 from worker.storage.database import is_lock_timeout
 
 _INSERT = text("""
@@ -36,18 +36,37 @@ _LIMIT_WAIT = text("SELECT set_config('lock_timeout', :milliseconds, true)")
 
 _EXISTING = text("SELECT id FROM user_course WHERE id = ANY(CAST(:ids AS bigint[]))")
 
-_UPDATE = text("""
-    WITH enrollment AS (
-        SELECT (e->>0)::bigint AS id, (e->>1)::bigint AS user_id, (e->>2)::bigint AS course_id, e->>3 AS timezone,
-               (e->>4)::timestamptz AS enrolled_at, (e->>5)::uuid AS event_id
-        FROM jsonb_array_elements(CAST(:enrollments AS jsonb)) AS given (e)
+_KNOWN = text("""
+    SELECT user_course_id, event_id::text, occurred_at, user_id, course_id, timezone
+    FROM enrollment_event
+    WHERE (user_course_id, event_id) IN (
+        SELECT (e->>0)::bigint, (e->>1)::uuid FROM jsonb_array_elements(CAST(:keys AS jsonb)) AS given (e)
     )
+""")
+
+_LIVE = text("""
+    SELECT id, known.user_id, known.course_id, enrolled_at IS NULL AS is_lms,
+           live.occurred_at, live.sequence, live.arrival, live.event_id::text
+    FROM user_course AS known
+    LEFT JOIN enrollment_event AS live ON (live.user_course_id, live.event_id) = (known.id, enrolled_event_id)
+    WHERE id = ANY(CAST(:ids AS bigint[]))
+""")
+
+_REMEMBER = text("""
+    INSERT INTO enrollment_event (
+        user_course_id, event_id, occurred_at, sequence, arrival, user_id, course_id, timezone
+    )
+    SELECT (e->>0)::bigint, (e->>1)::uuid, (e->>2)::timestamptz, e->>3, (e->>4)::bigint, (e->>5)::bigint,
+           (e->>6)::bigint, e->>7
+    FROM jsonb_array_elements(CAST(:events AS jsonb)) AS given (e)
+""")
+
+_UPDATE = text("""
     UPDATE user_course AS known
-    SET user_id = enrollment.user_id, course_id = enrollment.course_id, timezone = enrollment.timezone,
-        enrolled_at = enrollment.enrolled_at, enrolled_event_id = enrollment.event_id, updated_at = now()
-    FROM enrollment
-    WHERE known.id = enrollment.id
-      AND (enrollment.enrolled_at, enrollment.event_id) > (known.enrolled_at, known.enrolled_event_id)
+    SET course_id = (e->>6)::bigint, timezone = e->>7, enrolled_at = (e->>2)::timestamptz,
+        enrolled_event_id = (e->>1)::uuid, updated_at = now()
+    FROM jsonb_array_elements(CAST(:events AS jsonb)) AS given (e)
+    WHERE known.id = (e->>0)::bigint
 """)
 
 _OF_COURSE = text("SELECT id FROM user_course WHERE course_id = :course_id AND id > :after ORDER BY id LIMIT :limit")
@@ -58,7 +77,7 @@ FREE_SECONDS = 0.02
 
 
 def insert_enrollments(connection: Connection, events: Sequence[EnrollmentCreated]) -> list[int]:
-    """Insert the enrollments that do not exist yet, in id order; their ids.
+    """Insert the enrollments that do not exist yet, each as its first event says, in id order; their ids.
 
     Waits up to `lock_timeout` for whoever is inserting one of them, or has locked a row that it refers to.
     """
@@ -112,9 +131,54 @@ def existing_enrollments(connection: Connection, ids: Collection[int]) -> set[in
     return set(connection.scalars(_EXISTING, {"ids": list(ids)}))
 
 
-def update_enrollments(connection: Connection, events: Sequence[EnrollmentCreated]) -> None:
-    """Apply later events to rows that events made. The rows must be locked."""
-    connection.execute(_UPDATE, {"enrollments": _parameter(events)})
+def record_enrollments(
+    connection: Connection, arrived: Sequence[tuple[EnrollmentCreated, int]], inserted: Collection[int]
+) -> list[Recorded]:
+    """Remember the events and apply the later ones to their rows; what became of each. The rows must be locked.
+
+    `arrived`: events with the arrival of each, in the order in which they came; `inserted`: the rows that the first
+    event of each made just now. An event that names another user than the row's changes nothing.
+    """
+    keys = [(event.data.user_course_id, event.event_id) for event, _ in arrived]
+    known = {
+        (row.user_course_id, row.event_id): (row.occurred_at, row.user_id, row.course_id, row.timezone)
+        for row in connection.execute(_KNOWN, {"keys": json.dumps(keys)})
+    }
+    live = {row.id: row for row in connection.execute(_LIVE, {"ids": [key for key, _ in keys]})}
+    orders = {key: None if row.event_id is None else tuple(row[4:]) for key, row in live.items()}
+    outcome = []
+    new: list[tuple[object, ...]] = []
+    changed: dict[int, tuple[object, ...]] = {}
+    for key, (event, arrival) in zip(keys, arrived, strict=True):
+        user_course_id, data = event.data.user_course_id, event.data
+        told = (event.time, data.user_id, data.course_id, data.timezone)
+        row = live[user_course_id]
+        if key in known:
+            outcome.append(Recorded.REPEATED if known[key] == told else Recorded.IDENTITY_CONFLICT)
+            continue
+        if row.user_id is not None and row.user_id != data.user_id:
+            outcome.append(Recorded.ENROLLMENT_CONFLICT)
+            continue
+        if row.is_lms:
+            outcome.append(Recorded.APPLIED if row.course_id == data.course_id else Recorded.SUPERSEDED)
+            continue
+        known[key] = told
+        order = (event.time, sequence_key(event.sequence), arrival, event.event_id)
+        new.append((*key, event.time.isoformat(), *order[1:3], *told[1:]))
+        if user_course_id in inserted and orders[user_course_id] is None:
+            outcome.append(Recorded.APPLIED)
+        elif (latest := orders[user_course_id]) is None or order > latest:
+            outcome.append(Recorded.APPLIED)
+            changed[user_course_id] = new[-1]
+        else:
+            outcome.append(Recorded.SUPERSEDED)
+            continue
+        orders[user_course_id] = order
+    if new:
+        connection.execute(_REMEMBER, {"events": json.dumps(new)})
+    if changed:
+        connection.execute(_UPDATE, {"events": json.dumps(list(changed.values()))})
+    return outcome
 
 
 def enrollments_of(connection: Connection, course_id: int, after: int, limit: int) -> list[int]:
@@ -123,10 +187,8 @@ def enrollments_of(connection: Connection, course_id: int, after: int, limit: in
 
 
 def _parameter(events: Sequence[EnrollmentCreated]) -> str:
-    """Of each enrolment's events the latest alone."""
-    latest: dict[int, EnrollmentCreated] = {}
-    for event in events:
-        keep_latest(latest, event.data.user_course_id, event)
+    """Of each enrollment's events the first alone."""
+    first = {event.data.user_course_id: event for event in reversed(events)}
     return json.dumps(
         [
             (
@@ -137,6 +199,6 @@ def _parameter(events: Sequence[EnrollmentCreated]) -> str:
                 event.time.isoformat(),
                 event.event_id,
             )
-            for event in latest.values()
+            for event in first.values()
         ]
     )

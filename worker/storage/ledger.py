@@ -12,30 +12,36 @@ from dataclasses import dataclass
 import msgspec
 from sqlalchemy import Connection, text
 
-from worker.domain.event import LedgerEvent
+from worker.domain.event import LedgerEvent, sequence_key
 from worker.domain.fast_path import DecodedLessonEvent
 from worker.domain.progress import LessonKey
 
 _TYPES = {"lesson.viewed": "viewed", "lesson.completed": "completed", "progress.corrected": "corrected"}
 
+_SECTION_IS_LATER = """
+    (excluded.section_at, excluded.section_sequence, excluded.section_type = 'viewed', excluded.section_event_id)
+        > (known.section_at, known.section_sequence, known.section_type = 'viewed', known.section_event_id)
+"""
+
 # A lesson with a correction is not merged here: a new event only touches its row, which returns it for recomputation.
-_RECORD = text("""
+_RECORD = text(f"""
     WITH event AS (
         SELECT (e->>0)::bigint AS user_course_id, (e->>1)::uuid AS event_id, (e->>2)::timestamptz AS occurred_at,
                (e->>3)::lesson_event_type AS type, (e->>4)::int AS topic_id, (e->>5)::int AS lesson_id,
-               (e->>6)::int AS section_id, (e->>7)::int AS duration_seconds, (e->>8)::progress_status AS status,
-               (e->>9)::timestamptz AS last_viewed_at, (e->>10)::timestamptz AS completed_at
+               (e->>6)::int AS section_id, (e->>7)::int AS duration_seconds, coalesce(e->>8, '') AS sequence,
+               (e->>9)::progress_status AS status, (e->>10)::timestamptz AS last_viewed_at,
+               (e->>11)::timestamptz AS completed_at
         FROM jsonb_array_elements(CAST(:events AS jsonb)) AS given (e)
     ),
     recorded AS (
         INSERT INTO lesson_event (
-            user_course_id, event_id, occurred_at, type, topic_id, lesson_id, section_id, duration_seconds,
+            user_course_id, event_id, occurred_at, type, topic_id, lesson_id, section_id, duration_seconds, sequence,
             corrected_status, corrected_last_viewed_at, corrected_completed_at
         )
         SELECT * FROM event -- not by a join, which would lose their order: of equal identities the first counts
         WHERE (user_course_id, event_id) NOT IN (SELECT user_course_id, event_id FROM voided_event)
         ON CONFLICT (user_course_id, event_id) DO NOTHING
-        RETURNING user_course_id, event_id, occurred_at, type, topic_id, lesson_id, section_id
+        RETURNING user_course_id, event_id, occurred_at, type, topic_id, lesson_id, section_id, sequence
     ),
     folded AS (
         SELECT user_course_id, topic_id, lesson_id,
@@ -45,10 +51,21 @@ _RECORD = text("""
         FROM recorded WHERE type <> 'corrected'
         GROUP BY user_course_id, topic_id, lesson_id
     ),
+    told AS (
+        SELECT DISTINCT ON (user_course_id, topic_id, lesson_id)
+               user_course_id, topic_id, lesson_id, section_id, occurred_at AS section_at,
+               sequence AS section_sequence, type AS section_type, event_id AS section_event_id
+        FROM recorded WHERE section_id IS NOT NULL
+        ORDER BY user_course_id, topic_id, lesson_id, occurred_at DESC, sequence DESC, type, event_id DESC
+    ),
     merged AS (
-        INSERT INTO user_course_progress AS known
-            (user_course_id, topic_id, lesson_id, status, last_viewed_at, completed_at)
-        SELECT user_course_id, topic_id, lesson_id, status, last_viewed_at, completed_at FROM folded
+        INSERT INTO user_course_progress AS known (
+            user_course_id, topic_id, lesson_id, status, last_viewed_at, completed_at,
+            section_id, section_at, section_sequence, section_type, section_event_id
+        )
+        SELECT user_course_id, topic_id, lesson_id, status, last_viewed_at, completed_at,
+               section_id, section_at, section_sequence, section_type, section_event_id
+        FROM folded LEFT JOIN told USING (user_course_id, topic_id, lesson_id)
         ON CONFLICT (user_course_id, topic_id, lesson_id) DO UPDATE
         SET status = CASE WHEN known.corrected_at IS NULL
                           THEN greatest(known.status, excluded.status) ELSE known.status END,
@@ -56,32 +73,78 @@ _RECORD = text("""
                           THEN greatest(known.last_viewed_at, excluded.last_viewed_at) ELSE known.last_viewed_at END,
             completed_at = CASE WHEN known.corrected_at IS NULL
                           THEN least(known.completed_at, excluded.completed_at) ELSE known.completed_at END,
+            section_id = CASE WHEN known.section_at IS NULL OR {_SECTION_IS_LATER}
+                          THEN excluded.section_id ELSE known.section_id END,
+            section_at = CASE WHEN known.section_at IS NULL OR {_SECTION_IS_LATER}
+                          THEN excluded.section_at ELSE known.section_at END,
+            section_sequence = CASE WHEN known.section_at IS NULL OR {_SECTION_IS_LATER}
+                          THEN excluded.section_sequence ELSE known.section_sequence END,
+            section_type = CASE WHEN known.section_at IS NULL OR {_SECTION_IS_LATER}
+                          THEN excluded.section_type ELSE known.section_type END,
+            section_event_id = CASE WHEN known.section_at IS NULL OR {_SECTION_IS_LATER}
+                          THEN excluded.section_event_id ELSE known.section_event_id END,
             updated_at = CASE WHEN known.corrected_at IS NULL THEN now() ELSE known.updated_at END
         WHERE known.corrected_at IS NOT NULL
            OR known.status < excluded.status
            OR known.last_viewed_at IS NULL OR known.last_viewed_at < excluded.last_viewed_at
            OR known.completed_at > excluded.completed_at
            OR (known.completed_at IS NULL AND excluded.completed_at IS NOT NULL)
-        RETURNING user_course_id, topic_id, lesson_id, corrected_at
+           OR (known.section_at IS NULL AND excluded.section_at IS NOT NULL)
+           OR {_SECTION_IS_LATER}
+        RETURNING user_course_id, topic_id, lesson_id, corrected_at, section_id
     ),
     latest AS (
         SELECT DISTINCT ON (user_course_id) * FROM recorded WHERE type <> 'corrected'
-        ORDER BY user_course_id, occurred_at DESC, event_id DESC
+        ORDER BY user_course_id, occurred_at DESC, sequence DESC, type, event_id DESC
+    ),
+    tied AS (
+        SELECT DISTINCT user_course_id
+        FROM recorded JOIN latest USING (user_course_id, occurred_at, sequence, type)
+        WHERE (recorded.topic_id, recorded.lesson_id) <> (latest.topic_id, latest.lesson_id)
     ),
     moved AS (
         UPDATE user_course AS known
-        SET current_topic = latest.topic_id, current_lesson = latest.lesson_id, current_section = latest.section_id,
-            position_at = latest.occurred_at, position_event_id = latest.event_id, updated_at = now(),
-            stale_since = coalesce(known.stale_since, now())
+        SET current_topic = latest.topic_id, current_lesson = latest.lesson_id,
+            current_section = CASE WHEN merged.lesson_id IS NOT NULL THEN merged.section_id ELSE (
+                SELECT section_id FROM user_course_progress AS unchanged
+                WHERE (unchanged.user_course_id, unchanged.topic_id, unchanged.lesson_id)
+                    = (latest.user_course_id, latest.topic_id, latest.lesson_id)
+            ) END,
+            position_at = latest.occurred_at, position_sequence = latest.sequence, position_type = latest.type,
+            position_event_id = latest.event_id,
+            position_tied = tied.user_course_id IS NOT NULL OR (
+                (known.position_at, known.position_sequence, known.position_type)
+                    = (latest.occurred_at, latest.sequence, latest.type)
+                AND (known.position_tied
+                     OR (known.current_topic, known.current_lesson) <> (latest.topic_id, latest.lesson_id))
+            ) IS TRUE,
+            updated_at = now(), stale_since = coalesce(known.stale_since, now())
         FROM latest
+        LEFT JOIN merged USING (user_course_id, topic_id, lesson_id)
+        LEFT JOIN tied USING (user_course_id)
         WHERE known.id = latest.user_course_id
           AND (known.position_at IS NULL
-               OR (latest.occurred_at, latest.event_id) > (known.position_at, known.position_event_id))
+               OR (latest.occurred_at, latest.sequence, latest.type = 'viewed', latest.event_id)
+                > (known.position_at, coalesce(known.position_sequence, ''),
+                   coalesce(known.position_type, 'viewed') = 'viewed', known.position_event_id)
+               OR ((latest.occurred_at, latest.sequence, latest.type)
+                 = (known.position_at, known.position_sequence, known.position_type)
+                   AND (latest.topic_id, latest.lesson_id) <> (known.current_topic, known.current_lesson)))
+        RETURNING id, position_tied
+    ),
+    told_late AS ( -- of the current lesson, by an event that moves nothing
+        UPDATE user_course AS known
+        SET current_section = merged.section_id, updated_at = now(), stale_since = coalesce(known.stale_since, now())
+        FROM merged
+        WHERE merged.user_course_id NOT IN (SELECT id FROM moved) AND known.id = merged.user_course_id
+          AND (known.current_topic, known.current_lesson) = (merged.topic_id, merged.lesson_id)
+          AND known.position_at IS NOT NULL AND known.current_section IS DISTINCT FROM merged.section_id
         RETURNING id
     ),
     marked AS ( -- a late event moves no position, but what it changed is not in the summary either
         UPDATE user_course AS known SET stale_since = now()
-        WHERE id IN (SELECT user_course_id FROM merged EXCEPT SELECT id FROM moved) AND stale_since IS NULL
+        WHERE id IN (SELECT user_course_id FROM merged EXCEPT SELECT id FROM moved EXCEPT SELECT id FROM told_late)
+          AND stale_since IS NULL
     ),
     marked_activity AS ( -- nor does every late event change a summary, which else would pass the mark on; and what
         INSERT INTO activity_change (user_course_id) -- changed the ledger alone leaves a trace for a deletion to meet
@@ -94,8 +157,56 @@ _RECORD = text("""
         SELECT user_course_id, topic_id, lesson_id FROM recorded WHERE type = 'corrected'
     )
     SELECT (SELECT count(*) FROM recorded) AS recorded,
-           (SELECT jsonb_agg(jsonb_build_array(user_course_id, topic_id, lesson_id)) FROM corrected) AS corrected
+           (SELECT jsonb_agg(jsonb_build_array(user_course_id, topic_id, lesson_id)) FROM corrected) AS corrected,
+           (SELECT array_agg(id) FROM moved WHERE position_tied) AS tied
+""")  # noqa: S608 - a constant
+
+_SETTLE_TIES = text("""
+    WITH place AS (
+        SELECT DISTINCT ON (enrollment.id) enrollment.id, event.topic_id, event.lesson_id, event.event_id
+        FROM user_course AS enrollment
+        JOIN lesson_event AS event ON event.user_course_id = enrollment.id
+            AND (event.occurred_at, event.sequence, event.type) = (position_at, position_sequence, position_type)
+        LEFT JOIN moved_lesson AS moved
+            ON (moved.course_id, from_topic_id, from_lesson_id)
+             = (enrollment.course_id, event.topic_id, event.lesson_id)
+        LEFT JOIN course_lesson AS lesson
+            ON (lesson.course_id, lesson.topic_id, lesson.lesson_id)
+             = (enrollment.course_id, coalesce(moved.topic_id, event.topic_id),
+                coalesce(moved.lesson_id, event.lesson_id))
+        WHERE enrollment.id = ANY(CAST(:ids AS bigint[])) AND position_tied
+        ORDER BY enrollment.id, coalesce(ordinal, 0) DESC, event.event_id DESC
+    )
+    UPDATE user_course AS known
+    SET current_topic = place.topic_id, current_lesson = place.lesson_id, position_event_id = place.event_id,
+        current_section = (
+            SELECT section_id FROM user_course_progress AS its
+            WHERE (its.user_course_id, its.topic_id, its.lesson_id) = (place.id, place.topic_id, place.lesson_id)
+        ),
+        updated_at = now(), stale_since = coalesce(stale_since, now())
+    FROM place
+    WHERE known.id = place.id AND known.position_event_id <> place.event_id
 """)
+
+_TOLD = """
+    occurred_at, type, topic_id, lesson_id, section_id, duration_seconds, corrected_status, corrected_last_viewed_at,
+    corrected_completed_at, sequence
+"""
+
+_CONFLICTS = text(f"""
+    SELECT number
+    FROM jsonb_array_elements(CAST(:events AS jsonb)) WITH ORDINALITY AS given (e, number)
+    JOIN LATERAL (
+        SELECT {_TOLD} FROM lesson_event WHERE (user_course_id, event_id) = ((e->>0)::bigint, (e->>1)::uuid)
+        UNION ALL
+        SELECT {_TOLD} FROM voided_event WHERE (user_course_id, event_id) = ((e->>0)::bigint, (e->>1)::uuid)
+    ) AS known ON true
+    WHERE (occurred_at, type, topic_id, lesson_id, section_id, duration_seconds,
+           corrected_status, corrected_last_viewed_at, corrected_completed_at)
+        IS DISTINCT FROM ((e->>2)::timestamptz, (e->>3)::lesson_event_type, (e->>4)::int, (e->>5)::int, (e->>6)::int,
+           (e->>7)::int, (e->>9)::progress_status, (e->>10)::timestamptz, (e->>11)::timestamptz)
+       OR (sequence <> '' AND sequence <> coalesce(e->>8, '')) -- none was kept before there was a column for it
+""")  # noqa: S608 - constants
 
 _RECOMPUTE = text("""
     WITH lesson AS (
@@ -107,11 +218,11 @@ _RECOMPUTE = text("""
     ),
     ruling AS (
         SELECT DISTINCT ON (user_course_id, topic_id, lesson_id)
-               user_course_id, topic_id, lesson_id, occurred_at AS corrected_at, corrected_status AS status,
+               user_course_id, topic_id, lesson_id, occurred_at AS corrected_at, sequence, corrected_status AS status,
                corrected_last_viewed_at AS last_viewed_at, corrected_completed_at AS completed_at
         FROM event JOIN lesson USING (user_course_id, topic_id, lesson_id)
         WHERE type = 'corrected'
-        ORDER BY user_course_id, topic_id, lesson_id, occurred_at DESC, event_id DESC
+        ORDER BY user_course_id, topic_id, lesson_id, occurred_at DESC, sequence DESC, event_id DESC
     ),
     later AS (
         SELECT user_course_id, topic_id, lesson_id,
@@ -119,7 +230,10 @@ _RECOMPUTE = text("""
                max(event.occurred_at) AS last_viewed_at,
                min(event.occurred_at) FILTER (WHERE event.type = 'completed') AS completed_at
         FROM event JOIN ruling USING (user_course_id, topic_id, lesson_id)
-        WHERE event.type <> 'corrected' AND event.occurred_at > ruling.corrected_at
+        WHERE event.type <> 'corrected' AND (
+            event.occurred_at > ruling.corrected_at
+            OR (event.occurred_at = ruling.corrected_at AND ruling.sequence <> '' AND event.sequence > ruling.sequence)
+        )
         GROUP BY user_course_id, topic_id, lesson_id
     ),
     merged AS (
@@ -160,11 +274,15 @@ _HELD = text("""
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """What one statement recorded: how many events were new, and the lessons that a correction governs."""
+class LedgerResult:
+    """What one statement recorded."""
 
     count: int
+    """Events that were new."""
     corrected: list[LessonKey]
+    """Lessons that a correction governs."""
+    tied: list[int]
+    """Enrollments of whose lessons several are the latest."""
 
 
 def held_enrollments(connection: Connection, events: Sequence[LedgerEvent | DecodedLessonEvent]) -> set[int]:
@@ -173,18 +291,32 @@ def held_enrollments(connection: Connection, events: Sequence[LedgerEvent | Deco
     return set(connection.scalars(_HELD, {"lessons": json.dumps(list(lessons))}))
 
 
-def record_events(connection: Connection, events: Sequence[LedgerEvent | DecodedLessonEvent]) -> Recorded:
-    """Record the events of existing, locked enrolments; an event that is already there writes nothing.
+def record_events(connection: Connection, events: Sequence[LedgerEvent | DecodedLessonEvent]) -> LedgerResult:
+    """Record the events of existing, locked enrollments; an event that is already there writes nothing.
 
-    One statement, whatever the number. The lessons it returns must go through `recompute_corrected` before the commit.
+    One statement, whatever the number. Before the commit the lessons it returns must go through `recompute_corrected`,
+    and the enrollments through `settle_ties`.
     """
     row = connection.execute(_RECORD, {"events": rows(events)}).one()
-    return Recorded(row.recorded, [(a, b, c) for a, b, c in row.corrected or ()])
+    return LedgerResult(row.recorded, [(a, b, c) for a, b, c in row.corrected or ()], row.tied or [])
 
 
 def recompute_corrected(connection: Connection, lessons: Sequence[LessonKey]) -> None:
     """Set these lessons to their ruling correction, the later events of the ledger merged onto it."""
     connection.execute(_RECOMPUTE, {"lessons": json.dumps(lessons)})
+
+
+def settle_ties(connection: Connection, user_course_ids: Sequence[int]) -> None:
+    """Of several latest lessons of these enrollments have the one that comes last in the outline be the position.
+
+    The enrollments must be locked. Changes nothing where no outline tells the lessons apart.
+    """
+    connection.execute(_SETTLE_TIES, {"ids": list(user_course_ids)})
+
+
+def identity_conflicts(connection: Connection, events: Sequence[LedgerEvent | DecodedLessonEvent]) -> list[int]:
+    """Which of these recorded events, by their index, are not what the ledger has under their identity."""
+    return [number - 1 for number in connection.scalars(_CONFLICTS, {"events": rows(events)})]
 
 
 def rows(events: Sequence[LedgerEvent | DecodedLessonEvent]) -> str:
@@ -196,6 +328,9 @@ def _row(event: LedgerEvent | DecodedLessonEvent) -> tuple[object, ...]:
     """In the order of the columns in `_RECORD`."""
     data = event.data
     key = (data.user_course_id, event.event_id, event.time, _TYPES[event.type], data.topic_id, data.lesson_id)
+    sequence = sequence_key(event.sequence)
     if event.type == "progress.corrected":
-        return (*key, None, None, event.data.status, event.data.last_viewed_at, event.data.completed_at)
-    return (*key, event.data.section_id, event.data.duration_seconds, None, None, None)
+        return (*key, None, None, sequence, event.data.status, event.data.last_viewed_at, event.data.completed_at)
+    if sequence:
+        return (*key, event.data.section_id, event.data.duration_seconds, sequence)
+    return (*key, event.data.section_id, event.data.duration_seconds)

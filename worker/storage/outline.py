@@ -1,16 +1,21 @@
-"""Outlines: a course's live lessons in order. The latest `course.outlined` by (time, event id) is the live one."""
+"""Outlines: a course's live lessons in order.
+
+The latest `course.outlined` by (time, sequence, arrival, event id) is the live one.
+"""
 
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from worker.domain.event import CourseOutlined
+from worker.domain.event import CourseOutlined, sequence_key
+from worker.domain.moved import moved_lessons
 from worker.domain.outline import Lesson
-from worker.domain.progress import keep_latest
+from worker.domain.progress import Recorded
 from worker.storage.database import is_lock_timeout
 
 OUTLINES_LOCK = 7_305_112_020
@@ -23,6 +28,19 @@ _LOCK = text("SELECT set_config('lock_timeout', '1s', true), pg_advisory_xact_lo
 
 _AS_BEFORE = text("SET LOCAL lock_timeout TO DEFAULT")
 
+_KNOWN = text("""
+    SELECT course_id, event_id::text, digest FROM outline_event
+    WHERE (course_id, event_id) IN (
+        SELECT (e->>0)::bigint, (e->>1)::uuid FROM jsonb_array_elements(CAST(:keys AS jsonb)) AS given (e)
+    )
+""")
+
+_LIVE = text("""
+    SELECT id, live.occurred_at, live.sequence, live.arrival, live.event_id::text
+    FROM course JOIN outline_event AS live ON (live.course_id, live.event_id) = (id, outline_event_id)
+    WHERE id = ANY(CAST(:course_ids AS bigint[]))
+""")
+
 _OUTLINE = text("""
     WITH outlined AS (
         INSERT INTO course AS known (id, outlined_at, outline_event_id, stale_since)
@@ -32,13 +50,15 @@ _OUTLINE = text("""
         ON CONFLICT (id) DO UPDATE
         SET outlined_at = excluded.outlined_at, outline_event_id = excluded.outline_event_id,
             version = known.version + 1, stale_since = coalesce(known.stale_since, now())
-        WHERE (excluded.outlined_at, excluded.outline_event_id) > (known.outlined_at, known.outline_event_id)
         RETURNING id
-    ),
-    marked AS (
-        INSERT INTO course_change (course_id) SELECT id FROM outlined
     )
-    SELECT id FROM outlined
+    INSERT INTO course_change (course_id) SELECT id FROM outlined
+""")
+
+_REMEMBER = text("""
+    INSERT INTO outline_event (course_id, event_id, occurred_at, sequence, arrival, digest)
+    SELECT (e->>0)::bigint, (e->>1)::uuid, (e->>2)::timestamptz, e->>3, (e->>4)::bigint, decode(e->>5, 'hex')
+    FROM jsonb_array_elements(CAST(:events AS jsonb)) AS given (e)
 """)
 
 _REPLACE_LESSONS = text("""
@@ -47,7 +67,6 @@ _REPLACE_LESSONS = text("""
                ordinal
         FROM jsonb_array_elements(CAST(:outlines AS jsonb)) AS given (e)
         CROSS JOIN jsonb_array_elements(e->3) WITH ORDINALITY AS lessons (l, ordinal)
-        WHERE (e->>0)::bigint = ANY(CAST(:course_ids AS bigint[]))
     ),
     removed AS (
         DELETE FROM course_lesson AS known
@@ -63,11 +82,28 @@ _REPLACE_LESSONS = text("""
     WHERE (known.ordinal, known.title) IS DISTINCT FROM (excluded.ordinal, excluded.title)
 """)
 
+_REPLACE_MOVED = text("""
+    WITH removed AS (
+        DELETE FROM moved_lesson
+        WHERE course_id = ANY(CAST(:course_ids AS bigint[])) AND (course_id, from_topic_id, from_lesson_id) NOT IN (
+            SELECT (m->>0)::bigint, (m->>1)::int, (m->>2)::int
+            FROM jsonb_array_elements(CAST(:moved AS jsonb)) AS given (m)
+        )
+    )
+    INSERT INTO moved_lesson AS known (course_id, from_topic_id, from_lesson_id, topic_id, lesson_id)
+    SELECT (m->>0)::bigint, (m->>1)::int, (m->>2)::int, (m->>3)::int, (m->>4)::int
+    FROM jsonb_array_elements(CAST(:moved AS jsonb)) AS given (m)
+    ON CONFLICT (course_id, from_topic_id, from_lesson_id) DO UPDATE
+    SET topic_id = excluded.topic_id, lesson_id = excluded.lesson_id
+    WHERE (known.topic_id, known.lesson_id) <> (excluded.topic_id, excluded.lesson_id)
+""")
 
 _READ = text("""
     SELECT id, version, outlined_at,
            (SELECT jsonb_agg(jsonb_build_array(topic_id, lesson_id, title) ORDER BY ordinal)
-            FROM course_lesson WHERE course_id = course.id) AS lessons
+            FROM course_lesson WHERE course_id = course.id) AS lessons,
+           (SELECT jsonb_agg(jsonb_build_array(from_topic_id, from_lesson_id, topic_id, lesson_id))
+            FROM moved_lesson WHERE course_id = course.id) AS moved
     FROM course WHERE id = ANY(CAST(:course_ids AS bigint[]))
 """)
 
@@ -84,11 +120,19 @@ class StoredOutline:
     version: int
     outlined_at: datetime
     titles: dict[Lesson, str | None]
+    moved: dict[Lesson, Lesson]
+    """Where each earlier place of a lesson is now."""
 
     @property
     def lessons(self) -> list[Lesson]:
         """The lessons in order."""
         return list(self.titles)
+
+    @property
+    def ordinals(self) -> dict[Lesson, int]:
+        """The place of each lesson, from 1, and of each earlier place of one."""
+        ordinals = {lesson: number for number, lesson in enumerate(self.titles, 1)}
+        return ordinals | {old: ordinals[new] for old, new in self.moved.items()}
 
 
 def read_outlines(connection: Connection, course_ids: Collection[int | None]) -> dict[int | None, StoredOutline]:
@@ -100,6 +144,7 @@ def read_outlines(connection: Connection, course_ids: Collection[int | None]) ->
             row.version,
             row.outlined_at,
             {(topic, lesson): title for topic, lesson, title in row.lessons or ()},
+            {(old_topic, old): (topic, lesson) for old_topic, old, topic, lesson in row.moved or ()},
         )
         for row in connection.execute(_READ, {"course_ids": wanted})
     }
@@ -114,17 +159,51 @@ def hold_outlines(connection: Connection) -> None:
     connection.execute(_AS_BEFORE)
 
 
-def replace_outlines(connection: Connection, events: Sequence[CourseOutlined]) -> list[int]:
-    """Make each course's latest outline the live one, if it is later than the one stored; the courses it changed.
+def record_outlines(connection: Connection, arrived: Sequence[tuple[CourseOutlined, int]]) -> list[Recorded]:
+    """Make each course's latest outline the live one, if it is later than the one stored; what became of each event.
 
-    No enrolment is written: their summaries are stale by the course's version, and so only the course is marked.
+    `arrived`: events with the arrival of each, in the order in which they came. No enrollment is written: their
+    summaries are stale by the course's version, and so only the course is marked.
 
-    To be called before the transaction locks any row. Two statements after the lock: the first locks the courses in id
-    order, the second sees what a former holder left. Raises OutlinesHeldError.
+    To be called before the transaction locks any row; under the lock nobody else changes an outline. Raises
+    OutlinesHeldError.
     """
-    latest: dict[int, CourseOutlined] = {}
-    for event in events:
-        keep_latest(latest, event.data.course_id, event)
+    try:
+        connection.execute(_LOCK, {"key": OUTLINES_LOCK})
+    except OperationalError as error:
+        if is_lock_timeout(error):
+            raise OutlinesHeldError(error.statement, error.params, error.orig or error) from error
+        raise
+    connection.execute(_AS_BEFORE)
+    keys = [(event.data.course_id, event.event_id) for event, _ in arrived]
+    known = {
+        (row.course_id, row.event_id): row.digest for row in connection.execute(_KNOWN, {"keys": json.dumps(keys)})
+    }
+    live = {
+        key: tuple(order) for key, *order in connection.execute(_LIVE, {"course_ids": [course for course, _ in keys]})
+    }
+    outcome, new, changed = [], [], {}
+    for key, (event, arrival) in zip(keys, arrived, strict=True):
+        digest = _digest(event)
+        if key in known:
+            is_equal = known[key] in {None, digest}
+            outcome.append(Recorded.REPEATED if is_equal else Recorded.IDENTITY_CONFLICT)
+            continue
+        known[key] = digest
+        order = (event.time, sequence_key(event.sequence), arrival, event.event_id)
+        new.append((*key, event.time.isoformat(), *order[1:3], digest.hex()))
+        is_later = event.data.course_id not in live or order > live[event.data.course_id]
+        outcome.append(Recorded.APPLIED if is_later else Recorded.SUPERSEDED)
+        if is_later:
+            live[event.data.course_id], changed[event.data.course_id] = order, event
+    if changed:
+        _replace(connection, changed.values())
+    if new:
+        connection.execute(_REMEMBER, {"events": json.dumps(new)})
+    return outcome
+
+
+def _replace(connection: Connection, events: Collection[CourseOutlined]) -> None:
     outlines = json.dumps(
         [
             (
@@ -133,16 +212,21 @@ def replace_outlines(connection: Connection, events: Sequence[CourseOutlined]) -
                 event.event_id,
                 [(lesson.topic_id, lesson.lesson_id, lesson.title) for lesson in event.data.lessons],
             )
-            for event in latest.values()
+            for event in events
         ]
     )
-    try:
-        connection.execute(_LOCK, {"key": OUTLINES_LOCK})
-    except OperationalError as error:
-        if is_lock_timeout(error):
-            raise OutlinesHeldError(error.statement, error.params, error.orig or error) from error
-        raise
-    connection.execute(_AS_BEFORE)
-    course_ids = list(connection.scalars(_OUTLINE, {"outlines": outlines}))
+    moved = json.dumps(
+        [
+            (event.data.course_id, *old, *new)
+            for event in events
+            for old, new in moved_lessons(event.data.lessons).items()
+        ]
+    )
+    course_ids = [event.data.course_id for event in events]
+    connection.execute(_OUTLINE, {"outlines": outlines})
     connection.execute(_REPLACE_LESSONS, {"outlines": outlines, "course_ids": course_ids})
-    return course_ids
+    connection.execute(_REPLACE_MOVED, {"moved": moved, "course_ids": course_ids})
+
+
+def _digest(event: CourseOutlined) -> bytes:
+    return sha256(event.data.model_dump_json().encode()).digest()

@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from worker.storage.enrollment import wait_for_enrollment
+from worker.storage.ledger import settle_ties
 
 # Here and below: one that failed is left to `longest_failed`.
 _CLAIM_CHANGED = text("""
@@ -281,9 +282,11 @@ def settle_courses(connection: Connection) -> None:
 def refresh(connection: Connection, ids: Sequence[int]) -> None:
     """Compute and store the summaries of these enrolments, and take their marks away.
 
-    The enrolments must be locked and the outlines held. One statement, whatever the number. Marks their courses'
-    statistics as older than these changes, and the activity of those that changed.
+    The enrollments must be locked and the outlines held. Two statements, whatever the number: a position on which the
+    outline decides is settled first. Marks their courses' statistics as older than these changes, and the activity of
+    those that changed.
     """
+    settle_ties(connection, ids)
     connection.execute(_REFRESH, {"ids": list(ids)})
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from worker.domain.event import LedgerEvent
 from worker.domain.progress import LessonKey, Progress
 from worker.domain.status import ProgressStatus
-from worker.storage.audit import ledger_event
+from worker.storage.audit import ledger_event, section_of
 
 # Read whole where no enrollment is given: the ledger's key begins with it.
 _FIND = text("""
@@ -24,7 +24,7 @@ _FIND = text("""
 
 _COLUMNS = """
     user_course_id, topic_id, lesson_id, event_id::text, occurred_at, type::text, section_id, duration_seconds,
-    corrected_status::text, corrected_last_viewed_at, corrected_completed_at
+    corrected_status::text, corrected_last_viewed_at, corrected_completed_at, sequence
 """
 
 # One that a worker of an older version has recorded again may be among the voided ones already.
@@ -36,10 +36,10 @@ _MOVE = text(f"""
     voided AS (
         INSERT INTO voided_event (
             user_course_id, event_id, occurred_at, recorded_at, type, topic_id, lesson_id, section_id, duration_seconds,
-            corrected_status, corrected_last_viewed_at, corrected_completed_at
+            corrected_status, corrected_last_viewed_at, corrected_completed_at, sequence
         )
         SELECT user_course_id, event_id, occurred_at, recorded_at, type, topic_id, lesson_id, section_id,
-               duration_seconds, corrected_status, corrected_last_viewed_at, corrected_completed_at
+               duration_seconds, corrected_status, corrected_last_viewed_at, corrected_completed_at, sequence
         FROM gone
         ON CONFLICT DO NOTHING
     )
@@ -51,48 +51,57 @@ _VOIDED_AT = text("""
 """)
 
 _STORED = text("""
-    SELECT history_from, position_event_id::text, progress.id AS row_id, status::text, last_viewed_at, completed_at,
-           corrected_at
+    SELECT history_from, progress.id AS row_id, status::text, last_viewed_at, completed_at, corrected_at,
+           section_id, section_at, section_sequence, section_type::text, section_event_id::text
     FROM user_course AS enrollment
     LEFT JOIN user_course_progress AS progress
         ON (user_course_id, topic_id, lesson_id) = (enrollment.id, :topic_id, :lesson_id)
     WHERE enrollment.id = :user_course_id
 """)
 
-# The ruling correction, the latest event and the earliest completion after it: all that the rules ask for.
+# The ruling correction, the latest event and the earliest completion after it, and the section told last: all that the
+# rules ask for.
 _TELLING = text(f"""
     WITH its AS MATERIALIZED (
         SELECT * FROM lesson_event
         WHERE (user_course_id, topic_id, lesson_id) = (:user_course_id, :topic_id, :lesson_id)
     ),
     ruling AS (
-        SELECT * FROM its WHERE type = 'corrected' ORDER BY occurred_at DESC, event_id DESC LIMIT 1
+        SELECT * FROM its WHERE type = 'corrected' ORDER BY occurred_at DESC, sequence DESC, event_id DESC LIMIT 1
     ),
     later AS (
-        SELECT * FROM its
-        WHERE type <> 'corrected' AND occurred_at > coalesce((SELECT occurred_at FROM ruling), '-infinity')
+        SELECT its.* FROM its LEFT JOIN ruling ON true
+        WHERE its.type <> 'corrected' AND (
+            ruling.event_id IS NULL OR its.occurred_at > ruling.occurred_at
+            OR (its.occurred_at = ruling.occurred_at AND ruling.sequence <> '' AND its.sequence > ruling.sequence)
+        )
     ),
     telling AS (
         SELECT * FROM ruling
         UNION (SELECT * FROM later ORDER BY occurred_at DESC LIMIT 1)
         UNION (SELECT * FROM later WHERE type = 'completed' ORDER BY occurred_at LIMIT 1)
+        UNION (SELECT * FROM its WHERE section_id IS NOT NULL
+               ORDER BY occurred_at DESC, sequence DESC, type, event_id DESC LIMIT 1)
     )
     SELECT {_COLUMNS} FROM telling
 """)  # noqa: S608 - constants
 
 _LATEST = text(f"""
-    SELECT {_COLUMNS} FROM lesson_event
-    WHERE user_course_id = :user_course_id AND type <> 'corrected'
-    ORDER BY lesson_event.occurred_at DESC, lesson_event.event_id DESC LIMIT 1
+    WITH its AS MATERIALIZED (
+        SELECT * FROM lesson_event WHERE user_course_id = :user_course_id AND type <> 'corrected'
+    )
+    SELECT {_COLUMNS} FROM its
+    WHERE (occurred_at, sequence, type) = (
+        SELECT occurred_at, sequence, type FROM its ORDER BY occurred_at DESC, sequence DESC, type LIMIT 1
+    )
 """)  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What is stored of one lesson, and what event made the enrollment's position."""
+    """What is stored of one lesson."""
 
     row: Progress | None
-    position_event_id: str | None
     is_complete: bool
     """Retention deleted nothing of the enrollment's history."""
 
@@ -121,19 +130,18 @@ def read_stored(connection: Connection, key: LessonKey) -> Stored:
     row = None
     if found.row_id is not None:
         status = ProgressStatus(found.status)
-        row = Progress(status, found.last_viewed_at, found.completed_at, found.corrected_at)
-    return Stored(row, found.position_event_id, found.history_from is None)
+        row = Progress(status, found.last_viewed_at, found.completed_at, found.corrected_at, section_of(found))
+    return Stored(row, found.history_from is None)
 
 
 def telling_events(connection: Connection, key: LessonKey) -> list[LedgerEvent]:
-    """Up to three events of the lesson that make the same row as all of them; reads the enrollment's ledger once."""
+    """Up to four events of the lesson that make the same row as all of them; reads the enrollment's ledger once."""
     return [ledger_event(row) for row in connection.execute(_TELLING, _lesson(key))]
 
 
-def latest_event(connection: Connection, user_course_id: int) -> LedgerEvent | None:
-    """The enrollment's latest lesson event; reads its ledger once."""
-    row = connection.execute(_LATEST, {"user_course_id": user_course_id}).one_or_none()
-    return None if row is None else ledger_event(row)
+def latest_events(connection: Connection, user_course_id: int) -> list[LedgerEvent]:
+    """The enrollment's latest lesson event, or all that are so together; reads its ledger once."""
+    return [ledger_event(row) for row in connection.execute(_LATEST, {"user_course_id": user_course_id})]
 
 
 def _lesson(key: LessonKey) -> dict[str, int]:

@@ -180,11 +180,15 @@ def _by_stream(entries: Iterable[Entry]) -> Iterable[tuple[str, list[Entry]]]:
 
 def _entries(stream: bytes, items: Iterable[Item]) -> list[Entry]:
     name = stream.decode()
-    return [Entry(name, entry_id.decode(), _body(fields or ())) for entry_id, fields in items]
+    return [_entry(name, entry_id.decode(), fields or ()) for entry_id, fields in items]
 
 
-def _body(fields: Sequence[bytes]) -> bytes | None:
-    """The value of the field `event`, the last one where there are several."""
-    if len(fields) == 2:
-        return fields[1] if fields[0] == _FIELD else None
-    return dict(zip(fields[::2], fields[1::2], strict=True)).get(_FIELD)
+def _entry(stream: str, entry_id: str, fields: Sequence[bytes]) -> Entry:
+    """With the value of its one field `event` as the body."""
+    if len(fields) == 2 and fields[0] == _FIELD:
+        return Entry(stream, entry_id, fields[1])
+    names = fields[::2]
+    if names.count(_FIELD) != 1:
+        return Entry(stream, entry_id, None, tuple(fields))
+    at = 2 * names.index(_FIELD)
+    return Entry(stream, entry_id, fields[at + 1], (*fields[:at], *fields[at + 2 :]))
