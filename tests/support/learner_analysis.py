@@ -9,7 +9,7 @@ from worker.domain.activity import Activity, Day, TimeSpent
 from worker.domain.analysis import WEEKS, DayTime, LearnerAnalysis, TopicTime, VisitedLesson, WeekTime
 from worker.domain.event import LessonEvent
 from worker.domain.figures import CourseFigures, figures_by_course
-from worker.domain.learner import LessonHistory, histories
+from worker.domain.learner import LessonHistory, learners
 from worker.domain.local_day import local_day
 from worker.domain.outline import Lesson, NextLesson
 from worker.domain.progress import State
@@ -34,15 +34,15 @@ def expected_learners(
     for (key, _), event in state.ledger.items():
         if isinstance(event, LessonEvent):
             events[key].append(event)
-    known = histories(state, activities)
+    known = learners(state, activities)
     summary = summaries(state)
     return {
         key: _expected(
             state,
             key,
             events[key],
-            activities[key],
-            known[key],
+            known[key][1],
+            known[key][0],
             _medians(figures[event.data.course_id]),
             summary[key],
             rules,

@@ -11,9 +11,11 @@ from tests.support.learners import ago
 from worker.domain.event import Event
 
 OUTLINE = [(2, 1, "Two"), (1, 1, "One"), (1, 2), (1, 3), (2, 2)]
+MOVED = [(2, 1, "Two"), (1, 1, "One and two", [(1, 2)]), (1, 3), (1, 9, "From elsewhere", [(3, 3), (2, 2)])]
+"""Lessons merged, and lessons that came from other topics."""
 ZONES = ("Europe/Berlin", "Pacific/Auckland", "America/New_York", "Not/AZone", None)
 
-_lessons = st.sampled_from([(1, 1), (1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (3, 3)])
+_lessons = st.sampled_from([(1, 1), (1, 1), (1, 2), (1, 3), (1, 9), (2, 1), (2, 2), (3, 3)])
 _minutes = st.sampled_from([0, 0, 10, 29, 31, 90, 600, 1_439])
 
 
@@ -21,7 +23,7 @@ _minutes = st.sampled_from([0, 0, 10, 29, 31, 90, 600, 1_439])
 def months(draw: st.DrawFn, keys: Sequence[int]) -> Sequence[Event]:
     """These enrolments, most busy the first: two months up to now, with days on end on one lesson.
 
-    In course 3, which has an outline or none.
+    In course 3, which has an outline, one whose lessons have moved, or none.
     """
     number = iter(range(1, 1_000))
 
@@ -32,7 +34,7 @@ def months(draw: st.DrawFn, keys: Sequence[int]) -> Sequence[Event]:
         enrolled(key, timezone=draw(st.sampled_from(ZONES)), time=ago(days=70), id=identity()) for key in keys
     ]
     if draw(st.booleans()):
-        found.append(outlined(3, draw(st.sampled_from([OUTLINE, OUTLINE, []])), time=ago(days=71), id=identity()))
+        found.append(outlined(3, draw(st.sampled_from([OUTLINE, MOVED, MOVED, []])), time=ago(days=71), id=identity()))
     first = draw(st.integers(0, 40))
     on_end = range(first, first + draw(st.sampled_from([0, 5, 9])))
     days = draw(st.lists(st.integers(0, 60), max_size=12))

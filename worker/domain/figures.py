@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from worker.domain.activity import HOURS_OF_A_WEEK, Activity, TimeSpent
-from worker.domain.learner import History, LessonHistory, histories
+from worker.domain.learner import History, LessonHistory, learners
 from worker.domain.outline import Lesson
 from worker.domain.progress import State
 from worker.domain.stuck import StuckRules, effort, stopped_at, unfinished
@@ -23,7 +23,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """One enrolment of the course: its rows, what it did, and where that was."""
+    """One enrolment of the course: its rows, what it did, as both count for the lessons, and where that was."""
 
     history: History
     activity: Activity
@@ -199,12 +199,11 @@ def course_figures(enrolled: Iterable[Enrolled], outline: Sequence[Lesson] | Non
 
 
 def figures_by_course(state: State, activities: Mapping[int, Activity], rules: StuckRules) -> dict[int, CourseFigures]:
-    """The figures of every course that has an outline or an enrolment, whose activity is given."""
-    its_histories = histories(state, activities)
+    """The figures of every course that has an outline or an enrolment, whose own activity is given."""
+    known = learners(state, activities)
     enrolled: dict[int, list[Enrolled]] = {course_id: [] for course_id in state.outlines}
     for key, event in state.enrollments.items():
-        learner = Enrolled(its_histories[key], activities[key], event.data.timezone)
-        enrolled.setdefault(event.data.course_id, []).append(learner)
+        enrolled.setdefault(event.data.course_id, []).append(Enrolled(*known[key], event.data.timezone))
     return {
         course_id: course_figures(its, live_lessons(state, course_id), rules) for course_id, its in enrolled.items()
     }

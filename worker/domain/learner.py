@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from worker.domain.activity import Activity, TimeSpent, Visits
+from worker.domain.counted import counted_activity, counted_rows
+from worker.domain.moved import Moved
 from worker.domain.outline import Lesson
 from worker.domain.progress import Progress, State
 from worker.domain.status import ProgressStatus
+from worker.domain.summary import moved_places
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,15 @@ def history_of(rows: Mapping[Lesson, Progress], activity: Activity) -> dict[Less
     }
 
 
+def counted_history(
+    rows: Mapping[Lesson, Progress], activity: Activity, moved: Moved
+) -> tuple[dict[Lesson, LessonHistory], Activity]:
+    """The history and the activity of an enrolment as they count for each lesson, from those of each place."""
+    if moved:
+        rows, activity = counted_rows(rows, moved), counted_activity(activity, rows, moved)
+    return history_of(rows, activity), activity
+
+
 def _figures(its: tuple[TimeSpent, Visits] | None) -> tuple[float, int, datetime | None, int | None]:
     if its is None:
         return 0, 0, None, None
@@ -50,9 +62,14 @@ def _figures(its: tuple[TimeSpent, Visits] | None) -> tuple[float, int, datetime
     return spent.seconds, visits.visits, visits.first_visit_at, visits.visits_to_complete
 
 
-def histories(state: State, activities: Mapping[int, Activity]) -> dict[int, dict[Lesson, LessonHistory]]:
-    """The history of every enrolment, whose activity is given."""
+def learners(
+    state: State, activities: Mapping[int, Activity]
+) -> dict[int, tuple[dict[Lesson, LessonHistory], Activity]]:
+    """The history and the activity of every enrolment as they count for its course's lessons, whose own is given."""
     rows: dict[int, dict[Lesson, Progress]] = {key: {} for key in state.enrollments}
     for (key, topic_id, lesson_id), row in state.progress.items():
         rows[key][topic_id, lesson_id] = row
-    return {key: history_of(its, activities[key]) for key, its in rows.items()}
+    found = {}
+    for key, its in rows.items():
+        found[key] = counted_history(its, activities[key], moved_places(state, state.enrollments[key].data.course_id))
+    return found

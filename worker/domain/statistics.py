@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from worker.domain.counted import counted_rows
 from worker.domain.outline import Lesson
 from worker.domain.progress import Progress, State
 from worker.domain.status import ProgressStatus
-from worker.domain.summary import Summary, live_lessons, percentage, summaries
+from worker.domain.summary import Summary, live_lessons, moved_places, percentage, summaries
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Tally:
         self._lessons = {lesson: _Count() for lesson in outline or ()}
 
     def add(self, summary: Summary, rows: Mapping[Lesson, Progress]) -> None:
-        """Count one enrolment: its summary and its rows."""
+        """Count one enrolment: its summary and its rows, those of each lesson as they count for it."""
         self._enrollments += 1
         self._course.add(
             started=summary.completed_lessons + summary.in_progress_lessons > 0,
@@ -91,5 +92,6 @@ def tallies(state: State) -> dict[int, Tally]:
         rows[user_course_id][topic_id, lesson_id] = row
     for user_course_id, summary in summaries(state).items():
         course_id = state.enrollments[user_course_id].data.course_id
-        found.setdefault(course_id, Tally(live_lessons(state, course_id))).add(summary, rows[user_course_id])
+        its = counted_rows(rows[user_course_id], moved_places(state, course_id))
+        found.setdefault(course_id, Tally(live_lessons(state, course_id))).add(summary, its)
     return found

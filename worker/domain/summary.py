@@ -1,10 +1,12 @@
 """The summary of one enrolment: how many lessons, how far, where it goes on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
+from worker.domain.counted import counted_statuses
+from worker.domain.moved import Moved, moved_lessons
 from worker.domain.outline import Lesson, NextReason, next_lesson
 from worker.domain.progress import State
 from worker.domain.status import ProgressStatus
@@ -20,6 +22,13 @@ class Place:
     lesson_id: int | None = None
     section_id: int | None = None
     at: datetime | None = None
+
+    def moved(self, moved: Moved) -> "Place":
+        """The same at the place where its lesson is now."""
+        if self.topic_id is None or self.lesson_id is None:
+            return self
+        topic_id, lesson_id = moved.get((self.topic_id, self.lesson_id), (self.topic_id, self.lesson_id))
+        return replace(self, topic_id=topic_id, lesson_id=lesson_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +51,20 @@ class Summary:
 
 
 def summarise(
-    user_course_id: int, outline: Sequence[Lesson] | None, rows: Mapping[Lesson, ProgressStatus], place: Place
+    user_course_id: int,
+    outline: Sequence[Lesson] | None,
+    rows: Mapping[Lesson, ProgressStatus],
+    place: Place,
+    moved: Moved | None = None,
 ) -> Summary:
     """The summary from an enrolment's rows and its course's outline, in order; None where the course has none.
 
+    A row or a position of an earlier place of a lesson counts as one of the lesson; `moved` says where those are now.
     Without an outline its own rows, by topic and lesson, stand for it. Lessons outside the outline count nowhere, so
     it is never above 100 %; with no lesson at all it is 0.
     """
+    if moved:
+        rows, place = counted_statuses(rows, moved), place.moved(moved)
     lessons = sorted(rows) if outline is None else outline
     statuses = [rows.get(lesson, ProgressStatus.NOT_STARTED) for lesson in lessons]
     completed = statuses.count(ProgressStatus.COMPLETED)
@@ -84,7 +100,8 @@ def summaries(state: State) -> dict[int, Summary]:
         where = state.positions.get(user_course_id)
         place = Place(where.topic_id, where.lesson_id, where.section_id, where.occurred_at) if where else Place()
         outline = live_lessons(state, event.data.course_id)
-        found[user_course_id] = summarise(user_course_id, outline, rows[user_course_id], place)
+        moved = moved_places(state, event.data.course_id)
+        found[user_course_id] = summarise(user_course_id, outline, rows[user_course_id], place, moved)
     return found
 
 
@@ -92,6 +109,11 @@ def live_lessons(state: State, course_id: int) -> list[Lesson] | None:
     """The lessons of the course's outline in order; None where it has none."""
     outline = state.outlines.get(course_id)
     return None if outline is None else [(lesson.topic_id, lesson.lesson_id) for lesson in outline]
+
+
+def moved_places(state: State, course_id: int) -> Moved:
+    """Where each earlier place of the course's lessons is now."""
+    return moved_lessons(state.outlines.get(course_id, ()))
 
 
 def percentage(part: int, total: int) -> Decimal:

@@ -4,13 +4,14 @@ PostgreSQL computes the same (`worker/storage/visit.py`). What begins a visit, w
 spent is defined in `worker.domain.activity`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from worker.domain.activity import Interval, TimeSpent, in_order, intervals, time_spent, visits
 from worker.domain.event import LedgerEvent, LessonCompleted, LessonEvent, ProgressCorrected
 from worker.domain.outline import Lesson
+from worker.domain.progress import lesson_of
 from worker.domain.status import ProgressStatus
 
 MOST = 1_000
@@ -50,7 +51,7 @@ class VisitHistory:
     """All visits to a lesson, counted as in `worker.domain.activity.Visits`, and the last ones in order of time.
 
     `visits_to_complete`, where there is one, is the number of the visit that completed the lesson, if a visit did. The
-    last of the corrections is the one that rules.
+    last of the corrections of each place is the one that rules there.
     """
 
     visits: int
@@ -87,23 +88,26 @@ def visit_history(
     completed_at: datetime | None,
     idle_cutoff: timedelta,
     most: int = MOST,
+    former: Collection[Lesson] = (),
 ) -> VisitHistory:
     """The history of the lesson, from the enrolment's distinct events and the `completed_at` of the lesson's row.
 
-    Events of other lessons tell how long an event without a duration lasted.
+    What happened at its `former` places is part of it. Events of other lessons tell how long an event without a
+    duration lasted.
     """
+    places = {lesson, *former}
     activity: list[LessonEvent] = []
     corrections: list[ProgressCorrected] = []
     for event in events:
         if not isinstance(event, ProgressCorrected):
             activity.append(event)
-        elif (event.data.topic_id, event.data.lesson_id) == lesson:
+        elif lesson_of(event) in places:
             corrections.append(event)
     ordered = in_order(activity)
     its = [
         (event, interval)
         for event, interval in zip(ordered, intervals(ordered, idle_cutoff), strict=True)
-        if (event.data.topic_id, event.data.lesson_id) == lesson
+        if lesson_of(event) in places
     ]
     runs: list[list[tuple[LessonEvent, Interval]]] = []
     for event, interval in its:

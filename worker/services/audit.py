@@ -11,9 +11,10 @@ from itertools import islice
 from sqlalchemy import Connection, Engine
 
 from worker.domain.audit import NO_ROW, WHOLE_ROW, Difference, differences
+from worker.domain.counted import counted_rows
 from worker.domain.figure_rows import figure_rows
 from worker.domain.figures import CourseFigures, Enrolled, FiguresTally
-from worker.domain.learner import history_of
+from worker.domain.learner import counted_history
 from worker.domain.statistics import Statistics, Tally
 from worker.domain.stuck import StuckRules
 from worker.errors import InputError
@@ -164,7 +165,7 @@ def examine_course(
     with snapshot(engine) as connection:
         audit.allow_pauses(connection)
         outline = read_outlines(connection, [course_id]).get(course_id)
-        lessons = outline.lessons if outline else None
+        lessons, moved = (outline.lessons, outline.moved) if outline else (None, {})
         tally, figures, is_settled, is_partial = Tally(lessons), FiguresTally(lessons), True, False
         after = audit.BELOW_ALL_IDS
         while ids := audit.enrollment_page(connection, course_id, after, PAGE):
@@ -174,10 +175,10 @@ def examine_course(
             for portion in portions:
                 examined = examine(connection, portion, idle_cutoff_seconds)
                 for each in examined:
-                    tally.add(each.summary, each.rows)
+                    tally.add(each.summary, counted_rows(each.rows, moved))
                     is_settled = is_settled and each.activity is not None
                     if each.activity:
-                        figures.add(Enrolled(history_of(each.rows, each.activity), each.activity, each.timezone))
+                        figures.add(Enrolled(*counted_history(each.rows, each.activity, moved), each.timezone))
                 yield Step(examined, course_id)
             after = ids[-1]
         if course_id is not None:

@@ -116,8 +116,8 @@ def _examine(stored: _Stored, ledger: Sequence[LedgerEvent], idle_cutoff: timede
         found += differences("user_course", (ours.id,), ours.columns, position_columns(where))
 
     place = Place(where.topic_id, where.lesson_id, where.section_id, where.occurred_at) if where else ours.place
-    lessons = stored.outline.lessons if stored.outline else None
-    summary = summarise(ours.id, lessons, {lesson: row.status for lesson, row in rows.items()}, place)
+    lessons, moved = (stored.outline.lessons, stored.outline.moved) if stored.outline else (None, {})
+    summary = summarise(ours.id, lessons, {lesson: row.status for lesson, row in rows.items()}, place, moved)
     found += _summary_differences(stored, summary)
     its = None if stored.activity is None else _activity(stored, events, rows, idle_cutoff)
     return Examined(

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine
 
 from worker.domain.achievement import achievements
-from worker.domain.activity import Day, TimeSpent, by_weekday
+from worker.domain.activity import Activity, Day, TimeSpent, by_weekday
 from worker.domain.analysis import DAYS, WEEKS, DayTime, LearnerAnalysis, TopicTime, VisitedLesson, WeekTime
+from worker.domain.learner import History, counted_history
 from worker.domain.local_day import local_day
 from worker.domain.outline import Lesson, next_lesson
 from worker.domain.recommendation import recommendations
@@ -62,8 +63,10 @@ def _analysis(
     rules: AnalysisRules,
 ) -> LearnerAnalysis:
     """Without an outline the enrolment's own rows stand for it, as they do in its summary, where any order will do."""
-    activity, history, today = learner.activity, learner.history, local_day(now, learner.timezone)
-    live = outline.lessons if outline else None
+    live, moved = (outline.lessons, outline.moved) if outline else (None, {})
+    history, activity = counted_history(learner.rows, learner.activity, moved)
+    today = local_day(now, learner.timezone)
+    current = learner.current and moved.get(learner.current, learner.current)
     lessons = sorted(history) if live is None else live
     titles = outline.titles if outline else {}
     completed = {lesson for lesson, each in history.items() if each.completed}
@@ -81,7 +84,9 @@ def _analysis(
             TopicTime(topic_id, activity.topics[topic_id])
             for topic_id in _in_order(activity.topics, (topic_id for topic_id, _ in lessons))
         ],
-        lessons=[_visited(learner, lesson, titles.get(lesson)) for lesson in _in_order(activity.lessons, lessons)],
+        lessons=[
+            _visited(history, activity, lesson, titles.get(lesson)) for lesson in _in_order(activity.lessons, lessons)
+        ],
         days=_last_days(activity.days, today),
         weeks=_last_weeks(learner_weeks(history, activity.days, set(lessons), learner.timezone)),
         sessions=activity.sessions,
@@ -99,7 +104,7 @@ def _analysis(
         recommendations=[
             replace(each, title=titles.get((each.topic_id, each.lesson_id)))
             for each in recommendations(
-                next_lesson(lessons, learner.current, completed),
+                next_lesson(lessons, current, completed),
                 history,
                 lessons,
                 medians,
@@ -119,12 +124,12 @@ def _in_order(found: Mapping[Key, object], order: Iterable[Key]) -> list[Key]:
     return [key for key in dict.fromkeys([*order, *found]) if key in found]
 
 
-def _visited(learner: StoredLearner, lesson: Lesson, title: str | None) -> VisitedLesson:
-    spent, visits = learner.activity.lessons[lesson]
+def _visited(history: History, activity: Activity, lesson: Lesson, title: str | None) -> VisitedLesson:
+    spent, visits = activity.lessons[lesson]
     return VisitedLesson(
         *lesson,
         title=title,
-        status=learner.history[lesson].status,
+        status=history[lesson].status,
         spent=spent,
         visits=visits.visits,
         visits_to_complete=visits.visits_to_complete,

@@ -103,7 +103,7 @@ def _computed(connection: Connection, user_course_ids: Sequence[int]) -> list[Ti
     found = []
     for state in states:
         outline = outlines.get(state.course_id)
-        lessons = outline.lessons if outline else None
-        summary = summarise(state.user_course_id, lessons, state.rows, state.place)
+        lessons, moved = (outline.lessons, outline.moved) if outline else (None, {})
+        summary = summarise(state.user_course_id, lessons, state.rows, state.place, moved)
         found.append(TitledSummary(summary, state.read_at, outline.titles if outline else {}))
     return found

@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from worker.domain.activity import HOURS_OF_A_WEEK, Activity, Day, TimeSpent, Visits
-from worker.domain.learner import LessonHistory
 from worker.domain.outline import Lesson
+from worker.domain.progress import Progress
 from worker.domain.status import ProgressStatus
 
 _ENROLLMENT = text("""
@@ -18,8 +18,8 @@ _ENROLLMENT = text("""
 """)
 
 _LESSONS = text("""
-    SELECT topic_id, lesson_id, status, completed_at, seconds, measured_seconds, visits, first_visit_at, last_visit_at,
-           visits_to_complete
+    SELECT topic_id, lesson_id, status, last_viewed_at, completed_at, seconds, measured_seconds, visits,
+           first_visit_at, last_visit_at, visits_to_complete
     FROM user_course_progress LEFT JOIN lesson_activity USING (user_course_id, topic_id, lesson_id)
     WHERE user_course_id = :id
     ORDER BY topic_id, lesson_id
@@ -36,7 +36,7 @@ _DAYS = text("""
 
 @dataclass(frozen=True, slots=True)
 class StoredLearner:
-    """An enrolment's course, time zone, current lesson, rows and activity.
+    """An enrolment's course, time zone, current lesson, rows and activity, each by the place that was told.
 
     The activity is that of `refreshed_at`, the rest of now; None, and no activity at all, where it was never computed.
     """
@@ -44,7 +44,7 @@ class StoredLearner:
     course_id: int | None
     timezone: str | None
     current: Lesson | None
-    history: dict[Lesson, LessonHistory]
+    rows: dict[Lesson, Progress]
     activity: Activity
     refreshed_at: datetime | None
 
@@ -58,18 +58,11 @@ def read_learner(connection: Connection, user_course_id: int) -> StoredLearner |
     enrollment = connection.execute(_ENROLLMENT, key).one_or_none()
     if enrollment is None:
         return None
-    history: dict[Lesson, LessonHistory] = {}
+    rows: dict[Lesson, Progress] = {}
     lessons: dict[Lesson, tuple[TimeSpent, Visits]] = {}
     for row in connection.execute(_LESSONS, key):
         lesson = (row.topic_id, row.lesson_id)
-        history[lesson] = LessonHistory(
-            status=ProgressStatus(row.status),
-            completed_at=row.completed_at,
-            seconds=row.seconds or 0.0,
-            visits=row.visits or 0,
-            first_visit_at=row.first_visit_at,
-            visits_to_complete=row.visits_to_complete,
-        )
+        rows[lesson] = Progress(ProgressStatus(row.status), row.last_viewed_at, row.completed_at)
         if row.visits:
             visits = Visits(row.visits, row.first_visit_at, row.last_visit_at, row.visits_to_complete)
             lessons[lesson] = TimeSpent(row.seconds, row.measured_seconds), visits
@@ -78,7 +71,7 @@ def read_learner(connection: Connection, user_course_id: int) -> StoredLearner |
         course_id=enrollment.course_id,
         timezone=enrollment.timezone,
         current=(enrollment.current_topic, enrollment.current_lesson) if is_placed else None,
-        history=history,
+        rows=rows,
         activity=Activity(
             lessons=lessons,
             topics={topic_id: TimeSpent(*spent) for topic_id, *spent in connection.execute(_TOPICS, key)},

@@ -37,19 +37,39 @@ _ORDINAL = text("""
     WHERE course_id = :course_id AND topic_id = :topic_id AND lesson_id = :lesson_id
 """)
 
-_OUTLINED = text("""
-    SELECT known.id, CAST(:user_course_id AS bigint) AS user_course_id, lesson.topic_id, lesson.lesson_id, title,
-           coalesce(known.status, 'not_started') AS status, last_viewed_at, completed_at, created_at, updated_at
-    FROM course_lesson AS lesson
+# A lesson's own row, and those of the places where it was before, folded into one.
+_LESSONS = """
+    course_lesson AS lesson
     LEFT JOIN user_course_progress AS known
            ON known.user_course_id = :user_course_id
           AND (known.topic_id, known.lesson_id) = (lesson.topic_id, lesson.lesson_id)
+    LEFT JOIN (
+        SELECT moved.topic_id, moved.lesson_id, min(its.id) AS id, max(status) AS status,
+               max(last_viewed_at) AS last_viewed_at, min(completed_at) AS completed_at,
+               min(created_at) AS created_at, max(updated_at) AS updated_at
+        FROM moved_lesson AS moved
+        JOIN user_course_progress AS its
+          ON (its.user_course_id, its.topic_id, its.lesson_id) = (:user_course_id, from_topic_id, from_lesson_id)
+        WHERE course_id = :course_id
+        GROUP BY moved.topic_id, moved.lesson_id
+    ) AS former ON (former.topic_id, former.lesson_id) = (lesson.topic_id, lesson.lesson_id)
+"""
+
+_STATUS = "coalesce(greatest(known.status, former.status), 'not_started')"
+
+_OUTLINED = text(f"""
+    SELECT coalesce(known.id, former.id) AS id, CAST(:user_course_id AS bigint) AS user_course_id, lesson.topic_id,
+           lesson.lesson_id, title, {_STATUS} AS status,
+           greatest(known.last_viewed_at, former.last_viewed_at) AS last_viewed_at,
+           least(known.completed_at, former.completed_at) AS completed_at,
+           least(known.created_at, former.created_at) AS created_at,
+           greatest(known.updated_at, former.updated_at) AS updated_at
+    FROM {_LESSONS}
     WHERE course_id = :course_id AND ordinal > :after
       AND (CAST(:topic_id AS int) IS NULL OR lesson.topic_id = :topic_id)
-      AND (CAST(:status AS progress_status) IS NULL
-           OR coalesce(known.status, 'not_started') = CAST(:status AS progress_status))
+      AND (CAST(:status AS progress_status) IS NULL OR {_STATUS} = CAST(:status AS progress_status))
     ORDER BY ordinal LIMIT :limit
-""")
+""")  # noqa: S608 - constants
 
 _OWN_ROWS = text("""
     SELECT id, user_course_id, topic_id, lesson_id, NULL AS title, status, last_viewed_at, completed_at,
@@ -61,15 +81,10 @@ _OWN_ROWS = text("""
     ORDER BY topic_id, lesson_id LIMIT :limit
 """)
 
-_OUTLINED_STATUSES = text("""
-    SELECT coalesce(known.status, 'not_started') AS status, count(*) AS lessons
-    FROM course_lesson AS lesson
-    LEFT JOIN user_course_progress AS known
-           ON known.user_course_id = :user_course_id
-          AND (known.topic_id, known.lesson_id) = (lesson.topic_id, lesson.lesson_id)
-    WHERE course_id = :course_id AND lesson.topic_id = :topic_id
-    GROUP BY 1
-""")
+_OUTLINED_STATUSES = text(f"""
+    SELECT {_STATUS} AS status, count(*) AS lessons FROM {_LESSONS}
+    WHERE course_id = :course_id AND lesson.topic_id = :topic_id GROUP BY 1
+""")  # noqa: S608 - constants
 
 _OWN_STATUSES = text("""
     SELECT status, count(*) AS lessons FROM user_course_progress
@@ -97,7 +112,10 @@ class StoredProgress:
 
 @dataclass(frozen=True, slots=True)
 class LessonState:
-    """A lesson that counts, with its row; one without a row is not started, and has neither id nor times."""
+    """A lesson that counts, with its row; one without a row is not started, and has neither id nor times.
+
+    Rows of the places where it was before count too; the id is the own row's, or where there is none the oldest one's.
+    """
 
     id: int | None
     user_course_id: int

@@ -41,6 +41,19 @@ _REFRESH = text("""
     outlined AS (
         SELECT EXISTS (SELECT FROM course WHERE id = :course_id) AS is_outlined
     ),
+    place AS MATERIALIZED ( -- of lessons that moved: where each was before, and where it is
+        SELECT from_topic_id, from_lesson_id, topic_id, lesson_id FROM moved_lesson WHERE course_id = :course_id
+        UNION
+        SELECT topic_id, lesson_id, topic_id, lesson_id FROM moved_lesson WHERE course_id = :course_id
+    ),
+    moved_row AS (
+        SELECT its.*, place.topic_id AS live_topic_id, place.lesson_id AS live_lesson_id,
+               min(completed_at) OVER (PARTITION BY user_course_id, place.topic_id, place.lesson_id)
+                   AS first_completed_at
+        FROM place CROSS JOIN enrollment
+        JOIN user_course_progress AS its
+          ON (user_course_id, its.topic_id, its.lesson_id) = (enrollment.id, from_topic_id, from_lesson_id)
+    ),
     row AS MATERIALIZED ( -- rows of lessons that count; without an outline they are in order of topic and lesson alone
         SELECT progress.user_course_id, topic_id, lesson_id, ordinal, status, last_viewed_at,
                CASE WHEN status = 'completed' THEN completed_at END AS completed_at,
@@ -49,7 +62,19 @@ _REFRESH = text("""
         JOIN user_course_progress AS progress ON progress.user_course_id = enrollment.id
         LEFT JOIN lesson_activity USING (user_course_id, topic_id, lesson_id)
         LEFT JOIN outline USING (topic_id, lesson_id)
-        WHERE ordinal IS NOT NULL OR NOT (SELECT is_outlined FROM outlined)
+        WHERE (ordinal IS NOT NULL OR NOT (SELECT is_outlined FROM outlined))
+          AND (topic_id, lesson_id) NOT IN (SELECT topic_id, lesson_id FROM place)
+        UNION ALL
+        SELECT user_course_id, live_topic_id, live_lesson_id, ordinal, max(status), max(last_viewed_at),
+               CASE WHEN max(status) = 'completed' THEN first_completed_at END,
+               (sum((1e6 * seconds)::bigint) / 1e6)::float8, (sum((1e6 * measured_seconds)::bigint) / 1e6)::float8,
+               sum(visits)::int, min(first_visit_at),
+               sum(CASE WHEN completed_at = first_completed_at THEN visits_to_complete
+                        WHEN last_visit_at <= first_completed_at THEN visits ELSE 0 END)::int
+        FROM moved_row
+        LEFT JOIN lesson_activity USING (user_course_id, topic_id, lesson_id)
+        JOIN outline ON (outline.topic_id, outline.lesson_id) = (live_topic_id, live_lesson_id)
+        GROUP BY user_course_id, live_topic_id, live_lesson_id, ordinal, first_completed_at
     ),
     learner AS MATERIALIZED (
         SELECT user_course_id, count(*) AS rows, count(*) FILTER (WHERE status <> 'not_started') AS started,

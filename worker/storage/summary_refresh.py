@@ -107,19 +107,37 @@ _SETTLE = text("""
 # four lessons with 1 and 3 completed and 2 the current one: 3 is the first after it, so the run is 1 long and 4 next.
 _REFRESH = text("""
     WITH enrollment AS MATERIALIZED (
-        SELECT enrollment.id, course_id, coalesce(course.version, 0) AS version, current_topic, current_lesson,
+        SELECT enrollment.id, enrollment.course_id, coalesce(course.version, 0) AS version,
+               coalesce(moved.topic_id, current_topic) AS current_topic,
+               coalesce(moved.lesson_id, current_lesson) AS current_lesson,
                current_section, position_at, enrollment.stale_since
         FROM user_course AS enrollment LEFT JOIN course ON course.id = course_id
+        LEFT JOIN moved_lesson AS moved ON (moved.course_id, from_topic_id, from_lesson_id)
+                                         = (enrollment.course_id, current_topic, current_lesson)
         WHERE enrollment.id = ANY(CAST(:ids AS bigint[]))
     ),
     outline AS MATERIALIZED (
         SELECT course_id, topic_id, lesson_id, ordinal FROM course_lesson
         WHERE course_id IN (SELECT course_id FROM enrollment)
     ),
+    place AS MATERIALIZED ( -- of lessons that moved: where each was before, and where it is
+        SELECT course_id, from_topic_id, from_lesson_id, topic_id, lesson_id FROM moved_lesson
+        WHERE course_id IN (SELECT course_id FROM enrollment)
+        UNION
+        SELECT course_id, topic_id, lesson_id, topic_id, lesson_id FROM moved_lesson
+        WHERE course_id IN (SELECT course_id FROM enrollment)
+    ),
     lesson AS MATERIALIZED ( -- rows of lessons that count
         SELECT enrollment.id, topic_id, lesson_id, status, ordinal
         FROM enrollment JOIN user_course_progress ON user_course_id = enrollment.id
         JOIN outline USING (course_id, topic_id, lesson_id)
+        WHERE (course_id, topic_id, lesson_id) NOT IN (SELECT course_id, topic_id, lesson_id FROM place)
+        UNION ALL
+        SELECT enrollment.id, outline.topic_id, outline.lesson_id, max(status), ordinal
+        FROM enrollment JOIN place USING (course_id) JOIN outline USING (course_id, topic_id, lesson_id)
+        JOIN user_course_progress AS its
+          ON (user_course_id, its.topic_id, its.lesson_id) = (enrollment.id, from_topic_id, from_lesson_id)
+        GROUP BY enrollment.id, outline.topic_id, outline.lesson_id, ordinal
         UNION ALL
         SELECT enrollment.id, topic_id, lesson_id, status,
                row_number() OVER (PARTITION BY enrollment.id ORDER BY topic_id, lesson_id)

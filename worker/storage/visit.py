@@ -13,18 +13,28 @@ from worker.domain.progress import LessonKey
 from worker.domain.status import ProgressStatus
 from worker.domain.visit import MOST, LessonCorrection, Visit, VisitHistory
 
-_LESSON = text("""
-    SELECT title, status::text, completed_at, history_from
+# Where the lesson is, and where it was before.
+_PLACES = """
+    SELECT CAST(:topic_id AS int), CAST(:lesson_id AS int)
+    UNION ALL
+    SELECT from_topic_id, from_lesson_id
+    FROM moved_lesson JOIN user_course ON user_course.course_id = moved_lesson.course_id
+    WHERE user_course.id = :user_course_id AND (topic_id, lesson_id) = (:topic_id, :lesson_id)
+"""
+
+_LESSON = text(f"""
+    SELECT title, max(status)::text AS status, min(completed_at) AS completed_at, history_from
     FROM user_course AS enrollment
     LEFT JOIN user_course_progress AS progress
-        ON (user_course_id, progress.topic_id, progress.lesson_id) = (enrollment.id, :topic_id, :lesson_id)
+        ON user_course_id = enrollment.id AND (progress.topic_id, progress.lesson_id) IN ({_PLACES})
     LEFT JOIN course_lesson AS live
         ON (live.course_id, live.topic_id, live.lesson_id) = (enrollment.course_id, :topic_id, :lesson_id)
     WHERE enrollment.id = :user_course_id
-""")
+    GROUP BY title, history_from
+""")  # noqa: S608 - a constant
 
 # The first row is that of all visits together.
-_VISITS = text("""
+_VISITS = text(f"""
     WITH given AS (
         SELECT make_interval(secs => :idle_cutoff_seconds) AS idle,
                CAST(:completed_at AS timestamptz) AS lesson_completed_at
@@ -40,7 +50,7 @@ _VISITS = text("""
                CASE WHEN duration_seconds IS NULL AND next_at - occurred_at <= idle
                     THEN next_at ELSE occurred_at END AS ends_at,
                coalesce(occurred_at - lag(occurred_at) OVER (ORDER BY occurred_at, event_id) >= idle, true) AS begins
-        FROM ordered CROSS JOIN given WHERE (topic_id, lesson_id) = (:topic_id, :lesson_id)
+        FROM ordered CROSS JOIN given WHERE (topic_id, lesson_id) IN ({_PLACES})
     ),
     numbered AS (
         SELECT *, count(*) FILTER (WHERE begins) OVER (
@@ -69,20 +79,20 @@ _VISITS = text("""
                FROM unnest(measured_stretches) AS each
            ) AS measured_seconds
     FROM visit ORDER BY number NULLS FIRST
-""")
+""")  # noqa: S608 - a constant
 
-_CORRECTIONS = text("""
+_CORRECTIONS = text(f"""
     SELECT occurred_at, corrected_status::text, corrected_last_viewed_at, corrected_completed_at,
            count(*) OVER () AS corrections
     FROM lesson_event
-    WHERE (user_course_id, topic_id, lesson_id) = (:user_course_id, :topic_id, :lesson_id) AND type = 'corrected'
+    WHERE user_course_id = :user_course_id AND (topic_id, lesson_id) IN ({_PLACES}) AND type = 'corrected'
     ORDER BY occurred_at DESC, event_id DESC LIMIT :most
-""")
+""")  # noqa: S608 - a constant
 
 
 @dataclass(frozen=True, slots=True)
 class StoredLesson:
-    """A lesson as an enrolment has it; the status is that of a lesson never touched where it has no row."""
+    """A lesson as an enrolment has it, of all its places; that of a lesson never touched where it has no row."""
 
     title: str | None
     status: ProgressStatus
@@ -102,7 +112,7 @@ def read_lesson(connection: Connection, key: LessonKey) -> StoredLesson | None:
 def read_visit_history(
     connection: Connection, key: LessonKey, completed_at: datetime | None, idle_cutoff_seconds: float, most: int = MOST
 ) -> VisitHistory:
-    """The lesson's history, `completed_at` being its row's. In the caller's transaction, which must be REPEATABLE READ.
+    """The lesson's history, `completed_at` being its own. In the caller's transaction, which must be REPEATABLE READ.
 
     Two queries. Costs the enrolment's ledger; what comes back is bounded by `most`.
     """
