@@ -20,13 +20,13 @@ from worker.settings import Settings
 
 LONG_AGO = ago(days=60)
 COURSE = outlined(3, [(1, 1), (1, 2)], time=ago(days=70))
-FINISHED = [
+FINISHED: list[Event] = [
     enrolled(1, time=ago(days=70)),
     *(viewed(1, 1, 2, time=ago(days=60 + day)) for day in (1, 2, 3)),
     completed(1, 1, 1, time=LONG_AGO),
     completed(1, 1, 2, time=LONG_AGO),
 ]
-LEFT = [enrolled(2, time=ago(days=70)), completed(2, 1, 1, time=LONG_AGO)]
+LEFT: list[Event] = [enrolled(2, time=ago(days=70)), completed(2, 1, 1, time=LONG_AGO)]
 RULES = AnalysisRules()
 
 

@@ -12,6 +12,7 @@ from tests.support.events import completed, enrolled, entries, outlined
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import rows
 from worker.domain.achievement import AchievementKind
+from worker.domain.event import CourseOutlined, Event
 from worker.services.course import analyse_course
 from worker.services.ingest import ingest
 from worker.services.learner import analyse_learner
@@ -19,7 +20,7 @@ from worker.services.rules import AnalysisRules
 from worker.services.summary import get_summary
 from worker.settings import Settings
 
-EVERYTHING = [enrolled(1), completed(1, 1, 1, seconds=1), completed(1, 1, 2, seconds=2)]
+EVERYTHING: list[Event] = [enrolled(1), completed(1, 1, 1, seconds=1), completed(1, 1, 2, seconds=2)]
 NONE, EMPTY, WHOLE = None, outlined(3, []), outlined(3, [(1, 1), (1, 2)])
 
 
@@ -29,9 +30,9 @@ NONE, EMPTY, WHOLE = None, outlined(3, []), outlined(3, [(1, 1), (1, 2)])
     ids=["none", "empty", "whole"],
 )
 def test_a_course_is_completed_only_by_an_outline_that_has_lessons(
-    engine: Engine, outline: object, is_known: bool, total: int, finished: int
+    engine: Engine, outline: CourseOutlined | None, is_known: bool, total: int, finished: int
 ) -> None:
-    ingest(engine, entries([*EVERYTHING, *([outline] if outline else [])]))  # type: ignore[list-item]
+    ingest(engine, entries([*EVERYTHING, *([outline] if outline else [])]))
     computed = get_summary(engine, 1).summary
     refresh_all(engine)
     for summary in (computed, get_summary(engine, 1).summary):

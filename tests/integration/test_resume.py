@@ -23,8 +23,8 @@ from worker.services.rules import AnalysisRules
 from worker.services.summary import get_summary
 from worker.settings import Settings
 
-TEN = [outlined(3, [(1, number, f"Lesson {number}") for number in range(1, 11)]), enrolled(1)]
-FIVE = [completed(1, 1, number, seconds=60 * number) for number in range(1, 6)]
+TEN: list[Event] = [outlined(3, [(1, number, f"Lesson {number}") for number in range(1, 11)]), enrolled(1)]
+FIVE: list[Event] = [completed(1, 1, number, seconds=60 * number) for number in range(1, 6)]
 OPENED: list[Event] = [*TEN, *FIVE[:3], viewed(1, 1, 4, seconds=900, section_id=2)]
 RESET: list[Event] = [*TEN, *FIVE, *(corrected(1, 1, number, seconds=9_000) for number in range(1, 6))]
 PLACE = ("current_topic_id", "current_lesson_id", "current_section_id")
