@@ -12,7 +12,10 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Statistics(BaseModel):
-    """How many enrolments started and completed the course, or a lesson; the rate is in percent of all of them."""
+    """How many enrolments started and completed the course, or a lesson; the rate is in percent of all of them.
+
+    Without an outline nobody has completed the course, as nobody knows all of its lessons.
+    """
 
     enrollments: Count
     started: Count
@@ -57,7 +60,7 @@ class Week(BaseModel):
 
 
 class DormantLearner(BaseModel):
-    """An enrolment that was active once and is not any more."""
+    """An enrolment that was active once, is not any more, and has not completed the course."""
 
     user_course_id: int
     last_seen_on: date

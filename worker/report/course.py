@@ -41,7 +41,8 @@ def _headline(found: CourseAnalysis) -> Table:
     return Table(
         "headline",
         "Headline figures",
-        "The course as a whole. Started is who started any of its lessons, completed who completed all of them.",
+        "The course as a whole. Started is who started any of its lessons, completed who completed all of its outline; "
+        "without an outline nobody has.",
         HEADLINE,
         [(figure, value, kind.value) for figure, value, kind in rows],
     )
@@ -157,7 +158,8 @@ def _dormant(found: CourseAnalysis) -> Table:
     return Table(
         "dormant",
         "Dormant learners",
-        "Enrolments that were active once and have not been for a while, those seen last first, at most 100 of them.",
+        "Enrolments that were active once, have not been for a while, and have not completed the course: those seen "
+        "last first, at most 100 of them.",
         (
             Column("user_course_id", "Enrolment", Kind.ID),
             Column("last_seen_on", "Last seen", Kind.DATE),
