@@ -34,6 +34,9 @@ CloudEvents 1.0 event as a JSON object in UTF-8 (structured mode):
 * Events of one `time` are ordered by `sequence` where it is given; then a completion comes before a view, and of
   several lessons the last one in the outline is the position. Of two outlines, or two enrollments, of one time and
   sequence the one that arrived later is live.
+* A lesson of an outline may name its earlier places, all of them, in `moved_from`: what was done there counts for it
+  (highest status, latest view, earliest completion). A place that the outline lists itself is not taken from it; of \
+several lessons that name one place the first has it.
 * `time` carries an offset, lies in the year {EARLIEST_TIME.year} or later, and at most \
 {MAX_AHEAD_MILLISECONDS // 60_000} minutes ahead of the millisecond in the entry's stream id or of the worker's clock, \
 whichever is later.
@@ -52,7 +55,10 @@ _EXAMPLE_DATA: dict[str, dict[str, Any]] = {
     "enrollment.created": {"user_course_id": 1, "user_id": 7, "course_id": 5, "timezone": "Europe/Berlin"},
     "course.outlined": {
         "course_id": 5,
-        "lessons": [{"topic_id": 3, "lesson_id": 8, "title": "Welcome"}, {"topic_id": 3, "lesson_id": 9}],
+        "lessons": [
+            {"topic_id": 3, "lesson_id": 8, "title": "Welcome"},
+            {"topic_id": 4, "lesson_id": 9, "moved_from": [{"topic_id": 3, "lesson_id": 9}]},
+        ],
     },
     "progress.corrected": {
         **_LESSON,

@@ -39,7 +39,10 @@ async def get_learner(user_course_id: UserCourseId, caller: CallerParameter) -> 
 async def get_lesson_history(
     user_course_id: UserCourseId, topic_id: LessonPart, lesson_id: LessonPart, caller: CallerParameter
 ) -> object:
-    """Each visit to the lesson and each correction, the last 1,000 of them; empty where it was never touched."""
+    """Each visit to the lesson and each correction, the last 1,000 of them; empty where it was never touched.
+
+    What happened where the lesson was before it moved is part of it.
+    """
     await caller.may_touch(user_course_id)
     return await caller.service.get_lesson_history(
         user_course_id=user_course_id, topic_id=topic_id, lesson_id=lesson_id

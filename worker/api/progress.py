@@ -53,7 +53,10 @@ async def create_progress(
 async def get_progress(
     user_course_id: UserCourseId, topic_id: LessonPart, lesson_id: LessonPart, caller: CallerParameter
 ) -> object:
-    """The row of a lesson."""
+    """The row of a lesson at this place.
+
+    Of a lesson that moved each place keeps its own; lists, summary and analyses count them together.
+    """
     await caller.may_touch(user_course_id)
     return await caller.service.get_progress(user_course_id=user_course_id, topic_id=topic_id, lesson_id=lesson_id)
 

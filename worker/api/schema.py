@@ -187,7 +187,10 @@ class Progress(_Answer):
 
 
 class Lesson(_Answer):
-    """A lesson of the course. One without a row is not started and has no id; the title is the outline's."""
+    """A lesson of the course. One without a row is not started and has no id; the title is the outline's.
+
+    Rows of the places where the lesson was before count too; the id is that of its own row, else of the first of those.
+    """
 
     id: int | None
     user_course_id: int

@@ -54,6 +54,9 @@ def load_outline(course_id: int, file: str, time: str | None) -> None:
 
     FILE, or - for standard input, is JSON, what `show --json` prints or its list of lessons alone, or CSV with the
     header topic_id,lesson_id,title. Titles may be missing. Nothing is published unless all of it is valid.
+
+    JSON alone tells where a lesson was before: "moved_from": [{"topic_id": 1, "lesson_id": 12}]. A CSV file without
+    those places takes away from such lessons what was done there.
     """
     from worker.cli.servers import explained, server_settings
     from worker.client import EventPublisher
@@ -95,10 +98,15 @@ def _mapping(outline: "StoredOutline") -> dict[str, Any]:
         "version": outline.version,
         "outlined_at": outline.outlined_at,
         "lessons": [
-            {"topic_id": topic_id, "lesson_id": lesson_id, "title": title}
-            for (topic_id, lesson_id), title in outline.titles.items()
+            {"topic_id": lesson[0], "lesson_id": lesson[1], "title": title} | _moved_from(outline, lesson)
+            for lesson, title in outline.titles.items()
         ],
     }
+
+
+def _moved_from(outline: "StoredOutline", lesson: tuple[int, int]) -> dict[str, Any]:
+    places = [{"topic_id": topic_id, "lesson_id": lesson_id} for topic_id, lesson_id in outline.moved_from(lesson)]
+    return {"moved_from": places} if places else {}
 
 
 def _show(outline: "StoredOutline") -> None:

@@ -13,7 +13,7 @@ from worker.domain.figures import figures_by_course
 from worker.domain.progress import State, fold
 from worker.domain.statistics import tallies
 from worker.domain.stuck import StuckRules
-from worker.domain.summary import summaries
+from worker.domain.summary import moved_places, summaries
 from worker.simulation.published import Published
 
 Rows = dict[tuple[object, ...], tuple[object, ...]]
@@ -46,6 +46,11 @@ def expected_tables(state: State, idle_cutoff_seconds: float, rules: StuckRules)
             (course_id, ordinal): (lesson.topic_id, lesson.lesson_id, lesson.title)
             for course_id, lessons in state.outlines.items()
             for ordinal, lesson in enumerate(lessons, start=1)
+        },
+        "moved_lesson": {
+            (course_id, *old): new
+            for course_id in state.outlines
+            for old, new in moved_places(state, course_id).items()
         },
         "user_course_summary": {astuple(summary)[:1]: astuple(summary)[1:] for summary in summaries(state).values()},
         "course_statistics": {(course_id,): astuple(tally.course()) for course_id, tally in courses.items()},

@@ -123,6 +123,10 @@ class StoredOutline:
     moved: dict[Lesson, Lesson]
     """Where each earlier place of a lesson is now."""
 
+    def moved_from(self, lesson: Lesson) -> list[Lesson]:
+        """The earlier places that count for the lesson, by topic and lesson."""
+        return sorted(old for old, new in self.moved.items() if new == lesson)
+
     @property
     def lessons(self) -> list[Lesson]:
         """The lessons in order."""

@@ -7,6 +7,7 @@
 | `user_course_progress`   | enrolment, topic, lesson        | status, last_viewed_at, completed_at             |
 | `lesson_event`           | enrolment, event id             | time, type, lesson, section, duration, correction|
 | `course_lesson`          | course, ordinal                 | topic, lesson, title                             |
+| `moved_lesson`           | course, topic and lesson before | topic and lesson now                             |
 | `user_course_summary`    | id                              | the summary's fields                             |
 | `course_statistics`      | course                          | its statistics                                   |
 | `lesson_statistics`      | course, topic, lesson           | the same of a lesson                             |
@@ -51,6 +52,10 @@ _TABLES = {
         """),
     ),
     "course_lesson": (2, text("SELECT course_id, ordinal, topic_id, lesson_id, title FROM course_lesson")),
+    "moved_lesson": (
+        3,
+        text("SELECT course_id, from_topic_id, from_lesson_id, topic_id, lesson_id FROM moved_lesson"),
+    ),
     "user_course_summary": (
         1,
         text("""
