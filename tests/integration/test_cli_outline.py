@@ -144,6 +144,23 @@ def test_what_show_prints_can_be_loaded_again(environment: dict[str, str], engin
     assert after["outlined_at"] > before["outlined_at"]
 
 
+def test_the_earlier_places_of_a_lesson_are_printed_and_loaded(
+    environment: dict[str, str], engine: Engine, tmp_path: Path
+) -> None:
+    ingest(engine, entries([outlined(5, [(3, 8), (4, 9, "Nine", [(3, 9), (3, 7)])])]))
+    its = [{"topic_id": 3, "lesson_id": 7}, {"topic_id": 3, "lesson_id": 9}]
+    outline = shown(environment)
+    assert outline["lessons"] == [
+        {"topic_id": 3, "lesson_id": 8, "title": None},
+        {"topic_id": 4, "lesson_id": 9, "title": "Nine", "moved_from": its},
+    ]
+    path = tmp_path / "outline.json"
+    path.write_text(json.dumps(outline))
+    load(environment, "5", str(path))
+    assert shown(environment)["lessons"] == outline["lessons"]
+    assert shown(environment)["version"] == 2
+
+
 def test_standard_input_may_be_csv(environment: dict[str, str]) -> None:
     loaded = run(environment, "outline", "load", "5", "-", given=b"\xef\xbb\xbf" + CSV.encode())
     assert loaded.returncode == 0, loaded.stderr
