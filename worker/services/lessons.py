@@ -68,8 +68,9 @@ def get_topic(engine: Engine, user_course_id: int, topic_id: int) -> TopicProgre
     with snapshot(engine) as connection:
         course = _course(connection, user_course_id)
         if course.outline_version and course.course_id:
-            counts = count_outlined(connection, user_course_id, course.course_id, topic_id)
-            lessons = read_outlined(connection, user_course_id, course.course_id, topic_id=topic_id, limit=MOST)
+            its = (connection, user_course_id, course.course_id)
+            counts = count_outlined(*its, topic_id, has_moved=course.has_moved)
+            lessons = read_outlined(*its, has_moved=course.has_moved, topic_id=topic_id, limit=MOST)
         else:
             counts = count_own_rows(connection, user_course_id, topic_id)
             lessons = read_own_rows(connection, user_course_id, topic_id=topic_id, limit=MOST)
@@ -116,7 +117,13 @@ def get_lessons(
             if ordinal is None:
                 raise _another_outline()
             found = read_outlined(
-                connection, user_course_id, course.course_id, status=status, after=ordinal, limit=limit + 1
+                connection,
+                user_course_id,
+                course.course_id,
+                has_moved=course.has_moved,
+                status=status,
+                after=ordinal,
+                limit=limit + 1,
             )
         else:
             found = read_own_rows(connection, user_course_id, status=status, after=last_seen, limit=limit + 1)

@@ -28,7 +28,8 @@ _INSERT_BLANK = text("""
 """)
 
 _COURSES = text("""
-    SELECT enrollment.id, course_id, (SELECT version FROM course WHERE id = course_id) AS outline_version
+    SELECT enrollment.id, course_id, (SELECT version FROM course WHERE id = course_id) AS outline_version,
+           EXISTS (SELECT FROM moved_lesson WHERE course_id = enrollment.course_id) AS has_moved
     FROM user_course AS enrollment WHERE id = ANY(CAST(:ids AS bigint[]))
 """)
 
@@ -37,39 +38,39 @@ _ORDINAL = text("""
     WHERE course_id = :course_id AND topic_id = :topic_id AND lesson_id = :lesson_id
 """)
 
-# A lesson's own row, and those of the places where it was before, folded into one.
-_LESSONS = """
-    course_lesson AS lesson
-    LEFT JOIN user_course_progress AS known
-           ON known.user_course_id = :user_course_id
-          AND (known.topic_id, known.lesson_id) = (lesson.topic_id, lesson.lesson_id)
-    LEFT JOIN (
-        SELECT moved.topic_id, moved.lesson_id, min(its.id) AS id, max(status) AS status,
-               max(last_viewed_at) AS last_viewed_at, min(completed_at) AS completed_at,
-               min(created_at) AS created_at, max(updated_at) AS updated_at
-        FROM moved_lesson AS moved
-        JOIN user_course_progress AS its
-          ON (its.user_course_id, its.topic_id, its.lesson_id) = (:user_course_id, from_topic_id, from_lesson_id)
-        WHERE course_id = :course_id
-        GROUP BY moved.topic_id, moved.lesson_id
-    ) AS former ON (former.topic_id, former.lesson_id) = (lesson.topic_id, lesson.lesson_id)
-"""
+# Those of all places of a lesson together; the id is that of its own, or of the first.
+_MOVED_ROWS = """(
+    SELECT user_course_id, coalesce(moved.topic_id, its.topic_id) AS topic_id,
+           coalesce(moved.lesson_id, its.lesson_id) AS lesson_id,
+           coalesce(min(id) FILTER (WHERE moved.course_id IS NULL), min(id)) AS id, max(status) AS status,
+           max(last_viewed_at) AS last_viewed_at, min(completed_at) AS completed_at,
+           min(created_at) AS created_at, max(updated_at) AS updated_at
+    FROM user_course_progress AS its
+    LEFT JOIN moved_lesson AS moved
+           ON (moved.course_id, from_topic_id, from_lesson_id) = (:course_id, its.topic_id, its.lesson_id)
+    WHERE user_course_id = :user_course_id
+    GROUP BY 1, 2, 3
+)"""
 
-_STATUS = "coalesce(greatest(known.status, former.status), 'not_started')"
+_ROWS = {False: "user_course_progress", True: _MOVED_ROWS}
+"""By whether the course has lessons that moved: looking for some would be most of what planning the others costs."""
 
-_OUTLINED = text(f"""
-    SELECT coalesce(known.id, former.id) AS id, CAST(:user_course_id AS bigint) AS user_course_id, lesson.topic_id,
-           lesson.lesson_id, title, {_STATUS} AS status,
-           greatest(known.last_viewed_at, former.last_viewed_at) AS last_viewed_at,
-           least(known.completed_at, former.completed_at) AS completed_at,
-           least(known.created_at, former.created_at) AS created_at,
-           greatest(known.updated_at, former.updated_at) AS updated_at
-    FROM {_LESSONS}
-    WHERE course_id = :course_id AND ordinal > :after
-      AND (CAST(:topic_id AS int) IS NULL OR lesson.topic_id = :topic_id)
-      AND (CAST(:status AS progress_status) IS NULL OR {_STATUS} = CAST(:status AS progress_status))
-    ORDER BY ordinal LIMIT :limit
-""")  # noqa: S608 - constants
+_OUTLINED = {
+    has_moved: text(f"""
+        SELECT known.id, CAST(:user_course_id AS bigint) AS user_course_id, lesson.topic_id, lesson.lesson_id, title,
+               coalesce(known.status, 'not_started') AS status, last_viewed_at, completed_at, created_at, updated_at
+        FROM course_lesson AS lesson
+        LEFT JOIN {rows} AS known
+               ON known.user_course_id = :user_course_id
+              AND (known.topic_id, known.lesson_id) = (lesson.topic_id, lesson.lesson_id)
+        WHERE course_id = :course_id AND ordinal > :after
+          AND (CAST(:topic_id AS int) IS NULL OR lesson.topic_id = :topic_id)
+          AND (CAST(:status AS progress_status) IS NULL
+               OR coalesce(known.status, 'not_started') = CAST(:status AS progress_status))
+        ORDER BY ordinal LIMIT :limit
+    """)  # noqa: S608 - constants
+    for has_moved, rows in _ROWS.items()
+}
 
 _OWN_ROWS = text("""
     SELECT id, user_course_id, topic_id, lesson_id, NULL AS title, status, last_viewed_at, completed_at,
@@ -81,10 +82,18 @@ _OWN_ROWS = text("""
     ORDER BY topic_id, lesson_id LIMIT :limit
 """)
 
-_OUTLINED_STATUSES = text(f"""
-    SELECT {_STATUS} AS status, count(*) AS lessons FROM {_LESSONS}
-    WHERE course_id = :course_id AND lesson.topic_id = :topic_id GROUP BY 1
-""")  # noqa: S608 - constants
+_OUTLINED_STATUSES = {
+    has_moved: text(f"""
+        SELECT coalesce(known.status, 'not_started') AS status, count(*) AS lessons
+        FROM course_lesson AS lesson
+        LEFT JOIN {rows} AS known
+               ON known.user_course_id = :user_course_id
+              AND (known.topic_id, known.lesson_id) = (lesson.topic_id, lesson.lesson_id)
+        WHERE course_id = :course_id AND lesson.topic_id = :topic_id
+        GROUP BY 1
+    """)  # noqa: S608 - constants
+    for has_moved, rows in _ROWS.items()
+}
 
 _OWN_STATUSES = text("""
     SELECT status, count(*) AS lessons FROM user_course_progress
@@ -135,6 +144,8 @@ class EnrollmentCourse:
 
     course_id: int | None
     outline_version: int | None
+    has_moved: bool
+    """Some of its lessons were at other places before."""
 
 
 def find_progress(connection: Connection, key: LessonKey) -> tuple[bool, StoredProgress | None]:
@@ -155,7 +166,7 @@ def insert_blank(connection: Connection, key: LessonKey) -> None:
 def read_courses(connection: Connection, ids: Sequence[int]) -> dict[int, EnrollmentCourse]:
     """The courses of those of these enrolments that exist."""
     return {
-        row.id: EnrollmentCourse(row.course_id, row.outline_version)
+        row.id: EnrollmentCourse(row.course_id, row.outline_version, row.has_moved)
         for row in connection.execute(_COURSES, {"ids": ids})
     }
 
@@ -172,15 +183,19 @@ def read_outlined(
     user_course_id: int,
     course_id: int,
     *,
+    has_moved: bool,
     topic_id: int | None = None,
     status: ProgressStatus | None = None,
     after: int = 0,
     limit: int = EVERYTHING,
 ) -> list[LessonState]:
-    """Up to `limit` lessons of the course's outline, in order, whose ordinal is above `after`; one topic's, or all."""
+    """Up to `limit` lessons of the course's outline, in order, whose ordinal is above `after`; one topic's, or all.
+
+    `has_moved` as `read_courses` says.
+    """
     return _states(
         connection.execute(
-            _OUTLINED,
+            _OUTLINED[has_moved],
             {
                 "user_course_id": user_course_id,
                 "course_id": course_id,
@@ -219,11 +234,11 @@ def read_own_rows(
 
 
 def count_outlined(
-    connection: Connection, user_course_id: int, course_id: int, topic_id: int
+    connection: Connection, user_course_id: int, course_id: int, topic_id: int, *, has_moved: bool
 ) -> Counter[ProgressStatus]:
     """How many lessons of the outline's topic have which status."""
     parameters = {"user_course_id": user_course_id, "course_id": course_id, "topic_id": topic_id}
-    return _counted(connection.execute(_OUTLINED_STATUSES, parameters))
+    return _counted(connection.execute(_OUTLINED_STATUSES[has_moved], parameters))
 
 
 def count_own_rows(connection: Connection, user_course_id: int, topic_id: int) -> Counter[ProgressStatus]:

@@ -123,16 +123,17 @@ _REFRESH = text(f"""
         WHERE course_id IN (SELECT course_id FROM enrollment)
     ),
     place AS MATERIALIZED ( -- of lessons that moved: where each was before, and where it is
-        SELECT course_id, from_topic_id, from_lesson_id, topic_id, lesson_id FROM moved_lesson
-        WHERE course_id IN (SELECT course_id FROM enrollment)
-        UNION
-        SELECT course_id, topic_id, lesson_id, topic_id, lesson_id FROM moved_lesson
+        SELECT DISTINCT course_id, its.topic_id AS from_topic_id, its.lesson_id AS from_lesson_id,
+               moved.topic_id, moved.lesson_id
+        FROM moved_lesson AS moved CROSS JOIN LATERAL (
+            VALUES (from_topic_id, from_lesson_id), (moved.topic_id, moved.lesson_id)
+        ) AS its (topic_id, lesson_id)
         WHERE course_id IN (SELECT course_id FROM enrollment)
     ),
     row AS MATERIALIZED ( -- one for all places of a lesson
         SELECT enrollment.id, enrollment.course_id, version, its.topic_id, its.lesson_id, status
         FROM enrollment JOIN user_course_progress AS its ON user_course_id = enrollment.id
-        WHERE NOT EXISTS (
+        WHERE NOT EXISTS (SELECT FROM place) OR NOT EXISTS ( -- the first alone costs nothing where nothing has moved
             SELECT FROM place
             WHERE (place.course_id, from_topic_id, from_lesson_id)
                 = (enrollment.course_id, its.topic_id, its.lesson_id)
