@@ -57,6 +57,8 @@ def ingest(
         return done
 
     def refuse(entry: Entry, error: DBAPIError) -> Outcome:
+        if is_missing_reference(error):
+            return _put(engine, refused(entry, error), commits)
         refusals[_enrolls(entry)].add(entry, error)
         return Outcome()
 

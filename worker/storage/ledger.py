@@ -191,6 +191,9 @@ _SETTLE_TIES = text("""
         updated_at = now(), stale_since = coalesce(stale_since, now())
     FROM place
     WHERE known.id = place.id AND known.position_event_id <> place.event_id
+      AND EXISTS ( -- else retention has deleted it, and the others are not all there either
+          SELECT FROM lesson_event WHERE (user_course_id, event_id) = (known.id, known.position_event_id)
+      )
 """)
 
 _TOLD = """
