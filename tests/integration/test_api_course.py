@@ -79,6 +79,7 @@ def all_pages(api: httpx.Client, limit: int, **parameters: str | int) -> list[li
 SUMMARY = {
     "user_course_id": 1,
     "total_lessons": 4,
+    "total_is_known": True,
     "completed_lessons": 1,
     "in_progress_lessons": 1,
     "not_started_lessons": 2,
@@ -86,9 +87,9 @@ SUMMARY = {
     "current_topic_id": 1,
     "current_lesson_id": 1,
     "current_section_id": 6,
-    "next_topic_id": 2,
-    "next_lesson_id": 9,
-    "next_reason": "after_current",
+    "next_topic_id": 1,
+    "next_lesson_id": 1,
+    "next_reason": "current",
     "last_activity_at": "2025-07-14T10:30:02Z",
 }
 
@@ -243,6 +244,7 @@ def test_a_topic_in_outline_order_with_its_totals(api: httpx.Client) -> None:
         "user_course_id": 1,
         "topic_id": 1,
         "total_lessons": 2,
+        "total_is_known": True,
         "completed_lessons": 0,
         "in_progress_lessons": 1,
         "not_started_lessons": 1,

@@ -57,7 +57,7 @@ def test_people_get_tables_that_cannot_garble_the_terminal(environment: dict[str
     assert re.search(r"\d{4}-\d\d-\d\d +1 +[1-4] +10.0 min, measured +█ *$", shown, re.MULTILINE), shown
     assert re.search("streak +3 days now", shown)
     assert re.search("achieved +first_lesson, 2", shown)
-    assert re.search(r"2 +3 .* first not completed after the current one", shown)
+    assert re.search(r"1 +2 .* go on with the current lesson", shown)
     assert re.search(r"1 +2 +Two \S+ +not completed after 3 visits", shown)
     assert r"Two \x1b[31m[bold]" in shown
     assert "\x1b" not in shown

@@ -42,6 +42,7 @@ def test_the_fields_are_those_of_the_contract(environment: dict[str, str], engin
     assert shown == {
         "user_course_id": 5,
         "total_lessons": 3,
+        "total_is_known": True,
         "completed_lessons": 1,
         "in_progress_lessons": 0,
         "not_started_lessons": 2,
@@ -69,7 +70,7 @@ def test_without_an_outline_the_rows_stand_for_it(environment: dict[str, str], e
     shown = summary(environment, 5)
     counts = [shown[f"{name}_lessons"] for name in ("total", "completed", "in_progress", "not_started")]
     assert counts == [3, 1, 1, 1]
-    assert (shown["next_topic_id"], shown["next_lesson_id"]) == (3, 3)
+    assert (shown["next_topic_id"], shown["next_lesson_id"], shown["total_is_known"]) == (2, 2, False)
 
 
 def test_an_empty_outline_is_not_the_same_as_none(environment: dict[str, str], engine: Engine) -> None:

@@ -44,7 +44,7 @@ def test_what_it_says_of_a_learner_is_what_one_would(engine: Engine) -> None:
     assert [each.reason for each in found.stuck] == [
         "not completed after 4 visits, and nothing later since its first visit"
     ]
-    assert [(each.kind, each.lesson_id) for each in found.recommendations] == [(RecommendationKind.NEXT, 3)]
+    assert [(each.kind, each.lesson_id) for each in found.recommendations] == [(RecommendationKind.NEXT, 2)]
     assert [each.kind for each in found.achievements] == ["first_lesson"]
     assert found.projection
     assert found.projection.completed_on > NOW.date()

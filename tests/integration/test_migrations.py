@@ -12,14 +12,15 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, NullPool, create_engine, inspect
 
 from tests.support.databases import clone_database, drop_database
-from tests.support.events import completed, enrolled, entries, viewed
+from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.model import assert_tables_equal_model
-from tests.support.rollups import refresh_all
+from tests.support.rollups import audited, refresh_all
 from tests.support.tables import TABLES, execute, insert_as_lms, rows
 from worker.domain.event import Event
 from worker.embedded import Servers
 from worker.errors import SchemaError
 from worker.services.ingest import ingest
+from worker.services.summary import get_summary
 from worker.storage import migration, models, schema
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
@@ -42,6 +43,7 @@ TRIGGERS = """
 """
 BEFORE_SUMMARIES = "d8a26c3f1b94"
 BEFORE_DIGESTS = "c8d15f3e6a20"
+BEFORE_RESUMING = "a1c4e7092b6d"
 of_either = pytest.mark.parametrize("table", [LMS_TABLE, None], ids=["of the LMS", "of ours"])
 STALE = "SELECT id FROM user_course WHERE stale_since IS NOT NULL ORDER BY id"
 
@@ -241,7 +243,23 @@ def test_what_was_recorded_before_the_last_migration_gets_its_rollups(empty: Eng
         (1, 1),
         (2, 0),
     ]
-    assert rows(empty, "SELECT enrollments, started, completed FROM course_statistics") == [(2, 2, 1)]
+    assert rows(empty, "SELECT enrollments, started, completed FROM course_statistics") == [(2, 2, 0)]
+
+
+def test_summaries_by_the_rules_before_are_all_computed_again(empty: Engine) -> None:
+    """Of enrollment 1 in a course with an outline, of 2 in one without; each has a lesson open."""
+    migration.migrate(empty)
+    ingest(empty, entries([outlined(3, [(1, 1), (1, 2)]), enrolled(1), viewed(1), enrolled(2, course_id=4), viewed(2)]))
+    refresh_all(empty)
+    downgrade(empty, BEFORE_RESUMING)
+    told = "UPDATE user_course_summary SET next_lesson_id = 7, next_reason = 'after_current'"
+    version = "UPDATE user_course_summary SET outline_version = version FROM course WHERE course.id = course_id"
+    execute(empty, told, version, "UPDATE course SET stale_since = NULL", "DELETE FROM enrollment_change")
+    migration.migrate(empty)
+    assert [get_summary(empty, key).summary.next_lesson_id for key in (1, 2)] == [1, 1]
+    refresh_all(empty)
+    assert rows(empty, "SELECT next_lesson_id, next_reason FROM user_course_summary") == [(1, "current")] * 2
+    assert audited(empty) == []
 
 
 @of_either

@@ -338,11 +338,20 @@ def test_marks_go_with_their_enrollment(engine: Engine) -> None:
     assert rows(engine, "SELECT count(*) FROM enrollment_change") == [(0,)]
 
 
-def test_a_current_lesson_that_an_lms_sets_itself_is_shown(engine: Engine) -> None:
+def test_a_current_lesson_that_an_lms_sets_itself_is_shown_once_it_is_started(engine: Engine) -> None:
     ingest(engine, entries([outlined(3, LESSONS), enrolled(1)]))
     refresh_all(engine)
-    execute(engine, "UPDATE user_course SET current_topic = 1, current_lesson = 2")
-    assert get_summary(engine, 1).summary.next_lesson_id == 1
-    assert stale(engine) == [1]
-    refresh_all(engine)
-    assert stored_summaries(engine)[1].current_lesson_id == 2
+    execute(engine, "UPDATE user_course SET current_topic = 1, current_lesson = 2, current_section = 4")
+    row = "user_course_progress (user_course_id, topic_id, lesson_id"
+    steps = [
+        (f"INSERT INTO {row}) VALUES (1, 2, 2)", None, 1),
+        (f"INSERT INTO {row}) VALUES (1, 1, 2)", None, 1),
+        ("UPDATE user_course_progress SET status = 'in_progress' WHERE topic_id = 1", 4, 2),
+        ("UPDATE user_course_progress SET status = 'completed' WHERE topic_id = 1", 4, 1),
+    ]
+    for statement, section_id, next_lesson_id in steps:
+        execute(engine, statement, "UPDATE user_course SET stale_since = now()")
+        read = get_summary(engine, 1).summary
+        assert (read.current_section_id, read.next_lesson_id) == (section_id, next_lesson_id)
+        refresh_all(engine)
+        assert stored_summaries(engine)[1] == read

@@ -12,6 +12,7 @@ from worker.domain.figures import CourseFigures, WeekFigures, figures_by_course
 from worker.domain.local_day import local_day
 from worker.domain.progress import State
 from worker.domain.statistics import tallies
+from worker.domain.status import ProgressStatus
 from worker.domain.streak import active_days, is_dormant, last_seen
 from worker.domain.stuck import drop_off
 from worker.domain.summary import summaries
@@ -44,6 +45,7 @@ def expected_course(
     difficult = difficulties(signs, least_learners=rules.least_learners)
     return CourseAnalysis(
         course_id=course_id,
+        total_is_known=course_id in state.outlines,
         statistics=tally.course(),
         spent=figures.spent,
         sessions=figures.sessions,
@@ -94,12 +96,15 @@ def _dormant(state: State, course_id: int, rules: AnalysisRules, now: datetime) 
         if isinstance(event, LessonEvent):
             times[key].append(event.time)
     percentages = {key: each.completion_percentage for key, each in summaries(state).items()}
+    lessons = list(titles_of(state, course_id))
     for key, told in state.enrollments.items():
         if told.data.course_id != course_id:
             continue
         zone = told.data.timezone
         today = local_day(now, zone)
         seen_on = last_seen(active_days(times[key], zone), today)
-        if seen_on and is_dormant(seen_on, today, rules.dormant_days):
+        rows = [state.progress.get((key, *lesson)) for lesson in lessons]
+        is_finished = lessons and all(row and row.status is ProgressStatus.COMPLETED for row in rows)
+        if seen_on and not is_finished and is_dormant(seen_on, today, rules.dormant_days):
             found.append(DormantLearner(key, seen_on, percentages[key]))
     return found

@@ -11,7 +11,7 @@ from worker.domain.event import LessonEvent
 from worker.domain.figures import CourseFigures, figures_by_course
 from worker.domain.learner import LessonHistory, histories
 from worker.domain.local_day import local_day
-from worker.domain.outline import Lesson, NextLesson
+from worker.domain.outline import Lesson
 from worker.domain.progress import State
 from worker.domain.recommendation import recommendations
 from worker.domain.streak import active_days, is_dormant, last_seen, streaks
@@ -86,6 +86,7 @@ def _expected(
         user_course_id=key,
         course_id=told.course_id,
         total_lessons=summary.total_lessons,
+        total_is_known=told.course_id in state.outlines,
         completed_lessons=summary.completed_lessons,
         completion_percentage=summary.completion_percentage,
         spent=activity.spent,
@@ -109,7 +110,8 @@ def _expected(
         ],
         streaks=streaks(active, today, grace_weekends=rules.grace_weekends),
         last_seen_on=last_seen(active, today),
-        is_dormant=is_dormant(last_seen(active, today), today, rules.dormant_days),
+        is_dormant=is_dormant(last_seen(active, today), today, rules.dormant_days)
+        and not (outline and all(lesson in history and history[lesson].completed for lesson in outline)),
         velocity=velocity(history, outline, now),
         projection=projection(history, outline, now, told.timezone),
         stuck=[
@@ -119,7 +121,7 @@ def _expected(
         recommendations=[
             replace(each, title=titles.get((each.topic_id, each.lesson_id)))
             for each in recommendations(
-                _next(summary), history, order, medians, hurried_share=rules.hurried_share, revisits=rules.revisits
+                summary.following, history, order, medians, hurried_share=rules.hurried_share, revisits=rules.revisits
             )
         ],
         achievements=achievements(
@@ -161,12 +163,6 @@ def _visited(
     return VisitedLesson(
         *lesson, title, history[lesson].status, spent, visits.visits, visits.visits_to_complete, *times
     )
-
-
-def _next(summary: Summary) -> NextLesson | None:
-    if summary.next_topic_id is None or summary.next_lesson_id is None or summary.next_reason is None:
-        return None
-    return NextLesson(summary.next_topic_id, summary.next_lesson_id, summary.next_reason)
 
 
 def _place(key: object, order: Sequence[object]) -> int:

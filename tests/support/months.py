@@ -32,7 +32,14 @@ def months(draw: st.DrawFn, keys: Sequence[int]) -> Sequence[Event]:
         enrolled(key, timezone=draw(st.sampled_from(ZONES)), time=ago(days=70), id=identity()) for key in keys
     ]
     if draw(st.booleans()):
-        found.append(outlined(3, draw(st.sampled_from([OUTLINE, OUTLINE, []])), time=ago(days=71), id=identity()))
+        found.append(
+            outlined(
+                3,
+                draw(st.sampled_from([OUTLINE, OUTLINE, OUTLINE[:2], OUTLINE[1:2], []])),
+                time=ago(days=71),
+                id=identity(),
+            )
+        )
     first = draw(st.integers(0, 40))
     on_end = range(first, first + draw(st.sampled_from([0, 5, 9])))
     days = draw(st.lists(st.integers(0, 60), max_size=12))
@@ -43,7 +50,9 @@ def months(draw: st.DrawFn, keys: Sequence[int]) -> Sequence[Event]:
         kind = draw(st.sampled_from([viewed, viewed, viewed, completed, completed, corrected]))
         if kind is corrected:
             done_at = draw(st.none() | st.just(ago(days=day + 1)))
-            status = draw(st.sampled_from(["completed", "in_progress"])) if done_at is None else "completed"
+            status = (
+                draw(st.sampled_from(["completed", "in_progress", "not_started"])) if done_at is None else "completed"
+            )
             found.append(corrected(*lesson, **when, status=status, completed_at=done_at))
         else:
             found.append(kind(*lesson, **when, duration_seconds=draw(st.sampled_from([None, None, 0, 60, 86_400]))))

@@ -43,6 +43,7 @@ def course(*, enrollments: int = 120, topics: int = 3, lessons: int = 4, seed: i
             started -= stopped
     return CourseAnalysis(
         course_id=3,
+        total_is_known=True,
         statistics=Statistics(enrollments, enrollments - 7, int(started), _rate(int(started), enrollments), AS_OF),
         spent=TimeSpent(sum(each.spent.seconds for each in found), sum(each.spent.measured_seconds for each in found)),
         sessions=31 * enrollments,
@@ -59,7 +60,7 @@ def course(*, enrollments: int = 120, topics: int = 3, lessons: int = 4, seed: i
 
 def empty_course() -> CourseAnalysis:
     """A course before its analysis is first computed."""
-    return CourseAnalysis(3, None, NOTHING, 0, 0, None, NO_HOURS, [], [], 0, [], None)
+    return CourseAnalysis(3, False, None, NOTHING, 0, 0, None, NO_HOURS, [], [], 0, [], None)
 
 
 def learner(*, topics: int = 3, lessons: int = 4, title: str = "Fractions", seed: int = 1) -> LearnerAnalysis:
@@ -85,6 +86,7 @@ def learner(*, topics: int = 3, lessons: int = 4, title: str = "Fractions", seed
         user_course_id=5,
         course_id=3,
         total_lessons=topics * lessons + 2,
+        total_is_known=True,
         completed_lessons=topics * lessons - 1,
         completion_percentage=_rate(topics * lessons - 1, topics * lessons + 2),
         spent=TimeSpent(90_500, 60_500.5),
@@ -133,6 +135,7 @@ def new_learner() -> LearnerAnalysis:
         user_course_id=5,
         course_id=None,
         total_lessons=0,
+        total_is_known=False,
         completed_lessons=0,
         completion_percentage=Decimal(0),
         spent=NOTHING,

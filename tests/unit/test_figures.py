@@ -8,7 +8,7 @@ import pytest
 from tests.support.learners import NOW, ago, completed, started
 from worker.domain.activity import HOURS_OF_A_WEEK, Activity, Day, TimeSpent
 from worker.domain.figures import CourseFigures, Enrolled, LessonFigures, WeekFigures, course_figures, median
-from worker.domain.learner import History
+from worker.domain.learner import History, LessonHistory
 from worker.domain.stuck import StuckRules
 from worker.domain.week import monday
 
@@ -80,7 +80,12 @@ def test_the_course_takes_from_the_first_event_to_the_last_completion() -> None:
     part = {lesson: done[lesson] for lesson in OUTLINE[:2]}
     for history, activity in ((part, whole), (done, IDLE), (done, replace(IDLE, first_at=NOW + timedelta(days=1)))):
         assert figures(learner(history, activity)).median_days is None
-    assert figures(learner(part, whole), outline=None).median_days == 10
+    assert figures(learner(done, whole), outline=None).median_days is None
+
+
+def test_a_lesson_that_was_taken_back_stops_nobody() -> None:
+    taken_back: History = {(1, 1): completed(NOW), (1, 2): LessonHistory(first_visit_at=NOW, visits=3)}
+    assert [its.stopped for its in figures(learner(taken_back)).lessons.values()] == [0, 0, 0]
 
 
 def test_a_lesson_that_left_the_outline_is_completed_in_no_week() -> None:

@@ -201,7 +201,7 @@ def test_an_untitled_lesson_is_called_by_its_ids() -> None:
     text = as_page(course_report(replace(found, lessons=bare)))
     assert "topic 1, lesson 101" in text
     assert "None" not in text
-    assert "Go on with topic 4, lesson 1: first not completed" in as_page(learner_report(learner()))
+    assert "Next is topic 4, lesson 1: first not completed" in as_page(learner_report(learner()))
 
 
 def test_without_the_extra_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,8 +95,9 @@ def test_without_an_outline_each_lesson_counts_that_has_a_row() -> None:
     }
 
 
-def test_without_an_outline_everybody_has_their_own_rows_to_complete() -> None:
-    assert course(enrolled(1), enrolled(2), completed(1, 1, 1), completed(2, 9, 9)).completed == 2
+def test_without_an_outline_nobody_has_completed_the_course() -> None:
+    found = course(enrolled(1), enrolled(2), completed(1, 1, 1), completed(2, 9, 9))
+    assert (found.started, found.completed, found.completion_rate) == (2, 0, Decimal("0.00"))
 
 
 def test_without_an_outline_who_has_no_row_has_completed_nothing() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.domain.words import counted, duration, two_digits
+from worker.domain.words import counted, duration, percent, two_digits
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,14 @@ def test_a_length_of_time_is_told_in_the_largest_unit_of_which_there_are_two(sec
 )
 def test_a_number_is_told_with_two_digits(number: float, words: str) -> None:
     assert two_digits(number) == words
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(0, "0 %"), (0.01, "< 1 %"), (1, "1 %"), (49.6, "50 %"), (99, "99 %"), (99.99, "> 99 %"), (100, "100 %")],
+)
+def test_in_whole_percents_only_nothing_is_0_and_only_all_is_100(number: float, words: str) -> None:
+    assert percent(number) == words
 
 
 def test_one_is_not_many() -> None:

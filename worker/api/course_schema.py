@@ -6,13 +6,16 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from worker.api.learner_schema import Amount, Count, Hours, TimeSpent, Truncated
-from worker.api.schema import Percentage
+from worker.api.schema import Percentage, TotalIsKnown
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Statistics(BaseModel):
-    """How many enrolments started and completed the course, or a lesson; the rate is in percent of all of them."""
+    """How many enrolments started and completed the course, or a lesson; the rate is in percent of all of them.
+
+    Without an outline nobody has completed the course, as nobody knows all of its lessons.
+    """
 
     enrollments: Count
     started: Count
@@ -57,7 +60,7 @@ class Week(BaseModel):
 
 
 class DormantLearner(BaseModel):
-    """An enrolment that was active once and is not any more."""
+    """An enrolment that was active once, is not any more, and has not completed the course."""
 
     user_course_id: int
     last_seen_on: date
@@ -68,6 +71,7 @@ class Course(BaseModel):
     """How many came how far, how long it takes them, where it stops them, and who stays away."""
 
     course_id: int
+    total_is_known: TotalIsKnown
     statistics: Statistics | None = Field(description="Null before they are first computed.")
     spent: TimeSpent
     sessions: Count

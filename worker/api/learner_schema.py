@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from worker.api.schema import Percentage
+from worker.api.schema import Percentage, TotalIsKnown
 from worker.domain.achievement import AchievementKind
 from worker.domain.recommendation import RecommendationKind
 from worker.domain.status import ProgressStatus
@@ -124,6 +124,7 @@ class Learner(BaseModel):
     user_course_id: int
     course_id: int | None
     total_lessons: Count
+    total_is_known: TotalIsKnown
     completed_lessons: Count
     completion_percentage: Percentage
     spent: TimeSpent
@@ -140,7 +141,7 @@ class Learner(BaseModel):
     )
     streaks: Streaks
     last_seen_on: date | None
-    is_dormant: bool
+    is_dormant: bool = Field(description="Active once and not any more; who completed the course is not.")
     velocity: Velocity
     projection: Projection | None = Field(description="Null where nothing is left, or it cannot be foreseen.")
     stuck: list[Stuck]

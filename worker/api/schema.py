@@ -53,7 +53,15 @@ Prefer = Annotated[
         alias="Prefer", description="`respond-async`: append to the stream and answer 202, without waiting for a row."
     ),
 ]
-Percentage = Annotated[Decimal, PlainSerializer(float, return_type=float)]
+Percentage = Annotated[
+    Decimal,
+    PlainSerializer(float, return_type=float),
+    Field(description="With two decimals: 0 only where nothing is, 100 only where everything is."),
+]
+TotalIsKnown = Annotated[
+    bool,
+    Field(description="The course has an outline. Else the total is of the lessons that have a row so far."),
+]
 
 
 def _whole(value: object) -> object:
@@ -199,6 +207,7 @@ class Topic(_Answer):
     user_course_id: int
     topic_id: int
     total_lessons: int
+    total_is_known: TotalIsKnown
     completed_lessons: int
     in_progress_lessons: int
     not_started_lessons: int
@@ -215,10 +224,15 @@ class Lessons(_Answer):
 
 
 class Summary(_Answer):
-    """How far an enrolment is: never stale, whenever it was stored."""
+    """How far an enrolment is: never stale, whenever it was stored.
+
+    A position whose lesson is not started, or has no row, counts as none. The next lesson is the current one while that
+    is not completed, else the first not completed after it, else the first not completed at all.
+    """
 
     user_course_id: int
     total_lessons: int
+    total_is_known: TotalIsKnown
     completed_lessons: int
     in_progress_lessons: int
     not_started_lessons: int

@@ -60,6 +60,7 @@ def command(user_course_id: int, lesson: tuple[int, int] | None, as_json: bool) 
 def learner_table(found: "LearnerAnalysis") -> "Table":
     """What is true of the whole enrolment."""
     from worker.cli.output import duration, moment, new_table, time_spent
+    from worker.cli.summary import completed
     from worker.domain.words import two_digits
 
     table = new_table(f"Enrolment {found.user_course_id}", "", "")
@@ -73,7 +74,7 @@ def learner_table(found: "LearnerAnalysis") -> "Table":
         ("last seen", f"{found.last_seen_on or 'never'}{', dormant' if found.is_dormant else ''}"),
     ]
     for name, value in (
-        ("completed", f"{found.completed_lessons} of {found.total_lessons} ({found.completion_percentage} %)"),
+        ("completed", completed(found)),
         *(activity if found.as_of else []),
         ("lessons a week", f"{two_digits(pace.recent)} in the last 28 days, {two_digits(pace.overall)} overall"),
         ("completed on", f"{foreseen.completed_on} ({foreseen.reason})" if foreseen else "not foreseen"),

@@ -1,7 +1,6 @@
 """How commands print: tables for people, JSON for scripts, and nothing that could garble a terminal."""
 
 import json
-import math
 import re
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -65,7 +64,7 @@ def time_spent(spent: "TimeSpent") -> str:
         return "none known"
     if spent.is_measured:
         return f"{duration(spent.seconds)}, measured"
-    return f"{duration(spent.seconds)}, {math.floor(100 * spent.measured_seconds / spent.seconds)} % measured"
+    return f"{duration(spent.seconds)}, {words.percent(100 * spent.measured_seconds / spent.seconds)} measured"
 
 
 def moment(at: datetime | None) -> str:

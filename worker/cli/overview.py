@@ -108,7 +108,7 @@ def learners_table(found: "Overview", now: "datetime") -> "Table":
         summary = learner.summary
         table.add_row(
             str(summary.user_course_id),
-            f"{summary.completed_lessons} of {summary.total_lessons}",
+            f"{summary.completed_lessons} of {summary.total_lessons if summary.total_is_known else '?'}",
             f"{summary.completion_percentage} %",
             _bar(summary.completion_percentage),
             _one_line(_next_lesson(learner)),

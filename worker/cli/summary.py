@@ -8,6 +8,8 @@ import click
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from worker.domain.analysis import LearnerAnalysis
+    from worker.domain.summary import Summary
     from worker.services.summary import TitledSummary
 
 
@@ -26,6 +28,12 @@ def command(user_course_id: int, as_json: bool) -> None:
         show_json({**asdict(found.summary), "refreshed_at": found.refreshed_at})
     else:
         show(summary_table(found))
+
+
+def completed(summary: "Summary | LearnerAnalysis") -> str:
+    """How many lessons of how many, in percent too."""
+    found = f"{summary.completed_lessons} of {summary.total_lessons} ({summary.completion_percentage} %)"
+    return found if summary.total_is_known else f"{found} known so far: the course has no outline"
 
 
 def summary_table(found: "TitledSummary") -> "Table":
@@ -47,7 +55,7 @@ def summary_table(found: "TitledSummary") -> "Table":
     reason = f" ({summary.next_reason.words})" if summary.next_reason else ""
     at = summary.last_activity_at
     for name, value in (
-        ("completed", f"{summary.completed_lessons} of {summary.total_lessons} ({summary.completion_percentage} %)"),
+        ("completed", completed(summary)),
         ("in progress", str(summary.in_progress_lessons)),
         ("not started", str(summary.not_started_lessons)),
         ("current", lesson(summary.current_topic_id, summary.current_lesson_id, summary.current_section_id)),

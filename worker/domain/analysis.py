@@ -73,7 +73,8 @@ class LearnerAnalysis:
     user_course_id: int
     course_id: int | None
     total_lessons: int
-    """These three are as in `worker.domain.summary.Summary`."""
+    """These four are as in `worker.domain.summary.Summary`."""
+    total_is_known: bool
     completed_lessons: int
     completion_percentage: Decimal
     spent: TimeSpent
@@ -90,6 +91,7 @@ class LearnerAnalysis:
     streaks: Streaks
     last_seen_on: date | None
     is_dormant: bool
+    """As `worker.domain.streak` has it; who completed the course is not."""
     velocity: Velocity
     projection: Projection | None
     stuck: list[Stuck]
@@ -135,7 +137,7 @@ class Week:
 
 @dataclass(frozen=True, slots=True)
 class DormantLearner:
-    """An enrolment that was active once and is not any more; the date is the learner's own."""
+    """An enrolment that was active once, is not any more and has not completed the course; the date is its own."""
 
     user_course_id: int
     last_seen_on: date
@@ -151,6 +153,8 @@ class CourseAnalysis:
     """
 
     course_id: int
+    total_is_known: bool
+    """The course has an outline; else nobody knows all of its lessons, and nobody has completed it."""
     statistics: Statistics | None
     spent: TimeSpent
     sessions: int

@@ -63,8 +63,8 @@ class CourseFigures:
     """Of a course. The time spent, the sessions and the hours are the sums of its enrolments'.
 
     `median_days` is over those who completed the course: the days from their first event, of whatever lesson, to the
-    last completion of a lesson that counts, where all these times are known and in this order. A week in which nothing
-    was completed, done or spent is left out.
+    last completion of a lesson of the outline, where all these times are known and in this order. A week in which
+    nothing was completed, done or spent is left out.
     """
 
     spent: TimeSpent
@@ -132,8 +132,7 @@ class _Values:
 class FiguresTally:
     """The figures of one course, gathered enrolment by enrolment.
 
-    Without an outline each lesson counts that has a row, by topic and lesson; but then a learner has completed the
-    course with all of the own rows.
+    Without an outline each lesson counts that has a row, by topic and lesson, but nobody has completed the course.
     """
 
     def __init__(self, outline: Sequence[Lesson] | None) -> None:
@@ -161,7 +160,7 @@ class FiguresTally:
             self._lessons[stopped].count.stopped += 1
         for lesson in unfinished(history, lessons):
             self._lessons[lesson].unfinished.append(history[lesson])
-        if (days := _days_to_complete(enrolled, lessons)) is not None:
+        if (days := _days_to_complete(enrolled, self._outline or ())) is not None:
             self._days.append(days)
         self._course.spend(activity.spent)
         self._sessions += activity.sessions

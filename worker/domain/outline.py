@@ -11,15 +11,21 @@ Lesson = tuple[int, int]
 class NextReason(StrEnum):
     """Why a lesson is the next one."""
 
+    CURRENT = "current"
     AFTER_CURRENT = "after_current"
     NOT_COMPLETED = "not_completed"
 
     @property
     def words(self) -> str:
         """For people."""
-        if self is NextReason.AFTER_CURRENT:
-            return "first not completed after the current one"
-        return "first not completed of the course"
+        return _WORDS[self]
+
+
+_WORDS = {
+    NextReason.CURRENT: "go on with the current lesson",
+    NextReason.AFTER_CURRENT: "first not completed after the current one",
+    NextReason.NOT_COMPLETED: "first not completed of the course",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +41,16 @@ class NextLesson:
 
 
 def next_lesson(outline: Sequence[Lesson], current: Lesson | None, completed: Collection[Lesson]) -> NextLesson | None:
-    """The first lesson after the current one, in outline order, that is not completed.
+    """The current lesson while it is not completed; else the first not completed after it, in outline order.
 
     Else the first not completed at all; else None. Where there is no current lesson, or it left the outline, nothing is
-    after it: the first not completed. Re-reading an old lesson makes that one current, yet what is completed after it
-    is passed over, so nobody is sent back.
+    after it: the first not completed. Reading a completed lesson again makes that one current, yet what is completed
+    after it is passed over, so nobody is sent back.
     """
-    after = outline.index(current) + 1 if current is not None and current in outline else 0
-    if after:
-        for lesson in outline[after:]:
+    if current is not None and current in outline:
+        for lesson in outline[outline.index(current) :]:
             if lesson not in completed:
-                return NextLesson(*lesson, NextReason.AFTER_CURRENT)
+                return NextLesson(*lesson, NextReason.CURRENT if lesson == current else NextReason.AFTER_CURRENT)
     for lesson in outline:
         if lesson not in completed:
             return NextLesson(*lesson, NextReason.NOT_COMPLETED)

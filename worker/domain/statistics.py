@@ -19,8 +19,9 @@ class Statistics:
     """Of a course or a lesson, over all enrolments of the course.
 
     A lesson is started when it is in progress or completed. A course is started when any lesson that counts is, and
-    completed when all of them are, at least one. `completion_rate` is `completed` of `enrollments` in percent, 0...100
-    with two decimals. The last activity is the latest lesson event anywhere in the course, or of this lesson.
+    completed when all of its outline's are, at least one; without an outline nobody has completed it.
+    `completion_rate` is `completed` of `enrollments` as `worker.domain.summary.percentage` has it. The last activity is
+    the latest lesson event anywhere in the course, or of this lesson.
     """
 
     enrollments: int
@@ -61,7 +62,7 @@ class Tally:
         self._enrollments += 1
         self._course.add(
             started=summary.completed_lessons + summary.in_progress_lessons > 0,
-            completed=0 < summary.total_lessons == summary.completed_lessons,
+            completed=summary.has_completed_course,
             at=summary.last_activity_at,
         )
         for lesson, row in rows.items():

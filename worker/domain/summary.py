@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
-from worker.domain.outline import Lesson, NextReason, next_lesson
+from worker.domain.outline import Lesson, NextLesson, NextReason, next_lesson
 from worker.domain.progress import State
 from worker.domain.status import ProgressStatus
 
 _HUNDREDTH = Decimal("0.01")
+_NOTHING, _EVERYTHING = Decimal("0.00"), Decimal("100.00")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,11 @@ class Place:
     section_id: int | None = None
     at: datetime | None = None
 
+    @property
+    def lesson(self) -> Lesson | None:
+        """Its lesson, where it names one."""
+        return None if self.topic_id is None or self.lesson_id is None else (self.topic_id, self.lesson_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -28,6 +34,8 @@ class Summary:
 
     user_course_id: int
     total_lessons: int
+    total_is_known: bool
+    """The course has an outline; else the total is of the lessons that have a row so far."""
     completed_lessons: int
     in_progress_lessons: int
     not_started_lessons: int
@@ -40,6 +48,18 @@ class Summary:
     next_reason: NextReason | None
     last_activity_at: datetime | None
 
+    @property
+    def has_completed_course(self) -> bool:
+        """All lessons are completed, at least one, and it is known which those are."""
+        return self.total_is_known and 0 < self.total_lessons == self.completed_lessons
+
+    @property
+    def following(self) -> NextLesson | None:
+        """The next lesson; None where there is none."""
+        if self.next_topic_id is None or self.next_lesson_id is None or self.next_reason is None:
+            return None
+        return NextLesson(self.next_topic_id, self.next_lesson_id, self.next_reason)
+
 
 def summarise(
     user_course_id: int, outline: Sequence[Lesson] | None, rows: Mapping[Lesson, ProgressStatus], place: Place
@@ -47,19 +67,20 @@ def summarise(
     """The summary from an enrolment's rows and its course's outline, in order; None where the course has none.
 
     Without an outline its own rows, by topic and lesson, stand for it. Lessons outside the outline count nowhere, so
-    it is never above 100 %; with no lesson at all it is 0.
+    it is never above 100 %; with no lesson at all it is 0. A place whose lesson is not started, or has no row, is none.
     """
     lessons = sorted(rows) if outline is None else outline
     statuses = [rows.get(lesson, ProgressStatus.NOT_STARTED) for lesson in lessons]
     completed = statuses.count(ProgressStatus.COMPLETED)
     in_progress = statuses.count(ProgressStatus.IN_PROGRESS)
     done = {lesson for lesson, status in rows.items() if status is ProgressStatus.COMPLETED}
-    known = place.topic_id is not None and place.lesson_id is not None
-    current = (place.topic_id or 0, place.lesson_id or 0) if known else None
-    following = next_lesson(lessons, current, done)
+    if place.lesson is None or rows.get(place.lesson, ProgressStatus.NOT_STARTED) is ProgressStatus.NOT_STARTED:
+        place = Place(at=place.at)
+    following = next_lesson(lessons, place.lesson, done)
     return Summary(
         user_course_id=user_course_id,
         total_lessons=len(lessons),
+        total_is_known=outline is not None,
         completed_lessons=completed,
         in_progress_lessons=in_progress,
         not_started_lessons=len(lessons) - completed - in_progress,
@@ -95,7 +116,13 @@ def live_lessons(state: State, course_id: int) -> list[Lesson] | None:
 
 
 def percentage(part: int, total: int) -> Decimal:
-    """0 of nothing is 0. With two decimals, halves away from zero, as PostgreSQL's `round` does."""
-    if total == 0:
-        return Decimal("0.00")
-    return (Decimal(100 * part) / total).quantize(_HUNDREDTH, ROUND_HALF_UP)
+    """With two decimals, halves away from zero: 0 only where nothing is, 100 only where everything is.
+
+    All between is kept within 0.01 and 99.99; 0 of nothing is 0. In SQL: `worker.storage.percentage`.
+    """
+    if part == 0:
+        return _NOTHING
+    if part == total:
+        return _EVERYTHING
+    rounded = (Decimal(100 * part) / total).quantize(_HUNDREDTH, ROUND_HALF_UP)
+    return min(max(rounded, _HUNDREDTH), _EVERYTHING - _HUNDREDTH)

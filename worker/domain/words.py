@@ -14,6 +14,13 @@ def two_digits(number: float) -> str:
     return f"{float(f'{number:.1e}'):.15g}"
 
 
+def percent(number: float) -> str:
+    """A percentage in whole ones. Only nothing is 0, and only all is 100."""
+    if 0 < number < 1:
+        return "< 1 %"
+    return "> 99 %" if 99 < number < 100 else f"{number:.0f} %"
+
+
 def counted(number: int, noun: str) -> str:
     """So many of a noun whose plural ends in s, thousands parted."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -28,6 +28,7 @@ def _headline(found: CourseAnalysis) -> Table:
         ("Enrolments", of.enrollments if of else None, Kind.COUNT),
         ("Started", of.started if of else None, Kind.COUNT),
         ("Completed", of.completed if of else None, Kind.COUNT),
+        ("Lessons in all are known", found.total_is_known, Kind.FLAG),
         ("Completion rate", of.completion_rate if of else None, Kind.PERCENT),
         ("Median time from start to completion", found.median_days, Kind.DAYS),
         ("Time spent", spent.seconds, Kind.SECONDS),
@@ -41,7 +42,8 @@ def _headline(found: CourseAnalysis) -> Table:
     return Table(
         "headline",
         "Headline figures",
-        "The course as a whole. Started is who started any of its lessons, completed who completed all of them.",
+        "The course as a whole. Started is who started any of its lessons, completed who completed all of its outline; "
+        "without an outline nobody has.",
         HEADLINE,
         [(figure, value, kind.value) for figure, value, kind in rows],
     )
@@ -157,7 +159,8 @@ def _dormant(found: CourseAnalysis) -> Table:
     return Table(
         "dormant",
         "Dormant learners",
-        "Enrolments that were active once and have not been for a while, those seen last first, at most 100 of them.",
+        "Enrolments that were active once, have not been for a while, and have not completed the course: those seen "
+        "last first, at most 100 of them.",
         (
             Column("user_course_id", "Enrolment", Kind.ID),
             Column("last_seen_on", "Last seen", Kind.DATE),

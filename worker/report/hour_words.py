@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from worker.domain.words import counted
+from worker.domain.words import counted, percent
 from worker.report.table import Table
 
 
@@ -16,6 +16,6 @@ def busiest(table: Table) -> str:
     total = weekdays.total()
     (weekday, on_it), (hour, in_it) = weekdays.most_common(1)[0], hours.most_common(1)[0]
     return (
-        f"{weekday} is the busiest day with {100 * on_it / total:.0f} % of {counted(total, 'event')}; "
-        f"the busiest hour of the day begins at {hour}:00, with {100 * in_it / total:.0f} %."
+        f"{weekday} is the busiest day with {percent(100 * on_it / total)} of {counted(total, 'event')}; "
+        f"the busiest hour of the day begins at {hour}:00, with {percent(100 * in_it / total)}."
     )

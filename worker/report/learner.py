@@ -45,6 +45,7 @@ def _headline(found: LearnerAnalysis) -> Table:
         ("Completed", found.completion_percentage, Kind.PERCENT),
         ("Lessons completed", found.completed_lessons, Kind.COUNT),
         ("Lessons in all", found.total_lessons, Kind.COUNT),
+        ("Lessons in all are known", found.total_is_known, Kind.FLAG),
         *((figure, value if found.as_of else None, kind) for figure, value, kind in activity),
         ("Lessons a week, last 28 days", found.velocity.recent, Kind.NUMBER),
         ("Lessons a week, overall", found.velocity.overall, Kind.NUMBER),
@@ -54,7 +55,8 @@ def _headline(found: LearnerAnalysis) -> Table:
     return Table(
         "headline",
         "Headline figures",
-        "The enrolment as a whole. Days in a row are days with any activity; the completion is foreseen from the pace.",
+        "The enrolment as a whole. Days in a row are days with any activity; the completion is foreseen from the pace. "
+        "Without an outline the lessons in all are those with a row so far, and their number is not known.",
         HEADLINE,
         [(figure, value, kind.value) for figure, value, kind in rows],
     )

@@ -15,7 +15,7 @@ from worker.report.wording import lesson_name, shown, spent
 
 def _recommendations_gist(table: Table) -> str:
     first = table.records()[0]
-    what = "Go on with" if first["kind"] == "next" else "Look again at"
+    what = "Next is" if first["kind"] == "next" else "Look again at"
     return f"{what} {lesson_name(first)}: {first['reason']}."
 
 

@@ -35,10 +35,8 @@ def spent(seconds: float) -> str:
 
 
 def percent(number: float) -> str:
-    """A percentage. Only nothing is 0, and only all is 100."""
-    if 0 < number < 1:
-        return f"< 1{SPACE}%"
-    return f"> 99{SPACE}%" if 99 < number < 100 else f"{number:.0f}{SPACE}%"
+    """A percentage; only nothing is 0, and only all is 100."""
+    return words.percent(number).replace(" ", SPACE)
 
 
 def about(number: float) -> str:

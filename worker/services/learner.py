@@ -11,11 +11,11 @@ from worker.domain.achievement import achievements
 from worker.domain.activity import Day, TimeSpent, by_weekday
 from worker.domain.analysis import DAYS, WEEKS, DayTime, LearnerAnalysis, TopicTime, VisitedLesson, WeekTime
 from worker.domain.local_day import local_day
-from worker.domain.outline import Lesson, next_lesson
+from worker.domain.outline import Lesson
 from worker.domain.recommendation import recommendations
 from worker.domain.streak import is_dormant, last_seen, streaks
 from worker.domain.stuck import stuck
-from worker.domain.summary import percentage
+from worker.domain.summary import summarise
 from worker.domain.velocity import projection, velocity
 from worker.domain.week import LearnerWeek, last_mondays, learner_weeks
 from worker.services.rules import AnalysisRules
@@ -66,16 +66,17 @@ def _analysis(
     live = outline.lessons if outline else None
     lessons = sorted(history) if live is None else live
     titles = outline.titles if outline else {}
-    completed = {lesson for lesson, each in history.items() if each.completed}
-    completed_lessons = sum(lesson in completed for lesson in lessons)
+    statuses = {lesson: each.status for lesson, each in history.items()}
+    summary = summarise(user_course_id, live, statuses, learner.place)
     active = {day for day, each in activity.days.items() if each.events}
     seen_on = last_seen(active, today)
     return LearnerAnalysis(
         user_course_id=user_course_id,
         course_id=learner.course_id,
-        total_lessons=len(lessons),
-        completed_lessons=completed_lessons,
-        completion_percentage=percentage(completed_lessons, len(lessons)),
+        total_lessons=summary.total_lessons,
+        total_is_known=summary.total_is_known,
+        completed_lessons=summary.completed_lessons,
+        completion_percentage=summary.completion_percentage,
         spent=activity.spent,
         topics=[
             TopicTime(topic_id, activity.topics[topic_id])
@@ -89,7 +90,7 @@ def _analysis(
         events_by_weekday=by_weekday(activity.events_by_hour),
         streaks=streaks(active, today, grace_weekends=rules.grace_weekends),
         last_seen_on=seen_on,
-        is_dormant=is_dormant(seen_on, today, rules.dormant_days),
+        is_dormant=not summary.has_completed_course and is_dormant(seen_on, today, rules.dormant_days),
         velocity=velocity(history, live, now),
         projection=projection(history, live, now, learner.timezone),
         stuck=[
@@ -99,7 +100,7 @@ def _analysis(
         recommendations=[
             replace(each, title=titles.get((each.topic_id, each.lesson_id)))
             for each in recommendations(
-                next_lesson(lessons, learner.current, completed),
+                summary.following,
                 history,
                 lessons,
                 medians,

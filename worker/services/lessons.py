@@ -42,6 +42,8 @@ class TopicProgress:
     user_course_id: int
     topic_id: int
     total_lessons: int
+    total_is_known: bool
+    """The course has an outline; else the total is of the lessons that have a row so far."""
     completed_lessons: int
     in_progress_lessons: int
     not_started_lessons: int
@@ -79,6 +81,7 @@ def get_topic(engine: Engine, user_course_id: int, topic_id: int) -> TopicProgre
         user_course_id=user_course_id,
         topic_id=topic_id,
         total_lessons=total,
+        total_is_known=bool(course.outline_version),
         completed_lessons=completed,
         in_progress_lessons=counts[ProgressStatus.IN_PROGRESS],
         not_started_lessons=counts[ProgressStatus.NOT_STARTED],

@@ -1,4 +1,4 @@
-"""Who of a course was active once and is not any more."""
+"""Who of a course was active once, is not any more, and has not completed it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,8 +25,10 @@ _DORMANT = text("""
         FROM learner
     )
     SELECT id, last_seen_on, completion_percentage, count(*) OVER () AS learners
-    FROM seen LEFT JOIN user_course_summary ON user_course_id = id
+    FROM seen
+    LEFT JOIN user_course_summary AS summary ON user_course_id = id AND course_id = :course_id
     WHERE today - last_seen_on >= :dormant_days
+      AND (outline_version > 0 AND total_lessons > 0 AND completed_lessons = total_lessons) IS NOT TRUE
     ORDER BY last_seen_on DESC, id LIMIT :limit
 """)
 
@@ -42,7 +44,8 @@ class Dormant:
 def read_dormant(connection: Connection, course_id: int, now: datetime, dormant_days: int, limit: int) -> Dormant:
     """The dormant learners of a course, as `worker.domain.streak.is_dormant` says, up to `limit` of them by name.
 
-    One query. Costs one row of each enrolment of the course.
+    Who has completed the course, by the stored summary, is finished instead. One query. Costs one row of each enrolment
+    of the course.
     """
     found = connection.execute(
         _DORMANT, {"course_id": course_id, "now": now, "dormant_days": dormant_days, "limit": limit}

@@ -9,6 +9,7 @@ from worker.domain.activity import HOURS_OF_A_WEEK, Activity, Day, TimeSpent, Vi
 from worker.domain.learner import LessonHistory
 from worker.domain.outline import Lesson
 from worker.domain.status import ProgressStatus
+from worker.domain.summary import Place
 
 _ENROLLMENT = text("""
     SELECT course_id, timezone, current_topic, current_lesson, refreshed_at, seconds, measured_seconds, sessions,
@@ -36,14 +37,14 @@ _DAYS = text("""
 
 @dataclass(frozen=True, slots=True)
 class StoredLearner:
-    """An enrolment's course, time zone, current lesson, rows and activity.
+    """An enrolment's course, time zone, place, rows and activity.
 
     The activity is that of `refreshed_at`, the rest of now; None, and no activity at all, where it was never computed.
     """
 
     course_id: int | None
     timezone: str | None
-    current: Lesson | None
+    place: Place
     history: dict[Lesson, LessonHistory]
     activity: Activity
     refreshed_at: datetime | None
@@ -73,11 +74,10 @@ def read_learner(connection: Connection, user_course_id: int) -> StoredLearner |
         if row.visits:
             visits = Visits(row.visits, row.first_visit_at, row.last_visit_at, row.visits_to_complete)
             lessons[lesson] = TimeSpent(row.seconds, row.measured_seconds), visits
-    is_placed = enrollment.current_topic is not None and enrollment.current_lesson is not None
     return StoredLearner(
         course_id=enrollment.course_id,
         timezone=enrollment.timezone,
-        current=(enrollment.current_topic, enrollment.current_lesson) if is_placed else None,
+        place=Place(enrollment.current_topic, enrollment.current_lesson),
         history=history,
         activity=Activity(
             lessons=lessons,

@@ -18,6 +18,7 @@ REVISIONS = (
     "e2a71c4b8f03",
     "f3b82d5c9a14",
     "a1c4e7092b6d",
+    "c7d2f81b6e04",
 )
 """Every migration, oldest first; a test holds it against the folder. A revision not listed is newer than this code."""
 

@@ -54,9 +54,9 @@ _TABLES = {
     "user_course_summary": (
         1,
         text("""
-            SELECT user_course_id, total_lessons, completed_lessons, in_progress_lessons, not_started_lessons,
-                   completion_percentage, current_topic_id, current_lesson_id, current_section_id, next_topic_id,
-                   next_lesson_id, next_reason, last_activity_at
+            SELECT user_course_id, total_lessons, outline_version > 0, completed_lessons, in_progress_lessons,
+                   not_started_lessons, completion_percentage, current_topic_id, current_lesson_id, current_section_id,
+                   next_topic_id, next_lesson_id, next_reason, last_activity_at
             FROM user_course_summary
         """),
     ),

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 
 from worker.domain.stuck import StuckRules
 from worker.storage.database import allow, interpret, wait_briefly
+from worker.storage.percentage import percentage
 
 _LOCK_CLASS = 7_305_112
 
@@ -28,8 +29,10 @@ _MARK = text("INSERT INTO course_change (course_id) VALUES (:course_id)")
 
 _TAKE_MARKS = text("DELETE FROM course_change WHERE course_id = :course_id")
 
+_COMPLETION_RATE = percentage("completed", "enrollments")
+
 # Sums of seconds are taken over whole microseconds, so that no order of the rows changes them.
-_REFRESH = text("""
+_REFRESH = text(f"""
     WITH enrollment AS MATERIALIZED (
         SELECT id, position_at, coalesce(zone.name, 'UTC') AS zone
         FROM user_course LEFT JOIN pg_timezone_names AS zone ON zone.name = timezone
@@ -52,16 +55,14 @@ _REFRESH = text("""
         WHERE ordinal IS NOT NULL OR NOT (SELECT is_outlined FROM outlined)
     ),
     learner AS MATERIALIZED (
-        SELECT user_course_id, count(*) AS rows, count(*) FILTER (WHERE status <> 'not_started') AS started,
+        SELECT user_course_id, count(*) FILTER (WHERE status <> 'not_started') AS started,
                count(*) FILTER (WHERE status = 'completed') AS completed,
                count(completed_at) AS known, max(completed_at) AS completed_at
         FROM row GROUP BY user_course_id
     ),
-    completer AS MATERIALIZED ( -- of the whole course
+    completer AS MATERIALIZED ( -- of the whole course; without an outline there is none
         SELECT user_course_id, CASE WHEN known = completed THEN completed_at END AS completed_at
-        FROM learner CROSS JOIN outlined
-        WHERE completed > 0
-          AND completed = CASE WHEN is_outlined THEN (SELECT count(*) FROM outline) ELSE rows END
+        FROM learner WHERE completed > 0 AND completed = (SELECT count(*) FROM outline)
     ),
     counted AS MATERIALIZED (
         SELECT topic_id, lesson_id, count(*) FILTER (WHERE status <> 'not_started') AS started,
@@ -142,7 +143,7 @@ _REFRESH = text("""
         INSERT INTO course_statistics AS known
             (course_id, enrollments, started, completed, completion_rate, last_activity_at, as_of)
         SELECT :course_id, enrollments, started, completed,
-               coalesce(round(100.0 * completed / nullif(enrollments, 0), 2), 0), last_activity_at,
+               {_COMPLETION_RATE}, last_activity_at,
                statement_timestamp()
         FROM size
         CROSS JOIN (SELECT count(*) FILTER (WHERE started > 0) AS started FROM learner) AS started
@@ -201,7 +202,7 @@ _REFRESH = text("""
         INSERT INTO lesson_statistics AS known
             (course_id, topic_id, lesson_id, enrollments, started, completed, completion_rate, last_activity_at)
         SELECT :course_id, topic_id, lesson_id, enrollments, started, completed,
-               coalesce(round(100.0 * completed / nullif(enrollments, 0), 2), 0), last_viewed_at
+               {_COMPLETION_RATE}, last_viewed_at
         FROM lesson CROSS JOIN size
         ON CONFLICT (course_id, topic_id, lesson_id) DO UPDATE
         SET (enrollments, started, completed, completion_rate, last_activity_at)
@@ -227,7 +228,7 @@ _REFRESH = text("""
         IS DISTINCT FROM (excluded.stopped, excluded.stuck, excluded.visits, excluded.seconds,
                           excluded.measured_seconds, excluded.median_seconds, excluded.median_visits_to_complete,
                           excluded.median_days)
-""")
+""")  # noqa: S608 - constants
 
 _OLDEST = text("""
     SELECT least((SELECT min(stale_since) FROM user_course WHERE stale_since IS NOT NULL),

@@ -14,7 +14,7 @@ from worker.domain.summary import Place, Summary
 # Scalar subqueries, not joins, and none for titles that nobody reads: planning is most of what one summary costs
 # (docs/decisions/0006).
 _STORED = text("""
-    SELECT enrollment.id, summary.*,
+    SELECT enrollment.id, summary.*, summary.outline_version > 0 AS total_is_known,
            CASE WHEN CAST(:titled AS boolean) THEN (
                SELECT title FROM course_lesson WHERE (course_id, topic_id, lesson_id)
                    = (summary.course_id, current_topic_id, current_lesson_id)) END AS current_title,

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 
 from worker.storage.enrollment import wait_for_enrollment
 from worker.storage.ledger import settle_ties
+from worker.storage.percentage import percentage
 
 # Here and below: one that failed is left to `longest_failed`.
 _CLAIM_CHANGED = text("""
@@ -102,10 +103,11 @@ _SETTLE = text("""
 
 # Neither this nor a claim by id asks for `stale_since IS NOT NULL` beside the ids: a planner that believes few to be
 # stale would go through all that are.
-# Of the lessons that count, `ordinal` numbers 1 to total in the outline's order; `here` is the current one's, else 0.
-# A run of completed ones from its start is as long as ordinals equal their row number; the next lesson follows it. Of
-# four lessons with 1 and 3 completed and 2 the current one: 3 is the first after it, so the run is 1 long and 4 next.
-_REFRESH = text("""
+# Of the lessons that count, `ordinal` numbers 1 to total in the outline's order; `here` is the current one's, else 1.
+# A run of completed ones from there on is as long as ordinals equal their row number; the next lesson follows it. Of
+# four lessons with 1, 2 and 3 completed and 2 the current one: the run of 2 and 3 is 2 long, and 4 next.
+_COMPLETION_PERCENTAGE = percentage("completed", "total")
+_REFRESH = text(f"""
     WITH enrollment AS MATERIALIZED (
         SELECT enrollment.id, course_id, coalesce(course.version, 0) AS version, current_topic, current_lesson,
                current_section, position_at, enrollment.stale_since
@@ -116,15 +118,15 @@ _REFRESH = text("""
         SELECT course_id, topic_id, lesson_id, ordinal FROM course_lesson
         WHERE course_id IN (SELECT course_id FROM enrollment)
     ),
+    row AS MATERIALIZED (
+        SELECT enrollment.id, course_id, version, topic_id, lesson_id, status
+        FROM enrollment JOIN user_course_progress ON user_course_id = enrollment.id
+    ),
     lesson AS MATERIALIZED ( -- rows of lessons that count
-        SELECT enrollment.id, topic_id, lesson_id, status, ordinal
-        FROM enrollment JOIN user_course_progress ON user_course_id = enrollment.id
-        JOIN outline USING (course_id, topic_id, lesson_id)
+        SELECT id, topic_id, lesson_id, status, ordinal FROM row JOIN outline USING (course_id, topic_id, lesson_id)
         UNION ALL
-        SELECT enrollment.id, topic_id, lesson_id, status,
-               row_number() OVER (PARTITION BY enrollment.id ORDER BY topic_id, lesson_id)
-        FROM enrollment JOIN user_course_progress ON user_course_id = enrollment.id
-        WHERE version = 0
+        SELECT id, topic_id, lesson_id, status, row_number() OVER (PARTITION BY id ORDER BY topic_id, lesson_id)
+        FROM row WHERE version = 0
     ),
     counted AS (
         SELECT id, count(*) AS lessons, count(*) FILTER (WHERE status = 'completed') AS completed,
@@ -135,33 +137,34 @@ _REFRESH = text("""
         SELECT course_id, count(*) AS lessons FROM outline GROUP BY course_id
     ),
     placed AS MATERIALIZED (
-        SELECT enrollment.*,
-               coalesce(outline.ordinal, lesson.ordinal, 0) AS here, -- without an outline, `lesson` has the numbers
-               coalesce(CASE WHEN version = 0 THEN counted.lessons ELSE size.lessons END, 0) AS total,
+        SELECT enrollment.id, enrollment.course_id, enrollment.version, position_at,
+               reached.topic_id AS current_topic, reached.lesson_id AS current_lesson,
+               CASE WHEN reached.id IS NOT NULL THEN current_section END AS current_section,
+               lesson.ordinal IS NOT NULL AS is_placed, coalesce(lesson.ordinal, 1) AS here,
+               coalesce(CASE WHEN enrollment.version = 0 THEN counted.lessons ELSE size.lessons END, 0) AS total,
                coalesce(completed, 0) AS completed, coalesce(in_progress, 0) AS in_progress
         FROM enrollment
-        LEFT JOIN outline ON (outline.course_id, outline.topic_id, outline.lesson_id)
-                           = (enrollment.course_id, current_topic, current_lesson)
+        LEFT JOIN row AS reached ON (reached.id, reached.topic_id, reached.lesson_id)
+                                  = (enrollment.id, current_topic, current_lesson) AND reached.status <> 'not_started'
         LEFT JOIN lesson ON (lesson.id, lesson.topic_id, lesson.lesson_id)
-                          = (enrollment.id, current_topic, current_lesson)
+                          = (reached.id, reached.topic_id, reached.lesson_id)
         LEFT JOIN counted ON counted.id = enrollment.id
         LEFT JOIN size ON size.course_id = enrollment.course_id
     ),
     run AS (
-        SELECT id, count(*) FILTER (WHERE after AND ordinal = here + nth) AS after,
-               count(*) FILTER (WHERE NOT after AND ordinal = nth) AS before
+        SELECT id, count(*) FILTER (WHERE onward AND ordinal = here + nth - 1) AS onward,
+               count(*) FILTER (WHERE NOT onward AND ordinal = nth) AS before
         FROM (
-            SELECT id, ordinal, here, ordinal > here AS after,
-                   row_number() OVER (PARTITION BY id, ordinal > here ORDER BY ordinal) AS nth
+            SELECT id, ordinal, here, ordinal >= here AS onward,
+                   row_number() OVER (PARTITION BY id, ordinal >= here ORDER BY ordinal) AS nth
             FROM lesson JOIN placed USING (id) WHERE status = 'completed'
         ) AS done
         GROUP BY id
     ),
     following AS (
         SELECT placed.*,
-               CASE WHEN here + coalesce(after, 0) < total THEN here + coalesce(after, 0) + 1
-                    WHEN coalesce(before, 0) < here THEN coalesce(before, 0) + 1 END AS next,
-               here > 0 AND here + coalesce(after, 0) < total AS is_after
+               CASE WHEN here + coalesce(onward, 0) <= total THEN here + coalesce(onward, 0)
+                    WHEN coalesce(before, 0) + 1 < here THEN coalesce(before, 0) + 1 END AS next
         FROM placed LEFT JOIN run USING (id)
     ),
     marked AS (
@@ -186,9 +189,11 @@ _REFRESH = text("""
         next_topic_id, next_lesson_id, next_reason, last_activity_at
     )
     SELECT following.id, following.course_id, version, total, completed, in_progress, total - completed - in_progress,
-           coalesce(round(100.0 * completed / nullif(total, 0), 2), 0), current_topic, current_lesson, current_section,
+           {_COMPLETION_PERCENTAGE}, current_topic, current_lesson, current_section,
            coalesce(outline.topic_id, lesson.topic_id), coalesce(outline.lesson_id, lesson.lesson_id),
-           CASE WHEN next IS NULL THEN NULL WHEN is_after THEN 'after_current' ELSE 'not_completed' END, position_at
+           CASE WHEN next < here OR NOT is_placed AND next IS NOT NULL THEN 'not_completed'
+                WHEN next = here THEN 'current' WHEN next > here THEN 'after_current' END,
+           position_at
     FROM following
     LEFT JOIN outline ON (outline.course_id, outline.ordinal) = (following.course_id, next)
     LEFT JOIN lesson ON (lesson.id, lesson.ordinal) = (following.id, next)
@@ -200,7 +205,7 @@ _REFRESH = text("""
          excluded.in_progress_lessons, excluded.not_started_lessons, excluded.completion_percentage,
          excluded.current_topic_id, excluded.current_lesson_id, excluded.current_section_id, excluded.next_topic_id,
          excluded.next_lesson_id, excluded.next_reason, excluded.last_activity_at, now())
-""")
+""")  # noqa: S608 - constants
 
 _STALE = text("""
     SELECT least((SELECT min(stale_since) FROM user_course WHERE stale_since IS NOT NULL),

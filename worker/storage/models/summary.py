@@ -29,7 +29,7 @@ class UserCourseSummary(Base):
     __tablename__ = "user_course_summary"
     __table_args__ = (
         Index(None, "course_id", "outline_version"),
-        CheckConstraint("next_reason IN ('after_current', 'not_completed')", name="next_reason"),
+        CheckConstraint("next_reason IN ('current', 'after_current', 'not_completed')", name="next_reason"),
         {"postgresql_with": {"fillfactor": "80"}},
     )
 
