@@ -96,7 +96,10 @@ class Settings(BaseSettings):
     )
     grace_weekends: bool = Field(False, description="Saturdays and Sundays without activity break no streak.")
     dormant_days: int = Field(
-        14, ge=1, le=3_650, description="A learner who was active on none of so many days, today included, is dormant."
+        14,
+        ge=1,
+        le=3_650,
+        description="Active on none of so many days, today included, and the course not completed: a dormant learner.",
     )
     stuck_visits: int = Field(
         3, ge=1, le=1_000, description="Visits to a lesson without completing it after which a learner is stuck on it."

@@ -20,10 +20,10 @@ from worker.domain import entry
 
 parse = entry.parse
 
-def parse_as_of_old(candidate):
+def parse_as_of_old(candidate, *clock_and_dropped):
     if b"progress.corrected" in (candidate.body or b""):
         raise entry.Rejection(entry.Reason.UNKNOWN_TYPE, "progress.corrected")
-    return parse(candidate)
+    return parse(candidate, *clock_and_dropped)
 
 entry.parse = parse_as_of_old
 """

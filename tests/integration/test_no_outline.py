@@ -62,6 +62,8 @@ def test_every_face_of_a_summary_says_whether_the_total_is_known(
     with served(settings) as api:
         paths = ("/progress/course/1/summary", "/progress/course/1/topic/1", "/analytics/learner/1")
         found += [api.get(path).json() for path in paths]
+        assert api.get("/analytics/course/3").json()["total_is_known"] is is_known
+        assert f"Lessons in all are known,{str(is_known).lower()}" in api.get("/reports/course/3/headline.csv").text
         csv, page = api.get("/reports/learner/1/headline.csv").text, api.get("/reports/learner/1").text
     assert [each["total_is_known"] for each in found] == [is_known] * 6
     assert [each["completion_percentage"] for each in found] == [100] * 6

@@ -45,6 +45,7 @@ def expected_course(
     difficult = difficulties(signs, least_learners=rules.least_learners)
     return CourseAnalysis(
         course_id=course_id,
+        total_is_known=course_id in state.outlines,
         statistics=tally.course(),
         spent=figures.spent,
         sessions=figures.sessions,

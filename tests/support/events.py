@@ -80,7 +80,7 @@ def outlined(
     seconds: float = 0,
     **envelope: Any,
 ) -> CourseOutlined:
-    """`course.outlined` with (topic, lesson), (topic, lesson, title) or (topic, lesson, title, moved_from) in order."""
+    """`course.outlined` with (topic, lesson[, title[, moved from]]) tuples, in order."""
     members = [_outline_lesson(*lesson) for lesson in lessons]
     data = {"course_id": course_id, "lessons": members}
     return CourseOutlined.model_validate({**_envelope(seconds, envelope), "data": data})

@@ -43,6 +43,7 @@ def course(*, enrollments: int = 120, topics: int = 3, lessons: int = 4, seed: i
             started -= stopped
     return CourseAnalysis(
         course_id=3,
+        total_is_known=True,
         statistics=Statistics(enrollments, enrollments - 7, int(started), _rate(int(started), enrollments), AS_OF),
         spent=TimeSpent(sum(each.spent.seconds for each in found), sum(each.spent.measured_seconds for each in found)),
         sessions=31 * enrollments,
@@ -59,7 +60,7 @@ def course(*, enrollments: int = 120, topics: int = 3, lessons: int = 4, seed: i
 
 def empty_course() -> CourseAnalysis:
     """A course before its analysis is first computed."""
-    return CourseAnalysis(3, None, NOTHING, 0, 0, None, NO_HOURS, [], [], 0, [], None)
+    return CourseAnalysis(3, False, None, NOTHING, 0, 0, None, NO_HOURS, [], [], 0, [], None)
 
 
 def learner(*, topics: int = 3, lessons: int = 4, title: str = "Fractions", seed: int = 1) -> LearnerAnalysis:

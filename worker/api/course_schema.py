@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from worker.api.learner_schema import Amount, Count, Hours, TimeSpent, Truncated
-from worker.api.schema import Percentage
+from worker.api.schema import Percentage, TotalIsKnown
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -71,6 +71,7 @@ class Course(BaseModel):
     """How many came how far, how long it takes them, where it stops them, and who stays away."""
 
     course_id: int
+    total_is_known: TotalIsKnown
     statistics: Statistics | None = Field(description="Null before they are first computed.")
     spent: TimeSpent
     sessions: Count

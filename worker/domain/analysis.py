@@ -153,6 +153,8 @@ class CourseAnalysis:
     """
 
     course_id: int
+    total_is_known: bool
+    """The course has an outline; else nobody knows all of its lessons, and nobody has completed it."""
     statistics: Statistics | None
     spent: TimeSpent
     sessions: int

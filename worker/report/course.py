@@ -28,6 +28,7 @@ def _headline(found: CourseAnalysis) -> Table:
         ("Enrolments", of.enrollments if of else None, Kind.COUNT),
         ("Started", of.started if of else None, Kind.COUNT),
         ("Completed", of.completed if of else None, Kind.COUNT),
+        ("Lessons in all are known", found.total_is_known, Kind.FLAG),
         ("Completion rate", of.completion_rate if of else None, Kind.PERCENT),
         ("Median time from start to completion", found.median_days, Kind.DAYS),
         ("Time spent", spent.seconds, Kind.SECONDS),

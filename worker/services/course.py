@@ -58,6 +58,7 @@ def _analysis(
     difficulty_of = difficulties(signs, least_learners=rules.least_learners)
     return CourseAnalysis(
         course_id=course_id,
+        total_is_known=outline is not None,
         statistics=stored.course if stored else None,
         spent=figures.spent,
         sessions=figures.sessions,

@@ -20,7 +20,7 @@ from worker.services.commits import Commits
 from worker.services.outcome import REFUSED, Held, Outcome
 from worker.services.refusal import EverythingRefusedError, Refusals
 from worker.storage import dead_letter, enrollment, outline
-from worker.storage.database import Failure, classify, is_lock_timeout, is_missing_reference
+from worker.storage.database import Failure, classify, is_lock_timeout, is_missing_reference, missing_reference
 from worker.storage.dead_letter import Letter
 
 AWAIT_SECONDS = 0.2
@@ -57,15 +57,18 @@ def ingest(
         return done
 
     def refuse(entry: Entry, error: DBAPIError) -> Outcome:
+        if is_missing_reference(error):
+            return _put(engine, refused(entry, error), commits)
         refusals[_enrolls(entry)].add(entry, error)
         return Outcome()
 
     try:
         outcome = bisect(engine, entries, work, refuse, lambda part: _defer(engine, part, commits))
-    except EverythingRefusedError as refused:
+    except EverythingRefusedError as everything:
         kind = refusals[True].undecided
         outcome = Outcome(
-            deferred=[(entry, REFUSED) for entry in entries if _enrolls(entry) == kind], everything_refused=str(refused)
+            deferred=[(entry, REFUSED) for entry in entries if _enrolls(entry) == kind],
+            everything_refused=str(everything),
         )
         others = [entry for entry in entries if _enrolls(entry) != kind]
         if others and len(others) < len(entries):
@@ -137,8 +140,10 @@ def _judge(engine: Engine, refusals: Refusals[Entry], *, seen_before: bool, comm
 
 def refused(entry: Entry, error: DBAPIError) -> Letter:
     """The letter of an entry that PostgreSQL refuses. An enrollment of a user that the LMS does not have yet waits."""
-    reason = Reason.UNKNOWN_REFERENCE if _enrolls(entry) and is_missing_reference(error) else Reason.DATA_ERROR
-    return Letter(entry, reason, Rejection(reason, first_line(error)).detail)
+    if _enrolls(entry) and is_missing_reference(error):
+        detail = f"waits for the LMS: {missing_reference(error)}"
+        return Letter(entry, Reason.UNKNOWN_REFERENCE, Rejection(Reason.UNKNOWN_REFERENCE, detail).detail)
+    return Letter(entry, Reason.DATA_ERROR, Rejection(Reason.DATA_ERROR, first_line(error)).detail)
 
 
 def _enrolls(entry: Entry) -> bool:

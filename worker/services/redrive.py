@@ -11,9 +11,10 @@ from worker.services.ingest import record, refused
 from worker.services.outcome import Outcome
 from worker.services.refusal import EverythingRefusedError, Refusals
 from worker.storage import dead_letter
+from worker.storage.database import is_missing_reference
 
-UNENROLLED = 500
-"""Letters of enrollments that a sweep tries: those whose user or course the LMS did not have when they came."""
+UNENROLLED = 100
+"""Letters of enrollments that a sweep tries at a time: those whose user or course the LMS did not have."""
 PAGE = 2_000
 """Most letters in one transaction."""
 AWAITED_PAGE = 20_000
@@ -37,7 +38,10 @@ def redrive(engine: Engine, letter_ids: Sequence[int], *, final: bool = False) -
         return done
 
     def refuse(letter_id: int, error: DBAPIError) -> Outcome:
-        refusals.add(letter_id, error)
+        if is_missing_reference(error):
+            _tell_reasons(engine, [(letter_id, error)])
+        else:
+            refusals.add(letter_id, error)
         return Outcome()
 
     def defer(ids: Sequence[int]) -> Outcome:
@@ -92,9 +96,7 @@ def sweep_parked(engine: Engine, go_on: Callable[[], bool] = lambda: True) -> Ou
     The LMS inserted its row itself, or the parking and the enrolling transaction missed each other. Costs one index
     probe for each enrolment that is waited for (7 microseconds), in statements of AWAITED_PAGE.
     """
-    with engine.connect() as connection:
-        unenrolled = dead_letter.unenrolled_letters(connection, UNENROLLED)
-    total, after = redrive(engine, unenrolled, final=True), 0
+    total, after = _sweep_unenrolled(engine, go_on), 0
     while go_on():
         with engine.connect() as connection:
             awaited, arrived = dead_letter.arrived_enrollments(connection, after, AWAITED_PAGE)
@@ -102,4 +104,17 @@ def sweep_parked(engine: Engine, go_on: Callable[[], bool] = lambda: True) -> Ou
             break
         total += apply_parked(engine, arrived, go_on)
         after = awaited
+    return total
+
+
+def _sweep_unenrolled(engine: Engine, go_on: Callable[[], bool]) -> Outcome:
+    """Apply enrollments whose user or course has arrived, as long as there are some among those tried."""
+    total = Outcome()
+    while go_on():
+        with engine.connect() as connection:
+            ids = dead_letter.unenrolled_letters(connection, UNENROLLED)
+        done = redrive(engine, ids, final=True)
+        total += done
+        if not done.enrolled:
+            break
     return total

@@ -156,6 +156,12 @@ def is_missing_reference(error: Exception) -> bool:
     return getattr(getattr(error, "orig", error), "sqlstate", None) == "23503"
 
 
+def missing_reference(error: DBAPIError) -> str:
+    """Which row the foreign key wants, in PostgreSQL's words."""
+    diagnosis = getattr(error.orig, "diag", None)
+    return str(getattr(diagnosis, "message_detail", None) or first_line(error))
+
+
 def is_lock_timeout(error: Exception) -> bool:
     """Somebody held a lock for longer than `lock_timeout`, or a wait for it would have been a deadlock."""
     return getattr(getattr(error, "orig", error), "sqlstate", None) in {"55P03", "40P01"}

@@ -45,8 +45,8 @@ _KNOWN = text("""
 """)
 
 _LIVE = text("""
-    SELECT id, known.user_id, known.course_id, enrolled_at IS NULL AS is_lms,
-           live.occurred_at, live.sequence, live.arrival, live.event_id::text
+    SELECT id, known.user_id, known.course_id, enrolled_at, coalesce(live.sequence, ''), coalesce(live.arrival, 0),
+           enrolled_event_id::text
     FROM user_course AS known
     LEFT JOIN enrollment_event AS live ON (live.user_course_id, live.event_id) = (known.id, enrolled_event_id)
     WHERE id = ANY(CAST(:ids AS bigint[]))
@@ -145,7 +145,8 @@ def record_enrollments(
         for row in connection.execute(_KNOWN, {"keys": json.dumps(keys)})
     }
     live = {row.id: row for row in connection.execute(_LIVE, {"ids": [key for key, _ in keys]})}
-    orders = {key: None if row.event_id is None else tuple(row[4:]) for key, row in live.items()}
+    orders = {key: tuple(row[3:]) for key, row in live.items()}
+    fresh = set(inserted)
     outcome = []
     new: list[tuple[object, ...]] = []
     changed: dict[int, tuple[object, ...]] = {}
@@ -159,20 +160,20 @@ def record_enrollments(
         if row.user_id is not None and row.user_id != data.user_id:
             outcome.append(Recorded.ENROLLMENT_CONFLICT)
             continue
-        if row.is_lms:
+        if row.enrolled_at is None:
             outcome.append(Recorded.APPLIED if row.course_id == data.course_id else Recorded.SUPERSEDED)
             continue
         known[key] = told
         order = (event.time, sequence_key(event.sequence), arrival, event.event_id)
         new.append((*key, event.time.isoformat(), *order[1:3], *told[1:]))
-        if user_course_id in inserted and orders[user_course_id] is None:
-            outcome.append(Recorded.APPLIED)
-        elif (latest := orders[user_course_id]) is None or order > latest:
-            outcome.append(Recorded.APPLIED)
+        if user_course_id in fresh:
+            fresh.remove(user_course_id)
+        elif order > orders[user_course_id]:
             changed[user_course_id] = new[-1]
         else:
             outcome.append(Recorded.SUPERSEDED)
             continue
+        outcome.append(Recorded.APPLIED)
         orders[user_course_id] = order
     if new:
         connection.execute(_REMEMBER, {"events": json.dumps(new)})

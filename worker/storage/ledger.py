@@ -55,7 +55,7 @@ _RECORD = text(f"""
         SELECT DISTINCT ON (user_course_id, topic_id, lesson_id)
                user_course_id, topic_id, lesson_id, section_id, occurred_at AS section_at,
                sequence AS section_sequence, type AS section_type, event_id AS section_event_id
-        FROM recorded WHERE section_id IS NOT NULL
+        FROM recorded WHERE section_id > 0 -- all are; it tells the planner that they may be few
         ORDER BY user_course_id, topic_id, lesson_id, occurred_at DESC, sequence DESC, type, event_id DESC
     ),
     merged AS (
@@ -99,17 +99,20 @@ _RECORD = text(f"""
     ),
     tied AS (
         SELECT DISTINCT user_course_id
-        FROM recorded JOIN latest USING (user_course_id, occurred_at, sequence, type)
+        FROM recorded JOIN latest USING (user_course_id, occurred_at)
         WHERE (recorded.topic_id, recorded.lesson_id) <> (latest.topic_id, latest.lesson_id)
+          AND (recorded.sequence, recorded.type) = (latest.sequence, latest.type)
     ),
     moved AS (
         UPDATE user_course AS known
         SET current_topic = latest.topic_id, current_lesson = latest.lesson_id,
-            current_section = CASE WHEN merged.lesson_id IS NOT NULL THEN merged.section_id ELSE (
-                SELECT section_id FROM user_course_progress AS unchanged
-                WHERE (unchanged.user_course_id, unchanged.topic_id, unchanged.lesson_id)
-                    = (latest.user_course_id, latest.topic_id, latest.lesson_id)
-            ) END,
+            current_section = CASE
+                WHEN merged.lesson_id IS NOT NULL THEN merged.section_id
+                WHEN latest.occurred_at = known.position_at THEN ( -- else its row has changed
+                    SELECT section_id FROM user_course_progress AS unchanged
+                    WHERE (unchanged.user_course_id, unchanged.topic_id, unchanged.lesson_id)
+                        = (latest.user_course_id, latest.topic_id, latest.lesson_id)
+                ) END,
             position_at = latest.occurred_at, position_sequence = latest.sequence, position_type = latest.type,
             position_event_id = latest.event_id,
             position_tied = tied.user_course_id IS NOT NULL OR (
@@ -120,8 +123,9 @@ _RECORD = text(f"""
             ) IS TRUE,
             updated_at = now(), stale_since = coalesce(known.stale_since, now())
         FROM latest
-        LEFT JOIN merged USING (user_course_id, topic_id, lesson_id)
-        LEFT JOIN tied USING (user_course_id)
+        LEFT JOIN merged ON (merged.user_course_id, merged.topic_id, merged.lesson_id)
+                          = (latest.user_course_id, latest.topic_id, latest.lesson_id) AND merged.section_id > 0
+        LEFT JOIN tied ON tied.user_course_id = latest.user_course_id
         WHERE known.id = latest.user_course_id
           AND (known.position_at IS NULL
                OR (latest.occurred_at, latest.sequence, latest.type = 'viewed', latest.event_id)
@@ -136,7 +140,8 @@ _RECORD = text(f"""
         UPDATE user_course AS known
         SET current_section = merged.section_id, updated_at = now(), stale_since = coalesce(known.stale_since, now())
         FROM merged
-        WHERE merged.user_course_id NOT IN (SELECT id FROM moved) AND known.id = merged.user_course_id
+        WHERE merged.section_id > 0 AND merged.user_course_id NOT IN (SELECT id FROM moved)
+          AND known.id = merged.user_course_id
           AND (known.current_topic, known.current_lesson) = (merged.topic_id, merged.lesson_id)
           AND known.position_at IS NOT NULL AND known.current_section IS DISTINCT FROM merged.section_id
         RETURNING id
@@ -186,6 +191,9 @@ _SETTLE_TIES = text("""
         updated_at = now(), stale_since = coalesce(stale_since, now())
     FROM place
     WHERE known.id = place.id AND known.position_event_id <> place.event_id
+      AND EXISTS ( -- else retention has deleted it, and the others are not all there either
+          SELECT FROM lesson_event WHERE (user_course_id, event_id) = (known.id, known.position_event_id)
+      )
 """)
 
 _TOLD = """

@@ -101,13 +101,27 @@ _SETTLE = text("""
     ))
 """)
 
+_ROWS = """
+        SELECT enrollment.id, course_id, version, topic_id, lesson_id, status
+        FROM enrollment JOIN user_course_progress ON user_course_id = enrollment.id
+"""
+
+# One for all places of a lesson.
+_MOVED_ROWS = """
+        SELECT enrollment.id, enrollment.course_id, version, coalesce(moved.topic_id, its.topic_id) AS topic_id,
+               coalesce(moved.lesson_id, its.lesson_id) AS lesson_id, max(status) AS status
+        FROM enrollment JOIN user_course_progress AS its ON user_course_id = enrollment.id
+        LEFT JOIN moved_lesson AS moved ON (moved.course_id, from_topic_id, from_lesson_id)
+                                         = (enrollment.course_id, its.topic_id, its.lesson_id)
+        GROUP BY 1, 2, 3, 4, 5
+"""
+
 # Neither this nor a claim by id asks for `stale_since IS NOT NULL` beside the ids: a planner that believes few to be
 # stale would go through all that are.
 # Of the lessons that count, `ordinal` numbers 1 to total in the outline's order; `here` is the current one's, else 1.
 # A run of completed ones from there on is as long as ordinals equal their row number; the next lesson follows it. Of
 # four lessons with 1, 2 and 3 completed and 2 the current one: the run of 2 and 3 is 2 long, and 4 next.
-_COMPLETION_PERCENTAGE = percentage("completed", "total")
-_REFRESH = text(f"""
+_REFRESH_SQL = """
     WITH enrollment AS MATERIALIZED (
         SELECT enrollment.id, enrollment.course_id, coalesce(course.version, 0) AS version,
                coalesce(moved.topic_id, current_topic) AS current_topic,
@@ -122,29 +136,7 @@ _REFRESH = text(f"""
         SELECT course_id, topic_id, lesson_id, ordinal FROM course_lesson
         WHERE course_id IN (SELECT course_id FROM enrollment)
     ),
-    place AS MATERIALIZED ( -- of lessons that moved: where each was before, and where it is
-        SELECT DISTINCT course_id, its.topic_id AS from_topic_id, its.lesson_id AS from_lesson_id,
-               moved.topic_id, moved.lesson_id
-        FROM moved_lesson AS moved CROSS JOIN LATERAL (
-            VALUES (from_topic_id, from_lesson_id), (moved.topic_id, moved.lesson_id)
-        ) AS its (topic_id, lesson_id)
-        WHERE course_id IN (SELECT course_id FROM enrollment)
-    ),
-    row AS MATERIALIZED ( -- one for all places of a lesson
-        SELECT enrollment.id, enrollment.course_id, version, its.topic_id, its.lesson_id, status
-        FROM enrollment JOIN user_course_progress AS its ON user_course_id = enrollment.id
-        WHERE NOT EXISTS (SELECT FROM place) OR NOT EXISTS ( -- the first alone costs nothing where nothing has moved
-            SELECT FROM place
-            WHERE (place.course_id, from_topic_id, from_lesson_id)
-                = (enrollment.course_id, its.topic_id, its.lesson_id)
-        )
-        UNION ALL
-        SELECT enrollment.id, enrollment.course_id, version, place.topic_id, place.lesson_id, max(status)
-        FROM enrollment JOIN place USING (course_id)
-        JOIN user_course_progress AS its
-          ON (user_course_id, its.topic_id, its.lesson_id) = (enrollment.id, from_topic_id, from_lesson_id)
-        GROUP BY enrollment.id, enrollment.course_id, version, place.topic_id, place.lesson_id
-    ),
+    row AS MATERIALIZED ({rows}),
     lesson AS MATERIALIZED ( -- rows of lessons that count
         SELECT id, topic_id, lesson_id, status, ordinal FROM row JOIN outline USING (course_id, topic_id, lesson_id)
         UNION ALL
@@ -212,7 +204,7 @@ _REFRESH = text(f"""
         next_topic_id, next_lesson_id, next_reason, last_activity_at
     )
     SELECT following.id, following.course_id, version, total, completed, in_progress, total - completed - in_progress,
-           {_COMPLETION_PERCENTAGE}, current_topic, current_lesson, current_section,
+           {completion_percentage}, current_topic, current_lesson, current_section,
            coalesce(outline.topic_id, lesson.topic_id), coalesce(outline.lesson_id, lesson.lesson_id),
            CASE WHEN next < here OR NOT is_placed AND next IS NOT NULL THEN 'not_completed'
                 WHEN next = here THEN 'current' WHEN next > here THEN 'after_current' END,
@@ -228,7 +220,20 @@ _REFRESH = text(f"""
          excluded.in_progress_lessons, excluded.not_started_lessons, excluded.completion_percentage,
          excluded.current_topic_id, excluded.current_lesson_id, excluded.current_section_id, excluded.next_topic_id,
          excluded.next_lesson_id, excluded.next_reason, excluded.last_activity_at, now())
-""")  # noqa: S608 - constants
+"""
+
+_REFRESH = {
+    has_moved: text(_REFRESH_SQL.format(rows=rows, completion_percentage=percentage("completed", "total")))
+    for has_moved, rows in {False: _ROWS, True: _MOVED_ROWS}.items()
+}
+"""By whether some of the courses have lessons that moved."""
+
+_HAS_MOVED = text("""
+    SELECT EXISTS (
+        SELECT FROM moved_lesson
+        WHERE course_id IN (SELECT course_id FROM user_course WHERE id = ANY(CAST(:ids AS bigint[])))
+    )
+""")
 
 _STALE = text("""
     SELECT least((SELECT min(stale_since) FROM user_course WHERE stale_since IS NOT NULL),
@@ -310,12 +315,13 @@ def settle_courses(connection: Connection) -> None:
 def refresh(connection: Connection, ids: Sequence[int]) -> None:
     """Compute and store the summaries of these enrolments, and take their marks away.
 
-    The enrollments must be locked and the outlines held. Two statements, whatever the number: a position on which the
+    The enrollments must be locked and the outlines held. Three statements, whatever the number: a position on which the
     outline decides is settled first. Marks their courses' statistics as older than these changes, and the activity of
     those that changed.
     """
     settle_ties(connection, ids)
-    connection.execute(_REFRESH, {"ids": list(ids)})
+    has_moved = bool(connection.scalar(_HAS_MOVED, {"ids": list(ids)}))
+    connection.execute(_REFRESH[has_moved], {"ids": list(ids)})
 
 
 def oldest_change(connection: Connection) -> datetime | None:
