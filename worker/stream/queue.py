@@ -21,7 +21,8 @@ GROWTH = 10
 # nobody's: Redis' clock was set back.
 _MAY_SEND = """
 local first, growth, day = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local wait = tonumber(redis.call('GET', KEYS[1]) or nil)
+local known = redis.pcall('GET', KEYS[1])
+local wait = type(known) == 'string' and tonumber(known) -- a key of another type says nothing
 local left = redis.call('PTTL', KEYS[1]) - day
 if wait and left > 0 and left <= wait then return 0 end
 local next = (wait and left <= 0) and math.min(wait * growth, day) or first
