@@ -22,7 +22,7 @@ from tests.support.system import System
 from tests.support.tables import execute
 from tests.support.wait import wait_until
 from worker.client import EventPublisher
-from worker.domain.event import CloudEvent
+from worker.domain.event import Event
 from worker.services.readiness import check_readiness
 from worker.settings import Settings
 from worker.stream import connection
@@ -79,7 +79,7 @@ def test_each_role_does_its_work_with_the_documented_rights(users: SimpleNamespa
     url = {role: users.url_of(f"progress-{role}", rights[role]) for role in ROLES}
     administrator.acl_log_reset()
 
-    events: list[CloudEvent] = [enrolled(each) for each in range(1, 17)]
+    events: list[Event] = [enrolled(each) for each in range(1, 17)]
     publisher = EventPublisher(url["publisher"], settings=system.settings)
     publisher.publish_many(events)
     publisher.close()
@@ -115,7 +115,7 @@ def test_each_role_does_its_work_with_the_documented_rights(users: SimpleNamespa
 def test_a_user_without_dangerous_commands_can_do_everything(users: SimpleNamespace) -> None:
     system = users.system
     url = users.url_of("careful", "~* &* +@all -@dangerous")
-    events: list[CloudEvent] = [enrolled(1), viewed(1)]
+    events: list[Event] = [enrolled(1), viewed(1)]
     system.publish(events)
     system.start_beat(redis_url=url)
     worker = system.start_worker(2, redis_url=url, log_level="DEBUG")
