@@ -35,7 +35,7 @@ ROLES = ("publisher", "api", "beat", "operator", "worker")
 def documented() -> dict[str, str]:
     """Each role's rights, as the document's commands grant them."""
     (block,) = re.findall(r"^```redis\n(.*?)^```$", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    return dict(re.findall(r"^ACL SETUSER progress-(\w+) on >change-me (.*)$", block, re.MULTILINE))
+    return dict(re.findall(r"^ACL SETUSER progress_(\w+) on >change-me (.*)$", block, re.MULTILINE))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_each_role_does_its_work_with_the_documented_rights(users: SimpleNamespa
     system, administrator = users.system, users.administrator
     rights = documented()
     assert tuple(rights) == ROLES
-    url = {role: users.url_of(f"progress-{role}", rights[role]) for role in ROLES}
+    url = {role: users.url_of(f"progress_{role}", rights[role]) for role in ROLES}
     administrator.acl_log_reset()
 
     events: list[Event] = [enrolled(each) for each in range(1, 17)]
