@@ -64,6 +64,7 @@ def test_streams_tables_and_dead_letters_are_counted(
     assert {name: each["rows"] for name, each in shown["rows"].items()} == dict.fromkeys(TABLES, 0) | {
         "user_course": 1,
         "user_course_progress": 2,
+        "enrollment_event": 1,
         "lesson_event": 2,
         "dead_letter": 2,
         "progress_system": 1,
