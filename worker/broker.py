@@ -26,12 +26,14 @@ class Consumer(consumer.Consumer):
         connection: Any = super().connect()
         redis, stream_key = connection.default_channel.client, get_settings().stream_key
         for name in self.app.amqp.queues.consume_from:
+            if aside := queue.set_aside(redis, name):
+                log.error("queue_set_aside", queue=name, renamed=aside)
             owner = queue.claim(redis, name, stream_key)
             if owner != stream_key:
                 log.error("queue_of_another_system", detail=_refusal(name, owner, stream_key))
                 raise WorkerShutdown(1)
-        if get_settings().queue in self.app.amqp.queues.consume_from:
-            queue.forget(redis, [queue.mark(stream_key, name) for name in _scheduled(self.app)])
+            if queue.is_short(redis, name):
+                queue.forget(redis, [queue.mark(stream_key, task) for task in _scheduled_to(self.app, name)])
         return connection
 
     def ensure_connected(self, conn: Connection) -> Connection:
@@ -55,8 +57,10 @@ class Consumer(consumer.Consumer):
             log.warning("broker_connection_dropped", detail=str(error))
 
 
-def _scheduled(app: Any) -> list[str]:
-    return [str(entry["task"]) for entry in app.conf.beat_schedule.values()]
+def _scheduled_to(app: Any, name: str) -> list[str]:
+    """The tasks that beat sends to this queue."""
+    tasks = (str(entry["task"]) for entry in app.conf.beat_schedule.values())
+    return [task for task in tasks if app.amqp.router.route({}, task)["queue"].name == name]
 
 
 def _refusal(name: str, owner: str, stream_key: str) -> str:

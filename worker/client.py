@@ -57,7 +57,7 @@ class EventPublisher:
 
         A mapping is not judged here: what is wrong with it will stand in `dead_letter`.
         """
-        return publish.append(self._redis, *self._addressed(event))
+        return publish.append(self._redis, *self._addressed(event), self._keys.instead_of)
 
     def publish_many(self, events: Iterable[Event | Mapping[str, Any]]) -> int:
         """Append the events in order, pipelined; how many. After an error an unknown part of them is there."""
@@ -96,7 +96,7 @@ class EventPublisher:
     def _append(self, addressed: Iterable[tuple[str, bytes]]) -> int:
         addressed, count = iter(addressed), 0
         while chunk := list(islice(addressed, PIPELINE)):
-            count += publish.append_many(self._redis, chunk)
+            count += publish.append_many(self._redis, chunk, self._keys.instead_of)
         return count
 
     def _envelope(self, occurred_at: datetime | None, event_id: str | None) -> dict[str, Any]:

@@ -2,15 +2,16 @@
 
 from collections import Counter
 from functools import partial
+from pathlib import Path
 
 from celery import Celery
 from redis import OutOfMemoryError
 
 from tests.support.events import enrolled, viewed
 from tests.support.own_servers import OwnServers
-from tests.support.system import System
+from tests.support.system import QUICK_START, System
 from tests.support.wait import wait_until
-from tests.support.worker_process import START_SECONDS, CeleryProcess
+from tests.support.worker_process import ROOT, START_SECONDS, CeleryProcess
 from worker.domain.event import CloudEvent
 from worker.stream import queue
 
@@ -71,6 +72,41 @@ def ready(system: System, worker: CeleryProcess) -> CeleryProcess:
 
 def recorded(system: System, count: int) -> bool:
     return system.recorded() == count
+
+
+def test_workers_of_one_queue_come_and_go_while_those_of_another_are_away(system: System, tmp_path: Path) -> None:
+    """Routed by a `celeryconfig.py` of one's own; each worker that connects lets the tasks be sent that it takes."""
+    apart = f"{system.settings.queue}-apart"
+    routed = (ROOT / "celeryconfig.py").read_text(encoding="utf-8")
+    routed += f'\ntask_routes["progress.refresh_activity"] = {{"queue": "{apart}"}}\n'
+    (tmp_path / "celeryconfig.py").write_text(routed, encoding="utf-8")
+    environment = system.environment(slice_seconds=0.5, log_level="DEBUG")
+    system.start("beat", environment=environment, cwd=tmp_path)
+    wait_until(lambda: system.redis.llen(apart), 20, "a message")
+    for _ in range(4):
+        worker = system.start("worker", "-c", "2", *QUICK_START, environment=environment, cwd=tmp_path)
+        worker.wait_for_line("maintained")
+        worker.kill()
+    assert system.redis.llen(apart) <= 3
+    system.redis.delete(apart)
+    other = system.start("worker", "-c", "2", "-Q", apart, *QUICK_START, environment=environment, cwd=tmp_path)
+    wait_until(lambda: "refresh_activity" in other.log.read_text(), 10, "its task, though the message was lost")
+    assert not other.lines("maintained")
+
+
+def test_workers_that_connect_and_do_nothing_let_no_queue_grow(system: System) -> None:
+    """They end as soon as they have connected, again and again: each time the last messages may have been lost."""
+    app = Celery("worker", broker=system.settings.redis_url)
+    name, tasks = system.settings.queue, [f"progress.task_{number}" for number in range(5)]
+    marks = [queue.mark(system.settings.stream_key, task) for task in tasks]
+    for _ in range(50):
+        for task, mark in zip(tasks, marks, strict=True):
+            if queue.may_send(system.redis, mark, 60_000):
+                app.send_task(task, queue=name)
+        if queue.is_short(system.redis, name):
+            queue.forget(system.redis, marks)
+    app.close()
+    assert system.redis.llen(name) <= queue.FEW + len(tasks)
 
 
 def test_messages_lost_with_the_queue_cost_seconds(system: System) -> None:

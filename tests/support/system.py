@@ -15,7 +15,7 @@ from tests.support.model import LmsRows, assert_tables_equal_model, expected_sta
 from tests.support.rollups import BEHIND, assert_rollups_equal_model, audited
 from tests.support.tables import rows
 from tests.support.wait import wait_until
-from tests.support.worker_process import CeleryProcess
+from tests.support.worker_process import ROOT, CeleryProcess
 from worker.client import EventPublisher
 from worker.domain.event import CloudEvent, Event
 from worker.domain.stuck import StuckRules
@@ -73,15 +73,15 @@ class System:
         """`celery -A worker beat`; keywords change settings."""
         return self._start(self.environment(**changes), ("beat",))
 
-    def start(self, *arguments: str, environment: Mapping[str, str] | None = None) -> CeleryProcess:
+    def start(self, *arguments: str, environment: Mapping[str, str] | None = None, cwd: Path = ROOT) -> CeleryProcess:
         """Any other `celery -A worker …`."""
-        return self._start(environment or self.environment(), arguments)
+        return self._start(environment or self.environment(), arguments, cwd)
 
-    def _start(self, environment: Mapping[str, str], arguments: tuple[str, ...]) -> CeleryProcess:
+    def _start(self, environment: Mapping[str, str], arguments: tuple[str, ...], cwd: Path = ROOT) -> CeleryProcess:
         self._started += 1
         log = self.directory / f"{arguments[0]}-{self._started}.log"
         name = ("--hostname", f"w{self._started}@%h") if arguments[0] == "worker" else ()
-        process = CeleryProcess(environment, log, *arguments, *name)
+        process = CeleryProcess(environment, log, *arguments, *name, cwd=cwd)
         self._processes.callback(process.close)
         self._running.append(process)
         return process

@@ -8,7 +8,7 @@ import pytest
 
 WORKER = Path(__file__).parents[2] / "worker"
 GIVEN_NAMES = {"table_name"}
-"""Besides constants: `worker.storage.status.count_rows` is given the names of our own tables."""
+"""Besides constants: `worker.storage.orphans` goes through the names of our own tables."""
 
 
 def statements(tree: ast.AST) -> Iterator[ast.expr]:

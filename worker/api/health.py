@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 
 from worker.api.problem import described
 from worker.api.schema import Health
-from worker.services.readiness import check_readiness
+from worker.services.readiness import ask_for_degradation, check_readiness
 from worker.settings import Settings
 from worker.telemetry import get_logger
 
@@ -26,22 +26,39 @@ class Readiness:
         self._settings = settings
         self._lock = asyncio.Lock()
         self._asked_at = float("-inf")
-        self._answer: dict[str, bool] = {}
+        self._degradation: dict[str, str] = {}
+        self._answer = Health(ok=False)
 
-    async def ask(self) -> dict[str, bool]:
-        """Which server is usable; one question at a time."""
+    async def ask(self) -> Health:
+        """Which server is usable, and what does not work all the same; one question at a time."""
         async with self._lock:
             if time.monotonic() - self._asked_at >= FRESH_SECONDS:
-                problems = await asyncio.to_thread(check_readiness, self._settings)
-                for server, detail in problems.items():
-                    if detail:
-                        log.warning("not_ready", server=server, detail=detail)
-                self._answer = {server.lower(): detail is None for server, detail in problems.items()}
+                self._answer = await asyncio.to_thread(self._ask)
                 self._asked_at = time.monotonic()
             return self._answer
 
+    def _ask(self) -> Health:
+        problems = check_readiness(self._settings)
+        for server, detail in problems.items():
+            if detail:
+                log.warning("not_ready", server=server, detail=detail)
+        is_ready = not any(problems.values())
+        found = ask_for_degradation(self._settings) if is_ready else {}
+        for part, detail in found.items():
+            if self._degradation.get(part) != detail:
+                log.warning("degraded", part=part, detail=detail)
+        self._degradation = found
+        checks = {server.lower(): detail is None for server, detail in problems.items()}
+        return Health(ok=is_ready, checks=checks, degraded=list(found) or None)
 
-@router.get("/healthz", summary="Live", response_model=Health, responses={403: described(403)})
+
+@router.get(
+    "/healthz",
+    summary="Live",
+    response_model=Health,
+    response_model_exclude_none=True,
+    responses={403: described(403)},
+)
 async def healthz() -> Health:
     """The process is up."""
     return Health(ok=True)
@@ -51,10 +68,11 @@ async def healthz() -> Health:
     "/readyz",
     summary="Ready",
     response_model=Health,
+    response_model_exclude_none=True,
     responses={403: described(403), 503: {"description": "Not usable; `checks` says which part.", "model": Health}},
 )
 async def readyz(request: Request, response: Response) -> Health:
-    """Database, migrations and stream are usable."""
-    checks = await request.app.state.readiness.ask()
-    response.status_code = 200 if all(checks.values()) else 503
-    return Health(ok=all(checks.values()), checks=checks)
+    """Database, migrations and stream are usable; `degraded` names parts of the work that are not done all the same."""
+    health: Health = await request.app.state.readiness.ask()
+    response.status_code = 200 if health.ok else 503
+    return health

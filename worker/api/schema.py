@@ -276,3 +276,6 @@ class Health(BaseModel):
 
     ok: bool
     checks: dict[str, bool] = {}
+    degraded: SkipJsonSchema[None] | list[str] = Field(
+        None, description="Parts that do not work while everything else does; left out where there are none."
+    )

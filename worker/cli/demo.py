@@ -148,11 +148,11 @@ def _run(system: "System", children: "Children", published: "list[Published]") -
 def _wait_for_rollups(system: "System", children: "Children") -> None:
     """Until the scheduled tasks have brought every rollup up to date; if they never do, the check will say so."""
     from worker.cli.servers import open_database
-    from worker.services.status import ROLLUPS
+    from worker.storage.rollup import oldest_changes
 
     with open_database(system.settings) as engine, engine.connect() as connection:
         deadline = time.monotonic() + SETTLED_SECONDS
-        while any(oldest_change(connection) for oldest_change in ROLLUPS.values()) and time.monotonic() < deadline:
+        while any(oldest_changes(connection).values()) and time.monotonic() < deadline:
             connection.rollback()
             children.check()
             time.sleep(LOOK_SECONDS)

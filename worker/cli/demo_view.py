@@ -77,7 +77,7 @@ class View:
         backlogs = measure(self._redis, self._keys.group, self._keys.streams)
         with self._engine.connect() as connection:
             letters = dead_letter.count_letters(connection)
-            recorded = status.count_rows(connection, "lesson_event").rows
+            recorded = status.count_rows(connection, ["lesson_event"])["lesson_event"].rows
         figures = Figures(
             published=self._published,
             recorded=recorded,

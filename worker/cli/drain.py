@@ -92,6 +92,7 @@ def command(timeout: float | None) -> None:
         redis = stream_connection.connect(settings)
         consumer = Consumer(settings, redis, engine)
         check_system(engine, redis, consumer.keys)  # or say at once why nothing can be read
+        consumer.find_strays()
         read.create_groups(redis, consumer.keys.group, consumer.keys.streams)
         try:
             with open_progress("drained", total=1) as progress:

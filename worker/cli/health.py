@@ -26,19 +26,27 @@ def live() -> None:
 @command.command("ready")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def ready(as_json: bool) -> None:
-    """Exit 0 when PostgreSQL answers, has our tables and can be written, and Redis answers. Takes 4 s at most."""
+    """Exit 0 when PostgreSQL answers, has our tables and can be written, and Redis takes events.
+
+    What cannot be done all the same, while everything else goes on, is told as degraded, and is no failure.
+    """
     from worker.cli.output import show_json
     from worker.cli.servers import server_settings
-    from worker.services.readiness import check_readiness
+    from worker.services.readiness import ask_for_degradation, check_readiness
 
-    problems = check_readiness(server_settings())
+    settings = server_settings()
+    problems = check_readiness(settings)
+    is_ready = not any(problems.values())
+    degraded = ask_for_degradation(settings) if is_ready else {}
     if as_json:
         checks = {name: {"ok": problem is None, "detail": problem} for name, problem in problems.items()}
-        show_json({"ready": not any(problems.values()), "checks": checks})
+        show_json({"ready": is_ready, "checks": checks} | ({"degraded": degraded} if degraded else {}))
     else:
         for name, problem in problems.items():
             click.echo(f"{name}: {problem or 'ok'}")
-    sys.exit(1 if any(problems.values()) else 0)
+        for sentence in degraded.values():
+            click.echo(f"Degraded: {sentence}")
+    sys.exit(0 if is_ready else 1)
 
 
 def _directory() -> Path:

@@ -17,7 +17,8 @@ def command(as_json: bool) -> None:
     """Show what waits in the streams, what was recorded, what is not rolled up yet, and what is wrong.
 
     Row counts with a ~ are PostgreSQL's estimates. A rollup (learners' summaries and activity, courses' statistics) is
-    as of the oldest change that it does not show. The last commit is that of the newest ledger row.
+    as of the oldest change that it does not show, but for what failed, of which a warning tells. The last commit is
+    that of the newest ledger row.
     """
     from worker.cli.output import show_json
 
@@ -52,6 +53,7 @@ def as_mapping(found: "Status") -> dict[str, Any]:
         "dead_letters": found.dead_letters,
         "rows": {name: asdict(count) for name, count in found.rows.items()},
         "rollups": {name: asdict(rollup) for name, rollup in found.rollups.items()},
+        "failed": {name: asdict(failed) for name, failed in found.failed.items()},
         "last_recorded_at": found.last_recorded_at,
         "clocks": {**asdict(found.clocks), "difference_seconds": found.clocks.difference_seconds},
         "versions": {"postgresql": found.postgresql_version, "redis": found.redis_version},

@@ -56,7 +56,8 @@ class Commits:
         is_new = self.is_latest(connection)
         found = stream_position.committed(connection, self.consumer, streams)
         counts = {stream: each.batches for stream, each in found.items()}
-        is_behind = any(counts.get(stream, 0) < batches for stream, batches in self._remembered().items())
+        remembered = {stream: batches for stream, batches in self._remembered().items() if stream in streams}
+        is_behind = any(counts.get(stream, 0) < batches for stream, batches in remembered.items())
         self.committed = found
         self._since = dict.fromkeys(found, time.monotonic())
         self._replays = system.read_repairs(connection).replays

@@ -15,6 +15,7 @@ from worker.errors import ProgressError, first_line
 from worker.services.consumer import Consumer, ReadingStopped
 from worker.storage.database import Failure, classify
 from worker.stream import housekeeping, read
+from worker.stream.connection import is_wrong_type
 from worker.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -89,9 +90,9 @@ class Drain:
         return self._host.is_stopping() or time.monotonic() >= self._ends_at
 
     def _is_superfluous(self) -> bool:
-        """Nothing came for a while, and another holds the plain stream: one consumer waits, not several."""
+        """Nothing came for a while, and another holds the first stream: one consumer waits, not several."""
         quiet = time.monotonic() - self._busy_at >= QUIET_SECONDS
-        return quiet and self._consumer.keys.stream_key not in self._consumer.leases.held
+        return quiet and self._consumer.keys.streams[0] not in self._consumer.leases.held
 
     def _step(self) -> bool:
         """One round of reading; False when there is nothing for this drain to read."""
@@ -117,7 +118,8 @@ class Drain:
         leases.renew()
         if time.monotonic() >= self._lease_check_at:
             self._lease_free()
-        streams = leases.held + tuple(stream for stream in self._stalled if stream not in leases.held)
+        others = set(self._stalled) & set(consumer.keys.streams) - set(leases.held)
+        streams = leases.held + tuple(stream for stream in self._stalled if stream in others)
         if not streams:
             leases.want()
             return False
@@ -193,6 +195,8 @@ class Drain:
 def _name(error: Exception) -> str:
     if read.is_missing_group(error):
         return "group_missing"
+    if is_wrong_type(error):
+        return "wrong_key_type"  # which one, the look for streams tells
     if isinstance(error, ProgressError) or classify(error) is Failure.SCHEMA:
         return "reading_stopped"  # until a person acts
     return "server_away" if isinstance(error, SQLAlchemyError | RedisError) else "reading_failed"

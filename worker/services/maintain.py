@@ -1,18 +1,27 @@
-"""Housekeeping: notice lost commits, apply parked events, remove dead consumers, trim the streams, balance them."""
+"""Housekeeping: notice lost commits, apply parked events, remove dead consumers, trim the streams, balance them.
+
+What a server refuses of it holds up nothing that comes after.
+"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
+from redis import ResponseError
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
+from worker.errors import first_line
 from worker.services.commits import Commits
+from worker.services.outcome import Outcome
 from worker.services.reconcile import reconcile
 from worker.services.redrive import sweep_parked
 from worker.services.system import claim_streams
 from worker.settings import Settings
 from worker.storage import stream_position
+from worker.storage.database import may_be_ones_own
 from worker.stream import accounts, commits, housekeeping
 from worker.stream.connection import Redis
 from worker.stream.keys import Keys
@@ -33,7 +42,7 @@ class Maintained:
 
 
 def maintain(settings: Settings, redis: Redis, engine: Engine, go_on: Callable[[], bool] = lambda: True) -> Maintained:
-    """Do all of it, the sweep last and while `go_on` says so. Idempotent, and safe on several workers at once.
+    """Do all of it, the sweep while `go_on` says so. Idempotent, and safe on several workers at once.
 
     First it looks whether PostgreSQL has lost commits: consumers that have nothing to record would not notice. Raises
     OtherSystemError, and CommitsLostError while another applies them again, before anything is done.
@@ -47,12 +56,30 @@ def maintain(settings: Settings, redis: Redis, engine: Engine, go_on: Callable[[
         engine, redis, keys, Commits(name), settings.batch_size, lambda: go_on() and time.monotonic() < ends_at
     ):
         return Maintained(0, 0, 0, 0)
-    removed = housekeeping.remove_idle_consumers(redis, keys.group, keys.streams, settings.consumer_idle_seconds)
-    trimmed = housekeeping.trim(redis, keys.streams, settings.replay_window_seconds)
-    vanished = accounts.balance(redis, keys.group, keys.streams)
+    removed, trimmed, vanished, swept = set[str](), 0, dict[str, int](), Outcome()
+    with _told():
+        removed = housekeeping.remove_idle_consumers(redis, keys.group, keys.streams, settings.consumer_idle_seconds)
+    with _told():
+        trimmed = housekeeping.trim(redis, keys.streams, settings.replay_window_seconds)
+    with _told():
+        vanished = accounts.balance(redis, keys.group, keys.streams)
     for stream, entries in vanished.items():
         log.warning("entries_vanished", stream=stream, entries=entries)
-    with engine.begin() as connection:
+    with _told(), engine.begin() as connection:
         commits.forget(redis, stream_position.delete_old(connection))
-    swept = sweep_parked(engine, go_on)
+    with _told():
+        swept = sweep_parked(engine, go_on)
     return Maintained(swept.applied + swept.repeated, len(removed), trimmed, sum(vanished.values()))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What a server refuses is told and keeps nothing that follows from being done. One that is away does."""
+    try:
+        yield
+    except ResponseError as error:
+        log.warning("maintenance_postponed", detail=first_line(error))
+    except DBAPIError as error:
+        if not may_be_ones_own(error):
+            raise
+        log.warning("maintenance_postponed", detail=first_line(error))

@@ -79,9 +79,18 @@ class StatusCollector(Collector):
         )
         yield _gauge(
             "progress_rollup_behind_seconds",
-            "Age of the oldest change that the rollup does not show, 0 when it is up to date.",
+            "Age of the oldest change that the rollup does not show, but for what failed; 0 when it is up to date.",
             "rollup",
             {name: rollup.behind_seconds for name, rollup in found.rollups.items()},
+        )
+        yield _gauge(
+            "progress_refresh_failed",
+            "Enrollments, or courses, that the rollup could not compute and tries again later.",
+            "rollup",
+            {name: found.failed[name].number if name in found.failed else 0 for name in found.rollups},
+        )
+        yield GaugeMetricFamily(
+            "progress_degraded", "Parts of the work that are not done while everything else is.", len(found.degradation)
         )
         last = found.last_recorded_at
         yield GaugeMetricFamily(

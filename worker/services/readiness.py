@@ -6,12 +6,14 @@ from time import monotonic
 
 from worker.errors import ProgressError, ServerUnavailableError
 from worker.services.clocks import Clocks, postgresql_ahead, redis_ahead
+from worker.services.degradation import find_degradation
 from worker.services.system import check_system
 from worker.settings import Settings
 from worker.storage import database, schema
 from worker.stream import connection
 from worker.stream.advice import refuses_events
 from worker.stream.keys import Keys
+from worker.stream.strays import with_strays
 
 READY_SECONDS = 4.0
 """All checks together; one that has not answered by then has failed."""
@@ -49,6 +51,21 @@ def check_readiness(settings: Settings) -> dict[str, str | None]:
         if foreign := _foreign_streams(impatient):
             answers["System"] = foreign
     return answers
+
+
+def ask_for_degradation(settings: Settings) -> dict[str, str]:
+    """What a system that is ready cannot do all the same, by `find_degradation`; nothing when a server is away."""
+    impatient = settings.impatient()
+    engine, redis = database.connect(impatient), connection.connect(impatient)
+    try:
+        with database.explained(settings), connection.explained(settings), engine.connect() as connected:
+            _, strays = with_strays(redis, Keys(settings.stream_key, settings.stream_partitions))
+            return find_degradation(connected, strays)
+    except ProgressError:
+        return {}
+    finally:
+        engine.dispose()
+        redis.close()
 
 
 def _check_database(settings: Settings) -> float:

@@ -1,5 +1,7 @@
 """Apply dead letters again: those whose enrolment has arrived, or those a person chose after a fix."""
 
+import random
+import time
 from collections.abc import Callable, Sequence
 
 from sqlalchemy import Engine
@@ -11,12 +13,14 @@ from worker.services.ingest import record, refused
 from worker.services.outcome import Outcome
 from worker.services.refusal import EverythingRefusedError, Refusals
 from worker.storage import dead_letter
-from worker.storage.database import is_missing_reference
+from worker.storage.database import is_missing_reference, may_be_ones_own
 
 UNENROLLED = 100
 """Letters of enrollments that a sweep tries at a time: those whose user or course the LMS did not have."""
 PAGE = 2_000
 """Most letters in one transaction."""
+EACH_SECONDS = 2.0
+"""How long enrollments are tried one by one after PostgreSQL refused them together."""
 AWAITED_PAGE = 20_000
 """Most awaited enrolments looked up in one statement."""
 
@@ -70,8 +74,8 @@ def _tell_reasons(engine: Engine, found: Sequence[tuple[int, DBAPIError]]) -> No
 def apply_parked(engine: Engine, user_course_ids: Sequence[int], go_on: Callable[[], bool] = lambda: True) -> Outcome:
     """Apply what waits for these enrolments, in bounded transactions, asking in between whether to go on.
 
-    Safe at any time and on several workers at once; letters of an enrollment that does not exist or is locked stay, and
-    so does what is left when it stops: the next sweep finds it.
+    Safe at any time and on several workers at once; letters of an enrollment that does not exist, is locked or that
+    PostgreSQL refuses stay, and so does what is left when it stops: the next sweep finds it.
     """
     total = Outcome()
     ids: list[int] = []
@@ -79,12 +83,29 @@ def apply_parked(engine: Engine, user_course_ids: Sequence[int], go_on: Callable
     while free:
         with engine.connect() as connection:
             ids = dead_letter.parked_letters(connection, free, max(ids, default=0), PAGE)
-        done = redrive(engine, ids)
+        try:
+            done = redrive(engine, ids)
+        except DBAPIError as error:
+            if not may_be_ones_own(error):
+                raise
+            done = Outcome()
+        if ids and done == Outcome():  # it may be for the sake of one of them
+            return total + (_apply_each(engine, free, go_on) if len(free) > 1 else done)
         total += done
         if len(ids) < PAGE or not go_on():
             break
         held = {user_course_id for _, (_, user_course_id) in done.deferred}
         free = [each for each in free if each not in held]
+    return total
+
+
+def _apply_each(engine: Engine, user_course_ids: Sequence[int], go_on: Callable[[], bool]) -> Outcome:
+    """Each by itself, in an order of chance and for EACH_SECONDS: however many are bad, the others get their turn."""
+    ends_at, total = time.monotonic() + EACH_SECONDS, Outcome()
+    for each in random.sample(user_course_ids, len(user_course_ids)):
+        total += apply_parked(engine, [each])
+        if time.monotonic() > ends_at or not go_on():
+            break
     return total
 
 
@@ -113,8 +134,22 @@ def _sweep_unenrolled(engine: Engine, go_on: Callable[[], bool]) -> Outcome:
     while go_on():
         with engine.connect() as connection:
             ids = dead_letter.unenrolled_letters(connection, UNENROLLED)
-        done = redrive(engine, ids, final=True)
+        try:
+            done = redrive(engine, ids, final=True)
+        except DBAPIError as error:
+            if not may_be_ones_own(error):
+                raise
+            done = sum((_redrive_one(engine, each) for each in ids if go_on()), Outcome())
         total += done
         if not done.enrolled:
             break
     return total
+
+
+def _redrive_one(engine: Engine, letter_id: int) -> Outcome:
+    try:
+        return redrive(engine, [letter_id], final=True)
+    except DBAPIError as error:
+        if not may_be_ones_own(error):
+            raise
+        return Outcome()

@@ -60,7 +60,7 @@ def _leave_pending(redis: Redis, keys: Keys, entries: Iterable[Entry], name: str
     for stream, its in groupby(sorted(entries, key=attrgetter("stream")), key=attrgetter("stream")):
         bodies = {entry.id: entry.body or b"" for entry in its}
         gone = accounts.make_pending(redis, keys.group, name, stream, list(bodies))
-        publish.append_many(redis, [(stream, bodies[entry_id]) for entry_id in gone])
+        publish.append_many(redis, [(stream, bodies[entry_id]) for entry_id in gone], keys.instead_of)
 
 
 def _one_by_one(engine: Engine, redis: Redis, keys: Keys, entries: Sequence[Entry], name: str) -> Outcome:

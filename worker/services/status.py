@@ -1,55 +1,33 @@
 """How the system is: the streams, the tables, the rollups, the servers. Reads only."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, Engine
 
 from worker.domain.system import System
 from worker.errors import OtherSystemError
 from worker.services.clocks import Clocks, measure_clocks
+from worker.services.degradation import find_degradation
 from worker.services.system import refuse_others
 from worker.settings import Settings
-from worker.storage import activity, dead_letter, schema, statistics_refresh, status, summary_refresh
+from worker.storage import dead_letter, rollup, schema, status
 from worker.storage.database import snapshot
+from worker.storage.rollup import Failed
 from worker.storage.status import RowCount
 from worker.storage.system import Repairs, identify, read_repairs, was_refused
 from worker.stream.accounts import Account, read_accounts
-from worker.stream.advice import advise
+from worker.stream.advice import advise, version
 from worker.stream.backlog import Backlog, measure
 from worker.stream.connection import Redis
 from worker.stream.keys import Keys
 from worker.stream.strays import with_strays
 
-TABLES = (
-    "user_course",
-    "user_course_progress",
-    "lesson_event",
-    "course",
-    "course_lesson",
-    "dead_letter",
-    "user_course_summary",
-    "course_statistics",
-    "lesson_statistics",
-    "enrollment_activity",
-    "topic_activity",
-    "lesson_activity",
-    "daily_activity",
-)
-
-ROLLUPS: dict[str, Callable[[Connection], datetime | None]] = {
-    "summaries": summary_refresh.oldest_change,
-    "course_statistics": statistics_refresh.oldest_change,
-    "activity": activity.oldest_change,
-}
-"""What is computed on schedule → how to ask for the oldest change that it does not show."""
-
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """How far a rollup is behind: the oldest change that it does not show, None and 0.0 when it is up to date."""
+    """How far a rollup is behind, but for what failed: the oldest change that it does not show, or None and 0.0."""
 
     as_of: datetime | None
     behind_seconds: float
@@ -68,12 +46,16 @@ class Status:
     dead_letters: dict[str, int]
     rows: dict[str, RowCount]
     rollups: dict[str, Rollup]
+    failed: dict[str, Failed]
+    """By rollup, where any did."""
     last_recorded_at: datetime | None
     asked_at: datetime
     """By PostgreSQL's clock."""
     clocks: Clocks
     postgresql_version: str
     redis_version: str
+    degradation: dict[str, str]
+    """See `find_degradation`; also among the warnings."""
     warnings: list[str]
     system: System
     repairs: Repairs
@@ -98,22 +80,26 @@ def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
         letters, system = _letters(connection), identify(connection)
         clocks = measure_clocks(connection, redis)
         complaint = clocks.complaint(settings.clock_tolerance_seconds)
+        degradation = find_degradation(connection, strays)
         return Status(
             streams=streams,
             accounts=accounts,
             stray_streams=strays.streams,
             dead_letters=letters,
-            rows={name: status.count_rows(connection, name) for name in TABLES},
+            rows=status.count_rows(connection),
             rollups=_rollups(connection),
+            failed=rollup.failures(connection),
             last_recorded_at=status.last_recorded_at(connection),
             asked_at=status.clock(connection),
             clocks=clocks,
             postgresql_version=status.server_version(connection),
-            redis_version=_redis_version(redis),
+            redis_version=version(redis),
+            degradation=degradation,
             warnings=[
                 *advise(redis),
                 *_foreign_streams(redis, keys, system, was_refused=was_refused(connection)),
                 *strays.warnings,
+                *degradation.values(),
                 *_vanished(accounts),
                 *([complaint] if complaint else []),
             ],
@@ -145,16 +131,8 @@ def _letters(connection: Connection) -> dict[str, int]:
 
 
 def _rollups(connection: Connection) -> dict[str, Rollup]:
-    oldest = {name: oldest_change(connection) for name, oldest_change in ROLLUPS.items()}
+    oldest = rollup.oldest_changes(connection)
     now = status.clock(connection)
     return {
         name: Rollup(at, max(0.0, (now - at).total_seconds()) if at is not None else 0.0) for name, at in oldest.items()
     }
-
-
-def _redis_version(redis: Redis) -> str:
-    """Valkey answers with the Redis version it stands in for; its own is more telling."""
-    info: Any = redis.info("server")
-    if "valkey_version" in info:
-        return f"Valkey {info['valkey_version']}"
-    return f"Redis {info['redis_version']}"

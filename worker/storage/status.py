@@ -1,10 +1,15 @@
 """Reads for a person who asks how the tables are: cheap also when the tables are large."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, func, select, text
+
+from worker.storage.models import Base
+
+TABLES = tuple(Base.metadata.tables)
+"""All of ours but the one that tells the migration."""
 
 COUNTED_EXACTLY_BYTES = 64 * 1024 * 1024
 """Tables up to this size are counted (some tens of milliseconds); of larger ones PostgreSQL's estimate is taken."""
@@ -17,13 +22,14 @@ _HAS_VERSION_TABLE = text("SELECT to_regclass('progress_alembic_version') IS NOT
 _REVISION = text("SELECT max(version_num) FROM progress_alembic_version")
 
 # The planner's own arithmetic: the density when last analysed, times the pages there are now.
-_SIZE = text("""
-    SELECT pg_relation_size(oid) AS bytes, pg_total_relation_size(oid) AS total_bytes,
+_SIZES = text("""
+    SELECT name, pg_relation_size(oid) AS bytes, pg_total_relation_size(oid) AS total_bytes,
            CASE WHEN reltuples < 0 THEN pg_stat_get_live_tuples(oid)
                 WHEN relpages = 0 THEN reltuples
                 ELSE reltuples / relpages * (pg_relation_size(oid) / current_setting('block_size')::int)
            END::bigint AS estimate
-    FROM pg_class WHERE oid = CAST(:table_name AS regclass)
+    FROM unnest(CAST(:names AS text[])) WITH ORDINALITY AS wanted (name, number)
+    JOIN pg_class ON oid = CAST(name AS regclass) ORDER BY number
 """)
 
 _LAST_PAGE = text("SELECT pg_relation_size('lesson_event') / current_setting('block_size')::int")
@@ -77,13 +83,16 @@ def read_clock(engine: Engine) -> datetime:
         return clock(connection)
 
 
-def count_rows(connection: Connection, table_name: str) -> RowCount:
-    """The rows and the size of one of our tables; exact while the table is small."""
-    size = connection.execute(_SIZE, {"table_name": table_name}).one()
-    if size.bytes > COUNTED_EXACTLY_BYTES:
-        return RowCount(max(0, size.estimate), exact=False, bytes=size.total_bytes)
-    counted = connection.scalar(text(f"SELECT count(*) FROM {table_name}"))  # noqa: S608 - a name of our own
-    return RowCount(int(counted or 0), exact=True, bytes=size.total_bytes)
+def count_rows(connection: Connection, names: Iterable[str] = TABLES) -> dict[str, RowCount]:
+    """The rows and the size of these tables of ours, by default of all; exact while a table is small."""
+    sizes = {row.name: row for row in connection.execute(_SIZES, {"names": list(names)})}
+    small = [name for name, size in sizes.items() if size.bytes <= COUNTED_EXACTLY_BYTES]
+    counts = [select(func.count()).select_from(Base.metadata.tables[name]).scalar_subquery() for name in small]
+    counted = dict(zip(small, connection.execute(select(*counts)).one(), strict=True)) if small else {}
+    return {
+        name: RowCount(counted.get(name, max(0, size.estimate)), name in counted, size.total_bytes)
+        for name, size in sizes.items()
+    }
 
 
 def last_recorded_at(connection: Connection) -> datetime | None:

@@ -9,10 +9,9 @@ stream first: from then on a full Redis refuses it nothing.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from worker.domain.committed import Committed
-from worker.stream.connection import Redis
+from worker.stream.connection import Redis, answers
 from worker.stream.keys import account, commits
 
 # A group made again is given once more whatever the stream still holds. An account from before tells that case from a
@@ -21,7 +20,7 @@ _CREATE_GROUP = """
 local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
 if made.err then return made end
 local base = 0
-if redis.call('EXISTS', KEYS[2]) == 1 then
+if redis.call('TYPE', KEYS[2]).ok == 'hash' then
   local info = redis.call('XINFO', 'STREAM', KEYS[1])
   for i = 1, #info, 2 do
     if info[i] == 'entries-added' then base = base + info[i + 1] end
@@ -29,7 +28,7 @@ if redis.call('EXISTS', KEYS[2]) == 1 then
   end
   base = base - (tonumber(redis.call('HGET', KEYS[2], 'acknowledged')) or 0)
 end
-redis.call('HSET', KEYS[2], 'base', base)
+redis.pcall('HSET', KEYS[2], 'base', base)
 return made
 """
 
@@ -64,7 +63,7 @@ for at = 3, #ARGV do
     if #claimed == 0 then gone[#gone + 1] = ARGV[at] end
   end
 end
-if made > 0 and redis.call('HEXISTS', KEYS[2], 'base') == 1 then redis.pcall('HINCRBY', KEYS[2], 'base', -made) end
+if made > 0 and redis.pcall('HEXISTS', KEYS[2], 'base') == 1 then redis.pcall('HINCRBY', KEYS[2], 'base', -made) end
 return gone
 """
 
@@ -80,7 +79,8 @@ for _, each in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
   if field(each, 'name') == ARGV[1] then group = each end
 end
 if not group then return 0 end
-local known = redis.call('HMGET', KEYS[2], 'base', 'acknowledged')
+local known = redis.pcall('HMGET', KEYS[2], 'base', 'acknowledged')
+if known.err then return 0 end
 local base, acknowledged = tonumber(known[1]), tonumber(known[2]) or 0
 local unread = #redis.call('XRANGE', KEYS[1], '(' .. field(group, 'last-delivered-id'), '+', 'COUNT', 1) > 0
 local most_unread = unread and redis.call('XLEN', KEYS[1]) or 0
@@ -143,11 +143,11 @@ def balance(redis: Redis, group: str, streams: Iterable[str]) -> dict[str, int]:
 
 
 def read_accounts(redis: Redis, streams: Sequence[str]) -> dict[str, Account]:
-    """Each stream's totals, in one round trip."""
+    """Each stream's totals, in one round trip; none where the account's key has another type."""
     pipeline = redis.pipeline(transaction=False)
     for stream in streams:
         pipeline.hmget(account(stream), "acknowledged", "vanished")
-    answers: list[Any] = pipeline.execute()
     return {
-        stream: Account(*(int(value or 0) for value in answer)) for stream, answer in zip(streams, answers, strict=True)
+        stream: Account(*(int(value or 0) for value in answer or ()))
+        for stream, answer in zip(streams, answers(pipeline), strict=True)
     }

@@ -1,8 +1,9 @@
-"""What in Redis' configuration endangers events, as sentences. Asked with INFO, which managed servers allow too."""
+"""What endangers events in Redis, as sentences. A user may lack the right to ask what it says of itself (INFO)."""
 
 from typing import Any
 
-from redis import RedisError
+from redis import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import NoPermissionError
 
 from worker.settings import Settings
 from worker.stream.connection import Redis, connect
@@ -10,10 +11,16 @@ from worker.telemetry import get_logger
 
 log = get_logger(__name__)
 
+# Redis refuses a script that may write, as this one, wherever it would refuse an event; but it writes nothing.
+_MAY_WRITE = "#!lua\nreturn 1"
+
 
 def advise(redis: Redis) -> list[str]:
-    """Each setting that could lose published events, and what to set instead; nothing when all is well."""
-    info: Any = redis.info()
+    """Each setting that could lose published events, and what to set instead; nothing when all is well, or not told."""
+    try:
+        info: Any = redis.info()
+    except NoPermissionError:
+        return []
     advice = []
     if not info.get("aof_enabled"):
         advice.append("Redis keeps no append-only file: unread events are gone when it restarts. Set `appendonly yes`.")
@@ -27,14 +34,29 @@ def advise(redis: Redis) -> list[str]:
 
 
 def refuses_events(redis: Redis) -> str | None:
-    """Why an event could not be appended now, though Redis answers; None where it could."""
-    info: Any = redis.info()
-    if info.get("role") != "master":
+    """Why an event could not be appended now, though Redis answers; None where it could, or nobody may ask."""
+    try:
+        redis.eval(_MAY_WRITE, 0)
+    except NoPermissionError:
+        return None
+    except ReadOnlyError:
         return "Redis is a replica: set REDIS_URL to its primary."
-    most = info.get("maxmemory", 0)
-    if most and info["used_memory"] >= most and info.get("maxmemory_policy") == "noeviction":
+    except OutOfMemoryError:
         return "Redis is full: raise its maxmemory, or let `progress-worker drain` empty it."
+    except ResponseError as error:  # its disk is full, its replicas are away
+        return f"Redis takes no events: {error}"
     return None
+
+
+def version(redis: Redis) -> str:
+    """The server's name and version, such as Valkey 9.1.2."""
+    asked: Any = redis
+    try:
+        answer = asked.execute_command("HELLO")  # INFO is not for everybody
+    except ResponseError:
+        return "Redis of an unknown version"
+    told = dict(zip(answer[::2], answer[1::2], strict=True))
+    return f"{told[b'server'].decode().title()} {told[b'version'].decode()}"
 
 
 def warn(settings: Settings) -> None:

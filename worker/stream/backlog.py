@@ -1,12 +1,16 @@
-"""What waits in the streams: for `status`, `top`, and for noticing a stream that its holder does not read."""
+"""What waits in the streams: for `status`, for a drain's end, and for noticing a stream that its holder does not read.
 
-from collections.abc import Iterable
+What Redis says of its lag is a hint (after an XDEL, Redis 7.0 says 2 for ever where nothing is left; XGROUP SETID and
+XSETID make it whatever they are told): whether an entry is there is looked up.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from redis import ResponseError
 
-from worker.stream.connection import Redis
+from worker.stream.connection import Redis, is_wrong_type
 
 _COUNTED = 10_000
 
@@ -42,32 +46,30 @@ def _measure(redis: Redis, group_name: str, stream: str, now: int) -> Backlog | 
         length = redis.xlen(stream)
         groups: Any = redis.xinfo_groups(stream)
     except ResponseError as error:
-        if "no such key" in str(error):
+        if "no such key" in str(error) or is_wrong_type(error):
             return None
         raise
-    group = next((each for each in groups if each["name"].decode() == group_name), None)
-    if group is None:
-        oldest: Any = redis.xrange(stream, count=1)
-        unread = _age(oldest[0][0], now) if oldest else None
-        return Backlog(stream, length, length, 0, 0, None, unread, "0-0")
-    last = group["last-delivered-id"].decode()
-    first_unread: Any = redis.xrange(stream, min=f"({last}", count=1)
-    pending: Any = redis.xpending(stream, group_name)
+    group: Mapping[str, Any] = next((each for each in groups if each["name"].decode() == group_name), {})
+    last = group["last-delivered-id"].decode() if group else "0-0"
+    unread: Any = redis.xrange(stream, min=f"({last}", count=1)
+    pending: Any = redis.xpending(stream, group_name) if group else {"pending": 0}
     return Backlog(
         stream=stream,
         length=length,
-        lag=_lag(redis, stream, group["lag"], last),
+        lag=_lag(redis, stream, length, group.get("lag", length), last) if unread else 0,
         pending=pending["pending"],
-        consumers=group["consumers"],
+        consumers=group.get("consumers", 0),
         oldest_pending_seconds=_age(pending["min"], now) if pending["pending"] else None,
-        oldest_unread_seconds=_age(first_unread[0][0], now) if first_unread else None,
+        oldest_unread_seconds=_age(unread[0][0], now) if unread else None,
         last_delivered_id=last,
     )
 
 
-def _lag(redis: Redis, stream: str, lag: int | None, last: str) -> int:
-    """Redis does not know the lag after some deletions; then the entries are counted, up to 10,000."""
-    return lag if lag is not None else len(redis.xrange(stream, min=f"({last}", count=_COUNTED) or ())
+def _lag(redis: Redis, stream: str, length: int, told: int | None, last: str) -> int:
+    """Where something is unread: what Redis says when that can be, else what is counted, up to 10,000."""
+    if told is not None and 0 < told <= length:
+        return told
+    return len(redis.xrange(stream, min=f"({last}", count=_COUNTED) or ())
 
 
 def _age(entry_id: bytes, now: int) -> float:

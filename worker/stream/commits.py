@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from redis import OutOfMemoryError
 
 from worker.domain.committed import Committed
-from worker.stream.connection import Redis
+from worker.stream.connection import Redis, answers
 from worker.stream.keys import commits
 
 
@@ -17,11 +17,10 @@ def read(redis: Redis, streams: Sequence[str]) -> dict[tuple[str, str], Committe
     pipeline = redis.pipeline(transaction=False)
     for stream in streams:
         pipeline.hgetall(commits(stream))
-    answers: list[dict[bytes, bytes]] = pipeline.execute()
     return {
         (stream, consumer.decode(errors="replace")): committed
-        for stream, answer in zip(streams, answers, strict=True)
-        for consumer, text in answer.items()
+        for stream, answer in zip(streams, answers(pipeline), strict=True)
+        for consumer, text in (answer or {}).items()
         if (committed := Committed.parse(text.decode(errors="replace")))
     }
 
@@ -31,7 +30,7 @@ def forget(redis: Redis, forgotten: Iterable[tuple[str, str]]) -> None:
     pipeline = redis.pipeline(transaction=False)
     for stream, consumer in forgotten:
         pipeline.hdel(commits(stream), consumer)
-    pipeline.execute()
+    answers(pipeline)
 
 
 def begin(redis: Redis, consumer: str, committed: Mapping[str, Committed]) -> None:
@@ -40,6 +39,4 @@ def begin(redis: Redis, consumer: str, committed: Mapping[str, Committed]) -> No
     for stream, its in committed.items():
         pipeline.delete(commits(stream))
         pipeline.hset(commits(stream), consumer, str(its))
-    for answer in pipeline.execute(raise_on_error=False):
-        if isinstance(answer, Exception) and not isinstance(answer, OutOfMemoryError):
-            raise answer
+    answers(pipeline, ignored=(OutOfMemoryError,))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 import redis
@@ -39,6 +40,29 @@ def connect(settings: Settings, *, retries: int = 0) -> Redis:
 
 def _unchanged(answer: object, **_: object) -> object:
     return answer
+
+
+def is_wrong_type(error: object) -> bool:
+    """Redis refused a command because somebody made the key with another type."""
+    return isinstance(error, redis.ResponseError) and str(error).startswith("WRONGTYPE")
+
+
+def answers(pipeline: Any, *, ignored: tuple[type[Exception], ...] = ()) -> list[Any]:
+    """What each command of the pipeline answers, None for a key of another type and for errors that are ignored.
+
+    Raises the first other error.
+    """
+    found = pipeline.execute(raise_on_error=False)
+    for each in found:
+        if isinstance(each, Exception) and not is_wrong_type(each) and not isinstance(each, ignored):
+            raise each
+    return [None if isinstance(each, Exception) else each for each in found]
+
+
+def read_text(redis: Redis, key: str) -> bytes | None:
+    """The text at the key; None where there is none, or a key of another type. GET would refuse that."""
+    found: Any = redis.mget([key])
+    return None if found[0] is None else bytes(found[0])
 
 
 def clock(redis: Redis) -> datetime:

@@ -38,16 +38,23 @@ def commits(stream: str) -> str:
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys of one system: its plain stream's name, the number of partitions, and streams found beyond them."""
+    """The keys of one system: its plain stream's name, the number of partitions, and what was found of them."""
 
     stream_key: str
     partitions: int
     strays: tuple[str, ...] = ()
+    unusable: frozenset[str] = frozenset()
+    """Those of ours that somebody made with another type: see `worker/stream/key_types.py`."""
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The plain stream, then the partitions."""
+        return (self.stream_key, *(self.partition(number) for number in range(self.partitions)))
 
     @cached_property
     def streams(self) -> tuple[str, ...]:
-        """The plain stream, then the partitions, then the strays."""
-        return (self.stream_key, *(self.partition(number) for number in range(self.partitions)), *self.strays)
+        """What can be read: our own, then the strays."""
+        return (*(stream for stream in self.own if stream not in self.unusable), *self.strays)
 
     def partition(self, number: int) -> str:
         """The partition with this number, which may be beyond ours."""
@@ -61,6 +68,10 @@ class Keys:
     def stream_for(self, partition_key: int | None) -> str:
         """The stream for an enrolment's (or an outline's course's) id; the plain one where there is none."""
         return self.stream_key if partition_key is None else self.partition(partition_key % self.partitions)
+
+    def instead_of(self, stream: str) -> str:
+        """Where events go whose stream takes none: every stream is read alike."""
+        return self.partition(0) if stream == self.stream_key else self.stream_key
 
     def lease(self, stream: str) -> str:
         """Who reads the stream."""

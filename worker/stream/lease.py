@@ -5,11 +5,10 @@ to write (full) makes a consumer go on without leases.
 """
 
 from collections.abc import Collection, Iterable
-from typing import Any
 
 from redis import OutOfMemoryError
 
-from worker.stream.connection import Redis
+from worker.stream.connection import Redis, read_text
 from worker.stream.keys import Keys
 
 WANTED_SECONDS = 2
@@ -30,10 +29,12 @@ end
 return won
 """
 
+# A key of another type is nobody's lease either.
 _RENEW = """
 local held = {}
 for i, key in ipairs(KEYS) do
-  local holder = redis.call('GET', key)
+  local holder = redis.pcall('GET', key)
+  if type(holder) == 'table' then holder = false end
   if holder == ARGV[1] then
     redis.call('PEXPIRE', key, ARGV[2])
   elseif not holder then
@@ -46,7 +47,7 @@ return held
 
 _RELEASE = """
 for _, key in ipairs(KEYS) do
-  if redis.call('GET', key) == ARGV[1] then redis.call('DEL', key) end
+  if redis.pcall('GET', key) == ARGV[1] then redis.call('DEL', key) end
 end
 """
 
@@ -110,7 +111,7 @@ class Leases:
 
     def is_wanted(self, busy: Collection[str] = ()) -> bool:
         """Another consumer left its mark, and there is something to spare for it; see `answer_want`."""
-        marked_by: Any = self._redis.get(self._keys.wanted) if self._spare(busy) else None
+        marked_by = read_text(self._redis, self._keys.wanted) if self._spare(busy) else None
         return marked_by is not None and marked_by != self._consumer.encode()
 
     def answer_want(self, busy: Collection[str] = ()) -> bool:

@@ -8,11 +8,14 @@
 
 from collections.abc import Iterable
 from typing import Any
+from uuid import uuid4
 
 from redis import ResponseError
 
 from worker.stream.connection import Redis
 
+FEW = 10
+"""A queue with fewer messages has no old ones of every task."""
 DAY = 86_400_000
 GROWTH = 10
 """So many times longer the next message is waited for when one was not taken in time."""
@@ -21,7 +24,8 @@ GROWTH = 10
 # nobody's: Redis' clock was set back.
 _MAY_SEND = """
 local first, growth, day = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local wait = tonumber(redis.call('GET', KEYS[1]) or nil)
+local known = redis.pcall('GET', KEYS[1])
+local wait = type(known) == 'string' and tonumber(known) -- a key of another type says nothing
 local left = redis.call('PTTL', KEYS[1]) - day
 if wait and left > 0 and left <= wait then return 0 end
 local next = (wait and left <= 0) and math.min(wait * growth, day) or first
@@ -45,7 +49,26 @@ def may_send(redis: Redis, key: str, milliseconds: int) -> bool:
 
 def forget(redis: Redis, keys: Iterable[str]) -> None:
     """Let the next message of each of these tasks be sent. Harmless when repeated."""
-    redis.delete(*keys)
+    if keys := list(keys):
+        redis.delete(*keys)
+
+
+def is_short(redis: Redis, name: str) -> bool:
+    """So few messages wait that one may be sent of each task, in case the last was lost with a worker."""
+    length: Any = redis.llen(name)
+    return int(length) < FEW
+
+
+def set_aside(redis: Redis, name: str) -> str | None:
+    """Rename a key that is in the queue's place and no list, for nothing could be sent or taken; its new name."""
+    if redis.type(name) in (b"list", b"none"):
+        return None
+    aside = f"{name}:set-aside-{uuid4().hex[:8]}"
+    try:
+        redis.rename(name, aside)
+    except ResponseError:
+        return None  # another worker has done it
+    return aside
 
 
 def claim(redis: Redis, name: str, stream_key: str) -> str:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from redis import OutOfMemoryError
 
-from worker.stream.connection import Redis
+from worker.stream.connection import Redis, read_text
 
 LIFE_SECONDS = 60
 """Without another refusal; each is tried again every two seconds."""
@@ -21,8 +21,8 @@ def begin(redis: Redis, key: str, now: datetime) -> None:
 
 def since(redis: Redis, key: str) -> datetime | None:
     """When the mark was set; None without one."""
-    found = redis.get(key)
-    return datetime.fromisoformat(found.decode()) if isinstance(found, bytes) else None
+    found = read_text(redis, key)
+    return None if found is None else datetime.fromisoformat(found.decode())
 
 
 def end(redis: Redis, key: str) -> None:

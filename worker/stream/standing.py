@@ -28,8 +28,8 @@ class Standing:
 
 
 def look(redis: Redis, group: str, streams: Iterable[str]) -> list[Standing]:
-    """How far each stream got that exists."""
-    return [_look(redis, group, stream) for stream in streams if redis.exists(stream)]
+    """How far each stream got that exists; a key of another type is none."""
+    return [_look(redis, group, stream) for stream in streams if redis.type(stream) == b"stream"]
 
 
 def _look(redis: Redis, group: str, stream: str) -> Standing:

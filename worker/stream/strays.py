@@ -1,13 +1,17 @@
-"""Streams beyond the number of partitions: a publisher counts more of them than we do, or we did once.
+"""Which streams there are to read, beside those that should be.
 
-What Redis acknowledged there is read, leased and trimmed like everything else, and somebody is told.
+Streams beyond the number of partitions: a publisher counts more of them than we do, or we did once. What Redis
+acknowledged there is read, leased and trimmed like everything else, and somebody is told. And keys of ours that are of
+another type, which cannot be read.
 """
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from worker.errors import ServerUnavailableError
 from worker.stream.connection import Redis
+from worker.stream.key_types import find_wrong
 from worker.stream.keys import Keys
 from worker.stream.read import create_groups
 from worker.telemetry import get_logger
@@ -28,10 +32,12 @@ class Strays:
     streams: tuple[str, ...] = ()
     not_streams: tuple[str, ...] = ()
     """Keys of that name and another type: nothing can be read there."""
+    wrong: Mapping[str, str] = field(default_factory=dict)
+    """Other keys of ours of another type, and that type."""
 
     @property
     def warnings(self) -> list[str]:
-        """A sentence for each kind that there is."""
+        """A sentence for each kind of stray that there is."""
         found = []
         if self.streams:
             found.append(
@@ -43,6 +49,14 @@ class Strays:
                 f"Keys named like partitions that are not streams: {', '.join(self.not_streams)}. Rename them."
             )
         return found
+
+    @property
+    def complaint(self) -> str | None:
+        """A sentence about our keys of another type."""
+        if not self.wrong:
+            return None
+        named = ", ".join(f"{name} ({kind})" for name, kind in self.wrong.items())
+        return f"Keys in Redis of another type than ours: {named}. Everything else goes on. Rename or delete them."
 
 
 def find_strays(redis: Redis, keys: Keys) -> Strays:
@@ -67,9 +81,11 @@ def find_strays(redis: Redis, keys: Keys) -> Strays:
 
 
 def with_strays(redis: Redis, keys: Keys) -> tuple[Keys, Strays]:
-    """The keys with the strays that there are now among their streams, and what was found."""
+    """The keys with the streams that can be read now, and what was found."""
     found = find_strays(redis, keys)
-    return replace(keys, strays=found.streams), found
+    keys = replace(keys, strays=found.streams)
+    found = replace(found, wrong=find_wrong(redis, keys))
+    return replace(keys, unusable=frozenset(found.wrong)), found
 
 
 class StrayFinder:
@@ -77,6 +93,7 @@ class StrayFinder:
 
     def __init__(self) -> None:
         self._known = Strays()
+        self._told: Mapping[str, str] = {}
         self._look_at = 0.0
 
     def look_again(self) -> None:
@@ -91,12 +108,15 @@ class StrayFinder:
         found_keys, found = with_strays(redis, keys)
         if found == self._known:
             return keys
-        if found.warnings:
+        if (found.streams, found.not_streams) not in (((), ()), (self._known.streams, self._known.not_streams)):
             log.warning("stray_streams", streams=found.streams, not_streams=found.not_streams)
+        if found.wrong and found.wrong != self._told:
+            log.error("wrong_key_types", keys=found.wrong)
+        self._told = found.wrong
         try:
-            create_groups(redis, keys.group, found.streams)
+            create_groups(redis, keys.group, [each for each in found_keys.streams if each not in keys.streams])
         except ServerUnavailableError as error:  # full: the streams that we have must be drained all the same
             log.warning("stray_streams_wait", detail=str(error))
-            return keys
+            return replace(keys, unusable=found_keys.unusable)
         self._known = found
         return found_keys

@@ -4,12 +4,14 @@ from typing import Any
 
 from redis import OutOfMemoryError
 
-from worker.stream.connection import Redis
+from worker.stream.connection import Redis, answers
 from worker.stream.keys import Keys
 
 
 def owners(redis: Redis, keys: Keys) -> dict[str, str]:
     """The text beside each stream; streams that are nobody's yet are left out."""
+    if not keys.streams:
+        return {}
     texts: Any = redis.mget([keys.system(stream) for stream in keys.streams])
     found = zip(keys.streams, texts, strict=True)
     return {stream: text.decode(errors="replace") for stream, text in found if text is not None}
@@ -20,9 +22,7 @@ def claim(redis: Redis, keys: Keys, text: str) -> None:
     pipeline = redis.pipeline(transaction=False)
     for stream in keys.streams:
         pipeline.set(keys.system(stream), text, nx=True)
-    for answer in pipeline.execute(raise_on_error=False):
-        if isinstance(answer, Exception) and not isinstance(answer, OutOfMemoryError):
-            raise answer
+    answers(pipeline, ignored=(OutOfMemoryError,))
 
 
 def take_over(redis: Redis, keys: Keys, text: str) -> None:

@@ -7,9 +7,9 @@ while the consumer's name stands in a set of the entry's; only a consumer that d
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from redis import OutOfMemoryError
+from redis import OutOfMemoryError, ResponseError
 
-from worker.stream.connection import Redis
+from worker.stream.connection import Redis, is_wrong_type
 
 MARKS_LEFT_BEHIND = 3
 """So many deaths in the middle of a trial condemn an entry."""
@@ -23,10 +23,7 @@ def trial(redis: Redis, key: str, consumer: str) -> Iterator[bool]:
 
     Any return removes the mark, errors included. A full Redis takes no mark; the entry is then tried without one.
     """
-    try:
-        redis.sadd(key, consumer)
-        redis.expire(key, _LIFE_SECONDS)
-    except OutOfMemoryError:
+    if not _mark(redis, key, consumer):
         yield False
         return
     condemned = redis.scard(key) > MARKS_LEFT_BEHIND
@@ -37,3 +34,17 @@ def trial(redis: Redis, key: str, consumer: str) -> Iterator[bool]:
             redis.delete(key)
         else:
             redis.srem(key, consumer)
+
+
+def _mark(redis: Redis, key: str, consumer: str) -> bool:
+    try:
+        redis.sadd(key, consumer)
+    except OutOfMemoryError:
+        return False
+    except ResponseError as error:
+        if not is_wrong_type(error):
+            raise
+        redis.delete(key)  # somebody made it with another type; it is of no use to anyone
+        redis.sadd(key, consumer)
+    redis.expire(key, _LIFE_SECONDS)
+    return True
