@@ -47,8 +47,8 @@ def test_a_visit_that_goes_on_over_the_move_is_one_at_either_place() -> None:
 
 
 def test_visits_up_to_the_first_completion_complete_a_lesson_wherever_they_were() -> None:
-    before = [viewed(1, 1, 12), viewed(1, 1, 12, seconds=HOUR)]
-    there = [viewed(1, 2, 12, seconds=2 * HOUR), completed(1, 2, 12, seconds=3 * HOUR)]
+    before: list[LessonEvent] = [viewed(1, 1, 12), viewed(1, 1, 12, seconds=HOUR)]
+    there: list[LessonEvent] = [viewed(1, 2, 12, seconds=2 * HOUR), completed(1, 2, 12, seconds=3 * HOUR)]
     assert visits(*before, *there, viewed(1, 2, 12, seconds=9 * HOUR)).visits_to_complete == 4
     here = [*before, completed(1, 1, 12, seconds=2 * HOUR)]
     assert visits(*here, completed(1, 2, 12, seconds=9 * HOUR)).visits_to_complete == 3

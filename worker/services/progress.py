@@ -163,7 +163,7 @@ def _existing(connection: Connection, key: LessonKey) -> StoredProgress:
         raise unknown_enrollment(key[0])
     if row is None:
         raise NotFoundError(
-            f"Enrolment {key[0]} has no row for topic {key[1]}, lesson {key[2]}: it is not started. "
+            f"Enrolment {key[0]} has no row for topic {key[1]}, lesson {key[2]}: nothing was done at this place. "
             "POST /progress/ makes one; so does viewing the lesson."
         )
     return row
