@@ -21,6 +21,7 @@ from worker.settings import Settings, get_settings
 from worker.stream import publish
 from worker.stream.connection import clock, connect
 from worker.stream.keys import Keys
+from worker.stream.totals import Totals, add_totals
 
 PIPELINE = 1_000
 """Events in one round trip of `publish_many`."""
@@ -88,6 +89,10 @@ class EventPublisher:
     def clock(self) -> datetime:
         """The present by Redis' clock, against which a worker judges the times of events."""
         return clock(self._redis)
+
+    def add_totals(self, new: Totals) -> None:
+        """Count what was applied without the stream."""
+        add_totals(self._redis, self._keys, new)
 
     def close(self) -> None:
         """Close the connections."""

@@ -80,7 +80,7 @@ def outlined(
     seconds: float = 0,
     **envelope: Any,
 ) -> CourseOutlined:
-    """`course.outlined` with (topic, lesson), (topic, lesson, title) or (topic, lesson, title, moved from), in order."""
+    """`course.outlined` with lessons in order: topic, lesson, and perhaps a title and the places it moved from."""
     members = [_outline_lesson(*lesson) for lesson in lessons]
     data = {"course_id": course_id, "lessons": members}
     return CourseOutlined.model_validate({**_envelope(seconds, envelope), "data": data})

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Annotated, Self
 
 from fastapi import Header, Path
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, SkipValidation, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 from starlette.convertors import Convertor, register_url_convertor
@@ -56,15 +56,7 @@ Prefer = Annotated[
 Percentage = Annotated[Decimal, PlainSerializer(float, return_type=float)]
 
 
-def _whole(value: object) -> object:
-    """JSON has one kind of number: 90.0 is 90, and JSON Schema calls it an integer."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-BodyId64 = Annotated[Id64, BeforeValidator(_whole)]
-BodyId32 = Annotated[Id32, BeforeValidator(_whole)]
-BodyDuration = Annotated[Duration, BeforeValidator(_whole)]
-BodyTime = Annotated[Time, Field(description="From the year 2000 on, at most 5 minutes ahead of the server's clock.")]
+BodyTime = Annotated[Time, Field(description="From the year 1980 on, at most 5 minutes ahead of the server's clock.")]
 
 
 class _Body(BaseModel):
@@ -121,9 +113,9 @@ class NewProgress(_Row):
         }
     )
 
-    user_course_id: BodyId64
-    topic_id: BodyId32
-    lesson_id: BodyId32
+    user_course_id: Id64
+    topic_id: Id32
+    lesson_id: Id32
 
 
 class ChangedProgress(_Row):
@@ -148,14 +140,14 @@ class ChangedProgress(_Row):
 
 
 class Activity(_Body):
-    """What else is known of a view or a completion."""
+    """What else is known of a view or a completion; a section or a duration that is not valid counts as not sent."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"section_id": 2, "duration_seconds": 90, "occurred_at": _TIME_EXAMPLE}]}
     )
 
-    section_id: BodyId32 | None = None
-    duration_seconds: BodyDuration | None = Field(
+    section_id: SkipValidation[Id32 | None] = None
+    duration_seconds: SkipValidation[Duration | None] = Field(
         None, description="Time spent, in whole seconds, ending at `occurred_at`."
     )
     occurred_at: BodyTime | None = Field(None, description="When it happened, by default now.")
@@ -240,7 +232,11 @@ class Accepted(BaseModel):
 
 
 class EventVerdict(BaseModel):
-    """What became of one event; `accepted` is on the stream and will be applied."""
+    """What became of one event.
+
+    `accepted` is on the stream and will be applied; `superseded` is an enrollment or an outline older than the known
+    one, which stays.
+    """
 
     id: str | None = Field(description="The event's own `id`; null where it has none that can be read.")
     result: Result

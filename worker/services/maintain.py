@@ -17,6 +17,7 @@ from worker.stream import accounts, commits, housekeeping
 from worker.stream.connection import Redis
 from worker.stream.keys import Keys
 from worker.stream.strays import with_strays
+from worker.stream.totals import add_totals
 from worker.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -55,4 +56,5 @@ def maintain(settings: Settings, redis: Redis, engine: Engine, go_on: Callable[[
     with engine.begin() as connection:
         commits.forget(redis, stream_position.delete_old(connection))
     swept = sweep_parked(engine, go_on)
-    return Maintained(swept.applied + swept.repeated, len(removed), trimmed, sum(vanished.values()))
+    add_totals(redis, keys, swept.totals)
+    return Maintained(swept.applied + swept.repeated + swept.superseded, len(removed), trimmed, sum(vanished.values()))

@@ -83,6 +83,16 @@ class StatusCollector(Collector):
             "rollup",
             {name: rollup.behind_seconds for name, rollup in found.rollups.items()},
         )
+        yield GaugeMetricFamily(
+            "progress_superseded_events",
+            "Enrollments and outlines that were older than the known ones, so far. 0 when there was none.",
+            found.totals.superseded,
+        )
+        yield GaugeMetricFamily(
+            "progress_dropped_members",
+            "Optional members that were not valid; their events were applied, so far. 0 when there was none.",
+            found.totals.dropped_members,
+        )
         last = found.last_recorded_at
         yield GaugeMetricFamily(
             "progress_last_recorded_timestamp_seconds",
