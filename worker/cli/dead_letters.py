@@ -108,7 +108,8 @@ def redrive_letters(letter_ids: tuple[int, ...], reason: str | None, everything:
     with open_database(server_settings("DATABASE_URL")) as engine:
         done = redrive(engine, sorted(set(letter_ids)), _known(reason))
     show(f"applied: {done.applied:,}", f"already there: {done.repeated:,}")
-    show(f"older than what is known: {done.superseded:,}")
+    if done.superseded:
+        show(f"older than what is known: {done.superseded:,}")
     show(f"still refused: {sum(done.refused.values()):,}")
     for each, number in sorted(done.refused.items()):
         show(f"  {each}: {number:,}")
