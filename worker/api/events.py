@@ -16,7 +16,7 @@ from worker.api.permission import forbidden_events
 from worker.api.problem import documented
 from worker.api.progress import RESPOND_ASYNC, responds_async
 from worker.api.schema import EventVerdict, Prefer, Verdicts
-from worker.domain.entry import Entry, Rejection, parse
+from worker.domain.entry import BYTE_ORDER_MARK, Entry, Rejection, parse
 from worker.domain.event import Event, partition_key
 from worker.services.submit import LARGE_BYTES, Result, arriving
 from worker.stream.totals import Totals
@@ -125,7 +125,7 @@ def _read(content_type: str, body: bytes, now: datetime) -> list[Given]:
         bodies = elements(body)
     except ValueError as error:
         raise HTTPException(422, f"The body must be a JSON list of CloudEvents: {error}.") from None
-    if not all(each.startswith(b"{") for each in bodies):
+    if not all(each.startswith((b"{", BYTE_ORDER_MARK + b"{")) for each in bodies):
         raise HTTPException(422, "The body must be a JSON list of CloudEvents: not all that it has are objects.")
     if len(bodies) > MOST_EVENTS:
         raise HTTPException(422, f"{len(bodies)} events; at most {MOST_EVENTS} at a time.")

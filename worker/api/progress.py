@@ -136,12 +136,11 @@ async def _mark(
     background: BackgroundTasks,
 ) -> object:
     await caller.may_touch(lesson[0])
-    members = dict(zip(("user_course_id", "topic_id", "lesson_id"), lesson, strict=True))
+    members: dict[str, object] = dict(zip(("user_course_id", "topic_id", "lesson_id"), lesson, strict=True))
+    if body:
+        members |= {"section_id": body.section_id, "duration_seconds": body.duration_seconds}
     dropped: list[str] = []
-    activity = LessonActivity.model_validate(
-        members | (body.model_dump(include={"section_id", "duration_seconds"}) if body else {}),
-        context={"dropped": dropped},
-    )
+    activity = LessonActivity.model_validate(members, context={"dropped": dropped})
     background.add_task(caller.publisher.add_totals, Totals(dropped_members=len(dropped)))
     occurred_at = body.occurred_at if body else None
     if not responds_async(prefer):

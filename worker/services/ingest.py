@@ -57,6 +57,8 @@ def ingest(
         return done
 
     def refuse(entry: Entry, error: DBAPIError) -> Outcome:
+        if is_missing_reference(error):
+            return _put(engine, refused(entry, error), commits)
         refusals[_enrolls(entry)].add(entry, error)
         return Outcome()
 
@@ -136,8 +138,11 @@ def _judge(engine: Engine, refusals: Refusals[Entry], *, seen_before: bool, comm
 
 
 def refused(entry: Entry, error: DBAPIError) -> Letter:
-    """The letter of an entry that PostgreSQL refuses. An enrollment of a user that the LMS does not have yet waits."""
-    reason = Reason.UNKNOWN_REFERENCE if _enrolls(entry) and is_missing_reference(error) else Reason.DATA_ERROR
+    """The letter of an entry that PostgreSQL refuses. One that wants a row that the LMS does not have yet waits for it.
+
+    Such as an enrollment's user: the sweep tries it again.
+    """
+    reason = Reason.UNKNOWN_REFERENCE if is_missing_reference(error) else Reason.DATA_ERROR
     return Letter(entry, reason, Rejection(reason, first_line(error)).detail)
 
 

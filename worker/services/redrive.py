@@ -12,8 +12,8 @@ from worker.services.outcome import Outcome
 from worker.services.refusal import EverythingRefusedError, Refusals
 from worker.storage import dead_letter
 
-UNENROLLED = 500
-"""Letters of enrollments that a sweep tries: those whose user or course the LMS did not have when they came."""
+REFERRING = 500
+"""Letters that a sweep tries at a time of those that want a row, such as a user, that the LMS did not have."""
 PAGE = 2_000
 """Most letters in one transaction."""
 AWAITED_PAGE = 20_000
@@ -84,17 +84,28 @@ def apply_parked(engine: Engine, user_course_ids: Sequence[int], go_on: Callable
     return total
 
 
+def _sweep_references(engine: Engine, go_on: Callable[[], bool]) -> Outcome:
+    """Try some that waited for a row of the LMS's, and more of them while most are applied."""
+    total = Outcome()
+    while True:
+        with engine.connect() as connection:
+            ids = dead_letter.referring_letters(connection, REFERRING)
+        done = redrive(engine, ids, final=True)
+        total += done
+        applied = done.applied + done.repeated + done.superseded
+        if len(ids) < REFERRING or 2 * applied < len(ids) or not go_on():
+            return total
+
+
 def sweep_parked(engine: Engine, go_on: Callable[[], bool] = lambda: True) -> Outcome:
     """Apply what waits for any enrollment that exists by now, asking in between whether to go on.
 
-    First enrollments that waited for a row of the LMS's.
+    First what waited for a row of the LMS's.
 
     The LMS inserted its row itself, or the parking and the enrolling transaction missed each other. Costs one index
     probe for each enrolment that is waited for (7 microseconds), in statements of AWAITED_PAGE.
     """
-    with engine.connect() as connection:
-        unenrolled = dead_letter.unenrolled_letters(connection, UNENROLLED)
-    total, after = redrive(engine, unenrolled, final=True), 0
+    total, after = _sweep_references(engine, go_on), 0
     while go_on():
         with engine.connect() as connection:
             awaited, arrived = dead_letter.arrived_enrollments(connection, after, AWAITED_PAGE)
