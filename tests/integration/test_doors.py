@@ -1,9 +1,8 @@
 """Whichever way an event comes in: the same bytes get the same verdict and the same row, its neighbors theirs."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -11,14 +10,11 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from tests.support.api import served
 from tests.support.doors import ANY, Doors, consume, is_task, parsed, send_tasks
 from tests.support.events import as_json, body, enrolled, viewed
 from tests.support.tables import insert_as_lms, rows
 from worker.domain.event import MAX_EVENT_CHARACTERS, MAX_OUTLINE_CHARACTERS, identity
 from worker.services.consumer import Consumer
-from worker.settings import Settings
-from worker.stream.connection import Redis
 
 Case = tuple[bytes, str, tuple[int | None, int | None]]
 """An event of enrollment 1, the verdict on it, and section and duration of its row where it is applied."""
@@ -100,23 +96,9 @@ def cases() -> dict[str, Case]:
     }
 
 
-@pytest.fixture
-def api(settings: Settings) -> Iterator[httpx.Client]:
-    with served(settings) as client:
-        yield client
-
-
-@pytest.fixture
-def doors(
-    engine: Engine,
-    redis: Redis,
-    api: httpx.Client,
-    consumer: Consumer,
-    environment: dict[str, str],
-    tmp_path: Path,
-) -> Doors:
+@pytest.fixture(autouse=True)
+def _enrollment(engine: Engine) -> None:
     insert_as_lms(engine, 1)
-    return Doors(engine, redis, api, consumer, environment, tmp_path)
 
 
 def ledger(engine: Engine) -> dict[str, tuple[int | None, int | None]]:
@@ -139,7 +121,6 @@ def test_the_same_bytes_get_the_same_verdict_and_row_from_each_door(doors: Doors
     assert ledger(engine) == expected
 
 
-@pytest.mark.usefixtures("doors")
 def test_a_task_of_celery_gets_it_too(
     engine: Engine,
     consumer: Consumer,
@@ -158,7 +139,6 @@ def test_a_task_of_celery_gets_it_too(
 LETTERS = "SELECT body, reason FROM dead_letter"
 
 
-@pytest.mark.usefixtures("doors")
 def test_a_task_whose_text_no_json_takes_is_set_aside_too(
     engine: Engine, consumer: Consumer, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,8 +149,7 @@ def test_a_task_whose_text_no_json_takes_is_set_aside_too(
     assert sorted(reason for _, reason in rows(engine, LETTERS)) == ["invalid_json", "too_large"]
 
 
-@pytest.mark.usefixtures("doors")
-def test_an_endpoint_of_one_lesson_gets_it_too(engine: Engine, api: httpx.Client) -> None:
+def test_an_endpoint_of_one_lesson_gets_it_too(engine: Engine, open_api: httpx.Client) -> None:
     expected = {}
     for name, (content, verdict, row) in cases().items():
         event = parsed(content)
@@ -179,7 +158,7 @@ def test_an_endpoint_of_one_lesson_gets_it_too(engine: Engine, api: httpx.Client
         data = event["data"]
         path = "/progress/{user_course_id}/{topic_id}/{lesson_id}/view".format(**data)
         members = {member: data[member] for member in ("section_id", "duration_seconds") if member in data}
-        answer = api.post(
+        answer = open_api.post(
             path,
             content=json.dumps({**members, "occurred_at": event["time"]}),
             headers={"Content-Type": "application/json", "Idempotency-Key": str(event["id"])},
