@@ -64,10 +64,10 @@ def ingest(
 
     try:
         outcome = bisect(engine, entries, work, refuse, lambda part: _defer(engine, part, commits))
-    except EverythingRefusedError as refused:
+    except EverythingRefusedError as error:
         kind = refusals[True].undecided
         outcome = Outcome(
-            deferred=[(entry, REFUSED) for entry in entries if _enrolls(entry) == kind], everything_refused=str(refused)
+            deferred=[(entry, REFUSED) for entry in entries if _enrolls(entry) == kind], everything_refused=str(error)
         )
         others = [entry for entry in entries if _enrolls(entry) != kind]
         if others and len(others) < len(entries):
