@@ -76,7 +76,8 @@ class EventPublisher:
     ) -> str:
         """Publish that a learner viewed a lesson, by default now.
 
-        `activity` are the members of `LessonActivity`. Raises pydantic.ValidationError for values out of range.
+        `activity` are the members of `LessonActivity`; a section or duration that is not valid counts as not given.
+        Raises pydantic.ValidationError for ids or a time out of range.
         """
         return self.publish(LessonViewed(**self._envelope(occurred_at, event_id), data=_activity(activity)))
 
@@ -105,8 +106,8 @@ class EventPublisher:
         return count
 
     def _envelope(self, occurred_at: datetime | None, event_id: str | None) -> dict[str, Any]:
-        time = occurred_at or datetime.now(UTC)
-        return {"id": event_id or str(uuid4()), "source": self._source, "time": time}
+        when: dict[str, Any] = {"time": occurred_at} if occurred_at else {"time": datetime.now(UTC), "untimed": True}
+        return {"id": event_id or str(uuid4()), "source": self._source, **when}
 
     def _addressed(self, event: Event | Mapping[str, Any]) -> tuple[str, bytes]:
         if isinstance(event, CloudEvent):
