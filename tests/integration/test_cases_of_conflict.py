@@ -26,6 +26,10 @@ OTHERS: dict[str, tuple[CloudEvent, CloudEvent]] = {
     "a correction": (corrected(id=ID), corrected(id=ID, status="in_progress")),
     "another outline": (outlined(3, [(1, 1)], id=ID), outlined(3, [(1, 2)], id=ID)),
     "another title": (outlined(3, [(1, 1, "One")], id=ID), outlined(3, [(1, 1, "Two")], id=ID)),
+    "another outline's time": (outlined(3, [(1, 1)], id=ID), outlined(3, [(1, 1)], id=ID, seconds=1)),
+    "another outline's sequence": (outlined(3, id=ID, sequence=1), outlined(3, id=ID, sequence=2)),
+    "another time of enrolling": (enrolled(2, id=ID), enrolled(2, id=ID, seconds=1)),
+    "another sequence of enrolling": (enrolled(2, id=ID, sequence=1), enrolled(2, id=ID, sequence=2)),
     "another course": (enrolled(2, id=ID), enrolled(2, course_id=4, id=ID)),
     "another zone": (enrolled(2, id=ID), enrolled(2, timezone="Asia/Tokyo", id=ID)),
 }
