@@ -2,10 +2,19 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from fastapi import Header, Path
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, SkipValidation, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    TypeAdapter,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 from starlette.convertors import Convertor, register_url_convertor
@@ -57,6 +66,12 @@ Percentage = Annotated[Decimal, PlainSerializer(float, return_type=float)]
 
 
 BodyTime = Annotated[Time, Field(description="From the year 1980 on, at most 5 minutes ahead of the server's clock.")]
+
+
+def _or_anything(kind: Any) -> WithJsonSchema:
+    """What is right, and that whatever else comes is taken as nothing: `worker.domain.event.DropIfBad` judges."""
+    wrong = {"description": "Anything else counts as not sent."}
+    return WithJsonSchema({"anyOf": [TypeAdapter(kind).json_schema(), {"type": "null"}, wrong]})
 
 
 class _Body(BaseModel):
@@ -146,8 +161,8 @@ class Activity(_Body):
         json_schema_extra={"examples": [{"section_id": 2, "duration_seconds": 90, "occurred_at": _TIME_EXAMPLE}]}
     )
 
-    section_id: SkipValidation[Id32 | None] = None
-    duration_seconds: SkipValidation[Duration | None] = Field(
+    section_id: Annotated[object, _or_anything(Id32)] = None
+    duration_seconds: Annotated[object, _or_anything(Duration)] = Field(
         None, description="Time spent, in whole seconds, ending at `occurred_at`."
     )
     occurred_at: BodyTime | None = Field(None, description="When it happened, by default now.")
