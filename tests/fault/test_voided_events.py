@@ -134,9 +134,10 @@ def test_it_says_what_it_changed_and_a_trial_changes_nothing(engine: Engine, env
         "user_course_progress 1/1/3 status: stored completed, expected not_started",
         "user_course_progress 1/1/3 last_viewed_at: stored 2028-02-01T00:00:00Z, expected nothing",
         "user_course_progress 1/1/3 completed_at: stored 2028-02-01T00:00:00Z, expected nothing",
-        "user_course 1 lesson_id: stored 3, expected 2",
-        "user_course 1 occurred_at: stored 2028-02-01T00:00:00Z, expected 2025-07-14T10:33:20Z",
-        f"user_course 1 event_id: stored {wrong.event_id}, expected {KNOWN[-1].event_id}",
+        "user_course 1 current_lesson: stored 3, expected 2",
+        "user_course 1 position_at: stored 2028-02-01T00:00:00Z, expected 2025-07-14T10:33:20Z",
+        "user_course 1 position_type: stored completed, expected viewed",
+        f"user_course 1 position_event_id: stored {wrong.event_id}, expected {KNOWN[-1].event_id}",
     ]
     what = f"Event {wrong.event_id} of enrollment 1 (lesson.completed at 2028-02-01 00:00:00 UTC, topic 1, lesson 3)"
     lines = said(environment, wrong.event_id, "--dry-run").splitlines()

@@ -17,7 +17,7 @@ from worker.api.problem import documented
 from worker.api.progress import RESPOND_ASYNC, responds_async
 from worker.api.schema import EventVerdict, Prefer, Verdicts
 from worker.domain.entry import BYTE_ORDER_MARK, Entry, Rejection, parse
-from worker.domain.event import Event, partition_key
+from worker.domain.event import CourseOutlined, Event, Outline, partition_key
 from worker.services.submit import LARGE_BYTES, Result, arriving
 from worker.stream.totals import Totals
 
@@ -29,14 +29,19 @@ MOST_EVENTS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """An event as it came: its id if it can be read, its partition's key, and parsed or what is wrong with it."""
+    """An event as it came: its id if it can be read, and parsed or what is wrong with it."""
 
     entry: Entry
     id: str | None
-    key: int | None
     judged: Event | Rejection
-    dropped: int
+    dropped: int = 0
     """Optional members that were not valid."""
+
+    @property
+    def addressed(self) -> tuple[int | None, bytes]:
+        """The key of its partition, and its bytes."""
+        key = None if isinstance(self.judged, Rejection) else partition_key(vars(self.judged.data))
+        return key, self.entry.body or b""
 
 
 _EXAMPLE = [
@@ -102,8 +107,7 @@ async def post_events(request: Request, caller: CallerParameter, prefer: Prefer 
     verdicts = await _refusals(caller, given)
     allowed = [number for number, verdict in enumerate(verdicts) if verdict.result is Result.ACCEPTED]
     if is_async:
-        bodies = [(given[number].key, given[number].entry.body or b"") for number in allowed]
-        await run_in_threadpool(caller.publisher.publish_raw, bodies)
+        await run_in_threadpool(caller.publisher.publish_raw, [given[number].addressed for number in allowed])
     else:
         found = await caller.service.submit_events([given[number].entry for number in allowed])
         for number, each in zip(allowed, found, strict=True):
@@ -134,18 +138,22 @@ def _read(content_type: str, body: bytes, now: datetime) -> list[Given]:
 
 
 def _given(entry: Entry, milliseconds: float) -> Given:
+    dropped: list[str] = []
     try:
-        document = from_json(entry.body or b"")
-    except ValueError:
-        document = {}
-    name, dropped = document.get("id"), list[str]()
-    judged: Event | Rejection
-    try:
-        judged = parse(entry, milliseconds, dropped)
+        event = parse(entry, milliseconds, dropped)
     except Rejection as refused:
-        judged = refused
-    name = name if isinstance(name, str) else None
-    return Given(entry, name, partition_key(document.get("data")), judged, len(dropped))
+        return Given(entry, _readable_id(entry.body or b""), refused)
+    if isinstance(event, CourseOutlined):  # all of a batch's lessons would hold up everybody while Python collects
+        event = event.model_copy(update={"data": Outline(course_id=event.data.course_id, lessons=())})
+    return Given(entry, event.id, event, len(dropped))
+
+
+def _readable_id(body: bytes) -> str | None:
+    try:
+        found = from_json(body).get("id")
+    except ValueError:
+        return None
+    return found if isinstance(found, str) else None
 
 
 async def _refusals(caller: Caller, given: list[Given]) -> list[EventVerdict]:
