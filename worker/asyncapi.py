@@ -30,7 +30,8 @@ CloudEvents 1.0 event as a JSON object in UTF-8 (structured mode):
 
 * Identity is (`source`, `id`): an `id` that is a UUID is the identity as it is; another string becomes a UUIDv5 of
   both. An event may be sent again and in any order; it counts once. Another event under a known identity is set aside
-  (`identity_conflict`). The nil and the max UUID are no identity.
+  (`identity_conflict`). The nil and the max UUID are no identity. An event that says `untimed` is the same one
+  whatever its `time`.
 * Events of one `time` are ordered by `sequence` where it is given; then a completion comes before a view, and of
   several lessons the last one in the outline is the position. Of two outlines, or two enrollments, of one time and
   sequence the one that arrived later is live.
@@ -125,7 +126,7 @@ def _message(kind: type[CloudEvent]) -> dict[str, Any]:
         "name": name,
         "title": kind.__name__,
         "summary": (kind.__doc__ or "").strip(),
-        "description": f"At most {limit} bytes.",
+        "description": f"At most {limit:,} characters.",
         "payload": {"$ref": f"#/components/schemas/{kind.__name__}"},
         "examples": [
             {

@@ -21,6 +21,7 @@ from worker.settings import Settings, get_settings
 from worker.stream import publish
 from worker.stream.connection import clock, connect
 from worker.stream.keys import Keys
+from worker.stream.totals import Totals, add_totals
 
 PIPELINE = 1_000
 """Events in one round trip of `publish_many`."""
@@ -75,7 +76,8 @@ class EventPublisher:
     ) -> str:
         """Publish that a learner viewed a lesson, by default now.
 
-        `activity` are the members of `LessonActivity`. Raises pydantic.ValidationError for values out of range.
+        `activity` are the members of `LessonActivity`; a section or duration that is not valid counts as not given.
+        Raises pydantic.ValidationError for ids or a time out of range.
         """
         return self.publish(LessonViewed(**self._envelope(occurred_at, event_id), data=_activity(activity)))
 
@@ -89,6 +91,10 @@ class EventPublisher:
         """The present by Redis' clock, against which a worker judges the times of events."""
         return clock(self._redis)
 
+    def add_totals(self, new: Totals) -> None:
+        """Count what was applied without the stream."""
+        add_totals(self._redis, self._keys, new)
+
     def close(self) -> None:
         """Close the connections."""
         self._redis.close()
@@ -100,8 +106,8 @@ class EventPublisher:
         return count
 
     def _envelope(self, occurred_at: datetime | None, event_id: str | None) -> dict[str, Any]:
-        time = occurred_at or datetime.now(UTC)
-        return {"id": event_id or str(uuid4()), "source": self._source, "time": time}
+        when: dict[str, Any] = {"time": occurred_at} if occurred_at else {"time": datetime.now(UTC), "untimed": True}
+        return {"id": event_id or str(uuid4()), "source": self._source, **when}
 
     def _addressed(self, event: Event | Mapping[str, Any]) -> tuple[str, bytes]:
         if isinstance(event, CloudEvent):

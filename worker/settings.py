@@ -146,7 +146,7 @@ class Settings(BaseSettings):
         10, ge=1, le=1_000, description="Connections of one API process to PostgreSQL, two for analyses aside."
     )
     api_lock_timeout_seconds: Seconds = Field(2, description="PostgreSQL's lock_timeout for the API.")
-    api_body_bytes: int = Field(2_097_152, ge=1_024, le=67_108_864, description="Largest request body, in bytes.")
+    api_body_bytes: int = Field(16_777_216, ge=1_024, le=67_108_864, description="Largest request body, in bytes.")
     api_callers: int = Field(
         4_000, ge=1, le=100_000, description="Most callers connected to one `progress-worker serve` at a time."
     )

@@ -12,6 +12,7 @@
 | `progress.lesson_completed`          | an LMS that speaks Celery     | appends the event to the stream       |
 """
 
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from worker import process
 from worker.celery import app
 from worker.client import EventPublisher
+from worker.domain.event import partition_key
 from worker.errors import ProgressError, first_line
 from worker.health import Heartbeat
 from worker.scheduled import Scheduled
@@ -203,17 +205,18 @@ def _append(task: "Task[Any, Any]", event_type: str, members: dict[str, Any]) ->
     event_id, occurred_at = members.pop("event_id", None), members.pop("occurred_at", None)
     event = {
         "specversion": "1.0",
-        "id": event_id or task.request.id,
+        "id": task.request.id if event_id is None else event_id,
         "source": "celery",
         "type": event_type,
         "data": members,
     }
     if occurred_at is not None:
         event["time"] = occurred_at
+    body = json.dumps(event).encode()  # which writes whatever Celery's reader has taken
     give_up_at = time.monotonic() + APPEND_SECONDS
     while True:
         try:
-            _publisher().publish(event)
+            _publisher().publish_raw([(partition_key(members), body)])
             return
         except RedisError as error:
             log.warning("publishing_postponed", event_type=event_type, detail=first_line(error))

@@ -32,7 +32,7 @@ def test_a_task_becomes_an_event_whose_identity_is_the_tasks(system: System, lms
     known = [enrolled(1)]
     system.publish(known)
     activity = {"user_course_id": 1, "topic_id": 2, "lesson_id": 3, "occurred_at": at(1).isoformat()}
-    plain = lms.send_task("progress.lesson_viewed", kwargs=activity)
+    plain = lms.send_task("progress.lesson_viewed", kwargs=activity | {"duration_seconds": -1, "section_id": "x"})
     wait_until(lambda: system.recorded() == 1, what="the row")
     assert rows(system.engine, "SELECT event_id, occurred_at FROM lesson_event") == [(UUID(plain.id), at(1))]
     said = {**activity, "section_id": 4, "duration_seconds": 60, "occurred_at": at(9).isoformat(), "event_id": "e-9"}
@@ -55,11 +55,12 @@ def test_a_task_becomes_an_event_whose_identity_is_the_tasks(system: System, lms
         {},
         {"user_course_id": 1, "topic_id": 2},
         {"user_course_id": "one", "topic_id": 2, "lesson_id": 3},
-        {"user_course_id": 1, "topic_id": 2, "lesson_id": 3, "duration_seconds": -1},
+        {"user_course_id": 1, "topic_id": 2, "lesson_id": 3, "event_id": ""},
+        {"user_course_id": 1, "topic_id": 2, "lesson_id": 3, "event_id": "0" * 32},
         {"user_course_id": 1, "topic_id": 2, "lesson_id": 3, "event_id": 5},
         {"user_course_id": -1, "topic_id": 2, "lesson_id": 3, "occurred_at": "2025-07-14T10:30:00Z"},
     ],
-    ids=["none", "one missing", "not a number", "negative time", "id not a string", "negative id"],
+    ids=["none", "one missing", "not a number", "empty id", "nil id", "id not a string", "negative id"],
 )
 def test_wrong_members_end_in_dead_letter_where_they_can_be_seen(
     system: System, lms: Celery, members: dict[str, object]

@@ -41,7 +41,7 @@ OWN_EVENTS: list[CloudEvent] = [
     completed(OWN, 1, 1, seconds=60),
     corrected(OWN, 1, 3, seconds=60, status="in_progress"),
     outlined(OWN_COURSE, [(1, 1), (1, 2), (1, 3)], seconds=60),
-    enrolled(OWN, course_id=OWN_COURSE, user_id=8, seconds=60),
+    enrolled(OWN, course_id=OWN_COURSE, timezone="Asia/Tokyo", seconds=60),
 ]
 either_way = pytest.mark.parametrize("preference", [{}, {"Prefer": "respond-async"}], ids=["at once", "by the stream"])
 
@@ -114,8 +114,8 @@ def test_what_touches_its_own_course_counts_among_the_others(
     if preference:
         assert sorted(json.loads(each)["id"] for each in streamed(redis, guarded)) == sorted(e.id for e in OWN_EVENTS)
         apply_streams(consumer)
-    enrolments = "SELECT id, user_id, course_id FROM user_course ORDER BY id"
-    assert rows(engine, enrolments) == [(OWN, 8, OWN_COURSE), (FOREIGN, 7, FOREIGN_COURSE)]
+    enrolments = "SELECT id, timezone, course_id FROM user_course ORDER BY id"
+    assert rows(engine, enrolments) == [(OWN, "Asia/Tokyo", OWN_COURSE), (FOREIGN, "UTC", FOREIGN_COURSE)]
     progress = f"SELECT lesson_id, status::text FROM user_course_progress WHERE user_course_id = {OWN} ORDER BY 1"
     assert rows(engine, progress) == [(1, "completed"), (2, "in_progress"), (3, "in_progress")]
     outlines = "SELECT course_id, count(*) FROM course_lesson GROUP BY course_id ORDER BY course_id"

@@ -103,7 +103,7 @@ def test_a_locked_enrollment_is_deferred_and_its_neighbors_are_applied(engine: E
     assert (outcome.applied, outcome.parked, outcome.rejected) == (3, 1, 1)
     assert rows(engine, "SELECT user_course_id FROM lesson_event") == [(1,)]
     again = ingest(engine, batch)
-    assert (again.applied, again.repeated) == (1, 3), "the deferred view alone is new"
+    assert (again.applied, again.repeated) == (1, 3), "the deferred view alone was not there yet"
 
 
 def test_a_lock_on_the_whole_table_raises_and_leaves_everything_as_it_was(engine: Engine, settings: Settings) -> None:

@@ -30,9 +30,11 @@ def test_a_later_outline_replaces_the_whole_of_the_earlier(engine: Engine) -> No
 
 def test_an_earlier_outline_that_comes_late_changes_nothing(engine: Engine) -> None:
     ingest(engine, entries([SECOND]))
-    before = snapshot(engine)
-    ingest(engine, entries([FIRST]))
-    assert snapshot(engine) == before
+    before = snapshot(engine, but=["outline_event"])
+    for superseded in (1, 0):
+        outcome = ingest(engine, entries([FIRST]))
+        assert (outcome.applied, outcome.superseded, outcome.repeated) == (0, superseded, 1 - superseded)
+    assert snapshot(engine, but=["outline_event"]) == before
 
 
 def test_of_two_in_one_batch_the_later_is_live(engine: Engine) -> None:
@@ -40,11 +42,21 @@ def test_of_two_in_one_batch_the_later_is_live(engine: Engine) -> None:
     assert_tables_equal_model(engine, [SECOND, FIRST])
 
 
-def test_at_the_same_moment_the_higher_identity_is_live(engine: Engine) -> None:
+def test_at_the_same_moment_the_one_that_arrived_later_is_live_whatever_its_identity(engine: Engine) -> None:
     low, high = outlined(lessons=[(1, 1)], id=LOW), outlined(lessons=[(2, 2)], id=HIGH)
-    for event in (high, low):
+    first, second = entries([high, low])
+    for each in (second, first):  # arrival is the entry's, not the transaction's
+        ingest(engine, [each])
+    assert rows(engine, LESSONS) == [(1, 1, None)]
+    ingest(engine, entries([high]))
+    assert rows(engine, LESSONS) == [(1, 1, None)]
+
+
+def test_at_the_same_moment_the_greater_sequence_is_live_whenever_it_arrived(engine: Engine) -> None:
+    ten, nine = outlined(lessons=[(1, 1)], sequence="10"), outlined(lessons=[(2, 2)], sequence=9)
+    for event in (ten, nine, outlined(lessons=[(3, 3)])):
         ingest(engine, entries([event]))
-    assert rows(engine, LESSONS) == [(2, 2, None)]
+    assert rows(engine, LESSONS) == [(1, 1, None)]
 
 
 def test_an_outline_may_become_empty_and_the_course_stays(engine: Engine) -> None:

@@ -33,6 +33,7 @@ class Lesson(TypedDict):
     lesson_id: int
 
 
+NIL = "00000000-0000-0000-0000-000000000000"
 LESSON = Lesson(user_course_id=1, topic_id=1, lesson_id=1)
 
 
@@ -172,8 +173,13 @@ MISTAKES: dict[str, tuple[Callable[[UserCourseProgressService], Awaitable[object
         lambda service: service.create_progress(**LESSON, last_viewed_at=datetime(2025, 1, 1)),  # noqa: DTZ001
         InputError,
     ),
-    "before the year 2000": (
-        lambda service: service.create_progress(**LESSON, last_viewed_at=datetime(1999, 1, 1, tzinfo=UTC)),
+    "before the year 1980": (
+        lambda service: service.create_progress(**LESSON, last_viewed_at=datetime(1979, 1, 1, tzinfo=UTC)),
+        InputError,
+    ),
+    "no identity, viewed": (lambda service: service.mark_lesson_viewed(**LESSON, event_id=NIL), InputError),
+    "no identity, made": (
+        lambda service: service.create_progress(**LESSON, status=ProgressStatus.COMPLETED, event_id=NIL),
         InputError,
     ),
     "a contradiction": (

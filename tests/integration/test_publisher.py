@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from tests.support.events import as_json, at, completed, corrected, enrolled, outlined, viewed
 from tests.support.model import assert_tables_equal_model
+from tests.support.tables import rows
 from worker.client import PIPELINE, EventPublisher
 from worker.domain.entry import Entry, parse
 from worker.domain.event import Event, LessonCompleted, LessonViewed
@@ -87,6 +88,18 @@ def test_the_short_forms_make_whole_events(publisher: EventPublisher, redis: Red
     assert isinstance(second, LessonCompleted)
     assert (second.data.section_id, second.data.duration_seconds, second.source) == (4, 5, "/test")
     assert len(second.id) == 36
+
+
+def test_a_short_form_without_a_time_may_be_called_again(
+    publisher: EventPublisher, consumer: Consumer, engine: Engine
+) -> None:
+    publisher.publish(enrolled(1))
+    for _ in range(2):
+        publisher.lesson_viewed(user_course_id=1, topic_id=2, lesson_id=3, event_id="e-1", duration_seconds=-1)
+    consumer.recover()
+    consumer.read(consumer.keys.streams, None)
+    assert rows(engine, "SELECT lesson_id, duration_seconds FROM lesson_event") == [(3, None)]
+    assert rows(engine, "SELECT count(*) FROM dead_letter") == [(0,)]
 
 
 def test_events_of_any_language_on_the_plain_stream_are_applied(

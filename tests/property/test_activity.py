@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from hypothesis import given
@@ -62,8 +63,8 @@ def learners(draw: st.DrawFn) -> Sequence[Event]:
         found.append(enrolled(1, timezone=draw(zones), time=moment + timedelta(seconds=1), id=identity()))
     for _ in range(draw(st.integers(1, 14))):
         lesson = (draw(_enrolment), draw(_often_one), draw(_often_one))
-        when = {"time": moment + draw(_offsets), "id": identity()}
-        kind = draw(st.sampled_from([viewed, viewed, completed, corrected]))
+        when: dict[str, Any] = {"time": moment + draw(_offsets), "id": identity()}
+        kind: Any = draw(st.sampled_from([viewed, viewed, completed, corrected]))
         if kind is corrected:
             done_at = draw(st.none() | _offsets.map(moment.__add__))
             found.append(

@@ -13,7 +13,7 @@ from worker.domain.entry import Entry, parse
 from worker.domain.event import Event
 from worker.domain.fast_path import DecodedLessonEvent, decode
 
-MEMBERS = ("specversion", "id", "source", "time", "type")
+MEMBERS = ("specversion", "id", "source", "time", "type", "sequence", "untimed")
 DATA = ("user_course_id", "topic_id", "lesson_id", "section_id", "duration_seconds")
 DIGITS_ESCAPED = [r".999999\u0039", r".12345\u0036\u0037", r"\u002e9999999", r"\u002E9999999"]
 ENROLMENT = '"user_course_id":1'
@@ -21,7 +21,7 @@ ENROLMENT = '"user_course_id":1'
 times = st.one_of(
     st.datetimes().map(lambda time: time.isoformat() + "Z"),
     st.from_regex(
-        r"(1999|2000|2025|2029|9998|9999)-[01]\d-[0-3]\d[Tt ][0-2]\d:[0-6]\d(:[0-6]\d)?(\.\d{0,9})?", fullmatch=True
+        r"(1979|1980|2025|2029|9998|9999)-[01]\d-[0-3]\d[Tt ][0-2]\d:[0-6]\d(:[0-6]\d)?(\.\d{0,9})?", fullmatch=True
     ).flatmap(
         lambda time: st.sampled_from(["Z", "z", "+00:00", "-00:00", "+05:30", "-23:59", "+0530", ""]).map(time.__add__)
     ),
@@ -63,6 +63,8 @@ def test_ordinary_lesson_events_are_decoded(event: Event) -> None:
     assert decoded_alike(body(event))
     extended = json.loads(body(event)) | {"datacontenttype": "application/json", "subject": "x", "dataschema": None}
     assert decoded_alike(json.dumps(extended).encode())
+    for more in ({"sequence": 7}, {"sequence": "0007"}, {"sequence": None}, {"untimed": True}):
+        assert decoded_alike(json.dumps(extended | more).encode())
 
 
 @pytest.mark.parametrize("event", [enrolled(), outlined(), corrected()])
@@ -76,9 +78,14 @@ def test_other_events_are_left_to_the_contract(event: Event) -> None:
         {"time": "2025-07-14T10:30:00.1234567Z"},
         {"time": "2025-07-14T10:30:00.9999999Z"},
         {"time": "2025-07-14T10:30:00+02:00"},
-        {"time": "1999-12-31T23:59:59Z"},
+        {"time": "1979-12-31T23:59:59Z"},
         {"extension": [1]},
         {"id": ""},
+        {"id": "0" * 32},
+        {"id": "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"},
+        {"sequence": -1},
+        {"sequence": "\x7f"},
+        {"untimed": 1},
     ],
 )
 def test_what_is_not_ordinary_is_left_to_the_contract(change: dict[str, object]) -> None:

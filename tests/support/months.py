@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from hypothesis import strategies as st
@@ -48,8 +49,8 @@ def months(draw: st.DrawFn, keys: Sequence[int]) -> Sequence[Event]:
     places = [(day, (1, 1, 1)) for day in on_end]
     places += [(day, (draw(st.sampled_from([keys[0], *keys])), *draw(_lessons))) for day in days]
     for day, lesson in places:
-        when = {"time": ago(days=day) - timedelta(minutes=draw(_minutes)), "id": identity()}
-        kind = draw(st.sampled_from([viewed, viewed, viewed, completed, completed, corrected]))
+        when: dict[str, Any] = {"time": ago(days=day) - timedelta(minutes=draw(_minutes)), "id": identity()}
+        kind: Any = draw(st.sampled_from([viewed, viewed, viewed, completed, completed, corrected]))
         if kind is corrected:
             done_at = draw(st.none() | st.just(ago(days=day + 1)))
             status = (

@@ -32,7 +32,7 @@ def test_without_a_url_a_sentence_says_what_to_set() -> None:
     [
         {"user_course_id": 0, "topic_id": 1, "lesson_id": 1},
         {"user_course_id": 1, "topic_id": 1},
-        {"user_course_id": 1, "topic_id": 1, "lesson_id": 1, "duration_seconds": 86_401},
+        {"user_course_id": 1, "topic_id": 1, "lesson_id": "1", "duration_seconds": 30},
     ],
 )
 def test_an_event_out_of_range_is_refused_before_redis_is_asked(activity: dict[str, Any]) -> None:

@@ -44,7 +44,7 @@ def test_what_a_publisher_sent_is_what_is_read(event: CloudEvent) -> None:
         (as_json(viewed()) | {"type": "lesson.opened"}, Reason.UNKNOWN_TYPE, "lesson.opened"),
         (as_json(viewed()) | {"data": {}}, Reason.INVALID_EVENT, "data.user_course_id"),
         (as_json(viewed()) | {"data": [1]}, Reason.INVALID_EVENT, "data"),
-        (as_json(viewed()) | {"time": "1999-01-01T00:00:00Z"}, Reason.TIME_OUT_OF_RANGE, "time"),
+        (as_json(viewed()) | {"time": "1979-01-01T00:00:00Z"}, Reason.TIME_OUT_OF_RANGE, "time"),
         (as_json(viewed()) | {"time": "yesterday"}, Reason.INVALID_EVENT, "time"),
     ],
 )
@@ -55,14 +55,28 @@ def test_a_rejection_names_its_reason_and_the_place(content: Any, reason: Reason
 
 
 @pytest.mark.parametrize("event", [viewed(), completed(), corrected(), enrolled()], ids=lambda event: event.type)
-def test_an_event_may_have_64_kib_and_not_a_byte_more(event: CloudEvent) -> None:
+def test_an_event_may_have_65_536_characters_and_not_one_more(event: CloudEvent) -> None:
     assert parse(entry(padded(event, 64 * KILOBYTE))) == event
     rejected = rejection(padded(event, 64 * KILOBYTE + 1))
     assert rejected.reason is Reason.TOO_LARGE
-    assert "65537 bytes" in rejected.detail
+    assert "65537 characters" in rejected.detail
 
 
-def test_an_outline_may_have_one_mib_and_not_a_byte_more() -> None:
+@pytest.mark.parametrize("character", ["é", "中", "\U0001f680", '"', "\\", "\n"], ids=ascii)
+@pytest.mark.parametrize("is_ascii", [True, False])
+def test_a_character_counts_once_however_it_is_written(character: str, is_ascii: bool) -> None:
+    content = as_json(viewed()) | {"note": ""}
+    room = 64 * KILOBYTE - len(json.dumps(content))
+    for note, fits in ((character * room, True), (character * (room + 1), False)):
+        written = entry(json.dumps(content | {"note": note}, ensure_ascii=is_ascii).encode())
+        if fits:
+            parse(written)
+        else:
+            with pytest.raises(Rejection, match="65537 characters"):
+                parse(written)
+
+
+def test_an_outline_may_have_1_048_576_characters_and_not_one_more() -> None:
     outline = outlined(lessons=[(topic, lesson, "x" * 20) for topic in range(1, 101) for lesson in range(1, 101)])
     assert 64 * KILOBYTE < len(body(outline)) < KILOBYTE**2
     assert parse(entry(padded(outline, KILOBYTE**2))) == outline
@@ -76,6 +90,19 @@ def test_a_time_may_be_five_minutes_ahead_of_the_entry_and_not_a_microsecond_mor
     with pytest.raises(Rejection) as caught:
         parse(late)
     assert caught.value.reason is Reason.TIME_OUT_OF_RANGE
+
+
+def test_a_time_may_be_ahead_of_the_entry_but_not_of_the_clock_of_whoever_judges_too() -> None:
+    early = Entry("s", f"{NOW - 600_000}-0", body(viewed()))
+    assert parse(early, NOW - 300_000).time == at(0)
+    with pytest.raises(Rejection) as caught:
+        parse(early, NOW - 300_001)
+    assert caught.value.reason is Reason.TIME_OUT_OF_RANGE
+
+
+def test_a_byte_order_mark_before_the_event_says_nothing() -> None:
+    assert parse(entry(b"\xef\xbb\xbf" + body(viewed(id="a")))) == viewed(id="a")
+    assert rejection(b"\xef\xbb\xbf").reason is Reason.INVALID_JSON
 
 
 def test_the_verdict_on_a_time_is_the_entrys_own_whatever_the_hour() -> None:

@@ -1,28 +1,48 @@
 """`POST /events`: a batch of CloudEvents, and what became of each."""
 
+import time
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from worker.api.caller import Caller, CallerParameter
+from worker.api.elements import elements
 from worker.api.permission import forbidden_events
 from worker.api.problem import documented
 from worker.api.progress import RESPOND_ASYNC, responds_async
 from worker.api.schema import EventVerdict, Prefer, Verdicts
-from worker.domain.entry import Entry, Rejection, parse
-from worker.domain.event import Event, partition_key
+from worker.domain.entry import BYTE_ORDER_MARK, Entry, Rejection, parse
+from worker.domain.event import CourseOutlined, Event, Outline, partition_key
 from worker.services.submit import LARGE_BYTES, Result, arriving
+from worker.stream.totals import Totals
 
 router = APIRouter(tags=["events"])
 
 MEDIA_TYPE = "application/cloudevents-batch+json"
 MOST_EVENTS = 1_000
 
-Judged = Event | Rejection
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An event as it came: its id if it can be read, and parsed or what is wrong with it."""
+
+    entry: Entry
+    id: str | None
+    judged: Event | Rejection
+    dropped: int = 0
+    """Optional members that were not valid."""
+
+    @property
+    def addressed(self) -> tuple[int | None, bytes]:
+        """The key of its partition, and its bytes."""
+        key = None if isinstance(self.judged, Rejection) else partition_key(vars(self.judged.data))
+        return key, self.entry.body or b""
+
 
 _EXAMPLE = [
     {
@@ -78,68 +98,81 @@ async def post_events(request: Request, caller: CallerParameter, prefer: Prefer 
     With `Prefer: respond-async` they are checked and appended to the stream.
     """
     content_type, body = request.headers.get("content-type", ""), await request.body()
-    is_async = responds_async(prefer)
+    is_async, background = responds_async(prefer), None
     now = await (run_in_threadpool(caller.publisher.clock) if is_async else caller.service.clock())
     if len(body) > LARGE_BYTES:
-        documents, entries, judged = await caller.service.aside(_read, content_type, body, now)
+        given = await caller.service.aside(_read, content_type, body, now)
     else:
-        documents, entries, judged = _read(content_type, body, now)
-    verdicts = await _refusals(caller, documents, judged)
+        given = _read(content_type, body, now)
+    verdicts = await _refusals(caller, given)
     allowed = [number for number, verdict in enumerate(verdicts) if verdict.result is Result.ACCEPTED]
     if is_async:
-        bodies = [(partition_key(documents[number].get("data")), entries[number].body or b"") for number in allowed]
-        await run_in_threadpool(caller.publisher.publish_raw, bodies)
+        await run_in_threadpool(caller.publisher.publish_raw, [given[number].addressed for number in allowed])
     else:
-        found = await caller.service.submit_events([entries[number] for number in allowed])
+        found = await caller.service.submit_events([given[number].entry for number in allowed])
         for number, each in zip(allowed, found, strict=True):
             update = {"result": each.result, "reason": each.reason, "detail": each.detail}
             verdicts[number] = verdicts[number].model_copy(update=update)
+        background = BackgroundTask(caller.publisher.add_totals, _totals(given, verdicts))
     answer = Verdicts(events=verdicts).model_dump_json()
     headers = RESPOND_ASYNC if is_async else None
-    return Response(answer, 202 if is_async else 200, headers=headers, media_type="application/json")
+    return Response(
+        answer, 202 if is_async else 200, headers=headers, media_type="application/json", background=background
+    )
 
 
-def _documents(content_type: str, body: bytes) -> list[dict[str, Any]]:
+def _read(content_type: str, body: bytes, now: datetime) -> list[Given]:
+    """The events, each by the bytes in which it came. Raises HTTPException."""
     if content_type.partition(";")[0].strip().lower() != MEDIA_TYPE:
         raise HTTPException(415, f"The Content-Type must be {MEDIA_TYPE}.")
     try:
-        documents = from_json(body, allow_inf_nan=False)
+        bodies = elements(body)
     except ValueError as error:
-        raise HTTPException(422, f"The body is not JSON: {error}.") from None
-    if not isinstance(documents, list) or not all(isinstance(each, dict) for each in documents):
-        raise HTTPException(422, "The body must be a list of CloudEvents.")
-    if len(documents) > MOST_EVENTS:
-        raise HTTPException(422, f"{len(documents)} events; at most {MOST_EVENTS} at a time.")
-    return documents
+        raise HTTPException(422, f"The body must be a JSON list of CloudEvents: {error}.") from None
+    if not all(each.startswith((b"{", BYTE_ORDER_MARK + b"{")) for each in bodies):
+        raise HTTPException(422, "The body must be a JSON list of CloudEvents: not all that it has are objects.")
+    if len(bodies) > MOST_EVENTS:
+        raise HTTPException(422, f"{len(bodies)} events; at most {MOST_EVENTS} at a time.")
+    milliseconds = time.time() * 1000
+    return [_given(entry, milliseconds) for entry in arriving(bodies, now)]
 
 
-def _read(content_type: str, body: bytes, now: datetime) -> tuple[list[dict[str, Any]], list[Entry], list[Judged]]:
-    """The events as they came, as entries, and each parsed or what is wrong with it. Raises HTTPException."""
-    documents = _documents(content_type, body)
-    # A number beyond any float was read as infinite: as a string it is JSON, and no member takes it.
-    entries = arriving((to_json(document, inf_nan_mode="strings") for document in documents), now)
-    return documents, entries, [_judged(entry) for entry in entries]
-
-
-def _judged(entry: Entry) -> Judged:
+def _given(entry: Entry, milliseconds: float) -> Given:
+    dropped: list[str] = []
     try:
-        return parse(entry)
+        event = parse(entry, milliseconds, dropped)
     except Rejection as refused:
-        return refused
+        return Given(entry, _readable_id(entry.body or b""), refused)
+    if isinstance(event, CourseOutlined):  # all of a batch's lessons would hold up everybody while Python collects
+        event = event.model_copy(update={"data": Outline(course_id=event.data.course_id, lessons=())})
+    return Given(entry, event.id, event, len(dropped))
 
 
-async def _refusals(caller: Caller, documents: list[dict[str, Any]], judged: list[Judged]) -> list[EventVerdict]:
+def _readable_id(body: bytes) -> str | None:
+    try:
+        found = from_json(body).get("id")
+    except ValueError:
+        return None
+    return found if isinstance(found, str) else None
+
+
+async def _refusals(caller: Caller, given: list[Given]) -> list[EventVerdict]:
     """A verdict on each: rejected for what it is or touches, accepted so far."""
-    events = [None if isinstance(each, Rejection) else each for each in judged]
-    reasons = [(str(each.reason), each.detail) if isinstance(each, Rejection) else None for each in judged]
-    for number, why in enumerate(await forbidden_events(caller.service, caller.token, events)):
-        if why is not None:
-            reasons[number] = ("forbidden", why)
+    events = [None if isinstance(each.judged, Rejection) else each.judged for each in given]
     verdicts = []
-    for document, reason in zip(documents, reasons, strict=True):
-        given = document.get("id")
-        verdict = EventVerdict(id=given if isinstance(given, str) else None, result=Result.ACCEPTED)
-        if reason:
-            verdict = verdict.model_copy(update={"result": Result.REJECTED, "reason": reason[0], "detail": reason[1]})
+    for each, why in zip(given, await forbidden_events(caller.service, caller.token, events), strict=True):
+        verdict = EventVerdict(id=each.id, result=Result.ACCEPTED)
+        if isinstance(each.judged, Rejection):
+            verdict = EventVerdict(
+                id=each.id, result=Result.REJECTED, reason=each.judged.reason, detail=each.judged.detail
+            )
+        elif why is not None:
+            verdict = EventVerdict(id=each.id, result=Result.REJECTED, reason="forbidden", detail=why)
         verdicts.append(verdict)
     return verdicts
+
+
+def _totals(given: list[Given], verdicts: list[EventVerdict]) -> Totals:
+    done = [each.result for each in verdicts]
+    dropped = sum(each.dropped for each, result in zip(given, done, strict=True) if result is not Result.REJECTED)
+    return Totals(done.count(Result.SUPERSEDED), dropped)

@@ -1,6 +1,6 @@
 """The endpoints of one lesson: its row, and what marks it."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, BackgroundTasks, Response
 from starlette.concurrency import run_in_threadpool
 
 from worker.api.caller import Caller, CallerParameter
@@ -17,7 +17,9 @@ from worker.api.schema import (
     UserCourseId,
 )
 from worker.domain.event import LessonActivity
+from worker.domain.progress import LessonKey
 from worker.services.progress import Deed, publish_lesson
+from worker.stream.totals import Totals
 
 router = APIRouter(prefix="/progress", tags=["progress"])
 
@@ -98,13 +100,13 @@ async def view_lesson(
     topic_id: LessonPart,
     lesson_id: LessonPart,
     caller: CallerParameter,
+    background: BackgroundTasks,
     body: Activity | None = None,
     key: IdempotencyKey = None,
     prefer: Prefer = None,
 ) -> object:
     """The learner viewed the lesson: applied at once; the row."""
-    activity = _activity(user_course_id, topic_id, lesson_id, body)
-    return await _mark(caller, "viewed", activity, body, key, prefer)
+    return await _mark(caller, "viewed", (user_course_id, topic_id, lesson_id), body, key, prefer, background)
 
 
 @router.post(f"{LESSON}/complete", summary="Mark a lesson completed", response_model=Progress, responses=_MARKING)
@@ -113,13 +115,13 @@ async def complete_lesson(
     topic_id: LessonPart,
     lesson_id: LessonPart,
     caller: CallerParameter,
+    background: BackgroundTasks,
     body: Activity | None = None,
     key: IdempotencyKey = None,
     prefer: Prefer = None,
 ) -> object:
     """The learner completed the lesson, which is a view too: applied at once; the row."""
-    activity = _activity(user_course_id, topic_id, lesson_id, body)
-    return await _mark(caller, "completed", activity, body, key, prefer)
+    return await _mark(caller, "completed", (user_course_id, topic_id, lesson_id), body, key, prefer, background)
 
 
 def responds_async(prefer: str | None) -> bool:
@@ -127,25 +129,22 @@ def responds_async(prefer: str | None) -> bool:
     return any(each.partition(";")[0].strip().lower() == "respond-async" for each in (prefer or "").split(","))
 
 
-def _activity(user_course_id: int, topic_id: int, lesson_id: int, body: Activity | None) -> LessonActivity:
-    return LessonActivity(
-        user_course_id=user_course_id,
-        topic_id=topic_id,
-        lesson_id=lesson_id,
-        section_id=body.section_id if body else None,
-        duration_seconds=body.duration_seconds if body else None,
-    )
-
-
 async def _mark(
     caller: Caller,
     deed: Deed,
-    activity: LessonActivity,
+    lesson: LessonKey,
     body: Activity | None,
     key: str | None,
     prefer: str | None,
+    background: BackgroundTasks,
 ) -> object:
-    await caller.may_touch(activity.user_course_id)
+    await caller.may_touch(lesson[0])
+    members: dict[str, object] = dict(zip(("user_course_id", "topic_id", "lesson_id"), lesson, strict=True))
+    if body:
+        members |= {"section_id": body.section_id, "duration_seconds": body.duration_seconds}
+    dropped: list[str] = []
+    activity = LessonActivity.model_validate(members, context={"dropped": dropped})
+    background.add_task(caller.publisher.add_totals, Totals(dropped_members=len(dropped)))
     occurred_at = body.occurred_at if body else None
     if not responds_async(prefer):
         return await caller.service.mark_lesson(deed, activity, occurred_at, key)

@@ -2,10 +2,19 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from fastapi import Header, Path
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    TypeAdapter,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 from starlette.convertors import Convertor, register_url_convertor
@@ -64,15 +73,13 @@ TotalIsKnown = Annotated[
 ]
 
 
-def _whole(value: object) -> object:
-    """JSON has one kind of number: 90.0 is 90, and JSON Schema calls it an integer."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+BodyTime = Annotated[Time, Field(description="From the year 1980 on, at most 5 minutes ahead of the server's clock.")]
 
 
-BodyId64 = Annotated[Id64, BeforeValidator(_whole)]
-BodyId32 = Annotated[Id32, BeforeValidator(_whole)]
-BodyDuration = Annotated[Duration, BeforeValidator(_whole)]
-BodyTime = Annotated[Time, Field(description="From the year 2000 on, at most 5 minutes ahead of the server's clock.")]
+def _or_anything(kind: Any) -> WithJsonSchema:
+    """What is right, and that whatever else comes is taken as nothing: `worker.domain.event.DropIfBad` judges."""
+    wrong = {"description": "Anything else counts as not sent."}
+    return WithJsonSchema({"anyOf": [TypeAdapter(kind).json_schema(), {"type": "null"}, wrong]})
 
 
 class _Body(BaseModel):
@@ -129,9 +136,9 @@ class NewProgress(_Row):
         }
     )
 
-    user_course_id: BodyId64
-    topic_id: BodyId32
-    lesson_id: BodyId32
+    user_course_id: Id64
+    topic_id: Id32
+    lesson_id: Id32
 
 
 class ChangedProgress(_Row):
@@ -156,14 +163,14 @@ class ChangedProgress(_Row):
 
 
 class Activity(_Body):
-    """What else is known of a view or a completion."""
+    """What else is known of a view or a completion; a section or a duration that is not valid counts as not sent."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"section_id": 2, "duration_seconds": 90, "occurred_at": _TIME_EXAMPLE}]}
     )
 
-    section_id: BodyId32 | None = None
-    duration_seconds: BodyDuration | None = Field(
+    section_id: Annotated[object, _or_anything(Id32)] = None
+    duration_seconds: Annotated[object, _or_anything(Duration)] = Field(
         None, description="Time spent, in whole seconds, ending at `occurred_at`."
     )
     occurred_at: BodyTime | None = Field(None, description="When it happened, by default now.")
@@ -257,7 +264,11 @@ class Accepted(BaseModel):
 
 
 class EventVerdict(BaseModel):
-    """What became of one event; `accepted` is on the stream and will be applied."""
+    """What became of one event.
+
+    `accepted` is on the stream and will be applied; `superseded` is an enrollment or an outline older than the known
+    one, which stays.
+    """
 
     id: str | None = Field(description="The event's own `id`; null where it has none that can be read.")
     result: Result

@@ -8,6 +8,7 @@ import click
 from worker.errors import InputError
 
 if TYPE_CHECKING:
+    from worker.domain.entry import Entry
     from worker.storage.dead_letter import StoredLetter
 
 SHOWN_BYTES = 4_096
@@ -52,7 +53,7 @@ def list_letters(reason: str | None, limit: int, after: int, as_json: bool) -> N
             printable(letter.entry.stream),
             printable(letter.entry.id),
             "-" if letter.entry.body is None else f"{len(letter.entry.body):,}",
-            printable(letter.detail)[:LISTED_CHARACTERS],
+            printable(f"{letter.detail}{_others(letter.entry)}")[:LISTED_CHARACTERS],
         )
     show(table)
     if more:
@@ -61,10 +62,10 @@ def list_letters(reason: str | None, limit: int, after: int, as_json: bool) -> N
 
 @command.command("show")
 @click.argument("letter_id", metavar="ID", type=int)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON; the body as text or, where it is none, as base64.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; bytes as text or, where they are none, as base64.")
 @click.option("--raw", is_flag=True, help="Write the body's bytes as they are, and nothing else.")
 def show_letter(letter_id: int, as_json: bool, raw: bool) -> None:
-    """Show one dead letter with its original bytes, made safe to look at."""
+    """Show one dead letter with its original bytes, and the entry's other fields, made safe to look at."""
     from worker.cli.output import new_table, show, show_json
     from worker.cli.servers import open_database, server_settings
     from worker.printable import printable
@@ -79,7 +80,7 @@ def show_letter(letter_id: int, as_json: bool, raw: bool) -> None:
         sys.stdout.flush()
         return
     if as_json:
-        show_json({**_mapping(letter), **_body(letter.entry.body)})
+        show_json({**_mapping(letter), **_text("body", letter.entry.body), "fields": _fields(letter.entry)})
         return
     table = new_table(f"Dead letter {letter.id}", "", "")
     table.show_header = False
@@ -88,6 +89,9 @@ def show_letter(letter_id: int, as_json: bool, raw: bool) -> None:
     show(table)
     for line in readable_body(letter.entry.body):
         click.echo(line)
+    for field, content in letter.entry.other_fields:
+        for line in [f"Field {readable_name(field)}:", *readable_body(content)]:
+            click.echo(line)
 
 
 @command.command("redrive")
@@ -104,6 +108,8 @@ def redrive_letters(letter_ids: tuple[int, ...], reason: str | None, everything:
     with open_database(server_settings("DATABASE_URL")) as engine:
         done = redrive(engine, sorted(set(letter_ids)), _known(reason))
     show(f"applied: {done.applied:,}", f"already there: {done.repeated:,}")
+    if done.superseded:
+        show(f"older than what is known: {done.superseded:,}")
     show(f"still refused: {sum(done.refused.values()):,}")
     for each, number in sorted(done.refused.items()):
         show(f"  {each}: {number:,}")
@@ -142,12 +148,19 @@ def delete_letters(letter_ids: tuple[int, ...], reason: str | None, everything: 
     show(f"deleted: {deleted:,}")
 
 
+def readable_name(name: bytes) -> str:
+    """A field's name as text that garbles no terminal."""
+    from worker.printable import printable
+
+    return printable(name.decode(errors="backslashreplace"))
+
+
 def readable_body(body: bytes | None) -> list[str]:
     """The bytes as lines that garble no terminal: text with escapes, or hex where it is not text; cut when long."""
     from worker.printable import printable
 
     if body is None:
-        return ["The entry has no field named event."]
+        return ["The entry has no field named event, or several."]
     head = body[:SHOWN_BYTES]
     cut = [] if len(body) <= SHOWN_BYTES else [f"… {len(body) - SHOWN_BYTES:,} more bytes; --raw writes them all."]
     try:
@@ -177,15 +190,25 @@ def _ascii(line: bytes) -> str:
     return "".join(chr(each) if 32 <= each < 127 else "." for each in line)
 
 
-def _body(body: bytes | None) -> dict[str, str | None]:
+def _text(name: str, content: bytes | None) -> dict[str, str | None]:
     from base64 import b64encode
 
-    if body is None:
-        return {"body": None}
+    if content is None:
+        return {name: None}
     try:
-        return {"body": body.decode()}
+        return {name: content.decode()}
     except UnicodeDecodeError:
-        return {"body_base64": b64encode(body).decode()}
+        return {f"{name}_base64": b64encode(content).decode()}
+
+
+def _fields(entry: "Entry") -> list[dict[str, str | None]]:
+    return [{**_text("name", name), **_text("value", value)} for name, value in entry.other_fields]
+
+
+def _others(entry: "Entry") -> str:
+    """What `list` tells of fields beside an event; without one the detail names them."""
+    names = ", ".join(readable_name(name) for name, _ in entry.other_fields)
+    return f" (beside it: {names})" if names and entry.body is not None else ""
 
 
 def _mapping(letter: "StoredLetter") -> dict[str, Any]:
@@ -199,6 +222,7 @@ def _mapping(letter: "StoredLetter") -> dict[str, Any]:
         "user_course_id": letter.user_course_id,
         "created_at": letter.created_at,
         "bytes": None if body is None else len(body),
+        "fields": [readable_name(name) for name, _ in letter.entry.other_fields],
     }
 
 

@@ -15,7 +15,6 @@ LONGEST_LINE_BYTES = 64 * 1024 * 1024
 """A longer line means that this is no file of one event per line."""
 
 _GZIP = b"\x1f\x8b"
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +50,13 @@ class JsonLines:
     def __iter__(self) -> Iterator[Line]:
         from pydantic_core import from_json
 
+        from worker.domain.entry import BYTE_ORDER_MARK
         from worker.domain.event import partition_key
 
         number = 0
         while body := self._read(number + 1):
             number += 1
-            body = (body.removeprefix(_BYTE_ORDER_MARK) if number == 1 else body).strip()
+            body = body.removeprefix(BYTE_ORDER_MARK).strip()  # of the file, or of one that it was put together from
             if not body:
                 continue
             try:

@@ -17,6 +17,7 @@ class Redriven:
 
     applied: int = 0
     repeated: int = 0
+    superseded: int = 0
     parked: int = 0
     """Others, applied because their enrolment came with these."""
     refused: Counter[str] = field(default_factory=Counter)
@@ -37,6 +38,7 @@ def redrive(engine: "Engine", letter_ids: Sequence[int], reason: str | None) -> 
         outcome = redrive_page(engine, page)
         total.applied += outcome.applied
         total.repeated += outcome.repeated
+        total.superseded += outcome.superseded
         with engine.connect() as connection:
             total.refused.update(status.count_reasons(connection, page))
         arrived = apply_parked(engine, outcome.enrolled)

@@ -48,6 +48,8 @@ def command(since: str | None, dry_run: bool, as_json: bool) -> None:
         show(f"entries that would be applied again: {entries:,}")
     else:
         show(f"entries: {entries:,}", f"applied: {total.applied:,}", f"already there: {total.repeated:,}")
+        if total.superseded:
+            show(f"older than what is known: {total.superseded:,}")
         show(f"wait for their enrollment: {total.parked:,}", f"refused, see `dead-letters list`: {total.rejected:,}")
         show(f"left waiting for a lock: {len(total.deferred):,}")
 

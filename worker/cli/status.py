@@ -60,6 +60,7 @@ def as_mapping(found: "Status") -> dict[str, Any]:
         "warnings": found.warnings,
         "system": asdict(found.system),
         "repairs": asdict(found.repairs),
+        "totals": asdict(found.totals),
     }
 
 
@@ -115,6 +116,8 @@ def _show(found: "Status") -> None:
         last = f"{_time(found.last_recorded_at)}, {duration(age)} ago"
     clocks = found.clocks
     ahead = (clocks.postgresql_ahead_seconds, clocks.redis_ahead_seconds)
+    totals = found.totals
+    show(f"So far superseded: {totals.superseded:,} events; dropped: {totals.dropped_members:,} members not valid")
     show(f"Last commit: {last}", "Clocks: PostgreSQL {:+.1f} s, Redis {:+.1f} s from this host's".format(*ahead))
     show(f"PostgreSQL {found.postgresql_version}, {found.redis_version}")
     for sentence in [*found.warnings, *_repairs(found)]:

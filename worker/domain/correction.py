@@ -16,18 +16,18 @@ class Changes(TypedDict, total=False):
     completed_at: datetime | None
 
 
-def corrected(row: Progress, changes: Changes, now: datetime) -> Progress:
+def corrected(row: Progress, changes: Changes, now: datetime, latest: datetime | None = None) -> Progress:
     """The row with the changes, consistent; `corrected_at` is left as it was.
 
     A `completed_at` without a status says `completed`; `completed` without a time gets `now`, and counts as an access;
     any other status has no `completed_at`. Raises Rejection where the changes contradict each other, or a time has no
-    offset or is more than 5 minutes ahead of `now`.
+    offset or is more than 5 minutes ahead of `latest`, by default `now`.
     """
     for time in (changes.get("last_viewed_at"), changes.get("completed_at")):
         if time is not None:
             if time.utcoffset() is None:
                 raise Rejection(Reason.INVALID_EVENT, f"{time.isoformat()} has no offset")
-            refuse_ahead(time, now.timestamp() * 1000)
+            refuse_ahead(time, (latest or now).timestamp() * 1000)
     implied = row.status if changes.get("completed_at") is None else ProgressStatus.COMPLETED
     status = ProgressStatus(changes.get("status", implied))
     last_viewed_at = changes.get("last_viewed_at", row.last_viewed_at)
@@ -44,7 +44,7 @@ def corrected(row: Progress, changes: Changes, now: datetime) -> Progress:
     return Progress(status, last_viewed_at, completed_at, row.corrected_at)
 
 
-def repeats(snapshot: Progress, changes: Changes, now: datetime) -> bool:
+def repeats(snapshot: Progress, changes: Changes, now: datetime, latest: datetime | None = None) -> bool:
     """The snapshot may be what these changes made of some row: it has all that they set.
 
     A `completed_at` of None says nothing: it was filled in, or there is none.
@@ -53,7 +53,7 @@ def repeats(snapshot: Progress, changes: Changes, now: datetime) -> bool:
     if again.get("completed_at") is None:
         again.pop("completed_at", None)
     try:
-        return corrected(snapshot, again, now) == snapshot
+        return corrected(snapshot, again, now, latest) == snapshot
     except Rejection:
         return False
 

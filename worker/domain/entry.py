@@ -19,6 +19,8 @@ from worker.domain.event import (
 MAX_AHEAD_MILLISECONDS = 5 * 60 * 1000
 MAX_BYTES = 12 * MAX_OUTLINE_CHARACTERS
 """Of the largest outline, with every character written as two escapes."""
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""Some programs begin every text with it (RFC 8259, 8.1)."""
 _MAX_DETAIL = 500
 NO_TIME = "time: missing. Send when it happened, such as 2025-07-14T10:30:00Z; a Celery task sends it as occurred_at"
 
@@ -50,6 +52,11 @@ class Entry(Struct, frozen=True, gc=False):
     id: str
     body: bytes | None
     fields: tuple[bytes, ...] = ()
+
+    @property
+    def other_fields(self) -> list[tuple[bytes, bytes]]:
+        """Names and values of the fields that are not the event's."""
+        return list(zip(self.fields[::2], self.fields[1::2], strict=True))
 
     @property
     def milliseconds(self) -> int:
@@ -86,6 +93,7 @@ def parse(entry: Entry, now_milliseconds: float = 0, dropped: list[str] | None =
         if "event" in names:
             raise Rejection(Reason.INVALID_EVENT, "the entry has several fields named event: send an entry for each")
         raise Rejection(Reason.MISSING_FIELD, f"the entry has no field named event, but: {', '.join(names) or 'none'}")
+    body = body.removeprefix(BYTE_ORDER_MARK)
     size = _characters(body)
     if size > MAX_OUTLINE_CHARACTERS:
         raise Rejection(Reason.TOO_LARGE, f"{size} characters; at most {MAX_OUTLINE_CHARACTERS}")

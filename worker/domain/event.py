@@ -216,14 +216,22 @@ class CloudEvent(_Model):
         return identity(self.source, self.id)
 
 
-class LessonViewed(CloudEvent):
+class _LessonEvent(CloudEvent):
+    untimed: Annotated[Annotated[bool, Field(strict=True)] | None, DropIfBad] = Field(
+        None,
+        description="`true`: nobody told when it happened, and `time` is when it was sent. "
+        "Sent again, it is the same event whatever its `time`.",
+    )
+
+
+class LessonViewed(_LessonEvent):
     """A learner opened a lesson."""
 
     type: Literal["lesson.viewed"] = "lesson.viewed"
     data: LessonActivity
 
 
-class LessonCompleted(CloudEvent):
+class LessonCompleted(_LessonEvent):
     """A learner completed a lesson; this is an access too."""
 
     type: Literal["lesson.completed"] = "lesson.completed"

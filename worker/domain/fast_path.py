@@ -57,6 +57,7 @@ class DecodedLessonEvent(Struct, frozen=True, gc=False, forbid_unknown_fields=Tr
     dataschema: str | None = None
     subject: str | None = None
     sequence: _Sequence | None = None
+    untimed: bool | None = None
 
     @property
     def event_id(self) -> str:

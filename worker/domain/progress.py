@@ -147,12 +147,16 @@ def fold(events: Iterable[Event]) -> State:
 
 
 def is_same(event: Event, other: Event) -> bool:
-    """Whether two events of one identity are one event: of the same kind and moment, and with the same to tell."""
-    return type(event) is type(other) and _told(event) == _told(other)
+    """Whether two events of one identity are one event: of the same kind and moment, and with the same to tell.
 
-
-def _told(event: Event) -> tuple[object, ...]:
-    return event.time, sequence_key(event.sequence), event.data
+    An untimed one that comes again has another moment.
+    """
+    is_untimed = isinstance(event, LessonEvent) and event.untimed
+    return (
+        type(event) is type(other)
+        and (event.time == other.time or is_untimed is True)
+        and (sequence_key(event.sequence), event.data) == (sequence_key(other.sequence), other.data)
+    )
 
 
 def in_order(snapshots: Iterable[Snapshot]) -> list[Snapshot]:

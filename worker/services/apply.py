@@ -25,7 +25,7 @@ def apply(connection: Connection, batch: Batch, *, careful: bool = False) -> Out
     id order, and only then is anything else written. What others hold is deferred, so no two sessions wait for each
     other, and none counts from stale rows. `careful`: see `ingest`.
     """
-    outcome = Outcome(letters=list(batch.letters), dropped=len(batch.dropped))
+    outcome = Outcome(letters=list(batch.letters))
     if batch.outlines:
         batch.outlines.sort(key=_arrival)
         arrived = [(event, entry.arrival) for entry, event in batch.outlines]
@@ -61,6 +61,9 @@ def apply(connection: Connection, batch: Batch, *, careful: bool = False) -> Out
             outcome.letters.append(_parked(entry, event))
     if free:
         _record_events(connection, free, outcome)
+    if batch.dropped:
+        left = {entry for entry, _ in outcome.deferred} | {letter.entry for letter in outcome.letters}
+        outcome.dropped = sum(entry not in left for entry in batch.dropped)
     return outcome
 
 

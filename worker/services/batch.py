@@ -20,8 +20,8 @@ class Batch:
     outlines: list[tuple[Entry, CourseOutlined]] = field(default_factory=list)
     ledger_events: list[tuple[Entry, LedgerEvent | DecodedLessonEvent]] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
-    dropped: list[str] = field(default_factory=list)
-    """Names of optional members that were not valid."""
+    dropped: list[Entry] = field(default_factory=list)
+    """Of each optional member that was not valid its entry."""
     user_course_ids: set[int] = field(default_factory=set)
 
     def take_outlines(self) -> list[tuple[Entry, Held]]:
@@ -40,11 +40,13 @@ def sort(entries: Iterable[Entry]) -> Batch:
             batch.user_course_ids.add(lesson_event.data.user_course_id)
             batch.ledger_events.append((entry, lesson_event))
             continue
+        names: list[str] = []
         try:
-            event = parse(entry, now, batch.dropped)
+            event = parse(entry, now, names)
         except Rejection as rejection:
             batch.letters.append(Letter(entry, rejection.reason, rejection.detail))
             continue
+        batch.dropped += [entry] * len(names)
         if isinstance(event, CourseOutlined):
             batch.outlines.append((entry, event))
             continue

@@ -39,6 +39,7 @@ from worker.stream.keys import Keys
 from worker.stream.lease import Leases
 from worker.stream.stalled import StalledStreams
 from worker.stream.strays import StrayFinder
+from worker.stream.totals import add_totals
 from worker.stream.trial import trial
 from worker.telemetry import get_logger
 
@@ -283,6 +284,7 @@ class Consumer:
         """Acknowledge what was committed and hold back the rest; then apply what was parked for new enrollments."""
         settled = outcome.settled(entries)
         read.acknowledge(self.redis, self.keys.group, settled, self.name, self._commits.committed)
+        add_totals(self.redis, self.keys, outcome.totals)
         self.held_back.settle(entries, outcome)
         if is_due and not settled:
             return
@@ -296,5 +298,6 @@ class Consumer:
         )
         if outcome.enrolled:
             arrived = apply_parked(self.engine, outcome.enrolled, self.pulse)
+            add_totals(self.redis, self.keys, arrived.totals)
             if arrived != Outcome():
                 log.info("parked_events_applied", consumer=self.name, **arrived.counts)

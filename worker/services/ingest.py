@@ -64,11 +64,10 @@ def ingest(
 
     try:
         outcome = bisect(engine, entries, work, refuse, lambda part: _defer(engine, part, commits))
-    except EverythingRefusedError as everything:
+    except EverythingRefusedError as error:
         kind = refusals[True].undecided
         outcome = Outcome(
-            deferred=[(entry, REFUSED) for entry in entries if _enrolls(entry) == kind],
-            everything_refused=str(everything),
+            deferred=[(entry, REFUSED) for entry in entries if _enrolls(entry) == kind], everything_refused=str(error)
         )
         others = [entry for entry in entries if _enrolls(entry) != kind]
         if others and len(others) < len(entries):
@@ -139,8 +138,11 @@ def _judge(engine: Engine, refusals: Refusals[Entry], *, seen_before: bool, comm
 
 
 def refused(entry: Entry, error: DBAPIError) -> Letter:
-    """The letter of an entry that PostgreSQL refuses. An enrollment of a user that the LMS does not have yet waits."""
-    if _enrolls(entry) and is_missing_reference(error):
+    """The letter of an entry that PostgreSQL refuses. One that wants a row that the LMS does not have yet waits for it.
+
+    Such as an enrollment's user: the sweep tries it again.
+    """
+    if is_missing_reference(error):
         detail = f"waits for the LMS: {missing_reference(error)}"
         return Letter(entry, Reason.UNKNOWN_REFERENCE, Rejection(Reason.UNKNOWN_REFERENCE, detail).detail)
     return Letter(entry, Reason.DATA_ERROR, Rejection(Reason.DATA_ERROR, first_line(error)).detail)

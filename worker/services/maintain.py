@@ -26,6 +26,7 @@ from worker.stream import accounts, commits, housekeeping
 from worker.stream.connection import Redis
 from worker.stream.keys import Keys
 from worker.stream.strays import with_strays
+from worker.stream.totals import add_totals
 from worker.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -69,7 +70,8 @@ def maintain(settings: Settings, redis: Redis, engine: Engine, go_on: Callable[[
         commits.forget(redis, stream_position.delete_old(connection))
     with _told():
         swept = sweep_parked(engine, go_on)
-    return Maintained(swept.applied + swept.repeated, len(removed), trimmed, sum(vanished.values()))
+        add_totals(redis, keys, swept.totals)
+    return Maintained(swept.applied + swept.repeated + swept.superseded, len(removed), trimmed, sum(vanished.values()))
 
 
 @contextmanager

@@ -92,6 +92,16 @@ class StatusCollector(Collector):
         yield GaugeMetricFamily(
             "progress_degraded", "Parts of the work that are not done while everything else is.", len(found.degradation)
         )
+        yield GaugeMetricFamily(
+            "progress_superseded_events",
+            "Enrollments and outlines that were older than the known ones, so far. 0 when there was none.",
+            found.totals.superseded,
+        )
+        yield GaugeMetricFamily(
+            "progress_dropped_members",
+            "Optional members that were not valid; their events were applied, so far. 0 when there was none.",
+            found.totals.dropped_members,
+        )
         last = found.last_recorded_at
         yield GaugeMetricFamily(
             "progress_last_recorded_timestamp_seconds",

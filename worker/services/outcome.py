@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from worker.domain.entry import Entry, Reason
 from worker.domain.progress import Recorded
 from worker.storage.dead_letter import Letter
+from worker.stream.totals import Totals
 
 Held = tuple[str, int]
 """What an entry waits for: an `enrollment` or a `course` that somebody keeps locked, and its id; or REFUSED."""
@@ -56,6 +57,11 @@ class Outcome:
     def rejected(self) -> int:
         """Letters that wait for a person."""
         return len(self.letters) - self.parked
+
+    @property
+    def totals(self) -> Totals:
+        """What is counted beside the tables."""
+        return Totals(self.superseded, self.dropped)
 
     @property
     def counts(self) -> dict[str, int]:

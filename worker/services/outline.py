@@ -78,7 +78,7 @@ def publish_outline(publisher: EventPublisher, outline: Outline, time: str | Non
         exclude_none=True,
     )
     try:
-        event = parse(Entry("", f"{int(now.timestamp() * 1000)}-0", body))
+        event = parse(Entry("", f"{int(now.timestamp() * 1000)}-0", body), datetime.now(UTC).timestamp() * 1000)
     except Rejection as refused:
         if refused.reason is Reason.TOO_LARGE:
             raise InputError(

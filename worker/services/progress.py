@@ -4,7 +4,7 @@ What is written goes through the ledger like an event from a stream, so a rebuil
 is a row that is not started, which stands for no event.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 from uuid import uuid4
 
@@ -16,7 +16,6 @@ from worker.client import EventPublisher
 from worker.domain.correction import Changes, corrected, correction_time, repeats
 from worker.domain.entry import Entry, Reason, Rejection, refuse_ahead
 from worker.domain.event import (
-    CloudEvent,
     Correction,
     LedgerEvent,
     LessonActivity,
@@ -24,6 +23,8 @@ from worker.domain.event import (
     LessonEvent,
     LessonViewed,
     ProgressCorrected,
+    identity,
+    is_identity,
 )
 from worker.domain.progress import LessonKey, Progress
 from worker.domain.status import ProgressStatus
@@ -106,7 +107,7 @@ def mark_lesson(
         _lock(connection, key)
         now, time = history.present(connection, key)
         event = _lesson_event(deed, activity, occurred_at, event_id, now=now, by_default=time)
-        _record(connection, event, is_timed=occurred_at is not None)
+        _record(connection, event)
         return _existing(connection, key)
 
 
@@ -134,16 +135,31 @@ def _lesson_event(
 ) -> LessonEvent:
     """Without an id another one each time. Raises InputError for a time that is out of range or far ahead of now."""
     model = LessonViewed if deed == "viewed" else LessonCompleted
+    untimed = True if occurred_at is None else None
     try:
-        event = model(id=event_id or str(uuid4()), source=SOURCE, time=occurred_at or by_default, data=activity)
+        event = model(
+            id=_event_id(event_id), source=SOURCE, time=occurred_at or by_default, data=activity, untimed=untimed
+        )
         if occurred_at is not None:
-            refuse_ahead(event.time, now.timestamp() * 1000)
+            refuse_ahead(event.time, _latest(now).timestamp() * 1000)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         raise InputError(f"occurred_at: {problem['msg']}") from None
     except Rejection as refused:
         raise InputError(f"occurred_at: {refused.detail}") from None
     return event
+
+
+def _event_id(event_id: str | None) -> str:
+    """Raises InputError for one that tells no events apart."""
+    if event_id is not None and not is_identity(event_id):
+        raise InputError(f"{event_id} is no event's identity: the nil and the max UUID are everybody's. Send another.")
+    return event_id or str(uuid4())
+
+
+def _latest(now: datetime) -> datetime:
+    """Of the server's clock and this host's the later: a time is refused when it is ahead of both."""
+    return max(now, datetime.now(UTC))
 
 
 def _lock(connection: Connection, key: LessonKey) -> None:
@@ -171,11 +187,14 @@ def _existing(connection: Connection, key: LessonKey) -> StoredProgress:
 
 def _is_recorded(connection: Connection, key: LessonKey, changes: Changes, now: datetime, event_id: str) -> bool:
     """This very correction is in the ledger. Raises ConflictError where its identity belongs to something else."""
-    identity = CloudEvent(id=event_id, source=SOURCE, time=now).event_id
-    first = history.find_event(connection, (key[0], identity))
+    first = history.find_event(connection, (key[0], identity(SOURCE, _event_id(event_id))))
     if first is None:
         return False
-    if (first.topic_id, first.lesson_id) != key[1:] or not first.snapshot or not repeats(first.snapshot, changes, now):
+    if (
+        (first.topic_id, first.lesson_id) != key[1:]
+        or not first.snapshot
+        or not repeats(first.snapshot, changes, now, _latest(now))
+    ):
         raise _conflict(event_id, key[0], first)
     return True
 
@@ -184,7 +203,7 @@ def _consistent(key: LessonKey, row: Progress, changes: Changes, now: datetime) 
     """The snapshot of the lesson that the changes make of the row."""
     user_course_id, topic_id, lesson_id = key
     try:
-        wanted = corrected(row, changes, now)
+        wanted = corrected(row, changes, now, _latest(now))
         return Correction(
             user_course_id=user_course_id,
             topic_id=topic_id,
@@ -205,38 +224,23 @@ def _correct(connection: Connection, wanted: Correction, now: datetime, event_id
     key = (wanted.user_course_id, wanted.topic_id, wanted.lesson_id)
     known = filter(None, (history.latest_time(connection, key), wanted.last_viewed_at, wanted.completed_at))
     time = correction_time(now, max(known, default=None))
-    event = ProgressCorrected(id=event_id or str(uuid4()), source=SOURCE, time=time, data=wanted)
-    _record(connection, event, is_timed=False)
+    event = ProgressCorrected(id=_event_id(event_id), source=SOURCE, time=time, data=wanted)
+    _record(connection, event)
 
 
-def _record(connection: Connection, event: LedgerEvent, *, is_timed: bool) -> None:
-    outcome = apply(connection, Batch(ledger_events=[(_NO_ENTRY, event)], user_course_ids={event.data.user_course_id}))
-    if any(letter.reason is Reason.UNKNOWN_ENROLLMENT for letter in outcome.letters):
-        raise unknown_enrollment(event.data.user_course_id)
-    if not outcome.recorded:
-        _must_be_the_same(connection, event, is_timed=is_timed)
+def _record(connection: Connection, event: LedgerEvent) -> None:
+    user_course_id = event.data.user_course_id
+    outcome = apply(connection, Batch(ledger_events=[(_NO_ENTRY, event)], user_course_ids={user_course_id}))
+    reasons = {letter.reason for letter in outcome.letters}
+    if Reason.UNKNOWN_ENROLLMENT in reasons:
+        raise unknown_enrollment(user_course_id)
+    if Reason.IDENTITY_CONFLICT in reasons:
+        raise _conflict(event.id, user_course_id, history.find_event(connection, (user_course_id, event.event_id)))
 
 
-def _must_be_the_same(connection: Connection, event: LedgerEvent, *, is_timed: bool) -> None:
-    """Raise ConflictError unless the event recorded under this identity says the same of the same lesson.
-
-    But for a time that was made up: sent again, the event has another.
-    """
-    data = event.data
-    first = history.find_event(connection, (data.user_course_id, event.event_id))
-    details: tuple[int | None, int | None] = (None, None)
-    if not isinstance(event, ProgressCorrected):
-        details = (event.data.section_id, event.data.duration_seconds)
-    said = (event.type.rpartition(".")[2], data.topic_id, data.lesson_id, *details)
-    if first is None:
-        return
-    known = (first.type, first.topic_id, first.lesson_id, first.section_id, first.duration_seconds)
-    if known != said or (is_timed and first.occurred_at != event.time):
-        raise _conflict(event.id, data.user_course_id, first)
-
-
-def _conflict(event_id: str, user_course_id: int, first: history.RecordedEvent) -> ConflictError:
+def _conflict(event_id: str, user_course_id: int, first: history.RecordedEvent | None) -> ConflictError:
+    what = f": lesson {first.lesson_id} of topic {first.topic_id} was {first.type}" if first else ""
     return ConflictError(
-        f"The event {event_id} of enrolment {user_course_id} is recorded already: lesson {first.lesson_id} of "
-        f"topic {first.topic_id} was {first.type}. Nothing was changed; send another event with an id of its own."
+        f"The event {event_id} of enrolment {user_course_id} is recorded already{what}. "
+        "Nothing was changed; send another event with an id of its own."
     )

@@ -15,8 +15,8 @@ from worker.services.refusal import EverythingRefusedError, Refusals
 from worker.storage import dead_letter
 from worker.storage.database import is_missing_reference, may_be_ones_own
 
-UNENROLLED = 100
-"""Letters of enrollments that a sweep tries at a time: those whose user or course the LMS did not have."""
+REFERRING = 100
+"""Letters that a sweep tries at a time of those that want a row, such as a user, that the LMS did not have."""
 PAGE = 2_000
 """Most letters in one transaction."""
 EACH_SECONDS = 2.0
@@ -112,12 +112,12 @@ def _apply_each(engine: Engine, user_course_ids: Sequence[int], go_on: Callable[
 def sweep_parked(engine: Engine, go_on: Callable[[], bool] = lambda: True) -> Outcome:
     """Apply what waits for any enrollment that exists by now, asking in between whether to go on.
 
-    First enrollments that waited for a row of the LMS's.
+    First what waited for a row of the LMS's.
 
     The LMS inserted its row itself, or the parking and the enrolling transaction missed each other. Costs one index
     probe for each enrolment that is waited for (7 microseconds), in statements of AWAITED_PAGE.
     """
-    total, after = _sweep_unenrolled(engine, go_on), 0
+    total, after = _sweep_references(engine, go_on), 0
     while go_on():
         with engine.connect() as connection:
             awaited, arrived = dead_letter.arrived_enrollments(connection, after, AWAITED_PAGE)
@@ -128,12 +128,12 @@ def sweep_parked(engine: Engine, go_on: Callable[[], bool] = lambda: True) -> Ou
     return total
 
 
-def _sweep_unenrolled(engine: Engine, go_on: Callable[[], bool]) -> Outcome:
-    """Apply enrollments whose user or course has arrived, as long as there are some among those tried."""
+def _sweep_references(engine: Engine, go_on: Callable[[], bool]) -> Outcome:
+    """Try some that waited for a row of the LMS's, and more of them while some are applied."""
     total = Outcome()
     while go_on():
         with engine.connect() as connection:
-            ids = dead_letter.unenrolled_letters(connection, UNENROLLED)
+            ids = dead_letter.referring_letters(connection, REFERRING)
         try:
             done = redrive(engine, ids, final=True)
         except DBAPIError as error:
@@ -141,7 +141,7 @@ def _sweep_unenrolled(engine: Engine, go_on: Callable[[], bool]) -> Outcome:
                 raise
             done = sum((_redrive_one(engine, each) for each in ids if go_on()), Outcome())
         total += done
-        if not done.enrolled:
+        if len(ids) < REFERRING or not done.applied + done.repeated + done.superseded:
             break
     return total
 

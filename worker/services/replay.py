@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
 
 from redis import RedisError
 from sqlalchemy import Engine
@@ -17,10 +16,10 @@ from worker.services.portion import Appetite, portions
 from worker.services.redrive import apply_parked
 from worker.stream import accounts, publish, standing
 from worker.stream.connection import Redis
-from worker.stream.keys import FIELD, Keys
+from worker.stream.keys import Keys
+from worker.stream.read import read_range
+from worker.stream.totals import add_totals
 from worker.stream.trial import trial
-
-_FIELD = FIELD.encode()
 
 
 def read_again(
@@ -33,7 +32,8 @@ def read_again(
     for each in standing.look(redis, keys.group, keys.streams):
         appetite = Appetite(batch_size)
         start = f"({after[each.stream]}" if after and each.stream in after else format_id(since)
-        while each.last_delivered >= since and (page := _page(redis, each, start, appetite.entries)):
+        last = format_id(each.last_delivered)
+        while each.last_delivered >= since and (page := read_range(redis, each.stream, start, last, appetite.entries)):
             appetite.digest(page)
             yield from portions(page, batch_size)
             start = f"({page[-1].id}"
@@ -50,17 +50,18 @@ def replay(
     with trial(redis, keys.trial(entries[0].stream, f"replay:{entries[0].id}"), name) as is_deadly:
         outcome = _one_by_one(engine, redis, keys, entries, name) if is_deadly else _record(engine, entries)
     _leave_pending(redis, keys, [entry for entry, _ in outcome.deferred], name)
+    add_totals(redis, keys, outcome.totals)
     if outcome.enrolled:
-        apply_parked(engine, outcome.enrolled, go_on)
+        add_totals(redis, keys, apply_parked(engine, outcome.enrolled, go_on).totals)
     return outcome
 
 
 def _leave_pending(redis: Redis, keys: Keys, entries: Iterable[Entry], name: str) -> None:
     """What was trimmed meanwhile comes again as a new entry."""
     for stream, its in groupby(sorted(entries, key=attrgetter("stream")), key=attrgetter("stream")):
-        bodies = {entry.id: entry.body or b"" for entry in its}
-        gone = accounts.make_pending(redis, keys.group, name, stream, list(bodies))
-        publish.append_many(redis, [(stream, bodies[entry_id]) for entry_id in gone], keys.instead_of)
+        by_id = {entry.id: entry for entry in its}
+        gone = accounts.make_pending(redis, keys.group, name, stream, list(by_id))
+        publish.append_again(redis, [by_id[entry_id] for entry_id in gone])
 
 
 def _one_by_one(engine: Engine, redis: Redis, keys: Keys, entries: Sequence[Entry], name: str) -> Outcome:
@@ -81,8 +82,3 @@ def _one_by_one(engine: Engine, redis: Redis, keys: Keys, entries: Sequence[Entr
 
 def _record(engine: Engine, entries: Sequence[Entry]) -> Outcome:
     return ingest(engine, entries, seen_before=True)
-
-
-def _page(redis: Redis, of: standing.Standing, start: str, count: int) -> list[Entry]:
-    found: Any = redis.xrange(of.stream, min=start, max=format_id(of.last_delivered), count=count)
-    return [Entry(of.stream, entry_id.decode(), fields.get(_FIELD)) for entry_id, fields in found]

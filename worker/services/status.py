@@ -23,6 +23,7 @@ from worker.stream.backlog import Backlog, measure
 from worker.stream.connection import Redis
 from worker.stream.keys import Keys
 from worker.stream.strays import with_strays
+from worker.stream.totals import Totals, read_totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Status:
     warnings: list[str]
     system: System
     repairs: Repairs
+    totals: Totals
 
     @property
     def lag(self) -> int:
@@ -105,6 +107,7 @@ def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
             ],
             system=system,
             repairs=read_repairs(connection),
+            totals=read_totals(redis, keys),
         )
 
 

@@ -115,8 +115,9 @@ class UserCourseProgressService:
     ) -> StoredProgress:
         """Record that the learner viewed the lesson, by default now; its row.
 
-        Raises pydantic.ValidationError for ids or a duration out of range, InputError for such a time, NotFoundError
-        where there is no enrolment, and ConflictError where the event id belongs to something else.
+        A section or duration that is not valid counts as not given. Raises pydantic.ValidationError for ids out of
+        range, InputError for such a time, NotFoundError where there is no enrolment, and ConflictError where the event
+        id belongs to something else.
         """
         activity = _activity(user_course_id, topic_id, lesson_id, section_id, duration_seconds)
         return await self.mark_lesson("viewed", activity, occurred_at, event_id)

@@ -48,7 +48,7 @@ _PARKED = text("""
     ORDER BY id LIMIT :limit
 """)
 
-_UNENROLLED = text("""
+_REFERRING = text("""
     SELECT id FROM dead_letter WHERE reason = 'unknown_reference' ORDER BY random() LIMIT :limit
 """)
 
@@ -148,9 +148,9 @@ def parked_letters(connection: Connection, user_course_ids: Sequence[int], after
     return list(connection.scalars(_PARKED, parameters))
 
 
-def unenrolled_letters(connection: Connection, limit: int) -> list[int]:
-    """Ids of up to `limit` letters of enrollments that refer to what was not there; at random: each gets its turn."""
-    return list(connection.scalars(_UNENROLLED, {"limit": limit}))
+def referring_letters(connection: Connection, limit: int) -> list[int]:
+    """Ids of up to `limit` letters that refer to what was not there; at random: each gets its turn."""
+    return list(connection.scalars(_REFERRING, {"limit": limit}))
 
 
 def arrived_enrollments(connection: Connection, after: int, limit: int) -> tuple[int | None, list[int]]:

@@ -37,7 +37,7 @@ _LIMIT_WAIT = text("SELECT set_config('lock_timeout', :milliseconds, true)")
 _EXISTING = text("SELECT id FROM user_course WHERE id = ANY(CAST(:ids AS bigint[]))")
 
 _KNOWN = text("""
-    SELECT user_course_id, event_id::text, occurred_at, user_id, course_id, timezone
+    SELECT user_course_id, event_id::text, occurred_at, user_id, course_id, timezone, sequence
     FROM enrollment_event
     WHERE (user_course_id, event_id) IN (
         SELECT (e->>0)::bigint, (e->>1)::uuid FROM jsonb_array_elements(CAST(:keys AS jsonb)) AS given (e)
@@ -141,7 +141,7 @@ def record_enrollments(
     """
     keys = [(event.data.user_course_id, event.event_id) for event, _ in arrived]
     known = {
-        (row.user_course_id, row.event_id): (row.occurred_at, row.user_id, row.course_id, row.timezone)
+        (row.user_course_id, row.event_id): ((row.occurred_at, row.user_id, row.course_id, row.timezone), row.sequence)
         for row in connection.execute(_KNOWN, {"keys": json.dumps(keys)})
     }
     live = {row.id: row for row in connection.execute(_LIVE, {"ids": [key for key, _ in keys]})}
@@ -154,8 +154,11 @@ def record_enrollments(
         user_course_id, data = event.data.user_course_id, event.data
         told = (event.time, data.user_id, data.course_id, data.timezone)
         row = live[user_course_id]
+        sequence = sequence_key(event.sequence)
         if key in known:
-            outcome.append(Recorded.REPEATED if known[key] == told else Recorded.IDENTITY_CONFLICT)
+            known_told, known_sequence = known[key]
+            is_equal = known_told == told and known_sequence in {"", sequence}  # "": perhaps it was not kept
+            outcome.append(Recorded.REPEATED if is_equal else Recorded.IDENTITY_CONFLICT)
             continue
         if row.user_id is not None and row.user_id != data.user_id:
             outcome.append(Recorded.ENROLLMENT_CONFLICT)
@@ -163,8 +166,8 @@ def record_enrollments(
         if row.enrolled_at is None:
             outcome.append(Recorded.APPLIED if row.course_id == data.course_id else Recorded.SUPERSEDED)
             continue
-        known[key] = told
-        order = (event.time, sequence_key(event.sequence), arrival, event.event_id)
+        known[key] = (told, sequence)
+        order = (event.time, sequence, arrival, event.event_id)
         new.append((*key, event.time.isoformat(), *order[1:3], *told[1:]))
         if user_course_id in fresh:
             fresh.remove(user_course_id)

@@ -21,9 +21,12 @@ _RECORDED_NOW = text("""
 """)
 
 _FIND = text("""
-    SELECT type::text, topic_id, lesson_id, section_id, duration_seconds, occurred_at,
-           corrected_status, corrected_last_viewed_at, corrected_completed_at
+    SELECT type::text, topic_id, lesson_id, corrected_status, corrected_last_viewed_at, corrected_completed_at
     FROM lesson_event WHERE user_course_id = :user_course_id AND event_id = CAST(:event_id AS uuid)
+    UNION ALL
+    SELECT type::text, topic_id, lesson_id, corrected_status, corrected_last_viewed_at, corrected_completed_at
+    FROM voided_event WHERE user_course_id = :user_course_id AND event_id = CAST(:event_id AS uuid)
+    LIMIT 1
 """)
 
 _LATEST_TIME = text("""
@@ -42,14 +45,11 @@ _PRESENT = text("""
 
 @dataclass(frozen=True, slots=True)
 class RecordedEvent:
-    """An event of the ledger; `type` is the last word of the contract's."""
+    """An event that was recorded; `type` is the last word of the contract's."""
 
     type: str
     topic_id: int
     lesson_id: int
-    section_id: int | None
-    duration_seconds: int | None
-    occurred_at: datetime
     snapshot: Progress | None
     """What a correction sets."""
 
@@ -61,7 +61,7 @@ def recorded_now(connection: Connection, events: Collection[EventKey]) -> set[Ev
 
 
 def find_event(connection: Connection, key: EventKey) -> RecordedEvent | None:
-    """The recorded event of this identity."""
+    """The recorded event of this identity, be it voided."""
     row = connection.execute(_FIND, {"user_course_id": key[0], "event_id": key[1]}).one_or_none()
     if row is None:
         return None
@@ -69,9 +69,7 @@ def find_event(connection: Connection, key: EventKey) -> RecordedEvent | None:
     if row.corrected_status:
         status = ProgressStatus(row.corrected_status)
         snapshot = Progress(status, row.corrected_last_viewed_at, row.corrected_completed_at)
-    return RecordedEvent(
-        row.type, row.topic_id, row.lesson_id, row.section_id, row.duration_seconds, row.occurred_at, snapshot
-    )
+    return RecordedEvent(row.type, row.topic_id, row.lesson_id, snapshot)
 
 
 def latest_time(connection: Connection, key: LessonKey) -> datetime | None:

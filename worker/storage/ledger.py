@@ -211,8 +211,9 @@ _CONFLICTS = text(f"""
     ) AS known ON true
     WHERE (occurred_at, type, topic_id, lesson_id, section_id, duration_seconds,
            corrected_status, corrected_last_viewed_at, corrected_completed_at)
-        IS DISTINCT FROM ((e->>2)::timestamptz, (e->>3)::lesson_event_type, (e->>4)::int, (e->>5)::int, (e->>6)::int,
-           (e->>7)::int, (e->>9)::progress_status, (e->>10)::timestamptz, (e->>11)::timestamptz)
+        IS DISTINCT FROM (CASE WHEN (e->>12)::boolean THEN occurred_at ELSE (e->>2)::timestamptz END,
+           (e->>3)::lesson_event_type, (e->>4)::int, (e->>5)::int, (e->>6)::int, (e->>7)::int,
+           (e->>9)::progress_status, (e->>10)::timestamptz, (e->>11)::timestamptz)
        OR (sequence <> '' AND sequence <> coalesce(e->>8, '')) -- none was kept before there was a column for it
 """)  # noqa: S608 - constants
 
@@ -339,6 +340,8 @@ def _row(event: LedgerEvent | DecodedLessonEvent) -> tuple[object, ...]:
     sequence = sequence_key(event.sequence)
     if event.type == "progress.corrected":
         return (*key, None, None, sequence, event.data.status, event.data.last_viewed_at, event.data.completed_at)
+    if event.untimed:
+        return (*key, event.data.section_id, event.data.duration_seconds, sequence, None, None, None, True)
     if sequence:
         return (*key, event.data.section_id, event.data.duration_seconds, sequence)
     return (*key, event.data.section_id, event.data.duration_seconds)

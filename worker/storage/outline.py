@@ -29,7 +29,7 @@ _LOCK = text("SELECT set_config('lock_timeout', '1s', true), pg_advisory_xact_lo
 _AS_BEFORE = text("SET LOCAL lock_timeout TO DEFAULT")
 
 _KNOWN = text("""
-    SELECT course_id, event_id::text, digest FROM outline_event
+    SELECT course_id, event_id::text, occurred_at, sequence, digest FROM outline_event
     WHERE (course_id, event_id) IN (
         SELECT (e->>0)::bigint, (e->>1)::uuid FROM jsonb_array_elements(CAST(:keys AS jsonb)) AS given (e)
     )
@@ -181,20 +181,23 @@ def record_outlines(connection: Connection, arrived: Sequence[tuple[CourseOutlin
     connection.execute(_AS_BEFORE)
     keys = [(event.data.course_id, event.event_id) for event, _ in arrived]
     known = {
-        (row.course_id, row.event_id): row.digest for row in connection.execute(_KNOWN, {"keys": json.dumps(keys)})
+        (row.course_id, row.event_id): (row.occurred_at, row.sequence, row.digest)
+        for row in connection.execute(_KNOWN, {"keys": json.dumps(keys)})
     }
     live = {
         key: tuple(order) for key, *order in connection.execute(_LIVE, {"course_ids": [course for course, _ in keys]})
     }
     outcome, new, changed = [], [], {}
     for key, (event, arrival) in zip(keys, arrived, strict=True):
-        digest = _digest(event)
+        sequence, digest = sequence_key(event.sequence), _digest(event)
         if key in known:
-            is_equal = known[key] in {None, digest}
+            time, known_sequence, known_digest = known[key]
+            # Neither a sequence nor a digest was kept before there was a column for it.
+            is_equal = (time, known_sequence or sequence, known_digest or digest) == (event.time, sequence, digest)
             outcome.append(Recorded.REPEATED if is_equal else Recorded.IDENTITY_CONFLICT)
             continue
-        known[key] = digest
-        order = (event.time, sequence_key(event.sequence), arrival, event.event_id)
+        known[key] = (event.time, sequence, digest)
+        order = (event.time, sequence, arrival, event.event_id)
         new.append((*key, event.time.isoformat(), *order[1:3], digest.hex()))
         is_later = event.data.course_id not in live or order > live[event.data.course_id]
         outcome.append(Recorded.APPLIED if is_later else Recorded.SUPERSEDED)

@@ -11,6 +11,7 @@
 | `lesson-events:wanted`                 | string | name of a consumer that found no partition free       | 2 s     |
 | `lesson-events:refused`                | string | since when PostgreSQL refuses everything, by its clock | 1 min  |
 | `lesson-events:trial:{stream}:{entry}` | set    | consumers that are trying a suspect entry, or died so | 1 day   |
+| `lesson-events:totals`                 | hash   | what was superseded and dropped: `worker/stream/totals.py` | kept |
 | `{stream}:system`                      | string | whose stream it is: `worker.domain.system`            | for good |
 
 Celery's broker adds its own, and beside its queues stand those of queue.py. All keys of a system start with the stream
@@ -90,6 +91,11 @@ class Keys:
     def refused(self) -> str:
         """PostgreSQL refuses everything."""
         return f"{self.stream_key}:refused"
+
+    @property
+    def totals(self) -> str:
+        """How many events were superseded, and members dropped."""
+        return f"{self.stream_key}:totals"
 
     def trial(self, stream: str, entry_id: str) -> str:
         """Who is trying the entry, or died trying."""

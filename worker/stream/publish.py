@@ -5,6 +5,7 @@ from typing import Any
 
 from redis import ResponseError
 
+from worker.domain.entry import Entry
 from worker.stream.connection import Redis, is_wrong_type
 from worker.stream.keys import FIELD
 
@@ -44,3 +45,12 @@ def append_many(redis: Redis, events: Iterable[tuple[str, bytes]], instead_of: I
     if refused:
         append_many(redis, refused)
     return len(events)
+
+
+def append_again(redis: Redis, entries: Iterable[Entry]) -> None:
+    """Append the entries once more, each with all its fields, in one round trip."""
+    pipeline: Any = redis.pipeline(transaction=False)
+    for entry in entries:
+        event = () if entry.body is None else (FIELD, entry.body)
+        pipeline.execute_command("XADD", entry.stream, "*", *event, *entry.fields)
+    pipeline.execute()

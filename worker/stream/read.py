@@ -95,6 +95,13 @@ def claim(redis: Redis, group: str, consumer: str, stream: str, entry_ids: Seque
     return _entries(stream.encode(), answer)
 
 
+def read_range(redis: Redis, stream: str, first: str, last: str, count: int) -> list[Entry]:
+    """Up to `count` entries of the stream from one id to another (`(` before it: without it), given to nobody."""
+    untyped: Any = redis
+    # Its name in bytes, or redis-py would make a dictionary of each entry, where a field counts once.
+    return _entries(stream.encode(), untyped.execute_command(b"XRANGE", stream, first, last, "COUNT", count))
+
+
 def delivery_counts(redis: Redis, group: str, consumer: str, entries: Sequence[Entry]) -> dict[Entry, int]:
     """How often each of these pending entries of the consumer was delivered to anyone, this time included."""
     known = {(entry.stream, entry.id): entry for entry in entries}
