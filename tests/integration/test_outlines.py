@@ -9,6 +9,8 @@ from tests.support.model import assert_tables_equal_model
 from tests.support.tables import rows, snapshot
 from tests.support.wait import wait_until
 from worker.services.ingest import ingest, record
+from worker.services.summary import get_summary
+from worker.services.summary_refresh import refresh_summaries
 
 LOW, HIGH = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"
 LESSONS = "SELECT topic_id, lesson_id, title FROM course_lesson ORDER BY ordinal"
@@ -88,3 +90,13 @@ def test_two_outlines_recorded_at_once_leave_only_the_later_ones_lessons(engine:
         connection.commit()
     later.join(10)
     assert_tables_equal_model(engine, [FIRST, SECOND])
+
+
+def test_a_summary_that_is_read_before_its_refresh_has_the_position_by_the_new_outline(engine: Engine) -> None:
+    for event in (enrolled(1), viewed(1, 1, 1, id=LOW), viewed(1, 1, 2, id=HIGH), outlined(3, [(1, 2), (1, 1)])):
+        ingest(engine, entries([event]))
+    summary = get_summary(engine, 1).summary
+    assert (summary.current_lesson_id, summary.next_lesson_id) == (1, 1)
+    refresh_summaries(engine, 10)
+    assert get_summary(engine, 1).summary == summary
+    assert rows(engine, "SELECT current_lesson, position_tied FROM user_course") == [(1, True)]

@@ -11,7 +11,7 @@ from worker.domain.fast_path import DecodedLessonEvent
 from worker.domain.progress import Recorded
 from worker.services.batch import Batch
 from worker.services.outcome import Outcome
-from worker.storage import enrollment, ledger, outline
+from worker.storage import conflicts, enrollment, ledger, outline, ties
 from worker.storage.dead_letter import Letter
 
 CAREFUL_SECONDS = 0.2
@@ -75,12 +75,12 @@ def _record_events(
     if recorded.corrected:
         ledger.recompute_corrected(connection, recorded.corrected)
     if recorded.tied:
-        ledger.settle_ties(connection, recorded.tied)
-    conflicts = ledger.identity_conflicts(connection, events) if recorded.count < len(events) else []
-    outcome.letters += [_conflict(*free[number]) for number in conflicts]
+        ties.settle_ties(connection, recorded.tied)
+    unlike = conflicts.identity_conflicts(connection, events) if recorded.count < len(events) else []
+    outcome.letters += [_conflict(*free[number]) for number in unlike]
     outcome.recorded = recorded.count
     outcome.applied += recorded.count
-    outcome.repeated += len(events) - recorded.count - len(conflicts)
+    outcome.repeated += len(events) - recorded.count - len(unlike)
 
 
 def _count(

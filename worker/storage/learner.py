@@ -10,10 +10,11 @@ from worker.domain.outline import Lesson
 from worker.domain.progress import Progress
 from worker.domain.status import ProgressStatus
 from worker.domain.summary import Place
+from worker.storage.ties import tied_places
 
 _ENROLLMENT = text("""
-    SELECT course_id, timezone, current_topic, current_lesson, refreshed_at, seconds, measured_seconds, sessions,
-           session_seconds, first_at, last_at, events_by_hour
+    SELECT course_id, timezone, current_topic, current_lesson, position_tied, refreshed_at, seconds, measured_seconds,
+           sessions, session_seconds, first_at, last_at, events_by_hour
     FROM user_course LEFT JOIN enrollment_activity ON user_course_id = id
     WHERE id = :id
 """)
@@ -59,6 +60,7 @@ def read_learner(connection: Connection, user_course_id: int) -> StoredLearner |
     enrollment = connection.execute(_ENROLLMENT, key).one_or_none()
     if enrollment is None:
         return None
+    places = tied_places(connection, [user_course_id]) if enrollment.position_tied else {}
     rows: dict[Lesson, Progress] = {}
     lessons: dict[Lesson, tuple[TimeSpent, Visits]] = {}
     for row in connection.execute(_LESSONS, key):
@@ -70,7 +72,7 @@ def read_learner(connection: Connection, user_course_id: int) -> StoredLearner |
     return StoredLearner(
         course_id=enrollment.course_id,
         timezone=enrollment.timezone,
-        place=Place(enrollment.current_topic, enrollment.current_lesson),
+        place=places.get(user_course_id) or Place(enrollment.current_topic, enrollment.current_lesson),
         rows=rows,
         activity=Activity(
             lessons=lessons,

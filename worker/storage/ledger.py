@@ -166,57 +166,6 @@ _RECORD = text(f"""
            (SELECT array_agg(id) FROM moved WHERE position_tied) AS tied
 """)  # noqa: S608 - a constant
 
-_SETTLE_TIES = text("""
-    WITH place AS (
-        SELECT DISTINCT ON (enrollment.id) enrollment.id, event.topic_id, event.lesson_id, event.event_id
-        FROM user_course AS enrollment
-        JOIN lesson_event AS event ON event.user_course_id = enrollment.id
-            AND (event.occurred_at, event.sequence, event.type) = (position_at, position_sequence, position_type)
-        LEFT JOIN moved_lesson AS moved
-            ON (moved.course_id, from_topic_id, from_lesson_id)
-             = (enrollment.course_id, event.topic_id, event.lesson_id)
-        LEFT JOIN course_lesson AS lesson
-            ON (lesson.course_id, lesson.topic_id, lesson.lesson_id)
-             = (enrollment.course_id, coalesce(moved.topic_id, event.topic_id),
-                coalesce(moved.lesson_id, event.lesson_id))
-        WHERE enrollment.id = ANY(CAST(:ids AS bigint[])) AND position_tied
-        ORDER BY enrollment.id, coalesce(ordinal, 0) DESC, event.event_id DESC
-    )
-    UPDATE user_course AS known
-    SET current_topic = place.topic_id, current_lesson = place.lesson_id, position_event_id = place.event_id,
-        current_section = (
-            SELECT section_id FROM user_course_progress AS its
-            WHERE (its.user_course_id, its.topic_id, its.lesson_id) = (place.id, place.topic_id, place.lesson_id)
-        ),
-        updated_at = now(), stale_since = coalesce(stale_since, now())
-    FROM place
-    WHERE known.id = place.id AND known.position_event_id <> place.event_id
-      AND EXISTS ( -- else retention has deleted it, and the others are not all there either
-          SELECT FROM lesson_event WHERE (user_course_id, event_id) = (known.id, known.position_event_id)
-      )
-""")
-
-_TOLD = """
-    occurred_at, type, topic_id, lesson_id, section_id, duration_seconds, corrected_status, corrected_last_viewed_at,
-    corrected_completed_at, sequence
-"""
-
-_CONFLICTS = text(f"""
-    SELECT number
-    FROM jsonb_array_elements(CAST(:events AS jsonb)) WITH ORDINALITY AS given (e, number)
-    JOIN LATERAL (
-        SELECT {_TOLD} FROM lesson_event WHERE (user_course_id, event_id) = ((e->>0)::bigint, (e->>1)::uuid)
-        UNION ALL
-        SELECT {_TOLD} FROM voided_event WHERE (user_course_id, event_id) = ((e->>0)::bigint, (e->>1)::uuid)
-    ) AS known ON true
-    WHERE (occurred_at, type, topic_id, lesson_id, section_id, duration_seconds,
-           corrected_status, corrected_last_viewed_at, corrected_completed_at)
-        IS DISTINCT FROM (CASE WHEN (e->>12)::boolean THEN occurred_at ELSE (e->>2)::timestamptz END,
-           (e->>3)::lesson_event_type, (e->>4)::int, (e->>5)::int, (e->>6)::int, (e->>7)::int,
-           (e->>9)::progress_status, (e->>10)::timestamptz, (e->>11)::timestamptz)
-       OR (sequence <> '' AND sequence <> coalesce(e->>8, '')) -- none was kept before there was a column for it
-""")  # noqa: S608 - constants
-
 _RECOMPUTE = text("""
     WITH lesson AS (
         SELECT (l->>0)::bigint AS user_course_id, (l->>1)::int AS topic_id, (l->>2)::int AS lesson_id
@@ -304,7 +253,7 @@ def record_events(connection: Connection, events: Sequence[LedgerEvent | Decoded
     """Record the events of existing, locked enrollments; an event that is already there writes nothing.
 
     One statement, whatever the number. Before the commit the lessons it returns must go through `recompute_corrected`,
-    and the enrollments through `settle_ties`.
+    and the enrollments through `ties.settle_ties`.
     """
     row = connection.execute(_RECORD, {"events": rows(events)}).one()
     return LedgerResult(row.recorded, [(a, b, c) for a, b, c in row.corrected or ()], row.tied or [])
@@ -313,19 +262,6 @@ def record_events(connection: Connection, events: Sequence[LedgerEvent | Decoded
 def recompute_corrected(connection: Connection, lessons: Sequence[LessonKey]) -> None:
     """Set these lessons to their ruling correction, the later events of the ledger merged onto it."""
     connection.execute(_RECOMPUTE, {"lessons": json.dumps(lessons)})
-
-
-def settle_ties(connection: Connection, user_course_ids: Sequence[int]) -> None:
-    """Of several latest lessons of these enrollments have the one that comes last in the outline be the position.
-
-    The enrollments must be locked. Changes nothing where no outline tells the lessons apart.
-    """
-    connection.execute(_SETTLE_TIES, {"ids": list(user_course_ids)})
-
-
-def identity_conflicts(connection: Connection, events: Sequence[LedgerEvent | DecodedLessonEvent]) -> list[int]:
-    """Which of these recorded events, by their index, are not what the ledger has under their identity."""
-    return [number - 1 for number in connection.scalars(_CONFLICTS, {"events": rows(events)})]
 
 
 def rows(events: Sequence[LedgerEvent | DecodedLessonEvent]) -> str:

@@ -52,25 +52,28 @@ _MOVED_ROWS = """(
     GROUP BY 1, 2, 3
 )"""
 
-_ROWS = {False: "user_course_progress", True: _MOVED_ROWS}
-"""By whether the course has lessons that moved: looking for some would be most of what planning the others costs."""
+_OUTLINED_FIRST = """
+    SELECT known.id, CAST(:user_course_id AS bigint) AS user_course_id, lesson.topic_id, lesson.lesson_id, title,
+           coalesce(known.status, 'not_started') AS status, last_viewed_at, completed_at, created_at, updated_at
+    FROM course_lesson AS lesson
+    LEFT JOIN
+"""
+_OUTLINED_LAST = """
+           AS known
+           ON known.user_course_id = :user_course_id
+          AND (known.topic_id, known.lesson_id) = (lesson.topic_id, lesson.lesson_id)
+    WHERE course_id = :course_id AND ordinal > :after
+      AND (CAST(:topic_id AS int) IS NULL OR lesson.topic_id = :topic_id)
+      AND (CAST(:status AS progress_status) IS NULL
+           OR coalesce(known.status, 'not_started') = CAST(:status AS progress_status))
+    ORDER BY ordinal LIMIT :limit
+"""
 
 _OUTLINED = {
-    has_moved: text(f"""
-        SELECT known.id, CAST(:user_course_id AS bigint) AS user_course_id, lesson.topic_id, lesson.lesson_id, title,
-               coalesce(known.status, 'not_started') AS status, last_viewed_at, completed_at, created_at, updated_at
-        FROM course_lesson AS lesson
-        LEFT JOIN {rows} AS known
-               ON known.user_course_id = :user_course_id
-              AND (known.topic_id, known.lesson_id) = (lesson.topic_id, lesson.lesson_id)
-        WHERE course_id = :course_id AND ordinal > :after
-          AND (CAST(:topic_id AS int) IS NULL OR lesson.topic_id = :topic_id)
-          AND (CAST(:status AS progress_status) IS NULL
-               OR coalesce(known.status, 'not_started') = CAST(:status AS progress_status))
-        ORDER BY ordinal LIMIT :limit
-    """)  # noqa: S608 - constants
-    for has_moved, rows in _ROWS.items()
+    False: text(f"{_OUTLINED_FIRST} user_course_progress {_OUTLINED_LAST}"),
+    True: text(f"{_OUTLINED_FIRST} {_MOVED_ROWS} {_OUTLINED_LAST}"),
 }
+"""By whether the course has lessons that moved: looking for some would be most of what planning the others costs."""
 
 _OWN_ROWS = text("""
     SELECT id, user_course_id, topic_id, lesson_id, NULL AS title, status, last_viewed_at, completed_at,
@@ -82,17 +85,22 @@ _OWN_ROWS = text("""
     ORDER BY topic_id, lesson_id LIMIT :limit
 """)
 
+_STATUSES_FIRST = """
+    SELECT coalesce(known.status, 'not_started') AS status, count(*) AS lessons
+    FROM course_lesson AS lesson
+    LEFT JOIN
+"""
+_STATUSES_LAST = """
+           AS known
+           ON known.user_course_id = :user_course_id
+          AND (known.topic_id, known.lesson_id) = (lesson.topic_id, lesson.lesson_id)
+    WHERE course_id = :course_id AND lesson.topic_id = :topic_id
+    GROUP BY 1
+"""
+
 _OUTLINED_STATUSES = {
-    has_moved: text(f"""
-        SELECT coalesce(known.status, 'not_started') AS status, count(*) AS lessons
-        FROM course_lesson AS lesson
-        LEFT JOIN {rows} AS known
-               ON known.user_course_id = :user_course_id
-              AND (known.topic_id, known.lesson_id) = (lesson.topic_id, lesson.lesson_id)
-        WHERE course_id = :course_id AND lesson.topic_id = :topic_id
-        GROUP BY 1
-    """)  # noqa: S608 - constants
-    for has_moved, rows in _ROWS.items()
+    False: text(f"{_STATUSES_FIRST} user_course_progress {_STATUSES_LAST}"),
+    True: text(f"{_STATUSES_FIRST} {_MOVED_ROWS} {_STATUSES_LAST}"),
 }
 
 _OWN_STATUSES = text("""

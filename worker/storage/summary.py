@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, text
 from worker.domain.outline import Lesson, NextReason
 from worker.domain.status import ProgressStatus
 from worker.domain.summary import Place, Summary
+from worker.storage.ties import tied_places
 
 # Scalar subqueries, not joins, and none for titles that nobody reads: planning is most of what one summary costs
 # (docs/decisions/0006).
@@ -32,7 +33,7 @@ _STORED = text("""
 """)
 
 _STATES = text("""
-    SELECT id, course_id, current_topic, current_lesson, current_section, position_at, now() AS read_at,
+    SELECT id, course_id, current_topic, current_lesson, current_section, position_at, position_tied, now() AS read_at,
            (SELECT jsonb_agg(jsonb_build_array(topic_id, lesson_id, status))
             FROM user_course_progress WHERE user_course_id = enrollment.id) AS progress
     FROM user_course AS enrollment WHERE id = ANY(CAST(:ids AS bigint[]))
@@ -82,16 +83,23 @@ def read_stored(connection: Connection, ids: Sequence[int], *, titled: bool = Tr
 
 
 def read_states(connection: Connection, ids: Sequence[int]) -> list[EnrollmentState]:
-    """What the summaries of those of these enrolments that exist are made of, but for outlines; by id. One query."""
+    """What the summaries of those of these enrollments that exist are made of, but for outlines; by id.
+
+    One query, and another where the outline decides on a position.
+    """
+    found = connection.execute(_STATES, {"ids": list(ids)}).all()
+    tied = [row.id for row in found if row.position_tied]
+    places = tied_places(connection, tied) if tied else {}
     return [
         EnrollmentState(
             user_course_id=row.id,
             course_id=row.course_id,
-            place=Place(row.current_topic, row.current_lesson, row.current_section, row.position_at),
+            place=places.get(row.id)
+            or Place(row.current_topic, row.current_lesson, row.current_section, row.position_at),
             rows={(topic, lesson): ProgressStatus(status) for topic, lesson, status in row.progress or ()},
             read_at=row.read_at,
         )
-        for row in connection.execute(_STATES, {"ids": list(ids)})
+        for row in found
     ]
 
 

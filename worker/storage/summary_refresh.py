@@ -12,8 +12,8 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from worker.storage.enrollment import wait_for_enrollment
-from worker.storage.ledger import settle_ties
 from worker.storage.summary_statement import HAS_MOVED, REFRESH
+from worker.storage.ties import settle_ties
 
 # Here and below: one that failed is left to `longest_failed`.
 _CLAIM_CHANGED = text("""

@@ -128,10 +128,11 @@ _REFRESH_SQL = """
          excluded.next_lesson_id, excluded.next_reason, excluded.last_activity_at, now())
 """
 
-REFRESH = {
-    has_moved: text(_REFRESH_SQL.format(rows=rows, completion_percentage=percentage("completed", "total")))
-    for has_moved, rows in {False: _ROWS, True: _MOVED_ROWS}.items()
-}
+_PERCENTAGE = percentage("completed", "total")
+_OF_PLACES = _REFRESH_SQL.format(rows=_ROWS, completion_percentage=_PERCENTAGE)
+_OF_MOVED = _REFRESH_SQL.format(rows=_MOVED_ROWS, completion_percentage=_PERCENTAGE)
+
+REFRESH = {False: text(f"{_OF_PLACES}"), True: text(f"{_OF_MOVED}")}
 """By whether some of the courses have lessons that moved: to look for those would cost the others."""
 
 HAS_MOVED = text("""
