@@ -60,7 +60,7 @@ def command(user_course_id: int, lesson: tuple[int, int] | None, as_json: bool) 
 def learner_table(found: "LearnerAnalysis") -> "Table":
     """What is true of the whole enrolment."""
     from worker.cli.output import duration, moment, new_table, time_spent
-    from worker.domain.words import two_digits
+    from worker.domain.words import counted, two_digits
 
     table = new_table(f"Enrolment {found.user_course_id}", "", "")
     table.show_header = False
@@ -72,6 +72,10 @@ def learner_table(found: "LearnerAnalysis") -> "Table":
         ("streak", _streak(found.streaks)),
         ("last seen", f"{found.last_seen_on or 'never'}{', dormant' if found.is_dormant else ''}"),
     ]
+    if found.doubtful_events:
+        activity.append(
+            ("doubtful", f"{counted(found.doubtful_events, 'event')} of a time before the enrollment was made")
+        )
     for name, value in (
         ("completed", f"{found.completed_lessons} of {found.total_lessons} ({found.completion_percentage} %)"),
         *(activity if found.as_of else []),

@@ -53,6 +53,8 @@ class State:
     """What the tables hold after a set of events."""
 
     enrollments: dict[int, EnrollmentCreated] = field(default_factory=dict)
+    snapshots: dict[int, list[EnrollmentCreated]] = field(default_factory=dict)
+    """All that was told of each enrollment, once per identity, in order."""
     outlines: dict[int, tuple[OutlineLesson, ...]] = field(default_factory=dict)
     progress: dict[LessonKey, Progress] = field(default_factory=dict)
     positions: dict[int, Position] = field(default_factory=dict)
@@ -67,15 +69,18 @@ def fold(events: Iterable[Event]) -> State:
     """
     state = State()
     outlined: dict[int, CourseOutlined] = {}
+    told: dict[int, dict[str, EnrollmentCreated]] = defaultdict(dict)
     for event in events:
         if isinstance(event, EnrollmentCreated):
             keep_latest(state.enrollments, event.data.user_course_id, event)
+            told[event.data.user_course_id].setdefault(event.event_id, event)
         elif isinstance(event, CourseOutlined):
             keep_latest(outlined, event.data.course_id, event)
         else:
             state.ledger.setdefault((event.data.user_course_id, event.event_id), event)
     state.outlines.update((course_id, event.data.lessons) for course_id, event in outlined.items())
 
+    state.snapshots.update((key, sorted(its.values(), key=_order)) for key, its in told.items())
     by_lesson: dict[LessonKey, list[LedgerEvent]] = defaultdict(list)
     for key in [key for key in state.ledger if key[0] not in state.enrollments]:
         del state.ledger[key]

@@ -83,6 +83,11 @@ class StatusCollector(Collector):
             "rollup",
             {name: rollup.behind_seconds for name, rollup in found.rollups.items()},
         )
+        yield GaugeMetricFamily(
+            "progress_doubtful_events",
+            "Events dated before their enrollment was made, as the stored activity shows them.",
+            found.doubtful.events,
+        )
         last = found.last_recorded_at
         yield GaugeMetricFamily(
             "progress_last_recorded_timestamp_seconds",

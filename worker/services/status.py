@@ -14,6 +14,7 @@ from worker.services.system import refuse_others
 from worker.settings import Settings
 from worker.storage import activity, dead_letter, schema, statistics_refresh, status, summary_refresh
 from worker.storage.database import snapshot
+from worker.storage.doubt import Doubtful, read_doubtful
 from worker.storage.status import RowCount
 from worker.storage.system import Repairs, identify, read_repairs, was_refused
 from worker.stream.accounts import Account, read_accounts
@@ -77,6 +78,7 @@ class Status:
     warnings: list[str]
     system: System
     repairs: Repairs
+    doubtful: Doubtful
 
     @property
     def lag(self) -> int:
@@ -119,6 +121,7 @@ def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
             ],
             system=system,
             repairs=read_repairs(connection),
+            doubtful=read_doubtful(connection),
         )
 
 

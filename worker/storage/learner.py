@@ -7,12 +7,14 @@ from sqlalchemy import Connection, text
 
 from worker.domain.activity import HOURS_OF_A_WEEK, Activity, Day, TimeSpent, Visits
 from worker.domain.learner import LessonHistory
+from worker.domain.local_day import Zones
 from worker.domain.outline import Lesson
 from worker.domain.status import ProgressStatus
+from worker.storage.zone import read_zones
 
 _ENROLLMENT = text("""
-    SELECT course_id, timezone, current_topic, current_lesson, refreshed_at, seconds, measured_seconds, sessions,
-           session_seconds, first_at, last_at, events_by_hour
+    SELECT course_id, current_topic, current_lesson, refreshed_at, seconds, measured_seconds, sessions,
+           session_seconds, first_at, last_at, events_by_hour, doubtful_events
     FROM user_course LEFT JOIN enrollment_activity ON user_course_id = id
     WHERE id = :id
 """)
@@ -36,13 +38,13 @@ _DAYS = text("""
 
 @dataclass(frozen=True, slots=True)
 class StoredLearner:
-    """An enrolment's course, time zone, current lesson, rows and activity.
+    """An enrolment's course, time zones, current lesson, rows and activity.
 
     The activity is that of `refreshed_at`, the rest of now; None, and no activity at all, where it was never computed.
     """
 
     course_id: int | None
-    timezone: str | None
+    zones: Zones
     current: Lesson | None
     history: dict[Lesson, LessonHistory]
     activity: Activity
@@ -52,7 +54,7 @@ class StoredLearner:
 def read_learner(connection: Connection, user_course_id: int) -> StoredLearner | None:
     """What is stored of one enrolment, None where there is none.
 
-    Four queries, in the caller's transaction, which must be REPEATABLE READ. Costs one row of each lesson and each day.
+    Five queries, in the caller's transaction, which must be REPEATABLE READ. Costs one row of each lesson and each day.
     """
     key = {"id": user_course_id}
     enrollment = connection.execute(_ENROLLMENT, key).one_or_none()
@@ -76,7 +78,7 @@ def read_learner(connection: Connection, user_course_id: int) -> StoredLearner |
     is_placed = enrollment.current_topic is not None and enrollment.current_lesson is not None
     return StoredLearner(
         course_id=enrollment.course_id,
-        timezone=enrollment.timezone,
+        zones=read_zones(connection, [user_course_id])[user_course_id].zones,
         current=(enrollment.current_topic, enrollment.current_lesson) if is_placed else None,
         history=history,
         activity=Activity(
@@ -92,6 +94,7 @@ def read_learner(connection: Connection, user_course_id: int) -> StoredLearner |
             first_at=enrollment.first_at,
             last_at=enrollment.last_at,
             events_by_hour=enrollment.events_by_hour or [0] * HOURS_OF_A_WEEK,
+            doubtful_events=enrollment.doubtful_events or 0,
         ),
         refreshed_at=enrollment.refreshed_at,
     )

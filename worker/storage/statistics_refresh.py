@@ -9,7 +9,9 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from worker.domain.stuck import StuckRules
+from worker.storage.clock import clocks_of_course
 from worker.storage.database import allow, interpret, wait_briefly
+from worker.storage.zone import ZONES
 
 _LOCK_CLASS = 7_305_112
 
@@ -29,12 +31,11 @@ _MARK = text("INSERT INTO course_change (course_id) VALUES (:course_id)")
 _TAKE_MARKS = text("DELETE FROM course_change WHERE course_id = :course_id")
 
 # Sums of seconds are taken over whole microseconds, so that no order of the rows changes them.
-_REFRESH = text("""
+_REFRESH = text(f"""
     WITH enrollment AS MATERIALIZED (
-        SELECT id, position_at, coalesce(zone.name, 'UTC') AS zone
-        FROM user_course LEFT JOIN pg_timezone_names AS zone ON zone.name = timezone
-        WHERE course_id = :course_id
+        SELECT id, position_at, timezone FROM user_course WHERE course_id = :course_id
     ),
+    {ZONES},
     outline AS MATERIALIZED (
         SELECT topic_id, lesson_id, ordinal FROM course_lesson WHERE course_id = :course_id
     ),
@@ -125,8 +126,8 @@ _REFRESH = text("""
             SELECT day - (extract(isodow FROM day)::int - 1) AS monday, count(*) AS completed, 0 AS learners,
                    0 AS us, 0 AS measured_us
             FROM (
-                SELECT (completed_at AT TIME ZONE zone)::date AS day FROM row JOIN enrollment ON id = user_course_id
-                WHERE completed_at IS NOT NULL
+                SELECT (completed_at AT TIME ZONE zone)::date AS day
+                FROM row JOIN zone ON id = user_course_id AND completed_at >= since AND completed_at < until
             ) AS completion
             GROUP BY monday
             UNION ALL
@@ -227,7 +228,7 @@ _REFRESH = text("""
         IS DISTINCT FROM (excluded.stopped, excluded.stuck, excluded.visits, excluded.seconds,
                           excluded.measured_seconds, excluded.median_seconds, excluded.median_visits_to_complete,
                           excluded.median_days)
-""")
+""")  # noqa: S608 - constants
 
 _OLDEST = text("""
     SELECT least((SELECT min(stale_since) FROM user_course WHERE stale_since IS NOT NULL),
@@ -263,7 +264,12 @@ def refresh_course(connection: Connection, course_id: int, seconds: float, rules
     connection.execute(_TAKE_MARKS, {"course_id": course_id})
     allow(connection, seconds)
     interpret(connection)
-    connection.execute(_REFRESH, {"course_id": course_id, "stuck_visits": rules.visits, "stuck_factor": rules.factor})
+    given = {
+        "stuck_visits": rules.visits,
+        "stuck_factor": rules.factor,
+        "clocks": clocks_of_course(connection, course_id),
+    }
+    connection.execute(_REFRESH, {"course_id": course_id, **given})
     return True
 
 
