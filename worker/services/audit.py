@@ -59,6 +59,10 @@ class Step:
     """The course has such an enrollment, and its statistics were not compared."""
     orphans: list[Difference] = field(default_factory=list)
     """Rows of enrollments that are gone."""
+    left: list[Difference] = field(default_factory=list)
+    """What a rebuild repaired, and what differs from the ledger all the same."""
+    waiting: list[int] = field(default_factory=list)
+    """Enrollments whose activity a rebuild could not compute now."""
     is_done: bool = False
     """The course is rebuilt."""
 
@@ -177,7 +181,7 @@ def examine_course(
                     tally.add(each.summary, each.rows)
                     is_settled = is_settled and each.activity is not None
                     if each.activity:
-                        figures.add(Enrolled(history_of(each.rows, each.activity), each.activity, each.timezone))
+                        figures.add(Enrolled(history_of(each.rows, each.activity), each.activity, each.zones))
                 yield Step(examined, course_id)
             after = ids[-1]
         if course_id is not None:
