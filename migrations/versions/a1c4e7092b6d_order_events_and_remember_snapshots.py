@@ -67,13 +67,67 @@ DELETIONS = """
     END $$;
 """
 
+# A time zone that no event tells is the LMS's own: in force from now on, and the former one before. With the rights of
+# the tables' owner, as the LMS's role may not write to ours. What is told later of an earlier time changes the activity
+# since then; the event that made the enrollment changes none.
+ZONES = """
+    CREATE OR REPLACE FUNCTION progress_mark_activity() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+    BEGIN
+        IF OLD.enrolled_event_id IS NOT DISTINCT FROM NEW.enrolled_event_id THEN
+            INSERT INTO enrollment_event (user_course_id, event_id, occurred_at, timezone, by_lms)
+            SELECT NEW.id, gen_random_uuid(), 'epoch', OLD.timezone, true
+            WHERE NOT EXISTS (SELECT FROM enrollment_event WHERE user_course_id = NEW.id)
+            UNION ALL
+            SELECT NEW.id, gen_random_uuid(), clock_timestamp(), NEW.timezone, true;
+        END IF;
+        INSERT INTO activity_change (user_course_id) VALUES (NEW.id);
+        RETURN NULL;
+    END $$;
+
+    CREATE FUNCTION progress_mark_told_enrollments() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+    BEGIN
+        INSERT INTO activity_change (user_course_id)
+        SELECT DISTINCT user_course_id FROM told
+        WHERE NOT by_lms AND (
+            EXISTS (
+                SELECT FROM enrollment_event AS other
+                WHERE other.user_course_id = told.user_course_id AND other.event_id <> told.event_id
+            ) OR EXISTS (
+                SELECT FROM user_course AS its
+                WHERE its.id = told.user_course_id AND its.enrolled_event_id IS DISTINCT FROM told.event_id
+            )
+        );
+        RETURN NULL;
+    END $$;
+
+    CREATE TRIGGER progress_told_enrollments AFTER INSERT ON enrollment_event REFERENCING NEW TABLE AS told
+    FOR EACH STATEMENT EXECUTE FUNCTION progress_mark_told_enrollments();
+"""
+
+ZONES_BEFORE = """
+    DROP FUNCTION progress_mark_told_enrollments();
+
+    CREATE OR REPLACE FUNCTION progress_mark_activity() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+    BEGIN
+        INSERT INTO activity_change (user_course_id) VALUES (NEW.id);
+        RETURN NULL;
+    END $$;
+"""
+
 
 def _deletions(tables: tuple[str, ...]) -> str:
     return DELETIONS.format(
-        schema=op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())")),
+        schema=_schema(),
         delete_some="".join(DELETE_SOME.format(table=table) for table in tables),
         delete_all="".join(DELETE_ALL.format(table=table) for table in tables),
     )
+
+
+def _schema() -> str:
+    return str(op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())")))
 
 
 def upgrade() -> None:
@@ -152,6 +206,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("doubtful_events > 0"),
     )
     op.execute(_deletions(TABLES))
+    op.execute(ZONES.format(schema=_schema()))
 
 
 def downgrade() -> None:
@@ -161,6 +216,7 @@ def downgrade() -> None:
     op.drop_column("enrollment_activity", "doubtful_events")
     for table in ("moved_lesson", "outline_event", "enrollment_event"):
         op.drop_table(table)
+    op.execute(ZONES_BEFORE.format(schema=_schema()))
     op.drop_column("dead_letter", "fields")
     for name in ("event_id", "type", "sequence", "at", "id"):
         op.drop_column("user_course_progress", f"section_{name}")

@@ -117,6 +117,17 @@ def succeeded(system: System, *arguments: str) -> str:
     return result.stdout
 
 
+def test_the_lms_tells_a_time_zone_without_rights_on_our_tables(roles: SimpleNamespace) -> None:
+    execute(
+        roles.lms,
+        "INSERT INTO user_course (id, user_id, course_id) VALUES (1, 7, 3)",
+        "UPDATE user_course SET timezone = 'Asia/Tokyo'",
+    )
+    assert refusal(roles.lms, "SELECT FROM enrollment_event") == PERMISSION_DENIED
+    told = rows(roles.progress_worker, "SELECT timezone, by_lms FROM enrollment_event ORDER BY occurred_at")
+    assert told == [(None, True), ("Asia/Tokyo", True)]
+
+
 def test_a_worker_and_every_command_need_no_more(restricted: System, roles: SimpleNamespace) -> None:
     system, lines = restricted, oulad.generate(3_000)
     events = [*oulad.parse(lines), enrolled(900), corrected(900, 1, 1, seconds=9), viewed(900), viewed(900, 1, 2)]

@@ -1,4 +1,4 @@
-"""Activity that differs from the ledger is listed by `audit`, column by column, and marked by `rebuild`."""
+"""Activity that differs from the ledger is listed by `audit`, column by column, and computed anew by `rebuild`."""
 
 from typing import Any
 
@@ -13,7 +13,6 @@ from tests.support.tables import contents, execute, rows, snapshot
 from worker.domain.audit import Difference
 from worker.domain.event import Event
 from worker.domain.stuck import StuckRules
-from worker.services.activity_refresh import refresh_activity
 from worker.services.audit import Scope, examine_scope
 from worker.services.ingest import ingest
 from worker.services.rebuild import rebuild_scope
@@ -21,6 +20,7 @@ from worker.services.retention import delete_expired
 
 CUTOFF = IDLE_CUTOFF.total_seconds()
 MARKED = "SELECT user_course_id FROM activity_change ORDER BY 1"
+REFRESHED = "SELECT user_course_id, refreshed_at FROM enrollment_activity"
 TABLES = ("daily_activity", "enrollment_activity", "lesson_activity", "topic_activity")
 OF_1 = "WHERE user_course_id = 1"
 
@@ -190,18 +190,15 @@ def test_a_wrong_completion_is_told_once(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_a_rebuild_marks_what_differs_alone_and_the_refresh_mends_it(engine: Engine, table: str) -> None:
-    before = contents(engine)
+def test_a_rebuild_computes_what_differs_alone_anew(engine: Engine, table: str) -> None:
+    before, refreshed = contents(engine), dict(rows(engine, REFRESHED))
     execute(engine, f"UPDATE {table} SET measured_seconds = 7 {OF_1}")
-    wrong = {name: each for name, each in snapshot(engine).items() if name != "activity_change"}
     differences = audited(engine)
     assert {(each.table, each.key[0]) for each in differences} == {(table, 1)}
     assert rebuild(engine) == differences
-    assert rows(engine, MARKED) == [(1,)]
-    assert {name: each for name, each in snapshot(engine).items() if name in wrong} == wrong, "only marked"
-    assert audited(engine) == []
-    refresh_all(engine)
     assert contents(engine) == before
+    assert {key for key, at in rows(engine, REFRESHED) if at != refreshed[key]} == {1}
+    assert audited(engine) == []
 
 
 def test_a_rebuild_where_nothing_differs_writes_nothing(engine: Engine) -> None:
@@ -210,7 +207,7 @@ def test_a_rebuild_where_nothing_differs_writes_nothing(engine: Engine) -> None:
     assert snapshot(engine) == before
 
 
-def test_after_another_cut_off_what_it_changes_is_told_and_marked_alone(
+def test_after_another_cut_off_what_it_changes_is_told_and_computed_anew_alone(
     environment: dict[str, str], engine: Engine
 ) -> None:
     """Of enrolment 1 no gap is between 950 and 1,800 seconds; of 2 one is."""
@@ -229,10 +226,9 @@ def test_after_another_cut_off_what_it_changes_is_told_and_marked_alone(
     assert {line.partition(" ")[0] for line in said[8:]} == {"course_figures", "week_figures", "lesson_figures"}
     assert total.startswith("3 enrolments audited: 15 differences")
     assert invoke(environment, "rebuild").exit_code == 0
-    assert rows(engine, MARKED) == [(2,)]
-    refresh_activity(engine, 500, 950)
+    assert rows(engine, MARKED) == []
     assert invoke(environment, "audit").stdout.splitlines()[0] == "3 enrolments audited: 0 differences."
-    assert {each.key[0] for each in audited(engine)} == {2}
+    assert {each.key[0] for each in audited(engine) if each.table.endswith("activity")} == {2}
 
 
 # ---- After retention -----------------------------------------------------------------------------------------------

@@ -204,7 +204,7 @@ def test_taking_migrations_back_leaves_what_was_there_before_it(empty: Engine, t
     execute(empty, insert)
     before, known = shape(empty), rows(empty, "SELECT * FROM user_course ORDER BY id")
     migration.migrate(empty)
-    assert (len(rows(empty, FUNCTIONS)), len(rows(empty, TRIGGERS))) == (8, 8)
+    assert (len(rows(empty, FUNCTIONS)), len(rows(empty, TRIGGERS))) == (9, 9)
     downgrade(empty, BEFORE_SUMMARIES)
     assert shape(empty) == before
     assert rows(empty, "SELECT * FROM user_course ORDER BY id") == known

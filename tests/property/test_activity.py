@@ -30,6 +30,7 @@ ZONES = {
     "America/Sao_Paulo": [datetime(2018, 11, 4, 3, tzinfo=UTC), datetime(2018, 2, 18, 2, tzinfo=UTC)],  # at midnight
     "America/Havana": [datetime(2024, 3, 10, 5, tzinfo=UTC), datetime(2024, 11, 3, 5, tzinfo=UTC)],  # midnight twice
     "Australia/Lord_Howe": [datetime(2024, 4, 6, 15, tzinfo=UTC)],  # by half an hour
+    "America/St_Johns": [datetime(2006, 10, 29, 2, 30, tzinfo=UTC), datetime(2006, 10, 29, 2, 31, tzinfo=UTC)],  # 00:01
     "Asia/Kathmandu": [datetime(2024, 5, 1, 18, 15, tzinfo=UTC)],
     "Pacific/Apia": [datetime(2011, 12, 30, 10, tzinfo=UTC)],  # skipped a day
     "Not/AZone": [datetime(2024, 2, 29, tzinfo=UTC)],
@@ -59,8 +60,8 @@ def learners(draw: st.DrawFn) -> Sequence[Event]:
         return str(UUID(int=draw(st.integers(0, 2**64)) * 1_000 + next(number)))
 
     found: list[Event] = [enrolled(key, timezone=draw(zones), time=moment, id=identity()) for key in (1, 2)]
-    if draw(st.booleans()):
-        found.append(enrolled(1, timezone=draw(zones), time=moment + timedelta(seconds=1), id=identity()))
+    moves = draw(st.lists(st.just(timedelta(seconds=1)) | _offsets, max_size=3))
+    found += [enrolled(1, timezone=draw(zones), time=moment + offset, id=identity()) for offset in moves]
     for _ in range(draw(st.integers(1, 14))):
         lesson = (draw(_enrolment), draw(_often_one), draw(_often_one))
         when: dict[str, Any] = {"time": moment + draw(_offsets), "id": identity()}

@@ -8,6 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.support.learners import NOW, ago
+from tests.support.zones import only
 from worker.domain.achievement import achievements
 from worker.domain.learner import LessonHistory
 from worker.domain.outline import Lesson, next_lesson
@@ -54,7 +55,7 @@ def test_a_learner_of_four_weeks_has_one_rate(history: Histories, outline: list[
 
 @given(history=histories, outline=outlines)
 def test_at_the_projected_date_the_rate_has_completed_what_is_left(history: Histories, outline: list[Lesson]) -> None:
-    found = projection(history, outline, NOW, None)
+    found = projection(history, outline, NOW, only(None))
     rates = velocity(history, outline, NOW)
     left = len(outline) - len([lesson for lesson in outline if lesson in history and history[lesson].completed])
     assert (found is None) == (left == 0 or rates.overall == 0)
@@ -78,9 +79,9 @@ def test_the_order_of_a_history_does_not_matter(
 ) -> None:
     following = next_lesson(outline, None, [])
     readings: list[Callable[[Histories, list[date]], object]] = [
-        lambda its, on: achievements(its, outline, on, timezone=None, grace_weekends=grace_weekends),
+        lambda its, on: achievements(its, outline, on, zones=only(None), grace_weekends=grace_weekends),
         lambda its, _: velocity(its, outline, NOW),
-        lambda its, _: projection(its, outline, NOW, None),
+        lambda its, _: projection(its, outline, NOW, only(None)),
         lambda its, _: stuck(its, outline, MEDIANS, StuckRules()),
         lambda its, _: stopped_at(its, outline),
         lambda its, _: recommendations(following, its, outline, MEDIANS),
@@ -96,7 +97,7 @@ def test_a_completion_takes_no_achievement_away(
     history: Histories, outline: list[Lesson], lesson: Lesson, at: datetime
 ) -> None:
     def earned(its: Histories) -> set[object]:
-        found = achievements(its, outline, [], timezone=None, grace_weekends=False)
+        found = achievements(its, outline, [], zones=only(None), grace_weekends=False)
         return {(each.kind, each.topic_id) for each in found}
 
     assert earned(history) <= earned(history | {lesson: LessonHistory(ProgressStatus.COMPLETED, at)})

@@ -15,7 +15,8 @@ from worker.domain.progress import State
 IDLE_CUTOFF = timedelta(minutes=30)
 
 _ENROLLMENTS = """
-    SELECT user_course_id, seconds, measured_seconds, sessions, session_seconds, first_at, last_at, events_by_hour
+    SELECT user_course_id, seconds, measured_seconds, sessions, session_seconds, first_at, last_at, events_by_hour,
+           doubtful_events
     FROM enrollment_activity WHERE user_course_id BETWEEN :first AND :last
 """
 _LESSONS = """

@@ -9,7 +9,7 @@ from worker.domain.analysis import DORMANT, WEEKS, AnalysedLesson, CourseAnalysi
 from worker.domain.difficulty import Signs, difficulties
 from worker.domain.event import LessonEvent
 from worker.domain.figures import CourseFigures, WeekFigures, figures_by_course
-from worker.domain.local_day import local_day
+from worker.domain.local_day import enrollment_zones, local_day
 from worker.domain.progress import State
 from worker.domain.statistics import tallies
 from worker.domain.status import ProgressStatus
@@ -100,9 +100,9 @@ def _dormant(state: State, course_id: int, rules: AnalysisRules, now: datetime) 
     for key, told in state.enrollments.items():
         if told.data.course_id != course_id:
             continue
-        zone = told.data.timezone
-        today = local_day(now, zone)
-        seen_on = last_seen(active_days(times[key], zone), today)
+        zones = enrollment_zones(state.snapshots[key])
+        today = local_day(now, zones)
+        seen_on = last_seen(active_days(times[key], zones), today)
         rows = [state.progress.get((key, *lesson)) for lesson in lessons]
         is_finished = lessons and all(row and row.status is ProgressStatus.COMPLETED for row in rows)
         if seen_on and not is_finished and is_dormant(seen_on, today, rules.dormant_days):

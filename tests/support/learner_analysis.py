@@ -10,7 +10,7 @@ from worker.domain.analysis import WEEKS, DayTime, LearnerAnalysis, TopicTime, V
 from worker.domain.event import LessonEvent
 from worker.domain.figures import CourseFigures, figures_by_course
 from worker.domain.learner import LessonHistory, learners
-from worker.domain.local_day import local_day
+from worker.domain.local_day import Zones, enrollment_zones, local_day
 from worker.domain.outline import Lesson
 from worker.domain.progress import State
 from worker.domain.recommendation import recommendations
@@ -76,7 +76,8 @@ def _expected(
     as_of: datetime | None,
 ) -> LearnerAnalysis:
     told = state.enrollments[key].data
-    today, active = local_day(now, told.timezone), active_days((event.time for event in its), told.timezone)
+    zones = enrollment_zones(state.snapshots[key])
+    today, active = local_day(now, zones), active_days((event.time for event in its), zones)
     outline = live_lessons(state, told.course_id)
     order = sorted(history) if outline is None else outline
     titles = titles_of(state, told.course_id)
@@ -102,18 +103,19 @@ def _expected(
             DayTime(day, activity.days.get(day, nothing).spent, activity.days.get(day, nothing).events)
             for day in last_days
         ],
-        weeks=_weeks(activity, history, order, told.timezone),
+        weeks=_weeks(activity, history, order, zones),
         sessions=activity.sessions,
         session_seconds=activity.session_seconds,
         events_by_weekday=[
             [activity.events_by_hour[24 * weekday + hour] for hour in range(24)] for weekday in range(7)
         ],
+        doubtful_events=activity.doubtful_events,
         streaks=streaks(active, today, grace_weekends=rules.grace_weekends),
         last_seen_on=last_seen(active, today),
         is_dormant=is_dormant(last_seen(active, today), today, rules.dormant_days)
         and not (outline and all(lesson in history and history[lesson].completed for lesson in outline)),
         velocity=velocity(history, outline, now),
-        projection=projection(history, outline, now, told.timezone),
+        projection=projection(history, outline, now, zones),
         stuck=[
             replace(each, title=titles.get((each.topic_id, each.lesson_id)))
             for each in stuck(history, order, medians, rules.stuck)
@@ -124,18 +126,16 @@ def _expected(
                 summary.following, history, order, medians, hurried_share=rules.hurried_share, revisits=rules.revisits
             )
         ],
-        achievements=achievements(
-            history, outline, active, timezone=told.timezone, grace_weekends=rules.grace_weekends
-        ),
+        achievements=achievements(history, outline, active, zones=zones, grace_weekends=rules.grace_weekends),
         as_of=as_of,
     )
 
 
 def _weeks(
-    activity: Activity, history: dict[Lesson, LessonHistory], order: Sequence[Lesson], timezone: str | None
+    activity: Activity, history: dict[Lesson, LessonHistory], order: Sequence[Lesson], zones: Zones
 ) -> list[WeekTime]:
     completed = [
-        local_day(each.completed_at, timezone)
+        local_day(each.completed_at, zones)
         for lesson, each in history.items()
         if lesson in order and each.completed and each.completed_at
     ]

@@ -34,6 +34,9 @@ def months(draw: st.DrawFn, keys: Sequence[int]) -> Sequence[Event]:
     found: list[Event] = [
         enrolled(key, timezone=draw(st.sampled_from(ZONES)), time=ago(days=70), id=identity()) for key in keys
     ]
+    for key in draw(st.lists(st.sampled_from(keys), max_size=2)):
+        moved_at = ago(days=draw(st.integers(0, 80))) - timedelta(minutes=draw(_minutes))
+        found.append(enrolled(key, timezone=draw(st.sampled_from(ZONES)), time=moved_at, id=identity()))
     if draw(st.booleans()):
         found.append(
             outlined(

@@ -9,6 +9,7 @@ import pytest
 from tests.support.events import completed as completion
 from tests.support.events import corrected, viewed
 from tests.support.learners import NOW, ago, completed, started
+from tests.support.zones import only
 from worker.domain.achievement import Achievement, AchievementKind, achievements
 from worker.domain.event import LedgerEvent
 from worker.domain.learner import History, LessonHistory
@@ -28,7 +29,7 @@ def earned(history: History, outline: list[Lesson] | None = OUTLINE) -> list[tup
 
 
 def found(history: History, outline: list[Lesson] | None = OUTLINE) -> list[Achievement]:
-    return achievements(history, outline, [], timezone=None, grace_weekends=False)
+    return achievements(history, outline, [], zones=only(None), grace_weekends=False)
 
 
 def recorded(*events: LedgerEvent) -> History:
@@ -38,7 +39,7 @@ def recorded(*events: LedgerEvent) -> History:
 
 
 def streaks(days: Iterable[date], *, grace_weekends: bool = False) -> list[Achievement]:
-    return achievements({}, None, days, timezone=None, grace_weekends=grace_weekends)
+    return achievements({}, None, days, zones=only(None), grace_weekends=grace_weekends)
 
 
 def in_a_row(length: int, first: date = MONDAY) -> list[date]:
@@ -106,7 +107,7 @@ def test_a_completion_without_a_moment_earns_at_no_known_moment() -> None:
 
 def test_the_date_is_the_learners_own() -> None:
     night = datetime(2025, 7, 14, 22, 30, tzinfo=UTC)
-    first, *_ = achievements({(1, 1): completed(night)}, None, [], timezone="Europe/Berlin", grace_weekends=False)
+    first, *_ = achievements({(1, 1): completed(night)}, None, [], zones=only("Europe/Berlin"), grace_weekends=False)
     assert first == Achievement(FIRST_LESSON, date(2025, 7, 15), night)
 
 

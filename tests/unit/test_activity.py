@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.events import completed, viewed
+from tests.support.zones import only
 from worker.domain.activity import Activity, TimeSpent, activity
 from worker.domain.event import LessonEvent
 from worker.domain.local_day import local_zone
@@ -18,7 +19,7 @@ def at(time: str) -> datetime:
 
 
 def found(*events: LessonEvent, timezone: str | None = None, completed_at: datetime | None = None) -> Activity:
-    return activity(events, {(1, 1): completed_at}, local_zone(timezone), CUTOFF)
+    return activity(events, {(1, 1): completed_at}, only(timezone), CUTOFF)
 
 
 def view(time: str, lesson_id: int = 1, duration: int | None = None, **other: Any) -> LessonEvent:

@@ -1,11 +1,12 @@
 """What counts for a lesson that moved, in plain Python, by example."""
 
-from datetime import UTC, timedelta
+from datetime import timedelta
 
 from tests.support.events import at, completed, viewed
 from worker.domain.activity import Activity, TimeSpent, Visits, activity
 from worker.domain.counted import counted_activity, counted_rows
 from worker.domain.event import LessonEvent
+from worker.domain.local_day import Zones
 from worker.domain.outline import Lesson
 from worker.domain.progress import Progress, lesson_of, lesson_progress
 from worker.domain.status import ProgressStatus
@@ -17,7 +18,7 @@ MOVED = {(1, 12): (2, 12)}
 def counted(*events: LessonEvent, moved: dict[Lesson, Lesson] = MOVED) -> Activity:
     places = {lesson_of(event) for event in events}
     rows = {place: lesson_progress(event for event in events if lesson_of(event) == place) for place in places}
-    its = activity(events, {place: row.completed_at for place, row in rows.items()}, UTC, timedelta(minutes=30))
+    its = activity(events, {place: row.completed_at for place, row in rows.items()}, Zones(), timedelta(minutes=30))
     return counted_activity(its, rows, moved)
 
 

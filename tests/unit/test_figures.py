@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from tests.support.learners import NOW, ago, completed, started
+from tests.support.zones import only
 from worker.domain.activity import HOURS_OF_A_WEEK, Activity, Day, TimeSpent
 from worker.domain.figures import CourseFigures, Enrolled, LessonFigures, WeekFigures, course_figures, median
 from worker.domain.learner import History, LessonHistory
@@ -18,7 +19,7 @@ OUTLINE = [(1, 1), (1, 2), (2, 1)]
 
 
 def learner(history: History, activity: Activity = IDLE, timezone: str | None = None) -> Enrolled:
-    return Enrolled(history, activity, timezone)
+    return Enrolled(history, activity, only(timezone))
 
 
 def figures(*enrolled: Enrolled, outline: list[tuple[int, int]] | None = OUTLINE) -> CourseFigures:

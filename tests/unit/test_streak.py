@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.support.zones import only
 from worker.domain.local_day import local_day
 from worker.domain.streak import Streaks, active_days, is_dormant, last_seen, streaks
 
@@ -52,7 +53,7 @@ def longest(active: list[date], *, grace_weekends: bool = False) -> tuple[int, d
     ],
 )
 def test_a_moment_is_of_the_date_where_the_learner_is(moment: str, timezone: str | None, day: date) -> None:
-    assert local_day(datetime.fromisoformat(moment), timezone) == day
+    assert local_day(datetime.fromisoformat(moment), only(timezone)) == day
 
 
 @pytest.mark.parametrize(
@@ -60,39 +61,39 @@ def test_a_moment_is_of_the_date_where_the_learner_is(moment: str, timezone: str
 )
 def test_what_names_no_zone_is_utc(name: str) -> None:
     late = datetime(2025, 7, 14, 23, 59, tzinfo=UTC)
-    assert local_day(late, name) == date(2025, 7, 14)
-    assert local_day(late + timedelta(minutes=1), name) == date(2025, 7, 15)
+    assert local_day(late, only(name)) == date(2025, 7, 14)
+    assert local_day(late + timedelta(minutes=1), only(name)) == date(2025, 7, 15)
 
 
 def test_a_zone_whose_file_cannot_be_read_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.domain.local_day.ZoneInfo", Mock(side_effect=PermissionError))
-    assert local_day(datetime(2025, 7, 14, 23, 59, tzinfo=UTC), "Europe/Unreadable") == date(2025, 7, 14)
+    assert local_day(datetime(2025, 7, 14, 23, 59, tzinfo=UTC), only("Europe/Unreadable")) == date(2025, 7, 14)
 
 
 def test_each_date_with_an_event_is_active_once_whatever_the_order() -> None:
     night = datetime(2025, 7, 14, 21, 59, tzinfo=UTC)
     times = [night + timedelta(minutes=2), night, night + timedelta(minutes=1), night]
-    assert active_days(times, "Europe/Berlin") == {date(2025, 7, 14), date(2025, 7, 15)}
-    assert active_days(times, None) == {date(2025, 7, 14)}
-    assert active_days([], None) == set()
+    assert active_days(times, only("Europe/Berlin")) == {date(2025, 7, 14), date(2025, 7, 15)}
+    assert active_days(times, only(None)) == {date(2025, 7, 14)}
+    assert active_days([], only(None)) == set()
 
 
 @pytest.mark.parametrize(("hours", "count"), [(23, 2), (22, 1)])
 def test_on_the_day_of_23_hours_the_next_day_comes_an_hour_sooner(hours: int, count: int) -> None:
     midnight = datetime(2025, 3, 29, 23, 0, tzinfo=UTC)
-    assert len(active_days([midnight, midnight + timedelta(hours=hours)], "Europe/Berlin")) == count
+    assert len(active_days([midnight, midnight + timedelta(hours=hours)], only("Europe/Berlin"))) == count
 
 
 def test_both_hours_of_the_repeated_hour_are_of_one_day_as_is_a_clock_that_went_back() -> None:
     first = datetime(2025, 10, 26, 0, 30, tzinfo=UTC)  # 02:30, and 02:30 again
-    assert active_days([first + timedelta(hours=1), first], "Europe/Berlin") == {date(2025, 10, 26)}
+    assert active_days([first + timedelta(hours=1), first], only("Europe/Berlin")) == {date(2025, 10, 26)}
 
 
 @pytest.mark.parametrize("hour", [0, 23])
 @pytest.mark.parametrize("before", [date(2025, 3, 28), date(2025, 10, 24)], ids=["23 hours", "25 hours"])
 def test_a_streak_goes_on_over_a_day_of_another_length(before: date, hour: int) -> None:
     first = datetime(before.year, before.month, before.day, hour, 30, tzinfo=ZoneInfo("Europe/Berlin"))
-    active = active_days(((first + timedelta(days=more)).astimezone(UTC) for more in range(4)), "Europe/Berlin")
+    active = active_days(((first + timedelta(days=more)).astimezone(UTC) for more in range(4)), only("Europe/Berlin"))
     assert current([*active], before + timedelta(days=3)) == 4
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from tests.support.learners import NOW, ago, completed, started
+from tests.support.zones import only
 from worker.domain.learner import History, LessonHistory
 from worker.domain.status import ProgressStatus
 from worker.domain.velocity import Basis, Projection, Velocity, projection, velocity
@@ -15,7 +16,7 @@ CREDITED = LessonHistory(ProgressStatus.COMPLETED)
 
 
 def projected(history: History, timezone: str | None = None) -> Projection | None:
-    return projection(history, OUTLINE, NOW, timezone)
+    return projection(history, OUTLINE, NOW, only(timezone))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_the_projected_date_is_the_learners_own() -> None:
     assert {
         zone: found.completed_on
         for zone in (None, "Europe/Berlin")
-        if (found := projection(history, OUTLINE, late, zone))
+        if (found := projection(history, OUTLINE, late, only(zone)))
     } == {None: date(2025, 7, 21), "Europe/Berlin": date(2025, 7, 22)}
 
 
@@ -116,7 +117,7 @@ def test_the_projected_date_is_the_learners_own() -> None:
     ],
 )
 def test_no_projection_where_none_can_be_known(history: History, outline: list[tuple[int, int]] | None) -> None:
-    assert projection(history, outline, NOW, None) is None
+    assert projection(history, outline, NOW, only(None)) is None
 
 
 def test_ten_years_are_foreseen() -> None:

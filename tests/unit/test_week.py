@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 
+from tests.support.zones import only
 from worker.domain.activity import Day, TimeSpent
 from worker.domain.learner import LessonHistory
 from worker.domain.status import ProgressStatus
@@ -22,8 +23,8 @@ def test_a_week_is_monday_to_sunday() -> None:
 
 def test_completions_fall_into_the_week_it_was_where_the_learner_is() -> None:
     history = {(1, 1): completed(LATE_ON_SUNDAY)}
-    assert learner_weeks(history, {}, history, None) == {date(2025, 6, 30): LearnerWeek(1, 0, NOTHING)}
-    assert learner_weeks(history, {}, history, "Pacific/Auckland") == {MONDAY: LearnerWeek(1, 0, NOTHING)}
+    assert learner_weeks(history, {}, history, only(None)) == {date(2025, 6, 30): LearnerWeek(1, 0, NOTHING)}
+    assert learner_weeks(history, {}, history, only("Pacific/Auckland")) == {MONDAY: LearnerWeek(1, 0, NOTHING)}
 
 
 def test_only_lessons_that_count_are_completed_and_only_at_a_known_time() -> None:
@@ -34,12 +35,12 @@ def test_only_lessons_that_count_are_completed_and_only_at_a_known_time() -> Non
         (9, 9): completed(LATE_ON_SUNDAY),
     }
     counting = {(1, 1), (1, 2), (1, 3)}
-    assert [week.completed for week in learner_weeks(history, {}, counting, None).values()] == [1]
+    assert [week.completed for week in learner_weeks(history, {}, counting, only(None)).values()] == [1]
 
 
 def test_days_add_up_to_their_week_exactly() -> None:
     days = {MONDAY: Day(TimeSpent(0.1, 0.1), 3), date(2025, 7, 8): Day(TimeSpent(0.2, 0), 4), SUNDAY: Day(NOTHING, 1)}
-    assert learner_weeks({}, days, (), None) == {
+    assert learner_weeks({}, days, (), only(None)) == {
         MONDAY: LearnerWeek(0, 7, TimeSpent(0.3, 0.1)),
         date(2025, 6, 30): LearnerWeek(0, 1, NOTHING),
     }

@@ -139,6 +139,7 @@ class Learner(BaseModel):
     events_by_weekday: list[Hours] = Field(
         min_length=7, max_length=7, description="Events in each hour of each weekday, Monday first."
     )
+    doubtful_events: Count = Field(description="Events of a time before the enrollment was made.")
     streaks: Streaks
     last_seen_on: date | None
     is_dormant: bool = Field(description="Active once and not any more; who completed the course is not.")

@@ -47,6 +47,9 @@ class Report:
     courses_partial: int = 0
     too_large: list[int] = field(default_factory=list)
     busy: list[int] = field(default_factory=list)
+    bare: list[int] = field(default_factory=list)
+    left: "list[Difference]" = field(default_factory=list)
+    waiting: list[int] = field(default_factory=list)
     last_course_id: int = 0
     """The last course that was rebuilt."""
 
@@ -59,6 +62,9 @@ class Report:
         self.courses_partial += step.is_partial
         self.too_large += step.too_large
         self.busy += step.busy
+        self.bare += [each.id for each in step.enrollments if each.is_bare]
+        self.left += step.left
+        self.waiting += step.waiting
         if step.is_done:
             self.last_course_id = step.course_id or 0
 
@@ -72,6 +78,8 @@ class Report:
             "not_examined_enrollments": self.too_large,
             "courses_not_compared": self.courses_partial,
             "busy_enrollments": self.busy,
+            "not_repaired": [difference_mapping(each) for each in self.left],
+            "enrollments_without_events": len(self.bare),
         }
 
     def show(self, verb: str) -> None:
@@ -105,6 +113,33 @@ class Report:
                 f"{_count(len(self.busy), 'enrolment')} that somebody kept locked could not be repaired ({some}): "
                 "run it again."
             )
+        if self.bare:
+            click.echo(
+                f"{_count(len(self.bare), 'enrollment')} that the LMS made {_has(self.bare)} no event recorded "
+                f"({_some(self.bare)}). Who never began has none. But did the LMS delete rows and insert them again? "
+                "Then what was recorded went with them: publish or replay their events, and let it UPDATE rows."
+            )
+        self._show_what_is_left()
+
+    def _show_what_is_left(self) -> None:
+        if self.waiting:
+            click.echo(
+                f"The activity of {_count(len(self.waiting), 'enrollment')} could not be computed now "
+                f"({_some(self.waiting)}): the scheduled task does it."
+            )
+        if self.left:
+            named: dict[str, set[int]] = {"enrollments": set(), "courses": set()}
+            for each in self.left:
+                named["courses" if each.table in _OF_COURSES else "enrollments"].add(int(str(each.key[0])))
+            where = "; ".join(f"{name} {_some(sorted(ids))}" for name, ids in named.items() if ids)
+            click.echo(
+                f"Not repaired: {_count(len(self.left), 'difference')} came back at once ({where}). Does a trigger "
+                "change what is written to our tables? Remove it and run it again; else report this with what "
+                "`progress-worker audit` lists."
+            )
+
+
+_OF_COURSES = {"course_statistics", "lesson_statistics", "course_figures", "week_figures", "lesson_figures"}
 
 
 def difference_mapping(of: "Difference") -> dict[str, object]:
@@ -133,6 +168,14 @@ def follow(steps: "Iterator[Step]", report: Report, verb: str, total: int) -> No
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _has(ids: list[int]) -> str:
+    return "has" if len(ids) == 1 else "have"
+
+
+def _some(ids: list[int]) -> str:
+    return ", ".join(map(str, ids[:10])) + (", …" if len(ids) > 10 else "")
 
 
 def _text(value: object) -> str:

@@ -61,7 +61,7 @@ def learner_table(found: "LearnerAnalysis") -> "Table":
     """What is true of the whole enrolment."""
     from worker.cli.output import duration, moment, new_table, time_spent
     from worker.cli.summary import completed
-    from worker.domain.words import two_digits
+    from worker.domain.words import counted, two_digits
 
     table = new_table(f"Enrolment {found.user_course_id}", "", "")
     table.show_header = False
@@ -73,6 +73,10 @@ def learner_table(found: "LearnerAnalysis") -> "Table":
         ("streak", _streak(found.streaks)),
         ("last seen", f"{found.last_seen_on or 'never'}{', dormant' if found.is_dormant else ''}"),
     ]
+    if found.doubtful_events:
+        activity.append(
+            ("doubtful", f"{counted(found.doubtful_events, 'event')} of a time before the enrollment was made")
+        )
     for name, value in (
         ("completed", completed(found)),
         *(activity if found.as_of else []),

@@ -16,8 +16,8 @@ def command(user_course: int | None, course: int | None, dry_run: bool, after: i
     """Repair everything stored that differs from the ledger; exit status 1 if something could not be repaired.
 
     Safe while workers run, and at any time again: only what differs is written. A row that no event made is set back to
-    not_started, never deleted; rows of enrollments that are gone are. --dry-run shows all of it before. Activity (time
-    spent, visits, sessions) that differs is marked, and the scheduled task computes it anew.
+    not_started, never deleted; rows of enrollments that are gone are. --dry-run shows all of it before. What was
+    repaired is audited again: what differs all the same is told.
     """
     from worker.cli.output import show_json
     from worker.cli.servers import open_database, server_settings
@@ -47,7 +47,7 @@ def command(user_course: int | None, course: int | None, dry_run: bool, after: i
         show_json(report.as_mapping())
     else:
         report.show("examined, nothing changed" if dry_run else "examined and repaired")
-    if report.busy or report.too_large:
+    if report.busy or report.too_large or report.left:
         raise SystemExit(1)
 
 

@@ -61,6 +61,7 @@ def as_mapping(found: "Status") -> dict[str, Any]:
         "system": asdict(found.system),
         "repairs": asdict(found.repairs),
         "totals": asdict(found.totals),
+        "doubtful_events": asdict(found.doubtful),
     }
 
 
@@ -120,7 +121,7 @@ def _show(found: "Status") -> None:
     show(f"So far superseded: {totals.superseded:,} events; dropped: {totals.dropped_members:,} members not valid")
     show(f"Last commit: {last}", "Clocks: PostgreSQL {:+.1f} s, Redis {:+.1f} s from this host's".format(*ahead))
     show(f"PostgreSQL {found.postgresql_version}, {found.redis_version}")
-    for sentence in [*found.warnings, *_repairs(found)]:
+    for sentence in [*found.warnings, *_repairs(found), *_doubtful(found)]:
         show(Text(f"Warning: {sentence}", style="yellow"))
 
 
@@ -137,6 +138,22 @@ def _repairs(found: "Status") -> list[str]:
             f"Publish again what the LMS sent since {_time(repairs.publish_again_from)}: it may be missing."
         )
     return sentences
+
+
+def _doubtful(found: "Status") -> list[str]:
+    """Whose clock may have been wrong."""
+    from worker.domain.words import counted
+
+    doubtful = found.doubtful
+    if not doubtful.events:
+        return []
+    of = f"enrollment {doubtful.first}"
+    if doubtful.enrollments > 1:
+        of = f"{counted(doubtful.enrollments, 'enrollment')}, the first of them {doubtful.first}"
+    told = (
+        f"{counted(doubtful.events, 'event')} of {of}: dated before the enrollment was made, and applied all the same."
+    )
+    return [f"{told} A wrong clock? `progress-worker void` takes an event out."]
 
 
 def _time(at: "datetime") -> str:

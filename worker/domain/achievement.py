@@ -6,7 +6,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from worker.domain.learner import History, LessonHistory
-from worker.domain.local_day import local_day
+from worker.domain.local_day import Zones, local_day
 from worker.domain.outline import Lesson
 from worker.domain.streak import runs
 
@@ -43,7 +43,7 @@ def achievements(
     outline: Sequence[Lesson] | None,
     days: Iterable[date],
     *,
-    timezone: str | None,
+    zones: Zones,
     grace_weekends: bool,
 ) -> list[Achievement]:
     """What history and active days have earned, by kind, topics in outline order.
@@ -57,7 +57,7 @@ def achievements(
     """
 
     def earned(kind: AchievementKind, at: datetime | None, topic_id: int | None = None) -> Achievement:
-        return Achievement(kind, local_day(at, timezone) if at else None, at, topic_id)
+        return Achievement(kind, local_day(at, zones) if at else None, at, topic_id)
 
     found = []
     completed = [each for each in history.values() if each.completed]

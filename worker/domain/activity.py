@@ -8,13 +8,19 @@ is about the distinct events of one enrolment, `ordered` as by `in_order`; `cove
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from itertools import pairwise, zip_longest
 
 from worker.domain.event import LessonEvent
+from worker.domain.local_day import Zones, local_day
 from worker.domain.outline import Lesson
 
 HOURS_OF_A_WEEK = 168
+
+DOUBTFUL = timedelta(minutes=5)
+"""An event this much earlier than the enrollment was made is doubtful: whose clock was wrong?"""
+
+_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +82,21 @@ class Activity:
     first_at: datetime | None
     last_at: datetime | None
     events_by_hour: list[int]
+    doubtful_events: int = 0
+    """Of a time before the enrollment was made."""
 
 
 def activity(
     events: Iterable[LessonEvent],
     completed_at: Mapping[Lesson, datetime | None],
-    zone: tzinfo,
+    zones: Zones,
     idle_cutoff: timedelta,
+    made_at: datetime | None = None,
 ) -> Activity:
-    """The activity that follows from an enrolment's distinct events and its rows' `completed_at`, by lesson."""
+    """The activity that follows from an enrolment's distinct events and its rows' `completed_at`, by lesson.
+
+    `made_at` is the time of the earliest event that told of the enrollment; None where the LMS made it.
+    """
     ordered = in_order(events)
     covered = intervals(ordered, idle_cutoff)
     lessons: dict[Lesson, list[int]] = defaultdict(list)
@@ -102,13 +114,14 @@ def activity(
             for lesson, its in lessons.items()
         },
         topics={topic_id: time_spent(its) for topic_id, its in topics.items()},
-        days=days(ordered, covered, zone),
+        days=days(ordered, covered, zones),
         spent=time_spent(covered),
         sessions=number,
         session_seconds=seconds,
         first_at=ordered[0].time if ordered else None,
         last_at=ordered[-1].time if ordered else None,
-        events_by_hour=events_by_hour(ordered, zone),
+        events_by_hour=events_by_hour(ordered, zones),
+        doubtful_events=sum(made_at is not None and event.time < made_at - DOUBTFUL for event in ordered),
     )
 
 
@@ -179,23 +192,23 @@ def sessions(ordered: Sequence[LessonEvent], covered: Sequence[Interval], idle_c
     return len(runs), _length((min(each.start for each in run), max(each.end for each in run)) for run in runs)
 
 
-def days(ordered: Iterable[LessonEvent], covered: Iterable[Interval], zone: tzinfo) -> dict[date, Day]:
-    """The local days that have an event or any time spent: what of the union lies between their midnights.
+def days(ordered: Iterable[LessonEvent], covered: Iterable[Interval], zones: Zones) -> dict[date, Day]:
+    """The local days that have an event or any time spent: the moments of the union that have their date.
 
-    With daylight saving a day may have 23 or 25 hours; one without a midnight begins when it begins.
+    With daylight saving a day may have 23 or 25 hours; who moves may have a day twice, or miss one.
     """
     covered = list(covered)
-    number = Counter(event.time.astimezone(zone).date() for event in ordered)
-    all_, measured = (_by_day(union(its), zone) for its in (covered, [each for each in covered if each.is_measured]))
+    number = Counter(local_day(event.time, zones) for event in ordered)
+    all_, measured = (_by_day(union(its), zones) for its in (covered, [each for each in covered if each.is_measured]))
     return {
         day: Day(TimeSpent(all_[day].total_seconds(), measured[day].total_seconds()), number[day])
         for day in number.keys() | all_.keys()
     }
 
 
-def events_by_hour(events: Iterable[LessonEvent], zone: tzinfo) -> list[int]:
+def events_by_hour(events: Iterable[LessonEvent], zones: Zones) -> list[int]:
     """How many events each hour of the local week has: Monday 0 to 1 o'clock first, 168 in all."""
-    local = (event.time.astimezone(zone) for event in events)
+    local = (zones.local(event.time) for event in events)
     count = Counter(24 * (at.isoweekday() - 1) + at.hour for at in local)
     return [count[hour] for hour in range(HOURS_OF_A_WEEK)]
 
@@ -205,17 +218,26 @@ def by_weekday(events_by_hour: Sequence[int]) -> list[list[int]]:
     return [list(events_by_hour[start : start + 24]) for start in range(0, HOURS_OF_A_WEEK, 24)]
 
 
-def _by_day(stretches: Iterable[tuple[datetime, datetime]], zone: tzinfo) -> defaultdict[date, timedelta]:
+def _by_day(stretches: Iterable[tuple[datetime, datetime]], zones: Zones) -> defaultdict[date, timedelta]:
     found: defaultdict[date, timedelta] = defaultdict(timedelta)
-    for start, end in stretches:
-        day, since = start.astimezone(zone).date(), start
-        while since < end:
-            day_end = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
-            until = min(end, max(since, day_end))
-            if since < until:
-                found[day] += until - since
-            day, since = day + timedelta(days=1), until
+    for stretch in stretches:
+        for part in zones.parts(*stretch):
+            for start, end in pairwise(_cuts(*part, zones.at(part[0]))):
+                found[local_day(start, zones)] += end - start
     return found
+
+
+def _cuts(start: datetime, end: datetime, zone: tzinfo) -> list[datetime]:
+    """Where to cut a stretch so that each piece has one local date: nowhere, or else at every minute.
+
+    Since 1980 each zone has changed its date on a whole one.
+    """
+    first, last = (moment.astimezone(zone).replace(tzinfo=None) for moment in (start, end))
+    if first.date() == last.date() and last - first == end - start:
+        return [start, end]
+    minute = start.replace(second=0, microsecond=0)
+    minutes = range(1, (end - minute) // _MINUTE + 1)
+    return [start, *(minute + number * _MINUTE for number in minutes), end]
 
 
 def _length(stretches: Iterable[tuple[datetime, datetime]]) -> float:

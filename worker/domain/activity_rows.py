@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from worker.domain.activity import Activity, TimeSpent, activity
 from worker.domain.audit import Key
 from worker.domain.event import LessonEvent, ProgressCorrected
-from worker.domain.local_day import local_zone
+from worker.domain.local_day import enrollment_zones
 from worker.domain.outline import Lesson
 from worker.domain.progress import State
 
@@ -27,6 +27,7 @@ def activity_rows(user_course_id: int, its: Activity) -> ActivityRows:
             "first_at": its.first_at,
             "last_at": its.last_at,
             "events_by_hour": its.events_by_hour,
+            "doubtful_events": its.doubtful_events,
         }
     }
     for topic_id, spent in its.topics.items():
@@ -54,8 +55,8 @@ def activities(state: State, idle_cutoff: timedelta) -> dict[int, Activity]:
     for (key, topic_id, lesson_id), row in state.progress.items():
         completed_at[key][topic_id, lesson_id] = row.completed_at
     return {
-        key: activity(its, completed_at[key], local_zone(state.enrollments[key].data.timezone), idle_cutoff)
-        for key, its in events.items()
+        key: activity(its, completed_at[key], enrollment_zones(told), idle_cutoff, told[0].time)
+        for (key, its), told in ((each, state.snapshots[each[0]]) for each in events.items())
     }
 
 

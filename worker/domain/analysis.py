@@ -88,6 +88,8 @@ class LearnerAnalysis:
     session_seconds: float
     events_by_weekday: list[list[int]]
     """Monday first, 24 hours of each."""
+    doubtful_events: int
+    """Of a time before the enrollment was made."""
     streaks: Streaks
     last_seen_on: date | None
     is_dormant: bool

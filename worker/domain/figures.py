@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 
 from worker.domain.activity import HOURS_OF_A_WEEK, Activity, TimeSpent
 from worker.domain.learner import History, LessonHistory, learners
+from worker.domain.local_day import Zones, enrollment_zones
 from worker.domain.outline import Lesson
 from worker.domain.progress import State
 from worker.domain.stuck import StuckRules, effort, stopped_at, unfinished
@@ -27,7 +28,7 @@ class Enrolled:
 
     history: History
     activity: Activity
-    timezone: str | None
+    zones: Zones
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ class FiguresTally:
         self._add_weeks(enrolled)
 
     def _add_weeks(self, enrolled: Enrolled) -> None:
-        weeks = learner_weeks(enrolled.history, enrolled.activity.days, self._lessons, enrolled.timezone)
+        weeks = learner_weeks(enrolled.history, enrolled.activity.days, self._lessons, enrolled.zones)
         for monday, week in weeks.items():
             count = self._weeks[monday]
             count.completed += week.completed
@@ -202,7 +203,8 @@ def figures_by_course(state: State, activities: Mapping[int, Activity], rules: S
     known = learners(state, activities)
     enrolled: dict[int, list[Enrolled]] = {course_id: [] for course_id in state.outlines}
     for key, event in state.enrollments.items():
-        enrolled.setdefault(event.data.course_id, []).append(Enrolled(*known[key], event.data.timezone))
+        learner = Enrolled(*known[key], enrollment_zones(state.snapshots[key]))
+        enrolled.setdefault(event.data.course_id, []).append(learner)
     return {
         course_id: course_figures(its, live_lessons(state, course_id), rules) for course_id, its in enrolled.items()
     }

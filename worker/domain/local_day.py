@@ -1,23 +1,63 @@
-"""The calendar date of a moment where the learner is."""
+"""The time zones that an enrollment was in, and what day and hour it was there."""
 
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from functools import cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
-
-def local_day(moment: datetime, timezone: str | None) -> date:
-    """The date of an aware moment in an enrolment's `timezone`."""
-    return moment.astimezone(local_zone(timezone)).date()
+from worker.domain.event import EnrollmentCreated
 
 
-def local_zone(timezone: str | None) -> tzinfo:
-    """The zone of an enrolment's `timezone`; UTC where it is null or no name of the tz database.
+@dataclass(frozen=True, slots=True)
+class Zones:
+    """The time zones of an enrollment: the first one, and each later one with the time from which it rules."""
+
+    first: tzinfo = UTC
+    moves: tuple[tuple[datetime, tzinfo], ...] = ()
+    """In order; of those from one time on the last rules."""
+
+    @classmethod
+    def of(cls, told: Iterable[tuple[datetime, str | None]]) -> "Zones":
+        """Zones by what was told of them, in order: a time and a name; the first also rules the time before."""
+        zones = [(since, local_zone(name)) for since, name in told]
+        return cls(zones[0][1], tuple(zones[1:])) if zones else cls()
+
+    def at(self, moment: datetime) -> tzinfo:
+        """The one in force at an aware moment."""
+        number = bisect_right(self.moves, moment, key=lambda move: move[0])
+        return self.moves[number - 1][1] if number else self.first
+
+    def local(self, moment: datetime) -> datetime:
+        """The moment by the clock that was in force at it."""
+        return moment.astimezone(self.at(moment))
+
+    def parts(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """The stretch, cut where another zone came into force."""
+        return pairwise([start, *(since for since, _ in self.moves if start < since < end), end])
+
+
+def enrollment_zones(events: Iterable[EnrollmentCreated]) -> Zones:
+    """Those that the events of one enrollment, in order, tell: each rules from its own time on."""
+    return Zones.of((event.time, event.data.timezone) for event in events)
+
+
+def local_day(moment: datetime, zones: Zones) -> date:
+    """The date of an aware moment where the learner was then."""
+    return zones.local(moment).date()
+
+
+def local_zone(name: str | None) -> tzinfo:
+    """The zone of this name; UTC where it is null or no name of the tz database.
 
     Events carry the name unchecked, and a learner without a known zone still has days.
     """
-    return ZoneInfo(timezone) if timezone in _zone_names() else UTC
+    return ZoneInfo(name) if name in zone_names() else UTC
 
 
 @cache
-def _zone_names() -> frozenset[str]:
-    return frozenset(available_timezones())
+def zone_names() -> frozenset[str]:
+    """The names of the tz database, but for the one that means another zone on each host."""
+    return frozenset(available_timezones() - {"localtime"})

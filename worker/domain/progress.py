@@ -89,12 +89,12 @@ class State:
     """What the tables hold after a set of events."""
 
     enrollments: dict[int, EnrollmentCreated] = field(default_factory=dict)
+    snapshots: dict[int, list[EnrollmentCreated]] = field(default_factory=dict)
+    """All that was told of each enrollment, once per identity, in order."""
     outlines: dict[int, tuple[OutlineLesson, ...]] = field(default_factory=dict)
     progress: dict[LessonKey, Progress] = field(default_factory=dict)
     positions: dict[int, Position] = field(default_factory=dict)
     ledger: dict[tuple[int, str], LedgerEvent] = field(default_factory=dict)
-    zones: dict[int, list[EnrollmentCreated]] = field(default_factory=dict)
-    """Of each enrollment what told its time zone, earliest first."""
     conflicts: list[tuple[Event, Recorded]] = field(default_factory=list)
     """What is set aside: another event under a known identity, or another user's enrollment under a known id."""
 
@@ -128,8 +128,8 @@ def fold(events: Iterable[Event]) -> State:
         if not is_same(event, first):
             state.conflicts.append((event, Recorded.IDENTITY_CONFLICT))
     state.outlines.update((course_id, in_order(its.values())[-1].data.lessons) for course_id, its in outlined.items())
-    state.zones.update((key, in_order(its.values())) for key, its in enrollments.items())
-    state.enrollments.update((key, its[-1]) for key, its in state.zones.items())
+    state.snapshots.update((key, in_order(its.values())) for key, its in enrollments.items())
+    state.enrollments.update((key, its[-1]) for key, its in state.snapshots.items())
 
     by_lesson: dict[LessonKey, list[LedgerEvent]] = defaultdict(list)
     by_enrollment: dict[int, list[LessonEvent]] = defaultdict(list)

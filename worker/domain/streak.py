@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from worker.domain.local_day import local_day
+from worker.domain.local_day import Zones, local_day
 
 _DAY = timedelta(days=1)
 _SATURDAY = 5
@@ -20,9 +20,9 @@ class Streaks:
     longest_ended_on: date | None
 
 
-def active_days(times: Iterable[datetime], timezone: str | None) -> set[date]:
-    """The calendar dates, where the learner is, with at least one lesson event."""
-    return {local_day(time, timezone) for time in times}
+def active_days(times: Iterable[datetime], zones: Zones) -> set[date]:
+    """The calendar dates, where the learner was, with at least one lesson event."""
+    return {local_day(time, zones) for time in times}
 
 
 def runs(days: Iterable[date], *, grace_weekends: bool) -> list[list[date]]:

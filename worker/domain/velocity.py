@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from worker.domain.learner import History
-from worker.domain.local_day import local_day
+from worker.domain.local_day import Zones, local_day
 from worker.domain.outline import Lesson
 from worker.domain.words import two_digits
 
@@ -67,9 +67,7 @@ def velocity(history: History, outline: Sequence[Lesson] | None, now: datetime) 
     return Velocity(_rate(completions, since, now), _rate(completions, recent, now))
 
 
-def projection(
-    history: History, outline: Sequence[Lesson] | None, now: datetime, timezone: str | None
-) -> Projection | None:
+def projection(history: History, outline: Sequence[Lesson] | None, now: datetime, zones: Zones) -> Projection | None:
     """When the lessons of the outline still to complete will have been, at the rate of the last 28 days.
 
     Where that is zero, at the overall rate. Counted from now; a date where the learner is. None where nothing is left
@@ -80,7 +78,7 @@ def projection(
     rate, basis = (rates.recent, Basis.RECENT) if rates.recent else (rates.overall, Basis.OVERALL)
     if left == 0 or left > rate * _HORIZON_WEEKS:
         return None
-    return Projection(local_day(now + left / rate * _WEEK, timezone), rate, basis)
+    return Projection(local_day(now + left / rate * _WEEK, zones), rate, basis)
 
 
 def _rate(completions: Sequence[datetime], since: datetime, now: datetime) -> float:

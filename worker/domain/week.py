@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 from worker.domain.activity import Day, TimeSpent
 from worker.domain.learner import History
-from worker.domain.local_day import local_day
+from worker.domain.local_day import Zones, local_day
 from worker.domain.outline import Lesson
 
 _DAY = timedelta(days=1)
@@ -35,13 +35,13 @@ class _Count:
 
 
 def learner_weeks(
-    history: History, days: Mapping[date, Day], counting: Container[Lesson], timezone: str | None
+    history: History, days: Mapping[date, Day], counting: Container[Lesson], zones: Zones
 ) -> dict[date, LearnerWeek]:
     """By their Mondays, those with a completion, an event or time spent; `counting` are the lessons that count."""
     weeks: dict[date, _Count] = defaultdict(_Count)
     for lesson, its in history.items():
         if lesson in counting and its.completed and its.completed_at:
-            weeks[monday(local_day(its.completed_at, timezone))].completed += 1
+            weeks[monday(local_day(its.completed_at, zones))].completed += 1
     for day, of_day in days.items():
         week = weeks[monday(day)]
         week.events += of_day.events

@@ -39,6 +39,7 @@ def _headline(found: LearnerAnalysis) -> Table:
         ("Most days in a row", found.streaks.longest, Kind.COUNT),
         ("Last seen", found.last_seen_on, Kind.DATE),
         ("Dormant", found.is_dormant, Kind.FLAG),
+        ("Events before the enrollment was made", found.doubtful_events, Kind.COUNT),
     ]
     rows: list[tuple[str, Value, Kind]] = [
         ("Course", found.course_id, Kind.ID),

@@ -1,6 +1,6 @@
 """Refresh the activity of enrolments that changed: oldest change first, in bounded transactions, one run at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from worker.services.one_by_one import RETRY_SECONDS, one_by_one
-from worker.storage import activity, activity_failure
+from worker.storage import activity, activity_failure, activity_now
 from worker.storage.database import allow, may_be_ones_own
 
 LONG_SECONDS = 100.0
@@ -49,6 +49,22 @@ def refresh_activity(
         run.retry(long_seconds, retry_seconds)
     with engine.connect() as connection:
         return RefreshedActivity(run.count, run.failed, activity.oldest_change(connection))
+
+
+def refresh_these(engine: Engine, ids: Sequence[int], chunk: int, idle_cutoff_seconds: float, seconds: float) -> None:
+    """Refresh the activity of those of these enrollments that are marked, a chunk in each transaction.
+
+    What takes longer than so many seconds, is locked or refused keeps its marks for the next run of `refresh_activity`.
+    """
+    for start in range(0, len(ids), chunk):
+        try:
+            with engine.begin() as connection:
+                allow(connection, seconds)
+                if claimed := activity_now.claim_these(connection, ids[start : start + chunk], seconds):
+                    activity.refresh(connection, claimed, idle_cutoff_seconds)
+        except DBAPIError as error:
+            if not may_be_ones_own(error):
+                raise
 
 
 @dataclass(slots=True)

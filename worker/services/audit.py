@@ -60,6 +60,10 @@ class Step:
     """The course has such an enrollment, and its statistics were not compared."""
     orphans: list[Difference] = field(default_factory=list)
     """Rows of enrollments that are gone."""
+    left: list[Difference] = field(default_factory=list)
+    """What a rebuild repaired, and what differs from the ledger all the same."""
+    waiting: list[int] = field(default_factory=list)
+    """Enrollments whose activity a rebuild could not compute now."""
     is_done: bool = False
     """The course is rebuilt."""
 
@@ -178,7 +182,7 @@ def examine_course(
                     tally.add(each.summary, counted_rows(each.rows, moved))
                     is_settled = is_settled and each.activity is not None
                     if each.activity:
-                        figures.add(Enrolled(*counted_history(each.rows, each.activity, moved), each.timezone))
+                        figures.add(Enrolled(*counted_history(each.rows, each.activity, moved), each.zones))
                 yield Step(examined, course_id)
             after = ids[-1]
         if course_id is not None:

@@ -22,7 +22,7 @@ from worker.domain.audit import (
     position_columns,
 )
 from worker.domain.event import LedgerEvent, LessonEvent, ProgressCorrected
-from worker.domain.local_day import local_zone
+from worker.domain.local_day import Zones
 from worker.domain.outline import Lesson
 from worker.domain.progress import (
     Position,
@@ -39,6 +39,7 @@ from worker.storage import audit
 from worker.storage.audit import StoredEnrollment
 from worker.storage.outline import StoredOutline, read_outlines
 from worker.storage.summary import StoredSummary, read_stored
+from worker.storage.zone import ToldZones, read_zones
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Examined:
     """An enrolment: what it must be, and every difference from that."""
 
     id: int
-    timezone: str | None
+    zones: Zones
     rows: dict[Lesson, Progress]
     position: Position | None
     summary: Summary
@@ -57,6 +58,8 @@ class Examined:
     activity_differences: list[Difference]
     unprovable: int
     """Rows for which retention left too few events to say what they must be."""
+    is_bare: bool
+    """The LMS made it, and nothing of it was ever recorded, or went with a row that the LMS deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class _Stored:
     outline: StoredOutline | None
     summary: StoredSummary
     is_unmarked: bool
+    zones: ToldZones
     activity: ActivityRows | None
     """None where it is not to be compared."""
 
@@ -79,12 +83,18 @@ def examine(connection: Connection, ids: Sequence[int], idle_cutoff_seconds: flo
     outlines = read_outlines(connection, {each.course_id for each in enrollments})
     summaries = {each.user_course_id: each for each in read_stored(connection, ids)}
     unmarked = set(audit.unmarked(connection, ids))
+    zones = read_zones(connection, ids)
     settled = [] if idle_cutoff_seconds is None else stored_activity.settled(connection, ids)
     activities = stored_activity.read_rows(connection, settled)
     idle_cutoff = timedelta(seconds=idle_cutoff_seconds or 0)
     page = {
         each.id: _Stored(
-            each, outlines.get(each.course_id), summaries[each.id], each.id in unmarked, activities.get(each.id)
+            each,
+            outlines.get(each.course_id),
+            summaries[each.id],
+            each.id in unmarked,
+            zones[each.id],
+            activities.get(each.id),
         )
         for each in enrollments
     }
@@ -120,9 +130,9 @@ def _examine(stored: _Stored, ledger: Sequence[LedgerEvent], idle_cutoff: timede
     summary = summarise(ours.id, lessons, {lesson: row.status for lesson, row in rows.items()}, place, moved)
     found += _summary_differences(stored, summary)
     its = None if stored.activity is None else _activity(stored, events, rows, idle_cutoff)
-    return Examined(
-        ours.id, ours.timezone, rows, where, summary, found, its, list(_activity_differences(stored, its)), unprovable
-    )
+    differing = list(_activity_differences(stored, its))
+    is_bare = ours.is_of_lms and complete and not ledger
+    return Examined(ours.id, stored.zones.zones, rows, where, summary, found, its, differing, unprovable, is_bare)
 
 
 def _recorded_position(
@@ -158,7 +168,7 @@ def _activity(
 ) -> Activity:
     """Of the rows as they must be, so that a wrong `completed_at` is told once, as that."""
     completed_at = {lesson: row.completed_at for lesson, row in rows.items()}
-    return activity(events, completed_at, local_zone(stored.enrollment.timezone), idle_cutoff)
+    return activity(events, completed_at, stored.zones.zones, idle_cutoff, stored.zones.told_at)
 
 
 def _activity_differences(stored: _Stored, its: Activity | None) -> Iterator[Difference]:

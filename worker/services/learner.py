@@ -31,7 +31,7 @@ Key = TypeVar("Key")
 
 
 def analyse_learner(engine: Engine, user_course_id: int, now: datetime | None, rules: AnalysisRules) -> LearnerAnalysis:
-    """The analysis of one enrolment as of `now`, None for PostgreSQL's clock, from six queries over one moment.
+    """The analysis of one enrolment as of `now`, None for PostgreSQL's clock, from seven queries over one moment.
 
     The median times of lessons are those of when its course's figures were last computed.
     Raises InputError for what is no id, and NotFoundError where there is no enrolment.
@@ -65,7 +65,7 @@ def _analysis(
     """Without an outline the enrolment's own rows stand for it, as they do in its summary, where any order will do."""
     live, moved = (outline.lessons, outline.moved) if outline else (None, {})
     history, activity = counted_history(learner.rows, learner.activity, moved)
-    today = local_day(now, learner.timezone)
+    today = local_day(now, learner.zones)
     lessons = sorted(history) if live is None else live
     titles = outline.titles if outline else {}
     statuses = {lesson: each.status for lesson, each in history.items()}
@@ -88,15 +88,16 @@ def _analysis(
             _visited(history, activity, lesson, titles.get(lesson)) for lesson in _in_order(activity.lessons, lessons)
         ],
         days=_last_days(activity.days, today),
-        weeks=_last_weeks(learner_weeks(history, activity.days, set(lessons), learner.timezone)),
+        weeks=_last_weeks(learner_weeks(history, activity.days, set(lessons), learner.zones)),
         sessions=activity.sessions,
         session_seconds=activity.session_seconds,
         events_by_weekday=by_weekday(activity.events_by_hour),
+        doubtful_events=activity.doubtful_events,
         streaks=streaks(active, today, grace_weekends=rules.grace_weekends),
         last_seen_on=seen_on,
         is_dormant=not summary.has_completed_course and is_dormant(seen_on, today, rules.dormant_days),
         velocity=velocity(history, live, now),
-        projection=projection(history, live, now, learner.timezone),
+        projection=projection(history, live, now, learner.zones),
         stuck=[
             replace(each, title=titles.get((each.topic_id, each.lesson_id)))
             for each in stuck(history, lessons, medians, rules.stuck)
@@ -112,9 +113,7 @@ def _analysis(
                 revisits=rules.revisits,
             )
         ],
-        achievements=achievements(
-            history, live, active, timezone=learner.timezone, grace_weekends=rules.grace_weekends
-        ),
+        achievements=achievements(history, live, active, zones=learner.zones, grace_weekends=rules.grace_weekends),
         as_of=learner.refreshed_at,
     )
 

@@ -102,6 +102,11 @@ class StatusCollector(Collector):
             "Optional members that were not valid; their events were applied, so far. 0 when there was none.",
             found.totals.dropped_members,
         )
+        yield GaugeMetricFamily(
+            "progress_doubtful_events",
+            "Events dated before their enrollment was made, as the stored activity shows them.",
+            found.doubtful.events,
+        )
         last = found.last_recorded_at
         yield GaugeMetricFamily(
             "progress_last_recorded_timestamp_seconds",

@@ -2,17 +2,20 @@
 
 Safe while workers run: only enrolments that differ are locked, examined again under the lock, and repaired in one
 transaction a page. Idempotent; what is repaired stays repaired wherever a run ends. Activity that differs, be it for
-another idle cut-off, is marked, so that the scheduled task computes it anew.
+another idle cut-off, is marked and computed anew; what cannot be now is left to the scheduled task. At last everything
+is examined again: what is written and differs all the same was not repaired.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from worker.domain.audit import Difference
 from worker.domain.stuck import StuckRules
 from worker.errors import LockedError
+from worker.services.activity_refresh import refresh_these
 from worker.services.audit import (
     PAGE,
     Scope,
@@ -40,31 +43,43 @@ def rebuild_scope(
 
     Where that is everything, rows of enrollments that are gone are deleted first.
 
-    Where anything of a course but its learners' activity differed, its statistics are computed anew, in at most so many
-    seconds. `after` leaves out the courses up to that one: it goes on where another run ended.
+    Where anything of a course differed, its statistics are computed anew, in at most so many seconds, and the whole
+    course is examined again. `after` leaves out the courses up to that one: it goes on where another run ended.
     """
     if scope == Scope():
         yield from examine_orphans(engine)
         orphans.delete(engine)
+        yield _second_look(examine_orphans(engine))
     courses = scoped_courses(engine, scope)
     if courses is None:
         for step in examine_pages(engine, scoped_enrollments(engine, scope), idle_cutoff_seconds):
             busy = _mark_activity(engine, step)
             busy += _repair_all(engine, [each.id for each in step.enrollments if each.differences])
             yield replace(step, busy=busy)
+            if differing := _differing(step):
+                refresh_these(engine, differing, PAGE, idle_cutoff_seconds, statistics_seconds)
+                yield _second_look(examine_pages(engine, differing, idle_cutoff_seconds), differing, busy)
         return
     for course_id in courses:
         if after and (course_id is None or course_id <= after):
             continue
         wrong: list[int] = []
+        differing, held = [], []
         differs = False
         for step in examine_course(engine, course_id, idle_cutoff_seconds, rules):
             wrong += [each.id for each in step.enrollments if each.differences]
-            differs = bool(wrong or step.statistics)
-            yield replace(step, busy=_mark_activity(engine, step))
+            differing += _differing(step)
+            differs = bool(differing or step.statistics)
+            marking = _mark_activity(engine, step)
+            held += marking
+            yield replace(step, busy=marking)
         busy = _repair_all(engine, wrong)
-        if course_id is not None and differs:
-            _recompute(engine, course_id, statistics_seconds, rules)
+        if differs:
+            refresh_these(engine, differing, PAGE, idle_cutoff_seconds, statistics_seconds)
+            if course_id is not None:
+                _recompute(engine, course_id, statistics_seconds, rules)
+            again = examine_course(engine, course_id, idle_cutoff_seconds, rules)
+            yield _second_look(again, differing, [*held, *busy])
         yield Step([], course_id, busy=busy, is_done=True)
 
 
@@ -98,6 +113,24 @@ def repair(connection: Connection, ids: Sequence[int]) -> list[Examined]:
     if wrong:
         summary_refresh.refresh(connection, [each.id for each in wrong])
     return wrong
+
+
+def _differing(step: Step) -> list[int]:
+    return [each.id for each in step.enrollments if each.differences or each.activity_differences]
+
+
+def _second_look(steps: Iterable[Step], repaired: Collection[int] = (), busy: Collection[int] = ()) -> Step:
+    """What differs still, of what nobody kept locked, and whose activity still waits."""
+    left: list[Difference] = []
+    waiting: list[int] = []
+    for step in steps:
+        for each in step.enrollments:
+            if each.id not in busy:
+                left += each.differences + each.activity_differences
+            if each.id in repaired and each.activity is None:
+                waiting.append(each.id)
+        left += step.orphans + ([] if busy else step.statistics)
+    return Step([], left=left, waiting=waiting)
 
 
 def _mark_activity(engine: Engine, step: Step) -> list[int]:

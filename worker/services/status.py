@@ -14,6 +14,7 @@ from worker.services.system import refuse_others
 from worker.settings import Settings
 from worker.storage import dead_letter, rollup, schema, status
 from worker.storage.database import snapshot
+from worker.storage.doubt import Doubtful, read_doubtful
 from worker.storage.rollup import Failed
 from worker.storage.status import RowCount
 from worker.storage.system import Repairs, identify, read_repairs, was_refused
@@ -61,6 +62,7 @@ class Status:
     system: System
     repairs: Repairs
     totals: Totals
+    doubtful: Doubtful
 
     @property
     def lag(self) -> int:
@@ -108,6 +110,7 @@ def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
             system=system,
             repairs=read_repairs(connection),
             totals=read_totals(redis, keys),
+            doubtful=read_doubtful(connection),
         )
 
 

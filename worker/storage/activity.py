@@ -10,9 +10,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from worker.domain.activity import DOUBTFUL
+from worker.storage.clock import clocks_of
 from worker.storage.database import interpret
+from worker.storage.zone import ZONES
 
-_LOCK_KEY = 7_305_113
+LOCK_KEY = 7_305_113
 
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
 
@@ -52,17 +55,12 @@ _MARK = text("""
     RETURNING user_course_id
 """)
 
-# A stretch over midnight is cut at every quarter of an hour: since 2000 each zone has changed its date on one of them
-# (but Newfoundland, a minute later once a year until 2011), and which day a piece is on then follows from its start.
-_REFRESH = text("""
-    WITH enrollment AS MATERIALIZED (
-        SELECT id, coalesce(zone.name, 'UTC') AS zone
-        FROM user_course LEFT JOIN pg_timezone_names AS zone ON zone.name = timezone
-        WHERE id = ANY(CAST(:ids AS bigint[]))
-    ),
-    cutoff AS (
-        SELECT make_interval(secs => :idle_cutoff_seconds) AS idle
-    ),
+# A stretch over midnight is cut at every quarter of an hour, one in which the clock was set at every minute: since 1980
+# each zone has changed its date on one of them, and which day a piece is on then follows from its start.
+_REFRESH = text(f"""
+    WITH enrollment AS MATERIALIZED (SELECT id, timezone FROM user_course WHERE id = ANY(CAST(:ids AS bigint[]))),
+    {ZONES},
+    cutoff AS (SELECT make_interval(secs => :idle_cutoff_seconds) AS idle),
     ordered AS (
         SELECT user_course_id, event_id, topic_id, lesson_id, occurred_at, duration_seconds,
                lead(occurred_at) OVER by_enrollment AS next_at, lag(occurred_at) OVER by_enrollment AS previous_at,
@@ -122,39 +120,49 @@ _REFRESH = text("""
         FROM session GROUP BY user_course_id
     ),
     local AS MATERIALIZED (
-        SELECT user_course_id, occurred_at AT TIME ZONE zone AS at FROM event JOIN enrollment ON id = user_course_id
+        SELECT user_course_id, occurred_at AT TIME ZONE zone AS at,
+               occurred_at < told_at - make_interval(secs => :doubtful_seconds) AS is_doubtful
+        FROM event JOIN zone ON id = user_course_id AND occurred_at >= since AND occurred_at < until
     ),
     hour AS (
         SELECT user_course_id, 24 * (extract(isodow FROM at)::int - 1) + extract(hour FROM at)::int AS hour,
-               count(*)::int AS events
+               count(*)::int AS events, count(*) FILTER (WHERE is_doubtful) AS doubtful_events
         FROM local GROUP BY 1, 2
     ),
     hours AS (
-        SELECT id AS user_course_id, array_agg(coalesce(events, 0) ORDER BY each.hour) AS events_by_hour
+        SELECT id AS user_course_id, array_agg(coalesce(events, 0) ORDER BY each.hour) AS events_by_hour,
+               coalesce(sum(doubtful_events), 0)::int AS doubtful_events
         FROM enrollment CROSS JOIN generate_series(0, 167) AS each (hour)
         LEFT JOIN hour ON (hour.user_course_id, hour.hour) = (id, each.hour)
         GROUP BY id
     ),
-    stretch AS (
+    stretch AS ( -- in one zone
         SELECT user_course_id, zone, is_measured, stretch
-        FROM covered JOIN enrollment ON id = user_course_id
+        FROM covered JOIN zone ON id = user_course_id
+        CROSS JOIN LATERAL (VALUES (tstzmultirange(tstzrange(since, until)))) AS its_time (during)
         CROSS JOIN LATERAL (
-            SELECT unnest(stretches), false UNION ALL SELECT unnest(measured_stretches), true
+            SELECT unnest(stretches * during), false UNION ALL SELECT unnest(measured_stretches * during), true
         ) AS its (stretch, is_measured)
         WHERE level = 3
     ),
+    timed AS (
+        SELECT user_course_id, zone, is_measured, stretch, lower(stretch) AT TIME ZONE zone AS starts_at,
+               upper(stretch) AT TIME ZONE zone AS ends_at, upper(stretch) - lower(stretch) AS length
+        FROM stretch OFFSET 0 -- so that each is computed once
+    ),
     piece AS (
         SELECT user_course_id, zone, is_measured, unnest(
-            CASE WHEN (lower(stretch) AT TIME ZONE zone)::date = (upper(stretch) AT TIME ZONE zone)::date
-                 THEN ARRAY[stretch]
+            CASE WHEN starts_at::date = ends_at::date AND ends_at - starts_at = length THEN ARRAY[stretch]
                  ELSE ARRAY(
-                     SELECT stretch * tstzrange(at, at + interval '15 min') FROM generate_series(
-                         date_bin('15 min', lower(stretch), timestamptz 'epoch'),
-                         upper(stretch) - interval '1 us', '15 min'
+                     SELECT stretch * tstzrange(at, at + step)
+                     FROM (VALUES (CASE WHEN ends_at - starts_at = length THEN interval '15 min'
+                                        ELSE '1 min' END)) AS cut (step)
+                     CROSS JOIN generate_series(
+                         date_bin(step, lower(stretch), timestamptz 'epoch'), upper(stretch) - interval '1 us', step
                      ) AS at
                  ) END
         ) AS piece
-        FROM stretch
+        FROM timed
     ),
     day AS MATERIALIZED (
         SELECT user_course_id, day, coalesce(extract(epoch FROM sum(length)), 0)::float8 AS seconds,
@@ -221,19 +229,21 @@ _REFRESH = text("""
            <> (excluded.seconds, excluded.measured_seconds, excluded.events)
     )
     INSERT INTO enrollment_activity (
-        user_course_id, seconds, measured_seconds, sessions, session_seconds, first_at, last_at, events_by_hour
+        user_course_id, seconds, measured_seconds, sessions, session_seconds, first_at, last_at, events_by_hour,
+        doubtful_events
     )
     SELECT id, coalesce(seconds, 0), coalesce(measured_seconds, 0), coalesce(sessions, 0),
-           coalesce(session_seconds, 0), first_at, last_at, events_by_hour
+           coalesce(session_seconds, 0), first_at, last_at, events_by_hour, doubtful_events
     FROM enrollment
     JOIN hours ON hours.user_course_id = id
     LEFT JOIN sessions ON sessions.user_course_id = id
     LEFT JOIN spent ON spent.user_course_id = id AND level = 3
     ON CONFLICT (user_course_id) DO UPDATE
-    SET (seconds, measured_seconds, sessions, session_seconds, first_at, last_at, events_by_hour, refreshed_at)
+    SET (seconds, measured_seconds, sessions, session_seconds, first_at, last_at, events_by_hour, doubtful_events,
+         refreshed_at)
       = (excluded.seconds, excluded.measured_seconds, excluded.sessions, excluded.session_seconds, excluded.first_at,
-         excluded.last_at, excluded.events_by_hour, now())
-""")
+         excluded.last_at, excluded.events_by_hour, excluded.doubtful_events, now())
+""")  # noqa: S608 - constants
 
 _OLDEST = text("""
     SELECT least((SELECT min(stale_since) FROM user_course WHERE stale_since IS NOT NULL),
@@ -266,7 +276,7 @@ def claim(connection: Connection, limit: int) -> list[int] | None:
 
 def try_lock(connection: Connection) -> bool:
     """Keep others from computing any activity until the transaction ends; whether no other is at it."""
-    return bool(connection.scalar(_TRY_LOCK, {"key": _LOCK_KEY}))
+    return bool(connection.scalar(_TRY_LOCK, {"key": LOCK_KEY}))
 
 
 def take_marks(connection: Connection, ids: Sequence[int]) -> None:
@@ -280,7 +290,8 @@ def refresh(connection: Connection, ids: Sequence[int], idle_cutoff_seconds: flo
     Costs their whole ledger; of lessons, topics and days only the rows that changed are written.
     """
     interpret(connection)
-    connection.execute(_REFRESH, {"ids": list(ids), "idle_cutoff_seconds": idle_cutoff_seconds})
+    given = {"idle_cutoff_seconds": idle_cutoff_seconds, "doubtful_seconds": DOUBTFUL.total_seconds()}
+    connection.execute(_REFRESH, {"ids": list(ids), "clocks": clocks_of(connection, ids), **given})
 
 
 def oldest_change(connection: Connection) -> datetime | None:

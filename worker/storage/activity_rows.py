@@ -18,7 +18,7 @@ _TABLES = {
         1,
         text("""
             SELECT user_course_id, seconds, measured_seconds, sessions, session_seconds, first_at, last_at,
-                   events_by_hour
+                   events_by_hour, doubtful_events
             FROM enrollment_activity WHERE user_course_id = ANY(CAST(:ids AS bigint[]))
         """),
     ),

@@ -44,7 +44,7 @@ _SAMPLE = text("SELECT id FROM (SELECT id FROM user_course ORDER BY random() LIM
 
 _ENROLLMENTS = text("""
     SELECT id, course_id, current_topic, current_lesson, current_section, position_at, position_sequence,
-           position_type::text, position_event_id::text, position_tied, history_from, timezone
+           position_type::text, position_event_id::text, position_tied, history_from, enrolled_at IS NULL AS is_of_lms
     FROM user_course WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id
 """)
 
@@ -136,7 +136,8 @@ class StoredEnrollment:
     place: Place
     """The same as a summary shows it."""
     history_from: datetime | None
-    timezone: str | None
+    is_of_lms: bool
+    """No event made it."""
     rows: dict[Lesson, Progress]
 
 
@@ -185,7 +186,7 @@ def read_enrollments(connection: Connection, ids: Sequence[int]) -> list[StoredE
             position=_position(row),
             place=Place(row.current_topic, row.current_lesson, row.current_section, row.position_at),
             history_from=row.history_from,
-            timezone=row.timezone,
+            is_of_lms=row.is_of_lms,
             rows=rows.get(row.id, {}),
         )
         for row in connection.execute(_ENROLLMENTS, {"ids": list(ids)})

@@ -6,21 +6,27 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from worker.domain.analysis import DormantLearner
+from worker.storage.clock import clocks_of_course
+from worker.storage.zone import ZONES
 
-# The last event tells the last active day, unless that is tomorrow where the learner is: then the days do.
-_DORMANT = text("""
-    WITH learner AS (
-        SELECT enrollment.id, (last_at AT TIME ZONE coalesce(zone.name, 'UTC'))::date AS last_on,
-               (CAST(:now AS timestamptz) AT TIME ZONE coalesce(zone.name, 'UTC'))::date AS today
-        FROM user_course AS enrollment
-        JOIN enrollment_activity ON user_course_id = enrollment.id
-        LEFT JOIN pg_timezone_names AS zone ON zone.name = timezone
-        WHERE course_id = :course_id AND last_at IS NOT NULL
+# The last event tells the last active day, unless that is tomorrow where the learner is, or the learner has moved: then
+# the days do.
+_DORMANT = text(f"""
+    WITH enrollment AS (
+        SELECT id, timezone FROM user_course WHERE course_id = :course_id
+    ),
+    {ZONES},
+    learner AS (
+        SELECT id,
+               CASE WHEN since = '-infinity' AND last_at < until THEN (last_at AT TIME ZONE zone)::date END AS last_on,
+               (CAST(:now AS timestamptz) AT TIME ZONE zone)::date AS today
+        FROM zone JOIN enrollment_activity ON user_course_id = id
+        WHERE CAST(:now AS timestamptz) >= since AND CAST(:now AS timestamptz) < until AND last_at IS NOT NULL
     ),
     seen AS (
         SELECT id, today, CASE WHEN last_on <= today THEN last_on ELSE (
                    SELECT max(day) FROM daily_activity
-                   WHERE user_course_id = id AND events > 0 AND day <= today
+                   WHERE user_course_id = learner.id AND events > 0 AND day <= today
                ) END AS last_seen_on
         FROM learner
     )
@@ -30,7 +36,7 @@ _DORMANT = text("""
     WHERE today - last_seen_on >= :dormant_days
       AND (outline_version > 0 AND total_lessons > 0 AND completed_lessons = total_lessons) IS NOT TRUE
     ORDER BY last_seen_on DESC, id LIMIT :limit
-""")
+""")  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +50,18 @@ class Dormant:
 def read_dormant(connection: Connection, course_id: int, now: datetime, dormant_days: int, limit: int) -> Dormant:
     """The dormant learners of a course, as `worker.domain.streak.is_dormant` says, up to `limit` of them by name.
 
-    Who has completed the course, by the stored summary, is finished instead. One query. Costs one row of each enrolment
-    of the course.
+    Who has completed the course, by the stored summary, is finished instead. Two queries. Costs one row of each
+    enrollment of the course.
     """
     found = connection.execute(
-        _DORMANT, {"course_id": course_id, "now": now, "dormant_days": dormant_days, "limit": limit}
+        _DORMANT,
+        {
+            "course_id": course_id,
+            "now": now,
+            "dormant_days": dormant_days,
+            "limit": limit,
+            "clocks": clocks_of_course(connection, course_id),
+        },
     ).all()
     return Dormant(
         found[0].learners if found else 0,

@@ -6,15 +6,17 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from worker.domain.activity import HOURS_OF_A_WEEK, Activity, Day, TimeSpent, Visits
+from worker.domain.local_day import Zones
 from worker.domain.outline import Lesson
 from worker.domain.progress import Progress
 from worker.domain.status import ProgressStatus
 from worker.domain.summary import Place
 from worker.storage.ties import tied_places
+from worker.storage.zone import read_zones
 
 _ENROLLMENT = text("""
-    SELECT course_id, timezone, current_topic, current_lesson, position_tied, refreshed_at, seconds, measured_seconds,
-           sessions, session_seconds, first_at, last_at, events_by_hour
+    SELECT course_id, current_topic, current_lesson, position_tied, refreshed_at, seconds, measured_seconds,
+           sessions, session_seconds, first_at, last_at, events_by_hour, doubtful_events
     FROM user_course LEFT JOIN enrollment_activity ON user_course_id = id
     WHERE id = :id
 """)
@@ -38,13 +40,13 @@ _DAYS = text("""
 
 @dataclass(frozen=True, slots=True)
 class StoredLearner:
-    """An enrolment's course, time zone, place, rows and activity: each where it was told, also of lessons that moved.
+    """An enrolment's course, time zones, place, rows and activity: each where it was told, also of lessons that moved.
 
     The activity is that of `refreshed_at`, the rest of now; None, and no activity at all, where it was never computed.
     """
 
     course_id: int | None
-    timezone: str | None
+    zones: Zones
     place: Place
     rows: dict[Lesson, Progress]
     activity: Activity
@@ -54,7 +56,7 @@ class StoredLearner:
 def read_learner(connection: Connection, user_course_id: int) -> StoredLearner | None:
     """What is stored of one enrolment, None where there is none.
 
-    Four queries, in the caller's transaction, which must be REPEATABLE READ. Costs one row of each lesson and each day.
+    Five queries, in the caller's transaction, which must be REPEATABLE READ. Costs one row of each lesson and each day.
     """
     key = {"id": user_course_id}
     enrollment = connection.execute(_ENROLLMENT, key).one_or_none()
@@ -71,7 +73,7 @@ def read_learner(connection: Connection, user_course_id: int) -> StoredLearner |
             lessons[lesson] = TimeSpent(row.seconds, row.measured_seconds), visits
     return StoredLearner(
         course_id=enrollment.course_id,
-        timezone=enrollment.timezone,
+        zones=read_zones(connection, [user_course_id])[user_course_id].zones,
         place=places.get(user_course_id) or Place(enrollment.current_topic, enrollment.current_lesson),
         rows=rows,
         activity=Activity(
@@ -87,6 +89,7 @@ def read_learner(connection: Connection, user_course_id: int) -> StoredLearner |
             first_at=enrollment.first_at,
             last_at=enrollment.last_at,
             events_by_hour=enrollment.events_by_hour or [0] * HOURS_OF_A_WEEK,
+            doubtful_events=enrollment.doubtful_events or 0,
         ),
         refreshed_at=enrollment.refreshed_at,
     )

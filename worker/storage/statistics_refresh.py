@@ -9,8 +9,10 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from worker.domain.stuck import StuckRules
+from worker.storage.clock import clocks_of_course
 from worker.storage.database import allow, interpret, wait_briefly
 from worker.storage.percentage import percentage
+from worker.storage.zone import ZONES
 
 _LOCK_CLASS = 7_305_112
 
@@ -34,10 +36,9 @@ _COMPLETION_RATE = percentage("completed", "enrollments")
 # Sums of seconds are taken over whole microseconds, so that no order of the rows changes them.
 _REFRESH = text(f"""
     WITH enrollment AS MATERIALIZED (
-        SELECT id, position_at, coalesce(zone.name, 'UTC') AS zone
-        FROM user_course LEFT JOIN pg_timezone_names AS zone ON zone.name = timezone
-        WHERE course_id = :course_id
+        SELECT id, position_at, timezone FROM user_course WHERE course_id = :course_id
     ),
+    {ZONES},
     outline AS MATERIALIZED (
         SELECT topic_id, lesson_id, ordinal FROM course_lesson WHERE course_id = :course_id
     ),
@@ -151,8 +152,8 @@ _REFRESH = text(f"""
             SELECT day - (extract(isodow FROM day)::int - 1) AS monday, count(*) AS completed, 0 AS learners,
                    0 AS us, 0 AS measured_us
             FROM (
-                SELECT (completed_at AT TIME ZONE zone)::date AS day FROM row JOIN enrollment ON id = user_course_id
-                WHERE completed_at IS NOT NULL
+                SELECT (completed_at AT TIME ZONE zone)::date AS day
+                FROM row JOIN zone ON id = user_course_id AND completed_at >= since AND completed_at < until
             ) AS completion
             GROUP BY monday
             UNION ALL
@@ -289,7 +290,12 @@ def refresh_course(connection: Connection, course_id: int, seconds: float, rules
     connection.execute(_TAKE_MARKS, {"course_id": course_id})
     allow(connection, seconds)
     interpret(connection)
-    connection.execute(_REFRESH, {"course_id": course_id, "stuck_visits": rules.visits, "stuck_factor": rules.factor})
+    given = {
+        "stuck_visits": rules.visits,
+        "stuck_factor": rules.factor,
+        "clocks": clocks_of_course(connection, course_id),
+    }
+    connection.execute(_REFRESH, {"course_id": course_id, **given})
     return True
 
 
