@@ -13,6 +13,7 @@ from tests.support.streams import add, deliver, group_of, pending
 from tests.support.tables import insert_as_lms, rows
 from worker.domain.entry import Entry, parse
 from worker.domain.event import Event
+from worker.services import batch
 from worker.services import ingest as ingest_module
 from worker.services.consumer import Consumer
 from worker.settings import Settings
@@ -34,13 +35,13 @@ def broken_parser(monkeypatch: pytest.MonkeyPatch) -> list[Entry]:
     """The poison makes our own code raise what nobody expects; the entries it was tried on."""
     tried: list[Entry] = []
 
-    def raising(entry: Entry) -> Event:
+    def raising(entry: Entry, now_milliseconds: float, dropped: list[str]) -> Event:
         if entry.body == POISON:
             tried.append(entry)
             raise RuntimeError("nobody expects this")
-        return parse(entry)
+        return parse(entry, now_milliseconds, dropped)
 
-    monkeypatch.setattr(ingest_module, "parse", raising)
+    monkeypatch.setattr(batch, "parse", raising)
     return tried
 
 
