@@ -15,15 +15,21 @@ from worker.services.ingest import ingest
 
 KNOWN = 1
 MIXTURES: dict[str, Callable[[int], list[CloudEvent | bytes]]] = {
-    "views": lambda number: [viewed(KNOWN, 1, number)],
-    "completions": lambda number: [completed(KNOWN, 1, number)],
+    "views": lambda number: [viewed(KNOWN, 1, number, seconds=number)],
+    "completions": lambda number: [completed(KNOWN, 1, number, seconds=number)],
+    "views at one time": lambda number: [viewed(KNOWN, 1, 2 * number), viewed(KNOWN, 1, 2 * number + 1)],
+    "repeated views": lambda number: [event := viewed(KNOWN, 1, number, seconds=number), event],
+    "enrolments that change": lambda number: [enrolled(number), enrolled(number, course_id=4, seconds=9)],
     "enrolments": lambda number: [enrolled(number)],
     "outlines": lambda number: [outlined(number, [(1, 1), (1, 2)])],
     "corrections": lambda number: [corrected(KNOWN, 1, number)],
     "early": lambda number: [viewed(10_000 + number)],
     "broken": lambda _: [b"broken"],
     "enrolments and views": lambda number: [enrolled(number), viewed(number)],
-    "views and corrections": lambda number: [viewed(KNOWN, 1, number, seconds=9), corrected(KNOWN, 1, number)],
+    "views and corrections": lambda number: [
+        viewed(KNOWN, 1, number, seconds=number),
+        corrected(KNOWN, 1, number),
+    ],
     "everything": lambda number: [
         enrolled(number),
         outlined(number, [(1, 1)]),
@@ -36,11 +42,10 @@ MIXTURES: dict[str, Callable[[int], list[CloudEvent | bytes]]] = {
 }
 
 
-def batch(mixture: Callable[[int], list[Any]], size: int) -> list[Entry]:
-    """Entries of the mixture, whole or cut after `size`."""
-    return [
-        entry(content) for content in islice((each for number in range(2, 1_002) for each in mixture(number)), size)
-    ]
+def batch(mixture: Callable[[int], list[Any]], size: int, first: int = 2) -> list[Entry]:
+    """Entries of the mixture, whole or cut after `size`; ids from `first` on."""
+    numbers = range(first, first + 1_000)
+    return [entry(content) for content in islice((each for number in numbers for each in mixture(number)), size)]
 
 
 def statements(engine: Engine, batch: list[Entry]) -> list[str]:
@@ -54,7 +59,7 @@ def test_a_thousand_entries_take_the_statements_of_one_of_each(
     engine: Engine, mixture: Callable[[int], list[Any]]
 ) -> None:
     insert_as_lms(engine, KNOWN)
-    few = statements(engine, batch(mixture, len(mixture(2))))
+    few = statements(engine, batch(mixture, len(mixture(2)), first=1_002))
     many = statements(engine, batch(mixture, 1_000))
     assert many == few
     assert many[0] == "BEGIN"
