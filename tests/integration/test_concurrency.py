@@ -61,7 +61,7 @@ def test_opposite_orders_do_not_deadlock_and_give_the_right_rows(engine: Engine)
 @pytest.mark.parametrize("seed", range(3))
 def test_three_consumers_of_the_same_shuffled_events_give_the_rows_of_one(engine: Engine, seed: int) -> None:
     chance = random.Random(seed)
-    events: list[Event] = [enrolled(n, user_id=n + turn, seconds=turn) for n in range(1, 9) for turn in range(2)]
+    events: list[Event] = [enrolled(n, course_id=n + turn, seconds=turn) for n in range(1, 9) for turn in range(2)]
     events += [outlined(course, [(1, turn + 1), (2, 1)], seconds=turn) for course in (1, 2) for turn in range(3)]
     for n in range(300):
         events.append(

@@ -16,16 +16,20 @@ from worker.services.ingest import ingest
 KNOWN = 1
 MIXTURES: dict[str, Callable[[int], list[CloudEvent | bytes]]] = {
     "views": lambda number: [viewed(KNOWN, 1, number, seconds=number)],
-    "completions": lambda number: [completed(KNOWN, 1, number, seconds=10_000 + number)],
-    "views of one moment": lambda number: [viewed(KNOWN, 1, number), viewed(KNOWN, 2, number)],
-    "views under one identity": lambda number: [viewed(KNOWN, 1, number, id="1"), viewed(KNOWN, 2, number, id="1")],
+    "completions": lambda number: [completed(KNOWN, 1, number, seconds=number)],
+    "views at one time": lambda number: [viewed(KNOWN, 1, 2 * number), viewed(KNOWN, 1, 2 * number + 1)],
+    "repeated views": lambda number: [event := viewed(KNOWN, 1, number, seconds=number), event],
+    "enrolments that change": lambda number: [enrolled(number), enrolled(number, course_id=4, seconds=9)],
     "enrolments": lambda number: [enrolled(number)],
     "outlines": lambda number: [outlined(number, [(1, 1), (1, 2)])],
     "corrections": lambda number: [corrected(KNOWN, 1, number)],
     "early": lambda number: [viewed(10_000 + number)],
     "broken": lambda _: [b"broken"],
     "enrolments and views": lambda number: [enrolled(number), viewed(number)],
-    "views and corrections": lambda number: [viewed(KNOWN, 1, number, seconds=number), corrected(KNOWN, 1, number)],
+    "views and corrections": lambda number: [
+        viewed(KNOWN, 1, number, seconds=number),
+        corrected(KNOWN, 1, number),
+    ],
     "everything": lambda number: [
         enrolled(number),
         outlined(number, [(1, 1)]),
@@ -38,10 +42,10 @@ MIXTURES: dict[str, Callable[[int], list[CloudEvent | bytes]]] = {
 }
 
 
-def batch(mixture: Callable[[int], list[Any]], size: int, first: int = 2_000) -> list[Entry]:
-    """Entries of the mixture, whole or cut after `size`; the numbers in them begin with `first`."""
-    contents = (each for number in range(first, first + 1_000) for each in mixture(number))
-    return [entry(content) for content in islice(contents, size)]
+def batch(mixture: Callable[[int], list[Any]], size: int, first: int = 2) -> list[Entry]:
+    """Entries of the mixture, whole or cut after `size`; ids from `first` on."""
+    numbers = range(first, first + 1_000)
+    return [entry(content) for content in islice((each for number in numbers for each in mixture(number)), size)]
 
 
 def statements(engine: Engine, batch: list[Entry]) -> list[str]:
@@ -55,7 +59,7 @@ def test_a_thousand_entries_take_the_statements_of_one_of_each(
     engine: Engine, mixture: Callable[[int], list[Any]]
 ) -> None:
     insert_as_lms(engine, KNOWN)
-    few = statements(engine, batch(mixture, len(mixture(2)), first=2))
+    few = statements(engine, batch(mixture, len(mixture(2)), first=1_002))
     many = statements(engine, batch(mixture, 1_000))
     assert many == few
     assert many[0] == "BEGIN"
@@ -65,7 +69,7 @@ def test_a_thousand_entries_take_the_statements_of_one_of_each(
 
 def test_the_hot_path_is_two_statements(engine: Engine) -> None:
     insert_as_lms(engine, KNOWN)
-    sent = statements(engine, entries([viewed(KNOWN), completed(KNOWN, seconds=1)]))
+    sent = statements(engine, entries([viewed(KNOWN), completed(KNOWN)]))
     assert len(sent) == 4, "BEGIN, lock, record, COMMIT"
 
 

@@ -113,7 +113,8 @@ async def post_events(request: Request, caller: CallerParameter, prefer: Prefer 
         for number, each in zip(allowed, found, strict=True):
             update = {"result": each.result, "reason": each.reason, "detail": each.detail}
             verdicts[number] = verdicts[number].model_copy(update=update)
-        background = BackgroundTask(caller.publisher.add_totals, _totals(given, verdicts))
+        if (totals := _totals(given, verdicts)) != Totals():
+            background = BackgroundTask(caller.publisher.add_totals, totals)
     answer = Verdicts(events=verdicts).model_dump_json()
     headers = RESPOND_ASYNC if is_async else None
     return Response(

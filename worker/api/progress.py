@@ -144,7 +144,8 @@ async def _mark(
         members |= {"section_id": body.section_id, "duration_seconds": body.duration_seconds}
     dropped: list[str] = []
     activity = LessonActivity.model_validate(members, context={"dropped": dropped})
-    background.add_task(caller.publisher.add_totals, Totals(dropped_members=len(dropped)))
+    if dropped:
+        background.add_task(caller.publisher.add_totals, Totals(dropped_members=len(dropped)))
     occurred_at = body.occurred_at if body else None
     if not responds_async(prefer):
         return await caller.service.mark_lesson(deed, activity, occurred_at, key)
