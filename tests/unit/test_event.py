@@ -135,7 +135,6 @@ def test_a_duration_is_whole_seconds_up_to_a_day(seconds: float, read: int) -> N
         (enrolled(), "timezone", "UTC\x00"),
         (enrolled(), "timezone", 7),
     ],
-    ids=repr,
 )
 def test_a_member_that_adds_detail_and_is_not_valid_counts_as_not_sent(
     event: CloudEvent, name: str, value: object
