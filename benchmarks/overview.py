@@ -27,13 +27,11 @@ from sqlalchemy import Engine, and_, func, select
 from sqlalchemy.orm import Session
 
 from tests.support.databases import clone_database, drop_database, make_template
+from tests.support.rollups import refresh_all
 from tests.support.tables import execute
 from worker.domain.status import ProgressStatus
-from worker.domain.stuck import StuckRules
 from worker.embedded import default_directory, start_servers
 from worker.services.overview import Overview, get_overview
-from worker.services.statistics_refresh import refresh_statistics
-from worker.services.summary_refresh import refresh_summaries
 from worker.settings import Settings
 from worker.storage import database
 from worker.storage.models import CourseLesson, UserCourse, UserCourseProgress
@@ -79,8 +77,7 @@ def prepare(engine: Engine) -> None:
     """All courses, all but the last refreshed."""
     for course_id in range(1, COURSES):
         fill(engine, course_id)
-    assert refresh_summaries(engine, 500).oldest_change_at is None
-    assert refresh_statistics(engine, 60, StuckRules()).oldest_change_at is None
+    refresh_all(engine)
     fill(engine, NOT_STORED)
     execute(engine.execution_options(isolation_level="AUTOCOMMIT"), "VACUUM ANALYZE")
 
