@@ -12,14 +12,9 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 _CERT_REQS = {
     f"{prefix}{word}": word for word in ("required", "optional", "none") for prefix in ("", "cert_", "ssl.cert_")
 }
-_TRUTH = {"true": True, "t": True, "yes": True, "y": True, "on": True, "1": True} | {
-    "false": False,
-    "f": False,
-    "no": False,
-    "n": False,
-    "off": False,
-    "0": False,
-}
+_TRUTH = dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True) | dict.fromkeys(
+    ("false", "f", "no", "n", "off", "0"), False
+)
 _FILES = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
 _OPTIONS = ("db", "ssl_cert_reqs", "ssl_check_hostname", *_FILES, "ssl_password", "ssl_ciphers")
 
