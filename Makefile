@@ -5,14 +5,15 @@ ARGS ?=
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+FLOORS_INSTALLED := .venv-floors/.installed
 BENCH_INSTALLED := .venv-bench/.installed
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test soak bench check format constraints clean
+.PHONY: help install demo test test-more test-floors soak bench bench-smoke check format constraints clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 install: $(INSTALLED) ## Make .venv and install everything, tests and checks included
 	@:
@@ -31,21 +32,38 @@ demo: $(INSTALLED) ## Simulate a class on embedded servers; options: ARGS='…'
 test: $(INSTALLED) ## Run the tests; options: ARGS='-k publish -x'
 	@$(BIN)/python -m pytest $(ARGS)
 
+test-more: test-floors bench-smoke ## What CI runs besides the tests, ten to fifteen minutes
+	@:
+
+# What is left out is about constraints.txt.
+test-floors: $(FLOORS_INSTALLED) ## Run unit and integration tests with the lowest versions of pyproject.toml; options: ARGS=-x
+	@.venv-floors/bin/python -m pytest tests/unit tests/integration \
+	  --deselect tests/unit/test_project.py::test_constraints_pin_everything_the_project_installs $(ARGS)
+
+$(FLOORS_INSTALLED): pyproject.toml constraints-floors.txt
+	@echo "Installing into .venv-floors …"
+	@test -x .venv-floors/bin/pip || $(PYTHON) -m venv .venv-floors
+	@.venv-floors/bin/python $(PIP_INSTALL) --constraint constraints-floors.txt --editable '.[dev]'
+	@touch $@
+
 soak: $(INSTALLED) ## Kill and restart everything for an hour, then compare every row; options: ARGS='--minutes 5'
 	@$(BIN)/python -m tests.soak $(ARGS)
 
-bench: $(BENCH_INSTALLED) ## Compare with other ways to do the same, ten minutes; options: ARGS=--quick
+bench: $(BENCH_INSTALLED) ## Compare with other ways to do the same, half an hour; options: ARGS=--quick
 	@.venv-bench/bin/python benchmarks/compare.py $(ARGS)
+
+bench-smoke: $(BENCH_INSTALLED) ## Run every benchmark in every mode, as small as it goes
+	@.venv-bench/bin/python benchmarks/smoke.py
 
 # Two environments of their own: nothing of this is needed for the rest, and celery-batches wants an older Celery.
 $(BENCH_INSTALLED): pyproject.toml constraints.txt benchmarks/requirements.txt benchmarks/requirements-batches.txt
 	@echo "Installing into .venv-bench and .venv-bench-batches …"
 	@for each in .venv-bench .venv-bench-batches; do test -x $$each/bin/pip || $(PYTHON) -m venv $$each || exit 1; done
 	@.venv-bench/bin/python $(PIP_INSTALL) --constraint constraints.txt --requirement benchmarks/requirements.txt \
-	  --editable '.[embedded]'
+	  --editable '.[api,embedded,report]'
 	@grep -v '^celery==' constraints.txt > .venv-bench-batches/constraints.txt
 	@.venv-bench-batches/bin/python $(PIP_INSTALL) --constraint .venv-bench-batches/constraints.txt \
-	  --requirement benchmarks/requirements-batches.txt --editable .
+	  --requirement benchmarks/requirements-batches.txt
 	@touch $@
 
 check: $(INSTALLED) ## Lint, format, types, layers, and models against migrations
@@ -60,16 +78,17 @@ format: $(INSTALLED) ## Format the code and mend what can be mended
 	@$(BIN)/ruff format --quiet
 
 # Run it with the oldest supported Python: only older versions need additional packages.
-constraints: ## Pin the newest versions of everything in constraints.txt
+constraints: ## Pin the newest versions of everything, and the oldest that pyproject.toml allows
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
-	$(PYTHON) -m venv "$$scratch" && \
-	"$$scratch/bin/python" $(PIP_INSTALL) --editable '.[dev]' && \
-	"$$scratch/bin/python" -m pip --disable-pip-version-check freeze --exclude-editable > "$$scratch/pins" && \
-	{ echo '# Every package of the tested environment, to the last transitive one.'; \
-	  echo '# Made by `make constraints`; do not edit.'; \
-	  LC_ALL=C sort -f "$$scratch/pins"; } > "$$scratch/constraints.txt" && \
-	cp "$$scratch/constraints.txt" constraints.txt
+	pin() { $(PYTHON) -m venv "$$scratch/$$1" && \
+	  "$$scratch/$$1/bin/python" $(PIP_INSTALL) --constraint "$$scratch/given" --editable '.[dev]' && \
+	  "$$scratch/$$1/bin/python" -m pip --disable-pip-version-check freeze --exclude-editable > "$$scratch/pins" && \
+	  { echo "$$2"; echo '# Made by `make constraints`; do not edit.'; LC_ALL=C sort -f "$$scratch/pins"; } > "$$scratch/$$1.txt"; } && \
+	: > "$$scratch/given" && pin constraints '# Every package of the tested environment, to the last transitive one.' && \
+	"$$scratch/constraints/bin/python" tests/support/floors.py > "$$scratch/given" && \
+	pin constraints-floors '# The lowest versions that pyproject.toml allows, and everything else that these bring along.' && \
+	cp "$$scratch/constraints.txt" "$$scratch/constraints-floors.txt" .
 
 clean: ## Remove .venv and every cache
-	@rm -rf .venv .venv-bench .venv-bench-batches benchmarks/out .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf .venv .venv-floors .venv-bench .venv-bench-batches benchmarks/out .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

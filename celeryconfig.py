@@ -6,6 +6,7 @@ No event data goes through Celery (see `worker/tasks.py`), so a lost message cos
 from kombu.transport import TRANSPORT_ALIASES
 
 from worker.errors import ConfigurationError
+from worker.redis_url import for_kombu
 from worker.scheduled import every
 from worker.settings import get_settings
 
@@ -16,7 +17,7 @@ except ConfigurationError as error:
     raise SystemExit(f"Error: {error}") from None
 
 # ---- Where messages travel -------------------------------------------------------------------------------------------
-broker_url = _settings.broker_url or _settings.redis_url
+broker_url, broker_use_ssl = for_kombu(_settings.broker_url or str(_settings.redis_url))
 TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "worker.messages:Transport")
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None

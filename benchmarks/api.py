@@ -1,6 +1,7 @@
 """How long `GET summary` takes under load, side by side with a bare FastAPI endpoint that runs one indexed SELECT.
 
-    python benchmarks/api.py            two minutes
+    python benchmarks/api.py            two minutes; exit status 1 where the bound is missed
+    python benchmarks/api.py --trial    seconds, and no bound
 
 Embedded servers on the loopback address; 10 courses of 350 learners and 130 lessons. Each contender is a server process
 of its own with uvloop and httptools; all run all the time, one at a time is asked, and each takes its turn in every
@@ -181,7 +182,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--clients", type=int, nargs="+", default=[CLIENTS])
     parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument("--trial", action="store_true", help="one round of a tenth of a second, held to nothing")
     given = parser.parse_args()
+    if given.trial:
+        given.rounds, given.seconds = 1, 0.1
     directory = Path(tempfile.mkdtemp(dir=default_directory("benchmark")))
     try:
         with ExitStack() as stack:
@@ -205,7 +209,7 @@ def main() -> None:
             kept = [compare(servers, clients, given.rounds, given.seconds) for clients in given.clients]
     finally:
         shutil.rmtree(directory)
-    sys.exit(0 if all(kept) else 1)
+    sys.exit(0 if given.trial or all(kept) else 1)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
 """This worker side by side with other ways to do the same, and with the limit: what PostgreSQL alone can take.
 
-    make bench                    about ten minutes
-    make bench ARGS=--quick       about two
+    make bench                    about half an hour
+    make bench ARGS=--quick       about a quarter: one round instead of three
     make bench ARGS='--only worker_2 --only limit_2'
     make bench ARGS=--growth      this worker alone, with tables and backlogs that grow: `benchmarks/growth.py`
 
 Embedded servers on the loopback address; for each run a fresh database, an empty Redis and fresh processes. The
-contenders take turns, so that a noisy moment hits all of them; medians of the rounds count. After each run the rows of
-`user_course_progress` and the positions in `user_course` are compared with the rules in plain Python. How the clock
-runs: `benchmarks/contenders/contender.py`. Tables go to the terminal, figures to `benchmarks/out/latest.json`, a plot
-to `benchmarks/out/latest.svg`.
+contenders take turns, so that a noisy moment hits all of them; medians of the rounds count. Each is given as many
+events as keep it busy for ten seconds: a shorter run is mostly getting going, and two processes look like one. After
+each run the rows of `user_course_progress` and the positions in `user_course` are compared with the rules in plain
+Python. How the clock runs: `benchmarks/contenders/contender.py`. Tables go to the terminal, figures to
+`benchmarks/out/latest.json`, a plot to `benchmarks/out/latest.svg`.
 """
 
 import argparse
@@ -29,20 +30,21 @@ from benchmarks.contenders.dramatiq_task import DramatiqTask
 from benchmarks.contenders.faststream_batch import FastStreamBatch
 from benchmarks.contenders.limit import Limit
 from benchmarks.contenders.this_worker import ThisWorker
-from benchmarks.events import Log, make_log, stored
-from benchmarks.latency import make_latency_log, measure_latency
+from benchmarks.events import Log, Logs, stored
+from benchmarks.latency import Spans, make_latency_log, measure_latency
 from benchmarks.place import Ground, ground
 from benchmarks.publishing import measure_single
 
 ROUNDS = 3
-EVENTS, EVENTS_EACH = 100_000, 5_000
 QUICK_ROUNDS = 1
-QUICK_EVENTS, QUICK_EVENTS_EACH = 20_000, 1_000
+SECONDS = 10.0
 SHARES = (0.1, 0.5, 0.9)
 """Of what 2 processes of this worker can take; latency is measured there, and at 1,000 events a second."""
 BATCH_SIZES = (10, 100, 500, 1_000, 2_000, 5_000)
 BATCHES = 200
 """At most so many of each size."""
+PUBLISHED = 5_000
+"""One by one."""
 
 CONTENDERS: Sequence[Contender] = (
     ThisWorker(2),
@@ -66,24 +68,36 @@ def measure(where: Ground, contender: Contender, log: Log) -> Measured:
     return measured
 
 
-def measure_aside(where: Ground, log: Log, capacity: float) -> report.Aside:
+def measure_long(where: Ground, contender: Contender, logs: Logs, seconds: float) -> tuple[int, Measured]:
+    """One run that takes at least so many seconds, and the number of its events."""
+    events = int(1.2 * seconds * contender.rate)
+    while (measured := measure(where, contender, logs.of(events))).seconds < seconds:
+        events = int(events * min(4.0, 1.2 * seconds / measured.seconds)) + 1
+    return events, measured
+
+
+def measure_aside(where: Ground, logs: Logs, capacity: float, seconds: float) -> report.Aside:
     """This worker's latency; the limit by batch size; publishing one by one."""
     latencies, rates = [], {}
+    spans = Spans.within(seconds)
     for rate in (1_000, *(share * capacity for share in SHARES)):
-        enough = make_latency_log(rate)
+        enough = make_latency_log(rate, spans)
         with where.place() as place:
-            latencies.append(measure_latency(place, enough, rate))
+            latencies.append(measure_latency(place, enough, rate, spans))
     for size in BATCH_SIZES:
-        part = log.first(BATCHES * size)
+        part = logs.of(min(BATCHES * size, int(seconds * Limit(1).rate)))
         rates[size] = len(part.timed) / measure(where, Limit(1, size), part).seconds
     with where.place() as place:
-        return report.Aside(latencies, rates, measure_single(place, log))
+        return report.Aside(latencies, rates, measure_single(place, logs.of(PUBLISHED)))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="fewer events, one round")
+    parser.add_argument("--quick", action="store_true", help="one round")
     parser.add_argument("--rounds", type=int, help=f"default: {ROUNDS}, {QUICK_ROUNDS} with --quick")
+    parser.add_argument(
+        "--seconds", type=float, default=SECONDS, help="of each run at least; default: %(default)g, less is a trial"
+    )
     parser.add_argument(
         "--only", action="append", choices=[each.key for each in CONTENDERS], help="measure these contenders alone"
     )
@@ -92,7 +106,6 @@ def main() -> None:
     parser.add_argument("--backlog", type=int, help=f"of growth: events of the backlog, default: {growth.BACKLOG:,}")
     arguments = parser.parse_args()
     command = f"make bench ARGS='{' '.join(sys.argv[1:])}'" if sys.argv[1:] else "make bench"
-    events, events_each = (QUICK_EVENTS, QUICK_EVENTS_EACH) if arguments.quick else (EVENTS, EVENTS_EACH)
     rounds = arguments.rounds or (QUICK_ROUNDS if arguments.quick else ROUNDS)
     chosen = [each for each in CONTENDERS if arguments.only is None or each.key in arguments.only]
 
@@ -103,16 +116,22 @@ def main() -> None:
         growth.run(console, rounds, arguments.scale, arguments.backlog, command)
         console.print(f"{report.FILE} written")
         return
-    whole = make_log(events)
-    few = whole.first(events_each)
-    results = {each.key: report.Result(each.title, events_each if each.message_each else events) for each in chosen}
-    with ground(whole.enrolments) as where:
+    logs = Logs(int(1.2 * arguments.seconds * max(each.rate for each in chosen)))
+    results: dict[str, report.Result] = {}
+    with ground(logs.of(1).enrolments) as where:
         for number in range(1, rounds + 1):
             for contender in chosen:
-                result = results[contender.key]
-                result.runs.append(measure(where, contender, few if contender.message_each else whole))
-                console.print(f"round {number}  {contender.title:50} {result.rates[-1]:8,.0f} events/s  rows equal")
-        aside = report.Aside() if arguments.only else measure_aside(where, whole, results["worker_2"].rate)
+                if number == 1:
+                    events, measured = measure_long(where, contender, logs, arguments.seconds)
+                    results[contender.key] = report.Result(contender.title, events, [measured])
+                else:
+                    result = results[contender.key]
+                    result.runs.append(measure(where, contender, logs.of(result.events)))
+                rate = results[contender.key].rates[-1]
+                console.print(f"round {number}  {contender.title:50} {rate:8,.0f} events/s  rows equal")
+        aside = report.Aside()
+        if not arguments.only:
+            aside = measure_aside(where, logs, results["worker_2"].rate, arguments.seconds)
     report.show(console, results, rounds)
     report.show_aside(console, aside)
     report.write(results, command, aside)

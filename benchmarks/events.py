@@ -51,16 +51,27 @@ class Log:
 
     @cached_property
     def expected(self) -> tuple[Rows, Rows]:
-        """Progress and positions by the rules in plain Python."""
-        state = expected_state(oulad.parse([*self.enrolments, *self.warm_up, *self.timed]))
-        progress: Rows = [
-            (*key, row.status.value, row.last_viewed_at, row.completed_at)
-            for key, row in sorted(state.progress.items())
-        ]
-        positions: Rows = [
-            (key, row.topic_id, row.lesson_id, row.section_id, row.occurred_at, UUID(row.event_id))
-            for key, row in sorted(state.positions.items())
-        ]
+        """Progress and positions by the rules in plain Python.
+
+        One enrolment after the other: all at once would need gigabytes.
+        """
+        lines: dict[int, list[bytes]] = {}
+        for line in (*self.enrolments, *self.warm_up, *self.timed):
+            key = json.loads(line)["data"].get("user_course_id")
+            if key is not None:  # an outline changes no row
+                lines.setdefault(key, []).append(line)
+        progress: Rows = []
+        positions: Rows = []
+        for key in sorted(lines):
+            state = expected_state(oulad.parse(lines[key]))
+            progress += [
+                (*place, row.status.value, row.last_viewed_at, row.completed_at)
+                for place, row in sorted(state.progress.items())
+            ]
+            positions += [
+                (key, row.topic_id, row.lesson_id, row.section_id, row.occurred_at, UUID(row.event_id))
+                for row in state.positions.values()
+            ]
         return progress, positions
 
 
@@ -77,6 +88,22 @@ def make_log(count: int) -> Log:
             (lessons if event["type"].startswith("lesson.") else enrolments).append((event["time"], line))
     ordered = [line for _, line in sorted(lessons)]
     return Log([line for _, line in enrolments], ordered[:WARM_UP], ordered[WARM_UP : WARM_UP + count])
+
+
+class Logs:
+    """Logs of any length, of the same learners: parts of the longest that was asked for so far."""
+
+    def __init__(self, count: int) -> None:
+        self._longest = make_log(count)
+        self._parts: dict[int, Log] = {}
+
+    def of(self, count: int) -> Log:
+        """One with so many timed events; the rows it leads to are computed once."""
+        if count > len(self._longest.timed):
+            self._longest = make_log(count)
+        if count not in self._parts:
+            self._parts[count] = self._longest.first(count)
+        return self._parts[count]
 
 
 def make_lines(keys: Iterable[int], first: int = 0) -> Iterator[bytes]:

@@ -44,6 +44,8 @@ ENROLMENTS = (1_000, 100_000, 1_000_000)
 SUMMARIES_OF = 100_000
 HOT_EVENTS = 20_000
 BACKLOG = 5_000_000
+LEAST = 100
+"""Of a trial."""
 
 FIRST = 1_000_000
 """Id of the first enrolment that SQL makes; those of a log are far below."""
@@ -122,7 +124,7 @@ def refresh_rate(place: Place) -> float:
 
 def run(console: Console, rounds: int, scale: float, backlog_events: int | None, command: str) -> None:
     """Measure, print and write everything."""
-    log = make_log(int(EVENTS * scale))
+    log = make_log(max(LEAST, int(EVENTS * scale)))
     summaries: list[float] = []
     with ground(log.enrolments) as where:
         console.print("filling the tables")

@@ -17,8 +17,6 @@ from worker.client import EventPublisher
 from worker.domain.event import partition_key
 from worker.settings import Settings
 
-SECONDS = 6.0
-GET_GOING_SECONDS = 2.0
 TICK_SECONDS = 0.005
 POLL_SECONDS = 0.001
 LIMIT_SECONDS = 60
@@ -28,6 +26,20 @@ SAMPLES = 1_000
 _IS_THERE = text(
     "SELECT EXISTS (SELECT FROM lesson_event WHERE user_course_id = :key AND event_id = CAST(:id AS uuid))"
 )
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Seconds for getting going, and for samples."""
+
+    get_going: float = 2.0
+    samples: float = 6.0
+
+    @classmethod
+    def within(cls, seconds: float) -> "Spans":
+        """The usual ones, shortened for a trial."""
+        usual = cls()
+        return cls(min(usual.get_going, seconds), min(usual.samples, seconds))
 
 
 @dataclass(frozen=True)
@@ -42,12 +54,12 @@ class Latency:
         return sorted(self.samples)[min(len(self.samples) - 1, int(share * len(self.samples)))]
 
 
-def make_latency_log(rate: float) -> Log:
+def make_latency_log(rate: float, spans: Spans) -> Log:
     """Enough events for so many a second, none twice, and for the samples after them."""
-    return make_log(int(rate * (GET_GOING_SECONDS + SECONDS + 2)) + SAMPLES)
+    return make_log(int(rate * (spans.get_going + spans.samples + 2)) + SAMPLES)
 
 
-def measure_latency(place: Place, log: Log, rate: float) -> Latency:
+def measure_latency(place: Place, log: Log, rate: float, spans: Spans) -> Latency:
     """Of the log's last events, one at a time, while the others are published by another process."""
     worker = ThisWorker(2)
     spawn = multiprocessing.get_context("spawn")
@@ -58,8 +70,8 @@ def measure_latency(place: Place, log: Log, rate: float) -> Latency:
     with worker.running(place, log.warm_up):
         publisher.start()
         try:
-            time.sleep(GET_GOING_SECONDS)
-            return Latency(rate, _sample(place, log.timed[-SAMPLES:]))
+            time.sleep(spans.get_going)
+            return Latency(rate, _sample(place, log.timed[-SAMPLES:], spans.samples))
         finally:
             over.set()
             publisher.join(LIMIT_SECONDS)
@@ -77,11 +89,11 @@ def publish_steadily(settings: Settings, lines: Sequence[bytes], rate: float, ov
         time.sleep(TICK_SECONDS)
 
 
-def _sample(place: Place, lines: Sequence[bytes]) -> list[float]:
+def _sample(place: Place, lines: Sequence[bytes], seconds: float) -> list[float]:
     """Milliseconds from the call that publishes to the moment another connection sees the row."""
     publisher, chance, samples = EventPublisher(settings=place.settings), random.Random(1), []
     engine = create_engine(place.database_url, isolation_level="AUTOCOMMIT")
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + seconds
     with engine.connect() as connection:
         for line in lines:
             event = json.loads(line)

@@ -1,6 +1,7 @@
 """How fast the overview of a whole course is answered: from the rollups, against computing it from the rows.
 
-    python benchmarks/overview.py            half a minute
+    python benchmarks/overview.py              half a minute
+    python benchmarks/overview.py --rounds 1   a trial
 
 An embedded server on the loopback address. Ten courses of 350 learners and 130 lessons, every row of which is there.
 Each way takes its turn in every round, so that a noisy moment hits all of them; each answers all 350 learners:
@@ -11,6 +12,7 @@ Each way takes its turn in every round, so that a noisy moment hits all of them;
   Neither next lessons nor places, nor how many completed the course as a whole.
 """
 
+import argparse
 import shutil
 import statistics
 import sys
@@ -25,13 +27,11 @@ from sqlalchemy import Engine, and_, func, select
 from sqlalchemy.orm import Session
 
 from tests.support.databases import clone_database, drop_database, make_template
+from tests.support.rollups import refresh_all
 from tests.support.tables import execute
 from worker.domain.status import ProgressStatus
-from worker.domain.stuck import StuckRules
 from worker.embedded import default_directory, start_servers
 from worker.services.overview import Overview, get_overview
-from worker.services.statistics_refresh import refresh_statistics
-from worker.services.summary_refresh import refresh_summaries
 from worker.settings import Settings
 from worker.storage import database
 from worker.storage.models import CourseLesson, UserCourse, UserCourseProgress
@@ -77,8 +77,7 @@ def prepare(engine: Engine) -> None:
     """All courses, all but the last refreshed."""
     for course_id in range(1, COURSES):
         fill(engine, course_id)
-    assert refresh_summaries(engine, 500).oldest_change_at is None
-    assert refresh_statistics(engine, 60, StuckRules()).oldest_change_at is None
+    refresh_all(engine)
     fill(engine, NOT_STORED)
     execute(engine.execution_options(isolation_level="AUTOCOMMIT"), "VACUUM ANALYZE")
 
@@ -139,7 +138,7 @@ def check(engine: Engine) -> None:
     ]
 
 
-def measure(engine: Engine) -> dict[str, list[float]]:
+def measure(engine: Engine, rounds: int) -> dict[str, list[float]]:
     """Milliseconds of each way, sorted."""
     ways: dict[str, Callable[[], object]] = {
         "rollups": lambda: from_rollups(engine),
@@ -147,7 +146,7 @@ def measure(engine: Engine) -> dict[str, list[float]]:
         "GROUP BY": lambda: by_group(engine),
     }
     taken: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, way in ways.items():
             started = time.perf_counter()
             way()
@@ -155,9 +154,9 @@ def measure(engine: Engine) -> dict[str, list[float]]:
     return {name: sorted(each) for name, each in taken.items()}
 
 
-def report(taken: dict[str, list[float]]) -> None:
+def report(taken: dict[str, list[float]], rounds: int) -> None:
     """A line a way, the first one being the measure of the others."""
-    print(f"overview of {LEARNERS} learners x {LESSONS} lessons, {ROUNDS} rounds, milliseconds")
+    print(f"overview of {LEARNERS} learners x {LESSONS} lessons, {rounds} rounds, milliseconds")
     print(f"  {'':16}{'median':>9}{'p95':>9}{'max':>9}{'times as long':>16}")
     medians = {name: statistics.median(each) for name, each in taken.items()}
     for name, each in taken.items():
@@ -169,6 +168,9 @@ def report(taken: dict[str, list[float]]) -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="default: %(default)s")
+    rounds = parser.parse_args().rounds
     directory = Path(tempfile.mkdtemp(dir=default_directory("test")))
     try:
         with start_servers(directory) as servers:
@@ -177,7 +179,7 @@ def main() -> None:
             try:
                 prepare(engine)
                 check(engine)
-                report(measure(engine))
+                report(measure(engine, rounds), rounds)
             finally:
                 engine.dispose()
                 drop_database(servers.database_url, name)

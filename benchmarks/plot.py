@@ -1,11 +1,10 @@
 """A plot of a comparison: bars of events a second, as SVG that can be read on light and on dark pages."""
 
 from html import escape
-from pathlib import Path
 
-from benchmarks.report import Results
+from benchmarks.report import OUT, Results
 
-FILE = Path(__file__).parent / "out" / "latest.svg"
+FILE = OUT / "latest.svg"
 
 WIDTH, LEFT, RIGHT, TOP, ROW, BAR = 940, 370, 90, 50, 34, 20
 
@@ -68,7 +67,7 @@ def draw(results: Results) -> str:
 
 def write(results: Results) -> None:
     """Write the plot to FILE."""
-    FILE.parent.mkdir(exist_ok=True)
+    OUT.mkdir(parents=True, exist_ok=True)
     FILE.write_text(draw(results), encoding="utf-8")
 
 

@@ -2,6 +2,7 @@
 
     python benchmarks/replay.py              drain times, a few minutes
     python benchmarks/replay.py --latency    publish → row on an idle system
+    python benchmarks/replay.py --events 200 a trial: a log of so many events, or so many alone
 
 Embedded servers on the loopback address, a real worker and a real beat, default settings. A drain is timed from the
 first row in PostgreSQL to the last acknowledgement, parked events included: a worker's start is not what is measured.
@@ -79,7 +80,7 @@ class Bench:
             system.wait_until_drained(LIMIT_SECONDS)
             return time.monotonic() - started
 
-    def latencies(self) -> list[float]:
+    def latencies(self, events: int) -> list[float]:
         """Milliseconds from the call of `publish` to the row's being visible to another connection, sorted."""
         with self.system() as system:
             system.start_worker(2)
@@ -88,7 +89,7 @@ class Bench:
             publisher.publish(enrolled(1))
             wait_until(lambda: rows(system.engine, "SELECT FROM user_course"), LIMIT_SECONDS, "the enrolment")
             measured = []
-            for number in range(1, LATENCY_EVENTS + 1):
+            for number in range(1, events + 1):
                 event = viewed(1, 1, number, seconds=number)
                 time.sleep(chance.uniform(0, 0.3))  # at any moment of the worker's loop
                 started = time.monotonic()
@@ -100,9 +101,10 @@ class Bench:
             return sorted(measured)
 
 
-def print_drains(bench: Bench) -> None:
+def print_drains(bench: Bench, events: int | None) -> None:
     """The orders take turns, so that a noisy moment hits both."""
-    messages: list[Message] = [json.loads(line) for line in oulad.load()]
+    log = oulad.load() if events is None else oulad.generate(events)
+    messages: list[Message] = [json.loads(line) for line in log]
     print(f"{len(messages):,} events, {ROUNDS} rounds, {COMPARED_WITH} pool processes")
     orders = {"in order": messages, "shuffled": random.Random(1).sample(messages, len(messages))}
     seconds: dict[str, list[float]] = {name: [] for name in orders}
@@ -122,9 +124,9 @@ def print_drains(bench: Bench) -> None:
         print(f"  {processes}   median {median:5.1f} s   {len(messages) / median:8,.0f} events/s")
 
 
-def print_latency(bench: Bench) -> None:
+def print_latency(bench: Bench, events: int | None) -> None:
     """Of so many events, each alone."""
-    measured = bench.latencies()
+    measured = bench.latencies(events or LATENCY_EVENTS)
     p50, p95 = measured[len(measured) // 2], measured[int(len(measured) * 0.95)]
     print(f"publish → row, {len(measured)} events: p50 {p50:.1f} ms   p95 {p95:.1f} ms   max {measured[-1]:.1f} ms")
 
@@ -132,12 +134,13 @@ def print_latency(bench: Bench) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--latency", action="store_true", help="measure publish → row instead of drains")
+    parser.add_argument("--events", type=int, help="for a trial")
     arguments = parser.parse_args()
     directory = Path(tempfile.mkdtemp(dir=default_directory("test")))
     try:
         with start_servers(directory) as servers:
             bench = Bench(directory, servers.database_url, servers.redis_url)
-            (print_latency if arguments.latency else print_drains)(bench)
+            (print_latency if arguments.latency else print_drains)(bench, arguments.events)
     finally:
         shutil.rmtree(directory)
 

@@ -16,7 +16,8 @@ from benchmarks.backlog import Backlog
 from benchmarks.contenders.contender import Measured
 from benchmarks.latency import Latency
 
-FILE = Path(__file__).parent / "out" / "latest.json"
+OUT = Path(os.environ.get("BENCH_OUT", Path(__file__).parent / "out"))
+FILE = OUT / "latest.json"
 
 PERCENTILES = (0.5, 0.95, 0.99)
 RATIOS = {
@@ -274,5 +275,5 @@ def _circumstances(command: str) -> dict[str, object]:
 
 
 def _write(content: Mapping[str, object]) -> None:
-    FILE.parent.mkdir(exist_ok=True)
+    OUT.mkdir(parents=True, exist_ok=True)
     FILE.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -5,6 +5,7 @@
     python benchmarks/rollups.py --chunks         200,000 of them, by summaries in one transaction
     python benchmarks/rollups.py --statistics     one large course
     python benchmarks/rollups.py --shared-buffers 2GB    on a server that holds the first's databases in memory
+    python benchmarks/rollups.py --scale 0.001    a trial: every size is a thousandth; for each of them
 
 An embedded PostgreSQL with up to 6 GB under /var/tmp, the functions that the tasks call, default settings; a quarter of
 an hour at most, most of it for making the rows. They lie in the order in which a class makes them, lesson by lesson: so
@@ -118,9 +119,18 @@ def _megabytes() -> float:
 class Bench:
     """Databases full of learners on one server."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, scale: float) -> None:
         self._database_url = database_url
+        self._scale = scale
         self._template = make_template(database_url)
+
+    def scaled(self, number: int) -> int:
+        """A size, or as much of it as a trial wants."""
+        return max(2, int(number * self._scale))
+
+    def shape(self, enrollments: int) -> Shape:
+        """So many enrolments, a thousandth of a million of them in the first course."""
+        return Shape(self.scaled(enrollments), in_first=self.scaled(Shape.in_first))
 
     @contextmanager
     def learners(self, shape: Shape) -> Iterator[Engine]:
@@ -177,23 +187,25 @@ def print_changed(bench: Bench) -> None:
     """The sizes take turns, so that a noisy moment hits both."""
     measured: dict[str, list[list[float]]] = {name: [[], []] for name in ("summaries", "statistics")}
     chance = random.Random(1)
-    with bench.learners(Shape(SIZES[0])) as small, bench.learners(Shape(SIZES[1])) as large:
+    sizes, changes, chunk = [bench.scaled(size) for size in SIZES], bench.scaled(CHANGES), bench.scaled(CHUNK)
+    with bench.learners(bench.shape(SIZES[0])) as small, bench.learners(bench.shape(SIZES[1])) as large:
         for engine in (small, large):
-            refresh_summaries(engine, CHUNK)
+            refresh_summaries(engine, chunk)
             _settle(engine)
         for _ in range(ROUNDS):
             for which, engine in enumerate((small, large)):
-                _record(engine, chance.sample(range(1, SIZES[which] + 1), CHANGES), chance)
+                _record(engine, chance.sample(range(1, sizes[which] + 1), changes), chance)
                 started = time.monotonic()
-                assert refresh_summaries(engine, CHUNK).summaries == CHANGES
+                assert refresh_summaries(engine, chunk).summaries == changes
                 measured["summaries"][which].append(1000 * (time.monotonic() - started))
                 execute(engine, "DELETE FROM course_change", _MARK_FIRST_COURSE)
                 started = time.monotonic()
                 assert refresh_statistics(engine, STATISTICS_SECONDS, StuckRules()).courses == 1
                 measured["statistics"][which].append(1000 * (time.monotonic() - started))
-    print(f"ms for the summaries of {CHANGES:,} enrolments that changed, and for one course of {Shape.in_first:,}")
+    in_first = bench.scaled(Shape.in_first)
+    print(f"ms for the summaries of {changes:,} enrolments that changed, and for one course of {in_first:,}")
     for name, both in measured.items():
-        for size, each in zip(SIZES, both, strict=True):
+        for size, each in zip(sizes, both, strict=True):
             print(f"  {name} of {size:9,}  {_listed(each, '6.0f')}")
         small_median, large_median = map(statistics.median, both)
         print(f"  {name} ratio {large_median / small_median:.2f} (at most 1.5 wanted)")
@@ -212,14 +224,13 @@ def _listed(measured: Sequence[float], form: str) -> str:
 
 def print_first_build(bench: Bench) -> None:
     """Does it slow down, does it grow?"""
+    size, chunk = bench.scaled(SIZES[-1]), bench.scaled(CHUNK)
     for processes in PROCESSES:
-        runs = bench.build(Shape(SIZES[-1]), CHUNK, processes)
-        print(
-            f"{SIZES[-1]:,} new summaries, {processes} process(es), {CHUNK} a transaction: {_rate(runs):,.0f} a second"
-        )
+        runs = bench.build(bench.shape(SIZES[-1]), chunk, processes)
+        print(f"{size:,} new summaries, {processes} process(es), {chunk} a transaction: {_rate(runs):,.0f} a second")
         ends = sorted(moment for run in runs for moment in run.moments[1:])
         marks = [min(run.moments[0] for run in runs), *(ends[len(ends) * tenth // 10 - 1] for tenth in range(1, 11))]
-        tenth = SIZES[-1] / 10
+        tenth = size / 10
         print(f"  each tenth    {' '.join(f'{tenth / (end - start):6,.0f}' for start, end in pairwise(marks))}")
         for run in runs:
             start, middle, end = (run.megabytes[index] for index in (0, len(run.megabytes) // 2, -1))
@@ -234,9 +245,9 @@ def _rate(runs: Sequence[Run]) -> float:
 
 def print_chunks(bench: Bench) -> None:
     """A round's length is that of its transaction, for which events of its enrolments may have to wait."""
-    print(f"{CHUNKS_SIZE:,} new summaries, one process")
-    for chunk in CHUNKS:
-        runs = bench.build(Shape(CHUNKS_SIZE), chunk)
+    print(f"{bench.scaled(CHUNKS_SIZE):,} new summaries, one process")
+    for chunk in map(bench.scaled, CHUNKS):
+        runs = bench.build(bench.shape(CHUNKS_SIZE), chunk)
         lengths = sorted(1000 * (end - start) for start, end in pairwise(runs[0].moments[1:]))  # the first does more
         p50, p95 = lengths[len(lengths) // 2], lengths[int(len(lengths) * 0.95)]
         print(f"  {chunk:5,} a transaction  {_rate(runs):7,.0f} a second   p50 {p50:6.1f} ms   p95 {p95:6.1f} ms")
@@ -245,7 +256,8 @@ def print_chunks(bench: Bench) -> None:
 def print_statistics(bench: Bench) -> None:
     """Of one course, again and again."""
     print("seconds for the statistics of one course")
-    for shape in (Shape(10_000, 130, 130, in_first=10_000), Shape(100_000, in_first=100_000)):
+    small, large = bench.scaled(10_000), bench.scaled(100_000)
+    for shape in (Shape(small, 130, 130, in_first=small), Shape(large, in_first=large)):
         seconds = []
         with bench.learners(shape) as engine:
             for _ in range(ROUNDS):
@@ -265,13 +277,14 @@ def main() -> None:
     parser.add_argument(
         "--shared-buffers", default=SETTINGS["shared_buffers"], help="PostgreSQL's; default: %(default)s"
     )
+    parser.add_argument("--scale", type=float, default=1.0, help="multiply every size, for a trial")
     arguments = parser.parse_args()
     measure = arguments.measure or print_changed
     SETTINGS["shared_buffers"] = arguments.shared_buffers
     directory = Path(tempfile.mkdtemp(dir=default_directory("test")))
     try:
         with start_servers(directory) as servers:
-            measure(Bench(servers.database_url))
+            measure(Bench(servers.database_url, arguments.scale))
     finally:
         shutil.rmtree(directory)
 

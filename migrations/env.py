@@ -5,12 +5,14 @@ The URL is `DATABASE_URL`, or that of a running `progress-worker up`; a caller m
 """
 
 from alembic import context
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
+from worker.errors import SchemaError
 from worker.settings import get_settings
 from worker.storage import database
 from worker.storage.models import Base
-from worker.storage.schema import VERSION_TABLE
+from worker.storage.schema import VERSION_TABLE, require_utf8
 
 ADVISORY_LOCK = 7_305_112_019
 """Any constant; two migrations of one database wait for each other on it."""
@@ -26,6 +28,10 @@ def run(connection: Connection) -> None:
         compare_server_default=True,
     )
     with context.begin_transaction():
+        try:
+            require_utf8(connection)
+        except SchemaError as error:
+            raise CommandError(str(error)) from error  # a sentence of Alembic's own command too
         database.allow(connection, 900)
         connection.execute(text("SET LOCAL lock_timeout = '15min'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})

@@ -17,6 +17,8 @@ from worker.domain.event import (
     ProgressCorrected,
     partition_key,
 )
+from worker.errors import ConfigurationError
+from worker.redis_url import canonical
 from worker.settings import Settings, get_settings
 from worker.stream import publish
 from worker.stream.connection import clock, connect
@@ -48,7 +50,10 @@ class EventPublisher:
         """
         settings = settings or get_settings()
         if redis_url is not None:
-            settings = settings.model_copy(update={"redis_url": redis_url})
+            try:
+                settings = settings.model_copy(update={"redis_url": canonical(redis_url)})
+            except ValueError as error:
+                raise ConfigurationError(f"redis_url: {error}") from None
         self._redis = connect(settings, retries=retries)
         self._keys = Keys(settings.stream_key, settings.stream_partitions)
         self._source = source

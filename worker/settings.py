@@ -1,18 +1,18 @@
 """Every setting of the worker: name, default, unit and range, read from the environment.
 
 `DATABASE_URL` and `REDIS_URL` are plain names; everything else is `PROGRESS_<NAME>`. Imports nothing of the project
-but its errors.
+but its errors and what reads a Redis URL.
 """
 
 import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from worker import redis_url
 from worker.errors import ConfigurationError
 from worker.health import DEFAULT_DIRECTORY, DEFAULT_SILENT_SECONDS
 
@@ -222,28 +222,14 @@ class Settings(BaseSettings):
             return None
         scheme, separator, rest = url.partition("://")
         if scheme in {"postgres", "postgresql", "postgresql+psycopg"} and separator:
-            _split(url)
+            redis_url.split(url)
             return f"postgresql+psycopg://{rest}"
         raise ValueError("must start with postgresql://")
 
     @field_validator("redis_url", "broker_url")
     @classmethod
-    def _redis_scheme(cls, url: str | None) -> str | None:
-        if url is None or url.startswith(("redis://", "rediss://", "valkey://", "valkeys://")):
-            return url.replace("valkey", "redis", 1) if url and url.startswith("valkey") else url
-        raise ValueError("must start with redis:// or rediss://")
-
-    @field_validator("redis_url", "broker_url")
-    @classmethod
-    def _readable(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = _split(url)
-        if parts.path.strip("/") and not parts.path.strip("/").isdecimal():
-            raise ValueError("the database after the host must be a number, as in redis://host:port/0")
-        if {"protocol", "decode_responses"} & parse_qs(parts.query).keys():
-            raise ValueError("must not choose protocol or decode_responses: every answer's shape depends on them")
-        return url
+    def _understood_alike(cls, url: str | None) -> str | None:
+        return None if url is None else redis_url.canonical(url)
 
 
 @lru_cache(maxsize=1)
@@ -255,16 +241,6 @@ def get_settings() -> Settings:
         raise ConfigurationError(
             "; ".join(_sentence(problem["loc"], problem["msg"]) for problem in error.errors())
         ) from None
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        message = "the port must be a number up to 65535; in a password write @ : / [ as %40 %3A %2F %5B"
-        raise ValueError(message) from None
-    return parts
 
 
 def variable_name(field: str) -> str:

@@ -8,5 +8,6 @@ class CeleryBatches(CeleryTask):
 
     key = "celery_batches"
     title = "celery-batches, same SQL, 2 processes"
+    rate = 1_200
     module = "benchmarks.apps.celery_batch"
     environment = ".venv-bench-batches"

@@ -19,7 +19,7 @@ class CeleryTask(QueueContender):
 
     key = "celery"
     title = "Celery, a task per event, 2 processes"
-    message_each = True
+    rate = 900
     module = "benchmarks.apps.celery_task"
     task = "record"
     environment: str | None = None

@@ -62,8 +62,8 @@ class Contender(Protocol):
 
     key: str
     title: str
-    message_each: bool
-    """Takes a message for each event: it is measured on fewer."""
+    rate: int
+    """About how many events a second it takes: how many it is given first."""
 
     def measure(self, place: Place, log: Log) -> Measured:
         """Record the log's events, and time those to be timed. The tables are compared by the caller."""
@@ -79,7 +79,7 @@ class QueueContender(ABC):
 
     key: str
     title: str
-    message_each = False
+    rate: int
 
     def __init__(self) -> None:
         self._processes: list[subprocess.Popen[bytes]] = []

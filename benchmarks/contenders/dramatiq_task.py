@@ -17,7 +17,7 @@ class DramatiqTask(QueueContender):
 
     key = "dramatiq"
     title = "Dramatiq, a message per event, 2 processes"
-    message_each = True
+    rate = 2_000
 
     def commands(self) -> Sequence[Sequence[str]]:
         """One worker."""

@@ -17,6 +17,7 @@ class FastStreamBatch(QueueContender):
 
     key = "faststream"
     title = "FastStream, one stream, same SQL, 2 processes"
+    rate = 30_000
 
     def commands(self) -> Sequence[Sequence[str]]:
         """One supervisor."""

@@ -21,12 +21,11 @@ Batch = tuple[list[int], str]
 class Limit:
     """So many connections, each with a process of its own and with learners of its own."""
 
-    message_each = False
-
     def __init__(self, connections: int, batch_size: int | None = None) -> None:
         self._connections = connections
         self._batch_size = batch_size or Settings().batch_size
         self.key = f"limit_{connections}"
+        self.rate = 50_000 * connections
         self.title = f"limit: PostgreSQL alone, {count(connections, 'connection', 'connections')}"
 
     def measure(self, place: Place, log: Log) -> Measured:

@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.support import oulad
 from tests.support.commands import invoke
+from tests.support.costly import is_thorough
 from tests.support.rollups import assert_rollups_equal_model, wait_for_rollups
 from tests.support.system import System
 from tests.support.tables import execute, rows
@@ -42,7 +43,7 @@ def audit(system: System, command: str, *options: str) -> tuple[int, set[tuple[A
 
 
 def test_every_rollup_of_a_log_is_right_and_what_is_broken_is_listed_and_rebuilt(system: System) -> None:
-    lines = oulad.load()
+    lines = oulad.load(real=is_thorough)
     system.publish(json.loads(line) for line in lines)
     worker = system.start_worker(2)
     beats = [system.start_beat() for _ in range(2)]  # one too many is harmless

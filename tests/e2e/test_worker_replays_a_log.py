@@ -5,6 +5,7 @@ import random
 from functools import cache, partial
 
 from tests.support import oulad
+from tests.support.costly import is_thorough
 from tests.support.rollups import wait_for_rollups
 from tests.support.system import System
 from tests.support.tables import snapshot
@@ -18,7 +19,7 @@ FIRST_SEED = 20_130_315
 @cache
 def log(*, real: bool = False) -> tuple[list[dict[str, object]], list[Event]]:
     """The log as a publisher has it and as events; each is read once for all tests."""
-    lines = oulad.load(real=real)
+    lines = oulad.load(real=real or is_thorough)
     return [json.loads(line) for line in lines], oulad.parse(lines)
 
 

@@ -62,6 +62,26 @@ def test_each_table_is_what_the_command_exports(settings: Settings, environment:
             assert found == {**shown, **table}
 
 
+@pytest.mark.parametrize(
+    ("accept", "has_mark"),
+    [
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", True),
+        ("text/csv", True),
+        ("*/*", False),
+        ("", False),
+        ("application/json", False),
+    ],
+)
+@every_report
+def test_csv_for_a_browser_begins_with_a_byte_order_mark(
+    settings: Settings, path: str, accept: str, has_mark: bool
+) -> None:
+    with served(settings) as client:
+        answer = client.get(f"{path}/lessons.csv", headers={"Accept": accept})
+    assert answer.content.startswith(b"\xef\xbb\xbf") is has_mark
+    assert answer.headers["Vary"] == "Accept"
+
+
 @every_report
 def test_a_title_is_no_formula_in_csv_and_itself_in_json(settings: Settings, path: str) -> None:
     with served(settings) as client:

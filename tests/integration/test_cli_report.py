@@ -76,6 +76,8 @@ def test_the_tables_have_what_happened(environment: dict[str, str]) -> None:
     ]
     exported = invoke(environment, "report", "learner", "5", "--format", "csv", "--table", "lessons").stdout
     assert "'=One" in exported
+    command = ("report", "learner", "5", "--format", "csv", "--table", "lessons", "--excel")
+    assert invoke(environment, *command).stdout_bytes == b"\xef\xbb\xbf" + exported.encode().replace(b"\n", b"\r\n")
 
 
 def _rows(environment: dict[str, str], subject: str, identity: str, table: str) -> list[dict[str, object]]:
@@ -134,6 +136,7 @@ def test_a_full_disk_is_told_in_a_sentence(environment: dict[str, str]) -> None:
     ("arguments", "words"),
     [
         (["--format", "csv"], "choose it with --table; there are headline, "),
+        (["--excel"], "Only CSV can be made for Excel"),
         (["--format", "csv", "--table", "grades"], "no table 'grades'; it has headline, "),
         (["--table", "hours"], "leave --table out"),
     ],

@@ -5,4 +5,7 @@
 
 from hypothesis import settings
 
+is_thorough = settings.get_current_profile_name() == "thorough"
+"""Whoever runs the tests asked for everything."""
+
 costly = settings(max_examples=settings().max_examples // 2)

@@ -19,12 +19,15 @@ def make_template(url: str) -> str:
     return name
 
 
-def clone_database(url: str, template: str | None, *, strategy: str | None = None) -> tuple[str, str]:
+def clone_database(
+    url: str, template: str | None, *, strategy: str | None = None, options: str = ""
+) -> tuple[str, str]:
     """Create a database like the template, an empty one without; its name and its URL.
 
-    `file_copy` as the strategy is faster for a large template; PostgreSQL 14 knows none.
+    `file_copy` as the strategy is faster for a large template; PostgreSQL 14 knows none. `options` are those of CREATE
+    DATABASE.
     """
-    name = _create(url, template, f"STRATEGY {strategy}" if strategy else "")
+    name = _create(url, template, f"STRATEGY {strategy}" if strategy else options)
     return name, _url(url, name)
 
 

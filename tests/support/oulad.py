@@ -7,8 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
-from hypothesis import settings
-
 from worker.domain.event import EVENT, Event
 
 FILE = Path(__file__).parents[3] / "shared" / "data" / "oulad_aaa_2013j.jsonl.gz"
@@ -20,10 +18,9 @@ COURSE_DAYS = 470
 def load(*, real: bool = False) -> list[bytes]:
     """A log, one CloudEvent a line, in order of time: outline, enrolments, lesson events.
 
-    The Open University's, eight times as long as the generated one, where it is there and a test, or whoever runs the
-    tests with `--hypothesis-profile=thorough`, asks for it.
+    The Open University's, eight times as long as the generated one, where it is asked for and there.
     """
-    if FILE.exists() and (real or settings.get_current_profile_name() == "thorough"):
+    if real and FILE.exists():
         with gzip.open(FILE) as lines:
             return [line.rstrip(b"\n") for line in lines]
     return generate(GENERATED_EVENTS, learners=100)

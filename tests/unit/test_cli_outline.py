@@ -22,6 +22,9 @@ JSON = [lesson.model_dump() for lesson in LESSONS]
 CSV = 'topic_id,lesson_id,title\n3,8,"Loops, and more"\n3,9,"""Quoted""\nLiège"\n1,8,\n'
 
 
+EUROPEAN = 'topic_id;lesson_id;title\n3;8;Loops, and more\n3;9;"""Quoted""\nLi\u00e8ge"\n1;8;\n'
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -35,6 +38,13 @@ CSV = 'topic_id,lesson_id,title\n3,8,"Loops, and more"\n3,9,"""Quoted""\nLiège"
         CSV.replace("\n", "\r").replace('""\r', '""\n'),
         'lesson_id, title ,topic_id\n 8, "Loops, and more", 3\n9,"""Quoted""\nLiège",3\n8,,1',
         CSV.replace("1,8,", "1,8"),
+        EUROPEAN,
+        f"\ufeff{EUROPEAN}".replace("\n", "\r\n").replace('""\r\n', '""\n'),
+        f"sep=;\n{EUROPEAN}",
+        EUROPEAN.replace(";", "\t"),
+        EUROPEAN.replace("topic_id;lesson_id;title", '"topic_id";"lesson_id";"title"'),
+        CSV.replace("topic_id,lesson_id,title", " Topic ID,LESSON-ID , Title"),
+        EUROPEAN.replace("title", "title;;").replace("1;8;", "1;8;;;"),
     ],
     ids=[
         "a list",
@@ -47,6 +57,13 @@ CSV = 'topic_id,lesson_id,title\n3,8,"Loops, and more"\n3,9,"""Quoted""\nLiège"
         "blank rows",
         "columns in another order, spaces",
         "a row without its title's comma",
+        "semicolons",
+        "semicolons of Excel",
+        "semicolons that are declared",
+        "tabs",
+        "a header in quotes",
+        "a header for people",
+        "empty columns at the end",
     ],
 )
 def test_the_same_outline_in_every_spelling(text: str) -> None:
@@ -55,9 +72,26 @@ def test_the_same_outline_in_every_spelling(text: str) -> None:
     assert list(outline.lessons) == LESSONS
 
 
-@pytest.mark.parametrize("text", ["[]", '{"lessons": []}', "topic_id,lesson_id\n"])
-def test_an_outline_may_have_no_lessons(text: str) -> None:
-    assert read_outline(text.encode(), "x", 1).lessons == ()
+def test_a_delimiter_inside_quotes_is_part_of_the_title() -> None:
+    text = 'topic_id;lesson_id;title\n1;2;"Loops; and, more"\n'
+    assert read_outline(text.encode(), "x", 1).lessons == (
+        OutlineLesson(topic_id=1, lesson_id=2, title="Loops; and, more"),
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", '{"lessons": []}', "topic_id,lesson_id\n", "\ufefftopic_id;lesson_id;title\r\n;;\r\n"]
+)
+def test_a_file_without_lessons_has_to_be_meant(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "lessons"
+    file.write_text(text, encoding="utf-8")
+    result = invoke(NOWHERE, "outline", "load", "1", str(file))
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Error: {file} has no lessons, so all would leave the course. If that is meant, add --empty. "
+        "Nothing was published.\n"
+    )
+    assert "Redis does not answer" in invoke(NOWHERE, "outline", "load", "1", str(file), "--empty").stderr
 
 
 def test_titles_may_be_missing_from_all_lessons() -> None:
@@ -85,7 +119,12 @@ def test_titles_may_be_missing_from_all_lessons() -> None:
         ('[{"topic_id": 1, "lesson_id": 1}, {"topic_id": 1, "lesson_id": 1}]', ", lesson 2: topic 1, lesson 1 stands"),
         ("oops", ", line 1: 'oops' is neither JSON nor the header of a CSV file."),
         ("\n1,2,One\n", ", line 2: '1,2,One' is neither"),
-        ("topic_id;lesson_id;title\n", ", line 1: 'topic_id;lesson_id;title' is neither"),
+        ("topic_id|lesson_id|title\n", ", line 1: 'topic_id|lesson_id|title' is neither"),
+        (
+            "topic_id;lesson_id;title\n1;2;Loops; and more\n",
+            ", line 2: 4 cells under 3 columns. A title with a semicolon",
+        ),
+        ("topic_id;lesson_id\n1,0;2\n", ", line 2: topic_id: Input should be a valid integer."),
         ("topic_id,lesson_id,titel\n", ", line 1: 'topic_id,lesson_id,titel' is neither"),
         ("topic_id,lesson_id,topic_id\n", ", line 1: 'topic_id,lesson_id,topic_id' is neither"),
         ("topic_id,lesson_id\n\n1,2\n0,1\n", ", line 4: topic_id: Input should be greater than or equal to 1."),
@@ -103,7 +142,8 @@ def test_titles_may_be_missing_from_all_lessons() -> None:
         ('topic_id,lesson_id,title\n1,1,a\n1,2,"b\n1,3,c\n', ", line 3: not CSV (unexpected end of data)."),
         ('topic_id,lesson_id,title\n1,1,"a"b\n', ", line 2: not CSV ("),
         ("topic_id,lesson_id,title\n1,2,Li\u00e8ge\n".encode("latin-1"), ", line 2: not UTF-8 text."),
-        ("topic_id,lesson_id\n1,2\n".encode("utf-16"), ", line 1: not UTF-8 text."),
+        ("topic_id,lesson_id\n1,2\n".encode("utf-16"), ", line 1: not UTF-8 text. It looks like UTF-16, which"),
+        ("topic_id\tlesson_id\n1\t2\n".encode("utf-16-le"), ", line 1: not UTF-8 text. It looks like UTF-16, which"),
     ],
 )
 def test_the_first_mistake_is_named_with_its_place(content: str | bytes, problem: str, tmp_path: Path) -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from tests.support.floors import floors
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "course-progress-worker"
@@ -22,9 +25,9 @@ def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def pins() -> dict[str, str]:
-    """Normalized names and versions of constraints.txt."""
-    lines = [line for line in read("constraints.txt").splitlines() if not line.startswith("#")]
+def pins(name: str = "constraints.txt") -> dict[str, str]:
+    """Normalized names and versions of the file."""
+    lines = [line for line in read(name).splitlines() if not line.startswith("#")]
     return {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines)}
 
 
@@ -62,11 +65,20 @@ def test_constraints_pin_everything_the_project_installs() -> None:
     assert needed <= pins().keys()
 
 
-def test_constraints_are_exact_sorted_pins() -> None:
-    lines = [line for line in read("constraints.txt").splitlines() if not line.startswith("#")]
+@pytest.mark.parametrize("name", ["constraints.txt", "constraints-floors.txt"])
+def test_constraints_are_exact_sorted_pins(name: str) -> None:
+    lines = [line for line in read(name).splitlines() if not line.startswith("#")]
 
     assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
     assert lines == sorted(lines, key=str.upper)
+
+
+def test_the_floors_are_the_lowest_versions_that_the_project_allows() -> None:
+    pinned = pins("constraints-floors.txt")
+
+    assert {name: Version(pinned[name]) for name in floors()} == {
+        name: Version(version) for name, version in floors().items()
+    }
 
 
 @pytest.mark.parametrize("forbidden", REGISTRIES + MACHINE_PATHS)
@@ -78,8 +90,8 @@ def test_no_tracked_file_depends_on_where_it_was_made(forbidden: str) -> None:
 
 
 def test_every_make_target_of_the_readme_exists() -> None:
-    named = set(re.findall(r"(?:^|`)[ \t]*(?:\$ )?make ([a-z]+)", read("README.md"), re.MULTILINE))
-    targets = set(re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE))
+    named = set(re.findall(r"(?:^|`)[ \t]*(?:\$ )?make ([a-z-]+)", read("README.md"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
 
     assert {"demo", "test"} <= named
     assert named <= targets
@@ -87,4 +99,4 @@ def test_every_make_target_of_the_readme_exists() -> None:
 
 def test_ci_runs_what_the_makefile_offers() -> None:
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
-    assert re.findall(r"^make (\w+)$", read(".ci/run"), re.MULTILINE) == ["check", "test"]
+    assert re.findall(r"^make ([\w-]+)$", read(".ci/run"), re.MULTILINE) == ["check", "test", "test-more"]

@@ -91,3 +91,9 @@ def test_a_negative_number_is_no_text() -> None:
 def _titled(title: str) -> Any:
     found = course()
     return replace(found, lessons=[replace(found.lessons[0], title=title)])
+
+
+def test_a_byte_order_mark_stands_before_csv_on_request() -> None:
+    table = course_report(course()).table("lessons")
+    assert as_csv(table, for_spreadsheet=True) == "\ufeff" + as_csv(table)
+    assert as_csv(table)[0] != "\ufeff"

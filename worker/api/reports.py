@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Header, Path, Response
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
@@ -43,6 +43,9 @@ def _names(tables: tuple[str, ...]) -> Any:
     return Path(description="The table.", examples=[tables[0]], json_schema_extra={"enum": list(tables)})
 
 
+Accept = Annotated[str, Header(include_in_schema=False)]
+"""A browser's names text/html; libraries send */* or none."""
+
 CourseTable = Annotated[str, _names(COURSE_TABLES)]
 LearnerTable = Annotated[str, _names(LEARNER_TABLES)]
 
@@ -54,9 +57,11 @@ async def get_course_report(course_id: CourseId, caller: CallerParameter) -> Res
 
 
 @router.get(f"{_COURSE}/{{table}}.csv", summary="Export a table of a course's report as CSV", **_CSV)
-async def get_course_csv(course_id: CourseId, table: CourseTable, caller: CallerParameter) -> Response:
-    """A table of the course's report, for a spreadsheet."""
-    return await _csv(await _course(course_id, caller), table, caller)
+async def get_course_csv(
+    course_id: CourseId, table: CourseTable, caller: CallerParameter, accept: Accept = ""
+) -> Response:
+    """A table of the report, for a spreadsheet: after a byte order mark where text/html or text/csv is accepted."""
+    return await _csv(await _course(course_id, caller), table, caller, accept)
 
 
 @router.get(f"{_COURSE}/{{table}}.json", summary="Export a table of a course's report as JSON", **_JSON)
@@ -72,9 +77,11 @@ async def get_learner_report(user_course_id: UserCourseId, caller: CallerParamet
 
 
 @router.get(f"{_LEARNER}/{{table}}.csv", summary="Export a table of a learner's report as CSV", **_CSV)
-async def get_learner_csv(user_course_id: UserCourseId, table: LearnerTable, caller: CallerParameter) -> Response:
-    """A table of the learner's report, for a spreadsheet."""
-    return await _csv(await _learner(user_course_id, caller), table, caller)
+async def get_learner_csv(
+    user_course_id: UserCourseId, table: LearnerTable, caller: CallerParameter, accept: Accept = ""
+) -> Response:
+    """A table of the report, for a spreadsheet: after a byte order mark where text/html or text/csv is accepted."""
+    return await _csv(await _learner(user_course_id, caller), table, caller, accept)
 
 
 @router.get(f"{_LEARNER}/{{table}}.json", summary="Export a table of a learner's report as JSON", **_JSON)
@@ -102,10 +109,12 @@ async def _page(report: Report, caller: Caller) -> Response:
     return HTMLResponse(page, headers=_UNSTORED | {"Content-Security-Policy": POLICY})
 
 
-async def _csv(report: Report, table: str, caller: Caller) -> Response:
+async def _csv(report: Report, table: str, caller: Caller, accept: str) -> Response:
+    """Who names a kind of text, as browsers do, opens it in a spreadsheet; a program reads the mark as a letter."""
     name = f"{report.subject}-{report.id}-{table}.csv"
-    content = await caller.service.aside(as_csv, report.table(table))
-    headers = _UNSTORED | {"Content-Disposition": f'attachment; filename="{name}"'}
+    for_spreadsheet = any(kind in accept.lower() for kind in ("text/html", "text/csv"))
+    content = await caller.service.aside(as_csv, report.table(table), for_spreadsheet=for_spreadsheet)
+    headers = _UNSTORED | {"Content-Disposition": f'attachment; filename="{name}"', "Vary": "Accept"}
     return Response(content, media_type="text/csv", headers=headers)
 
 

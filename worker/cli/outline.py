@@ -10,6 +10,7 @@ import click
 from worker.errors import InputError, ServerUnavailableError
 
 if TYPE_CHECKING:
+    from worker.domain.event import Outline
     from worker.storage.outline import StoredOutline
 
 LARGEST_FILE_BYTES = 16 * 1024 * 1024
@@ -49,22 +50,24 @@ def show_outline(course_id: int, as_json: bool) -> None:
 @click.argument("course_id", metavar="COURSE", type=COURSE_ID)
 @click.argument("file")
 @click.option("--time", metavar="RFC3339", help="As of when it is the outline; default: now.")
-def load_outline(course_id: int, file: str, time: str | None) -> None:
+@click.option("--empty", is_flag=True, help="FILE may have no lessons: all of them leave the course.")
+def load_outline(course_id: int, file: str, time: str | None, empty: bool) -> None:
     """Publish FILE as the whole outline of COURSE.
 
-    FILE, or - for standard input, is JSON, what `show --json` prints or its list of lessons alone, or CSV with the
-    header topic_id,lesson_id,title. Titles may be missing. Nothing is published unless all of it is valid.
+    FILE, or - for standard input, is JSON, what `show --json` prints or its list of lessons alone, or CSV in UTF-8 with
+    the header topic_id,lesson_id,title, parted by commas, semicolons or tabs. Titles may be missing. Nothing is
+    published unless all of it is valid.
 
     JSON alone tells where a lesson was before: "moved_from": [{"topic_id": 1, "lesson_id": 12}]. A CSV file without
     those places takes away from such lessons what was done there.
     """
     from worker.cli.servers import explained, server_settings
     from worker.client import EventPublisher
-    from worker.services.outline import publish_outline, read_outline
+    from worker.services.outline import publish_outline
 
     settings = server_settings("REDIS_URL")
     try:
-        outline = read_outline(_content(file), "standard input" if file == "-" else file, course_id)
+        outline = _outline(file, course_id, empty)
         with explained(settings):
             as_of = publish_outline(EventPublisher(settings=settings), outline, time)
     except InputError as error:
@@ -76,6 +79,17 @@ def load_outline(course_id: int, file: str, time: str | None) -> None:
         f"{len(outline.lessons):,} lessons.\n"
         "It takes effect when a worker has read it, and changes nothing if the live outline is a later one."
     )
+
+
+def _outline(file: str, course_id: int, may_be_empty: bool) -> "Outline":
+    """Raises InputError, also for one without lessons that is not meant to be: a file cut short after its header."""
+    from worker.services.outline import read_outline
+
+    name = "standard input" if file == "-" else file
+    outline = read_outline(_content(file), name, course_id)
+    if not outline.lessons and not may_be_empty:
+        raise InputError(f"{name} has no lessons, so all would leave the course. If that is meant, add --empty.")
+    return outline
 
 
 def _content(path: str) -> bytes:

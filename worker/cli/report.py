@@ -20,6 +20,7 @@ _OPTIONS = (
         help="A page, one table, or one or all tables.",
     ),
     click.option("--table", help="The table to export; CSV needs one."),
+    click.option("--excel", is_flag=True, help="CSV begins with a byte order mark: Excel then reads it as UTF-8."),
     click.option(
         "--output",
         metavar="FILE",
@@ -78,11 +79,11 @@ def learner(user_course_id: int, **options: Any) -> None:
     write(learner_report(found), **options)
 
 
-def write(report: "Report", form: str, table: str | None, output: str | None) -> None:
+def write(report: "Report", form: str, table: str | None, output: str | None, excel: bool) -> None:
     """Write it where it was asked for, and say where that is. Raises InputError and ConfigurationError."""
     from worker.cli.output_file import write_file
 
-    content = exported(report, form, table).encode()
+    content = exported(report, form, table, excel=excel).encode()
     default = f"{report.subject}-{report.id}.html" if form == "html" else STDOUT
     target = default if output is None else output
     if target == STDOUT:
@@ -92,12 +93,14 @@ def write(report: "Report", form: str, table: str | None, output: str | None) ->
         click.echo(target)
 
 
-def exported(report: "Report", form: str, table: str | None) -> str:
+def exported(report: "Report", form: str, table: str | None, *, excel: bool = False) -> str:
     """The report in this form."""
     from worker.errors import InputError
     from worker.report.export import as_csv, as_json
     from worker.report.page import as_page
 
+    if excel and form != "csv":
+        raise InputError("Only CSV can be made for Excel: choose --format csv, or leave --excel out.")
     if form == "html":
         if table:
             raise InputError("A page has every table: leave --table out, or choose --format csv or json.")
@@ -108,4 +111,4 @@ def exported(report: "Report", form: str, table: str | None) -> str:
     if chosen is None:
         names = ", ".join(each.name for each in report.tables)
         raise InputError(f"CSV is one table: choose it with --table; there are {names}.")
-    return as_csv(chosen)
+    return as_csv(chosen, for_spreadsheet=excel)

@@ -29,12 +29,17 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """Stands in CSV where a title has a control character, which a terminal might obey."""
 
 
-def as_csv(table: Table) -> str:
-    """The table under the names of its columns, as RFC 4180 has it.
+BYTE_ORDER_MARK = "\ufeff"
+"""Without it before them, spreadsheets take the bytes of UTF-8 for those of a code page."""
+
+
+def as_csv(table: Table, *, for_spreadsheet: bool = False) -> str:
+    """The table under the names of its columns, as RFC 4180 has it; for a spreadsheet with a byte order mark before it.
 
     Text that a spreadsheet would take for a formula has an apostrophe before it: titles are written by strangers.
     """
     written = StringIO()
+    written.write(BYTE_ORDER_MARK if for_spreadsheet else "")
     writer = csv.writer(written)
     writer.writerow(_cell(column.name) for column in table.columns)
     writer.writerows([_cell(value) for value in row] for row in table.rows)

@@ -1,10 +1,8 @@
 """An outline that a person wrote down: read from JSON or CSV, held against the contract, and published."""
 
-import csv
-import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from io import StringIO
 from uuid import uuid4
 
 from pydantic import ValidationError
@@ -16,12 +14,9 @@ from worker.domain.entry import Entry, Reason, Rejection, parse
 from worker.domain.event import Outline, OutlineLesson
 from worker.domain.outline import Lesson
 from worker.errors import InputError
+from worker.services.outline_csv import csv_lessons
 
 SOURCE = "progress-worker"
-
-_HEADERS = ({"topic_id", "lesson_id"}, {"topic_id", "lesson_id", "title"})
-_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}")
-"""No longer than any id: Python refuses numbers of thousands of digits with an error of its own."""
 
 
 def read_outline(content: bytes, name: str, course_id: int) -> Outline:
@@ -30,17 +25,13 @@ def read_outline(content: bytes, name: str, course_id: int) -> Outline:
     JSON is what begins with a bracket: `{"course_id"?, "lessons": [...]}` or the list alone. Everything else is CSV.
     Raises InputError for the first mistake: `name`, then the line or the lesson, then what is wrong.
     """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{name}, line {line}: not UTF-8 text. Save the file as UTF-8.") from None
+    text = _text(content, name)
     if not text.strip():
         raise InputError(f"{name} is empty. An outline without lessons is written [].")
     is_json = text.lstrip().startswith(("[", "{"))
     lessons: list[OutlineLesson] = []
     places: dict[Lesson, str] = {}
-    for place, members in _json_lessons(text, name, course_id) if is_json else _csv_lessons(text, name):
+    for place, members in _json_lessons(text, name, course_id) if is_json else csv_lessons(text, name):
         dropped: list[str] = []
         try:
             lesson = OutlineLesson.model_validate(members, context={"dropped": dropped})
@@ -57,6 +48,21 @@ def read_outline(content: bytes, name: str, course_id: int) -> Outline:
             )
         lessons.append(lesson)
     return Outline(course_id=course_id, lessons=tuple(lessons))
+
+
+def _text(content: bytes, name: str) -> str:
+    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or b"\0" in content[:4]:
+        raise InputError(
+            f'{name}, line 1: not UTF-8 text. It looks like UTF-16, which spreadsheets call "Unicode": '
+            'save the file as "CSV UTF-8" instead.'
+        )
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f'{name}, line {line}: not UTF-8 text. Save the file as UTF-8; in a spreadsheet choose "CSV UTF-8".'
+        ) from None
 
 
 def publish_outline(publisher: EventPublisher, outline: Outline, time: str | None) -> datetime:
@@ -116,43 +122,3 @@ def _json_lessons(text: str, name: str, course_id: int) -> Iterator[tuple[str, o
         if not isinstance(members, dict):
             raise InputError(f"{name}, lesson {number}: not an object with topic_id and lesson_id.")
         yield f"lesson {number}", members
-
-
-def _csv_lessons(text: str, name: str) -> Iterator[tuple[str, object]]:
-    rows = _csv_rows(text, name)
-    place, header = next(rows)
-    columns = [cell.strip() for cell in header]
-    if set(columns) not in _HEADERS or len(set(columns)) < len(columns):
-        raise InputError(
-            f"{name}, {place}: {','.join(header)[:50]!r} is neither JSON nor the header of a CSV file. "
-            "A CSV file begins with the line topic_id,lesson_id,title or topic_id,lesson_id."
-        )
-    for place, cells in rows:
-        if len(cells) > len(columns):
-            raise InputError(
-                f"{name}, {place}: {len(cells)} cells under {len(columns)} columns. "
-                "A title with a comma stands in double quotes."
-            )
-        yield place, {column: _member(column, cell) for column, cell in zip(columns, cells, strict=False)}
-
-
-def _csv_rows(text: str, name: str) -> Iterator[tuple[str, list[str]]]:
-    """The rows that have something in them, each with the line it begins at."""
-    rows = csv.reader(StringIO(text, newline=""), skipinitialspace=True, strict=True)
-    line = 1
-    try:
-        for row in rows:
-            if any(cell.strip() for cell in row):
-                yield f"line {line}", row
-            line = rows.line_num + 1
-    except csv.Error as error:
-        raise InputError(
-            f"{name}, line {line}: not CSV ({error}). A quoted title ends with its quote; one inside it is doubled."
-        ) from None
-
-
-def _member(column: str, cell: str) -> object:
-    """The cell as JSON would have it; what is no whole number stays text, for the contract to refuse."""
-    if column == "title":
-        return cell or None
-    return int(cell) if _WHOLE_NUMBER.fullmatch(cell.strip()) else cell

@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
 
+import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import exc as sqlalchemy_errors
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from worker.errors import ConfigurationError, SchemaError, ServerUnavailableError, first_line
+from worker.errors import ConfigurationError, ProgressError, SchemaError, ServerUnavailableError, first_line
 from worker.settings import Settings
+from worker.storage import session
 from worker.storage.patience import PatientConnection, be_patient
 
 
@@ -28,6 +31,7 @@ def connect(settings: Settings, *, application_name: str = "progress-worker") ->
         connect_args=_connect_args(settings, application_name),
     )
     be_patient(engine, settings.statement_timeout_seconds, settings.socket_timeout_seconds)
+    session.pin(engine)
     return engine
 
 
@@ -49,6 +53,7 @@ def connect_async(settings: Settings, *, application_name: str = "progress-worke
         ),
     )
     be_patient(engine.sync_engine, settings.statement_timeout_seconds, settings.socket_timeout_seconds)
+    session.pin(engine.sync_engine)
     return engine
 
 
@@ -68,12 +73,12 @@ def _connect_args(settings: Settings, application_name: str) -> dict[str, object
         "idle_in_transaction_session_timeout": settings.statement_timeout_seconds,
     }
     options = [f"-c {name}={int(seconds * 1000)}" for name, seconds in timeouts.items()]
-    # Whatever the role or the database defaults to: an acknowledged entry is on disk, and times are UTC.
-    options += ["-c synchronous_commit=on", "-c timezone=UTC"]
+    options.append("-c synchronous_commit=on")  # whatever the role defaults to: an acknowledged entry is on disk
     return {
         "application_name": application_name,
         "connect_timeout": max(2, int(settings.connect_timeout_seconds)),
-        "options": " ".join([*options, str(_url(settings).query.get("options", ""))]),
+        "options": " ".join([*options, str(_url(settings).query.get("options", "")), *session.options()]),
+        "client_encoding": session.ENCODING,
         "prepare_threshold": None,
         "keepalives_idle": min(max(1, int(settings.socket_timeout_seconds)), 32_767),  # Linux takes nothing else
         "keepalives_interval": 2,
@@ -177,17 +182,48 @@ def snapshot(engine: Engine) -> Connection:
     return engine.connect().execution_options(isolation_level="REPEATABLE READ")
 
 
+_PEOPLE_CAN_MEND = ("28", "3D", "3F", "0A", "25006", "42501", "42P01", "42703", "42704")
+"""Credentials, names, rights; tables, columns and types that a migration brings. Other 42s are our SQL's doing."""
+
+
 @contextmanager
 def explained(settings: Settings) -> Iterator[None]:
-    """Turn PostgreSQL's errors into a sentence for a person."""
+    """Turn what PostgreSQL or the way to it says into a sentence for a person. A defect of ours stays what it is."""
     try:
         yield
-    except SQLAlchemyError as error:
-        what = first_line(error)
-        if isinstance(error, DBAPIError) and classify(error) is Failure.SCHEMA:
-            raise SchemaError(
-                f"PostgreSQL refuses: {what}. Run `progress-worker migrate`, or check the role's rights."
-            ) from error
-        url = make_url(settings.database_url or "postgresql://")
-        where = f"{url.host or 'local socket'}/{url.database or ''}"
-        raise ServerUnavailableError(f"PostgreSQL does not answer at {where}: {what}") from error
+    except sqlalchemy_errors.TimeoutError as error:
+        raise ServerUnavailableError(f"No connection to PostgreSQL is free: {first_line(error)}") from error
+    except DBAPIError as error:
+        told = _told(error, _where(settings))
+        if told is None:
+            raise
+        raise told from error
+
+
+def _told(error: DBAPIError, where: str) -> ProgressError | None:
+    """What a person is told, None where only its author can do something about it."""
+    what, state = first_line(error), getattr(error.orig, "sqlstate", None)
+    if state is None:
+        return _told_of_the_way(error, what, where)
+    if state.startswith(_PEOPLE_CAN_MEND):
+        return SchemaError(f"PostgreSQL refuses: {what}. Run `progress-worker migrate`, or check the role's rights.")
+    if state.startswith("42"):
+        return None
+    if classify(error) is Failure.TRANSIENT:
+        return ServerUnavailableError(f"PostgreSQL at {where} cannot do this now: {what}. Try again.")
+    return ServerUnavailableError(f"PostgreSQL refuses: {what}.")
+
+
+def _told_of_the_way(error: DBAPIError, what: str, where: str) -> ProgressError | None:
+    """Libpq tells no SQLSTATE of a connection that the server refused, only its words."""
+    if not isinstance(error.orig, psycopg.OperationalError):
+        return None
+    _, is_refused, reason = what.partition("FATAL:")
+    if is_refused:
+        return ServerUnavailableError(f"PostgreSQL at {where} refuses the connection: {reason.strip()}.")
+    return ServerUnavailableError(f"PostgreSQL does not answer at {where}: {what}")
+
+
+def _where(settings: Settings) -> str:
+    url = make_url(settings.database_url or "postgresql://")
+    return f"{url.host or 'local socket'}/{url.database or ''}"

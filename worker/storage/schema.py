@@ -28,13 +28,28 @@ VERSION_TABLE = "progress_alembic_version"
 _VERSIONS = select(column("version_num", Text)).select_from(table(VERSION_TABLE))
 
 
+def require_utf8(connection: Connection) -> None:
+    """Return when the database can hold every title; else raise SchemaError.
+
+    SQL_ASCII would take any bytes for text, another encoding could not store some: the events of those who have such
+    a name would be refused one by one.
+    """
+    encoding = connection.scalar(text("SHOW server_encoding"))
+    if encoding != "UTF8":
+        raise SchemaError(
+            f"The database's encoding is {encoding}, and events are UTF-8. Use a database made with ENCODING 'UTF8' "
+            "(TEMPLATE template0): dump this one, and restore it there."
+        )
+
+
 def check(connection: Connection) -> None:
-    """Return when the database can be written and has our tables; else raise SchemaError.
+    """Return when the database can be written, is UTF-8 and has our tables; else raise SchemaError.
 
     Tables of a newer version than this code are fine: during a rolling deploy the migration comes first.
     """
     if connection.scalar(text("SHOW transaction_read_only")) == "on":
         raise SchemaError("The database is read-only: a standby, or default_transaction_read_only is on.")
+    require_utf8(connection)
     try:
         found = set(connection.scalars(_VERSIONS))
     except ProgrammingError as error:

@@ -81,6 +81,11 @@ def explained(settings: Settings) -> Iterator[None]:
     except (redis.ConnectionError, redis.TimeoutError) as error:
         url = urlsplit(settings.redis_url or "")
         where = url.netloc.rpartition("@")[2] + url.path
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            raise ServerUnavailableError(
+                f"The certificate of Redis at {where} is not trusted ({error}). If it is the right one, "
+                "name the file of its authority in the URL: ?ssl_ca_certs=FILE"
+            ) from error
         raise ServerUnavailableError(
             f"Redis does not answer at {where} ({error}). Is it running, and REDIS_URL right?"
         ) from error
