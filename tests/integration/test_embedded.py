@@ -204,7 +204,11 @@ def test_an_interrupted_first_start_leaves_nothing_running_and_can_be_repeated(d
     wait_until(lambda: (directory / "postgresql.new" / "PG_VERSION").exists() or owner.poll() is not None)
     os.killpg(owner.pid, signal.SIGINT)
     owner.communicate(timeout=30)
-    assert not [p for p in psutil.process_iter(["cwd"]) if (p.info["cwd"] or "").startswith(str(directory))]
+    wait_until(
+        lambda: not [p for p in psutil.process_iter(["cwd"]) if (p.info["cwd"] or "").startswith(str(directory))],
+        seconds=5,
+        what="the end of everything that it started",
+    )
 
     with start_servers(directory) as servers, connect(servers) as database:
         assert database.execute("SELECT 1").fetchone() == (1,)
