@@ -206,8 +206,7 @@ def test_an_interrupted_first_start_leaves_nothing_running_and_can_be_repeated(d
     owner.communicate(timeout=30)
     wait_until(
         lambda: not [p for p in psutil.process_iter(["cwd"]) if (p.info["cwd"] or "").startswith(str(directory))],
-        seconds=5,
-        what="the end of everything that it started",
+        5,
     )
 
     with start_servers(directory) as servers, connect(servers) as database:
