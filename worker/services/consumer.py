@@ -273,8 +273,8 @@ class Consumer:
         started = time.monotonic()
         if not is_due:
             entries, batch = self.held_back.without(entries, batch)
-        final, careful = is_due and self.held_back.is_refusal_final(), self.held_back.is_careful()
-        how = {"seen_before": seen_before, "final": final, "careful": careful}
+        final = is_due and self.held_back.is_refusal_final()
+        how = {"seen_before": seen_before, "final": final, "careful": self.held_back.is_careful()}
         outcome = ingest(self.engine, entries, batch=batch, commits=self._commits, **how)
         self.held_back.note(outcome, entries, final=final, is_due=is_due)
         self.refused = bool(outcome.everything_refused) and not is_due
@@ -288,14 +288,9 @@ class Consumer:
         self.held_back.settle(entries, outcome)
         if is_due and not settled:
             return
-        log.log(
-            logging.WARNING if outcome.rejected else logging.INFO,
-            "batch_recorded",
-            consumer=self.name,
-            entries=len(entries),
-            **outcome.counts,
-            seconds=round(time.monotonic() - started, 4),
-        )
+        told = {"consumer": self.name, "entries": len(entries), **outcome.counts}
+        level = logging.WARNING if outcome.rejected else logging.INFO
+        log.log(level, "batch_recorded", **told, seconds=round(time.monotonic() - started, 4))
         if outcome.enrolled:
             arrived = apply_parked(self.engine, outcome.enrolled, self.pulse)
             add_totals(self.redis, self.keys, arrived.totals)
