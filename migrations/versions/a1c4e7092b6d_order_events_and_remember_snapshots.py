@@ -145,6 +145,22 @@ def upgrade() -> None:
     op.add_column(
         "dead_letter", sa.Column("fields", postgresql.ARRAY(sa.LargeBinary), comment="Other fields: name, value, …")
     )
+    op.add_column(
+        "dead_letter",
+        sa.Column(
+            "fields_digest",
+            sa.LargeBinary,
+            server_default=sa.text("'\\x'"),
+            nullable=False,
+            comment="SHA-256 of the other fields; empty where there are none",
+        ),
+    )
+    op.drop_constraint("uq_dead_letter_stream_entry_id_body_digest", "dead_letter")
+    op.create_unique_constraint(
+        "uq_dead_letter_stream_entry_id_body_digest_fields_digest",
+        "dead_letter",
+        ["stream", "entry_id", "body_digest", "fields_digest"],
+    )
     op.create_table(
         "enrollment_event",
         sa.Column("user_course_id", sa.BigInteger, autoincrement=False, nullable=False),
@@ -217,6 +233,16 @@ def downgrade() -> None:
     for table in ("moved_lesson", "outline_event", "enrollment_event"):
         op.drop_table(table)
     op.execute(ZONES_BEFORE.format(schema=_schema()))
+    op.execute("""
+        DELETE FROM dead_letter WHERE id NOT IN (
+            SELECT min(id) FROM dead_letter GROUP BY stream, entry_id, body_digest
+        )
+    """)
+    op.drop_constraint("uq_dead_letter_stream_entry_id_body_digest_fields_digest", "dead_letter")
+    op.create_unique_constraint(
+        "uq_dead_letter_stream_entry_id_body_digest", "dead_letter", ["stream", "entry_id", "body_digest"]
+    )
+    op.drop_column("dead_letter", "fields_digest")
     op.drop_column("dead_letter", "fields")
     for name in ("event_id", "type", "sequence", "at", "id"):
         op.drop_column("user_course_progress", f"section_{name}")

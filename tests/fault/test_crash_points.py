@@ -71,7 +71,7 @@ def test_what_was_not_committed_or_was_acknowledged_is_recorded_once(
 
 def test_the_neighbours_of_an_entry_set_aside_come_again_when_it_does(system: System, tmp_path: Path) -> None:
     """The refused entry stands in `dead_letter`, some of its neighbours are committed, nothing is acknowledged."""
-    assert kill_and_compare(system, tmp_path, CrashPoint("after", "worker.services.ingest:set_aside", 2)) > 0
+    assert kill_and_compare(system, tmp_path, CrashPoint("after", "worker.services.ingest:_put", 2)) > 0
 
 
 def test_what_comes_again_writes_nothing(system: System, tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_what_comes_again_writes_nothing(system: System, tmp_path: Path) -> None
     assert {each["times_delivered"] for stream in system.keys.streams for each in system.delivered(stream)} == {1}
     system.wait_until_drained()
     assert snapshot(system.engine) == committed
-    assert sum(line["repeated"] for line in worker.lines("batch_recorded")) == 40
+    assert sum(line["repeated"] for line in worker.lines("batch_recorded")) == 48, "the views and the enrollments"
     system.assert_exact(events)
 
 

@@ -89,7 +89,7 @@ def test_days_are_those_of_where_the_learner_is(engine: Engine) -> None:
 @pytest.mark.parametrize("lessons", [1, 60])
 def test_it_takes_seven_queries_whatever_there_is(engine: Engine, lessons: int) -> None:
     outline = [(1, each) for each in range(1, lessons + 1)]
-    events = [completed(5, *lesson, time=ago(days=day)) for lesson, day in product(outline, (1, 2))]
+    events = [completed(5, *lesson, time=ago(days=day, seconds=lesson[1])) for lesson, day in product(outline, (1, 2))]
     record(engine, [outlined(3, outline), enrolled(5), *events])
     with counted_statements(engine) as statements:
         analyse_learner(engine, 5, NOW, RULES)

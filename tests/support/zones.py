@@ -1,6 +1,7 @@
 """Zones of an enrollment that never moved."""
 
-from worker.domain.local_day import Zones, local_zone
+from worker.domain.clock import local_zone
+from worker.domain.local_day import Zones
 
 
 def only(name: str | None) -> Zones:

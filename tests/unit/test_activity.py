@@ -8,8 +8,8 @@ import pytest
 from tests.support.events import completed, viewed
 from tests.support.zones import only
 from worker.domain.activity import Activity, TimeSpent, activity
+from worker.domain.clock import local_zone
 from worker.domain.event import LessonEvent
-from worker.domain.local_day import local_zone
 
 CUTOFF = timedelta(minutes=30)
 

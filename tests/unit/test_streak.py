@@ -66,7 +66,7 @@ def test_what_names_no_zone_is_utc(name: str) -> None:
 
 
 def test_a_zone_whose_file_cannot_be_read_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.domain.local_day.ZoneInfo", Mock(side_effect=PermissionError))
+    monkeypatch.setattr("worker.domain.clock.ZoneInfo", Mock(side_effect=PermissionError))
     assert local_day(datetime(2025, 7, 14, 23, 59, tzinfo=UTC), only("Europe/Unreadable")) == date(2025, 7, 14)
 
 

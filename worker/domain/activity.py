@@ -14,6 +14,7 @@ from itertools import pairwise, zip_longest
 from worker.domain.event import LessonEvent
 from worker.domain.local_day import Zones, local_day
 from worker.domain.outline import Lesson
+from worker.domain.progress import order
 
 HOURS_OF_A_WEEK = 168
 
@@ -126,8 +127,8 @@ def activity(
 
 
 def in_order(events: Iterable[LessonEvent]) -> list[LessonEvent]:
-    """By (time, event id)."""
-    return sorted(events, key=lambda event: (event.time, event.event_id))
+    """The latest last."""
+    return sorted(events, key=order)
 
 
 def intervals(ordered: Sequence[LessonEvent], idle_cutoff: timedelta) -> list[Interval]:

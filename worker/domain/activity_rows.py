@@ -55,7 +55,7 @@ def activities(state: State, idle_cutoff: timedelta) -> dict[int, Activity]:
     for (key, topic_id, lesson_id), row in state.progress.items():
         completed_at[key][topic_id, lesson_id] = row.completed_at
     return {
-        key: activity(its, completed_at[key], enrollment_zones(told), idle_cutoff, told[0].time)
+        key: activity(its, completed_at[key], enrollment_zones(told), idle_cutoff, told[0].time if told else None)
         for (key, its), told in ((each, state.snapshots[each[0]]) for each in events.items())
     }
 

@@ -1,7 +1,8 @@
-"""When the clocks of a time zone were set, as Python's tz database has it."""
+"""Time zones by their names, and when their clocks were set, as Python's tz database has it."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
 
 BEGINNING = datetime(1979, 12, 1, tzinfo=UTC)
 END = datetime(2040, 1, 1, tzinfo=UTC)
@@ -9,6 +10,20 @@ END = datetime(2040, 1, 1, tzinfo=UTC)
 
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
+
+
+def local_zone(name: str | None) -> tzinfo:
+    """The zone of this name; UTC where it is null or no name of the tz database.
+
+    An LMS may write any, and a learner without a known zone still has days.
+    """
+    return ZoneInfo(name) if name in zone_names() else UTC
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """The names of the tz database, but for the one that means another zone on each host."""
+    return frozenset(available_timezones() - {"localtime"})
 
 
 @cache

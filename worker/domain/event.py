@@ -26,6 +26,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from worker.domain.clock import zone_names
 from worker.domain.status import ProgressStatus
 
 MAX_EVENT_CHARACTERS = 64 * 1024
@@ -97,7 +98,22 @@ def _utc_if_absent(name: object) -> object:
     return "UTC" if name is None else name
 
 
-Timezone = Annotated[Text, BeforeValidator(_utc_if_absent, json_schema_input_type=str | None), DropIfBad]
+def _refuse_unknown_zone(name: str) -> str:
+    if name in zone_names():
+        return name
+    raise PydanticCustomError("timezone", "Input should be a name of the tz database, such as Europe/Berlin")
+
+
+def _none_if_empty(places: Any) -> Any:
+    return places or None
+
+
+Timezone = Annotated[
+    Text,
+    BeforeValidator(_utc_if_absent, json_schema_input_type=str | None),
+    AfterValidator(_refuse_unknown_zone),
+    DropIfBad,
+]
 
 
 class _Model(BaseModel):
@@ -138,7 +154,7 @@ class OutlineLesson(_Model):
     topic_id: Id32
     lesson_id: Id32
     title: Annotated[Text | None, DropIfBad] = None
-    moved_from: Annotated[tuple[LessonPlace, ...] | None, DropIfBad] = Field(
+    moved_from: Annotated[tuple[LessonPlace, ...] | None, AfterValidator(_none_if_empty), DropIfBad] = Field(
         None, description="Where the lesson was before: what learners did there counts for it."
     )
 

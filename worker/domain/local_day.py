@@ -4,10 +4,9 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
-from functools import cache
 from itertools import pairwise
-from zoneinfo import ZoneInfo, available_timezones
 
+from worker.domain.clock import local_zone
 from worker.domain.event import EnrollmentCreated
 
 
@@ -47,17 +46,3 @@ def enrollment_zones(events: Iterable[EnrollmentCreated]) -> Zones:
 def local_day(moment: datetime, zones: Zones) -> date:
     """The date of an aware moment where the learner was then."""
     return zones.local(moment).date()
-
-
-def local_zone(name: str | None) -> tzinfo:
-    """The zone of this name; UTC where it is null or no name of the tz database.
-
-    Events carry the name unchecked, and a learner without a known zone still has days.
-    """
-    return ZoneInfo(name) if name in zone_names() else UTC
-
-
-@cache
-def zone_names() -> frozenset[str]:
-    """The names of the tz database, but for the one that means another zone on each host."""
-    return frozenset(available_timezones() - {"localtime"})

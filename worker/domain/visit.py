@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from worker.domain.activity import Interval, TimeSpent, in_order, intervals, time_spent, visits
 from worker.domain.event import LedgerEvent, LessonCompleted, LessonEvent, ProgressCorrected
 from worker.domain.outline import Lesson
-from worker.domain.progress import lesson_of
+from worker.domain.progress import lesson_of, order
 from worker.domain.status import ProgressStatus
 
 MOST = 1_000
@@ -115,7 +115,7 @@ def visit_history(
             runs.append([])
         runs[-1].append((event, interval))
     counted = visits([event.time for event, _ in its], completed_at, idle_cutoff) if its else None
-    corrections.sort(key=lambda event: (event.time, event.event_id))
+    corrections.sort(key=order)
     return VisitHistory(
         visits=counted.visits if counted else 0,
         first_visit_at=counted.first_visit_at if counted else None,

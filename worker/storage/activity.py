@@ -62,16 +62,17 @@ _REFRESH = text(f"""
     {ZONES},
     cutoff AS (SELECT make_interval(secs => :idle_cutoff_seconds) AS idle),
     ordered AS (
-        SELECT user_course_id, event_id, topic_id, lesson_id, occurred_at, duration_seconds,
+        SELECT user_course_id, topic_id, lesson_id, occurred_at, duration_seconds,
                lead(occurred_at) OVER by_enrollment AS next_at, lag(occurred_at) OVER by_enrollment AS previous_at,
-               lag(occurred_at) OVER by_lesson AS previous_of_lesson_at
+               lag(occurred_at) OVER by_lesson AS previous_of_lesson_at, row_number() OVER by_enrollment AS place
         FROM lesson_event
         WHERE user_course_id = ANY(CAST(:ids AS bigint[])) AND type <> 'corrected'
-        WINDOW by_enrollment AS (PARTITION BY user_course_id ORDER BY occurred_at, event_id),
-               by_lesson AS (PARTITION BY user_course_id, topic_id, lesson_id ORDER BY occurred_at, event_id)
+        WINDOW by_enrollment AS (PARTITION BY user_course_id ORDER BY occurred_at, sequence, type DESC, event_id),
+               by_lesson AS (PARTITION BY user_course_id, topic_id, lesson_id
+                             ORDER BY occurred_at, sequence, type DESC, event_id)
     ),
     event AS MATERIALIZED (
-        SELECT user_course_id, event_id, topic_id, lesson_id, occurred_at, completed_at,
+        SELECT user_course_id, place, topic_id, lesson_id, occurred_at, completed_at,
                duration_seconds IS NOT NULL AS is_measured,
                occurred_at - make_interval(secs => coalesce(duration_seconds, 0)) AS starts_at,
                CASE WHEN duration_seconds IS NULL AND next_at - occurred_at <= idle
@@ -109,7 +110,7 @@ _REFRESH = text(f"""
         SELECT user_course_id, max(ends_at) - min(starts_at) AS length
         FROM (
             SELECT *, count(*) FILTER (WHERE begins_session) OVER (
-                PARTITION BY user_course_id ORDER BY occurred_at, event_id ROWS UNBOUNDED PRECEDING
+                PARTITION BY user_course_id ORDER BY place ROWS UNBOUNDED PRECEDING
             ) AS number
             FROM event
         ) AS numbered

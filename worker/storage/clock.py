@@ -12,8 +12,7 @@ from itertools import pairwise
 
 from sqlalchemy import Connection, text
 
-from worker.domain.clock import BEGINNING, END, settings_of
-from worker.domain.local_day import local_zone, zone_names
+from worker.domain.clock import BEGINNING, END, local_zone, settings_of, zone_names
 
 Clock = tuple[str, datetime | None, datetime | None, str]
 """A zone's name, from when until when (None: ever), and what to give to `AT TIME ZONE` then."""

@@ -21,12 +21,11 @@ _CONFLICTS = text(f"""
         UNION ALL
         SELECT {_TOLD} FROM voided_event WHERE (user_course_id, event_id) = ((e->>0)::bigint, (e->>1)::uuid)
     ) AS known ON true
-    WHERE (occurred_at, type, topic_id, lesson_id, section_id, duration_seconds,
+    WHERE (occurred_at, sequence, type, topic_id, lesson_id, section_id, duration_seconds,
            corrected_status, corrected_last_viewed_at, corrected_completed_at)
         IS DISTINCT FROM (CASE WHEN (e->>12)::boolean THEN occurred_at ELSE (e->>2)::timestamptz END,
-           (e->>3)::lesson_event_type, (e->>4)::int, (e->>5)::int, (e->>6)::int, (e->>7)::int,
+           coalesce(e->>8, ''), (e->>3)::lesson_event_type, (e->>4)::int, (e->>5)::int, (e->>6)::int, (e->>7)::int,
            (e->>9)::progress_status, (e->>10)::timestamptz, (e->>11)::timestamptz)
-       OR (sequence <> '' AND sequence <> coalesce(e->>8, '')) -- none was kept before there was a column for it
 """)  # noqa: S608 - constants
 
 

@@ -12,13 +12,13 @@ from worker.domain.entry import MAX_BYTES, Entry, Reason
 
 # All bodies are one parameter, cut here: sent as base64 or as an array, a very large one would take minutes.
 _PUT = text("""
-    INSERT INTO dead_letter AS known (stream, entry_id, reason, detail, user_course_id, body, fields)
+    INSERT INTO dead_letter AS known (stream, entry_id, reason, detail, user_course_id, body, fields, fields_digest)
     SELECT e->>0, e->>1, e->>2, e->>3, (e->>4)::bigint, substr(CAST(:bodies AS bytea), (e->>5)::int, (e->>6)::int),
            (SELECT array_agg(substr(CAST(:bodies AS bytea), (f->>0)::int, (f->>1)::int) ORDER BY number)
-            FROM jsonb_array_elements(e->7) WITH ORDINALITY AS its (f, number))
+            FROM jsonb_array_elements(e->7) WITH ORDINALITY AS its (f, number)), decode(e->>8, 'hex')
     FROM jsonb_array_elements(CAST(:letters AS jsonb)) AS given (e)
     ORDER BY 1, 2
-    ON CONFLICT (stream, entry_id, body_digest) DO UPDATE
+    ON CONFLICT (stream, entry_id, body_digest, fields_digest) DO UPDATE
     SET reason = excluded.reason, detail = excluded.detail, user_course_id = excluded.user_course_id
     WHERE (known.reason, known.detail) IS DISTINCT FROM (excluded.reason, excluded.detail)
 """)
@@ -33,10 +33,11 @@ _SELECT = "SELECT id, stream, entry_id, reason, detail, user_course_id, body, fi
 
 _DELETE = text("""
     DELETE FROM dead_letter WHERE id IN (
-        SELECT id FROM dead_letter WHERE (stream, entry_id, body_digest) IN (
-            SELECT e->>0, e->>1, decode(e->>2, 'hex') FROM jsonb_array_elements(CAST(:entries AS jsonb)) AS given (e)
+        SELECT id FROM dead_letter WHERE (stream, entry_id, body_digest, fields_digest) IN (
+            SELECT e->>0, e->>1, decode(e->>2, 'hex'), decode(e->>3, 'hex')
+            FROM jsonb_array_elements(CAST(:entries AS jsonb)) AS given (e)
         )
-        ORDER BY stream, entry_id, body_digest FOR UPDATE
+        ORDER BY stream, entry_id, body_digest, fields_digest FOR UPDATE
     )
 """)
 
@@ -119,6 +120,7 @@ def put_letters(connection: Connection, letters: Iterable[Letter]) -> None:
         body = (None, None) if entry.body is None else place(entry.body)
         fields = [place(each) for each in entry.fields]
         rows.append((entry.stream, entry.id, letter.reason, letter.detail, letter.user_course_id, *body, fields))
+        rows[-1] += (_fields_digest(entry.fields),)
     connection.execute(_PUT, {"letters": json.dumps(rows), "bodies": bytes(bodies)})
 
 
@@ -133,7 +135,7 @@ def read_entries(connection: Connection, ids: Sequence[int]) -> list[Entry]:
 
 def delete_letters(connection: Connection, entries: Iterable[Entry]) -> None:
     """Delete the letters of these entries and bytes, where there are any: they were applied."""
-    rows = [(entry.stream, entry.id, _digest(entry.body)) for entry in entries]
+    rows = [(entry.stream, entry.id, _digest(entry.body), _fields_digest(entry.fields)) for entry in entries]
     connection.execute(_DELETE, {"entries": json.dumps(rows)})
 
 
@@ -178,6 +180,12 @@ def count_letters(connection: Connection) -> dict[str, int]:
 def _digest(body: bytes | None) -> str:
     """What `dead_letter.body_digest` holds, as hexadecimal digits."""
     return "" if body is None else sha256(body).hexdigest()
+
+
+def _fields_digest(fields: Sequence[bytes]) -> str:
+    """What `dead_letter.fields_digest` holds, as hexadecimal digits."""
+    told = b"".join(len(each).to_bytes(8, "big") + each for each in fields)
+    return sha256(told).hexdigest() if fields else ""
 
 
 def _stored(row: Row[tuple[object, ...]]) -> StoredLetter:

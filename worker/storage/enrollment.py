@@ -1,7 +1,7 @@
 """Enrollments: `user_course` rows made by events, the locks every batch takes on them, and those of a course.
 
 A row that an event made follows the latest `enrollment.created` by (time, sequence, arrival, event id), but stays its
-user's. A row that the LMS inserted has no `enrolled_at` and keeps what the LMS wrote.
+user's. A row that the LMS inserted has no `enrolled_at` and keeps what the LMS wrote; its events tell its time zone over time.
 """
 
 import json
@@ -61,12 +61,24 @@ _REMEMBER = text("""
     FROM jsonb_array_elements(CAST(:events AS jsonb)) AS given (e)
 """)
 
+# A zone that the LMS set itself since then stays.
 _UPDATE = text("""
     UPDATE user_course AS known
-    SET course_id = (e->>6)::bigint, timezone = e->>7, enrolled_at = (e->>2)::timestamptz,
-        enrolled_event_id = (e->>1)::uuid, updated_at = now()
+    SET course_id = (e->>6)::bigint, enrolled_at = (e->>2)::timestamptz, enrolled_event_id = (e->>1)::uuid,
+        timezone = CASE WHEN EXISTS (
+            SELECT FROM enrollment_event
+            WHERE user_course_id = known.id AND by_lms AND occurred_at > (e->>2)::timestamptz
+        ) THEN known.timezone ELSE e->>7 END,
+        updated_at = now()
     FROM jsonb_array_elements(CAST(:events AS jsonb)) AS given (e)
     WHERE known.id = (e->>0)::bigint
+""")
+
+_REMEMBER_OF_LMS = text("""
+    INSERT INTO enrollment_event (user_course_id, event_id, occurred_at, user_id, course_id, timezone, by_lms)
+    SELECT id, gen_random_uuid(), 'epoch', user_id, course_id, timezone, true FROM user_course AS enrollment
+    WHERE id = ANY(CAST(:ids AS bigint[])) AND timezone IS NOT NULL
+      AND NOT EXISTS (SELECT FROM enrollment_event WHERE user_course_id = enrollment.id)
 """)
 
 _OF_COURSE = text("SELECT id FROM user_course WHERE course_id = :course_id AND id > :after ORDER BY id LIMIT :limit")
@@ -93,7 +105,7 @@ def insert_free(connection: Connection, events: Sequence[EnrollmentCreated], unt
     connection.execute(_LIMIT_WAIT, {"milliseconds": str(int(FREE_SECONDS * 1000))})
     inserted: list[int] = []
     # Large parts before small ones, and of one course together: what holds one up often holds up its whole course.
-    parts = deque([sorted(events, key=lambda event: event.data.course_id)])
+    parts = deque([sorted(_first(events), key=lambda event: event.data.course_id)])
     while parts and time.monotonic() < until:
         part = parts.popleft()
         try:
@@ -137,38 +149,39 @@ def record_enrollments(
     """Remember the events and apply the later ones to their rows; what became of each. The rows must be locked.
 
     `arrived`: events with the arrival of each, in the order in which they came; `inserted`: the rows that the first
-    event of each made just now. An event that names another user than the row's changes nothing.
+    event of each made just now. An event that names another user than the row's changes nothing. Of a row that the LMS
+    inserted it tells the time zone from its time on, and nothing else.
     """
     keys = [(event.data.user_course_id, event.event_id) for event, _ in arrived]
     known = {
-        (row.user_course_id, row.event_id): ((row.occurred_at, row.user_id, row.course_id, row.timezone), row.sequence)
+        (row.user_course_id, row.event_id): (row.occurred_at, row.sequence, row.user_id, row.course_id, row.timezone)
         for row in connection.execute(_KNOWN, {"keys": json.dumps(keys)})
     }
     live = {row.id: row for row in connection.execute(_LIVE, {"ids": [key for key, _ in keys]})}
     orders = {key: tuple(row[3:]) for key, row in live.items()}
     fresh = set(inserted)
     outcome = []
+    of_lms: list[int] = []
     new: list[tuple[object, ...]] = []
     changed: dict[int, tuple[object, ...]] = {}
     for key, (event, arrival) in zip(keys, arrived, strict=True):
         user_course_id, data = event.data.user_course_id, event.data
-        told = (event.time, data.user_id, data.course_id, data.timezone)
         row = live[user_course_id]
         sequence = sequence_key(event.sequence)
+        told = (event.time, sequence, data.user_id, data.course_id, data.timezone)
         if key in known:
-            known_told, known_sequence = known[key]
-            is_equal = known_told == told and known_sequence in {"", sequence}  # "": perhaps it was not kept
-            outcome.append(Recorded.REPEATED if is_equal else Recorded.IDENTITY_CONFLICT)
+            outcome.append(Recorded.REPEATED if known[key] == told else Recorded.IDENTITY_CONFLICT)
             continue
         if row.user_id is not None and row.user_id != data.user_id:
             outcome.append(Recorded.ENROLLMENT_CONFLICT)
             continue
+        known[key] = told
+        order = (event.time, sequence, arrival, event.event_id)
+        new.append((*key, event.time.isoformat(), sequence, arrival, *told[2:]))
         if row.enrolled_at is None:
+            of_lms.append(user_course_id)
             outcome.append(Recorded.APPLIED if row.course_id == data.course_id else Recorded.SUPERSEDED)
             continue
-        known[key] = (told, sequence)
-        order = (event.time, sequence, arrival, event.event_id)
-        new.append((*key, event.time.isoformat(), *order[1:3], *told[1:]))
         if user_course_id in fresh:
             fresh.remove(user_course_id)
         elif order > orders[user_course_id]:
@@ -178,6 +191,8 @@ def record_enrollments(
             continue
         outcome.append(Recorded.APPLIED)
         orders[user_course_id] = order
+    if of_lms:
+        connection.execute(_REMEMBER_OF_LMS, {"ids": of_lms})
     if new:
         connection.execute(_REMEMBER, {"events": json.dumps(new)})
     if changed:
@@ -190,9 +205,12 @@ def enrollments_of(connection: Connection, course_id: int, after: int, limit: in
     return list(connection.scalars(_OF_COURSE, {"course_id": course_id, "after": after, "limit": limit}))
 
 
-def _parameter(events: Sequence[EnrollmentCreated]) -> str:
+def _first(events: Sequence[EnrollmentCreated]) -> list[EnrollmentCreated]:
     """Of each enrollment's events the first alone."""
-    first = {event.data.user_course_id: event for event in reversed(events)}
+    return list({event.data.user_course_id: event for event in reversed(events)}.values())
+
+
+def _parameter(events: Sequence[EnrollmentCreated]) -> str:
     return json.dumps(
         [
             (
@@ -203,6 +221,6 @@ def _parameter(events: Sequence[EnrollmentCreated]) -> str:
                 event.time.isoformat(),
                 event.event_id,
             )
-            for event in first.values()
+            for event in _first(events)
         ]
     )

@@ -36,8 +36,8 @@ _KNOWN = text("""
 """)
 
 _LIVE = text("""
-    SELECT id, live.occurred_at, live.sequence, live.arrival, live.event_id::text
-    FROM course JOIN outline_event AS live ON (live.course_id, live.event_id) = (id, outline_event_id)
+    SELECT id, outlined_at, coalesce(live.sequence, ''), coalesce(live.arrival, 0), outline_event_id::text
+    FROM course LEFT JOIN outline_event AS live ON (live.course_id, live.event_id) = (id, outline_event_id)
     WHERE id = ANY(CAST(:course_ids AS bigint[]))
 """)
 
@@ -192,8 +192,8 @@ def record_outlines(connection: Connection, arrived: Sequence[tuple[CourseOutlin
         sequence, digest = sequence_key(event.sequence), _digest(event)
         if key in known:
             time, known_sequence, known_digest = known[key]
-            # Neither a sequence nor a digest was kept before there was a column for it.
-            is_equal = (time, known_sequence or sequence, known_digest or digest) == (event.time, sequence, digest)
+            # No digest was kept before there was a column for it.
+            is_equal = (time, known_sequence, known_digest or digest) == (event.time, sequence, digest)
             outcome.append(Recorded.REPEATED if is_equal else Recorded.IDENTITY_CONFLICT)
             continue
         known[key] = (event.time, sequence, digest)
@@ -236,4 +236,13 @@ def _replace(connection: Connection, events: Collection[CourseOutlined]) -> None
 
 
 def _digest(event: CourseOutlined) -> bytes:
-    return sha256(event.data.model_dump_json().encode()).digest()
+    lessons = [
+        (
+            each.topic_id,
+            each.lesson_id,
+            each.title,
+            [(place.topic_id, place.lesson_id) for place in each.moved_from or ()],
+        )
+        for each in event.data.lessons
+    ]
+    return sha256(json.dumps(lessons).encode()).digest()

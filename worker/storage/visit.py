@@ -40,21 +40,22 @@ _VISITS = text(f"""
                CAST(:completed_at AS timestamptz) AS lesson_completed_at
     ),
     ordered AS ( -- with the time of the enrolment's next event, of whatever lesson
-        SELECT topic_id, lesson_id, event_id, type, occurred_at, duration_seconds,
-               lead(occurred_at) OVER (ORDER BY occurred_at, event_id) AS next_at
+        SELECT topic_id, lesson_id, type, occurred_at, duration_seconds, lead(occurred_at) OVER latest_last AS next_at,
+               row_number() OVER latest_last AS place
         FROM lesson_event WHERE user_course_id = :user_course_id AND type <> 'corrected'
+        WINDOW latest_last AS (ORDER BY occurred_at, sequence, type DESC, event_id)
     ),
     event AS (
-        SELECT event_id, occurred_at, type = 'completed' AS completes, duration_seconds IS NOT NULL AS is_measured,
+        SELECT place, occurred_at, type = 'completed' AS completes, duration_seconds IS NOT NULL AS is_measured,
                occurred_at - make_interval(secs => coalesce(duration_seconds, 0)) AS starts_at,
                CASE WHEN duration_seconds IS NULL AND next_at - occurred_at <= idle
                     THEN next_at ELSE occurred_at END AS ends_at,
-               coalesce(occurred_at - lag(occurred_at) OVER (ORDER BY occurred_at, event_id) >= idle, true) AS begins
+               coalesce(occurred_at - lag(occurred_at) OVER (ORDER BY place) >= idle, true) AS begins
         FROM ordered CROSS JOIN given WHERE (topic_id, lesson_id) IN ({_PLACES})
     ),
     numbered AS (
         SELECT *, count(*) FILTER (WHERE begins) OVER (
-            ORDER BY occurred_at, event_id ROWS UNBOUNDED PRECEDING
+            ORDER BY place ROWS UNBOUNDED PRECEDING
         ) AS number
         FROM event
     ),
@@ -86,7 +87,7 @@ _CORRECTIONS = text(f"""
            count(*) OVER () AS corrections
     FROM lesson_event
     WHERE user_course_id = :user_course_id AND (topic_id, lesson_id) IN ({_PLACES}) AND type = 'corrected'
-    ORDER BY occurred_at DESC, event_id DESC LIMIT :most
+    ORDER BY occurred_at DESC, sequence DESC, event_id DESC LIMIT :most
 """)  # noqa: S608 - a constant
 
 

@@ -163,7 +163,7 @@ class DeadLetter(Base):
 
     __tablename__ = "dead_letter"
     __table_args__ = (
-        UniqueConstraint("stream", "entry_id", "body_digest"),
+        UniqueConstraint("stream", "entry_id", "body_digest", "fields_digest"),
         Index(
             "ix_dead_letter_parked",
             "user_course_id",
@@ -186,3 +186,6 @@ class DeadLetter(Base):
     """Part of the key: after a move to another Redis an entry id may come again with other bytes."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     fields: Mapped[list[bytes] | None] = mapped_column(ARRAY(LargeBinary), comment="Other fields: name, value, …")
+    fields_digest: Mapped[bytes] = mapped_column(
+        server_default=text("'\\x'"), comment="SHA-256 of the other fields; empty where there are none"
+    )
