@@ -13,6 +13,7 @@ from worker.domain.event import (
     EVENT_TYPES,
     MAX_EVENT_CHARACTERS,
     MAX_OUTLINE_CHARACTERS,
+    MAX_SEQUENCE,
     CloudEvent,
     CourseOutlined,
 )
@@ -29,15 +30,22 @@ CloudEvents 1.0 event as a JSON object in UTF-8 (structured mode):
     XADD {_STREAM} * {FIELD} '{{"specversion":"1.0", …}}'
 
 * Identity is (`source`, `id`): an `id` that is a UUID is the identity as it is; another string becomes a UUIDv5 of
-  both. An event may be sent again and in any order; it counts once. Another event under a known identity is set aside
-  (`identity_conflict`). The nil and the max UUID are no identity. An event that says `untimed` is the same one
-  whatever its `time`.
+  both. An event may be sent again and in any order; it counts once. An identity is known among the lesson events and
+  corrections of one enrollment, the `enrollment.created` of one enrollment, or the outlines of one course: another
+  event there is set aside (`identity_conflict`). The same id in two enrollments is two events, both applied. The nil
+  and the max UUID are no identity. An event that says `untimed` is the same one whatever its `time`.
 * Events of one `time` are ordered by `sequence` where it is given; then a completion comes before a view, and of
   several lessons the last one in the outline is the position. Of two outlines, or two enrollments, of one time and
   sequence the one that arrived later is live.
+* Sequences are compared byte by byte, in UTF-8. Before that whole numbers, and strings of digits up to
+  {MAX_SEQUENCE}, are padded with zeros to 20 digits: they go by their value. An event without one comes first.
+* An enrollment stays its user's: an event that names another is set aside (`enrollment_conflict`). One that the LMS
+  inserted itself stays in its course too: an event that names another is superseded. Its `timezone` rules from the
+  event's `time` on all the same.
+* A time zone is a name of Python's tz database, spelled as there; any other name counts as not sent, which means UTC.
 * A lesson of an outline may name its earlier places, all of them, in `moved_from`: what was done there counts for it
-  (highest status, latest view, earliest completion). A place that the outline lists itself is not taken from it; of \
-several lessons that name one place the first has it.
+  (highest status, latest view, earliest completion). A place that the outline lists itself stays that lesson's own, so
+  two lessons cannot swap places; of several lessons that name one place the first has it.
 * `time` carries an offset, lies in the year {EARLIEST_TIME.year} or later, and at most \
 {MAX_AHEAD_MILLISECONDS // 60_000} minutes ahead of the millisecond in the entry's stream id or of the worker's clock, \
 whichever is later.

@@ -78,7 +78,7 @@ Sequence = (
     Annotated[int, Field(strict=True, ge=0, le=MAX_SEQUENCE)]
     | Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
 )
-"""CloudEvents' extension for the order of a source's events: a number, or a string that is compared byte by byte."""
+"""CloudEvents' extension for the order of a source's events; `sequence_key` says how they compare."""
 
 
 def _utc(time: datetime) -> datetime:
@@ -138,7 +138,11 @@ class Enrollment(_Model):
     user_course_id: Id64
     user_id: Id64
     course_id: Id64
-    timezone: Timezone = Field("UTC", description="IANA name, for days and hours in the analytics; null means UTC.")
+    timezone: Timezone = Field(
+        "UTC",
+        description="A name of the tz database, spelled as there, for days and hours in the analytics; "
+        "null means UTC, and so does an unknown name, which counts as not sent.",
+    )
 
 
 class LessonPlace(_Model):
@@ -155,7 +159,9 @@ class OutlineLesson(_Model):
     lesson_id: Id32
     title: Annotated[Text | None, DropIfBad] = None
     moved_from: Annotated[tuple[LessonPlace, ...] | None, AfterValidator(_none_if_empty), DropIfBad] = Field(
-        None, description="Where the lesson was before: what learners did there counts for it."
+        None,
+        description="Where the lesson was before: what learners did there counts for it. "
+        "Not a place that the outline lists itself.",
     )
 
 
@@ -223,7 +229,9 @@ class CloudEvent(_Model):
     source: Annotated[str, Field(min_length=1)]
     time: Annotated[Time, Field(description="When it happened; an offset is required.")]
     sequence: Annotated[Sequence | None, DropIfBad] = Field(
-        None, description="Decides between events of one `time`: the greater is the later."
+        None,
+        description="Decides between events of one `time`: the greater is the later, none comes first. Compared byte "
+        "by byte; whole numbers, and strings of digits, are padded to 20 digits and so go by their value.",
     )
 
     @property
