@@ -17,6 +17,13 @@ _SHARED: tuple[Any, ...] = (
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 )
 
+_PROCESSORS: list[Any] = [
+    structlog.stdlib.filter_by_level,
+    *_SHARED,
+    structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+]
+"""One list for good: a logger keeps that of its first use, and `structlog.testing.capture_logs` changes the latest."""
+
 _WITHOUT_LOCALS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 """Local variables hold credentials and learners' data."""
 
@@ -45,11 +52,7 @@ def configure_logging(log_format: Literal["auto", "json", "console"], level: str
     root.handlers[:] = [handler]
     root.setLevel(level)
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *_SHARED,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=_PROCESSORS,
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,

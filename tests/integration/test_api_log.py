@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 import pytest
-import structlog
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
@@ -52,7 +51,6 @@ def logged() -> Iterator[Logged]:
     yield collect
     root.removeHandler(handler)
     root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -158,6 +158,7 @@ def test_a_summary_of_another_outline_without_any_mark_is_told_and_repaired(
 def test_json_has_everything(environment: dict[str, str], engine: Engine) -> None:
     nothing = {"enrollments": 6, "differences": [], "unprovable_rows": 0, "courses_behind": 0, "busy_enrollments": []}
     nothing |= {"not_examined_enrollments": [], "courses_not_compared": 0, "not_repaired": []}
+    nothing |= {"waiting_enrollments": [], "waiting_courses": [], "changed_courses": []}
     nothing |= {"enrollments_without_events": 0}
     assert shown(environment, "audit") == nothing
     execute(engine, "UPDATE user_course SET position_at = position_at - interval '1 s' WHERE id = 5")

@@ -5,7 +5,6 @@ import logging
 import unicodedata
 from typing import Literal
 
-import structlog
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
@@ -77,7 +76,6 @@ def test_the_log_is_harmless_in_either_form(text: str, form: Literal["console", 
         get_logger("worker").error("broken", exc_info=ValueError(text))
     finally:
         root.handlers[:], root.level = handlers, level
-        structlog.reset_defaults()
     assert len(printed) == 3
     for line in printed:
         plain = line

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 import pytest
-import structlog
+from structlog.testing import capture_logs
 
 from worker.telemetry import configure_logging, get_logger
 
@@ -18,7 +18,6 @@ def _logging_as_before() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -79,3 +78,13 @@ def test_setting_up_twice_says_everything_once(capsys: pytest.CaptureFixture[str
     configure_logging("json", "INFO")
     get_logger("worker.four").info("said")
     assert len(lines(capsys)) == 1
+
+
+def test_a_logger_that_was_used_is_captured_also_after_setting_up_again() -> None:
+    configure_logging("json", "INFO")
+    log = get_logger("worker")
+    log.info("said")
+    configure_logging("json", "INFO")
+    with capture_logs() as logs:
+        log.info("said")
+    assert [each["event"] for each in logs] == ["said"]

@@ -50,6 +50,8 @@ class Report:
     bare: list[int] = field(default_factory=list)
     left: "list[Difference]" = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)
+    waiting_courses: list[int] = field(default_factory=list)
+    changed_courses: list[int] = field(default_factory=list)
     last_course_id: int = 0
     """The last course that was rebuilt."""
 
@@ -65,8 +67,17 @@ class Report:
         self.bare += [each.id for each in step.enrollments if each.is_bare]
         self.left += step.left
         self.waiting += step.waiting
+        if step.course_id is not None and step.is_waiting:
+            self.waiting_courses.append(step.course_id)
+        if step.course_id is not None and step.has_changed:
+            self.changed_courses.append(step.course_id)
         if step.is_done:
             self.last_course_id = step.course_id or 0
+
+    @property
+    def is_repaired(self) -> bool:
+        """Nothing that was found wrong is left wrong, and everything was examined."""
+        return not (self.busy or self.too_large or self.left or self.waiting or self.waiting_courses)
 
     def as_mapping(self) -> dict[str, Any]:
         """For scripts."""
@@ -79,6 +90,9 @@ class Report:
             "courses_not_compared": self.courses_partial,
             "busy_enrollments": self.busy,
             "not_repaired": [difference_mapping(each) for each in self.left],
+            "waiting_enrollments": self.waiting,
+            "waiting_courses": self.waiting_courses,
+            "changed_courses": self.changed_courses,
             "enrollments_without_events": len(self.bare),
         }
 
@@ -125,7 +139,18 @@ class Report:
         if self.waiting:
             click.echo(
                 f"The activity of {_count(len(self.waiting), 'enrollment')} could not be computed now "
-                f"({_some(self.waiting)}): the scheduled task does it."
+                f"({_some(self.waiting)}) and is not repaired: the scheduled task does it, or run it again."
+            )
+        if self.waiting_courses:
+            click.echo(
+                f"The statistics of {_count(len(self.waiting_courses), 'course')} could not be computed now "
+                f"({_some(self.waiting_courses)}) and are not repaired: the scheduled task does it, or run it again. Does "
+                "that not help? Give it more time: PROGRESS_STATISTICS_TIMEOUT_SECONDS."
+            )
+        if self.changed_courses:
+            click.echo(
+                f"The statistics of {_count(len(self.changed_courses), 'course')} were computed and workers have changed "
+                f"more since ({_some(self.changed_courses)}): that is left to the scheduled refresh."
             )
         if self.left:
             named: dict[str, set[int]] = {"enrollments": set(), "courses": set()}

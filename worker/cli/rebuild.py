@@ -47,7 +47,7 @@ def command(user_course: int | None, course: int | None, dry_run: bool, after: i
         show_json(report.as_mapping())
     else:
         report.show("examined, nothing changed" if dry_run else "examined and repaired")
-    if report.busy or report.too_large or report.left:
+    if not report.is_repaired:
         raise SystemExit(1)
 
 

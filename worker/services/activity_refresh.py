@@ -51,20 +51,25 @@ def refresh_activity(
         return RefreshedActivity(run.count, run.failed, activity.oldest_change(connection))
 
 
-def refresh_these(engine: Engine, ids: Sequence[int], chunk: int, idle_cutoff_seconds: float, seconds: float) -> None:
-    """Refresh the activity of those of these enrollments that are marked, a chunk in each transaction.
+def refresh_these(
+    engine: Engine, ids: Sequence[int], chunk: int, idle_cutoff_seconds: float, seconds: float
+) -> set[int]:
+    """Refresh the activity of those of these enrollments that are marked, a chunk in each transaction; which these were.
 
     What takes longer than so many seconds, is locked or refused keeps its marks for the next run of `refresh_activity`.
     """
+    refreshed: set[int] = set()
     for start in range(0, len(ids), chunk):
         try:
             with engine.begin() as connection:
                 allow(connection, seconds)
                 if claimed := activity_now.claim_these(connection, ids[start : start + chunk], seconds):
                     activity.refresh(connection, claimed, idle_cutoff_seconds)
+            refreshed.update(claimed)
         except DBAPIError as error:
             if not may_be_ones_own(error):
                 raise
+    return refreshed
 
 
 @dataclass(slots=True)

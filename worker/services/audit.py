@@ -63,7 +63,11 @@ class Step:
     left: list[Difference] = field(default_factory=list)
     """What a rebuild repaired, and what differs from the ledger all the same."""
     waiting: list[int] = field(default_factory=list)
-    """Enrollments whose activity a rebuild could not compute now."""
+    """Enrollments whose activity was wrong, and a rebuild could not compute it now."""
+    is_waiting: bool = False
+    """The course's statistics were wrong, or what they are made of, and a rebuild could not compute them now."""
+    has_changed: bool = False
+    """Its statistics were computed, but workers have changed the course since."""
     is_done: bool = False
     """The course is rebuilt."""
 

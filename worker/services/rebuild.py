@@ -2,8 +2,8 @@
 
 Safe while workers run: only enrolments that differ are locked, examined again under the lock, and repaired in one
 transaction a page. Idempotent; what is repaired stays repaired wherever a run ends. Activity that differs, be it for
-another idle cut-off, is marked and computed anew; what cannot be now is left to the scheduled task. At last everything
-is examined again: what is written and differs all the same was not repaired.
+another idle cut-off, is marked and computed anew, and so are statistics; what cannot be now is told and left to the
+scheduled task. At last everything is examined again: what is written and differs all the same was not repaired.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -28,7 +28,7 @@ from worker.services.audit import (
 )
 from worker.services.examination import Examined, examine
 from worker.storage import activity, audit, enrollment, orphans, outline, statistics_refresh, summary_refresh
-from worker.storage.database import is_passing
+from worker.storage.database import is_passing, may_be_ones_own
 
 
 def rebuild_scope(
@@ -57,29 +57,33 @@ def rebuild_scope(
             busy += _repair_all(engine, [each.id for each in step.enrollments if each.differences])
             yield replace(step, busy=busy)
             if differing := _differing(step):
-                refresh_these(engine, differing, PAGE, idle_cutoff_seconds, statistics_seconds)
-                yield _second_look(examine_pages(engine, differing, idle_cutoff_seconds), differing, busy)
+                computed = refresh_these(engine, differing, PAGE, idle_cutoff_seconds, statistics_seconds)
+                uncomputed = _marked(step) - computed
+                yield _second_look(examine_pages(engine, differing, idle_cutoff_seconds), uncomputed, busy)
         return
     for course_id in courses:
         if after and (course_id is None or course_id <= after):
             continue
         wrong: list[int] = []
         differing, held = [], []
-        differs = False
+        marked: set[int] = set()
+        differs = was_behind = False
         for step in examine_course(engine, course_id, idle_cutoff_seconds, rules):
             wrong += [each.id for each in step.enrollments if each.differences]
             differing += _differing(step)
-            differs = bool(differing or step.statistics)
+            marked |= _marked(step)
+            differs, was_behind = bool(differing or step.statistics), step.is_behind
             marking = _mark_activity(engine, step)
             held += marking
             yield replace(step, busy=marking)
         busy = _repair_all(engine, wrong)
         if differs:
-            refresh_these(engine, differing, PAGE, idle_cutoff_seconds, statistics_seconds)
-            if course_id is not None:
-                _recompute(engine, course_id, statistics_seconds, rules)
+            marked -= refresh_these(engine, differing, PAGE, idle_cutoff_seconds, statistics_seconds)
+            is_waiting = course_id is not None and not _recompute(engine, course_id, statistics_seconds, rules)
             again = examine_course(engine, course_id, idle_cutoff_seconds, rules)
-            yield _second_look(again, differing, [*held, *busy])
+            found = _second_look(again, marked, [*held, *busy])
+            has_changed = found.has_changed and not was_behind and not is_waiting
+            yield replace(found, course_id=course_id, is_waiting=is_waiting, has_changed=has_changed)
         yield Step([], course_id, busy=busy, is_done=True)
 
 
@@ -119,18 +123,30 @@ def _differing(step: Step) -> list[int]:
     return [each.id for each in step.enrollments if each.differences or each.activity_differences]
 
 
-def _second_look(steps: Iterable[Step], repaired: Collection[int] = (), busy: Collection[int] = ()) -> Step:
-    """What differs still, of what nobody kept locked, and whose activity still waits."""
+def _marked(step: Step) -> set[int]:
+    """Those whose activity is marked, as it differed or what it is made of."""
+    return {
+        each.id
+        for each in step.enrollments
+        if each.activity_differences or any(its.table == "user_course_progress" for its in each.differences)
+    }
+
+
+def _second_look(steps: Iterable[Step], uncomputed: Collection[int] = (), busy: Collection[int] = ()) -> Step:
+    """What differs still, of what nobody kept locked, and whose activity was not computed and still waits."""
     left: list[Difference] = []
     waiting: list[int] = []
+    has_changed = False
     for step in steps:
         for each in step.enrollments:
-            if each.id not in busy:
-                left += each.differences + each.activity_differences
-            if each.id in repaired and each.activity is None:
+            if each.id in busy:
+                continue
+            left += each.differences + each.activity_differences
+            if each.id in uncomputed and each.activity is None:
                 waiting.append(each.id)
         left += step.orphans + ([] if busy else step.statistics)
-    return Step([], left=left, waiting=waiting)
+        has_changed |= step.is_behind
+    return Step([], left=left, waiting=waiting, has_changed=has_changed)
 
 
 def _mark_activity(engine: Engine, step: Step) -> list[int]:
@@ -165,13 +181,14 @@ def _try_repair(engine: Engine, ids: Sequence[int]) -> bool:
     return True
 
 
-def _recompute(engine: Engine, course_id: int, seconds: float, rules: StuckRules) -> None:
-    """Compute the course's statistics; where that fails, or another run is at it, the scheduled task finds the mark."""
+def _recompute(engine: Engine, course_id: int, seconds: float, rules: StuckRules) -> bool:
+    """Compute the course's statistics; False where that fails, or another run is at it: the mark has it done later."""
     with engine.begin() as connection:
         statistics_refresh.mark_course(connection, course_id)
     try:
         with engine.begin() as connection:
-            statistics_refresh.refresh_course(connection, course_id, seconds, rules)
+            return statistics_refresh.refresh_course(connection, course_id, seconds, rules)
     except DBAPIError as error:
-        if not is_passing(error):
+        if not may_be_ones_own(error):
             raise
+        return False

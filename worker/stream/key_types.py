@@ -1,7 +1,7 @@
 """Keys of ours that somebody made with another type: `SET lesson-events:3 x`, a typo or another program.
 
 Redis refuses every command on such a stream, and a read of several streams with it. So it is left out until it is gone,
-and somebody is told. An account, commits or an owner of another type counts as absent. A lease or a mark, which lives
+and somebody is told. An account, commits, totals or an owner of another type counts as absent. A lease or a mark, which lives
 for seconds, is written anew.
 """
 
@@ -23,7 +23,7 @@ def find_wrong(redis: Redis, keys: Keys) -> dict[str, str]:
 
 
 def _right(keys: Keys) -> dict[str, bytes]:
-    right = dict.fromkeys((keys.wanted, keys.refused), STRING)
+    right = {keys.wanted: STRING, keys.refused: STRING, keys.totals: HASH}
     for stream in (*keys.own, *keys.strays):
         right |= {stream: STREAM, account(stream): HASH, commits(stream): HASH}
         right |= dict.fromkeys((keys.system(stream), keys.lease(stream)), STRING)

@@ -5,11 +5,10 @@ Best effort: they tell of publishers' habits, and a count is lost where a proces
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from redis import RedisError
 
-from worker.stream.connection import Redis
+from worker.stream.connection import Redis, answers
 from worker.stream.keys import Keys
 
 
@@ -33,6 +32,8 @@ def add_totals(redis: Redis, keys: Keys, new: Totals) -> None:
 
 
 def read_totals(redis: Redis, keys: Keys) -> Totals:
-    """Both since they are counted."""
-    found: Any = redis.hmget(keys.totals, "superseded", "dropped_members")
-    return Totals(*(int(value or 0) for value in found))
+    """Both since they are counted; nothing where the key has another type."""
+    pipeline = redis.pipeline(transaction=False)
+    pipeline.hmget(keys.totals, "superseded", "dropped_members")
+    (found,) = answers(pipeline)
+    return Totals(*(int(value or 0) for value in found or ()))
