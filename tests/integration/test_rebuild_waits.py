@@ -21,8 +21,12 @@ WRONG_STATISTICS = "UPDATE course_statistics SET completed = 55"
 WRONG_ACTIVITY = "UPDATE daily_activity SET seconds = 7 WHERE user_course_id = 1"
 STORED = "SELECT completed FROM course_statistics"
 STATISTICS, ACTIVITY = "SELECT pg_advisory_lock(7305112, hashint8(3))", "SELECT pg_advisory_lock(7305113)"
-COURSE_WAITS = "The statistics of 1 course could not be computed now (3) and are not repaired: the scheduled task does it"
-LEARNER_WAITS = "The activity of 1 enrollment could not be computed now (1) and is not repaired: the scheduled task does it"
+COURSE_WAITS = (
+    "The statistics of 1 course could not be computed now (3) and are not repaired: the scheduled task does it"
+)
+LEARNER_WAITS = (
+    "The activity of 1 enrollment could not be computed now (1) and is not repaired: the scheduled task does it"
+)
 
 
 @pytest.fixture(autouse=True)

@@ -5,13 +5,14 @@ from itertools import islice
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from tests.support.events import completed, corrected, enrolled, entries, entry, outlined, viewed
 from tests.support.tables import counted_statements, insert_as_lms
 from worker.domain.entry import Entry
 from worker.domain.event import CloudEvent
 from worker.services.ingest import ingest
+from worker.storage import ledger
 
 KNOWN = 1
 MIXTURES: dict[str, Callable[[int], list[CloudEvent | bytes]]] = {
@@ -77,3 +78,14 @@ def test_a_redelivered_batch_takes_no_more(engine: Engine) -> None:
     delivered = batch(MIXTURES["everything"], 1_000)
     first = statements(engine, delivered)
     assert len(statements(engine, delivered)) <= len(first)
+
+
+def test_statistics_that_know_of_no_sections_make_no_join_go_row_by_row(engine: Engine) -> None:
+    insert_as_lms(engine, *range(1, 101))
+    views = [viewed(key, 1, lesson, seconds=lesson) for key in range(1, 101) for lesson in range(1, 11)]
+    ingest(engine, entries(views))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))
+        told = [viewed(key, 1, 1, seconds=99, section_id=2) for key in range(1, 101)]
+        plan = connection.scalars(text(f"EXPLAIN {ledger._RECORD.text}"), {"events": ledger.rows(told)}).all()
+    assert [line for line in plan if "Nested Loop" in line] == []

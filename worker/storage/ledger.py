@@ -23,6 +23,8 @@ _SECTION_IS_LATER = """
         > (known.section_at, known.section_sequence, known.section_type = 'viewed', known.section_event_id)
 """
 
+# `section_id + 0 > 0` means: where there is one. By the column alone the planner would go by statistics, which know of
+# no sections before an LMS begins to tell them, and join thousands of rows in nested loops.
 # A lesson with a correction is not merged here: a new event only touches its row, which returns it for recomputation.
 _RECORD = text(f"""
     WITH event AS (
@@ -55,7 +57,7 @@ _RECORD = text(f"""
         SELECT DISTINCT ON (user_course_id, topic_id, lesson_id)
                user_course_id, topic_id, lesson_id, section_id, occurred_at AS section_at,
                sequence AS section_sequence, type AS section_type, event_id AS section_event_id
-        FROM recorded WHERE section_id > 0 -- all are; it tells the planner that they may be few
+        FROM recorded WHERE section_id + 0 > 0
         ORDER BY user_course_id, topic_id, lesson_id, occurred_at DESC, sequence DESC, type, event_id DESC
     ),
     merged AS (
@@ -124,7 +126,7 @@ _RECORD = text(f"""
             updated_at = now(), stale_since = coalesce(known.stale_since, now())
         FROM latest
         LEFT JOIN merged ON (merged.user_course_id, merged.topic_id, merged.lesson_id)
-                          = (latest.user_course_id, latest.topic_id, latest.lesson_id) AND merged.section_id > 0
+                          = (latest.user_course_id, latest.topic_id, latest.lesson_id) AND merged.section_id + 0 > 0
         LEFT JOIN tied ON tied.user_course_id = latest.user_course_id
         WHERE known.id = latest.user_course_id
           AND (known.position_at IS NULL
@@ -140,7 +142,7 @@ _RECORD = text(f"""
         UPDATE user_course AS known
         SET current_section = merged.section_id, updated_at = now(), stale_since = coalesce(known.stale_since, now())
         FROM merged
-        WHERE merged.section_id > 0 AND merged.user_course_id NOT IN (SELECT id FROM moved)
+        WHERE merged.section_id + 0 > 0 AND merged.user_course_id NOT IN (SELECT id FROM moved)
           AND known.id = merged.user_course_id
           AND (known.current_topic, known.current_lesson) = (merged.topic_id, merged.lesson_id)
           AND known.position_at IS NOT NULL AND known.current_section IS DISTINCT FROM merged.section_id
