@@ -144,13 +144,13 @@ class Report:
         if self.waiting_courses:
             click.echo(
                 f"The statistics of {_count(len(self.waiting_courses), 'course')} could not be computed now "
-                f"({_some(self.waiting_courses)}) and are not repaired: the scheduled task does it, or run it again. Does "
-                "that not help? Give it more time: PROGRESS_STATISTICS_TIMEOUT_SECONDS."
+                f"({_some(self.waiting_courses)}) and are not repaired: the scheduled task does it, or run it again. "
+                "If that does not help, give it more time: PROGRESS_STATISTICS_TIMEOUT_SECONDS."
             )
         if self.changed_courses:
             click.echo(
-                f"The statistics of {_count(len(self.changed_courses), 'course')} were computed and workers have changed "
-                f"more since ({_some(self.changed_courses)}): that is left to the scheduled refresh."
+                f"The statistics of {_count(len(self.changed_courses), 'course')} were computed, and workers have "
+                f"changed more since ({_some(self.changed_courses)}): that is left to the scheduled refresh."
             )
         if self.left:
             named: dict[str, set[int]] = {"enrollments": set(), "courses": set()}

@@ -6,7 +6,8 @@ cannot lower; the stored row is taken at its word above that, and counted as unp
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import MAXYEAR, MINYEAR, date, datetime
+from typing import TypeGuard
 
 from worker.domain.progress import Position, Progress
 
@@ -63,15 +64,20 @@ def expected_progress(stored: Progress | None, recorded: Progress | None, *, com
         return recorded
     return Progress(
         max(stored.status, recorded.status, key=lambda status: status.rank),
-        max(filter(None, (stored.last_viewed_at, recorded.last_viewed_at)), default=None),
-        min(filter(None, (stored.completed_at, recorded.completed_at)), default=None),
+        max(filter(_is_told, (stored.last_viewed_at, recorded.last_viewed_at)), default=None),
+        min(filter(_is_told, (stored.completed_at, recorded.completed_at)), default=None),
         section=max(filter(None, (stored.section, recorded.section)), key=lambda each: each.order, default=None),
     )
 
 
+def _is_told(time: datetime | None) -> TypeGuard[datetime]:
+    """There is a time that an event may have told; what Python cannot hold is read as the first or the last."""
+    return time is not None and MINYEAR < time.year < MAXYEAR
+
+
 def expected_position(stored: Position | None, recorded: Position | None, *, complete: bool) -> Position | None:
     """The position that an enrolment must have: that of its latest lesson event."""
-    if complete or stored is None:
+    if complete or stored is None or not _is_told(stored.occurred_at):
         return recorded
     return stored if recorded is None or stored.order[:3] > recorded.order[:3] else recorded
 

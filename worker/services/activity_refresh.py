@@ -54,7 +54,7 @@ def refresh_activity(
 def refresh_these(
     engine: Engine, ids: Sequence[int], chunk: int, idle_cutoff_seconds: float, seconds: float
 ) -> set[int]:
-    """Refresh the activity of those of these enrollments that are marked, a chunk in each transaction; which these were.
+    """Refresh the activity of those of these enrollments that are marked, a chunk in each transaction; which.
 
     What takes longer than so many seconds, is locked or refused keeps its marks for the next run of `refresh_activity`.
     """

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from worker.errors import ConfigurationError, ProgressError, SchemaError, ServerUnavailableError, first_line
 from worker.settings import Settings
-from worker.storage import session
+from worker.storage import session, times
 from worker.storage.patience import PatientConnection, be_patient
 
 
@@ -32,6 +32,7 @@ def connect(settings: Settings, *, application_name: str = "progress-worker") ->
     )
     be_patient(engine, settings.statement_timeout_seconds, settings.socket_timeout_seconds)
     session.pin(engine)
+    times.hold(engine)
     return engine
 
 
@@ -54,6 +55,7 @@ def connect_async(settings: Settings, *, application_name: str = "progress-worke
     )
     be_patient(engine.sync_engine, settings.statement_timeout_seconds, settings.socket_timeout_seconds)
     session.pin(engine.sync_engine)
+    times.hold(engine.sync_engine)
     return engine
 
 

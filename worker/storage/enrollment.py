@@ -1,8 +1,7 @@
 """Enrollments: `user_course` rows made by events, the locks every batch takes on them, and those of a course.
 
 A row that an event made follows the latest `enrollment.created` by (time, sequence, arrival, event id), but stays its
-user's. A row that the LMS inserted has no `enrolled_at` and keeps what the LMS wrote; its events tell its time zone over
-time.
+user's. A row that the LMS inserted has no `enrolled_at` and keeps what the LMS wrote; its events tell its time zone.
 """
 
 import json

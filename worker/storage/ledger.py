@@ -41,7 +41,8 @@ _RECORD = text(f"""
             corrected_status, corrected_last_viewed_at, corrected_completed_at
         )
         SELECT * FROM event -- not by a join, which would lose their order: of equal identities the first counts
-        WHERE (user_course_id, event_id) NOT IN (SELECT user_course_id, event_id FROM voided_event)
+        WHERE NOT EXISTS (SELECT FROM voided_event) -- as nearly always: then no key is taken apart once more
+           OR (user_course_id, event_id) NOT IN (SELECT user_course_id, event_id FROM voided_event)
         ON CONFLICT (user_course_id, event_id) DO NOTHING
         RETURNING user_course_id, event_id, occurred_at, type, topic_id, lesson_id, section_id, sequence
     ),
@@ -138,14 +139,17 @@ _RECORD = text(f"""
                    AND (latest.topic_id, latest.lesson_id) <> (known.current_topic, known.current_lesson)))
         RETURNING id, position_tied
     ),
+    late AS MATERIALIZED ( -- few, mostly none, and looked for once
+        SELECT user_course_id, topic_id, lesson_id, section_id FROM merged
+        WHERE section_id + 0 > 0 AND user_course_id NOT IN (SELECT id FROM moved)
+    ),
     told_late AS ( -- of the current lesson, by an event that moves nothing
         UPDATE user_course AS known
-        SET current_section = merged.section_id, updated_at = now(), stale_since = coalesce(known.stale_since, now())
-        FROM merged
-        WHERE merged.section_id + 0 > 0 AND merged.user_course_id NOT IN (SELECT id FROM moved)
-          AND known.id = merged.user_course_id
-          AND (known.current_topic, known.current_lesson) = (merged.topic_id, merged.lesson_id)
-          AND known.position_at IS NOT NULL AND known.current_section IS DISTINCT FROM merged.section_id
+        SET current_section = late.section_id, updated_at = now(), stale_since = coalesce(known.stale_since, now())
+        FROM late
+        WHERE known.id = late.user_course_id
+          AND (known.current_topic, known.current_lesson) = (late.topic_id, late.lesson_id)
+          AND known.position_at IS NOT NULL AND known.current_section IS DISTINCT FROM late.section_id
         RETURNING id
     ),
     marked AS ( -- a late event moves no position, but what it changed is not in the summary either

@@ -1,8 +1,8 @@
 """Keys of ours that somebody made with another type: `SET lesson-events:3 x`, a typo or another program.
 
 Redis refuses every command on such a stream, and a read of several streams with it. So it is left out until it is gone,
-and somebody is told. An account, commits, totals or an owner of another type counts as absent. A lease or a mark, which lives
-for seconds, is written anew.
+and somebody is told. An account, commits, totals or an owner of another type counts as absent. A lease or a mark,
+which lives for seconds, is written anew.
 """
 
 from redis import Redis
