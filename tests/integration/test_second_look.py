@@ -81,7 +81,7 @@ def test_the_rules_of_zones_are_those_of_this_host(
     """Whatever release of the tz database PostgreSQL has: here Berlin keeps the time of Tokyo, and PostgreSQL's Berlin
     does not.
     """
-    monkeypatch.setattr("worker.domain.local_day.ZoneInfo", lambda _: ZoneInfo("Asia/Tokyo"))
+    monkeypatch.setattr("worker.domain.clock.ZoneInfo", lambda _: ZoneInfo("Asia/Tokyo"))
     monkeypatch.setattr("worker.storage.clock._found", {})
     assert "differences in" in invoke(environment, "audit").stdout
     result = invoke(environment, "rebuild")

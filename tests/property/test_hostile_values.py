@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from tests.support.events import at, corrected, enrolled, entry, outlined, viewed
 from tests.support.tables import TABLES, clear, rows
 from worker.domain.entry import Entry
+from worker.domain.event import sequence_key
 from worker.services.ingest import ingest
 
 NASTY = (
@@ -19,23 +20,25 @@ letters = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 texts = st.lists(st.sampled_from(NASTY) | st.text(letters, max_size=4)).map(lambda parts: "".join(parts)[:40] or "x")
 
 
-@given(source=texts, identity=texts, zone=texts, title=texts, stream=texts)
-@example(source=NASTY[0], identity=NASTY[0], zone=NASTY[0], title=NASTY[0], stream=NASTY[0])
+@given(source=texts, identity=texts, zone=texts, sequence=texts, title=texts, stream=texts)
+@example(source=NASTY[0], identity=NASTY[0], zone=NASTY[0], sequence=NASTY[0], title=NASTY[0], stream=NASTY[0])
 def test_hostile_texts_are_stored_as_they_are(
-    engine: Engine, source: str, identity: str, zone: str, title: str, stream: str
+    engine: Engine, source: str, identity: str, zone: str, sequence: str, title: str, stream: str
 ) -> None:
     clear(engine)
-    view = viewed(1, source=source, id=identity)
+    view = viewed(1, source=source, id=identity, sequence=sequence)
     bad = Entry(stream, stream, title.encode() + b"\xff")
+    told = enrolled(1, timezone=zone, source=source)
     events = [
-        enrolled(1, timezone=zone, source=source),
+        told,
         outlined(3, [(1, 1, title)], source=source),
         view,
         corrected(1, 1, 2, last_viewed_at=at(0), status="in_progress", source=source),
     ]
     outcome = ingest(engine, [*map(entry, events), bad])
     assert (outcome.applied, len(outcome.letters)) == (4, 1)
-    assert rows(engine, "SELECT timezone FROM user_course") == [(zone,)]
+    assert rows(engine, "SELECT timezone FROM user_course") == [(told.data.timezone,)]
+    assert (sequence_key(view.sequence),) in rows(engine, "SELECT sequence FROM lesson_event")
     assert rows(engine, "SELECT title FROM course_lesson") == [(title,)]
     assert rows(engine, "SELECT stream, entry_id, body FROM dead_letter") == [(stream, stream, bad.body)]
     assert (view.event_id,) in rows(engine, "SELECT event_id::text FROM lesson_event")
