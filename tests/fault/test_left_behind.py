@@ -43,7 +43,7 @@ def test_a_dead_consumer_with_something_pending_stays_until_that_is_taken_over(s
     system.publish_bodies([event.model_dump_json(exclude_none=True).encode() for event in events])
     read.create_groups(system.redis, system.keys.group, system.keys.streams)
     read.read_new(system.redis, system.keys.group, "dead-1-00000000", [system.settings.stream_key], 10, None)
-    worker = system.start_worker(3, reclaim_idle_seconds=15, slice_seconds=1)  # a slow start and a sweep come before
+    worker = system.start_worker(3, reclaim_idle_seconds=12, slice_seconds=1, log_level="DEBUG")  # a sweep comes before
     system.start_beat(consumer_idle_seconds=0.5)
     worker.wait_for_line("maintained")
     assert system.pending() == {"dead-1-00000000": 2}

@@ -92,7 +92,7 @@ def test_whatever_became_of_a_drain_and_its_message_the_worker_begins_another(sy
     app.conf.control_exchange = system.settings.stream_key
     control = app.control
     control.cancel_consumer(system.settings.queue, reply=True, limit=1, timeout=5)
-    wait_until(lambda: system.holder(system.settings.stream_key) is None, 20, "the end of the last drain")
+    wait_until(lambda: system.holder(system.settings.stream_key) is None, 40, "the end of the last drain")
     system.redis.delete(system.settings.queue)
     control.add_consumer(system.settings.queue, reply=True, limit=1, timeout=5)
     app.close()
