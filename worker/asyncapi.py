@@ -8,15 +8,9 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from worker.domain.entry import MAX_AHEAD_MILLISECONDS
-from worker.domain.event import (
-    EARLIEST_TIME,
-    EVENT_TYPES,
-    MAX_EVENT_CHARACTERS,
-    MAX_OUTLINE_CHARACTERS,
-    MAX_SEQUENCE,
-    CloudEvent,
-    CourseOutlined,
-)
+from worker.domain.event import EVENT_TYPES, MAX_EVENT_CHARACTERS, MAX_OUTLINE_CHARACTERS, CloudEvent, CourseOutlined
+from worker.domain.identity import MAX_SEQUENCE
+from worker.domain.member import EARLIEST_TIME
 from worker.settings import Settings
 from worker.stream.keys import FIELD, GROUP
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from tests.support.events import at, corrected, enrolled, entry, outlined, viewed
 from tests.support.tables import TABLES, clear, rows
 from worker.domain.entry import Entry
-from worker.domain.event import sequence_key
+from worker.domain.identity import sequence_key
 from worker.services.ingest import ingest
 
 NASTY = (

@@ -18,8 +18,8 @@ from worker.domain.event import (
     LessonCompleted,
     LessonViewed,
     ProgressCorrected,
-    sequence_key,
 )
+from worker.domain.identity import sequence_key
 from worker.domain.progress import Section, State, fold, in_order
 
 EVERY_ID = (1, 2**63 - 1)

@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 from starlette.convertors import Convertor, register_url_convertor
 
 from worker.domain.correction import Changes
-from worker.domain.event import Duration, Id32, Id64, Time
+from worker.domain.member import Duration, Id32, Id64, Time
 from worker.domain.outline import NextReason
 from worker.domain.status import ProgressStatus
 from worker.services.submit import Result

@@ -3,117 +3,17 @@
 `docs/asyncapi.json` is generated from these models; a publisher in any language builds against that document.
 """
 
-import math
-import re
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
-from uuid import NAMESPACE_URL, uuid5
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    FailFast,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    ValidationInfo,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, TypeAdapter, model_validator
 from pydantic_core import PydanticCustomError
 
-from worker.domain.clock import zone_names
+from worker.domain.identity import identity, is_identity
+from worker.domain.member import DropIfBad, Duration, Id32, Id64, Sequence, Text, Time, Timezone
 from worker.domain.status import ProgressStatus
 
 MAX_EVENT_CHARACTERS = 64 * 1024
 MAX_OUTLINE_CHARACTERS = 1024 * 1024
-EARLIEST_TIME = datetime(1980, 1, 1, tzinfo=UTC)
-LATEST_TIME = datetime(9999, 1, 1, tzinfo=UTC)
-"""Out of reach for any clock; beyond it an offset could lead past the last year there is."""
-
-NO_IDENTITIES = frozenset({"0" * 32, "f" * 32})
-"""The nil and the max UUID, without hyphens: what a program sends that has no id."""
-MAX_SEQUENCE = 2**63 - 1
-
-_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
-
-
-def _rfc3339(value: object) -> object:
-    """Refuse what pydantic would also take as a time: seconds since 1970, as a number or a string."""
-    if isinstance(value, datetime) or (isinstance(value, str) and value[4:5] == "-"):
-        return value
-    raise PydanticCustomError("time_format", "Input should be an RFC 3339 time such as 2025-07-14T10:30:00Z")
-
-
-def _drop_if_bad(value: object, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
-    """An optional member that is not valid counts as not sent; the context's list `dropped` gets its name."""
-    try:
-        return validate(value)
-    except ValidationError:
-        if info.context is not None:
-            info.context["dropped"].append(info.field_name)
-        return validate(None)
-
-
-def _whole_seconds(value: object) -> object:
-    """12.5 is 12, as 30.0 is 30."""
-    if isinstance(value, float) and math.isfinite(value) and 0 <= value <= 86_400:
-        return int(value)
-    return value
-
-
-DropIfBad = WrapValidator(_drop_if_bad)
-Id64 = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
-Id32 = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
-Duration = Annotated[
-    int,
-    Field(strict=True, ge=0, le=86_400),
-    BeforeValidator(_whole_seconds, json_schema_input_type=Annotated[float, Field(ge=0, le=86_400)]),
-]
-Sequence = (
-    Annotated[int, Field(strict=True, ge=0, le=MAX_SEQUENCE)]
-    | Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
-)
-"""CloudEvents' extension for the order of a source's events; `sequence_key` says how they compare."""
-
-
-def _utc(time: datetime) -> datetime:
-    return time.astimezone(UTC)
-
-
-Time = Annotated[
-    AwareDatetime,
-    Field(ge=EARLIEST_TIME, lt=LATEST_TIME),
-    BeforeValidator(_rfc3339, json_schema_input_type=AwareDatetime),
-    AfterValidator(_utc),
-]
-Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
-
-
-def _utc_if_absent(name: object) -> object:
-    return "UTC" if name is None else name
-
-
-def _refuse_unknown_zone(name: str) -> str:
-    if name in zone_names():
-        return name
-    raise PydanticCustomError("timezone", "Input should be a name of the tz database, such as Europe/Berlin")
-
-
-def _none_if_empty(places: Any) -> Any:
-    return places or None
-
-
-Timezone = Annotated[
-    Text,
-    BeforeValidator(_utc_if_absent, json_schema_input_type=str | None),
-    AfterValidator(_refuse_unknown_zone),
-    DropIfBad,
-]
 
 
 class _Model(BaseModel):
@@ -150,6 +50,10 @@ class LessonPlace(_Model):
 
     topic_id: Id32
     lesson_id: Id32
+
+
+def _none_if_empty(places: Any) -> Any:
+    return places or None
 
 
 class OutlineLesson(_Model):
@@ -189,36 +93,10 @@ class Correction(_Model):
     completed_at: Time | None
 
 
-def identity(source: str, id: str) -> str:  # noqa: A002 - the member's name
-    """An event's identity as a UUID string: `id` where it is a UUID, else a UUIDv5 of source and id.
-
-    The UUIDv5 is that of `id` in the namespace UUIDv5(NAMESPACE_URL, source) (RFC 9562, 5.5).
-    """
-    if _UUID.fullmatch(id):
-        return id.lower()
-    return str(uuid5(uuid5(NAMESPACE_URL, source), id))
-
-
-def is_identity(id: str) -> bool:  # noqa: A002 - the member's name
-    """Whether the id tells events apart: the nil and the max UUID do not."""
-    return id[:1] not in "0fF" or id.replace("-", "").lower() not in NO_IDENTITIES
-
-
 def _refuse_no_identity(id: str) -> str:  # noqa: A002 - the member's name
     if is_identity(id):
         return id
     raise PydanticCustomError("no_identity", "The nil and the max UUID are no identity: each event needs its own id")
-
-
-def sequence_key(sequence: int | str | None) -> str:
-    """A string whose bytes order sequences: none before all, numbers by their value."""
-    if sequence is None:
-        return ""
-    if isinstance(sequence, str) and not (
-        sequence.isascii() and sequence.isdecimal() and int(sequence) <= MAX_SEQUENCE
-    ):
-        return sequence
-    return f"{int(sequence):020}"
 
 
 class CloudEvent(_Model):

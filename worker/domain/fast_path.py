@@ -13,14 +13,9 @@ from msgspec import DecodeError, Meta, Struct
 from msgspec.json import Decoder
 
 from worker.domain.entry import MAX_AHEAD_MILLISECONDS, Entry
-from worker.domain.event import (
-    EARLIEST_TIME,
-    LATEST_TIME,
-    MAX_EVENT_CHARACTERS,
-    MAX_SEQUENCE,
-    identity,
-    is_identity,
-)
+from worker.domain.event import MAX_EVENT_CHARACTERS
+from worker.domain.identity import MAX_SEQUENCE, identity, is_identity
+from worker.domain.member import EARLIEST_TIME, LATEST_TIME
 
 _Id64 = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 _Id32 = Annotated[int, Meta(ge=1, le=2**31 - 1)]

@@ -20,8 +20,8 @@ from worker.domain.event import (
     LessonEvent,
     OutlineLesson,
     ProgressCorrected,
-    sequence_key,
 )
+from worker.domain.identity import sequence_key
 from worker.domain.moved import moved_lessons
 from worker.domain.outline import Lesson
 from worker.domain.status import ProgressStatus

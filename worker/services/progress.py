@@ -23,9 +23,8 @@ from worker.domain.event import (
     LessonEvent,
     LessonViewed,
     ProgressCorrected,
-    identity,
-    is_identity,
 )
+from worker.domain.identity import identity, is_identity
 from worker.domain.progress import LessonKey, Progress
 from worker.domain.status import ProgressStatus
 from worker.errors import ConflictError, InputError, LockedError, NotFoundError

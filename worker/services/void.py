@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from worker.domain.audit import Difference, differences, expected_position, expected_progress, position_columns
-from worker.domain.event import LedgerEvent, ProgressCorrected, identity
+from worker.domain.event import LedgerEvent, ProgressCorrected
+from worker.domain.identity import identity
 from worker.domain.progress import Position, Progress, latest_event, lesson_of, lesson_progress, position
 from worker.domain.void import without
 from worker.errors import InputError, LockedError, NotFoundError, ProgressError

@@ -12,7 +12,8 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from worker.domain.event import EnrollmentCreated, sequence_key
+from worker.domain.event import EnrollmentCreated
+from worker.domain.identity import sequence_key
 from worker.domain.progress import Recorded
 from worker.storage.database import is_lock_timeout
 

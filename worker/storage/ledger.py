@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import msgspec
 from sqlalchemy import Connection, text
 
-from worker.domain.event import LedgerEvent, sequence_key
+from worker.domain.event import LedgerEvent
 from worker.domain.fast_path import DecodedLessonEvent
+from worker.domain.identity import sequence_key
 from worker.domain.progress import LessonKey
 
 _TYPES = {"lesson.viewed": "viewed", "lesson.completed": "completed", "progress.corrected": "corrected"}

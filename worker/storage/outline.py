@@ -12,7 +12,8 @@ from hashlib import sha256
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from worker.domain.event import CourseOutlined, sequence_key
+from worker.domain.event import CourseOutlined
+from worker.domain.identity import sequence_key
 from worker.domain.moved import moved_lessons
 from worker.domain.outline import Lesson
 from worker.domain.progress import Recorded
