@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.support.commands import invoke
 from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import execute, rows
+from tests.support.wait import wait_until
 from worker.domain.stuck import StuckRules
 from worker.services import rebuild
 from worker.services.audit import Scope, Step
@@ -21,6 +23,7 @@ WRONG_STATISTICS = "UPDATE course_statistics SET completed = 55"
 WRONG_ACTIVITY = "UPDATE daily_activity SET seconds = 7 WHERE user_course_id = 1"
 STORED = "SELECT completed FROM course_statistics"
 STATISTICS, ACTIVITY = "SELECT pg_advisory_lock(7305112, hashint8(3))", "SELECT pg_advisory_lock(7305113)"
+WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND classid = 7305112"
 COURSE_WAITS = (
     "The statistics of 1 course could not be computed now (3) and are not repaired: the scheduled task does it"
 )
@@ -54,14 +57,27 @@ def test_statistics_that_another_refresh_is_at_are_not_said_to_be_repaired(
 ) -> None:
     other.execute(text(STATISTICS))
     execute(engine, WRONG_STATISTICS)
-    result = invoke(environment, "rebuild", *options)
+    result = invoke(hurried(environment), "rebuild", *options)
     assert (result.exit_code, COURSE_WAITS in result.stdout) == (1, True)
     assert rows(engine, STORED) == [(55,)]
     execute(engine, "DELETE FROM course_change")
-    shown = invoke(environment, "rebuild", *options, "--json")
+    shown = invoke(hurried(environment), "rebuild", *options, "--json")
     assert (shown.exit_code, json.loads(shown.stdout)["waiting_courses"]) == (1, [3])
     other.execute(text("SELECT pg_advisory_unlock_all()"))
     refresh_all(engine)
+    assert rows(engine, STORED) == [(0,)]
+
+
+def test_a_rebuild_waits_for_a_refresh_that_ends(
+    environment: dict[str, str], engine: Engine, other: Connection
+) -> None:
+    other.execute(text(STATISTICS))
+    execute(engine, WRONG_STATISTICS)
+    with ThreadPoolExecutor(1) as thread:
+        rebuilding = thread.submit(invoke, environment, "rebuild")
+        wait_until(lambda: rows(engine, WAITING) == [(1,)], 20, "the rebuild at the lock")
+        other.execute(text("SELECT pg_advisory_unlock_all()"))
+        assert rebuilding.result(timeout=20).exit_code == 0
     assert rows(engine, STORED) == [(0,)]
 
 

@@ -182,11 +182,12 @@ def _try_repair(engine: Engine, ids: Sequence[int]) -> bool:
 
 
 def _recompute(engine: Engine, course_id: int, seconds: float, rules: StuckRules) -> bool:
-    """Compute the course's statistics; False where that fails, or another run is at it: the mark has it done later."""
+    """Compute the course's statistics, after whoever is at them; False where that fails: the mark has it done later."""
     with engine.begin() as connection:
         statistics_refresh.mark_course(connection, course_id)
     try:
         with engine.begin() as connection:
+            statistics_refresh.wait_for_refresh(connection, course_id, seconds)
             return statistics_refresh.refresh_course(connection, course_id, seconds, rules)
     except DBAPIError as error:
         if not may_be_ones_own(error):

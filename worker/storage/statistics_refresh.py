@@ -26,6 +26,10 @@ _MARK_FAILED = text("""
 
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock_class, hashint8(:course_id))")
 
+_WAIT_FOR_LOCK = text("""
+    SELECT set_config('lock_timeout', :milliseconds, true), pg_advisory_xact_lock(:lock_class, hashint8(:course_id))
+""")
+
 _MARK = text("INSERT INTO course_change (course_id) VALUES (:course_id)")
 
 _TAKE_MARKS = text("DELETE FROM course_change WHERE course_id = :course_id")
@@ -49,6 +53,14 @@ def mark_course(connection: Connection, course_id: int) -> None:
 def mark_failed(connection: Connection, course_id: int) -> None:
     """Have the other courses tried before this one."""
     connection.execute(_MARK_FAILED, {"course_id": course_id})
+
+
+def wait_for_refresh(connection: Connection, course_id: int, seconds: float) -> None:
+    """Let another transaction that is refreshing the course end; raises PostgreSQL's lock timeout after so long."""
+    milliseconds = str(int(seconds * 1000))
+    connection.execute(
+        _WAIT_FOR_LOCK, {"milliseconds": milliseconds, "lock_class": _LOCK_CLASS, "course_id": course_id}
+    )
 
 
 def refresh_course(connection: Connection, course_id: int, seconds: float, rules: StuckRules) -> bool:
