@@ -5,9 +5,9 @@ No event data goes through Celery (see `worker/tasks.py`), so a lost message cos
 
 from kombu.transport import TRANSPORT_ALIASES
 
+from worker.celery_support.scheduled_task import every
 from worker.errors import ConfigurationError
 from worker.redis_url import for_kombu
-from worker.scheduled import every
 from worker.settings import get_settings
 
 try:
@@ -18,11 +18,11 @@ except ConfigurationError as error:
 
 # ---- Where messages travel -------------------------------------------------------------------------------------------
 broker_url, broker_use_ssl = for_kombu(_settings.broker_url or str(_settings.redis_url))
-TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "worker.messages:Transport")
+TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "worker.celery_support.message_filter:Transport")
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 broker_channel_error_retry = True  # a full or loading broker refuses; without this the worker would end
-worker_consumer = "worker.messages:Consumer"
+worker_consumer = "worker.celery_support.message_filter:Consumer"
 broker_transport_options = {
     "socket_connect_timeout": _settings.connect_timeout_seconds,
     "socket_timeout": _settings.socket_timeout_seconds,

@@ -27,19 +27,19 @@ from sqlalchemy import Engine, NullPool, create_engine, text
 
 from tests.support.databases import clone_database, make_template
 from tests.support.events import entries, viewed
-from worker.domain.stuck import StuckRules
+from worker.analytics.activity_refresh import refresh_activity
+from worker.analytics.course_analysis import analyse_course
+from worker.analytics.learner_analysis import analyse_learner
+from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.statistics_refresh import refresh_statistics
+from worker.analytics.thresholds import AnalysisRules
+from worker.database import engine as database
 from worker.embedded import default_directory, start_servers
-from worker.report.course import course_report
-from worker.report.page import as_page
-from worker.services.activity_refresh import refresh_activity
-from worker.services.course import analyse_course
-from worker.services.ingest import ingest
-from worker.services.learner import analyse_learner
-from worker.services.rules import AnalysisRules
-from worker.services.statistics_refresh import refresh_statistics
-from worker.services.summary_refresh import refresh_summaries
+from worker.progress.ingest import ingest
+from worker.reports.course_report import course_report
+from worker.reports.page import as_page
 from worker.settings import Settings
-from worker.storage import database
+from worker.summary.refresh import refresh_summaries
 
 LESSONS = 200
 IDLE_CUTOFF_SECONDS = 1_800

@@ -43,9 +43,9 @@ from benchmarks.overview import LEARNERS, NOT_STORED, STORED, prepare
 from tests.support.api import ServeProcess
 from tests.support.databases import clone_database, drop_database, make_template
 from tests.support.wait import wait_until
+from worker.database import engine as database
 from worker.embedded import default_directory, start_servers
 from worker.settings import Settings
-from worker.storage import database
 
 TOKEN = "a-token-for-this-benchmark"  # noqa: S105
 CLIENTS = 16

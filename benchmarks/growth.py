@@ -34,8 +34,8 @@ from benchmarks.events import LAST_LESSON, Log, make_log, make_log_of, stored
 from benchmarks.place import Ground, Place, ground
 from tests.support.rollups import STALE
 from tests.support.tables import rows
-from worker.services.summary_refresh import refresh_summaries
-from worker.storage import database
+from worker.database import engine as database
+from worker.summary.refresh import refresh_summaries
 
 EVENTS = 100_000
 LEDGER = (0, 1_000_000, 5_000_000)

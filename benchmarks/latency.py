@@ -14,7 +14,7 @@ from benchmarks.contenders.this_worker import ThisWorker
 from benchmarks.events import Log, make_log
 from benchmarks.place import Place
 from worker.client import EventPublisher
-from worker.domain.event import partition_key
+from worker.contract.event import partition_key
 from worker.settings import Settings
 
 TICK_SECONDS = 0.005

@@ -29,12 +29,12 @@ from sqlalchemy.orm import Session
 from tests.support.databases import clone_database, drop_database, make_template
 from tests.support.rollups import refresh_all
 from tests.support.tables import execute
-from worker.domain.status import ProgressStatus
+from worker.analytics.course_overview import Overview, get_overview
+from worker.contract.progress_status import ProgressStatus
+from worker.database import engine as database
+from worker.database.models import CourseLesson, UserCourse, UserCourseProgress
 from worker.embedded import default_directory, start_servers
-from worker.services.overview import Overview, get_overview
 from worker.settings import Settings
-from worker.storage import database
-from worker.storage.models import CourseLesson, UserCourse, UserCourseProgress
 
 LEARNERS, LESSONS, COURSES = 350, 130, 10
 STORED, NOT_STORED = 1, COURSES

@@ -13,12 +13,12 @@ from sqlalchemy import Engine, NullPool, create_engine, make_url, text
 
 from benchmarks.usage import Usage, measure_usage
 from tests.support.databases import clone_database, drop_database, make_template
-from worker.domain.entry import Entry
+from worker.contract.entry import Entry
 from worker.embedded import default_directory, start_servers
-from worker.services.ingest import ingest
+from worker.progress.ingest import ingest
 from worker.settings import Settings
-from worker.stream import connection
-from worker.stream.connection import Redis
+from worker.streams import connection
+from worker.streams.connection import Redis
 
 ROOT = Path(__file__).parents[1]
 _LATER = 1_900_000_000_000

@@ -31,7 +31,7 @@ from tests.support.wait import wait_until
 from worker.client import EventPublisher
 from worker.embedded import default_directory, start_servers
 from worker.settings import Settings
-from worker.stream import connection
+from worker.streams import connection
 
 ROUNDS = 3
 PROCESSES = (1, 2, 4)

@@ -37,14 +37,14 @@ from tests.support.databases import clone_database, drop_database, make_template
 from tests.support.events import entries, outlined, viewed
 from tests.support.rollups import STALE
 from tests.support.tables import execute, rows
-from worker.domain.stuck import StuckRules
+from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.statistics_refresh import refresh_statistics
+from worker.database import engine as database
 from worker.embedded import default_directory, start_servers
 from worker.embedded.postgresql import SETTINGS
-from worker.services.ingest import ingest
-from worker.services.statistics_refresh import refresh_statistics
-from worker.services.summary_refresh import refresh_summaries
+from worker.progress.ingest import ingest
 from worker.settings import Settings
-from worker.storage import database
+from worker.summary.refresh import refresh_summaries
 
 ROUNDS = 9
 SIZES = (10_000, 1_000_000)

@@ -7,7 +7,7 @@ import psutil
 from sqlalchemy import Engine
 
 from tests.support.tables import rows
-from worker.stream.connection import Redis
+from worker.streams.connection import Redis
 
 _WAL = "SELECT pg_current_wal_insert_lsn() - '0/0'"
 _UPDATES = "SELECT sum(n_tup_upd), sum(n_tup_hot_upd) FROM pg_stat_user_tables"

@@ -19,11 +19,11 @@ pytest.register_assert_rewrite("tests.support")
 
 from tests.support.databases import clone_database, drop_database, make_template  # noqa: E402 - asserts rewritten first
 from tests.support.server_data import server_data  # noqa: E402
+from worker.consume.consumer import Consumer  # noqa: E402
+from worker.database import engine as database  # noqa: E402
 from worker.embedded import Servers, start_servers  # noqa: E402
-from worker.services.consumer import Consumer  # noqa: E402
 from worker.settings import Settings, get_settings  # noqa: E402
-from worker.storage import database  # noqa: E402
-from worker.stream import connection  # noqa: E402
+from worker.streams import connection  # noqa: E402
 
 # Put aside before the first test, which sees only the settings that it makes; under names that the processes which
 # run the tests side by side inherit.

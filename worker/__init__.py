@@ -1,4 +1,4 @@
 """Course progress from lesson events: Redis Streams in, exact PostgreSQL rows out.
 
-Read `worker/services/ingest.py` first; the README has the picture.
+Read `worker/progress/ingest.py` first; the README has the picture.
 """

@@ -7,14 +7,14 @@ from celery import Celery, signals
 from celery.bin.base import CeleryOption
 from celery.concurrency import get_implementation
 
-from worker import health, process
-from worker.doorbell import Doorbell
+from worker import liveness
+from worker.celery_support import worker_process
+from worker.celery_support.wake_up import Doorbell
+from worker.logs import configure_logging, get_logger
+from worker.ops import clocks, redis_configuration
 from worker.own_directory import ForeignDirectoryError
 from worker.printable import printable
-from worker.services import clocks
 from worker.settings import get_settings
-from worker.stream import advice
-from worker.telemetry import configure_logging, get_logger
 
 app = Celery("worker")
 app.config_from_object("celeryconfig")
@@ -44,7 +44,7 @@ def _refuse_other_pools(pool_cls: Any) -> None:
 def _refuse_what_cannot_work(sender: Any, **_: Any) -> None:
     _refuse_other_pools(sender.pool_cls)
     try:
-        health.check(get_settings().runtime_directory)
+        liveness.check(get_settings().runtime_directory)
     except ForeignDirectoryError as error:
         raise SystemExit(f"Error: The worker cannot keep its heartbeats there: {error}") from None
 
@@ -62,31 +62,31 @@ app.user_options["worker"].add(
 @signals.worker_ready.connect
 def _start(**_: Any) -> None:
     settings = get_settings()
-    health.worker_started(settings.runtime_directory)
-    advice.warn(settings)
+    liveness.worker_started(settings.runtime_directory)
+    redis_configuration.warn(settings)
     clocks.warn(settings)
 
 
 @signals.worker_shutting_down.connect
 def _stop_reading(**_: Any) -> None:
-    process.stop_reading()
+    worker_process.stop_reading()
 
 
 @signals.worker_shutdown.connect
 def _stopped(**_: Any) -> None:
-    process.leave_group()
-    health.worker_stopped(get_settings().runtime_directory)
+    worker_process.leave_group()
+    liveness.worker_stopped(get_settings().runtime_directory)
 
 
 @signals.worker_process_init.connect
 def _after_fork(**_: Any) -> None:
-    process.forget_consumers()
-    health.Heartbeat(get_settings().runtime_directory).end()  # of an earlier process with the same id
+    worker_process.forget_consumers()
+    liveness.Heartbeat(get_settings().runtime_directory).end()  # of an earlier process with the same id
 
 
 @signals.worker_process_shutdown.connect
 def _leave_the_group(**_: Any) -> None:
-    process.leave_group()
+    worker_process.leave_group()
 
 
 @signals.task_revoked.connect

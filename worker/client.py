@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from pydantic_core import to_json
 
-from worker.domain.event import (
+from worker.contract.event import (
     CloudEvent,
     Event,
     LessonActivity,
@@ -20,10 +20,10 @@ from worker.domain.event import (
 from worker.errors import ConfigurationError
 from worker.redis_url import canonical
 from worker.settings import Settings, get_settings
-from worker.stream import publish
-from worker.stream.connection import clock, connect
-from worker.stream.keys import Keys
-from worker.stream.totals import Totals, add_totals
+from worker.streams import publish
+from worker.streams.connection import clock, connect
+from worker.streams.keys import Keys
+from worker.streams.totals import Totals, add_totals
 
 PIPELINE = 1_000
 """Events in one round trip of `publish_many`."""
@@ -59,7 +59,7 @@ class EventPublisher:
         self._source = source
 
     def publish(self, event: Event | Mapping[str, Any]) -> str:
-        """Append one event, a model of `worker.domain.event` or a CloudEvent as a mapping; its stream entry id.
+        """Append one event, a model of `worker.contract.event` or a CloudEvent as a mapping; its stream entry id.
 
         A mapping is not judged here: what is wrong with it will stand in `dead_letter`.
         """

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from worker import redis_url
 from worker.errors import ConfigurationError
-from worker.health import DEFAULT_DIRECTORY, DEFAULT_SILENT_SECONDS
+from worker.liveness import DEFAULT_DIRECTORY, DEFAULT_SILENT_SECONDS
 
 _URL_FORMS: dict[Literal["DATABASE_URL", "REDIS_URL"], str] = {
     "DATABASE_URL": "postgresql://user:password@host:port/name",

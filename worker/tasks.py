@@ -2,7 +2,7 @@
 
 | task                                 | started by                    | does                                  |
 |--------------------------------------|-------------------------------|---------------------------------------|
-| `progress.consume_events`            | each worker (worker/doorbell) | drains the streams for one time slice |
+| `progress.consume_events`            | each worker (wake-ups)     | drains the streams for one time slice |
 | `progress.maintain`                  | beat                          | housekeeping                          |
 | `progress.refresh_summaries`         | beat                          | brings stored summaries up to date    |
 | `progress.refresh_course_statistics` | beat                          | brings courses' statistics up to date |
@@ -26,23 +26,23 @@ from celery.exceptions import Reject
 from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from worker import process
+from worker.analytics.activity_refresh import refresh_activity as refresh_changed_activity
+from worker.analytics.statistics_refresh import refresh_statistics
+from worker.analytics.thresholds import AnalysisRules
 from worker.celery import app
+from worker.celery_support import worker_process
+from worker.celery_support.scheduled_task import Scheduled
 from worker.client import EventPublisher
-from worker.domain.event import partition_key
+from worker.consume.drain import Drain
+from worker.consume.maintenance import maintain as maintain_everything
+from worker.contract.event import partition_key
+from worker.database.clock import read_clock
 from worker.errors import ProgressError, first_line
-from worker.health import Heartbeat
-from worker.scheduled import Scheduled
-from worker.services.activity_refresh import refresh_activity as refresh_changed_activity
-from worker.services.drain import Drain
-from worker.services.maintain import maintain as maintain_everything
-from worker.services.retention import delete_expired, refusal
-from worker.services.rules import AnalysisRules
-from worker.services.statistics_refresh import refresh_statistics
-from worker.services.summary_refresh import refresh_summaries as refresh_stale_summaries
+from worker.liveness import Heartbeat
+from worker.logs import get_logger
+from worker.progress.retention import delete_expired, refusal
 from worker.settings import get_settings
-from worker.storage.status import read_clock
-from worker.telemetry import get_logger
+from worker.summary.refresh import refresh_summaries as refresh_stale_summaries
 
 log = get_logger(__name__)
 
@@ -58,11 +58,11 @@ class CeleryHost:
 
     def ring(self) -> None:
         """Ask this worker for another `progress.consume_events`."""
-        process.ring()
+        worker_process.ring()
 
     def is_stopping(self) -> bool:
         """The worker is shutting down."""
-        return process.is_stopping()
+        return worker_process.is_stopping()
 
     def beat(self) -> None:
         """Keep `health live` content."""
@@ -78,7 +78,7 @@ def consume_events() -> None:
     """Drain the streams for one time slice. Losing a call, or calling twice, is harmless."""
     host = CeleryHost()
     try:
-        Drain(process.current_consumer(), host, get_settings().slice_seconds).run()
+        Drain(worker_process.current_consumer(), host, get_settings().slice_seconds).run()
     finally:
         host.end()
 
@@ -86,7 +86,7 @@ def consume_events() -> None:
 @app.task(name="progress.maintain", base=Scheduled)
 def maintain() -> None:
     """Sweep parked events, remove dead consumers, trim. Overlapping runs are harmless; the next one catches up."""
-    consumer = process.current_consumer()
+    consumer = worker_process.current_consumer()
     try:
         done = maintain_everything(get_settings(), consumer.redis, consumer.engine, _go_on)
     except (SQLAlchemyError, RedisError, ProgressError) as error:
@@ -100,7 +100,7 @@ def maintain() -> None:
 def refresh_summaries() -> None:
     """Refresh stale summaries for one time slice at most. Overlapping runs share the work."""
     settings = get_settings()
-    engine, go_on = process.current_consumer().engine, _for_at_most(settings.slice_seconds)
+    engine, go_on = worker_process.current_consumer().engine, _for_at_most(settings.slice_seconds)
     try:
         done = refresh_stale_summaries(engine, settings.summary_chunk, go_on)
         _log_refreshed("summaries", done.summaries, done.oldest_change_at)
@@ -117,7 +117,7 @@ def refresh_course_statistics() -> None:
     settings = get_settings()
     seconds, rules = settings.statistics_timeout_seconds, AnalysisRules.of(settings).stuck
     try:
-        done = refresh_statistics(process.current_consumer().engine, seconds, rules, _for_at_most(seconds))
+        done = refresh_statistics(worker_process.current_consumer().engine, seconds, rules, _for_at_most(seconds))
         _log_refreshed("course_statistics", done.courses, done.oldest_change_at)
     except SQLAlchemyError as error:
         log.warning("refresh_postponed", rollup="course_statistics", detail=first_line(error))
@@ -130,7 +130,7 @@ def refresh_course_statistics() -> None:
 def refresh_activity() -> None:
     """Refresh the activity of changed enrolments for one time slice at most. Of overlapping runs one goes on."""
     settings = get_settings()
-    engine, go_on = process.current_consumer().engine, _for_at_most(settings.slice_seconds)
+    engine, go_on = worker_process.current_consumer().engine, _for_at_most(settings.slice_seconds)
     try:
         done = refresh_changed_activity(
             engine,
@@ -153,7 +153,7 @@ def apply_retention() -> None:
     days = get_settings().retention_days
     if days is None:
         return
-    consumer = process.current_consumer()
+    consumer = worker_process.current_consumer()
     try:
         if complaint := refusal(consumer.engine, consumer.redis, get_settings().clock_tolerance_seconds):
             log.warning("retention_refused", detail=complaint)
@@ -168,14 +168,14 @@ def apply_retention() -> None:
 def _log_refreshed(rollup: str, refreshed: int, oldest_change_at: datetime | None) -> None:
     behind = None
     if oldest_change_at is not None:
-        now = read_clock(process.current_consumer().engine)
+        now = read_clock(worker_process.current_consumer().engine)
         behind = round((now - oldest_change_at).total_seconds(), 3)
     level = logging.INFO if refreshed or behind else logging.DEBUG
     log.log(level, "refreshed", rollup=rollup, refreshed=refreshed, behind_seconds=behind)
 
 
 def _go_on() -> bool:
-    return not process.is_stopping()
+    return not worker_process.is_stopping()
 
 
 def _for_at_most(seconds: float) -> Callable[[], bool]:
@@ -220,7 +220,7 @@ def _append(task: "Task[Any, Any]", event_type: str, members: dict[str, Any]) ->
             return
         except RedisError as error:
             log.warning("publishing_postponed", event_type=event_type, detail=first_line(error))
-            if process.is_stopping() or time.monotonic() > give_up_at:
+            if worker_process.is_stopping() or time.monotonic() > give_up_at:
                 raise Reject(first_line(error), requeue=True) from error
             time.sleep(1)
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from worker.domain.entry import Entry
-from worker.domain.event import EVENT, LedgerEvent
-from worker.services.apply import apply
-from worker.services.batch import Batch
+from worker.contract.entry import Entry
+from worker.contract.event import EVENT, LedgerEvent
+from worker.database import engine as database
+from worker.progress.apply import apply
+from worker.progress.batch import Batch
 from worker.settings import get_settings
-from worker.storage import database
 
 
 def connect() -> Engine:

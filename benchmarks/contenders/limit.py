@@ -10,9 +10,11 @@ from sqlalchemy import Engine
 from benchmarks.contenders.contender import LIMIT_SECONDS, START_SECONDS, Measured, count, settle
 from benchmarks.events import Log
 from benchmarks.place import Place
-from worker.domain.event import EVENT, LedgerEvent
+from worker.contract.event import EVENT, LedgerEvent
+from worker.database import engine as database
+from worker.progress import enrollments
+from worker.progress import record as ledger
 from worker.settings import Settings
-from worker.storage import database, enrollment, ledger
 
 Batch = tuple[list[int], str]
 """The parameters of the two statements: ids to lock, events as JSON."""
@@ -83,5 +85,5 @@ def record(url: str, warm_up: list[Batch], timed: list[Batch], ready: Barrier, d
 def _execute(engine: Engine, batches: Sequence[Batch]) -> None:
     for ids, events in batches:
         with engine.begin() as connection:
-            connection.execute(enrollment._LOCK, {"ids": ids})
+            connection.execute(enrollments._LOCK, {"ids": ids})
             connection.execute(ledger._RECORD, {"events": events})

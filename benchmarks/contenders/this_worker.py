@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from benchmarks.contenders.contender import QueueContender, count
 from benchmarks.place import Place, python
 from worker.client import EventPublisher
-from worker.domain.event import partition_key
-from worker.stream import backlog
-from worker.stream.keys import Keys
+from worker.contract.event import partition_key
+from worker.streams import backlog
+from worker.streams.keys import Keys
 
 QUICK_START = ("--without-mingle", "--without-gossip")
 """Spares a Celery worker the second in which it asks its fellows for news."""

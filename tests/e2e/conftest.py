@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.system import System
 from worker.settings import Settings
-from worker.stream.connection import Redis
+from worker.streams.connection import Redis
 
 
 @pytest.fixture

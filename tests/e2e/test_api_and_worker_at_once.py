@@ -20,8 +20,8 @@ from tests.support.rollups import audited, wait_for_rollups
 from tests.support.system import System
 from tests.support.tables import rows
 from worker.client import EventPublisher
-from worker.domain.event import CloudEvent, LessonEvent
-from worker.services.progress import SOURCE
+from worker.contract.event import CloudEvent, LessonEvent
+from worker.progress.lesson_progress import SOURCE
 
 CLIENTS = 16
 LESSON = "/progress/1/1/1"

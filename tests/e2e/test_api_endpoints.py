@@ -20,11 +20,11 @@ from tests.support.model import expected_state
 from tests.support.system import System
 from tests.support.tables import rows
 from tests.support.wait import wait_until
-from worker.domain.entry import parse
-from worker.domain.event import Event
-from worker.domain.summary import summaries
+from worker.contract.entry import parse
+from worker.contract.event import Event
 from worker.embedded import Servers
-from worker.services.progress import SOURCE
+from worker.progress.lesson_progress import SOURCE
+from worker.summary.rules import summaries
 
 LESSON = "/progress/{user_course_id}/{topic_id}/{lesson_id}"
 COURSE = "/progress/course/{user_course_id}"

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from tests.support.api import served
 from tests.support.events import enrolled, entries, outlined, viewed
-from worker.services.ingest import ingest
+from worker.progress.ingest import ingest
 from worker.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -23,10 +23,10 @@ from tests.support.rollups import BEHIND, audited
 from tests.support.system import System
 from tests.support.tables import TABLES, execute, rows
 from tests.support.wait import wait_until
-from worker.services.retention import delete_expired
+from worker.database import migrate as migration
+from worker.progress.retention import delete_expired
 from worker.settings import Settings
-from worker.storage import migration
-from worker.stream.connection import Redis
+from worker.streams.connection import Redis
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
 ROLES = ("lms", "progress_owner", "progress_worker")

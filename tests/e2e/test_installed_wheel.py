@@ -15,8 +15,8 @@ from tests.support.databases import clone_database, drop_database
 from tests.support.system import System
 from tests.support.tables import rows
 from tests.support.worker_process import ROOT, CeleryProcess
+from worker.database.schema import REVISIONS
 from worker.embedded import Servers
-from worker.storage.schema import REVISIONS
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_it_is_the_wheel_that_runs_and_not_the_checkout(installation: Path) -> N
 
 
 def test_the_wheel_carries_the_templates_of_reports(installation: Path) -> None:
-    (folder,) = (installation / "venv").glob("lib/python*/site-packages/worker/report/templates")
+    (folder,) = (installation / "venv").glob("lib/python*/site-packages/worker/reports/templates")
     sources = {path.name for path in (ROOT / "worker" / "report" / "templates").iterdir()}
     assert "page.html" in sources
     assert {path.name for path in folder.iterdir()} == sources

@@ -22,11 +22,11 @@ from tests.support.system import System
 from tests.support.tables import execute
 from tests.support.wait import wait_until
 from worker.client import EventPublisher
-from worker.domain.event import Event
-from worker.services.readiness import check_readiness
+from worker.contract.event import Event
+from worker.ops.readiness import check_readiness
 from worker.settings import Settings
-from worker.stream import connection
-from worker.stream.connection import Redis
+from worker.streams import connection
+from worker.streams.connection import Redis
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
 ROLES = ("publisher", "api", "beat", "operator", "worker")

@@ -13,7 +13,7 @@ from tests.support.tls import Tls, tls
 from tests.support.wait import wait_until
 from worker.client import EventPublisher
 from worker.settings import Settings
-from worker.stream.connection import Redis
+from worker.streams.connection import Redis
 
 UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 

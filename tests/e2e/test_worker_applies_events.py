@@ -11,7 +11,7 @@ from tests.support.events import enrolled, viewed
 from tests.support.system import System
 from tests.support.tables import insert_as_lms, rows
 from tests.support.wait import wait_until
-from worker.domain.event import CloudEvent
+from worker.contract.event import CloudEvent
 
 
 def test_every_event_published_to_an_idle_worker_and_beat_arrives(system: System) -> None:

@@ -9,7 +9,7 @@ from tests.support.costly import is_thorough
 from tests.support.rollups import assert_rollups_equal_model, wait_for_rollups
 from tests.support.system import System
 from tests.support.tables import execute, rows
-from worker.domain.progress import fold
+from worker.progress.reference import fold
 
 CORRUPTIONS = {
     "user_course_progress": (

@@ -11,7 +11,7 @@ from tests.support.system import System
 from tests.support.tables import snapshot
 from tests.support.wait import wait_until
 from tests.support.worker_process import CeleryProcess, kill, pid_of
-from worker.domain.event import Event
+from worker.contract.event import Event
 
 FIRST_SEED = 20_130_315
 

@@ -12,9 +12,9 @@ from tests.support.own_servers import OwnServers, own_servers
 from tests.support.system import System
 from tests.support.tables import rows
 from tests.support.wait import wait_until
-from worker.domain.event import CloudEvent
+from worker.contract.event import CloudEvent
 from worker.settings import Settings
-from worker.stream import connection
+from worker.streams import connection
 
 
 @pytest.fixture

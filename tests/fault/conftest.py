@@ -10,8 +10,8 @@ from tests.support.databases import clone_database, drop_database, make_template
 from tests.support.own_servers import OwnServers
 from tests.support.system import System
 from worker.settings import Settings
-from worker.stream import connection
-from worker.stream.connection import Redis
+from worker.streams import connection
+from worker.streams.connection import Redis
 
 
 @pytest.fixture

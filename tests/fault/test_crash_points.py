@@ -16,8 +16,8 @@ from tests.support.system import System
 from tests.support.tables import execute, snapshot
 from tests.support.wait import wait_until
 from tests.support.worker_process import CeleryProcess, is_alive
-from worker.domain.event import CloudEvent
-from worker.stream import read
+from worker.contract.event import CloudEvent
+from worker.streams import read
 
 QUICK: dict[str, object] = {"reclaim_idle_seconds": 0.5, "lease_seconds": 1}
 BAD = [b"{no event", b'{"specversion":"1.0","data":null}']
@@ -26,11 +26,13 @@ REJECTED = {"invalid_json": 1, "invalid_event": 1, "data_error": 1}
 HAS_BAD_ENTRIES = "any(letter.reason == 'invalid_json' for letter in arguments[1])"
 
 NOTHING_IS_RECORDED_AGAIN = {
-    "after the read": CrashPoint("after", "worker.stream.read:read_new", 2, "result"),
-    "before COMMIT": CrashPoint("after", "worker.services.ingest:record", 2),
-    "before COMMIT of dead letters": CrashPoint("after", "worker.storage.dead_letter:put_letters", 2, HAS_BAD_ENTRIES),
-    "after XACK": CrashPoint("after", "worker.stream.read:acknowledge", 2),
-    "after XTRIM": CrashPoint("after", "worker.stream.housekeeping:trim", 2, "result"),
+    "after the read": CrashPoint("after", "worker.streams.read:read_new", 2, "result"),
+    "before COMMIT": CrashPoint("after", "worker.progress.ingest:record", 2),
+    "before COMMIT of dead letters": CrashPoint(
+        "after", "worker.progress.dead_letters:put_letters", 2, HAS_BAD_ENTRIES
+    ),
+    "after XACK": CrashPoint("after", "worker.streams.read:acknowledge", 2),
+    "after XTRIM": CrashPoint("after", "worker.streams.trim:trim", 2, "result"),
 }
 
 
@@ -71,7 +73,7 @@ def test_what_was_not_committed_or_was_acknowledged_is_recorded_once(
 
 def test_the_neighbours_of_an_entry_set_aside_come_again_when_it_does(system: System, tmp_path: Path) -> None:
     """The refused entry stands in `dead_letter`, some of its neighbours are committed, nothing is acknowledged."""
-    assert kill_and_compare(system, tmp_path, CrashPoint("after", "worker.services.ingest:_put", 2)) > 0
+    assert kill_and_compare(system, tmp_path, CrashPoint("after", "worker.progress.ingest:_put", 2)) > 0
 
 
 def test_what_comes_again_writes_nothing(system: System, tmp_path: Path) -> None:
@@ -80,7 +82,7 @@ def test_what_comes_again_writes_nothing(system: System, tmp_path: Path) -> None
     events: list[CloudEvent] = [enrolled(learner) for learner in learners]
     events += [viewed(learner, 1, lesson) for learner in learners for lesson in range(1, 6)]
     system.publish(events)
-    crash_points = CrashPoints(tmp_path, CrashPoint("before", "worker.stream.read:acknowledge"))
+    crash_points = CrashPoints(tmp_path, CrashPoint("before", "worker.streams.read:acknowledge"))
     worker = start(system, crash_points, reclaim_idle_seconds=2)
     wait_until(crash_points.dead, 20, "the death")
     assert system.recorded() == 40
@@ -99,7 +101,7 @@ def test_who_dies_as_it_takes_over_from_the_dead_is_taken_over_from_in_turn(syst
     read.create_groups(system.redis, system.keys.group, system.keys.streams)
     read.read_new(system.redis, system.keys.group, "dead-1-00000000", [plain], 1_000, None)
     wait_until(lambda: system.delivered(plain, 1)[0]["time_since_delivered"] >= 500, what="its age")
-    crash_points = CrashPoints(tmp_path, CrashPoint("after", "worker.stream.read:reclaim", 2, "result[1]"))
+    crash_points = CrashPoints(tmp_path, CrashPoint("after", "worker.streams.read:reclaim", 2, "result[1]"))
     worker = start(system, crash_points)
     system.assert_exact(oulad.parse(lines))
     assert_dead(crash_points, 2)
@@ -115,7 +117,7 @@ def test_an_entry_condemned_and_not_acknowledged_is_condemned_once(system: Syste
     deliver(system.redis, stream, "dead-1-00000000", [entry_id], times=6)
     system.redis.sadd(system.keys.trial(stream, entry_id), "dead-1", "dead-2", "dead-3")
     system.publish_bodies(lines[:-1])
-    crash_points = CrashPoints(tmp_path, CrashPoint("after", "worker.services.consumer:set_aside", 2))
+    crash_points = CrashPoints(tmp_path, CrashPoint("after", "worker.consume.consumer:set_aside", 2))
     worker = start(system, crash_points)
     system.assert_exact(oulad.parse(lines[:-1]), rejected={"crashes_worker": 1})
     assert_dead(crash_points, 2)

@@ -12,14 +12,14 @@ from tests.support.commands import invoke
 from tests.support.events import at, completed, corrected, enrolled, entries, outlined, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import TABLES, execute, insert_as_lms, rows
-from worker.domain.event import Event
-from worker.domain.stuck import StuckRules
-from worker.services.activity_refresh import refresh_activity
-from worker.services.audit import Scope
-from worker.services.ingest import ingest
-from worker.services.rebuild import rebuild_scope
-from worker.services.void import void_event
-from worker.storage import orphans
+from worker.analytics.activity_refresh import refresh_activity
+from worker.analytics.rules.stuck import StuckRules
+from worker.audit import orphans
+from worker.audit.compare import Scope
+from worker.audit.repair import rebuild_scope
+from worker.contract.event import Event
+from worker.progress.ingest import ingest
+from worker.progress.void import void_event
 
 CUTOFF = IDLE_CUTOFF.total_seconds()
 OLD_CORRECTION = corrected(1, 1, 2, seconds=200)

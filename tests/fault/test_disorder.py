@@ -6,7 +6,7 @@ from tests.support import oulad
 from tests.support.events import enrolled, viewed
 from tests.support.system import System
 from tests.support.tables import rows
-from worker.domain.event import CloudEvent
+from worker.contract.event import CloudEvent
 
 
 def test_duplicated_and_shuffled_over_all_streams_it_counts_once(system: System) -> None:

@@ -9,7 +9,7 @@ from tests.support.crash_points import CrashPoint, CrashPoints
 from tests.support.events import body, enrolled, viewed
 from tests.support.system import System
 from tests.support.wait import wait_until
-from worker.domain.event import CloudEvent
+from worker.contract.event import CloudEvent
 
 DEADLY_TOPIC = 666_013
 
@@ -17,7 +17,7 @@ MEETS_IT = f'b"{DEADLY_TOPIC}" in (arguments[0].body or b"")'
 
 
 def test_it_ends_as_crashes_worker_and_its_neighbours_are_applied(system: System, tmp_path: Path) -> None:
-    parsers = ("worker.domain.entry:parse", "worker.domain.fast_path:decode")
+    parsers = ("worker.contract.entry:parse", "worker.contract.fast_path:decode")
     crash_points = CrashPoints(tmp_path, *(CrashPoint("before", parser, None, MEETS_IT) for parser in parsers))
     neighbours = [enrolled(1), *(viewed(1, 1, number, seconds=number) for number in range(1, 11))]
     deadly = body(viewed(1, DEADLY_TOPIC, 1))

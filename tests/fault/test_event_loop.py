@@ -14,8 +14,8 @@ from sqlalchemy import Engine
 from tests.support.api import ServeProcess
 from tests.support.events import as_json, enrolled, entries, outlined, viewed
 from tests.support.rollups import refresh_all
-from worker.api.shortened import MOST
-from worker.services.ingest import ingest
+from worker.api.list_limits import MOST
+from worker.progress.ingest import ingest
 
 LESSONS = [(1, lesson) for lesson in range(1, 28_001)]
 """About as many as one outline holds."""

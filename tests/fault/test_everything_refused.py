@@ -8,7 +8,7 @@ from tests.support.events import body, enrolled, viewed
 from tests.support.system import System
 from tests.support.tables import execute, rows
 from tests.support.wait import wait_until
-from worker.domain.event import CloudEvent
+from worker.contract.event import CloudEvent
 
 RAISING = (
     """CREATE FUNCTION maintenance() RETURNS trigger LANGUAGE plpgsql AS

@@ -10,8 +10,8 @@ from tests.support import oulad
 from tests.support.commands import invoke
 from tests.support.system import System
 from tests.support.wait import wait_until
-from worker.stream import publish
-from worker.stream.connection import connect
+from worker.streams import publish
+from worker.streams.connection import connect
 
 BAD = [b"{not json", b'{"type":"lesson.viewed","padding":"' + b"x" * 2_000 + b'"}'] * 250
 MOST_UNREAD = 10_000

@@ -10,7 +10,7 @@ import pytest
 from tests.support.commands import invoke
 from tests.support.other_user import IS_ROOT, OTHER
 from tests.support.system import System
-from worker.health import Heartbeat, live, worker_started
+from worker.liveness import Heartbeat, live, worker_started
 from worker.own_directory import ForeignDirectoryError
 
 

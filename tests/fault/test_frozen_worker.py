@@ -12,7 +12,7 @@ from tests.support.events import enrolled, viewed
 from tests.support.system import System
 from tests.support.wait import wait_until
 from tests.support.worker_process import CeleryProcess, frozen, pid_of
-from worker.domain.event import CloudEvent
+from worker.contract.event import CloudEvent
 
 QUICK: dict[str, object] = {"reclaim_idle_seconds": 0.5, "lease_seconds": 1}
 
@@ -63,7 +63,7 @@ def test_frozen_with_a_batch_read_it_records_it_when_it_wakes_and_it_counts_once
     """It stops itself right after the read; both commit the same entries, one after the other."""
     lines = oulad.generate(400)
     has_lesson_event = "any(b'lesson.' in entry.body for entry in result)"
-    points = CrashPoints(tmp_path, CrashPoint("after", "worker.stream.read:read_new", 1, has_lesson_event, "SIGSTOP"))
+    points = CrashPoints(tmp_path, CrashPoint("after", "worker.streams.read:read_new", 1, has_lesson_event, "SIGSTOP"))
     system.extra_environment |= points.environment
     workers = [system.start_worker(1, **QUICK) for _ in range(2)]
     system.start_beat()

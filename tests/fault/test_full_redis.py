@@ -13,7 +13,7 @@ from tests.support.system import System
 from tests.support.wait import wait_until
 from tests.support.worker_process import CeleryProcess
 from worker.settings import Settings
-from worker.stream import read
+from worker.streams import read
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from tests.support.clock import host_clock_ahead
 from tests.support.commands import invoke
 from tests.support.tables import insert_as_lms, rows
 from worker.client import EventPublisher
-from worker.services import clocks
-from worker.services.outline import publish_outline, read_outline
+from worker.ops import clocks
+from worker.progress.outline_file import publish_outline, read_outline
 from worker.settings import Settings
-from worker.stream.connection import Redis
+from worker.streams.connection import Redis
 
 YEARS, LITTLE = timedelta(days=400), timedelta(seconds=2)
 LESSON = "/progress/1/1/1"

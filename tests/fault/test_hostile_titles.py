@@ -11,7 +11,7 @@ from tests.support.api import served
 from tests.support.commands import invoke
 from tests.support.events import completed, enrolled, entries, outlined
 from tests.support.rollups import refresh_all
-from worker.services.ingest import ingest
+from worker.progress.ingest import ingest
 from worker.settings import Settings
 
 TITLES = [

@@ -17,15 +17,15 @@ from tests.support.rollups import audited, refresh_all
 from tests.support.system import System
 from tests.support.tables import execute, rows
 from tests.support.wait import wait_until
-from worker.domain.event import Event
-from worker.domain.stuck import StuckRules
-from worker.services import audit
-from worker.services.activity_refresh import refresh_activity
-from worker.services.ingest import ingest
-from worker.services.statistics_refresh import refresh_statistics
-from worker.services.summary_refresh import refresh_summaries
+from worker.analytics.activity_refresh import refresh_activity
+from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.statistics_refresh import refresh_statistics
+from worker.audit import compare
+from worker.contract.event import Event
+from worker.database import engine as database
+from worker.progress.ingest import ingest
 from worker.settings import Settings
-from worker.storage import database
+from worker.summary.refresh import refresh_summaries
 
 CUTOFF = IDLE_CUTOFF.total_seconds()
 ACTIVE = "SELECT user_course_id FROM enrollment_activity ORDER BY 1"
@@ -207,7 +207,7 @@ def test_outlines_are_reached_however_many_locked_courses_are_before_them(engine
 
 @pytest.fixture
 def five_events_at_most(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> None:
-    monkeypatch.setattr(audit, "MOST", 5)
+    monkeypatch.setattr(compare, "MOST", 5)
     huge = [viewed(2, 1, number) for number in range(1, 9)]
     ingest(engine, entries([*learners(1, 2, 3), *huge, enrolled(4, course_id=4), viewed(4, 1, 1)]))
     refresh_all(engine)
@@ -246,6 +246,6 @@ def test_an_audit_is_never_silently_clean(environment: dict[str, str], scope: li
 
 @pytest.mark.usefixtures("five_events_at_most")
 def test_those_examined_together_have_no_more_events_together(engine: Engine) -> None:
-    ids = audit.Scope(sample=4)
-    steps = list(audit.examine_scope(engine, ids, CUTOFF, StuckRules()))
+    ids = compare.Scope(sample=4)
+    steps = list(compare.examine_scope(engine, ids, CUTOFF, StuckRules()))
     assert [[each.id for each in step.enrollments] for step in steps if step.enrollments] == [[1], [3], [4]]

@@ -10,7 +10,7 @@ from tests.support.events import enrolled, viewed
 from tests.support.system import System
 from tests.support.wait import wait_until
 from tests.support.worker_process import frozen, kill, pid_of
-from worker.domain.event import CloudEvent
+from worker.contract.event import CloudEvent
 
 
 def test_an_entry_delivered_to_a_dead_process_is_reclaimed(system: System) -> None:

@@ -4,8 +4,8 @@ from tests.support import oulad
 from tests.support.events import enrolled, viewed
 from tests.support.system import System
 from tests.support.wait import wait_until
-from worker.domain.event import CloudEvent
-from worker.stream import read
+from worker.contract.event import CloudEvent
+from worker.streams import read
 
 
 def test_a_partition_leased_by_somebody_who_does_not_read_is_read_all_the_same(system: System) -> None:

@@ -11,7 +11,7 @@ from tests.support.events import enrolled, viewed
 from tests.support.system import System
 from tests.support.tables import insert_as_lms
 from tests.support.wait import wait_until
-from worker.domain.event import CloudEvent
+from worker.contract.event import CloudEvent
 
 DOWNWARDS = range(56, 0, -1)
 """Seven for each of the eight partitions, as many as are read at first: one batch."""

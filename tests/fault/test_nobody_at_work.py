@@ -12,8 +12,8 @@ from tests.support.own_servers import OwnServers
 from tests.support.system import QUICK_START, System
 from tests.support.wait import wait_until
 from tests.support.worker_process import ROOT, START_SECONDS, CeleryProcess
-from worker.domain.event import CloudEvent
-from worker.stream import queue
+from worker.celery_support import broker_queue
+from worker.contract.event import CloudEvent
 
 SCHEDULED = [f"progress.{name}" for name in ("maintain", "refresh_summaries", "refresh_course_statistics")]
 STARTED_SECONDS = 5.0
@@ -34,7 +34,7 @@ def test_beat_without_workers_leaves_a_few_messages_of_each_task_and_the_first_e
     """A slice of 20 ms instead of 10 s: its pauses grow as far in 5 s as by default in 40 minutes."""
     events: list[CloudEvent] = [enrolled(1), viewed(1, 1, 1)]
     beat = system.start_beat(**QUICK, slice_seconds=0.02)
-    mark = queue.mark(system.settings.stream_key, SCHEDULED[0])
+    mark = broker_queue.mark(system.settings.stream_key, SCHEDULED[0])
     wait_until(lambda: int(system.redis.get(mark) or 0) >= 40_000, 20, "a pause of 40 s")
     found = waiting(system)
     assert set(found) == set(SCHEDULED)
@@ -98,24 +98,24 @@ def test_workers_that_connect_and_do_nothing_let_no_queue_grow(system: System) -
     """They end as soon as they have connected, again and again: each time the last messages may have been lost."""
     app = Celery("worker", broker=system.settings.redis_url)
     name, tasks = system.settings.queue, [f"progress.task_{number}" for number in range(5)]
-    marks = [queue.mark(system.settings.stream_key, task) for task in tasks]
+    marks = [broker_queue.mark(system.settings.stream_key, task) for task in tasks]
     for _ in range(50):
         for task, mark in zip(tasks, marks, strict=True):
-            if queue.may_send(system.redis, mark, 60_000):
+            if broker_queue.may_send(system.redis, mark, 60_000):
                 app.send_task(task, queue=name)
-        if queue.is_short(system.redis, name):
-            queue.forget(system.redis, marks)
+        if broker_queue.is_short(system.redis, name):
+            broker_queue.forget(system.redis, marks)
     app.close()
-    assert system.redis.llen(name) <= queue.FEW + len(tasks)
+    assert system.redis.llen(name) <= broker_queue.FEW + len(tasks)
 
 
 def test_messages_lost_with_the_queue_cost_seconds(system: System) -> None:
     system.start_beat(**QUICK)
     wait_until(lambda: set(waiting(system)) == set(SCHEDULED), 20, "a message of each task")
     system.redis.delete(system.settings.queue)
-    marks = [queue.mark(system.settings.stream_key, name) for name in SCHEDULED]
+    marks = [broker_queue.mark(system.settings.stream_key, name) for name in SCHEDULED]
     for mark in marks:  # as after a long pause
-        system.redis.set(mark, queue.DAY, px=2 * queue.DAY)
+        system.redis.set(mark, broker_queue.DAY, px=2 * broker_queue.DAY)
     worker = system.start_worker(2, log_level="DEBUG")
     worker.wait_for_line("maintained", 10, count=2)
 
@@ -125,8 +125,8 @@ def test_a_redis_whose_clock_was_set_back_lets_beat_go_on(system: System) -> Non
     worker = system.start_worker(2, log_level="DEBUG")
     system.start_beat(**QUICK)
     worker.wait_for_line("maintained")
-    mark = queue.mark(system.settings.stream_key, "progress.maintain")
-    system.redis.set(mark, 4_000, px=queue.DAY + 4_000 + 3_600_000)
+    mark = broker_queue.mark(system.settings.stream_key, "progress.maintain")
+    system.redis.set(mark, 4_000, px=broker_queue.DAY + 4_000 + 3_600_000)
     count = len(worker.lines("maintained"))
     worker.wait_for_line("maintained", 10, count=count + 2)
 

@@ -19,19 +19,19 @@ from tests.support.rollups import refresh_all
 from tests.support.system import System
 from tests.support.tables import execute, insert_as_lms, rows
 from tests.support.wait import wait_until
-from worker.domain.event import Event
-from worker.domain.stuck import StuckRules
-from worker.services.activity_refresh import refresh_activity
-from worker.services.ingest import ingest
-from worker.services.maintain import maintain
-from worker.services.redrive import sweep_parked
-from worker.services.retention import delete_expired
-from worker.services.statistics_refresh import refresh_statistics
-from worker.services.summary_refresh import refresh_summaries
+from worker.analytics.activity_refresh import refresh_activity
+from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.statistics_refresh import refresh_statistics
+from worker.consume.maintenance import maintain
+from worker.contract.event import Event
+from worker.database import engine as database
+from worker.progress.ingest import ingest
+from worker.progress.redrive import sweep_parked
+from worker.progress.retention import delete_expired
 from worker.settings import Settings
-from worker.storage import database
-from worker.stream import housekeeping
-from worker.stream.connection import Redis
+from worker.streams import trim
+from worker.streams.connection import Redis
+from worker.summary.refresh import refresh_summaries
 
 CUTOFF = IDLE_CUTOFF.total_seconds()
 SLEEP, RAISE = "PERFORM pg_sleep(0.8)", "RAISE 'not on a Sunday'"
@@ -93,8 +93,8 @@ def test_housekeeping_that_redis_refuses_keeps_no_parked_event_waiting(
     ingest(engine, entries([viewed(1)]))
     insert_as_lms(engine, 1)
     redis.xadd(settings.stream_key, {"event": "x"})
-    monkeypatch.setattr(housekeeping, "_TRIM", "return redis.call('NO SUCH COMMAND')")
-    monkeypatch.setattr(housekeeping, "_REMOVE_CONSUMERS", "return redis.call('NO SUCH COMMAND')")
+    monkeypatch.setattr(trim, "_TRIM", "return redis.call('NO SUCH COMMAND')")
+    monkeypatch.setattr(trim, "_REMOVE_CONSUMERS", "return redis.call('NO SUCH COMMAND')")
     assert maintain(settings, redis, engine).parked_applied == 1
 
 

@@ -9,7 +9,7 @@ from tests.support.events import at, enrolled, viewed
 from tests.support.system import QUICK_START, System
 from tests.support.wait import wait_until
 from tests.support.worker_process import CeleryProcess
-from worker.domain.event import CloudEvent
+from worker.contract.event import CloudEvent
 
 FIRST = enrolled(1)
 

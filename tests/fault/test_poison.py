@@ -11,7 +11,7 @@ from tests.support.events import as_json, body, enrolled, viewed
 from tests.support.system import System
 from tests.support.tables import execute, rows
 from tests.support.wait import wait_until
-from worker.domain.event import CloudEvent
+from worker.contract.event import CloudEvent
 
 Poison = tuple[bytes, str]
 

@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 
 from tests.support.api import ServeProcess
 from tests.support.events import as_json, enrolled, entries, viewed
-from worker.api.gate import MOST_BYTES
-from worker.services.ingest import ingest
+from worker.api.middleware import MOST_BYTES
+from worker.progress.ingest import ingest
 
 TOKEN = "a-token-of-the-lms"  # noqa: S105 - of this test
 TOKENS = json.dumps([{"name": "lms", "token": TOKEN, "scopes": ["read", "write"]}])

@@ -12,7 +12,7 @@ from tests.support.own_servers import OwnServers
 from tests.support.system import System
 from tests.support.wait import wait_until
 from tests.support.worker_process import kill, pid_of
-from worker.domain.event import CloudEvent
+from worker.contract.event import CloudEvent
 
 RESUMED_SECONDS = 5.0
 SLICE_SECONDS = 1.0

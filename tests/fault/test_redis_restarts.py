@@ -8,7 +8,7 @@ from tests.support.load import Load
 from tests.support.own_servers import OwnServers
 from tests.support.system import System
 from tests.support.wait import wait_until
-from worker.domain.event import CloudEvent
+from worker.contract.event import CloudEvent
 
 on_both = pytest.mark.parametrize("own_servers", ["valkey", "redis"], indirect=True, scope="module")
 

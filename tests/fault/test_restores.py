@@ -19,10 +19,10 @@ from tests.support.own_servers import OwnServers
 from tests.support.system import System
 from tests.support.tables import execute
 from tests.support.wait import wait_until
-from worker.domain.event import CloudEvent
+from worker.contract.event import CloudEvent
 from worker.settings import Settings
-from worker.stream.accounts import read_accounts
-from worker.stream.connection import Redis
+from worker.streams.accounting import read_accounts
+from worker.streams.connection import Redis
 
 LINES = oulad.generate(1_200, learners=40)
 FIRST, SECOND, THIRD = LINES[:400], LINES[400:800], LINES[800:]

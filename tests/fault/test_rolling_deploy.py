@@ -13,10 +13,10 @@ from tests.support.events import at, corrected, enrolled, viewed
 from tests.support.system import System
 from tests.support.wait import wait_until
 from tests.support.worker_process import ROOT
-from worker.domain.event import CloudEvent
+from worker.contract.event import CloudEvent
 
 SITECUSTOMIZE = """
-from worker.domain import entry
+from worker.contract import entry
 
 parse = entry.parse
 

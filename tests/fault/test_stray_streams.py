@@ -9,7 +9,7 @@ from tests.support.events import body
 from tests.support.system import System
 from tests.support.wait import wait_until
 from worker.client import EventPublisher
-from worker.stream.keys import Keys
+from worker.streams.keys import Keys
 
 
 def test_a_publisher_with_sixteen_partitions_loses_nothing_and_somebody_can_see_it(system: System) -> None:

@@ -13,8 +13,8 @@ from tests.support.system import System
 from tests.support.tables import insert_as_lms, rows
 from tests.support.wait import wait_until
 from tests.support.worker_process import kill
-from worker import health
-from worker.domain.event import CloudEvent
+from worker import liveness
+from worker.contract.event import CloudEvent
 
 RESUMED_SECONDS = 10.0
 
@@ -36,7 +36,7 @@ def test_with_both_pool_processes_killed_under_load_reading_goes_on(
             kill(process.pid)
         recorded = system.recorded()
         wait_until(lambda: system.recorded() > recorded + 100, RESUMED_SECONDS, "more rows after the kill")
-        live, why = health.live(system.settings.runtime_directory, system.settings.silent_seconds)
+        live, why = liveness.live(system.settings.runtime_directory, system.settings.silent_seconds)
         assert live, why
     system.assert_exact(oulad.parse(lines))
     assert worker.is_running()

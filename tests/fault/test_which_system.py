@@ -13,9 +13,9 @@ from tests.support.databases import clone_database, drop_database
 from tests.support.events import enrolled, viewed
 from tests.support.system import System
 from tests.support.wait import wait_until
-from worker.domain.event import CloudEvent
+from worker.contract.event import CloudEvent
 from worker.settings import Settings
-from worker.stream.connection import Redis
+from worker.streams.connection import Redis
 
 
 @pytest.fixture

@@ -11,10 +11,11 @@ from sqlalchemy import Connection, Engine
 
 from tests.support.events import enrolled, entries, viewed
 from tests.support.tables import execute, rows
-from worker.services import clocks, retention
-from worker.services.ingest import ingest
-from worker.services.retention import delete_expired, refusal
-from worker.stream.connection import Redis
+from worker.ops import clocks
+from worker.progress import retention
+from worker.progress.ingest import ingest
+from worker.progress.retention import delete_expired, refusal
+from worker.streams.connection import Redis
 
 YEARS = timedelta(days=3 * 365)
 EVENTS = "SELECT count(*) FROM lesson_event"
@@ -71,7 +72,7 @@ def test_a_clock_that_differs_is_told(
 
 TASK = """
 from worker.tasks import apply_retention
-from worker.telemetry import configure_logging
+from worker.logs import configure_logging
 configure_logging("json", "INFO")
 apply_retention()
 """

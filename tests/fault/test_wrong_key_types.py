@@ -10,13 +10,15 @@ from tests.support.commands import invoke
 from tests.support.events import as_json, enrolled, viewed
 from tests.support.system import System
 from tests.support.wait import wait_until
+from worker.celery_support import broker_queue
 from worker.client import EventPublisher
-from worker.domain.event import CloudEvent
-from worker.services.consumer import Consumer
+from worker.consume import leases as lease
+from worker.consume.consumer import Consumer
+from worker.contract.event import CloudEvent
 from worker.settings import Settings
-from worker.stream import lease, queue, refusal_mark, trial
-from worker.stream.connection import Redis
-from worker.stream.keys import account, commits
+from worker.streams import quarantine, refusal_mark
+from worker.streams.connection import Redis
+from worker.streams.keys import account, commits
 
 LEARNERS = range(1, 17)
 
@@ -89,7 +91,7 @@ def test_small_keys_of_another_type_stop_nothing(system: System) -> None:
     keys = system.keys
     for stream in (keys.stream_key, keys.partition(1)):
         spoil(system.redis, account(stream), commits(stream), keys.system(stream), keys.lease(stream))
-    spoil(system.redis, keys.wanted, keys.refused, queue.mark(keys.stream_key, "progress.maintain"))
+    spoil(system.redis, keys.wanted, keys.refused, broker_queue.mark(keys.stream_key, "progress.maintain"))
     events += [viewed(each) for each in LEARNERS]
     system.publish(events[16:])
     system.assert_exact(events)
@@ -147,9 +149,9 @@ def test_leases_and_marks_of_another_type_are_written_anew(redis: Redis, consume
     leases.want()
     leases.acquire_free()
     assert leases.complete
-    spoil(redis, keys.refused, keys.trial(keys.stream_key, "1-1"), queue.mark(keys.stream_key, "some"))
+    spoil(redis, keys.refused, keys.trial(keys.stream_key, "1-1"), broker_queue.mark(keys.stream_key, "some"))
     assert refusal_mark.since(redis, keys.refused) is None
-    with trial.trial(redis, keys.trial(keys.stream_key, "1-1"), "me") as condemned:
+    with quarantine.trial(redis, keys.trial(keys.stream_key, "1-1"), "me") as condemned:
         assert not condemned
-    assert queue.may_send(redis, queue.mark(keys.stream_key, "some"), 1_000)
-    assert not queue.may_send(redis, queue.mark(keys.stream_key, "some"), 1_000)
+    assert broker_queue.may_send(redis, broker_queue.mark(keys.stream_key, "some"), 1_000)
+    assert not broker_queue.may_send(redis, broker_queue.mark(keys.stream_key, "some"), 1_000)

@@ -1,4 +1,4 @@
-"""Fuzz the parsing of an entry, led by the coverage of `worker.domain`: `python tests/fuzz/fuzz_entry.py [SEEDS …]`.
+"""Fuzz the parsing of an entry, led by the coverage of `worker.contract`: `python tests/fuzz/fuzz_entry.py [SEEDS …]`.
 
 Any bytes give an event or a Rejection; what the fast path decodes, the contract takes with the same values. Options are
 libFuzzer's: `-max_total_time=300` runs five minutes, a file instead of a folder runs that one input.
@@ -11,10 +11,10 @@ import atheris
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-with atheris.instrument_imports(include=["worker.domain"], enable_loader_override=False):
-    from worker.domain.entry import Entry, Reason, Rejection, parse
-    from worker.domain.event import EVENT_TYPES, Event
-    from worker.domain.fast_path import decode
+with atheris.instrument_imports(include=["worker.contract"], enable_loader_override=False):
+    from worker.contract.entry import Entry, Reason, Rejection, parse
+    from worker.contract.event import EVENT_TYPES, Event
+    from worker.contract.fast_path import decode
 
 MEMBERS = ("id", "source", "time", "type", "event_id")
 DATA = ("user_course_id", "topic_id", "lesson_id", "section_id", "duration_seconds")

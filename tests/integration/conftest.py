@@ -9,9 +9,9 @@ from sqlalchemy import Engine
 
 from tests.support.api import served
 from tests.support.doors import Doors
-from worker.services.consumer import Consumer
+from worker.consume.consumer import Consumer
 from worker.settings import Settings
-from worker.stream.connection import Redis
+from worker.streams.connection import Redis
 
 
 @pytest.fixture

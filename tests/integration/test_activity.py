@@ -10,16 +10,16 @@ from tests.support.events import at, completed, corrected, enrolled, entries, ou
 from tests.support.rollups import BEHIND, refresh_all
 from tests.support.tables import contents, counted_statements, execute, rows
 from tests.support.wait import wait_until
-from worker.domain.event import Event
-from worker.domain.progress import fold
-from worker.domain.stuck import StuckRules
-from worker.services.activity_refresh import refresh_activity
-from worker.services.audit import Scope
-from worker.services.ingest import ingest
-from worker.services.rebuild import rebuild_scope, repair
-from worker.services.retention import delete_expired
-from worker.services.summary_refresh import refresh_summaries
-from worker.storage import activity
+from worker.analytics import activity_claims
+from worker.analytics.activity_refresh import refresh_activity
+from worker.analytics.rules.stuck import StuckRules
+from worker.audit.compare import Scope
+from worker.audit.repair import rebuild_scope, repair
+from worker.contract.event import Event
+from worker.progress.ingest import ingest
+from worker.progress.reference import fold
+from worker.progress.retention import delete_expired
+from worker.summary.refresh import refresh_summaries
 
 CUTOFF = IDLE_CUTOFF.total_seconds()
 MARKED = "SELECT DISTINCT user_course_id FROM activity_change ORDER BY 1"
@@ -139,9 +139,9 @@ def test_a_run_that_dies_in_its_transaction_leaves_everything_to_the_next(engine
     record(engine, *late)
     before = stored_activity(engine)
     with engine.connect() as connection:
-        ids = activity.claim(connection, 500)
+        ids = activity_claims.claim(connection, 500)
         assert ids == [1, 2]
-        activity.refresh(connection, ids, CUTOFF)
+        activity_claims.refresh(connection, ids, CUTOFF)
         connection.rollback()
     assert marked(engine) == [1, 2]
     assert stored_activity(engine) == before
@@ -155,9 +155,9 @@ def test_two_runs_at_once_and_a_change_between_them_lose_nothing(engine: Engine)
     late = [viewed(1, 1, 1, seconds=100_000 + number) for number in (1, 2)]
     record(engine, late[0])
     with engine.begin() as connection:
-        ids = activity.claim(connection, 500)
+        ids = activity_claims.claim(connection, 500)
         assert ids == [1]
-        activity.refresh(connection, ids, CUTOFF)
+        activity_claims.refresh(connection, ids, CUTOFF)
         record(engine, late[1])
         assert marked(engine) == [1]
         other = refresh_activity(engine, 500, CUTOFF)
@@ -171,10 +171,10 @@ def test_two_runs_at_once_and_a_change_between_them_lose_nothing(engine: Engine)
 def test_events_are_recorded_while_a_run_is_in_its_transaction(engine: Engine) -> None:
     learners(engine, 1)
     with engine.begin() as connection:
-        activity.mark(connection, [1])
+        activity_claims.mark(connection, [1])
     with engine.begin() as connection:
-        ids = activity.claim(connection, 500)
-        activity.refresh(connection, ids or [], CUTOFF)
+        ids = activity_claims.claim(connection, 500)
+        activity_claims.refresh(connection, ids or [], CUTOFF)
         execute(engine, "SET LOCAL lock_timeout = '1s'", "UPDATE user_course SET updated_at = now()")
 
 
@@ -224,10 +224,10 @@ def test_a_deletion_waits_for_the_run_that_has_the_enrolment(engine: Engine) -> 
     record(engine, viewed(1, 5, 5, seconds=100_000))
     deletion = Thread(target=execute, args=[engine, "DELETE FROM user_course"])
     with engine.begin() as connection:
-        ids = activity.claim(connection, 500)
+        ids = activity_claims.claim(connection, 500)
         deletion.start()
         wait_until(lambda: rows(engine, WAITING), what="the deletion's wait")
-        activity.refresh(connection, ids or [], CUTOFF)
+        activity_claims.refresh(connection, ids or [], CUTOFF)
     deletion.join(10)
     assert stored_activity(engine) == {}
     assert rows(engine, "SELECT count(*) FROM lesson_activity") == [(0,)]
@@ -259,7 +259,7 @@ def test_a_repair_marks_what_it_changes(engine: Engine) -> None:
     before = stored_activity(engine)
     execute(engine, "UPDATE user_course_progress SET completed_at = NULL WHERE user_course_id = 2")
     with engine.begin() as connection:
-        activity.mark(connection, [2])
+        activity_claims.mark(connection, [2])
     refresh_activity(engine, 500, CUTOFF)
     assert stored_activity(engine) != before
     with engine.begin() as connection:

@@ -10,12 +10,12 @@ from tests.support.commands import invoke
 from tests.support.doors import consume
 from tests.support.events import body, enrolled, viewed
 from tests.support.tables import execute, rows
-from worker.domain.entry_id import BEGINNING
-from worker.services.consumer import Consumer
-from worker.services.replay import read_again
-from worker.stream import publish
-from worker.stream.connection import Redis
-from worker.stream.read import read_range
+from worker.consume.consumer import Consumer
+from worker.contract.entry_id import BEGINNING
+from worker.failover.replay import read_again
+from worker.streams import publish
+from worker.streams.connection import Redis
+from worker.streams.read import read_range
 
 VIEW = body(viewed())
 ODD = b"\xff\x00\x1b[2J"

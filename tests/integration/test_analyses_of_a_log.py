@@ -11,11 +11,11 @@ from tests.support.events import entries
 from tests.support.learner_analysis import expected_learners
 from tests.support.model import expected_state
 from tests.support.rollups import refresh_all
-from worker.domain.stuck import StuckRules
-from worker.services.course import analyse_course
-from worker.services.ingest import ingest
-from worker.services.learner import analyse_learner
-from worker.services.rules import AnalysisRules
+from worker.analytics.course_analysis import analyse_course
+from worker.analytics.learner_analysis import analyse_learner
+from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.thresholds import AnalysisRules
+from worker.progress.ingest import ingest
 
 RULES = AnalysisRules(grace_weekends=True, stuck=StuckRules(visits=2))
 

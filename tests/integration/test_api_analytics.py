@@ -11,9 +11,9 @@ from tests.support.api import served
 from tests.support.commands import invoke
 from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import refresh_all
-from worker.services.course import analyse_course
-from worker.services.ingest import ingest
-from worker.services.rules import AnalysisRules
+from worker.analytics.course_analysis import analyse_course
+from worker.analytics.thresholds import AnalysisRules
+from worker.progress.ingest import ingest
 from worker.settings import Settings
 
 TOKENS = [{"name": "limited", "token": "everything-in-one-course", "scopes": ["read"], "courses": [3]}]

@@ -17,12 +17,12 @@ from tests.support.databases import clone_database, drop_database
 from tests.support.events import enrolled, entries, outlined, viewed
 from tests.support.tables import snapshot
 from worker.api.app import create_app
+from worker.database import engine as database
 from worker.embedded import Servers
-from worker.services.ingest import ingest
+from worker.progress.ingest import ingest
 from worker.settings import Settings
-from worker.storage import database
-from worker.stream import connection
-from worker.stream.connection import Redis
+from worker.streams import connection
+from worker.streams.connection import Redis
 
 DOCUMENT = create_app(Settings(database_url="postgresql://h/d", redis_url="redis://h/0")).openapi()
 COURSE, OTHER = 3, 4

@@ -12,10 +12,10 @@ from tests.support.api import served
 from tests.support.events import at, completed, corrected, enrolled, entries, outlined, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import rows, snapshot
-from worker.domain.event import Event
-from worker.domain.outline import Lesson
-from worker.services.ingest import ingest
+from worker.contract.event import Event
+from worker.progress.ingest import ingest
 from worker.settings import Settings
+from worker.summary.next_lesson import Lesson
 
 OUTLINE: list[tuple[int, int] | tuple[int, int, str]] = [(2, 1, "Two"), (1, 2, "One"), (1, 1), (2, 9, "End")]
 IN_ORDER: list[Lesson] = [(2, 1), (1, 2), (1, 1), (2, 9)]

@@ -11,11 +11,11 @@ from sqlalchemy import Engine
 from tests.support.api import served
 from tests.support.events import as_json, completed, corrected, enrolled, entries, outlined, viewed
 from tests.support.tables import rows, snapshot
-from worker.domain.event import EVENT_TYPES, CloudEvent
-from worker.services.consumer import Consumer
-from worker.services.ingest import ingest
+from worker.consume.consumer import Consumer
+from worker.contract.event import EVENT_TYPES, CloudEvent
+from worker.progress.ingest import ingest
 from worker.settings import Settings
-from worker.stream.connection import Redis
+from worker.streams.connection import Redis
 
 OWN_COURSE, FOREIGN_COURSE = 3, 4
 OWN, FOREIGN, UNKNOWN = 1, 2, 77

@@ -15,8 +15,8 @@ from tests.support.api import served
 from tests.support.events import as_json, enrolled, entries, viewed
 from tests.support.tables import snapshot
 from worker.api.app import create_app
-from worker.api.gate import MOST_BYTES
-from worker.services.ingest import ingest
+from worker.api.middleware import MOST_BYTES
+from worker.progress.ingest import ingest
 from worker.settings import Settings
 
 ROW, PUBLIC = "/progress/1/1/1", ["/healthz", "/readyz", "/docs", "/openapi.json"]

@@ -17,10 +17,10 @@ from tests.support.api import served
 from tests.support.events import as_json, enrolled, entries, viewed
 from tests.support.tables import execute, snapshot
 from tests.support.wait import wait_until
-from worker.services.ingest import ingest
-from worker.services.user_course_progress_service import UserCourseProgressService
+from worker.logs import configure_logging
+from worker.progress.ingest import ingest
+from worker.service import UserCourseProgressService
 from worker.settings import Settings
-from worker.telemetry import configure_logging
 
 LEARNER, TOPIC, LESSON, REFUSED = 918273645, 555101, 555202, 555303
 ROW = f"/progress/{LEARNER}/{TOPIC}/{LESSON}"

@@ -13,11 +13,11 @@ from tests.support.events import at
 from tests.support.model import assert_progress_follows_from_ledger
 from tests.support.rollups import audited
 from tests.support.tables import insert_as_lms, rows, snapshot
-from worker.domain.entry import Entry, parse
-from worker.services.consumer import Consumer
+from worker.consume.consumer import Consumer
+from worker.contract.entry import Entry, parse
 from worker.settings import Settings
-from worker.stream.connection import Redis
-from worker.stream.keys import FIELD
+from worker.streams.connection import Redis
+from worker.streams.keys import FIELD
 
 BLANK = {"user_course_id": 1, "topic_id": 3, "lesson_id": 8}
 LESSON = "/progress/1/3/8"

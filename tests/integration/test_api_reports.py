@@ -14,8 +14,8 @@ from tests.support.api import served
 from tests.support.commands import invoke
 from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import refresh_all
-from worker.report import page
-from worker.services.ingest import ingest
+from worker.progress.ingest import ingest
+from worker.reports import page
 from worker.settings import Settings
 
 TOKENS = [{"name": "limited", "token": "everything-in-one-course", "scopes": ["read"], "courses": [3]}]

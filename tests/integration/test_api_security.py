@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from tests.support.api import ServeProcess, served
 from tests.support.events import as_json, viewed
 from tests.support.tables import execute, insert_as_lms, snapshot
-from worker.api.gate import PUBLIC
+from worker.api.middleware import PUBLIC
 from worker.settings import Settings
 
 ALL, OLD, LIMITED = "everything-everywhere", "what-it-was-before", "everything-in-one-course"

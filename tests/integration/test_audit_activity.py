@@ -10,13 +10,13 @@ from tests.support.commands import invoke
 from tests.support.events import completed, corrected, enrolled, entries, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import contents, execute, rows, snapshot
-from worker.domain.audit import Difference
-from worker.domain.event import Event
-from worker.domain.stuck import StuckRules
-from worker.services.audit import Scope, examine_scope
-from worker.services.ingest import ingest
-from worker.services.rebuild import rebuild_scope
-from worker.services.retention import delete_expired
+from worker.analytics.rules.stuck import StuckRules
+from worker.audit.compare import Scope, examine_scope
+from worker.audit.repair import rebuild_scope
+from worker.audit.rules import Difference
+from worker.contract.event import Event
+from worker.progress.ingest import ingest
+from worker.progress.retention import delete_expired
 
 CUTOFF = IDLE_CUTOFF.total_seconds()
 MARKED = "SELECT user_course_id FROM activity_change ORDER BY 1"

@@ -3,9 +3,9 @@
 from tests.support.streams import add, group_of
 from tests.support.wait import wait_until
 from worker.settings import Settings
-from worker.stream import backlog, read
-from worker.stream.backlog import Backlog
-from worker.stream.connection import Redis
+from worker.streams import backlog, read
+from worker.streams.backlog import Backlog
+from worker.streams.connection import Redis
 
 
 def measure(redis: Redis, stream: str) -> Backlog:

@@ -11,11 +11,11 @@ from tests.support.events import at, body, completed, enrolled, outlined, viewed
 from tests.support.rollups import audited
 from tests.support.tables import rows
 from tests.support.wait import wait_until
-from worker.domain.event import CloudEvent, Event
+from worker.contract.event import CloudEvent, Event
 from worker.settings import Settings
-from worker.stream.connection import Redis
-from worker.stream.keys import Keys
-from worker.stream.totals import Totals, read_totals
+from worker.streams.connection import Redis
+from worker.streams.keys import Keys
+from worker.streams.totals import Totals, read_totals
 
 any_door = pytest.mark.parametrize("door", ANY)
 POSITIONS = "SELECT DISTINCT current_topic, current_lesson, current_section, position_at FROM user_course"

@@ -10,13 +10,13 @@ from tests.support.commands import invoke
 from tests.support.doors import ANY, Doors, consume
 from tests.support.events import body, completed, enrolled, viewed
 from tests.support.tables import execute, insert_as_lms, rows
-from worker.domain.entry import Entry, Reason
-from worker.services.consumer import Consumer
-from worker.services.ingest import ingest
-from worker.services.maintain import maintain
+from worker.consume.consumer import Consumer
+from worker.consume.maintenance import maintain
+from worker.contract.entry import Entry, Reason
+from worker.progress import dead_letters
+from worker.progress.ingest import ingest
 from worker.settings import Settings
-from worker.storage import dead_letter
-from worker.stream.connection import Redis
+from worker.streams.connection import Redis
 
 any_door = pytest.mark.parametrize("door", ANY)
 LETTERS = "SELECT reason, count(*) FROM dead_letter GROUP BY 1 ORDER BY 1"
@@ -37,8 +37,8 @@ def test_what_was_ahead_is_applied_in_bulk_once_its_moment_has_come(
     ]
     ahead = [entry(now.timestamp() * 1000, body(viewed(1, 1, 9, time=now + timedelta(hours=2))))]
     with engine.begin() as connection:
-        letters = [dead_letter.Letter(each, Reason.TIME_OUT_OF_RANGE, "more than 5 minutes ahead") for each in late]
-        dead_letter.put_letters(connection, letters)
+        letters = [dead_letters.Letter(each, Reason.TIME_OUT_OF_RANGE, "more than 5 minutes ahead") for each in late]
+        dead_letters.put_letters(connection, letters)
     assert ingest(engine, ahead).rejected == 1
     done = invoke(environment, "dead-letters", "redrive", "--reason", "time_out_of_range")
     assert done.stdout.splitlines()[:3] == ["applied: 3", "already there: 0", "still refused: 1"]

@@ -11,12 +11,13 @@ from tests.support.commands import invoke
 from tests.support.events import at, completed, corrected, enrolled, entries, outlined, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import contents, execute, insert_as_lms, rows, snapshot
-from worker.cli.differences import Report
-from worker.services import audit, rebuild
-from worker.services.audit import Step
-from worker.services.examination import Examined
-from worker.services.ingest import ingest
-from worker.services.retention import delete_expired
+from worker.audit import compare
+from worker.audit import repair as rebuild
+from worker.audit.compare import Step
+from worker.audit.enrollment_audit import Examined
+from worker.cli.audit_report import Report
+from worker.progress.ingest import ingest
+from worker.progress.retention import delete_expired
 
 COMMANDS = ["audit", "rebuild"]
 STATUS_OF_5 = "UPDATE user_course_progress SET status = 'completed' WHERE user_course_id = 5 AND lesson_id = 2"
@@ -282,7 +283,7 @@ def test_only_what_is_chosen_is_examined(
 def test_a_sample_is_so_large(
     environment: dict[str, str], engine: Engine, monkeypatch: pytest.MonkeyPatch, size: int, enrollments: int
 ) -> None:
-    monkeypatch.setattr(audit, "PAGE", 2)
+    monkeypatch.setattr(compare, "PAGE", 2)
     execute(engine, ALL_STATUSES)
     found = shown(environment, "audit", "--sample", str(size))
     assert found["enrollments"] == enrollments
@@ -413,7 +414,7 @@ def test_an_event_that_is_recorded_while_a_rebuild_looks_is_kept(
 
 @pytest.fixture
 def pages_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit, "PAGE", 2)
+    monkeypatch.setattr(compare, "PAGE", 2)
     monkeypatch.setattr(rebuild, "PAGE", 2)
 
 
@@ -506,7 +507,7 @@ def test_an_interrupted_dry_run_speaks_of_no_repair(
     def until_now(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(audit, "examine", until_now)
+    monkeypatch.setattr(compare, "examine", until_now)
     result = invoke(environment, "rebuild", "--dry-run")
     assert (result.exit_code, "Interrupted" in result.output) == (130, False)
 

@@ -13,8 +13,8 @@ from tests.support.commands import invoke
 from tests.support.events import body, enrolled, entries, entry, viewed
 from tests.support.model import assert_tables_equal_model
 from tests.support.tables import execute, rows
-from worker.services import redrive
-from worker.services.ingest import ingest
+from worker.progress import redrive
+from worker.progress.ingest import ingest
 
 UNKNOWN_TYPE = (
     b'{"specversion":"1.0","id":"1","source":"/x","type":"lesson.liked","time":"2025-07-14T10:30:00Z","data":{}}'

@@ -16,13 +16,13 @@ from tests.support.streams import add, deliver, full
 from tests.support.tables import rows
 from tests.support.wait import wait_until
 from worker.client import EventPublisher
-from worker.domain.event import Event
-from worker.services.consumer import Consumer
+from worker.consume.consumer import Consumer
+from worker.contract.event import Event
 from worker.settings import Settings
-from worker.stream import connection
-from worker.stream.backlog import is_empty, measure
-from worker.stream.connection import Redis
-from worker.stream.keys import Keys
+from worker.streams import connection
+from worker.streams.backlog import is_empty, measure
+from worker.streams.connection import Redis
+from worker.streams.keys import Keys
 
 
 def history() -> list[Event]:

@@ -15,11 +15,11 @@ from tests.support.rollups import refresh_all
 from tests.support.streams import add, group_of
 from tests.support.tables import execute, insert_as_lms
 from worker.client import EventPublisher
-from worker.domain.entry import Reason
-from worker.services.consumer import Consumer
-from worker.services.drain import Drain
+from worker.consume.consumer import Consumer
+from worker.consume.drain import Drain
+from worker.contract.entry import Reason
 from worker.settings import Settings
-from worker.stream.connection import Redis
+from worker.streams.connection import Redis
 
 
 def scraped(environment: dict[str, str]) -> dict[str, Metric]:

@@ -11,11 +11,11 @@ from sqlalchemy import Engine
 from tests.support.commands import invoke, run
 from tests.support.events import at, enrolled, entries, outlined, viewed
 from tests.support.tables import rows, snapshot
-from worker.domain.event import EVENT, MAX_OUTLINE_CHARACTERS, CourseOutlined
-from worker.services.ingest import ingest
+from worker.contract.event import EVENT, MAX_OUTLINE_CHARACTERS, CourseOutlined
+from worker.progress.ingest import ingest
 from worker.settings import Settings
-from worker.stream.connection import Redis
-from worker.stream.keys import Keys
+from worker.streams.connection import Redis
+from worker.streams.keys import Keys
 
 LESSONS: list[tuple[int, int] | tuple[int, int, str]] = [
     (3, 8, "Loops, and more"),

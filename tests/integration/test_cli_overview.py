@@ -11,7 +11,7 @@ from tests.support.commands import invoke
 from tests.support.events import at, completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import refresh_all
 from tests.support.tables import execute
-from worker.services.ingest import ingest
+from worker.progress.ingest import ingest
 
 OUTLINE = [(1, 1, "One"), (1, 2, "Two \x1b[31m[bold]"), (2, 3, "Three")]
 NOT_COMPUTED = "statistics +not computed yet"

@@ -12,9 +12,9 @@ from tests.support.commands import invoke, run
 from tests.support.own_servers import OwnServers, own_servers
 from tests.support.streams import full
 from worker.settings import Settings
-from worker.stream import connection
-from worker.stream.connection import Redis
-from worker.stream.keys import Keys
+from worker.streams import connection
+from worker.streams.connection import Redis
+from worker.streams.keys import Keys
 
 
 def event(user_course_id: int, number: int) -> bytes:

@@ -15,8 +15,8 @@ from sqlalchemy import Engine
 from tests.support.commands import invoke
 from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import refresh_all
-from worker.report import page
-from worker.services.ingest import ingest
+from worker.progress.ingest import ingest
+from worker.reports import page
 
 OUTLINE = [(1, 1, "=One"), (1, 2, "Two <b>"), (2, 3, "Three")]
 SUBJECTS = [("course", "3"), ("learner", "5")]

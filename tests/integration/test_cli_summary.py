@@ -11,8 +11,8 @@ from tests.support.commands import invoke
 from tests.support.events import at, completed, corrected, enrolled, entries, outlined, viewed
 from tests.support.rollups import refresh_all
 from tests.support.tables import counted_statements, insert_as_lms
-from worker.services.ingest import ingest
-from worker.services.summary import get_summary
+from worker.progress.ingest import ingest
+from worker.summary.read import get_summary
 
 OUTLINE = [(1, 1, "One"), (1, 2, "Two \x1b[31m[bold]"), (2, 3, "Three")]
 

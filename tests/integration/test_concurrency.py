@@ -10,9 +10,9 @@ from sqlalchemy import Engine
 from tests.support.events import completed, corrected, enrolled, entries, outlined, viewed
 from tests.support.model import assert_tables_equal_model
 from tests.support.tables import rows
-from worker.domain.event import Event
-from worker.services.ingest import ingest
-from worker.services.redrive import apply_parked, sweep_parked
+from worker.contract.event import Event
+from worker.progress.ingest import ingest
+from worker.progress.redrive import apply_parked, sweep_parked
 
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 

@@ -13,17 +13,17 @@ from tests.support.model import assert_tables_equal_model
 from tests.support.streams import add, consumers, deliver, group_of, pending
 from tests.support.tables import execute, insert_as_lms, snapshot
 from tests.support.wait import wait_until
-from worker.domain.entry import Entry
-from worker.domain.event import Event
+from worker.consume import consumer as consumer_module
+from worker.consume.consumer import Consumer
+from worker.contract.entry import Entry
+from worker.contract.event import Event
+from worker.database import schema
 from worker.errors import SchemaError
-from worker.services import consumer as consumer_module
-from worker.services.consumer import Consumer
-from worker.services.ingest import ingest
-from worker.services.outcome import Outcome
+from worker.progress.ingest import ingest
+from worker.progress.outcome import Outcome
 from worker.settings import Settings
-from worker.storage import schema
-from worker.stream import read
-from worker.stream.connection import Redis
+from worker.streams import read
+from worker.streams.connection import Redis
 
 NewConsumer = Callable[..., Consumer]
 

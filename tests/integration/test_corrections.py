@@ -8,8 +8,8 @@ from sqlalchemy import Engine
 from tests.support.events import at, completed, corrected, enrolled, entries, viewed
 from tests.support.model import assert_tables_equal_model
 from tests.support.tables import clear, contents, rows
-from worker.domain.event import Event, LedgerEvent
-from worker.services.ingest import ingest
+from worker.contract.event import Event, LedgerEvent
+from worker.progress.ingest import ingest
 
 LOW, HIGH = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"
 ROW = "SELECT status::text, last_viewed_at, completed_at, corrected_at FROM user_course_progress"

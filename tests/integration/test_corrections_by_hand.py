@@ -12,15 +12,15 @@ from tests.support.events import at, completed, corrected, entries, viewed
 from tests.support.rollups import audited
 from tests.support.tables import contents, execute, insert_as_lms, rows, snapshot
 from tests.support.wait import wait_until
-from worker.domain.correction import Changes
-from worker.domain.event import LedgerEvent
-from worker.domain.status import ProgressStatus
-from worker.domain.stuck import StuckRules
+from worker.analytics.rules.stuck import StuckRules
+from worker.audit.compare import Scope
+from worker.audit.repair import rebuild_scope
+from worker.contract.event import LedgerEvent
+from worker.contract.progress_status import ProgressStatus
 from worker.errors import ConflictError, InputError
-from worker.services.audit import Scope
-from worker.services.ingest import ingest
-from worker.services.progress import create_progress, update_progress
-from worker.services.rebuild import rebuild_scope
+from worker.progress.correction_rules import Changes
+from worker.progress.ingest import ingest
+from worker.progress.lesson_progress import create_progress, update_progress
 
 NOT_STARTED, IN_PROGRESS, COMPLETED = ProgressStatus
 Record = Callable[..., object]

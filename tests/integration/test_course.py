@@ -11,17 +11,17 @@ from tests.support.events import completed, corrected, enrolled, entries, outlin
 from tests.support.learners import NOW, ago
 from tests.support.rollups import assert_rollups_equal_model, refresh_all
 from tests.support.tables import contents, counted_statements, execute, rows
-from worker.domain.activity import TimeSpent
-from worker.domain.analysis import DormantLearner
-from worker.domain.event import Event
-from worker.domain.progress import fold
-from worker.domain.stuck import StuckRules
+from worker.analytics.activity_refresh import refresh_activity
+from worker.analytics.analysis import DormantLearner
+from worker.analytics.course_analysis import analyse_course
+from worker.analytics.rules.activity import TimeSpent
+from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.thresholds import AnalysisRules
+from worker.contract.event import Event
 from worker.errors import InputError, NotFoundError
-from worker.services.activity_refresh import refresh_activity
-from worker.services.course import analyse_course
-from worker.services.ingest import ingest
-from worker.services.rules import AnalysisRules
-from worker.services.summary_refresh import refresh_summaries
+from worker.progress.ingest import ingest
+from worker.progress.reference import fold
+from worker.summary.refresh import refresh_summaries
 
 RULES = AnalysisRules()
 

@@ -11,14 +11,14 @@ from tests.support.events import enrolled, viewed
 from tests.support.model import assert_tables_equal_model
 from tests.support.streams import add, deliver, group_of, pending
 from tests.support.tables import insert_as_lms, rows
-from worker.domain.entry import Entry, parse
-from worker.domain.event import Event
-from worker.services import batch
-from worker.services import ingest as ingest_module
-from worker.services.consumer import Consumer
+from worker.consume.consumer import Consumer
+from worker.contract.entry import Entry, parse
+from worker.contract.event import Event
+from worker.progress import batch
+from worker.progress import ingest as ingest_module
 from worker.settings import Settings
-from worker.stream import read
-from worker.stream.connection import Redis
+from worker.streams import read
+from worker.streams.connection import Redis
 
 POISON = b"poison"
 REASONS = "SELECT reason, count(*) FROM dead_letter GROUP BY reason"

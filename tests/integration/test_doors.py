@@ -13,9 +13,9 @@ from sqlalchemy import Engine
 from tests.support.doors import ANY, Doors, consume, is_task, parsed, send_tasks
 from tests.support.events import as_json, body, enrolled, viewed
 from tests.support.tables import insert_as_lms, rows
-from worker.domain.event import MAX_EVENT_CHARACTERS, MAX_OUTLINE_CHARACTERS
-from worker.domain.identity import identity
-from worker.services.consumer import Consumer
+from worker.consume.consumer import Consumer
+from worker.contract.event import MAX_EVENT_CHARACTERS, MAX_OUTLINE_CHARACTERS
+from worker.contract.identity import identity
 
 Case = tuple[bytes, str, tuple[int | None, int | None]]
 """An event of enrollment 1, the verdict on it, and section and duration of its row where it is applied."""

@@ -10,9 +10,9 @@ from tests.support.commands import invoke
 from tests.support.events import completed, corrected, enrolled, entries, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import execute, insert_as_lms, rows
-from worker.services.ingest import ingest
-from worker.services.learner import analyse_learner
-from worker.services.rules import AnalysisRules
+from worker.analytics.learner_analysis import analyse_learner
+from worker.analytics.thresholds import AnalysisRules
+from worker.progress.ingest import ingest
 
 COUNTED = "SELECT user_course_id, doubtful_events FROM enrollment_activity ORDER BY 1"
 MINUTE = 60

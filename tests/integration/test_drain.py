@@ -13,14 +13,14 @@ from tests.support.model import assert_tables_equal_model
 from tests.support.streams import add, deliver, group_of, length, pending
 from tests.support.tables import execute, rows
 from tests.support.wait import wait_until
-from worker.domain.event import Event
-from worker.services import ingest as ingest_module
-from worker.services.consumer import Consumer
-from worker.services.drain import Drain
+from worker.consume.consumer import Consumer
+from worker.consume.drain import Drain
+from worker.contract.event import Event
+from worker.database import schema
+from worker.progress import ingest as ingest_module
 from worker.settings import Settings
-from worker.storage import schema
-from worker.stream import read
-from worker.stream.connection import Redis
+from worker.streams import read
+from worker.streams.connection import Redis
 
 NewConsumer = Callable[..., Consumer]
 RECORDED = "SELECT count(*) FROM lesson_event"

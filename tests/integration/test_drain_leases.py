@@ -13,13 +13,13 @@ from tests.support.streams import add, consumers, group_of, pending
 from tests.support.tables import rows
 from tests.support.wait import wait_until
 from worker.client import EventPublisher
-from worker.domain.event import Event
-from worker.services.consumer import Consumer
-from worker.services.drain import Drain
-from worker.services.maintain import maintain
+from worker.consume.consumer import Consumer
+from worker.consume.drain import Drain
+from worker.consume.maintenance import maintain
+from worker.contract.event import Event
 from worker.settings import Settings
-from worker.stream import backlog, read
-from worker.stream.connection import Redis
+from worker.streams import backlog, read
+from worker.streams.connection import Redis
 
 NewConsumer = Callable[..., Consumer]
 

@@ -6,8 +6,8 @@ from sqlalchemy import Engine, text
 from tests.support.events import body, completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import execute, rows
-from worker.domain.entry import Entry
-from worker.services.ingest import ingest
+from worker.contract.entry import Entry
+from worker.progress.ingest import ingest
 
 OWNED = "SELECT user_id, course_id, timezone FROM user_course WHERE id = 1"
 DAYS = "SELECT day::text FROM daily_activity ORDER BY day"

@@ -6,9 +6,9 @@ from sqlalchemy import Engine
 from tests.support.events import enrolled, entries, viewed
 from tests.support.model import assert_tables_equal_model
 from tests.support.tables import execute, insert_as_lms, rows, snapshot
-from worker.domain.entry import Reason
-from worker.domain.event import EnrollmentCreated, Event
-from worker.services.ingest import ingest
+from worker.contract.entry import Reason
+from worker.contract.event import EnrollmentCreated, Event
+from worker.progress.ingest import ingest
 
 OWNED = "SELECT user_id, course_id, timezone, enrolled_at FROM user_course"
 LOW, HIGH = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"

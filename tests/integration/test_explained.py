@@ -5,9 +5,9 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import ProgrammingError, StatementError
 
 from tests.support.commands import invoke
+from worker.database import engine as database
 from worker.errors import ProgressError, SchemaError, ServerUnavailableError
 from worker.settings import Settings
-from worker.storage import database
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from tests.support.commands import invoke
 from tests.support.events import completed, corrected, enrolled, entries, outlined, viewed
 from tests.support.learners import NOW, ago
 from tests.support.rollups import refresh_all
-from worker.domain.event import Event
-from worker.services.course import analyse_course
-from worker.services.ingest import ingest
-from worker.services.learner import analyse_learner
-from worker.services.rules import AnalysisRules
+from worker.analytics.course_analysis import analyse_course
+from worker.analytics.learner_analysis import analyse_learner
+from worker.analytics.thresholds import AnalysisRules
+from worker.contract.event import Event
+from worker.progress.ingest import ingest
 from worker.settings import Settings
 
 LONG_AGO = ago(days=60)

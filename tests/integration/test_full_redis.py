@@ -15,19 +15,20 @@ from tests.support.streams import add, deliver, full, group_of, length, pending
 from tests.support.tables import rows
 from tests.support.wait import wait_until
 from worker.client import EventPublisher
-from worker.domain.event import Event
+from worker.consume.consumer import Consumer
+from worker.consume.leases import Leases
+from worker.contract.event import Event
+from worker.database import engine as database
 from worker.embedded.valkey import Valkey
 from worker.errors import ServerUnavailableError
-from worker.services.consumer import Consumer
-from worker.services.readiness import check_readiness
+from worker.ops.readiness import check_readiness
 from worker.settings import Settings
-from worker.storage import database
-from worker.stream import accounts, connection, housekeeping, read
-from worker.stream.accounts import Account
-from worker.stream.connection import Redis
-from worker.stream.keys import Keys
-from worker.stream.lease import Leases
-from worker.stream.trial import trial
+from worker.streams import accounting, connection, read
+from worker.streams import trim as housekeeping
+from worker.streams.accounting import Account
+from worker.streams.connection import Redis
+from worker.streams.keys import Keys
+from worker.streams.quarantine import trial
 
 
 @pytest.fixture(scope="module")
@@ -134,11 +135,11 @@ def test_what_is_acknowledged_is_counted_and_what_vanished_is_told(own: Redis, f
     added = add(own, stream, [b"1", b"2", b"3"])
     with full(own):
         read.acknowledge(own, group, read.read_new(own, group, "one", [stream], 1, None))
-        assert accounts.balance(own, group, [stream]) == {}
+        assert accounting.balance(own, group, [stream]) == {}
         own.xdel(stream, added[1])
         read.acknowledge(own, group, read.read_new(own, group, "one", [stream], 1, None))
-        assert accounts.balance(own, group, [stream]) == {stream: 1}
-        assert accounts.read_accounts(own, [stream])[stream] == Account(acknowledged=2, vanished=1)
+        assert accounting.balance(own, group, [stream]) == {stream: 1}
+        assert accounting.read_accounts(own, [stream])[stream] == Account(acknowledged=2, vanished=1)
 
 
 def test_a_stray_that_has_no_group_yet_waits_and_holds_nobody_up(

@@ -7,8 +7,9 @@ import pytest
 from tests.support.streams import add, consumers, group_of, length, pending
 from tests.support.wait import wait_until
 from worker.settings import Settings
-from worker.stream import housekeeping, read
-from worker.stream.connection import Redis
+from worker.streams import read
+from worker.streams import trim as housekeeping
+from worker.streams.connection import Redis
 
 
 @pytest.fixture

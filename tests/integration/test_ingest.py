@@ -9,11 +9,11 @@ from sqlalchemy import Engine
 from tests.support.events import as_json, at, body, completed, corrected, enrolled, entries, entry, outlined, viewed
 from tests.support.model import assert_tables_equal_model
 from tests.support.tables import contents, counted_statements, execute, rows, snapshot
-from worker.domain.entry import Entry, Reason
-from worker.domain.event import Event
-from worker.services.ingest import ingest, set_aside
-from worker.storage import dead_letter
-from worker.storage.dead_letter import Letter
+from worker.contract.entry import Entry, Reason
+from worker.contract.event import Event
+from worker.progress import dead_letters
+from worker.progress.dead_letters import Letter
+from worker.progress.ingest import ingest, set_aside
 
 
 def test_one_batch_of_everything_equals_the_rules(engine: Engine) -> None:
@@ -181,10 +181,10 @@ def test_letters_are_put_and_deleted_by_tens_of_thousands(engine: Engine) -> Non
     batch = [Entry("lesson-events", f"{number // 2}-1", b"%d" % number) for number in range(20_000)]
     for _ in range(2):
         with counted_statements(engine) as sent, engine.begin() as connection:
-            dead_letter.put_letters(connection, [Letter(each, Reason.INVALID_JSON, "broken") for each in batch])
+            dead_letters.put_letters(connection, [Letter(each, Reason.INVALID_JSON, "broken") for each in batch])
         assert len(sent) == 3
     assert rows(engine, "SELECT count(*) FROM dead_letter") == [(20_000,)]
     with counted_statements(engine) as sent, engine.begin() as connection:
-        dead_letter.delete_letters(connection, batch[1:])
+        dead_letters.delete_letters(connection, batch[1:])
     assert len(sent) == 3
     assert rows(engine, "SELECT body FROM dead_letter") == [(b"0",)]

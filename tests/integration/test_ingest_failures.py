@@ -12,12 +12,12 @@ from sqlalchemy.exc import DBAPIError
 from tests.support.events import enrolled, entries, entry, outlined, viewed
 from tests.support.tables import counted_statements, execute, insert_as_lms, rows, snapshot
 from tests.support.wait import wait_until
-from worker.domain.entry import Reason
-from worker.services.ingest import ingest
-from worker.services.outcome import REFUSED
+from worker.contract.entry import Reason
+from worker.database import engine as database
+from worker.database.engine import Failure, classify
+from worker.progress.ingest import ingest
+from worker.progress.outcome import REFUSED
 from worker.settings import Settings
-from worker.storage import database
-from worker.storage.database import Failure, classify
 
 WAITING = """
     SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()

@@ -11,14 +11,14 @@ from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.learners import NOW, ago
 from tests.support.rollups import refresh_all
 from tests.support.tables import counted_statements, insert_as_lms, rows
-from worker.domain.activity import TimeSpent
-from worker.domain.event import Event
-from worker.domain.recommendation import RecommendationKind
-from worker.domain.stuck import StuckRules
+from worker.analytics.learner_analysis import analyse_learner
+from worker.analytics.rules.activity import TimeSpent
+from worker.analytics.rules.recommendations import RecommendationKind
+from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.thresholds import AnalysisRules
+from worker.contract.event import Event
 from worker.errors import InputError, NotFoundError
-from worker.services.ingest import ingest
-from worker.services.learner import analyse_learner
-from worker.services.rules import AnalysisRules
+from worker.progress.ingest import ingest
 
 RULES = AnalysisRules()
 

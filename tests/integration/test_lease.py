@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.wait import wait_until
+from worker.consume.leases import Leases
 from worker.settings import Settings
-from worker.stream.connection import Redis
-from worker.stream.keys import Keys
-from worker.stream.lease import Leases
+from worker.streams.connection import Redis
+from worker.streams.keys import Keys
 
 Make = Callable[..., Leases]
 

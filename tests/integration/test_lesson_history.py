@@ -12,12 +12,12 @@ from tests.support.api import served
 from tests.support.commands import invoke
 from tests.support.events import START, at, completed, corrected, enrolled, entries, outlined, viewed
 from tests.support.tables import counted_statements, execute, rows
-from worker.domain.status import ProgressStatus
-from worker.domain.visit import MOST, visit_history
+from worker.analytics.lesson_history import lesson_history
+from worker.analytics.rules.visit_history import MOST, visit_history
+from worker.contract.progress_status import ProgressStatus
 from worker.errors import InputError, NotFoundError
-from worker.services.ingest import ingest
-from worker.services.lesson_history import lesson_history
-from worker.services.retention import delete_expired
+from worker.progress.ingest import ingest
+from worker.progress.retention import delete_expired
 from worker.settings import Settings
 
 CUTOFF = 1_800

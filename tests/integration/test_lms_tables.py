@@ -8,12 +8,14 @@ from sqlalchemy import Engine, make_url
 from tests.support.databases import clone_database, drop_database
 from tests.support.events import enrolled, entries, viewed
 from tests.support.tables import execute, insert_as_lms, rows
-from worker.domain.entry import Reason
+from worker.contract.entry import Reason
+from worker.database import engine as database
+from worker.database import migrate as migration
+from worker.database import schema
 from worker.embedded import Servers
 from worker.errors import SchemaError
-from worker.services.ingest import ingest
+from worker.progress.ingest import ingest
 from worker.settings import Settings
-from worker.storage import database, migration, schema
 
 
 @pytest.fixture

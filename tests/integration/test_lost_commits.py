@@ -14,19 +14,18 @@ from tests.support.events import enrolled, viewed
 from tests.support.model import assert_tables_equal_model
 from tests.support.streams import add, group_of
 from tests.support.tables import execute, rows
-from worker.cli.system import System
+from worker.cli.local_system import System
 from worker.cli.up import warn_of_other_system
-from worker.domain.entry_id import parse_id
-from worker.domain.event import Event
+from worker.consume.consumer import Consumer
+from worker.consume.maintenance import maintain
+from worker.contract.entry_id import parse_id
+from worker.contract.event import Event
 from worker.errors import CommitsLostError, OtherSystemError
-from worker.services import replay
-from worker.services.consumer import Consumer
-from worker.services.maintain import maintain
+from worker.failover import replay, stream_positions
 from worker.settings import Settings
-from worker.storage import stream_position
-from worker.stream import read
-from worker.stream.connection import Redis
-from worker.stream.keys import commits
+from worker.streams import read
+from worker.streams.connection import Redis
+from worker.streams.keys import commits
 
 NewConsumer = Callable[..., Consumer]
 EVENTS: list[Event] = [enrolled(), viewed(), viewed(1, 1, 2, seconds=1)]
@@ -124,7 +123,7 @@ def test_a_lost_commit_below_the_highest_position_is_seen_by_a_new_consumer_as_o
     forget = ("DELETE FROM user_course", "DELETE FROM stream_position WHERE consumer <> 'other'")
     (*_, last) = work(consumer, redis, stream, EVENTS)
     with engine.begin() as connection:
-        stream_position.advance(connection, "other", {stream: parse_id(last)})
+        stream_positions.advance(connection, "other", {stream: parse_id(last)})
     for _ in range(2):
         execute(engine, *forget)
         assert recovered(new_consumer()) == ["commits_lost", "commits_replayed"]
@@ -245,12 +244,12 @@ def test_a_replay_survives_an_entry_that_kills_workers(
 def test_old_positions_are_forgotten_but_for_the_highest(engine: Engine, stream: str) -> None:
     with engine.begin() as connection:
         for number in range(3):
-            stream_position.advance(connection, f"consumer-{number}", {stream: (number, 18_446_744_073_709_551_615)})
+            stream_positions.advance(connection, f"consumer-{number}", {stream: (number, 18_446_744_073_709_551_615)})
     execute(engine, "UPDATE stream_position SET recorded_at = now() - interval '2 days'")
     with engine.begin() as connection:
-        stream_position.advance(connection, "fresh", {stream: (1, 0)})
-        stream_position.delete_old(connection)
-        assert stream_position.highest(connection, [stream]) == {stream: (2, 18_446_744_073_709_551_615)}
+        stream_positions.advance(connection, "fresh", {stream: (1, 0)})
+        stream_positions.delete_old(connection)
+        assert stream_positions.highest(connection, [stream]) == {stream: (2, 18_446_744_073_709_551_615)}
     assert rows(engine, "SELECT consumer FROM stream_position ORDER BY 1") == [("consumer-2",), ("fresh",)]
 
 

@@ -16,12 +16,13 @@ from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.model import assert_tables_equal_model
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import TABLES, execute, insert_as_lms, rows
-from worker.domain.event import Event
+from worker.contract.event import Event
+from worker.database import migrate as migration
+from worker.database import models, schema
 from worker.embedded import Servers
 from worker.errors import SchemaError
-from worker.services.ingest import ingest
-from worker.services.summary import get_summary
-from worker.storage import migration, models, schema
+from worker.progress.ingest import ingest
+from worker.summary.read import get_summary
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 LMS_TABLE = """
@@ -127,7 +128,7 @@ def test_two_migrations_at_once_wait_for_each_other(empty: Engine) -> None:
     code = """
 import sys
 from sqlalchemy import create_engine
-from worker.storage import migration
+from worker.database import migrate as migration
 migration.migrate(create_engine(sys.argv[1]))
 """
     command_line = [sys.executable, "-c", code, empty.url.render_as_string(hide_password=False)]

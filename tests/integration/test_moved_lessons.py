@@ -9,23 +9,23 @@ from tests.support.api import served
 from tests.support.events import at, completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import audited, refresh_all, stored_statistics, stored_summaries
 from tests.support.tables import execute, rows, snapshot
-from worker.domain.activity import TimeSpent
-from worker.domain.event import Event
-from worker.domain.outline import Lesson, NextReason
-from worker.domain.status import ProgressStatus
-from worker.domain.stuck import StuckRules
-from worker.domain.summary import Summary
-from worker.services.audit import Scope
-from worker.services.ingest import ingest
-from worker.services.learner import analyse_learner
-from worker.services.lesson_history import lesson_history
-from worker.services.lessons import get_lessons, get_topic
-from worker.services.progress import get_progress, update_progress
-from worker.services.rebuild import rebuild_scope
-from worker.services.retention import delete_expired
-from worker.services.rules import AnalysisRules
-from worker.services.summary import get_summary
+from worker.analytics.learner_analysis import analyse_learner
+from worker.analytics.lesson_history import lesson_history
+from worker.analytics.rules.activity import TimeSpent
+from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.thresholds import AnalysisRules
+from worker.audit.compare import Scope
+from worker.audit.repair import rebuild_scope
+from worker.contract.event import Event
+from worker.contract.progress_status import ProgressStatus
+from worker.progress.ingest import ingest
+from worker.progress.lesson_progress import get_progress, update_progress
+from worker.progress.retention import delete_expired
 from worker.settings import Settings
+from worker.summary.lessons import get_lessons, get_topic
+from worker.summary.next_lesson import Lesson, NextReason
+from worker.summary.read import get_summary
+from worker.summary.rules import Summary
 
 DAY = 86_400
 LEDGER = "SELECT topic_id, lesson_id, status::text FROM user_course_progress ORDER BY topic_id, lesson_id"

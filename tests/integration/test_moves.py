@@ -9,12 +9,12 @@ from tests.support.activity import expected_activity, stored_activity
 from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import execute, insert_as_lms, rows
-from worker.domain.event import Event
-from worker.domain.progress import fold
-from worker.services.course import analyse_course
-from worker.services.ingest import ingest
-from worker.services.learner import analyse_learner
-from worker.services.rules import AnalysisRules
+from worker.analytics.course_analysis import analyse_course
+from worker.analytics.learner_analysis import analyse_learner
+from worker.analytics.thresholds import AnalysisRules
+from worker.contract.event import Event
+from worker.progress.ingest import ingest
+from worker.progress.reference import fold
 
 FIRST = datetime(2025, 6, 23, 14, tzinfo=UTC)
 MOVED = FIRST + timedelta(days=5)

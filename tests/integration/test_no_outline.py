@@ -11,14 +11,14 @@ from tests.support.commands import invoke
 from tests.support.events import completed, enrolled, entries, outlined
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import rows
-from worker.domain.achievement import AchievementKind
-from worker.domain.event import CourseOutlined, Event
-from worker.services.course import analyse_course
-from worker.services.ingest import ingest
-from worker.services.learner import analyse_learner
-from worker.services.rules import AnalysisRules
-from worker.services.summary import get_summary
+from worker.analytics.course_analysis import analyse_course
+from worker.analytics.learner_analysis import analyse_learner
+from worker.analytics.rules.achievements import AchievementKind
+from worker.analytics.thresholds import AnalysisRules
+from worker.contract.event import CourseOutlined, Event
+from worker.progress.ingest import ingest
 from worker.settings import Settings
+from worker.summary.read import get_summary
 
 EVERYTHING: list[Event] = [enrolled(1), completed(1, 1, 1, seconds=1), completed(1, 1, 2, seconds=2)]
 NONE, EMPTY, WHOLE = None, outlined(3, []), outlined(3, [(1, 1), (1, 2)])

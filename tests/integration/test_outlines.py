@@ -8,9 +8,9 @@ from tests.support.events import enrolled, entries, outlined, viewed
 from tests.support.model import assert_tables_equal_model
 from tests.support.tables import rows, snapshot
 from tests.support.wait import wait_until
-from worker.services.ingest import ingest, record
-from worker.services.summary import get_summary
-from worker.services.summary_refresh import refresh_summaries
+from worker.progress.ingest import ingest, record
+from worker.summary.read import get_summary
+from worker.summary.refresh import refresh_summaries
 
 LOW, HIGH = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"
 LESSONS = "SELECT topic_id, lesson_id, title FROM course_lesson ORDER BY ordinal"

@@ -10,18 +10,18 @@ from sqlalchemy import Connection, Engine, event
 from tests.support.events import completed, corrected, enrolled, entries, outlined, viewed
 from tests.support.rollups import refresh_all
 from tests.support.tables import counted_statements, execute, insert_as_lms
-from worker.domain.event import Event
-from worker.domain.outline import Lesson
-from worker.domain.progress import fold
-from worker.domain.statistics import tallies
-from worker.domain.stuck import StuckRules
-from worker.domain.summary import Summary, summaries
+from worker.analytics.course_overview import Overview, get_overview
+from worker.analytics.rules.completion_statistics import tallies
+from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.statistics_refresh import refresh_statistics
+from worker.contract.event import Event
+from worker.database import engine as database
 from worker.errors import InputError
-from worker.services.ingest import ingest
-from worker.services.overview import Overview, get_overview
-from worker.services.statistics_refresh import refresh_statistics
+from worker.progress.ingest import ingest
+from worker.progress.reference import fold
 from worker.settings import Settings
-from worker.storage import database
+from worker.summary.next_lesson import Lesson
+from worker.summary.rules import Summary, summaries
 
 COURSE = 3
 OUTLINE = [(2, 1, "Two"), (1, 2, "One"), (1, 1, "Last")]

@@ -9,8 +9,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
 from tests.support.proxy import Mode, Proxy, proxy
+from worker.database import engine as database
 from worker.settings import Settings
-from worker.storage import database
 
 SILENCE_SECONDS = 0.4
 """Of the statement and of the margin together."""

@@ -16,12 +16,12 @@ from tests.support.model import assert_progress_follows_from_ledger
 from tests.support.rollups import audited
 from tests.support.tables import insert_as_lms, rows, snapshot
 from tests.support.wait import wait_until
+from worker.database.models import ProgressStatus, UserCourseProgress
 from worker.errors import ConflictError, InputError, NotFoundError
-from worker.services.ingest import ingest
-from worker.services.submit import Result
-from worker.services.user_course_progress_service import UserCourseProgressService, open_progress_service
+from worker.progress.ingest import ingest
+from worker.progress.submit import Result
+from worker.service import UserCourseProgressService, open_progress_service
 from worker.settings import Settings
-from worker.storage.models import ProgressStatus, UserCourseProgress
 
 Answer = TypeVar("Answer")
 Ask = Callable[[Callable[[UserCourseProgressService], Awaitable[Answer]]], Answer]

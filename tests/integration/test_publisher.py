@@ -13,11 +13,11 @@ from tests.support.events import as_json, at, completed, corrected, enrolled, ou
 from tests.support.model import assert_tables_equal_model
 from tests.support.tables import rows
 from worker.client import PIPELINE, EventPublisher
-from worker.domain.entry import Entry, parse
-from worker.domain.event import Event, LessonCompleted, LessonViewed
-from worker.services.consumer import Consumer
+from worker.consume.consumer import Consumer
+from worker.contract.entry import Entry, parse
+from worker.contract.event import Event, LessonCompleted, LessonViewed
 from worker.settings import Settings
-from worker.stream.connection import Redis
+from worker.streams.connection import Redis
 
 LARGE = 2**63 - 1
 

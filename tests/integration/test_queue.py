@@ -3,46 +3,46 @@
 import pytest
 
 from tests.support.wait import wait_until
+from worker.celery_support import broker_queue
 from worker.settings import Settings
-from worker.stream import queue
-from worker.stream.connection import Redis
+from worker.streams.connection import Redis
 
 
 @pytest.fixture
 def mark(settings: Settings) -> str:
-    return queue.mark(settings.stream_key, "progress.maintain")
+    return broker_queue.mark(settings.stream_key, "progress.maintain")
 
 
 def test_a_message_keeps_the_next_one_out_until_it_is_taken(redis: Redis, mark: str) -> None:
-    assert queue.may_send(redis, mark, 60_000)
-    assert not queue.may_send(redis, mark, 60_000)
-    queue.forget(redis, [mark])
-    assert queue.may_send(redis, mark, 60_000)
+    assert broker_queue.may_send(redis, mark, 60_000)
+    assert not broker_queue.may_send(redis, mark, 60_000)
+    broker_queue.forget(redis, [mark])
+    assert broker_queue.may_send(redis, mark, 60_000)
     assert redis.get(mark) == b"60000"
 
 
 def test_each_message_that_nobody_takes_is_waited_for_ten_times_longer_up_to_a_day(redis: Redis, mark: str) -> None:
-    assert queue.may_send(redis, mark, 5)
+    assert broker_queue.may_send(redis, mark, 5)
     for expected in (50, 500):
-        wait_until(lambda: queue.may_send(redis, mark, 5), what="the next message")
+        wait_until(lambda: broker_queue.may_send(redis, mark, 5), what="the next message")
         assert redis.get(mark) == str(expected).encode()
-    redis.set(mark, queue.DAY // 2, px=queue.DAY)  # over, the memory of it just begins
-    assert queue.may_send(redis, mark, 5)
-    assert redis.get(mark) == str(queue.DAY).encode()
-    assert not queue.may_send(redis, mark, 5)
-    assert queue.DAY < redis.pttl(mark) <= 2 * queue.DAY
+    redis.set(mark, broker_queue.DAY // 2, px=broker_queue.DAY)  # over, the memory of it just begins
+    assert broker_queue.may_send(redis, mark, 5)
+    assert redis.get(mark) == str(broker_queue.DAY).encode()
+    assert not broker_queue.may_send(redis, mark, 5)
+    assert broker_queue.DAY < redis.pttl(mark) <= 2 * broker_queue.DAY
 
 
 @pytest.mark.parametrize("value", ["1000", "no number"])
 def test_a_mark_that_ends_later_than_it_can_is_nobodys(redis: Redis, mark: str, value: str) -> None:
-    redis.set(mark, value, px=queue.DAY + 3_600_000)
-    assert queue.may_send(redis, mark, 1_000)
+    redis.set(mark, value, px=broker_queue.DAY + 3_600_000)
+    assert broker_queue.may_send(redis, mark, 1_000)
     assert redis.get(mark) == b"1000"
-    assert not queue.may_send(redis, mark, 1_000)
+    assert not broker_queue.may_send(redis, mark, 1_000)
 
 
 def test_a_queue_is_of_the_first_system_that_claims_it(redis: Redis, settings: Settings) -> None:
     name, first = settings.queue, settings.stream_key
-    assert queue.claim(redis, name, first) == first
-    assert queue.claim(redis, name, first) == first
-    assert queue.claim(redis, name, "another") == first
+    assert broker_queue.claim(redis, name, first) == first
+    assert broker_queue.claim(redis, name, first) == first
+    assert broker_queue.claim(redis, name, "another") == first

@@ -12,16 +12,16 @@ from tests.support.hosts import RecordingHost
 from tests.support.model import assert_tables_equal_model
 from tests.support.streams import add, pending
 from tests.support.tables import rows
-from worker.domain.entry import Entry
-from worker.domain.event import Event
-from worker.services import consumer as consumer_module
-from worker.services.consumer import Consumer
-from worker.services.drain import Drain
-from worker.services.ingest import ingest
-from worker.services.outcome import Outcome
+from worker.consume import consumer as consumer_module
+from worker.consume.consumer import Consumer
+from worker.consume.drain import Drain
+from worker.contract.entry import Entry
+from worker.contract.event import Event
+from worker.progress.ingest import ingest
+from worker.progress.outcome import Outcome
 from worker.settings import Settings
-from worker.stream import read
-from worker.stream.connection import Redis
+from worker.streams import read
+from worker.streams.connection import Redis
 
 NewConsumer = Callable[..., Consumer]
 BATCH = 10

@@ -13,11 +13,11 @@ from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import execute, rows
 from tests.support.wait import wait_until
-from worker.domain.stuck import StuckRules
-from worker.services import rebuild
-from worker.services.audit import Scope, Step
-from worker.services.ingest import ingest
-from worker.services.rebuild import rebuild_scope
+from worker.analytics.rules.stuck import StuckRules
+from worker.audit import repair
+from worker.audit.compare import Scope, Step
+from worker.audit.repair import rebuild_scope
+from worker.progress.ingest import ingest
 
 WRONG_STATISTICS = "UPDATE course_statistics SET completed = 55"
 WRONG_ACTIVITY = "UPDATE daily_activity SET seconds = 7 WHERE user_course_id = 1"
@@ -121,7 +121,7 @@ def test_activity_that_another_refresh_is_at_is_not_said_to_be_repaired(
 def test_what_workers_change_meanwhile_is_left_to_the_scheduled_refresh(
     environment: dict[str, str], engine: Engine, monkeypatch: pytest.MonkeyPatch, options: list[str]
 ) -> None:
-    look = rebuild._second_look
+    look = repair._second_look
 
     def late(*given: Any) -> Step:
         if rows(engine, STORED) == [(0,)]:
@@ -129,7 +129,7 @@ def test_what_workers_change_meanwhile_is_left_to_the_scheduled_refresh(
         return look(*given)
 
     execute(engine, WRONG_STATISTICS, WRONG_ACTIVITY)
-    monkeypatch.setattr(rebuild, "_second_look", late)
+    monkeypatch.setattr(repair, "_second_look", late)
     result = invoke(environment, "rebuild", *options)
     assert result.exit_code == 0
     if options:

@@ -9,12 +9,12 @@ from sqlalchemy import Engine
 from tests.support.events import as_json, completed, corrected, enrolled, entries, entry, viewed
 from tests.support.model import assert_tables_equal_model
 from tests.support.tables import execute, insert_as_lms, rows, snapshot
-from worker.domain.event import Event
-from worker.services.ingest import ingest
-from worker.services.maintain import maintain
-from worker.services.redrive import PAGE, apply_parked, redrive, sweep_parked
+from worker.consume.maintenance import maintain
+from worker.contract.event import Event
+from worker.progress.ingest import ingest
+from worker.progress.redrive import PAGE, apply_parked, redrive, sweep_parked
 from worker.settings import Settings
-from worker.stream.connection import Redis
+from worker.streams.connection import Redis
 
 LETTERS = "SELECT id FROM dead_letter ORDER BY id"
 REASONS = "SELECT reason, count(*) FROM dead_letter GROUP BY reason"

@@ -13,15 +13,15 @@ from tests.support.commands import invoke
 from tests.support.events import at, completed, corrected, enrolled, entries, outlined, viewed
 from tests.support.rollups import refresh_all
 from tests.support.tables import execute, rows
-from worker.domain.event import Event
-from worker.domain.outline import NextLesson, NextReason
-from worker.domain.recommendation import RecommendationKind
-from worker.services.course import analyse_course
-from worker.services.ingest import ingest
-from worker.services.learner import analyse_learner
-from worker.services.rules import AnalysisRules
-from worker.services.summary import get_summary
+from worker.analytics.course_analysis import analyse_course
+from worker.analytics.learner_analysis import analyse_learner
+from worker.analytics.rules.recommendations import RecommendationKind
+from worker.analytics.thresholds import AnalysisRules
+from worker.contract.event import Event
+from worker.progress.ingest import ingest
 from worker.settings import Settings
+from worker.summary.next_lesson import NextLesson, NextReason
+from worker.summary.read import get_summary
 
 TEN: list[Event] = [outlined(3, [(1, number, f"Lesson {number}") for number in range(1, 11)]), enrolled(1)]
 FIVE: list[Event] = [completed(1, 1, number, seconds=60 * number) for number in range(1, 6)]

@@ -15,16 +15,16 @@ from tests.support.activity import IDLE_CUTOFF
 from tests.support.events import at, completed, corrected, enrolled, entries, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import contents, counted_statements, execute, rows, snapshot
-from worker.domain.event import Event
-from worker.domain.stuck import StuckRules
-from worker.services import ingest as ingest_service
-from worker.services import retention
-from worker.services.audit import Scope, examine_scope
-from worker.services.ingest import ingest
-from worker.services.rebuild import rebuild_scope
-from worker.services.retention import delete_expired
-from worker.storage.enrollment import lock_enrollments
-from worker.storage.retention import delete_events, expired_events
+from worker.analytics.rules.stuck import StuckRules
+from worker.audit.compare import Scope, examine_scope
+from worker.audit.repair import rebuild_scope
+from worker.contract.event import Event
+from worker.progress import ingest as ingest_service
+from worker.progress import retention
+from worker.progress.enrollments import lock_enrollments
+from worker.progress.expired_events import delete_events, expired_events
+from worker.progress.ingest import ingest
+from worker.progress.retention import delete_expired
 
 CUTOFF = IDLE_CUTOFF.total_seconds()
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"

@@ -12,13 +12,13 @@ from tests.support.commands import invoke
 from tests.support.events import enrolled, entries, outlined
 from tests.support.rollups import refresh_all
 from tests.support.tables import execute, rows
-from worker.domain.stuck import StuckRules
-from worker.services.ingest import ingest
-from worker.services.learner import analyse_learner
-from worker.services.rules import AnalysisRules
-from worker.services.statistics_refresh import refresh_statistics
-from worker.services.summary import get_summary
+from worker.analytics.learner_analysis import analyse_learner
+from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.statistics_refresh import refresh_statistics
+from worker.analytics.thresholds import AnalysisRules
+from worker.progress.ingest import ingest
 from worker.settings import Settings
+from worker.summary.read import get_summary
 
 ALL = 20_001
 

@@ -10,7 +10,7 @@ from tests.support.commands import invoke
 from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import refresh_all
 from tests.support.tables import contents, execute, rows
-from worker.services.ingest import ingest
+from worker.progress.ingest import ingest
 
 
 @pytest.fixture(autouse=True)
@@ -81,8 +81,8 @@ def test_the_rules_of_zones_are_those_of_this_host(
     """Whatever release of the tz database PostgreSQL has: here Berlin keeps the time of Tokyo, and PostgreSQL's Berlin
     does not.
     """
-    monkeypatch.setattr("worker.domain.clock.ZoneInfo", lambda _: ZoneInfo("Asia/Tokyo"))
-    monkeypatch.setattr("worker.storage.clock._found", {})
+    monkeypatch.setattr("worker.contract.time_zones.ZoneInfo", lambda _: ZoneInfo("Asia/Tokyo"))
+    monkeypatch.setattr("worker.analytics.zone_offsets._found", {})
     assert "differences in" in invoke(environment, "audit").stdout
     result = invoke(environment, "rebuild")
     assert (result.exit_code, "Not repaired" in result.stdout) == (0, False)

@@ -11,10 +11,10 @@ from tests.support.commands import invoke, run
 from tests.support.databases import clone_database, drop_database
 from tests.support.events import completed, enrolled, entries
 from tests.support.tables import rows
+from worker.database import engine as database
 from worker.embedded import Servers
-from worker.services.ingest import ingest
+from worker.progress.ingest import ingest
 from worker.settings import Settings
-from worker.storage import database
 
 ODD = {
     "DateStyle": "German, DMY",

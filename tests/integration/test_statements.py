@@ -9,10 +9,10 @@ from sqlalchemy import Engine, text
 
 from tests.support.events import completed, corrected, enrolled, entries, entry, outlined, viewed
 from tests.support.tables import counted_statements, insert_as_lms
-from worker.domain.entry import Entry
-from worker.domain.event import CloudEvent
-from worker.services.ingest import ingest
-from worker.storage import ledger
+from worker.contract.entry import Entry
+from worker.contract.event import CloudEvent
+from worker.progress import record
+from worker.progress.ingest import ingest
 
 KNOWN = 1
 MIXTURES: dict[str, Callable[[int], list[CloudEvent | bytes]]] = {
@@ -87,5 +87,5 @@ def test_statistics_that_know_of_no_sections_make_no_join_go_row_by_row(engine: 
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
         told = [viewed(key, 1, 1, seconds=99, section_id=2) for key in range(1, 101)]
-        plan = connection.scalars(text(f"EXPLAIN {ledger._RECORD.text}"), {"events": ledger.rows(told)}).all()
+        plan = connection.scalars(text(f"EXPLAIN {record._RECORD.text}"), {"events": record.rows(told)}).all()
     assert [line for line in plan if "Nested Loop" in line] == []

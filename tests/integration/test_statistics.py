@@ -15,17 +15,19 @@ from tests.support.databases import clone_database, drop_database
 from tests.support.events import at, completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import assert_rollups_equal_model, audited, refresh_all, stored_statistics
 from tests.support.tables import TABLES, execute, insert_as_lms, rows, snapshot
-from worker.domain.event import Event
-from worker.domain.progress import fold
-from worker.domain.statistics import Statistics
-from worker.domain.stuck import StuckRules
+from worker.analytics import statistics_claims
+from worker.analytics.activity_refresh import refresh_activity
+from worker.analytics.rules.completion_statistics import Statistics
+from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.statistics_refresh import RefreshedStatistics, refresh_statistics
+from worker.contract.event import Event
+from worker.database import engine as database
+from worker.database import migrate as migration
 from worker.embedded import Servers
-from worker.services.activity_refresh import refresh_activity
-from worker.services.ingest import ingest
-from worker.services.statistics_refresh import RefreshedStatistics, refresh_statistics
-from worker.services.summary_refresh import refresh_summaries
+from worker.progress.ingest import ingest
+from worker.progress.reference import fold
 from worker.settings import Settings
-from worker.storage import database, migration, statistics_refresh
+from worker.summary.refresh import refresh_summaries
 
 COURSES = "SELECT course_id, enrollments, started FROM course_statistics ORDER BY course_id"
 FAILED = "SELECT DISTINCT course_id, failed_at IS NOT NULL FROM course_change ORDER BY 1, 2"
@@ -55,7 +57,7 @@ def refresh(engine: Engine) -> RefreshedStatistics:
 def refreshing(engine: Engine, course_id: int) -> Iterator[Connection]:
     """Another run that has computed this course and commits at the end of the block."""
     with engine.begin() as connection:
-        assert statistics_refresh.refresh_course(connection, course_id, 60, StuckRules())
+        assert statistics_claims.refresh_course(connection, course_id, 60, StuckRules())
         yield connection
 
 
@@ -70,7 +72,7 @@ def marks(engine: Engine) -> list[int]:
 
 def changed(engine: Engine) -> list[int]:
     with engine.connect() as connection:
-        return statistics_refresh.changed_courses(connection)
+        return statistics_claims.changed_courses(connection)
 
 
 def clock(engine: Engine) -> datetime:
@@ -172,7 +174,7 @@ def test_what_is_committed_while_a_run_has_begun_is_shown_and_as_of_says_so(engi
         connection.execute(text("SELECT"))
         record(engine, viewed(1))
         committed_at = clock(engine)
-        statistics_refresh.refresh_course(connection, 3, 60, StuckRules())
+        statistics_claims.refresh_course(connection, 3, 60, StuckRules())
     assert rows(engine, COURSES) == [(3, 1, 1)]
     assert as_of(engine)[3] > committed_at
 
@@ -292,7 +294,7 @@ def test_what_is_wrong_with_all_courses_is_raised_and_marks_none_as_failed(engin
 def test_a_computation_has_a_time_limit_of_its_own_and_no_other_statement_does(engine: Engine) -> None:
     shown = "SHOW statement_timeout"
     with engine.begin() as connection:
-        statistics_refresh.refresh_course(connection, 3, 60, StuckRules())
+        statistics_claims.refresh_course(connection, 3, 60, StuckRules())
         assert connection.scalar(text(shown)) == "1min"
     assert rows(engine, shown) == [("10s",)]
 

@@ -8,11 +8,11 @@ from redis import ResponseError
 from tests.support.events import body, viewed
 from tests.support.streams import add, consumers, deliver, group_of, pending
 from tests.support.wait import wait_until
-from worker.domain.entry import Entry
+from worker.contract.entry import Entry
 from worker.settings import Settings
-from worker.stream import accounts, read
-from worker.stream.connection import Redis
-from worker.stream.keys import Keys
+from worker.streams import accounting, read
+from worker.streams.connection import Redis
+from worker.streams.keys import Keys
 
 
 @pytest.fixture
@@ -204,10 +204,10 @@ def test_acknowledged_entries_become_pending_again_once_and_are_accounted_for(re
     read.acknowledge(redis, group, entries[:3])
     redis.xdel(stream, added[0])
     for _ in range(2):
-        assert accounts.make_pending(redis, group, "again", stream, added) == {added[0]}
+        assert accounting.make_pending(redis, group, "again", stream, added) == {added[0]}
         assert pending(redis, stream) == {added[1]: ("again", 1), added[2]: ("again", 1), added[3]: ("one", 1)}
-    assert accounts.balance(redis, group, [stream]) == {}
+    assert accounting.balance(redis, group, [stream]) == {}
     _, taken = read.reclaim(redis, group, "two", stream, 86_400, "0-0", 10)
     assert [entry.id for entry in taken] == added[1:3], "anybody takes them over at once"
     read.acknowledge(redis, group, [*taken, entries[3]])
-    assert accounts.balance(redis, group, [stream]) == {}
+    assert accounting.balance(redis, group, [stream]) == {}

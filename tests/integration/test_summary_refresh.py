@@ -12,12 +12,13 @@ from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import assert_rollups_equal_model, audited, refresh_all, stored_summaries
 from tests.support.tables import counted_statements, execute, rows
 from tests.support.wait import wait_until
-from worker.domain.event import Event
-from worker.domain.progress import fold
-from worker.services.ingest import ingest
-from worker.services.summary import get_summary
-from worker.services.summary_refresh import refresh_summaries
-from worker.storage import outline, summary_refresh
+from worker.contract.event import Event
+from worker.progress import outlines as outline
+from worker.progress.ingest import ingest
+from worker.progress.reference import fold
+from worker.summary import claims
+from worker.summary.read import get_summary
+from worker.summary.refresh import refresh_summaries
 
 STALE = "SELECT id FROM user_course WHERE stale_since IS NOT NULL ORDER BY id"
 STALE_COURSES = "SELECT id FROM course WHERE stale_since IS NOT NULL"
@@ -114,9 +115,9 @@ def test_two_runs_at_once_share_the_work_without_waiting(engine: Engine) -> None
     enrol(engine, *range(1, 7))
     change(engine, *range(1, 7))
     with engine.begin() as connection:
-        first = summary_refresh.claim_changed(connection, 2)
+        first = claims.claim_changed(connection, 2)
         outline.hold_outlines(connection)
-        summary_refresh.refresh(connection, first)
+        claims.refresh(connection, first)
         assert first == [1, 2]
         assert refresh_summaries(engine, 2).summaries == 4
     assert stale(engine) == []
@@ -127,7 +128,7 @@ def test_a_run_that_dies_in_its_transaction_leaves_everything_to_the_next(engine
     events = enrol(engine, 1, 2)
     events += change(engine, 1, 2)
     with engine.connect() as connection:
-        summary_refresh.refresh(connection, summary_refresh.claim_changed(connection, 500))
+        claims.refresh(connection, claims.claim_changed(connection, 500))
         connection.rollback()
     assert stale(engine) == [1, 2]
     refresh_all(engine)
@@ -139,10 +140,10 @@ def test_an_event_recorded_while_a_run_is_in_its_transaction_is_not_lost(engine:
     events += change(engine, 1)
     late = entries([viewed(1, 2, 2, seconds=50)])
     with engine.begin() as connection:
-        ids = summary_refresh.claim_changed(connection, 500)
+        ids = claims.claim_changed(connection, 500)
         deferred = ingest(engine, late).deferred
         assert deferred == [(late[0], ("enrollment", 1))], "the run's enrollment is passed over"
-        summary_refresh.refresh(connection, ids)
+        claims.refresh(connection, ids)
     ingest(engine, late)
     assert stale(engine) == [1]
     assert get_summary(engine, 1).summary.current_lesson_id == 2
@@ -164,9 +165,9 @@ def test_an_outline_that_comes_while_a_run_is_in_its_transaction_is_not_lost(eng
 
     recording = Thread(target=outline_and_refresh)
     with engine.begin() as connection:
-        ids = summary_refresh.claim_changed(connection, 500)
+        ids = claims.claim_changed(connection, 500)
         outline.hold_outlines(connection)
-        summary_refresh.refresh(connection, ids)
+        claims.refresh(connection, ids)
         recording.start()
         wait_until(lambda: rows(engine, WAITING), what="the outline's wait for the run")
     recording.join(10)

@@ -7,8 +7,8 @@ from tests.support.commands import invoke
 from tests.support.events import completed, corrected, enrolled, entries, outlined, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import contents, execute, rows
-from worker.services.ingest import ingest
-from worker.services.retention import delete_expired
+from worker.progress.ingest import ingest
+from worker.progress.retention import delete_expired
 
 ROW = "WHERE (user_course_id, lesson_id) = (1, 1)"
 WRONG = {

@@ -3,8 +3,8 @@
 import pytest
 
 from worker.settings import Settings
-from worker.stream.connection import Redis
-from worker.stream.trial import trial
+from worker.streams.connection import Redis
+from worker.streams.quarantine import trial
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ import pytest
 from tests.support.commands import invoke
 from tests.support.events import enrolled, viewed
 from tests.support.streams import add, group_of
-from worker.services.consumer import Consumer
+from worker.consume.consumer import Consumer
 from worker.settings import Settings
-from worker.stream import backlog, read
-from worker.stream.connection import Redis
+from worker.streams import backlog, read
+from worker.streams.connection import Redis
 
 Distort = Callable[[Redis, str, str], object]
 

@@ -7,12 +7,13 @@ from uuid import uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.domain.entry import Entry
+from worker.contract.entry import Entry
 from worker.embedded import Servers
 from worker.settings import Settings
-from worker.stream import accounts, connection, housekeeping, read
-from worker.stream.connection import Redis
-from worker.stream.keys import GROUP, account
+from worker.streams import accounting, connection, read
+from worker.streams import trim as housekeeping
+from worker.streams.connection import Redis
+from worker.streams.keys import GROUP, account
 
 READS = ["publish", "read", "acknowledge"]
 OTHERS = ["acknowledge_again", "reclaim", "recover", "publish_with_maxlen", "delete", "trim_to", "maintain"]
@@ -73,8 +74,8 @@ class World:
 
     def maintain(self, _: int) -> None:
         housekeeping.trim(self.redis, [self.stream], 0)
-        accounts.balance(self.redis, GROUP, [self.stream])
-        told = accounts.read_accounts(self.redis, [self.stream])[self.stream].vanished
+        accounting.balance(self.redis, GROUP, [self.stream])
+        told = accounting.read_accounts(self.redis, [self.stream])[self.stream].vanished
         assert told <= self.lost
         if not self.unread:
             assert told == self.lost
@@ -86,7 +87,7 @@ class World:
         read.create_groups(self.redis, GROUP, [self.stream])
         self.pending.clear()
         self.unread = self._present()
-        self.lost = accounts.read_accounts(self.redis, [self.stream])[self.stream].vanished
+        self.lost = accounting.read_accounts(self.redis, [self.stream])[self.stream].vanished
 
     def flush(self, _: int) -> None:
         self.redis.delete(self.stream, account(self.stream))
@@ -170,8 +171,8 @@ def test_a_group_set_back_by_hand_is_no_loss_and_hides_none_for_long(servers: Se
         world.maintain(0)
         world.publish(3)
         world.trim_to(1)
-        assert accounts.balance(redis, GROUP, [world.stream]) == {world.stream: 2}
-        assert accounts.balance(redis, GROUP, [world.stream]) == {}
+        assert accounting.balance(redis, GROUP, [world.stream]) == {world.stream: 2}
+        assert accounting.balance(redis, GROUP, [world.stream]) == {}
     finally:
         redis.delete(world.stream, account(world.stream))
         redis.close()
@@ -185,7 +186,7 @@ def test_a_loss_is_told_while_a_backlog_is_left(servers: Servers) -> None:
         read.create_groups(redis, GROUP, [world.stream])
         for _ in range(10):
             world.publish_with_maxlen(4)
-        assert accounts.balance(redis, GROUP, [world.stream]) == {world.stream: 6}
+        assert accounting.balance(redis, GROUP, [world.stream]) == {world.stream: 6}
         world.read(2)
         world.acknowledge(3)
         world.publish_with_maxlen(4)
@@ -193,7 +194,7 @@ def test_a_loss_is_told_while_a_backlog_is_left(servers: Servers) -> None:
         assert (world.lost, len(world.unread)) == (6, 3)
         world.maintain(0)
         world.publish_with_maxlen(1)
-        assert accounts.balance(redis, GROUP, [world.stream]) == {world.stream: 3}
+        assert accounting.balance(redis, GROUP, [world.stream]) == {world.stream: 3}
     finally:
         redis.delete(world.stream, account(world.stream))
         redis.close()

@@ -10,9 +10,9 @@ from sqlalchemy import Engine
 
 from tests.support.events import as_json, at, body, completed, corrected, enrolled, entry, outlined, viewed
 from tests.support.tables import TABLES, clear, rows
-from worker.domain.entry import Entry, Reason, Rejection, parse
-from worker.domain.event import EVENT_TYPES
-from worker.services.ingest import ingest
+from worker.contract.entry import Entry, Reason, Rejection, parse
+from worker.contract.event import EVENT_TYPES
+from worker.progress.ingest import ingest
 
 SEEDS = [
     viewed(section_id=2, duration_seconds=3),

@@ -10,12 +10,12 @@ from tests.support.events import entries
 from tests.support.histories import Batches, histories
 from tests.support.rollups import audited, refresh_all, stored_summaries
 from tests.support.tables import clear, contents, execute, rows
-from worker.domain.stuck import StuckRules
-from worker.services.audit import Scope
-from worker.services.ingest import ingest
-from worker.services.rebuild import rebuild_scope
-from worker.services.redrive import apply_parked
-from worker.services.summary import get_summary
+from worker.analytics.rules.stuck import StuckRules
+from worker.audit.compare import Scope
+from worker.audit.repair import rebuild_scope
+from worker.progress.ingest import ingest
+from worker.progress.redrive import apply_parked
+from worker.summary.read import get_summary
 
 CORRUPTIONS = {
     "status": "UPDATE user_course_progress SET status = 'completed', completed_at = NULL WHERE id % 2 = 0",

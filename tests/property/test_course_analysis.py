@@ -12,12 +12,12 @@ from tests.support.learners import NOW
 from tests.support.months import months
 from tests.support.rollups import refresh_all
 from tests.support.tables import clear
-from worker.domain.progress import fold
-from worker.domain.stuck import StuckRules
-from worker.services.course import analyse_course
-from worker.services.ingest import ingest
-from worker.services.redrive import apply_parked
-from worker.services.rules import AnalysisRules
+from worker.analytics.course_analysis import analyse_course
+from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.thresholds import AnalysisRules
+from worker.progress.ingest import ingest
+from worker.progress.redrive import apply_parked
+from worker.progress.reference import fold
 
 KEYS = [1, 2, 3, 4, 5]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from worker.domain.difficulty import Signs, difficulties
-from worker.domain.outline import Lesson
+from worker.analytics.rules.difficulty import Signs, difficulties
+from worker.summary.next_lesson import Lesson
 
 LESSONS = [(1, lesson) for lesson in range(1, 7)]
 

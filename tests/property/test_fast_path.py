@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from tests.property.test_any_bytes import HOSTILE, bent
 from tests.support.events import ENTRY_MILLISECONDS, body, completed, corrected, enrolled, outlined, viewed
-from worker.domain.entry import Entry, parse
-from worker.domain.event import Event
-from worker.domain.fast_path import DecodedLessonEvent, decode
+from worker.contract.entry import Entry, parse
+from worker.contract.event import Event
+from worker.contract.fast_path import DecodedLessonEvent, decode
 
 MEMBERS = ("specversion", "id", "source", "time", "type", "sequence", "untimed")
 DATA = ("user_course_id", "topic_id", "lesson_id", "section_id", "duration_seconds")

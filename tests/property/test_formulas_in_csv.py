@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.reports import course
-from worker.report.course import course_report
-from worker.report.export import as_csv
-from worker.report.table import Column, Kind, Table
+from worker.reports.course_report import course_report
+from worker.reports.export import as_csv
+from worker.reports.table import Column, Kind, Table
 
 SIGNS = "=+-@＝＋－＠﹦﹢﹣﹫⁺⁼₋−"  # noqa: RUF001 - they are what this is about
 QUOTES = "\"'`‘’‚‛“”„‟«»‹›＂＇"  # noqa: RUF001 - the same

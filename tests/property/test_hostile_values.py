@@ -9,9 +9,9 @@ from sqlalchemy import Engine
 
 from tests.support.events import at, corrected, enrolled, entry, outlined, viewed
 from tests.support.tables import TABLES, clear, rows
-from worker.domain.entry import Entry
-from worker.domain.identity import sequence_key
-from worker.services.ingest import ingest
+from worker.contract.entry import Entry
+from worker.contract.identity import sequence_key
+from worker.progress.ingest import ingest
 
 NASTY = (
     "'; DROP TABLE lesson_event; --", '"', "'", "\\", "\\'", "%s", "%(x)s", ":name", "{}", "$1", "/*", "E'\\x41'", "$$",

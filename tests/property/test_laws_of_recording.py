@@ -17,10 +17,10 @@ from tests.support.histories import (
 )
 from tests.support.model import assert_progress_follows_from_ledger, assert_tables_equal_model
 from tests.support.tables import clear, contents, insert_as_lms, snapshot
-from worker.domain.event import Event
-from worker.services.ingest import ingest
-from worker.services.redrive import apply_parked, sweep_parked
-from worker.services.summary_refresh import refresh_summaries
+from worker.contract.event import Event
+from worker.progress.ingest import ingest
+from worker.progress.redrive import apply_parked, sweep_parked
+from worker.summary.refresh import refresh_summaries
 
 lms_rows = st.sets(st.sampled_from(ENROLMENTS))
 

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from tests.support.learners import NOW, ago
 from tests.support.zones import only
-from worker.domain.achievement import achievements
-from worker.domain.learner import LessonHistory
-from worker.domain.outline import Lesson, next_lesson
-from worker.domain.recommendation import RecommendationKind, recommendations
-from worker.domain.status import ProgressStatus
-from worker.domain.stuck import StuckRules, drop_off, stopped_at, stuck
-from worker.domain.velocity import projection, velocity
+from worker.analytics.rules.achievements import achievements
+from worker.analytics.rules.learner_history import LessonHistory
+from worker.analytics.rules.recommendations import RecommendationKind, recommendations
+from worker.analytics.rules.stuck import StuckRules, drop_off, stopped_at, stuck
+from worker.analytics.rules.velocity import projection, velocity
+from worker.contract.progress_status import ProgressStatus
+from worker.summary.next_lesson import Lesson, next_lesson
 
 Histories = dict[Lesson, LessonHistory]
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
-from worker.domain.summary import percentage
-from worker.storage.percentage import percentage as in_sql
+from worker.summary.percentage import percentage as in_sql
+from worker.summary.rules import percentage
 
 _PERCENTAGE = in_sql("part", "total")
 _SELECT = text(f"""

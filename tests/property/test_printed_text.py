@@ -11,10 +11,10 @@ from sqlalchemy import Engine
 
 from tests.support.commands import invoke
 from tests.support.tables import clear, rows
-from worker.domain.entry import Entry, Reason
+from worker.contract.entry import Entry, Reason
+from worker.logs import configure_logging, get_logger
 from worker.printable import MOST_MARKS, printable
-from worker.services.ingest import set_aside
-from worker.telemetry import configure_logging, get_logger
+from worker.progress.ingest import set_aside
 
 NASTY = (
     "\x1b[2J", "\x1b]0;owned\x07", "\x9b2J",

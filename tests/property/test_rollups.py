@@ -11,14 +11,14 @@ from tests.support.events import entries
 from tests.support.histories import Batches, histories, recorded_order
 from tests.support.rollups import assert_rollups_equal_model, refresh_all
 from tests.support.tables import clear, snapshot
-from worker.domain.progress import fold
-from worker.domain.stuck import StuckRules
-from worker.domain.summary import summaries
-from worker.services.ingest import ingest
-from worker.services.redrive import apply_parked
-from worker.services.statistics_refresh import refresh_statistics
-from worker.services.summary import get_summary
-from worker.services.summary_refresh import refresh_summaries
+from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.statistics_refresh import refresh_statistics
+from worker.progress.ingest import ingest
+from worker.progress.redrive import apply_parked
+from worker.progress.reference import fold
+from worker.summary.read import get_summary
+from worker.summary.refresh import refresh_summaries
+from worker.summary.rules import summaries
 
 
 @costly

@@ -6,9 +6,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.support.histories import activities, corrections, distinct_histories, enrolments, events
-from worker.domain.event import CourseOutlined, EnrollmentCreated, Event, LedgerEvent, LessonEvent, ProgressCorrected
-from worker.domain.progress import fold, is_after, lesson_progress
-from worker.domain.status import ProgressStatus
+from worker.contract.event import CourseOutlined, EnrollmentCreated, Event, LedgerEvent, LessonEvent, ProgressCorrected
+from worker.contract.progress_status import ProgressStatus
+from worker.progress.reference import fold, is_after, lesson_progress
 
 histories = st.lists(events, max_size=20)
 

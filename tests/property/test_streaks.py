@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.zones import only
-from worker.domain.streak import active_days, is_dormant, last_seen, streaks
+from worker.analytics.rules.streaks import active_days, is_dormant, last_seen, streaks
 
 TODAY = date(2025, 7, 31)
 

@@ -12,16 +12,16 @@ from tests.support.activity import stored_activity
 from tests.support.events import entries
 from tests.support.histories import Batches, histories, recorded_order
 from tests.support.tables import clear
-from worker.domain.activity import TimeSpent, Visits
-from worker.domain.counted import counted_rows
-from worker.domain.progress import Progress, fold
-from worker.domain.summary import moved_places
-from worker.domain.visit import Visit, visit_history
-from worker.services.activity_refresh import refresh_activity
-from worker.services.ingest import ingest
-from worker.services.lesson_history import lesson_history
-from worker.services.redrive import apply_parked
-from worker.storage.visit import read_visit_history
+from worker.analytics.activity_refresh import refresh_activity
+from worker.analytics.lesson_history import lesson_history
+from worker.analytics.rules.activity import TimeSpent, Visits
+from worker.analytics.rules.visit_history import Visit, visit_history
+from worker.analytics.stored_visits import read_visit_history
+from worker.progress.ingest import ingest
+from worker.progress.redrive import apply_parked
+from worker.progress.reference import Progress, fold
+from worker.summary.counted_lessons import counted_rows
+from worker.summary.rules import moved_places
 
 LESSONS = list(product((1, 2), (1, 2)))
 cutoffs = st.sampled_from([1, 2, 3, 5, 86_400])

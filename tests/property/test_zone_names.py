@@ -13,9 +13,9 @@ from tests.support.activity import IDLE_CUTOFF, stored_activity
 from tests.support.events import viewed
 from tests.support.tables import clear, execute
 from tests.support.zones import only
-from worker.domain.activity import activity
-from worker.domain.event import LessonViewed
-from worker.services.activity_refresh import refresh_activity
+from worker.analytics.activity_refresh import refresh_activity
+from worker.analytics.rules.activity import activity
+from worker.contract.event import LessonViewed
 
 # What may stand in `user_course.timezone`: names, and what PostgreSQL takes for a zone beside them.
 NAMES = [

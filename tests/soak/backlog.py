@@ -11,9 +11,9 @@ from tests.soak.place import Figures, most_memory, place, versions
 from tests.soak.verdict import judge
 from tests.support.cohorts import EVENTS, OPEN, Cohorts
 from tests.support.system import System
-from worker.cli.progress import Progress, open_progress
-from worker.domain.event import partition_key
-from worker.stream import publish, read
+from worker.cli.progress_bar import Progress, open_progress
+from worker.contract.event import partition_key
+from worker.streams import publish, read
 
 CHUNK = 1_000
 DEAD_CONSUMERS = 4

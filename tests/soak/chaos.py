@@ -10,7 +10,7 @@ from tests.soak.place import Figures, most_memory, place, versions
 from tests.soak.publisher import Publisher
 from tests.soak.verdict import Verdict, judge
 from tests.support.cohorts import LEARNERS
-from worker.cli.progress import open_progress
+from worker.cli.progress_bar import open_progress
 
 KILLS, RESTARTS, MINUTES = 500, 50, 60
 """In an hour; a run of another length has its share of them, unless it is told how many."""

@@ -19,7 +19,7 @@ from tests.support.system import System
 from tests.support.tables import rows
 from tests.support.wait import wait_until
 from tests.support.worker_process import CeleryProcess, kill, pid_of
-from worker.domain.event import Event, LessonViewed
+from worker.contract.event import Event, LessonViewed
 
 PROBE = 1_000_000_000
 """The enrolment of the events that show when work goes on."""

@@ -16,9 +16,9 @@ from tests.support.model import assert_tables_equal_model
 from tests.support.system import System
 from tests.support.tables import rows
 from tests.support.wait import wait_until
-from worker.cli.progress import open_progress
+from worker.cli.progress_bar import open_progress
 from worker.client import EventPublisher
-from worker.domain.event import Event, LessonViewed
+from worker.contract.event import Event, LessonViewed
 
 COURSES, ENROLLMENTS = 4, 400
 WARM_UP_SECONDS = 5.0

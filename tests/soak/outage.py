@@ -7,7 +7,7 @@ import psutil
 from tests.soak.place import Figures, most_memory, place, versions
 from tests.soak.publisher import Publisher
 from tests.soak.verdict import judge
-from worker.cli.progress import open_progress
+from worker.cli.progress_bar import open_progress
 
 SAMPLE_SECONDS = 5.0
 WARM_UP_SECONDS = 20.0

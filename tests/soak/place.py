@@ -13,7 +13,7 @@ from tests.support.system import System
 from tests.support.tables import rows
 from tests.support.worker_process import CeleryProcess
 from worker.settings import Settings
-from worker.stream import connection
+from worker.streams import connection
 
 Figures = list[tuple[str, str]]
 """What was found, and its value, in words."""

@@ -10,11 +10,11 @@ from typing import Self
 from redis import RedisError
 
 from tests.support.cohorts import Cohorts
-from worker.domain.event import partition_key
+from worker.contract.event import partition_key
 from worker.settings import Settings
-from worker.stream import publish
-from worker.stream.connection import Redis, connect
-from worker.stream.keys import Keys
+from worker.streams import publish
+from worker.streams.connection import Redis, connect
+from worker.streams.keys import Keys
 
 CHUNK = 200
 """Lines in one round trip."""

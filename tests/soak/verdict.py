@@ -11,8 +11,8 @@ from tests.support.own_servers import OwnServers
 from tests.support.rollups import audited
 from tests.support.system import System
 from tests.support.tables import rows
-from worker.cli.progress import open_progress
-from worker.domain.event import Event
+from worker.cli.progress_bar import open_progress
+from worker.contract.event import Event
 
 DRAIN_SECONDS = 600
 _COUNTS = """

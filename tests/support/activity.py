@@ -7,10 +7,10 @@ from sqlalchemy import Engine
 
 from tests.support.model import EVERY_ID
 from tests.support.tables import rows
-from worker.domain.activity import Activity, Day, TimeSpent, Visits
-from worker.domain.activity_rows import activities
-from worker.domain.outline import Lesson
-from worker.domain.progress import State
+from worker.analytics.rules.activity import Activity, Day, TimeSpent, Visits
+from worker.analytics.rules.activity_rows import activities
+from worker.progress.reference import State
+from worker.summary.next_lesson import Lesson
 
 IDLE_CUTOFF = timedelta(minutes=30)
 

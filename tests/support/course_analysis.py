@@ -4,19 +4,19 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 
 from tests.support.learner_analysis import titles_of
-from worker.domain.activity import Activity, TimeSpent
-from worker.domain.analysis import DORMANT, WEEKS, AnalysedLesson, CourseAnalysis, DormantLearner, Week
-from worker.domain.difficulty import Signs, difficulties
-from worker.domain.event import LessonEvent
-from worker.domain.figures import CourseFigures, WeekFigures, figures_by_course
-from worker.domain.local_day import enrollment_zones, local_day
-from worker.domain.progress import State
-from worker.domain.statistics import tallies
-from worker.domain.status import ProgressStatus
-from worker.domain.streak import active_days, is_dormant, last_seen
-from worker.domain.stuck import drop_off
-from worker.domain.summary import summaries
-from worker.services.rules import AnalysisRules
+from worker.analytics.analysis import DORMANT, WEEKS, AnalysedLesson, CourseAnalysis, DormantLearner, Week
+from worker.analytics.rules.activity import Activity, TimeSpent
+from worker.analytics.rules.completion_statistics import tallies
+from worker.analytics.rules.difficulty import Signs, difficulties
+from worker.analytics.rules.local_day import enrollment_zones, local_day
+from worker.analytics.rules.streaks import active_days, is_dormant, last_seen
+from worker.analytics.rules.stuck import drop_off
+from worker.analytics.rules.time_statistics import CourseFigures, WeekFigures, figures_by_course
+from worker.analytics.thresholds import AnalysisRules
+from worker.contract.event import LessonEvent
+from worker.contract.progress_status import ProgressStatus
+from worker.progress.reference import State
+from worker.summary.rules import summaries
 
 
 def expected_course(

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, NullPool, create_engine, make_url, text
 
-from worker.storage import migration
+from worker.database import migrate as migration
 
 
 def make_template(url: str) -> str:

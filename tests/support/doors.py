@@ -14,9 +14,9 @@ from tests.support.commands import invoke
 from tests.support.streams import add
 from tests.support.tables import rows
 from worker import tasks
-from worker.services.consumer import Consumer
+from worker.consume.consumer import Consumer
 from worker.settings import get_settings
-from worker.stream.connection import Redis
+from worker.streams.connection import Redis
 
 Verdict = str
 """`applied`, or the reason why it was set aside or refused; `refused` where a door gives none."""

@@ -7,8 +7,8 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
-from worker.domain.entry import Entry
-from worker.domain.event import (
+from worker.contract.entry import Entry
+from worker.contract.event import (
     CloudEvent,
     CourseOutlined,
     EnrollmentCreated,

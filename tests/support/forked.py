@@ -2,7 +2,7 @@
 
 What runs is the same module with its own environment, working directory, session and output. It is forked by
 multiprocessing's fork server, which has no thread, no connection and no setting of any test, and imports nothing that
-the processes of one worker share: that is `worker.process`.
+the processes of one worker share: that is `worker.celery_support.worker_process`.
 """
 
 import multiprocessing
@@ -21,13 +21,13 @@ _CONTEXT.set_forkserver_preload(
         "celery.bin.celery",
         "celery.concurrency.prefork",
         "kombu.transport.redis",
-        "worker.services.activity_refresh",
-        "worker.services.consumer",
-        "worker.services.drain",
-        "worker.services.maintain",
-        "worker.services.retention",
-        "worker.services.statistics_refresh",
-        "worker.services.summary_refresh",
+        "worker.analytics.activity_refresh",
+        "worker.consume.consumer",
+        "worker.consume.drain",
+        "worker.consume.maintenance",
+        "worker.progress.retention",
+        "worker.analytics.statistics_refresh",
+        "worker.summary.refresh",
     ]
 )
 
@@ -68,7 +68,7 @@ class ForkedCelery:
 
 
 def _run(arguments: tuple[str, ...], cwd: Path, environment: dict[str, str], log: Path) -> None:
-    assert "worker.process" not in sys.modules, "the workers of all tests would share it"
+    assert "worker.celery_support.worker_process" not in sys.modules, "the workers of all tests would share it"
     os.setsid()
     os.chdir(cwd)
     os.environ.clear()

@@ -7,8 +7,8 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from tests.support.events import at, completed, corrected, enrolled, outlined, viewed
-from worker.domain.event import CourseOutlined, EnrollmentCreated, Event
-from worker.domain.identity import sequence_key
+from worker.contract.event import CourseOutlined, EnrollmentCreated, Event
+from worker.contract.identity import sequence_key
 
 ENROLMENTS = (1, 2, 3)
 

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from worker.services.consumer import Consumer
-from worker.services.drain import Drain
+from worker.consume.consumer import Consumer
+from worker.consume.drain import Drain
 
 
 class RecordingHost:

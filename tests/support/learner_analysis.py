@@ -4,21 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from worker.domain.achievement import achievements
-from worker.domain.activity import Activity, Day, TimeSpent
-from worker.domain.analysis import WEEKS, DayTime, LearnerAnalysis, TopicTime, VisitedLesson, WeekTime
-from worker.domain.event import LessonEvent
-from worker.domain.figures import CourseFigures, figures_by_course
-from worker.domain.learner import LessonHistory, learners
-from worker.domain.local_day import Zones, enrollment_zones, local_day
-from worker.domain.outline import Lesson
-from worker.domain.progress import State
-from worker.domain.recommendation import recommendations
-from worker.domain.streak import active_days, is_dormant, last_seen, streaks
-from worker.domain.stuck import stuck
-from worker.domain.summary import Summary, live_lessons, summaries
-from worker.domain.velocity import projection, velocity
-from worker.services.rules import AnalysisRules
+from worker.analytics.analysis import WEEKS, DayTime, LearnerAnalysis, TopicTime, VisitedLesson, WeekTime
+from worker.analytics.rules.achievements import achievements
+from worker.analytics.rules.activity import Activity, Day, TimeSpent
+from worker.analytics.rules.learner_history import LessonHistory, learners
+from worker.analytics.rules.local_day import Zones, enrollment_zones, local_day
+from worker.analytics.rules.recommendations import recommendations
+from worker.analytics.rules.streaks import active_days, is_dormant, last_seen, streaks
+from worker.analytics.rules.stuck import stuck
+from worker.analytics.rules.time_statistics import CourseFigures, figures_by_course
+from worker.analytics.rules.velocity import projection, velocity
+from worker.analytics.thresholds import AnalysisRules
+from worker.contract.event import LessonEvent
+from worker.progress.reference import State
+from worker.summary.next_lesson import Lesson
+from worker.summary.rules import Summary, live_lessons, summaries
 
 
 def expected_learners(

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from worker.domain.learner import LessonHistory
-from worker.domain.status import ProgressStatus
+from worker.analytics.rules.learner_history import LessonHistory
+from worker.contract.progress_status import ProgressStatus
 
 NOW = datetime(2025, 7, 14, 10, 30, tzinfo=UTC)
 

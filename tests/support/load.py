@@ -9,11 +9,11 @@ from typing import Self
 from redis import RedisError
 
 from tests.support.wait import wait_until
-from worker.domain.event import partition_key
+from worker.contract.event import partition_key
 from worker.settings import Settings
-from worker.stream import publish
-from worker.stream.connection import connect
-from worker.stream.keys import Keys
+from worker.streams import publish
+from worker.streams.connection import connect
+from worker.streams.keys import Keys
 
 CHUNK = 50
 PAUSE_SECONDS = 0.01

@@ -1,4 +1,4 @@
-"""Hold every table against the plain-Python rules (`worker.domain.progress.fold`), row for row."""
+"""Hold every table against the plain-Python rules (`worker.progress.reference.fold`), row for row."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,8 +9,8 @@ from sqlalchemy import Engine
 
 from tests.support.events import corrected, enrolled, outlined
 from tests.support.tables import rows
-from worker.domain.entry import Entry, parse
-from worker.domain.event import (
+from worker.contract.entry import Entry, parse
+from worker.contract.event import (
     CourseOutlined,
     EnrollmentCreated,
     Event,
@@ -19,8 +19,8 @@ from worker.domain.event import (
     LessonViewed,
     ProgressCorrected,
 )
-from worker.domain.identity import sequence_key
-from worker.domain.progress import Section, State, fold, in_order
+from worker.contract.identity import sequence_key
+from worker.progress.reference import Section, State, fold, in_order
 
 EVERY_ID = (1, 2**63 - 1)
 

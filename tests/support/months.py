@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.support.events import completed, corrected, enrolled, outlined, viewed
 from tests.support.learners import ago
-from worker.domain.event import Event
+from worker.contract.event import Event
 
 OUTLINE = [(2, 1, "Two"), (1, 1, "One"), (1, 2), (1, 3), (2, 2)]
 MOVED = [(2, 1, "Two"), (1, 1, "One and two", [(1, 2)]), (1, 3), (1, 9, "From elsewhere", [(3, 3), (2, 2)])]

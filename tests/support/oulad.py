@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
-from worker.domain.event import EVENT, Event
+from worker.contract.event import EVENT, Event
 
 FILE = Path(__file__).parents[3] / "shared" / "data" / "oulad_aaa_2013j.jsonl.gz"
 GENERATED_EVENTS = 20_000

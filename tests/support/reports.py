@@ -4,9 +4,7 @@ import random
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from worker.domain.achievement import Achievement, AchievementKind
-from worker.domain.activity import TimeSpent
-from worker.domain.analysis import (
+from worker.analytics.analysis import (
     AnalysedLesson,
     CourseAnalysis,
     DayTime,
@@ -17,13 +15,15 @@ from worker.domain.analysis import (
     Week,
     WeekTime,
 )
-from worker.domain.difficulty import Difficulty
-from worker.domain.recommendation import Recommendation, RecommendationKind
-from worker.domain.statistics import Statistics
-from worker.domain.status import ProgressStatus
-from worker.domain.streak import Streaks
-from worker.domain.stuck import Stuck
-from worker.domain.velocity import Basis, Projection, Velocity
+from worker.analytics.rules.achievements import Achievement, AchievementKind
+from worker.analytics.rules.activity import TimeSpent
+from worker.analytics.rules.completion_statistics import Statistics
+from worker.analytics.rules.difficulty import Difficulty
+from worker.analytics.rules.recommendations import Recommendation, RecommendationKind
+from worker.analytics.rules.streaks import Streaks
+from worker.analytics.rules.stuck import Stuck
+from worker.analytics.rules.velocity import Basis, Projection, Velocity
+from worker.contract.progress_status import ProgressStatus
 
 AS_OF = datetime(2025, 7, 14, 10, 30, tzinfo=UTC)
 TODAY = AS_OF.date()

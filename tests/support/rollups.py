@@ -6,18 +6,18 @@ from tests.support.activity import IDLE_CUTOFF, expected_activity, stored_activi
 from tests.support.model import EVERY_ID
 from tests.support.tables import rows
 from tests.support.wait import wait_until
-from worker.domain.audit import Difference
-from worker.domain.figures import figures_by_course
-from worker.domain.progress import State
-from worker.domain.statistics import tallies
-from worker.domain.stuck import StuckRules
-from worker.domain.summary import Summary, summaries
-from worker.services.activity_refresh import refresh_activity
-from worker.services.audit import Scope, examine_scope
-from worker.services.statistics_refresh import refresh_statistics
-from worker.services.summary_refresh import refresh_summaries
-from worker.storage.statistics import StoredStatistics, read_figures, read_statistics
-from worker.storage.summary import read_stored
+from worker.analytics.activity_refresh import refresh_activity
+from worker.analytics.rules.completion_statistics import tallies
+from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.rules.time_statistics import figures_by_course
+from worker.analytics.statistics_refresh import refresh_statistics
+from worker.analytics.stored_statistics import StoredStatistics, read_figures, read_statistics
+from worker.audit.compare import Scope, examine_scope
+from worker.audit.rules import Difference
+from worker.progress.reference import State
+from worker.summary.refresh import refresh_summaries
+from worker.summary.rules import Summary, summaries
+from worker.summary.stored_summary import read_stored
 
 STALE = "SELECT count(*) FROM user_course WHERE stale_since IS NOT NULL"
 BEHIND = """

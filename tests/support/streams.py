@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.support.events import body
-from worker.domain.event import CloudEvent
-from worker.stream.connection import Redis
-from worker.stream.keys import FIELD, Keys
+from worker.contract.event import CloudEvent
+from worker.streams.connection import Redis
+from worker.streams.keys import FIELD, Keys
 
 
 def group_of(stream: str) -> str:

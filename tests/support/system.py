@@ -16,16 +16,16 @@ from tests.support.rollups import BEHIND, assert_rollups_equal_model, audited
 from tests.support.tables import rows
 from tests.support.wait import wait_until
 from tests.support.worker_process import ROOT, CeleryProcess
+from worker.analytics.activity_refresh import refresh_activity
+from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.statistics_refresh import refresh_statistics
 from worker.client import EventPublisher
-from worker.domain.event import CloudEvent, Event
-from worker.domain.stuck import StuckRules
-from worker.services.activity_refresh import refresh_activity
-from worker.services.statistics_refresh import refresh_statistics
-from worker.services.summary_refresh import refresh_summaries
+from worker.contract.event import CloudEvent, Event
 from worker.settings import Settings
-from worker.stream import backlog
-from worker.stream.connection import Redis
-from worker.stream.keys import FIELD, Keys
+from worker.streams import backlog
+from worker.streams.connection import Redis
+from worker.streams.keys import FIELD, Keys
+from worker.summary.refresh import refresh_summaries
 
 QUICK_START = ("--without-mingle", "--without-gossip")
 """Spares a worker the second in which it asks its fellows for news."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, event, text
 
-from worker.storage.models import Base
+from worker.database.models import Base
 
 TABLES = tuple(sorted(Base.metadata.tables))
 

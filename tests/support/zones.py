@@ -1,7 +1,7 @@
 """Zones of an enrollment that never moved."""
 
-from worker.domain.clock import local_zone
-from worker.domain.local_day import Zones
+from worker.analytics.rules.local_day import Zones
+from worker.contract.time_zones import local_zone
 
 
 def only(name: str | None) -> Zones:

@@ -10,12 +10,12 @@ from tests.support.events import completed as completion
 from tests.support.events import corrected, viewed
 from tests.support.learners import NOW, ago, completed, started
 from tests.support.zones import only
-from worker.domain.achievement import Achievement, AchievementKind, achievements
-from worker.domain.event import LedgerEvent
-from worker.domain.learner import History, LessonHistory
-from worker.domain.outline import Lesson
-from worker.domain.progress import lesson_progress
-from worker.domain.status import ProgressStatus
+from worker.analytics.rules.achievements import Achievement, AchievementKind, achievements
+from worker.analytics.rules.learner_history import History, LessonHistory
+from worker.contract.event import LedgerEvent
+from worker.contract.progress_status import ProgressStatus
+from worker.progress.reference import lesson_progress
+from worker.summary.next_lesson import Lesson
 
 OUTLINE = [(2, 1), (1, 1), (2, 2)]
 FIRST_LESSON, TOPIC, COURSE, STREAK_7, STREAK_30 = AchievementKind

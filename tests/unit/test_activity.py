@@ -7,9 +7,9 @@ import pytest
 
 from tests.support.events import completed, viewed
 from tests.support.zones import only
-from worker.domain.activity import Activity, TimeSpent, activity
-from worker.domain.clock import local_zone
-from worker.domain.event import LessonEvent
+from worker.analytics.rules.activity import Activity, TimeSpent, activity
+from worker.contract.event import LessonEvent
+from worker.contract.time_zones import local_zone
 
 CUTOFF = timedelta(minutes=30)
 

@@ -10,9 +10,9 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 from pydantic import ValidationError
 
-from worker.asyncapi import document
-from worker.domain.entry import Entry, parse
-from worker.domain.event import EVENT, EVENT_TYPES
+from worker.contract.asyncapi import document
+from worker.contract.entry import Entry, parse
+from worker.contract.event import EVENT, EVENT_TYPES
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "asyncapi.json"
 DOCUMENT = document()

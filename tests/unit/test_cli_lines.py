@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.cli.lines import JsonLines, Line
+from worker.cli.json_lines import JsonLines, Line
 from worker.errors import InputError
 
 
@@ -69,7 +69,7 @@ def test_the_first_line_that_is_no_event_is_named_with_its_file(file: Path, cont
 
 
 def test_a_file_that_is_one_endless_line_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.cli.lines.LONGEST_LINE_BYTES", 10)
+    monkeypatch.setattr("worker.cli.json_lines.LONGEST_LINE_BYTES", 10)
     file.write_bytes(b'{"a":1}\n' + b"x" * 11)
     with pytest.raises(InputError, match="line 2: longer than"):
         bodies(file)

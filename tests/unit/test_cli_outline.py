@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import invoke
-from worker.domain.event import MAX_OUTLINE_CHARACTERS, OutlineLesson
+from worker.contract.event import MAX_OUTLINE_CHARACTERS, OutlineLesson
 from worker.errors import InputError
-from worker.services.outline import read_outline
+from worker.progress.outline_file import read_outline
 
 NOWHERE = {"REDIS_URL": "redis://127.0.0.1:1/0"}
 """Whoever asks it is told that Redis does not answer."""

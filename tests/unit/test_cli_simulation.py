@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from worker.domain.entry import Entry, Reason, Rejection, parse
-from worker.domain.event import EVENT, Event
-from worker.domain.stuck import StuckRules
+from worker.analytics.rules.stuck import StuckRules
+from worker.contract.entry import Entry, Reason, Rejection, parse
+from worker.contract.event import EVENT, Event
 from worker.errors import InputError
 from worker.simulation import Published, simulate
 from worker.simulation.expectation import expected_letters, expected_state, expected_tables, valid_events

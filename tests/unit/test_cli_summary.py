@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.domain.outline import Lesson, NextLesson, NextReason, next_lesson
-from worker.domain.status import ProgressStatus
-from worker.domain.summary import Place, percentage, summarise
+from worker.contract.progress_status import ProgressStatus
+from worker.summary.next_lesson import Lesson, NextLesson, NextReason, next_lesson
+from worker.summary.rules import Place, percentage, summarise
 
 OUTLINE: list[Lesson] = [(1, 1), (1, 2), (2, 1), (2, 2)]
 NO_LESSONS: tuple[list[Lesson] | None, ...] = ([], None)

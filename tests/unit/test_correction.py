@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from tests.support.events import at
-from worker.domain.correction import Changes, corrected, correction_time, repeats
-from worker.domain.entry import Reason, Rejection
-from worker.domain.progress import Progress
-from worker.domain.status import ProgressStatus
+from worker.contract.entry import Reason, Rejection
+from worker.contract.progress_status import ProgressStatus
+from worker.progress.correction_rules import Changes, corrected, correction_time, repeats
+from worker.progress.reference import Progress
 
 NOT_STARTED, IN_PROGRESS, COMPLETED = ProgressStatus
 NOW = at(100)

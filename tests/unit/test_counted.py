@@ -3,13 +3,13 @@
 from datetime import timedelta
 
 from tests.support.events import at, completed, viewed
-from worker.domain.activity import Activity, TimeSpent, Visits, activity
-from worker.domain.counted import counted_activity, counted_rows
-from worker.domain.event import LessonEvent
-from worker.domain.local_day import Zones
-from worker.domain.outline import Lesson
-from worker.domain.progress import Progress, lesson_of, lesson_progress
-from worker.domain.status import ProgressStatus
+from worker.analytics.rules.activity import Activity, TimeSpent, Visits, activity
+from worker.analytics.rules.local_day import Zones
+from worker.contract.event import LessonEvent
+from worker.contract.progress_status import ProgressStatus
+from worker.progress.reference import Progress, lesson_of, lesson_progress
+from worker.summary.counted_lessons import counted_activity, counted_rows
+from worker.summary.next_lesson import Lesson
 
 HOUR = 3_600
 MOVED = {(1, 12): (2, 12)}

@@ -1,8 +1,8 @@
 """When to try again what waits for locks, and how much of it is held."""
 
-from worker.domain.entry import Entry
-from worker.services.deferral import Deferral
-from worker.services.outcome import Held
+from worker.consume.deferral import Deferral
+from worker.contract.entry import Entry
+from worker.progress.outcome import Held
 
 GIANT: Held = ("enrollment", 1)
 OTHER: Held = ("enrollment", 2)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from worker.domain.difficulty import Difficulty, Signs, difficulties
-from worker.domain.outline import Lesson
+from worker.analytics.rules.difficulty import Difficulty, Signs, difficulties
+from worker.summary.next_lesson import Lesson
 
 LIKE_THE_COURSE = Signs(10, median_seconds=300, median_visits_to_complete=2, drop_off=0.1)
 

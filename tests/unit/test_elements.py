@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.api import elements as module
-from worker.api.elements import elements
+from worker.api import json_elements as module
+from worker.api.json_elements import elements
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

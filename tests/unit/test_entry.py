@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.support.events import as_json, at, body, completed, corrected, enrolled, entry, outlined, viewed
-from worker.domain.entry import Entry, Reason, Rejection, parse
-from worker.domain.event import CloudEvent
+from worker.contract.entry import Entry, Reason, Rejection, parse
+from worker.contract.event import CloudEvent
 
 KILOBYTE = 1024
 NOW = 1_752_489_000_000

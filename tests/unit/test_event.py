@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.support.events import as_json, at, completed, corrected, enrolled, outlined, viewed
-from worker.domain.event import EVENT, EVENT_TYPES, CloudEvent, partition_key
+from worker.contract.event import EVENT, EVENT_TYPES, CloudEvent, partition_key
 
 SMALL, LARGE = 2**31 - 1, 2**63 - 1
 EXAMPLES: list[CloudEvent] = [

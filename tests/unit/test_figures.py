@@ -7,11 +7,18 @@ import pytest
 
 from tests.support.learners import NOW, ago, completed, started
 from tests.support.zones import only
-from worker.domain.activity import HOURS_OF_A_WEEK, Activity, Day, TimeSpent
-from worker.domain.figures import CourseFigures, Enrolled, LessonFigures, WeekFigures, course_figures, median
-from worker.domain.learner import History, LessonHistory
-from worker.domain.stuck import StuckRules
-from worker.domain.week import monday
+from worker.analytics.rules.activity import HOURS_OF_A_WEEK, Activity, Day, TimeSpent
+from worker.analytics.rules.learner_history import History, LessonHistory
+from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.rules.time_statistics import (
+    CourseFigures,
+    Enrolled,
+    LessonFigures,
+    WeekFigures,
+    course_figures,
+    median,
+)
+from worker.analytics.rules.weeks import monday
 
 NOTHING = TimeSpent(0, 0)
 IDLE = Activity({}, {}, {}, NOTHING, 0, 0, None, None, [0] * HOURS_OF_A_WEEK)

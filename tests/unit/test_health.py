@@ -10,26 +10,26 @@ from pathlib import Path
 import pytest
 
 from tests.support.wait import wait_until
-from worker import health
+from worker import liveness
 
 ROOT = Path(__file__).parents[2]
 WORKER = """
 import signal, sys
 from pathlib import Path
-from worker import health
+from worker import liveness
 
 directory = Path(sys.argv[1])
-health.worker_started(directory)
+liveness.worker_started(directory)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 if sys.argv[2:] == ["drain"]:
-    heartbeat = health.Heartbeat(directory)
+    heartbeat = liveness.Heartbeat(directory)
     while True:
         heartbeat.beat()
         signal.sigtimedwait([], 0.05)
 try:
     signal.pause()
 finally:
-    health.worker_stopped(directory)
+    liveness.worker_stopped(directory)
 """
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -58,16 +58,16 @@ def start(directory: Path) -> Iterator[Start]:
 
 
 def live(directory: Path, silent_seconds: float = 30) -> bool:
-    return health.live(directory, silent_seconds)[0]
+    return liveness.live(directory, silent_seconds)[0]
 
 
 def test_no_worker_is_not_live(directory: Path) -> None:
-    assert health.live(directory, 30) == (False, f"no worker runs here (looked in {directory})")
+    assert liveness.live(directory, 30) == (False, f"no worker runs here (looked in {directory})")
 
 
 def test_an_idle_worker_is_live(directory: Path, start: Start) -> None:
     start()
-    assert health.live(directory, 30) == (True, "1 worker process(es) live")
+    assert liveness.live(directory, 30) == (True, "1 worker process(es) live")
 
 
 def test_a_worker_that_shut_down_or_was_killed_is_not_live(directory: Path, start: Start) -> None:
@@ -94,7 +94,7 @@ def test_a_frozen_consumer_is_not_live_until_it_goes_on(directory: Path, start: 
     process = start("drain")
     process.send_signal(signal.SIGSTOP)
     wait_until(lambda: not live(directory, 1.5), what="the verdict")
-    assert f"consumer-{process.pid} went silent" in health.live(directory, 1.5)[1]
+    assert f"consumer-{process.pid} went silent" in liveness.live(directory, 1.5)[1]
     process.send_signal(signal.SIGCONT)
     wait_until(lambda: live(directory, 1.5), what="the verdict")
 
@@ -120,7 +120,7 @@ def test_a_starting_worker_forgets_the_dead_and_keeps_the_living(directory: Path
 
 def test_the_end_of_a_drain_makes_silence_fine(directory: Path, start: Start) -> None:
     start()
-    heartbeat = health.Heartbeat(directory)
+    heartbeat = liveness.Heartbeat(directory)
     heartbeat.beat()
     os.utime(directory / f"consumer-{os.getpid()}", (0, 0))
     assert not live(directory)
@@ -130,7 +130,7 @@ def test_the_end_of_a_drain_makes_silence_fine(directory: Path, start: Start) ->
 
 def test_a_disk_that_takes_nothing_stops_no_consumer(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    heartbeat = health.Heartbeat(tmp_path / "file" / "below")
+    heartbeat = liveness.Heartbeat(tmp_path / "file" / "below")
     heartbeat.beat()
     with pytest.raises(NotADirectoryError):
         (tmp_path / "file" / "below").stat()
@@ -138,6 +138,6 @@ def test_a_disk_that_takes_nothing_stops_no_consumer(tmp_path: Path) -> None:
 
 def test_the_verdict_imports_nothing_heavy() -> None:
     heavy = {"celery", "pydantic", "redis", "sqlalchemy", "structlog"}
-    code = f"import sys, worker.health; print({heavy} & set(sys.modules))"
+    code = f"import sys, worker.liveness; print({heavy} & set(sys.modules))"
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert answer.stdout == "set()\n"

@@ -6,10 +6,10 @@ import pytest
 
 from tests.support.events import completed, enrolled
 from tests.support.zones import only
-from worker.domain.activity import activity
-from worker.domain.clock import local_zone
-from worker.domain.local_day import Zones, enrollment_zones, local_day
-from worker.domain.streak import active_days, streaks
+from worker.analytics.rules.activity import activity
+from worker.analytics.rules.local_day import Zones, enrollment_zones, local_day
+from worker.analytics.rules.streaks import active_days, streaks
+from worker.contract.time_zones import local_zone
 
 NOON = datetime(2025, 7, 14, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -1,7 +1,7 @@
 """How much is read and recorded at once follows the size of the entries, not only their number."""
 
-from worker.domain.entry import Entry
-from worker.services.portion import PORTION_BYTES, Appetite, portions
+from worker.contract.entry import Entry
+from worker.streams.batch_size import PORTION_BYTES, Appetite, portions
 
 MEGABYTE = 1024 * 1024
 

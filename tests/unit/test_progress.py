@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from tests.support.events import at, completed, corrected, enrolled, outlined, viewed
-from worker.domain.event import LedgerEvent
-from worker.domain.progress import Progress, fold, lesson_progress
-from worker.domain.status import ProgressStatus
+from worker.contract.event import LedgerEvent
+from worker.contract.progress_status import ProgressStatus
+from worker.progress.reference import Progress, fold, lesson_progress
 
 NOT_STARTED, IN_PROGRESS, COMPLETED = ProgressStatus
 LOW, HIGH = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"

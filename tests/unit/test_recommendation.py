@@ -3,10 +3,10 @@
 import pytest
 
 from tests.support.learners import NOW, completed, started
-from worker.domain.learner import History, LessonHistory
-from worker.domain.outline import Lesson, NextLesson, NextReason
-from worker.domain.recommendation import Recommendation, RecommendationKind, recommendations
-from worker.domain.status import ProgressStatus
+from worker.analytics.rules.learner_history import History, LessonHistory
+from worker.analytics.rules.recommendations import Recommendation, RecommendationKind, recommendations
+from worker.contract.progress_status import ProgressStatus
+from worker.summary.next_lesson import Lesson, NextLesson, NextReason
 
 NEXT, SECOND_LOOK = RecommendationKind
 OUTLINE = [(2, 1), (1, 1), (2, 2)]

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from tests.support.reports import course, empty_course, learner, new_learner
-from worker.report.course import course_report
-from worker.report.export import as_csv, as_json
-from worker.report.learner import learner_report
-from worker.report.table import Kind, Report, Table
+from worker.reports.course_report import course_report
+from worker.reports.export import as_csv, as_json
+from worker.reports.learner_report import learner_report
+from worker.reports.table import Kind, Report, Table
 
 REPORTS = [
     course_report(course()),

@@ -9,12 +9,12 @@ import pytest
 
 from tests.support.reports import AS_OF, NOTHING, course, empty_course, learner, new_learner
 from worker.errors import ConfigurationError
-from worker.report import page
-from worker.report.course import course_report
-from worker.report.learner import learner_report
-from worker.report.page import POLICY, as_page, sections
-from worker.report.table import Report
-from worker.report.wording import row_shown
+from worker.reports import page
+from worker.reports.course_report import course_report
+from worker.reports.formatting import row_shown
+from worker.reports.learner_report import learner_report
+from worker.reports.page import POLICY, as_page, sections
+from worker.reports.table import Report
 
 HOSTILE = "<script>alert(1)</script> \"' & {{ 7 * 7 }}"
 REPORTS = {

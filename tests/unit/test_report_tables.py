@@ -6,9 +6,9 @@ import pytest
 
 from tests.support.reports import AS_OF, NOTHING, course, empty_course, learner, new_learner
 from worker.errors import NotFoundError
-from worker.report.course import COURSE_TABLES, course_report
-from worker.report.learner import LEARNER_TABLES, learner_report
-from worker.report.table import Kind, Report
+from worker.reports.course_report import COURSE_TABLES, course_report
+from worker.reports.learner_report import LEARNER_TABLES, learner_report
+from worker.reports.table import Kind, Report
 
 REPORTS = [
     course_report(course()),

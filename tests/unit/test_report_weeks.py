@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from tests.support.reports import NOTHING, course, learner
-from worker.domain.analysis import Week, WeekTime
-from worker.report.course import course_report
-from worker.report.learner import learner_report
-from worker.report.page import sections
-from worker.report.table import Report
+from worker.analytics.analysis import Week, WeekTime
+from worker.reports.course_report import course_report
+from worker.reports.learner_report import learner_report
+from worker.reports.page import sections
+from worker.reports.table import Report
 
 MONDAY = date(2025, 6, 2)
 

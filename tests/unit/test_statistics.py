@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 
 from tests.support.events import at, completed, corrected, enrolled, outlined, viewed
-from worker.domain.event import Event
-from worker.domain.outline import Lesson
-from worker.domain.progress import fold
-from worker.domain.statistics import Statistics, Tally, tallies
+from worker.analytics.rules.completion_statistics import Statistics, Tally, tallies
+from worker.contract.event import Event
+from worker.progress.reference import fold
+from worker.summary.next_lesson import Lesson
 
 OUTLINE = outlined(3, [(1, 1), (1, 2)])
 NOBODY = Statistics(0, 0, 0, Decimal("0.00"), None)

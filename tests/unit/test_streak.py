@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.support.zones import only
-from worker.domain.local_day import local_day
-from worker.domain.streak import Streaks, active_days, is_dormant, last_seen, streaks
+from worker.analytics.rules.local_day import local_day
+from worker.analytics.rules.streaks import Streaks, active_days, is_dormant, last_seen, streaks
 
 FRIDAY, SATURDAY, SUNDAY, MONDAY, TUESDAY = (date(2025, 7, 18) + timedelta(days=more) for more in range(5))
 WEEKDAYS = [FRIDAY - timedelta(days=before) for before in range(5)]
@@ -66,7 +66,7 @@ def test_what_names_no_zone_is_utc(name: str) -> None:
 
 
 def test_a_zone_whose_file_cannot_be_read_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.domain.clock.ZoneInfo", Mock(side_effect=PermissionError))
+    monkeypatch.setattr("worker.contract.time_zones.ZoneInfo", Mock(side_effect=PermissionError))
     assert local_day(datetime(2025, 7, 14, 23, 59, tzinfo=UTC), only("Europe/Unreadable")) == date(2025, 7, 14)
 
 

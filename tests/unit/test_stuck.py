@@ -5,10 +5,10 @@ from datetime import datetime
 import pytest
 
 from tests.support.learners import NOW, ago, completed, started
-from worker.domain.learner import History, LessonHistory
-from worker.domain.outline import Lesson
-from worker.domain.status import ProgressStatus
-from worker.domain.stuck import Stuck, StuckRules, drop_off, stopped_at, stuck
+from worker.analytics.rules.learner_history import History, LessonHistory
+from worker.analytics.rules.stuck import Stuck, StuckRules, drop_off, stopped_at, stuck
+from worker.contract.progress_status import ProgressStatus
+from worker.summary.next_lesson import Lesson
 
 OUTLINE = [(2, 1), (1, 1), (2, 2)]
 MEDIANS = dict.fromkeys(OUTLINE, 100.0)

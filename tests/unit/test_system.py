@@ -2,8 +2,8 @@
 
 import pytest
 
-from worker.domain.entry_id import BEGINNING, format_id, moment, parse_id
-from worker.domain.system import System
+from worker.contract.entry_id import BEGINNING, format_id, moment, parse_id
+from worker.failover.system_id import System
 
 ORIGINAL = System("0198", "7412", "lms/live")
 

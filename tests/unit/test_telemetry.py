@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 from structlog.testing import capture_logs
 
-from worker.telemetry import configure_logging, get_logger
+from worker.logs import configure_logging, get_logger
 
 
 @pytest.fixture(autouse=True)

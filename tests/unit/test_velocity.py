@@ -6,9 +6,9 @@ import pytest
 
 from tests.support.learners import NOW, ago, completed, started
 from tests.support.zones import only
-from worker.domain.learner import History, LessonHistory
-from worker.domain.status import ProgressStatus
-from worker.domain.velocity import Basis, Projection, Velocity, projection, velocity
+from worker.analytics.rules.learner_history import History, LessonHistory
+from worker.analytics.rules.velocity import Basis, Projection, Velocity, projection, velocity
+from worker.contract.progress_status import ProgressStatus
 
 OUTLINE = [(1, lesson) for lesson in range(1, 11)]
 CREDITED = LessonHistory(ProgressStatus.COMPLETED)

@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 
 from tests.support.events import at, completed, corrected, viewed
-from worker.domain.activity import TimeSpent
-from worker.domain.event import LedgerEvent
-from worker.domain.status import ProgressStatus
-from worker.domain.visit import LessonCorrection, VisitHistory, visit_history
+from worker.analytics.rules.activity import TimeSpent
+from worker.analytics.rules.visit_history import LessonCorrection, VisitHistory, visit_history
+from worker.contract.event import LedgerEvent
+from worker.contract.progress_status import ProgressStatus
 
 MINUTE = 60
 

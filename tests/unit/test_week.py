@@ -3,10 +3,10 @@
 from datetime import UTC, date, datetime
 
 from tests.support.zones import only
-from worker.domain.activity import Day, TimeSpent
-from worker.domain.learner import LessonHistory
-from worker.domain.status import ProgressStatus
-from worker.domain.week import LearnerWeek, last_mondays, learner_weeks, monday
+from worker.analytics.rules.activity import Day, TimeSpent
+from worker.analytics.rules.learner_history import LessonHistory
+from worker.analytics.rules.weeks import LearnerWeek, last_mondays, learner_weeks, monday
+from worker.contract.progress_status import ProgressStatus
 
 SUNDAY, MONDAY = date(2025, 7, 6), date(2025, 7, 7)
 LATE_ON_SUNDAY = datetime(2025, 7, 6, 23, 30, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.domain.words import counted, duration, percent, two_digits
+from worker.formatting import counted, duration, percent, two_digits
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The HTTP API: requests in, answers out. It parses, asks `worker.services`, and prints; it has no rule of its own.
+"""The HTTP API: requests in, answers out. It parses, asks a service, and prints; it has no rule of its own.
 
 | module                                   | owns                                                            |
 |------------------------------------------|-----------------------------------------------------------------|

@@ -4,14 +4,14 @@ from dataclasses import asdict
 
 from fastapi import APIRouter
 
-from worker.api.caller import CallerParameter
+from worker.analytics.learner_analysis import as_mapping
 from worker.api.course_schema import Course
+from worker.api.dependencies import CallerParameter
 from worker.api.learner_schema import Learner
-from worker.api.problem import documented
+from worker.api.list_limits import shortened
+from worker.api.problems import documented
 from worker.api.schema import CourseId, LessonPart, UserCourseId
-from worker.api.shortened import shortened
 from worker.api.visit_schema import LessonVisits
-from worker.services.learner import as_mapping
 
 router = APIRouter(prefix="/analytics", tags=["analytics"])
 

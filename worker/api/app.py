@@ -10,14 +10,15 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core.core_schema import WithDefaultSchema
 from starlette.middleware.cors import CORSMiddleware
 
-from worker.api import analytics, course, events, health, progress, reports
-from worker.api.gate import Gate
+from worker.api import analytics, events, health, progress, reports
+from worker.api import summary as course
 from worker.api.health import Readiness
-from worker.api.problem import Problem, add_handlers
+from worker.api.middleware import Gate
+from worker.api.problems import Problem, add_handlers
 from worker.api.schema import BODIES
 from worker.api.tokens import Tokens, load_tokens
 from worker.client import EventPublisher
-from worker.services.user_course_progress_service import open_progress_service
+from worker.service import open_progress_service
 from worker.settings import Settings, get_settings
 
 _DESCRIPTION = """

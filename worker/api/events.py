@@ -10,16 +10,16 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from worker.api.caller import Caller, CallerParameter
-from worker.api.elements import elements
-from worker.api.permission import forbidden_events
-from worker.api.problem import documented
+from worker.api.authorization import forbidden_events
+from worker.api.dependencies import Caller, CallerParameter
+from worker.api.json_elements import elements
+from worker.api.problems import documented
 from worker.api.progress import RESPOND_ASYNC, responds_async
 from worker.api.schema import EventVerdict, Prefer, Verdicts
-from worker.domain.entry import BYTE_ORDER_MARK, Entry, Rejection, parse
-from worker.domain.event import CourseOutlined, Event, Outline, partition_key
-from worker.services.submit import LARGE_BYTES, Result, arriving
-from worker.stream.totals import Totals
+from worker.contract.entry import BYTE_ORDER_MARK, Entry, Rejection, parse
+from worker.contract.event import CourseOutlined, Event, Outline, partition_key
+from worker.progress.submit import LARGE_BYTES, Result, arriving
+from worker.streams.totals import Totals
 
 router = APIRouter(tags=["events"])
 

@@ -5,11 +5,11 @@ import time
 
 from fastapi import APIRouter, Request, Response
 
-from worker.api.problem import described
+from worker.api.problems import described
 from worker.api.schema import Health
-from worker.services.readiness import ask_for_degradation, check_readiness
+from worker.logs import get_logger
+from worker.ops.readiness import ask_for_degradation, check_readiness
 from worker.settings import Settings
-from worker.telemetry import get_logger
 
 log = get_logger(__name__)
 

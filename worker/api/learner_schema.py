@@ -5,11 +5,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from worker.analytics.rules.achievements import AchievementKind
+from worker.analytics.rules.recommendations import RecommendationKind
+from worker.analytics.rules.velocity import Basis
 from worker.api.schema import Percentage, TotalIsKnown
-from worker.domain.achievement import AchievementKind
-from worker.domain.recommendation import RecommendationKind
-from worker.domain.status import ProgressStatus
-from worker.domain.velocity import Basis
+from worker.contract.progress_status import ProgressStatus
 
 Count = Annotated[int, Field(ge=0)]
 Amount = Annotated[float, Field(ge=0)]

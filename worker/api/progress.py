@@ -3,8 +3,8 @@
 from fastapi import APIRouter, BackgroundTasks, Response
 from starlette.concurrency import run_in_threadpool
 
-from worker.api.caller import Caller, CallerParameter
-from worker.api.problem import documented
+from worker.api.dependencies import Caller, CallerParameter
+from worker.api.problems import documented
 from worker.api.schema import (
     Accepted,
     Activity,
@@ -16,10 +16,10 @@ from worker.api.schema import (
     Progress,
     UserCourseId,
 )
-from worker.domain.event import LessonActivity
-from worker.domain.progress import LessonKey
-from worker.services.progress import Deed, publish_lesson
-from worker.stream.totals import Totals
+from worker.contract.event import LessonActivity
+from worker.progress.lesson_progress import Deed, publish_lesson
+from worker.progress.reference import LessonKey
+from worker.streams.totals import Totals
 
 router = APIRouter(prefix="/progress", tags=["progress"])
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from worker.report.table import Kind
+from worker.reports.table import Kind
 
 
 class ReportColumn(BaseModel):

@@ -6,16 +6,16 @@ from fastapi import APIRouter, Header, Path, Response
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
-from worker.api.caller import Caller, CallerParameter
-from worker.api.problem import documented
+from worker.api.dependencies import Caller, CallerParameter
+from worker.api.problems import documented
 from worker.api.report_schema import ReportTable
 from worker.api.schema import CourseId, UserCourseId
 from worker.errors import ConfigurationError
-from worker.report.course import COURSE_TABLES, course_report
-from worker.report.export import as_csv, as_json
-from worker.report.learner import LEARNER_TABLES, learner_report
-from worker.report.page import POLICY, as_page
-from worker.report.table import Report
+from worker.reports.course_report import COURSE_TABLES, course_report
+from worker.reports.export import as_csv, as_json
+from worker.reports.learner_report import LEARNER_TABLES, learner_report
+from worker.reports.page import POLICY, as_page
+from worker.reports.table import Report
 
 router = APIRouter(prefix="/reports", tags=["reports"])
 

@@ -19,11 +19,11 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 from starlette.convertors import Convertor, register_url_convertor
 
-from worker.domain.correction import Changes
-from worker.domain.member import Duration, Id32, Id64, Time
-from worker.domain.outline import NextReason
-from worker.domain.status import ProgressStatus
-from worker.services.submit import Result
+from worker.contract.member import Duration, Id32, Id64, Time
+from worker.contract.progress_status import ProgressStatus
+from worker.progress.correction_rules import Changes
+from worker.progress.submit import Result
+from worker.summary.next_lesson import NextReason
 
 _TIME_EXAMPLE = "2025-07-14T10:30:00Z"
 
@@ -77,7 +77,7 @@ BodyTime = Annotated[Time, Field(description="From the year 1980 on, at most 5 m
 
 
 def _or_anything(kind: Any) -> WithJsonSchema:
-    """What is right, and that whatever else comes is taken as nothing: `worker.domain.event.DropIfBad` judges."""
+    """What is right, and that whatever else comes is taken as nothing: `worker.contract.event.DropIfBad` judges."""
     wrong = {"description": "Anything else counts as not sent."}
     return WithJsonSchema({"anyOf": [TypeAdapter(kind).json_schema(), {"type": "null"}, wrong]})
 

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from worker.analytics.rules.visit_history import MOST
 from worker.api.learner_schema import Count, TimeSpent
-from worker.domain.status import ProgressStatus
-from worker.domain.visit import MOST
+from worker.contract.progress_status import ProgressStatus
 
 
 class Visit(BaseModel):

@@ -8,6 +8,6 @@ def command() -> None:
     """Print the events' contract as an AsyncAPI 3.0 document in JSON."""
     import json
 
-    from worker.asyncapi import document
+    from worker.contract.asyncapi import document
 
     click.echo(json.dumps(document(), indent=2, ensure_ascii=False))

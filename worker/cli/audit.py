@@ -2,7 +2,7 @@
 
 import click
 
-from worker.cli.differences import Report, chosen_scope, follow, scope_options
+from worker.cli.audit_report import Report, chosen_scope, follow, scope_options
 
 
 @click.command("audit")
@@ -15,10 +15,10 @@ def command(user_course: int | None, course: int | None, sample: int | None, as_
     recorded events, by the plain rules, and rows of enrollments that are gone are listed. Changes nothing, and workers
     may run meanwhile; what they have yet to refresh is not compared. `progress-worker rebuild` repairs what it lists.
     """
+    from worker.analytics.thresholds import AnalysisRules
+    from worker.audit.compare import count_scope, examine_scope
     from worker.cli.output import show_json
     from worker.cli.servers import open_database, server_settings
-    from worker.services.audit import count_scope, examine_scope
-    from worker.services.rules import AnalysisRules
 
     scope = chosen_scope(user_course, course, sample)
     settings = server_settings("DATABASE_URL")

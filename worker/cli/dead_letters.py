@@ -8,8 +8,8 @@ import click
 from worker.errors import InputError
 
 if TYPE_CHECKING:
-    from worker.domain.entry import Entry
-    from worker.storage.dead_letter import StoredLetter
+    from worker.contract.entry import Entry
+    from worker.progress.dead_letters import StoredLetter
 
 SHOWN_BYTES = 4_096
 LISTED_CHARACTERS = 100
@@ -33,10 +33,10 @@ def list_letters(reason: str | None, limit: int, after: int, as_json: bool) -> N
     from worker.cli.output import new_table, show, show_json
     from worker.cli.servers import open_database, server_settings
     from worker.printable import printable
-    from worker.storage import dead_letter
+    from worker.progress import dead_letters
 
     with open_database(server_settings("DATABASE_URL")) as engine, engine.connect() as connection:
-        letters = dead_letter.list_letters(connection, _known(reason), after, limit + 1)
+        letters = dead_letters.list_letters(connection, _known(reason), after, limit + 1)
     more, letters = len(letters) > limit, letters[:limit]
     if as_json:
         show_json([_mapping(letter) for letter in letters])
@@ -69,10 +69,10 @@ def show_letter(letter_id: int, as_json: bool, raw: bool) -> None:
     from worker.cli.output import new_table, show, show_json
     from worker.cli.servers import open_database, server_settings
     from worker.printable import printable
-    from worker.storage import dead_letter
+    from worker.progress import dead_letters
 
     with open_database(server_settings("DATABASE_URL")) as engine, engine.connect() as connection:
-        letter = dead_letter.get_letter(connection, letter_id) if _fits(letter_id) else None
+        letter = dead_letters.get_letter(connection, letter_id) if _fits(letter_id) else None
     if letter is None:
         raise InputError(f"There is no dead letter {letter_id}. It may have been applied; see `dead-letters list`.")
     if raw:
@@ -130,19 +130,20 @@ def delete_letters(letter_ids: tuple[int, ...], reason: str | None, everything: 
     from worker.cli.output import show
     from worker.cli.redrive import chosen
     from worker.cli.servers import open_database, server_settings
-    from worker.storage import dead_letter, status
+    from worker.database import clock
+    from worker.progress import dead_letters
 
     _say_which(letter_ids, reason, everything)
     known, ids, deleted = _known(reason), sorted(set(letter_ids)), 0
     with open_database(server_settings("DATABASE_URL")) as engine:
         with engine.connect() as connection:
-            counts, last = dead_letter.count_letters(connection), status.last_letter_id(connection)
+            counts, last = dead_letters.count_letters(connection), clock.last_letter_id(connection)
         number = len(ids) or sum(count for each, count in counts.items() if known in (None, each))
         if not yes:
             click.confirm(f"Delete {number:,} dead letters for good?", abort=True)
         for page in chosen(engine, ids, known, last):
             with engine.begin() as connection:
-                deleted += dead_letter.discard_letters(connection, page)
+                deleted += dead_letters.discard_letters(connection, page)
             if sys.stderr.isatty():
                 click.echo(f"\r{deleted:,} of {number:,}", err=True, nl=deleted >= number)
     show(f"deleted: {deleted:,}")
@@ -228,7 +229,7 @@ def _mapping(letter: "StoredLetter") -> dict[str, Any]:
 
 def _known(reason: str | None) -> str | None:
     """The reason, if it is one. Raises click.BadParameter."""
-    from worker.domain.entry import Reason
+    from worker.contract.entry import Reason
 
     if reason is not None and reason not in set(Reason):
         raise click.BadParameter(f"{reason!r} is none of {', '.join(Reason)}.", param_hint="--reason")

@@ -14,8 +14,8 @@ import click
 from worker.errors import InputError
 
 if TYPE_CHECKING:
-    from worker.cli.children import Children
-    from worker.cli.system import System
+    from worker.cli.child_processes import Children
+    from worker.cli.local_system import System
     from worker.simulation import Published
 
 CHUNK = 500
@@ -36,9 +36,9 @@ def command(events: int, learners: int, seed: int, workers: int | None, keep: bo
     Events come twice, in disorder, late, before their enrolment, and broken in every way. At the end all tables are
     compared with what a plain-Python model makes of the same events; the exit status is 1 if anything differs.
     """
-    from worker.cli.children import running_children, terminations_interrupt
+    from worker.cli.child_processes import running_children, terminations_interrupt
     from worker.cli.demo_check import compare
-    from worker.cli.system import processes
+    from worker.cli.local_system import processes
     from worker.simulation import simulate
 
     with terminations_interrupt(), ExitStack() as stack:
@@ -64,8 +64,8 @@ def command(events: int, learners: int, seed: int, workers: int | None, keep: bo
 
 
 def _system(stack: ExitStack) -> "System":
+    from worker.cli.local_system import embedded_system, given_system
     from worker.cli.servers import given_settings
-    from worker.cli.system import embedded_system, given_system
 
     given = given_settings()
     directory = stack.enter_context(_temporary_directory())
@@ -99,10 +99,10 @@ def _temporary_directory() -> Iterator[Path]:
 def _refuse_data_of_others(system: "System") -> None:
     """The comparison is of whole tables, and nobody's data should meet a simulated class. Raises InputError."""
     from worker.cli.servers import explained, open_database
-    from worker.storage.snapshot import has_rows
-    from worker.stream import connection as stream_connection
-    from worker.stream.backlog import measure
-    from worker.stream.keys import Keys
+    from worker.simulation.stored_tables import has_rows
+    from worker.streams import connection as stream_connection
+    from worker.streams.backlog import measure
+    from worker.streams.keys import Keys
 
     settings = system.settings
     with open_database(settings) as engine, explained(settings):
@@ -123,7 +123,7 @@ def _run(system: "System", children: "Children", published: "list[Published]") -
     """Publish everything while the worker runs, then wait until it is applied; the seconds both took."""
     from worker.cli.demo_view import open_view
     from worker.cli.servers import explained, open_database
-    from worker.domain.entry import Reason
+    from worker.contract.entry import Reason
 
     strangers = sum(each.reason is Reason.UNKNOWN_ENROLLMENT for each in published)
     settings = system.settings
@@ -148,7 +148,7 @@ def _run(system: "System", children: "Children", published: "list[Published]") -
 def _wait_for_rollups(system: "System", children: "Children") -> None:
     """Until the scheduled tasks have brought every rollup up to date; if they never do, the check will say so."""
     from worker.cli.servers import open_database
-    from worker.storage.rollup import oldest_changes
+    from worker.ops.rollup_lag import oldest_changes
 
     with open_database(system.settings) as engine, engine.connect() as connection:
         deadline = time.monotonic() + SETTLED_SECONDS

@@ -5,24 +5,24 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from worker.domain.progress import State
+    from worker.progress.reference import State
     from worker.settings import Settings
     from worker.simulation import Published
-    from worker.storage.snapshot import Rows
+    from worker.simulation.stored_tables import Rows
 
 SHOWN_DIFFERENCES = 5
 
 
 def compare(settings: "Settings", published: "list[Published]") -> bool:
     """Read everything back and print it beside what was expected, then one learner's summary; whether all is equal."""
+    from worker.analytics.thresholds import AnalysisRules
     from worker.cli.output import console, new_table
     from worker.cli.servers import open_database
     from worker.cli.summary import summary_table
     from worker.printable import printable
-    from worker.services.rules import AnalysisRules
-    from worker.services.summary import get_summary
     from worker.simulation.expectation import expected_letters, expected_state, expected_tables
-    from worker.storage.snapshot import read_letters, read_tables
+    from worker.simulation.stored_tables import read_letters, read_tables
+    from worker.summary.read import get_summary
 
     state = expected_state(published)
     letters, rules = expected_letters(published), AnalysisRules.of(settings).stuck
@@ -79,7 +79,7 @@ def _verdict(wrong: int) -> str:
 
 def _example(state: "State") -> int:
     """The enrolment that is furthest among those with something left to do; else the first."""
-    from worker.domain.status import ProgressStatus
+    from worker.contract.progress_status import ProgressStatus
 
     completed = Counter(key[0] for key, row in state.progress.items() if row.status is ProgressStatus.COMPLETED)
     sizes = {course_id: len(lessons) for course_id, lessons in state.outlines.items()}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.progress import LINE_SECONDS
+from worker.cli.progress_bar import LINE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,8 +43,8 @@ class View:
         self, settings: "Settings", engine: "Engine", show: "Callable[[Figures, float], None]", total: int
     ) -> None:
         from worker.client import EventPublisher
-        from worker.stream import connection
-        from worker.stream.keys import Keys
+        from worker.streams import connection
+        from worker.streams.keys import Keys
 
         self._engine = engine
         self._show = show
@@ -70,14 +70,15 @@ class View:
 
     def look(self) -> Figures:
         """Measure and show."""
-        from worker.domain.entry import Reason
-        from worker.storage import dead_letter, status
-        from worker.stream.backlog import measure
+        from worker.contract.entry import Reason
+        from worker.database import clock
+        from worker.progress import dead_letters
+        from worker.streams.backlog import measure
 
         backlogs = measure(self._redis, self._keys.group, self._keys.streams)
         with self._engine.connect() as connection:
-            letters = dead_letter.count_letters(connection)
-            recorded = status.count_rows(connection, ["lesson_event"])["lesson_event"].rows
+            letters = dead_letters.count_letters(connection)
+            recorded = clock.count_rows(connection, ["lesson_event"])["lesson_event"].rows
         figures = Figures(
             published=self._published,
             recorded=recorded,

@@ -14,9 +14,9 @@ from worker.errors import ProgressError
 if TYPE_CHECKING:
     from types import FrameType
 
-    from worker.cli.progress import Progress
-    from worker.services.consumer import Consumer
-    from worker.stream.backlog import Backlog
+    from worker.cli.progress_bar import Progress
+    from worker.consume.consumer import Consumer
+    from worker.streams.backlog import Backlog
 
 SLICE_SECONDS = 1.0
 PAUSE_SECONDS = 0.1
@@ -78,13 +78,13 @@ def command(timeout: float | None) -> None:
     The same work as the Celery workers do, also beside them, and without a broker: it empties a Redis that is full.
     Entries that another consumer is reading are waited for; those of one that died are taken over after a while.
     """
-    from worker.cli.progress import open_progress
+    from worker.cli.progress_bar import open_progress
     from worker.cli.servers import explained, open_database, server_settings
-    from worker.services.consumer import Consumer
-    from worker.services.system import check_system
-    from worker.stream import connection as stream_connection
-    from worker.stream import read
-    from worker.telemetry import configure_logging
+    from worker.consume.consumer import Consumer
+    from worker.failover.ownership import check_system
+    from worker.logs import configure_logging
+    from worker.streams import connection as stream_connection
+    from worker.streams import read
 
     settings = server_settings()
     configure_logging(settings.log_format, settings.log_level if "PROGRESS_LOG_LEVEL" in os.environ else "WARNING")
@@ -121,9 +121,9 @@ def drain(consumer: "Consumer", host: Host) -> "list[Backlog]":
 
     At the end it also does the housekeeping that beat would start: parked events, dead consumers, trimming.
     """
-    from worker.services.drain import Drain
-    from worker.services.maintain import maintain
-    from worker.stream.backlog import is_empty
+    from worker.consume.drain import Drain
+    from worker.consume.maintenance import maintain
+    from worker.streams.backlog import is_empty
 
     while not host.is_stopping():
         started = time.monotonic()
@@ -139,7 +139,7 @@ def drain(consumer: "Consumer", host: Host) -> "list[Backlog]":
 
 
 def _left(consumer: "Consumer") -> "list[Backlog]":
-    from worker.stream.backlog import measure
+    from worker.streams.backlog import measure
 
     return measure(consumer.redis, consumer.keys.group, consumer.keys.streams)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from worker import health
+from worker import liveness
 from worker.errors import ConfigurationError
 
 
@@ -18,7 +18,7 @@ def command() -> None:
 @command.command("live")
 def live() -> None:
     """Exit 0 while a worker runs on this host and none of its consumers hangs. Asks no server."""
-    alive, reason = health.live(_directory(), _silent_seconds())
+    alive, reason = liveness.live(_directory(), _silent_seconds())
     click.echo(reason)
     sys.exit(0 if alive else 1)
 
@@ -32,7 +32,7 @@ def ready(as_json: bool) -> None:
     """
     from worker.cli.output import show_json
     from worker.cli.servers import server_settings
-    from worker.services.readiness import ask_for_degradation, check_readiness
+    from worker.ops.readiness import ask_for_degradation, check_readiness
 
     settings = server_settings()
     problems = check_readiness(settings)
@@ -51,12 +51,12 @@ def ready(as_json: bool) -> None:
 
 def _directory() -> Path:
     given = os.environ.get("PROGRESS_RUNTIME_DIRECTORY")
-    return Path(given) if given else health.DEFAULT_DIRECTORY
+    return Path(given) if given else liveness.DEFAULT_DIRECTORY
 
 
 def _silent_seconds() -> float:
     given = os.environ.get("PROGRESS_SILENT_SECONDS")
     try:
-        return float(given) if given else health.DEFAULT_SILENT_SECONDS
+        return float(given) if given else liveness.DEFAULT_SILENT_SECONDS
     except ValueError:
         raise ConfigurationError(f"PROGRESS_SILENT_SECONDS: {given!r} is not a number of seconds.") from None

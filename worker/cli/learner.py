@@ -8,10 +8,10 @@ import click
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from worker.domain.analysis import LearnerAnalysis
-    from worker.domain.recommendation import Recommendation
-    from worker.domain.streak import Streaks
-    from worker.domain.stuck import Stuck
+    from worker.analytics.analysis import LearnerAnalysis
+    from worker.analytics.rules.recommendations import Recommendation
+    from worker.analytics.rules.streaks import Streaks
+    from worker.analytics.rules.stuck import Stuck
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _WEEKS = 12
@@ -31,11 +31,11 @@ def command(user_course_id: int, lesson: tuple[int, int] | None, as_json: bool) 
     Times spent, visits and days are those of when its activity was last computed. With --lesson: each visit to one
     lesson and what was set by hand, as of now; the last 1,000 of each.
     """
+    from worker.analytics.learner_analysis import analyse_learner, as_mapping
+    from worker.analytics.thresholds import AnalysisRules
     from worker.cli.lesson_history import show_lesson
     from worker.cli.output import show, show_json
     from worker.cli.servers import open_database, server_settings
-    from worker.services.learner import analyse_learner, as_mapping
-    from worker.services.rules import AnalysisRules
 
     settings = server_settings("DATABASE_URL")
     with open_database(settings) as engine:
@@ -61,7 +61,7 @@ def learner_table(found: "LearnerAnalysis") -> "Table":
     """What is true of the whole enrolment."""
     from worker.cli.output import duration, moment, new_table, time_spent
     from worker.cli.summary import completed
-    from worker.domain.words import counted, two_digits
+    from worker.formatting import counted, two_digits
 
     table = new_table(f"Enrolment {found.user_course_id}", "", "")
     table.show_header = False
@@ -158,7 +158,7 @@ def hours_table(found: "LearnerAnalysis") -> "Table":
 
 
 def _streak(streaks: "Streaks") -> str:
-    from worker.domain.words import counted
+    from worker.formatting import counted
 
     if not streaks.longest:
         return "none"

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from sqlalchemy import Engine
 
-    from worker.domain.visit import LessonVisits
+    from worker.analytics.rules.visit_history import LessonVisits
 
 
 def show_lesson(
@@ -17,8 +17,8 @@ def show_lesson(
     """Print the history of the lesson."""
     from dataclasses import asdict
 
+    from worker.analytics.lesson_history import lesson_history
     from worker.cli.output import show, show_json
-    from worker.services.lesson_history import lesson_history
 
     found = lesson_history(engine, user_course_id, topic_id, lesson_id, idle_cutoff_seconds)
     if as_json:

@@ -27,7 +27,7 @@ MODULES = {
     "void": "void",
     "replay": "replay",
     "dead-letters": "dead_letters",
-    "system": "ownership",
+    "system": "system",
     "serve": "serve",
     "config": "config",
     "health": "health",

@@ -10,6 +10,6 @@ def command() -> None:
     All of them, or none and exit status 1 when a server is away: no file is ever half written.
     """
     from worker.cli.status import ask_servers
-    from worker.services.metrics import exposition
+    from worker.ops.metrics import exposition
 
     click.echo(exposition(ask_servers()), nl=False)

@@ -31,8 +31,9 @@ def migrate(settings: "Settings") -> tuple[str | None, str | None]:
     """Apply what is missing; the revisions before and after. Raises SchemaError and SQLAlchemy's errors."""
     from alembic.util import CommandError
 
-    from worker.storage import database, migration
-    from worker.storage.status import revision
+    from worker.database import engine as database
+    from worker.database import migrate as migration
+    from worker.database.clock import revision
 
     engine = database.connect(settings, application_name="progress-worker migrate")
     try:

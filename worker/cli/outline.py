@@ -10,8 +10,8 @@ import click
 from worker.errors import InputError, ServerUnavailableError
 
 if TYPE_CHECKING:
-    from worker.domain.event import Outline
-    from worker.storage.outline import StoredOutline
+    from worker.contract.event import Outline
+    from worker.progress.outlines import StoredOutline
 
 LARGEST_FILE_BYTES = 16 * 1024 * 1024
 """However it is spelled, an outline that fits into one event is smaller."""
@@ -31,7 +31,7 @@ def show_outline(course_id: int, as_json: bool) -> None:
     """Show the live outline of COURSE and since when."""
     from worker.cli.output import show_json
     from worker.cli.servers import open_database, server_settings
-    from worker.storage.outline import read_outlines
+    from worker.progress.outlines import read_outlines
 
     with open_database(server_settings("DATABASE_URL")) as engine, engine.connect() as connection:
         found = read_outlines(connection, [course_id]).get(course_id)
@@ -63,7 +63,7 @@ def load_outline(course_id: int, file: str, time: str | None, empty: bool) -> No
     """
     from worker.cli.servers import explained, server_settings
     from worker.client import EventPublisher
-    from worker.services.outline import publish_outline
+    from worker.progress.outline_file import publish_outline
 
     settings = server_settings("REDIS_URL")
     try:
@@ -83,7 +83,7 @@ def load_outline(course_id: int, file: str, time: str | None, empty: bool) -> No
 
 def _outline(file: str, course_id: int, may_be_empty: bool) -> "Outline":
     """Raises InputError, also for one without lessons that is not meant to be: a file cut short after its header."""
-    from worker.services.outline import read_outline
+    from worker.progress.outline_file import read_outline
 
     name = "standard input" if file == "-" else file
     outline = read_outline(_content(file), name, course_id)

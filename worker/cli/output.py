@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.domain import words
+from worker import formatting
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-    from worker.domain.activity import TimeSpent
+    from worker.analytics.rules.activity import TimeSpent
 
 PIPED_WIDTH = 200
 """Columns where no terminal says how wide it is; tables take only what they need."""
@@ -55,7 +55,7 @@ def show_json(value: Any) -> None:
 
 def duration(seconds: float | None) -> str:
     """A length of time as people say it; `-` where there is none."""
-    return "-" if seconds is None else words.duration(seconds)
+    return "-" if seconds is None else formatting.duration(seconds)
 
 
 def time_spent(spent: "TimeSpent") -> str:
@@ -64,7 +64,7 @@ def time_spent(spent: "TimeSpent") -> str:
         return "none known"
     if spent.is_measured:
         return f"{duration(spent.seconds)}, measured"
-    return f"{duration(spent.seconds)}, {words.percent(100 * spent.measured_seconds / spent.seconds)} measured"
+    return f"{duration(spent.seconds)}, {formatting.percent(100 * spent.measured_seconds / spent.seconds)} measured"
 
 
 def moment(at: datetime | None) -> str:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from worker.services.overview import Overview
-    from worker.services.summary import TitledSummary
+    from worker.analytics.course_overview import Overview
+    from worker.summary.read import TitledSummary
 
 BAR_WIDTH = 10
 """Characters of a whole bar; each has eight steps."""
@@ -30,10 +30,10 @@ def command(course_id: int, limit: int, after: int, as_json: bool) -> None:
 
     Learners are shown as they are now, statistics as they were when they were last computed.
     """
+    from worker.analytics.course_overview import get_overview
     from worker.cli.output import show, show_json
     from worker.cli.servers import open_database, server_settings
-    from worker.services.overview import get_overview
-    from worker.storage.status import read_clock
+    from worker.database.clock import read_clock
 
     with open_database(server_settings("DATABASE_URL")) as engine:
         found = get_overview(engine, course_id, after=after, limit=limit)

@@ -10,8 +10,8 @@ import click
 from worker.errors import InputError, ServerUnavailableError
 
 if TYPE_CHECKING:
-    from worker.cli.lines import JsonLines, Line
-    from worker.cli.progress import Progress
+    from worker.cli.json_lines import JsonLines, Line
+    from worker.cli.progress_bar import Progress
     from worker.client import EventPublisher
     from worker.settings import Settings
 
@@ -30,8 +30,8 @@ def command(file: str, shuffle: bool, seed: int) -> None:
     Every line goes out as it is. What is wrong with an event is found when it is read from the stream; it then stands
     among the dead letters. Publishing a file again counts nothing twice.
     """
-    from worker.cli.lines import JsonLines
-    from worker.cli.progress import open_progress
+    from worker.cli.json_lines import JsonLines
+    from worker.cli.progress_bar import open_progress
     from worker.cli.servers import server_settings
     from worker.client import EventPublisher
 

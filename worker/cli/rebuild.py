@@ -2,7 +2,7 @@
 
 import click
 
-from worker.cli.differences import Report, chosen_scope, follow, scope_options
+from worker.cli.audit_report import Report, chosen_scope, follow, scope_options
 from worker.errors import InputError
 
 COURSE_ID = click.IntRange(1, 2**63 - 1)
@@ -19,11 +19,11 @@ def command(user_course: int | None, course: int | None, dry_run: bool, after: i
     not_started, never deleted; rows of enrollments that are gone are. --dry-run shows all of it before. What was
     repaired is audited again: what differs all the same is told.
     """
+    from worker.analytics.thresholds import AnalysisRules
+    from worker.audit.compare import count_scope, examine_scope
+    from worker.audit.repair import rebuild_scope
     from worker.cli.output import show_json
     from worker.cli.servers import open_database, server_settings
-    from worker.services.audit import count_scope, examine_scope
-    from worker.services.rebuild import rebuild_scope
-    from worker.services.rules import AnalysisRules
 
     if after is not None and (user_course is not None or course is not None or dry_run):
         raise InputError("--after goes on with everything: leave out --user-course, --course and --dry-run.")

@@ -20,14 +20,14 @@ def command(since: str | None, dry_run: bool, as_json: bool) -> None:
     from uuid import uuid4
 
     from worker.cli.output import show, show_json
-    from worker.cli.progress import open_progress
+    from worker.cli.progress_bar import open_progress
     from worker.cli.servers import explained, open_database, server_settings
-    from worker.services.outcome import Outcome
-    from worker.services.replay import read_again, replay
-    from worker.services.system import check_system
-    from worker.stream import connection as stream_connection
-    from worker.stream.keys import Keys
-    from worker.stream.strays import with_strays
+    from worker.failover.ownership import check_system
+    from worker.failover.replay import read_again, replay
+    from worker.progress.outcome import Outcome
+    from worker.streams import connection as stream_connection
+    from worker.streams.keys import Keys
+    from worker.streams.stray_streams import with_strays
 
     first = (_milliseconds(since), 0)
     settings = server_settings()

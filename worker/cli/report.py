@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from worker.report.table import Report
+    from worker.reports.table import Report
 
 STDOUT = "-"
 
@@ -49,10 +49,10 @@ def course(course_id: int, **options: Any) -> None:
 
     Tables: headline, lessons, blockers, weeks, hours, time-spent, dormant.
     """
+    from worker.analytics.course_analysis import analyse_course
+    from worker.analytics.thresholds import AnalysisRules
     from worker.cli.servers import open_database, server_settings
-    from worker.report.course import course_report
-    from worker.services.course import analyse_course
-    from worker.services.rules import AnalysisRules
+    from worker.reports.course_report import course_report
 
     settings = server_settings("DATABASE_URL")
     with open_database(settings) as engine:
@@ -68,10 +68,10 @@ def learner(user_course_id: int, **options: Any) -> None:
 
     Tables: headline, recommendations, stuck, lessons, days, hours, topics, achievements.
     """
+    from worker.analytics.learner_analysis import analyse_learner
+    from worker.analytics.thresholds import AnalysisRules
     from worker.cli.servers import open_database, server_settings
-    from worker.report.learner import learner_report
-    from worker.services.learner import analyse_learner
-    from worker.services.rules import AnalysisRules
+    from worker.reports.learner_report import learner_report
 
     settings = server_settings("DATABASE_URL")
     with open_database(settings) as engine:
@@ -96,8 +96,8 @@ def write(report: "Report", form: str, table: str | None, output: str | None, ex
 def exported(report: "Report", form: str, table: str | None, *, excel: bool = False) -> str:
     """The report in this form."""
     from worker.errors import InputError
-    from worker.report.export import as_csv, as_json
-    from worker.report.page import as_page
+    from worker.reports.export import as_csv, as_json
+    from worker.reports.page import as_page
 
     if excel and form != "csv":
         raise InputError("Only CSV can be made for Excel: choose --format csv, or leave --excel out.")

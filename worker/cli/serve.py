@@ -29,11 +29,11 @@ def command(host: str, port: int, root_path: str) -> None:
         import uvicorn
 
         from worker.api.app import create_app
-        from worker.api.impatience import protocol
+        from worker.api.slow_clients import protocol
         from worker.api.tokens import load_tokens
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"The API needs {error.name}: pip install 'course-progress-worker[api]'.") from None
-    from worker.telemetry import configure_logging
+    from worker.logs import configure_logging
 
     tokens = load_tokens(settings)
     listening = listen(host, port, anywhere=bool(tokens))
@@ -77,7 +77,7 @@ def listen(host: str, port: int, *, anywhere: bool) -> socket.socket:
 
 
 def _require_loopback(host: str, address: str) -> None:
-    from worker.api.gate import is_loopback
+    from worker.api.middleware import is_loopback
 
     if not is_loopback(address):
         raise ConfigurationError(

@@ -83,7 +83,7 @@ def _readable(url: str) -> bool:
 @contextmanager
 def explained(settings: "Settings") -> Iterator[None]:
     """Turn both servers' errors into sentences."""
-    from worker.stream import connection
+    from worker.streams import connection
 
     with explained_database(settings), connection.explained(settings):
         yield
@@ -92,7 +92,7 @@ def explained(settings: "Settings") -> Iterator[None]:
 @contextmanager
 def explained_database(settings: "Settings") -> Iterator[None]:
     """Turn PostgreSQL's errors into sentences."""
-    from worker.storage import database
+    from worker.database import engine as database
 
     with database.explained(settings):
         yield
@@ -101,7 +101,8 @@ def explained_database(settings: "Settings") -> Iterator[None]:
 @contextmanager
 def open_database(settings: "Settings") -> "Iterator[Engine]":
     """An engine for the length of the block, its errors explained; the tables are checked first."""
-    from worker.storage import database, schema
+    from worker.database import engine as database
+    from worker.database import schema
 
     engine = database.connect(settings)
     try:

@@ -8,7 +8,7 @@ import click
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from worker.services.status import Status
+    from worker.ops.status import Status
 
 
 @click.command("status")
@@ -32,8 +32,8 @@ def command(as_json: bool) -> None:
 def ask_servers() -> "Status":
     """The status of the system that the settings name. Raises ProgressError."""
     from worker.cli.servers import explained, open_database, server_settings
-    from worker.services.status import read_status
-    from worker.stream import connection as stream_connection
+    from worker.ops.status import read_status
+    from worker.streams import connection as stream_connection
 
     settings = server_settings()
     with open_database(settings) as engine, explained(settings):
@@ -142,7 +142,7 @@ def _repairs(found: "Status") -> list[str]:
 
 def _doubtful(found: "Status") -> list[str]:
     """Whose clock may have been wrong."""
-    from worker.domain.words import counted
+    from worker.formatting import counted
 
     doubtful = found.doubtful
     if not doubtful.events:

@@ -8,9 +8,9 @@ import click
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from worker.domain.analysis import LearnerAnalysis
-    from worker.domain.summary import Summary
-    from worker.services.summary import TitledSummary
+    from worker.analytics.analysis import LearnerAnalysis
+    from worker.summary.read import TitledSummary
+    from worker.summary.rules import Summary
 
 
 @click.command("summary")
@@ -20,7 +20,7 @@ def command(user_course_id: int, as_json: bool) -> None:
     """Show how far the enrolment ID is, and which lesson comes next."""
     from worker.cli.output import show, show_json
     from worker.cli.servers import open_database, server_settings
-    from worker.services.summary import get_summary
+    from worker.summary.read import get_summary
 
     with open_database(server_settings("DATABASE_URL")) as engine:
         found = get_summary(engine, user_course_id)

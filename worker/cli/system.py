@@ -1,73 +1,97 @@
-"""The servers under `up` and `demo`: given ones, or embedded ones for the length of a block; migrated either way."""
+"""`progress-worker system`: which system the database is, whose the streams are, and taking them over."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from worker.cli.output import redacted
-
-if TYPE_CHECKING:
-    from worker.embedded import Servers
-    from worker.settings import Settings
+import click
 
 
-@dataclass(frozen=True, slots=True)
-class System:
-    """Settings with both URLs, a directory for what processes leave behind, and the servers if they are our own."""
+@click.group("system")
+def command() -> None:
+    """Show which system this database is and whose streams REDIS_URL holds, or take the streams over.
 
-    settings: "Settings"
-    directory: Path
-    servers: "Servers | None"
-
-    def shown_urls(self) -> dict[str, str]:
-        """Both variables for the terminal; passwords are those of our own servers only, which are to be used."""
-        urls = {"DATABASE_URL": str(self.settings.database_url), "REDIS_URL": str(self.settings.redis_url)}
-        return urls if self.servers else {name: redacted(url) for name, url in urls.items()}
+    Workers read the streams of their own system alone. A copy of a database under another name, in another PostgreSQL
+    cluster, or after pg_upgrade counts as another system until it adopts the streams.
+    """
 
 
-@contextmanager
-def embedded_system(directory: Path) -> Iterator[System]:
-    """Servers of our own on the data in `directory` while the block runs."""
-    from worker.embedded import start_servers
-    from worker.settings import get_settings
+@command.command("show")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show_system(as_json: bool) -> None:
+    """Show the system of the database, and the one that each stream belongs to."""
+    from dataclasses import asdict
 
-    with start_servers(directory) as servers:
-        urls = {"database_url": servers.database_url, "redis_url": servers.redis_url, "broker_url": None}
-        settings = get_settings().model_copy(update=urls)
-        migrated(settings)
-        with _without_broker():
-            yield System(settings, servers.directory, servers)
+    from worker.cli.output import new_table, show, show_json
+    from worker.cli.servers import explained, open_database, server_settings
+    from worker.failover.system_id import System
+    from worker.failover.system_table import identify, was_refused
+    from worker.printable import printable
+    from worker.streams import connection as stream_connection
+    from worker.streams import owner as streams
+    from worker.streams.keys import Keys
+    from worker.streams.stray_streams import with_strays
+
+    settings = server_settings()
+    with open_database(settings) as engine, explained(settings):
+        with engine.connect() as connection:
+            system, is_refused = identify(connection), was_refused(connection)
+        redis = stream_connection.connect(settings)
+        keys, _ = with_strays(redis, Keys(settings.stream_key, settings.stream_partitions))
+        owners = {stream: System.parse(text) for stream, text in streams.owners(redis, keys).items()}
+        redis.close()
+    if as_json:
+        found = {stream: asdict(owners[stream]) if stream in owners else None for stream in keys.streams}
+        ours = all(system.is_same(each) for each in owners.values())
+        show_json({"system": asdict(system), "ours": ours, "streams": found})
+        return
+    show(f"Database {printable(system.database)}, id {system.id}, PostgreSQL cluster {system.cluster or 'unknown'}", "")
+    table = new_table("Streams", "stream", "belongs to")
+    for stream in keys.streams:
+        other = owners.get(stream)
+        if other is None:
+            whose = "nobody: to be adopted" if is_refused else "nobody yet: the first worker makes it its own"
+        elif system.is_same(other):
+            whose = "this system"
+        else:
+            whose = f"another system: database {printable(other.database)}, id {printable(other.id)}"
+        table.add_row(stream, whose)
+    show(table)
 
 
-def given_system(settings: "Settings", directory: Path) -> System:
-    """The servers that the environment names."""
-    migrated(settings)
-    return System(settings, directory, None)
+@command.command("adopt")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def adopt_streams(yes: bool) -> None:
+    """Make the streams this database's own: after it has replaced the one they belonged to. Safe to repeat.
 
+    Workers of the other database stop reading within a second. What they acknowledged and Redis still has is applied
+    here by the next worker.
+    """
+    from worker.cli.output import show
+    from worker.cli.servers import explained, open_database, server_settings
+    from worker.failover.system_id import System
+    from worker.failover.system_table import end_refusal, identify, was_refused
+    from worker.printable import printable
+    from worker.streams import connection as stream_connection
+    from worker.streams import owner as streams
+    from worker.streams.keys import Keys
+    from worker.streams.stray_streams import with_strays
 
-def migrated(settings: "Settings") -> None:
-    """Apply what is missing."""
-    from worker.cli.migrate import migrate
-    from worker.cli.servers import explained_database
-
-    with explained_database(settings):
-        migrate(settings)
-
-
-def processes() -> int:
-    """Pool processes by default: one for each CPU, four at most."""
-    return max(1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
-
-
-@contextmanager
-def _without_broker() -> Iterator[None]:
-    """Another broker was set for other servers; our children use the embedded one."""
-    broker = os.environ.pop("PROGRESS_BROKER_URL", None)
-    try:
-        yield
-    finally:
-        if broker is not None:
-            os.environ["PROGRESS_BROKER_URL"] = broker
+    settings = server_settings()
+    with open_database(settings) as engine, explained(settings):
+        with engine.connect() as connection:
+            system, is_refused = identify(connection), was_refused(connection)
+        redis = stream_connection.connect(settings)
+        keys, _ = with_strays(redis, Keys(settings.stream_key, settings.stream_partitions))
+        owners = {stream: System.parse(text) for stream, text in streams.owners(redis, keys).items()}
+        others = {stream: other for stream, other in owners.items() if not system.is_same(other)}
+        if not others and not is_refused:
+            show("Nothing to adopt: no stream belongs to another system.")
+            return
+        for stream, other in others.items():
+            show(f"{stream}: of database {printable(other.database)}, id {printable(other.id)}")
+        if not owners:
+            show(f"{keys.stream_key} and its partitions: nobody's now, another system's before")
+        if not yes:
+            click.confirm(f"Make these streams those of database {system.database}, id {system.id}?", abort=True)
+        streams.take_over(redis, keys, str(system))
+        with engine.begin() as connection:
+            end_refusal(connection)
+        redis.close()
+    show(f"The streams are those of database {printable(system.database)} now.")

@@ -10,7 +10,7 @@ import click
 from worker.errors import InputError
 
 if TYPE_CHECKING:
-    from worker.cli.system import System
+    from worker.cli.local_system import System
 
 EXAMPLE = """\
 {"specversion":"1.0","id":"1","source":"/try","type":"enrollment.created","time":"2025-07-14T10:00:00Z",\
@@ -35,9 +35,9 @@ def command(workers: int | None, directory: Path | None, api: bool, api_port: in
     The servers are embedded ones, whose data is kept, unless DATABASE_URL and REDIS_URL name others. Every other
     command of the same user finds the embedded ones by itself.
     """
-    from worker.cli.children import running_children, terminations_interrupt
+    from worker.cli.child_processes import running_children, terminations_interrupt
+    from worker.cli.local_system import processes
     from worker.cli.serve import listen
-    from worker.cli.system import processes
 
     if api:
         listen("127.0.0.1", api_port, anywhere=True).close()  # better refused now than after the servers' start
@@ -65,8 +65,8 @@ def command(workers: int | None, directory: Path | None, api: bool, api_port: in
 
 
 def _system(stack: ExitStack, directory: Path | None) -> "System":
+    from worker.cli.local_system import embedded_system, given_system
     from worker.cli.servers import given_settings
-    from worker.cli.system import embedded_system, given_system
     from worker.embedded import default_directory, publish_state, running
     from worker.settings import get_settings
 
@@ -89,9 +89,9 @@ def warn_of_other_system(system: "System") -> None:
     """The folder of one embedded server may be gone and the other's not: the worker will not read then."""
     from worker.cli.servers import explained, open_database
     from worker.errors import OtherSystemError
-    from worker.services.system import check_system
-    from worker.stream import connection as stream_connection
-    from worker.stream.keys import Keys
+    from worker.failover.ownership import check_system
+    from worker.streams import connection as stream_connection
+    from worker.streams.keys import Keys
 
     settings = system.settings
     with open_database(settings) as engine, explained(settings):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from worker.services.void import Voided
+    from worker.progress.void import Voided
 
 
 @click.command("void")
@@ -23,7 +23,7 @@ def command(event: str, enrollment: int | None, source: str | None, dry_run: boo
     """
     from worker.cli.output import show_json
     from worker.cli.servers import open_database, server_settings
-    from worker.services.void import event_identity, void_event
+    from worker.progress.void import event_identity, void_event
 
     settings = server_settings("DATABASE_URL")
     event_id = event_identity(event, source)
@@ -36,7 +36,7 @@ def command(event: str, enrollment: int | None, source: str | None, dry_run: boo
 
 
 def _mapping(found: "Voided", *, changed: bool) -> dict[str, Any]:
-    from worker.cli.differences import difference_mapping
+    from worker.cli.audit_report import difference_mapping
 
     event = found.event
     return {
@@ -53,7 +53,7 @@ def _mapping(found: "Voided", *, changed: bool) -> dict[str, Any]:
 
 
 def _show(found: "Voided", *, changed: bool) -> None:
-    from worker.cli.differences import difference_line
+    from worker.cli.audit_report import difference_line
 
     event, whose = found.event, f"Event {found.event_id} of enrollment {found.user_course_id}"
     if event is None:

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from worker.domain.event import partition_key
+from worker.contract.event import partition_key
 from worker.errors import InputError
 from worker.simulation.course import TERM_START, Course, make_courses, outline_data
 from worker.simulation.learner import correction_data, make_steps

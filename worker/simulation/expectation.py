@@ -5,16 +5,16 @@ from collections.abc import Iterable
 from dataclasses import astuple
 from datetime import timedelta
 
-from worker.domain.activity_rows import activities, activity_rows, by_table
-from worker.domain.event import EVENT, Event, ProgressCorrected
-from worker.domain.figure_rows import by_table as figure_rows_by_table
-from worker.domain.figure_rows import figure_rows
-from worker.domain.figures import figures_by_course
-from worker.domain.progress import State, fold
-from worker.domain.statistics import tallies
-from worker.domain.stuck import StuckRules
-from worker.domain.summary import moved_places, summaries
+from worker.analytics.rules.activity_rows import activities, activity_rows, by_table
+from worker.analytics.rules.completion_statistics import tallies
+from worker.analytics.rules.statistics_rows import by_table as figure_rows_by_table
+from worker.analytics.rules.statistics_rows import figure_rows
+from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.rules.time_statistics import figures_by_course
+from worker.contract.event import EVENT, Event, ProgressCorrected
+from worker.progress.reference import State, fold
 from worker.simulation.published import Published
+from worker.summary.rules import moved_places, summaries
 
 Rows = dict[tuple[object, ...], tuple[object, ...]]
 """A table as key → the columns that follow from the events."""
@@ -26,7 +26,7 @@ def valid_events(published: Iterable[Published]) -> list[Event]:
 
 
 def expected_tables(state: State, idle_cutoff_seconds: float, rules: StuckRules) -> dict[str, Rows]:
-    """The rows of each table, in the form of `worker.storage.snapshot.read_tables`."""
+    """The rows of each table, in the form of `worker.simulation.stored_tables.read_tables`."""
     its_activity = activities(state, timedelta(seconds=idle_cutoff_seconds))
     courses = tallies(state)
     return {

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from worker.domain.entry import Reason
-from worker.domain.event import MAX_EVENT_CHARACTERS, MAX_OUTLINE_CHARACTERS, partition_key
+from worker.contract.entry import Reason
+from worker.contract.event import MAX_EVENT_CHARACTERS, MAX_OUTLINE_CHARACTERS, partition_key
 from worker.simulation.published import Published, cloud_event, encode
 
 Change = Callable[[dict[str, Any]], object]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from worker.domain.entry import Reason
+from worker.contract.entry import Reason
 
 SOURCE = "/lms/simulated"
 

@@ -1,0 +1,124 @@
+"""Analyse one course: put together its statistics, the figures of its learners, and what the rules say of them."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from sqlalchemy import Engine
+
+from worker.analytics.analysis import DORMANT, WEEKS, AnalysedLesson, CourseAnalysis, Week
+from worker.analytics.course_overview import require_course, unknown_course
+from worker.analytics.dormant_learners import Dormant, read_dormant
+from worker.analytics.rules.activity import HOURS_OF_A_WEEK, TimeSpent, by_weekday
+from worker.analytics.rules.completion_statistics import Statistics
+from worker.analytics.rules.difficulty import Difficulty, Signs, difficulties
+from worker.analytics.rules.stuck import drop_off, is_blocker
+from worker.analytics.rules.time_statistics import CourseFigures, LessonFigures, WeekFigures
+from worker.analytics.rules.weeks import last_mondays
+from worker.analytics.stored_statistics import StoredStatistics, read_figures, read_statistics
+from worker.analytics.thresholds import AnalysisRules
+from worker.database.clock import clock
+from worker.database.engine import snapshot
+from worker.progress.enrollments import enrollments_of
+from worker.progress.outlines import StoredOutline, read_outlines
+from worker.summary.next_lesson import Lesson
+
+_NO_TIME = TimeSpent(0, 0)
+_NOTHING = LessonFigures(0, 0, 0, _NO_TIME, None, None, None)
+_NO_FIGURES = CourseFigures(_NO_TIME, 0, 0, [0] * HOURS_OF_A_WEEK, None, {}, {})
+
+
+def analyse_course(engine: Engine, course_id: int, now: datetime | None, rules: AnalysisRules) -> CourseAnalysis:
+    """The analysis of one course as of `now`, None for PostgreSQL's clock, from the rollups.
+
+    In as many queries for 10,000 learners as for one: eight, and one for the clock.
+    Raises InputError for what is no id, and NotFoundError for a course that nothing is known of.
+    """
+    require_course(course_id)
+    with snapshot(engine) as connection:
+        stored = read_statistics(connection, course_id)
+        figures = read_figures(connection, course_id)
+        outline = read_outlines(connection, [course_id]).get(course_id)
+        if not (stored or outline or enrollments_of(connection, course_id, 0, 1)):
+            raise unknown_course(course_id)
+        dormant = read_dormant(connection, course_id, now or clock(connection), rules.dormant_days, DORMANT)
+    return _analysis(course_id, stored, figures or _NO_FIGURES, outline, dormant, rules)
+
+
+def _analysis(
+    course_id: int,
+    stored: StoredStatistics | None,
+    figures: CourseFigures,
+    outline: StoredOutline | None,
+    dormant: Dormant,
+    rules: AnalysisRules,
+) -> CourseAnalysis:
+    known = stored.lessons if stored else {}
+    order = [lesson for lesson in outline.lessons if lesson in known] if outline else sorted(known)
+    signs = {lesson: _signs(known[lesson], figures.lessons.get(lesson, _NOTHING)) for lesson in order}
+    difficulty_of = difficulties(signs, least_learners=rules.least_learners)
+    return CourseAnalysis(
+        course_id=course_id,
+        total_is_known=outline is not None,
+        statistics=stored.course if stored else None,
+        spent=figures.spent,
+        sessions=figures.sessions,
+        session_seconds=figures.session_seconds,
+        median_days=figures.median_days,
+        events_by_weekday=by_weekday(figures.events_by_hour),
+        weeks=_weeks(figures.weeks),
+        lessons=[
+            _lesson(
+                lesson,
+                outline.titles[lesson] if outline else None,
+                known[lesson],
+                figures.lessons.get(lesson, _NOTHING),
+                difficulty_of.get(lesson),
+                rules,
+            )
+            for lesson in order
+        ],
+        dormant_learners=dormant.count,
+        dormant=dormant.latest,
+        as_of=stored.as_of if stored else None,
+    )
+
+
+def _signs(statistics: Statistics, figures: LessonFigures) -> Signs:
+    return Signs(
+        learners=statistics.started,
+        median_seconds=figures.median_seconds,
+        median_visits_to_complete=figures.median_visits_to_complete,
+        drop_off=drop_off(statistics.started, figures.stopped),
+    )
+
+
+def _lesson(
+    lesson: Lesson,
+    title: str | None,
+    statistics: Statistics,
+    figures: LessonFigures,
+    difficulty: Difficulty | None,
+    rules: AnalysisRules,
+) -> AnalysedLesson:
+    share = drop_off(statistics.started, figures.stopped)
+    return AnalysedLesson(
+        *lesson,
+        title=title,
+        statistics=statistics,
+        visits=figures.visits,
+        spent=figures.spent,
+        median_seconds=figures.median_seconds,
+        median_visits_to_complete=figures.median_visits_to_complete,
+        median_days=figures.median_days,
+        stopped=figures.stopped,
+        stuck=figures.stuck,
+        drop_off=share,
+        is_blocker=is_blocker(share, statistics.started, rules.blocker_share, rules.least_learners),
+        difficulty=difficulty,
+    )
+
+
+def _weeks(weeks: Mapping[date, WeekFigures]) -> list[Week]:
+    nothing = WeekFigures(0, 0, _NO_TIME)
+    found = ((monday, weeks.get(monday, nothing)) for monday in last_mondays(weeks, WEEKS))
+    return [Week(monday, of.completed, of.learners, of.spent) for monday, of in found]

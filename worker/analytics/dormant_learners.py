@@ -1,0 +1,69 @@
+"""Who of a course was active once, is not any more, and has not completed it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from worker.analytics.analysis import DormantLearner
+from worker.analytics.zone_history import ZONES
+from worker.analytics.zone_offsets import clocks_of_course
+
+# The last event tells the last active day, unless that is tomorrow where the learner is, or the learner has moved: then
+# the days do.
+_DORMANT = text(f"""
+    WITH enrollment AS (
+        SELECT id, timezone FROM user_course WHERE course_id = :course_id
+    ),
+    {ZONES},
+    learner AS (
+        SELECT id,
+               CASE WHEN since = '-infinity' AND last_at < until THEN (last_at AT TIME ZONE zone)::date END AS last_on,
+               (CAST(:now AS timestamptz) AT TIME ZONE zone)::date AS today
+        FROM zone JOIN enrollment_activity ON user_course_id = id
+        WHERE CAST(:now AS timestamptz) >= since AND CAST(:now AS timestamptz) < until AND last_at IS NOT NULL
+    ),
+    seen AS (
+        SELECT id, today, CASE WHEN last_on <= today THEN last_on ELSE (
+                   SELECT max(day) FROM daily_activity
+                   WHERE user_course_id = learner.id AND events > 0 AND day <= today
+               ) END AS last_seen_on
+        FROM learner
+    )
+    SELECT id, last_seen_on, completion_percentage, count(*) OVER () AS learners
+    FROM seen
+    LEFT JOIN user_course_summary AS summary ON user_course_id = id AND course_id = :course_id
+    WHERE today - last_seen_on >= :dormant_days
+      AND (outline_version > 0 AND total_lessons > 0 AND completed_lessons = total_lessons) IS NOT TRUE
+    ORDER BY last_seen_on DESC, id LIMIT :limit
+""")  # noqa: S608 - constants
+
+
+@dataclass(frozen=True, slots=True)
+class Dormant:
+    """How many there are, and those of them seen last."""
+
+    count: int
+    latest: list[DormantLearner]
+
+
+def read_dormant(connection: Connection, course_id: int, now: datetime, dormant_days: int, limit: int) -> Dormant:
+    """The dormant learners of a course, as `rules.streaks.is_dormant` says, up to `limit` of them by name.
+
+    Who has completed the course, by the stored summary, is finished instead. Two queries. Costs one row of each
+    enrollment of the course.
+    """
+    found = connection.execute(
+        _DORMANT,
+        {
+            "course_id": course_id,
+            "now": now,
+            "dormant_days": dormant_days,
+            "limit": limit,
+            "clocks": clocks_of_course(connection, course_id),
+        },
+    ).all()
+    return Dormant(
+        found[0].learners if found else 0,
+        [DormantLearner(row.id, row.last_seen_on, row.completion_percentage) for row in found],
+    )

@@ -1,0 +1,149 @@
+"""Analyse one enrolment: put together what the rules say of its rows, its activity and its course's outline."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from datetime import date, datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine
+
+from worker.analytics.analysis import DAYS, WEEKS, DayTime, LearnerAnalysis, TopicTime, VisitedLesson, WeekTime
+from worker.analytics.rules.achievements import achievements
+from worker.analytics.rules.activity import Activity, Day, TimeSpent, by_weekday
+from worker.analytics.rules.learner_history import History, counted_history
+from worker.analytics.rules.local_day import local_day
+from worker.analytics.rules.recommendations import recommendations
+from worker.analytics.rules.streaks import is_dormant, last_seen, streaks
+from worker.analytics.rules.stuck import stuck
+from worker.analytics.rules.velocity import projection, velocity
+from worker.analytics.rules.weeks import LearnerWeek, last_mondays, learner_weeks
+from worker.analytics.stored_learner import StoredLearner, read_learner
+from worker.analytics.stored_statistics import read_medians
+from worker.analytics.thresholds import AnalysisRules
+from worker.database.clock import clock
+from worker.database.engine import snapshot
+from worker.progress.outlines import StoredOutline, read_outlines
+from worker.summary.next_lesson import Lesson
+from worker.summary.read import require_id, unknown_enrollment
+from worker.summary.rules import summarise
+
+Key = TypeVar("Key")
+
+
+def analyse_learner(engine: Engine, user_course_id: int, now: datetime | None, rules: AnalysisRules) -> LearnerAnalysis:
+    """The analysis of one enrolment as of `now`, None for PostgreSQL's clock, from seven queries over one moment.
+
+    The median times of lessons are those of when its course's figures were last computed.
+    Raises InputError for what is no id, and NotFoundError where there is no enrolment.
+    """
+    require_id(user_course_id)
+    with snapshot(engine) as connection:
+        learner = read_learner(connection, user_course_id)
+        if learner is None:
+            raise unknown_enrollment(user_course_id)
+        outline = read_outlines(connection, [learner.course_id]).get(learner.course_id)
+        medians = read_medians(connection, learner.course_id)
+        now = now or clock(connection)
+    return _analysis(user_course_id, learner, outline, medians, now, rules)
+
+
+def as_mapping(found: LearnerAnalysis) -> dict[str, Any]:
+    """The analysis as programs get it: plain members, the projection with its reason."""
+    foreseen = found.projection
+    reason = {"projection": {**asdict(foreseen), "reason": foreseen.reason}} if foreseen else {}
+    return {**asdict(found), **reason}
+
+
+def _analysis(
+    user_course_id: int,
+    learner: StoredLearner,
+    outline: StoredOutline | None,
+    medians: Mapping[Lesson, float],
+    now: datetime,
+    rules: AnalysisRules,
+) -> LearnerAnalysis:
+    """Without an outline the enrolment's own rows stand for it, as they do in its summary, where any order will do."""
+    live, moved = (outline.lessons, outline.moved) if outline else (None, {})
+    history, activity = counted_history(learner.rows, learner.activity, moved)
+    today = local_day(now, learner.zones)
+    lessons = sorted(history) if live is None else live
+    titles = outline.titles if outline else {}
+    statuses = {lesson: each.status for lesson, each in history.items()}
+    summary = summarise(user_course_id, live, statuses, learner.place, moved)
+    active = {day for day, each in activity.days.items() if each.events}
+    seen_on = last_seen(active, today)
+    return LearnerAnalysis(
+        user_course_id=user_course_id,
+        course_id=learner.course_id,
+        total_lessons=summary.total_lessons,
+        total_is_known=summary.total_is_known,
+        completed_lessons=summary.completed_lessons,
+        completion_percentage=summary.completion_percentage,
+        spent=activity.spent,
+        topics=[
+            TopicTime(topic_id, activity.topics[topic_id])
+            for topic_id in _in_order(activity.topics, (topic_id for topic_id, _ in lessons))
+        ],
+        lessons=[
+            _visited(history, activity, lesson, titles.get(lesson)) for lesson in _in_order(activity.lessons, lessons)
+        ],
+        days=_last_days(activity.days, today),
+        weeks=_last_weeks(learner_weeks(history, activity.days, set(lessons), learner.zones)),
+        sessions=activity.sessions,
+        session_seconds=activity.session_seconds,
+        events_by_weekday=by_weekday(activity.events_by_hour),
+        doubtful_events=activity.doubtful_events,
+        streaks=streaks(active, today, grace_weekends=rules.grace_weekends),
+        last_seen_on=seen_on,
+        is_dormant=not summary.has_completed_course and is_dormant(seen_on, today, rules.dormant_days),
+        velocity=velocity(history, live, now),
+        projection=projection(history, live, now, learner.zones),
+        stuck=[
+            replace(each, title=titles.get((each.topic_id, each.lesson_id)))
+            for each in stuck(history, lessons, medians, rules.stuck)
+        ],
+        recommendations=[
+            replace(each, title=titles.get((each.topic_id, each.lesson_id)))
+            for each in recommendations(
+                summary.following,
+                history,
+                lessons,
+                medians,
+                hurried_share=rules.hurried_share,
+                revisits=rules.revisits,
+            )
+        ],
+        achievements=achievements(history, live, active, zones=learner.zones, grace_weekends=rules.grace_weekends),
+        as_of=learner.refreshed_at,
+    )
+
+
+def _in_order(found: Mapping[Key, object], order: Iterable[Key]) -> list[Key]:
+    """What was found: first as in the order, then the rest as it came."""
+    return [key for key in dict.fromkeys([*order, *found]) if key in found]
+
+
+def _visited(history: History, activity: Activity, lesson: Lesson, title: str | None) -> VisitedLesson:
+    spent, visits = activity.lessons[lesson]
+    return VisitedLesson(
+        *lesson,
+        title=title,
+        status=history[lesson].status,
+        spent=spent,
+        visits=visits.visits,
+        visits_to_complete=visits.visits_to_complete,
+        first_visit_at=visits.first_visit_at,
+        last_visit_at=visits.last_visit_at,
+    )
+
+
+def _last_weeks(weeks: Mapping[date, LearnerWeek]) -> list[WeekTime]:
+    nothing = LearnerWeek(0, 0, TimeSpent(0, 0))
+    found = ((monday, weeks.get(monday, nothing)) for monday in last_mondays(weeks, WEEKS))
+    return [WeekTime(monday, of.completed, of.spent, of.events) for monday, of in found]
+
+
+def _last_days(days: Mapping[date, Day], today: date) -> list[DayTime]:
+    nothing = Day(TimeSpent(0, 0), 0)
+    wanted = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
+    return [DayTime(day, days.get(day, nothing).spent, days.get(day, nothing).events) for day in wanted]

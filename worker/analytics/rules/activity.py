@@ -1,0 +1,245 @@
+"""An enrolment's activity: how long, how often and when it was at its lessons.
+
+PostgreSQL computes the same set by set (`activity_claims.py`); here each definition stands once, in the
+simplest form that can be right. Activity is lesson events, viewed or completed; corrections are none. Everything here
+is about the distinct events of one enrolment, `ordered` as by `in_order`; `covered` is their `intervals`, one each.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, tzinfo
+from itertools import pairwise, zip_longest
+
+from worker.analytics.rules.local_day import Zones, local_day
+from worker.contract.event import LessonEvent
+from worker.progress.reference import order
+from worker.summary.next_lesson import Lesson
+
+HOURS_OF_A_WEEK = 168
+
+DOUBTFUL = timedelta(minutes=5)
+"""An event this much earlier than the enrollment was made is doubtful: whose clock was wrong?"""
+
+_MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """The time that one event covers; empty where start and end are the same."""
+
+    start: datetime
+    end: datetime
+    is_measured: bool
+    """The event told its duration; else the end is the time of the event that came next."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSpent:
+    """Seconds, to the microsecond: of all intervals, and of the measured ones alone."""
+
+    seconds: float
+    measured_seconds: float
+
+    @property
+    def is_measured(self) -> bool:
+        """No part of it is an estimate."""
+        return self.seconds == self.measured_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """The visits to one lesson; the times are those of the event that began the first and the last."""
+
+    visits: int
+    first_visit_at: datetime
+    last_visit_at: datetime
+    visits_to_complete: int | None
+    """Those begun at or before the row's `completed_at`; None where it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A local day: the time spent in it, and how many events it has."""
+
+    spent: TimeSpent
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """The whole activity of an enrolment.
+
+    Each time spent is that of a union, so those of lessons need not add up to those of their topic or the enrolment;
+    those of days do.
+    """
+
+    lessons: dict[Lesson, tuple[TimeSpent, Visits]]
+    topics: dict[int, TimeSpent]
+    days: dict[date, Day]
+    spent: TimeSpent
+    sessions: int
+    session_seconds: float
+    first_at: datetime | None
+    last_at: datetime | None
+    events_by_hour: list[int]
+    doubtful_events: int = 0
+    """Of a time before the enrollment was made."""
+
+
+def activity(
+    events: Iterable[LessonEvent],
+    completed_at: Mapping[Lesson, datetime | None],
+    zones: Zones,
+    idle_cutoff: timedelta,
+    made_at: datetime | None = None,
+) -> Activity:
+    """The activity that follows from an enrolment's distinct events and its rows' `completed_at`, by lesson.
+
+    `made_at` is the time of the earliest event that told of the enrollment; None where the LMS made it.
+    """
+    ordered = in_order(events)
+    covered = intervals(ordered, idle_cutoff)
+    lessons: dict[Lesson, list[int]] = defaultdict(list)
+    topics: dict[int, list[Interval]] = defaultdict(list)
+    for index, event in enumerate(ordered):
+        lessons[event.data.topic_id, event.data.lesson_id].append(index)
+        topics[event.data.topic_id].append(covered[index])
+    number, seconds = sessions(ordered, covered, idle_cutoff)
+    return Activity(
+        lessons={
+            lesson: (
+                time_spent(covered[index] for index in its),
+                visits([ordered[index].time for index in its], completed_at.get(lesson), idle_cutoff),
+            )
+            for lesson, its in lessons.items()
+        },
+        topics={topic_id: time_spent(its) for topic_id, its in topics.items()},
+        days=days(ordered, covered, zones),
+        spent=time_spent(covered),
+        sessions=number,
+        session_seconds=seconds,
+        first_at=ordered[0].time if ordered else None,
+        last_at=ordered[-1].time if ordered else None,
+        events_by_hour=events_by_hour(ordered, zones),
+        doubtful_events=sum(made_at is not None and event.time < made_at - DOUBTFUL for event in ordered),
+    )
+
+
+def in_order(events: Iterable[LessonEvent]) -> list[LessonEvent]:
+    """The latest last."""
+    return sorted(events, key=order)
+
+
+def intervals(ordered: Sequence[LessonEvent], idle_cutoff: timedelta) -> list[Interval]:
+    """What each event covers.
+
+    One that tells its duration covers that long, ending at its time. Any other covers the time from its own to that of
+    the enrolment's next event, of whatever lesson, if that is at most the cut-off away, else nothing.
+    """
+    covered = []
+    for event, following in zip_longest(ordered, ordered[1:]):
+        start = end = event.time
+        duration = event.data.duration_seconds
+        if duration is not None:
+            start = end - timedelta(seconds=duration)
+        elif following is not None and following.time - start <= idle_cutoff:
+            end = following.time
+        covered.append(Interval(start, end, is_measured=duration is not None))
+    return covered
+
+
+def union(covered: Iterable[Interval]) -> list[tuple[datetime, datetime]]:
+    """The moments that any of them covers, as disjoint stretches in order of time."""
+    stretches: list[tuple[datetime, datetime]] = []
+    for start, end in sorted((each.start, each.end) for each in covered if each.start < each.end):
+        if stretches and start <= stretches[-1][1]:
+            stretches[-1] = stretches[-1][0], max(stretches[-1][1], end)
+        else:
+            stretches.append((start, end))
+    return stretches
+
+
+def time_spent(covered: Iterable[Interval]) -> TimeSpent:
+    """The length of their union, so that no moment counts twice; and that of the measured ones."""
+    covered = list(covered)
+    return TimeSpent(_length(union(covered)), _length(union(each for each in covered if each.is_measured)))
+
+
+def visits(times: Sequence[datetime], completed_at: datetime | None, idle_cutoff: timedelta) -> Visits:
+    """The visits by a lesson's events at these times, in order.
+
+    An event begins one if it comes the cut-off or more after the last.
+    """
+    begun = [times[0]] + [later for earlier, later in pairwise(times) if later - earlier >= idle_cutoff]
+    to_complete = None if completed_at is None else sum(at <= completed_at for at in begun)
+    return Visits(len(begun), begun[0], begun[-1], to_complete)
+
+
+def sessions(ordered: Sequence[LessonEvent], covered: Sequence[Interval], idle_cutoff: timedelta) -> tuple[int, float]:
+    """How many sessions, and their seconds together.
+
+    A session is a longest run of the enrolment's events with gaps below the cut-off. It lasts from the earliest start
+    of what they cover to the latest end, an event that covers nothing being at its time. So what one event covers, told
+    by a long duration, may reach into another session: together they may be longer than the time spent.
+    """
+    runs: list[list[Interval]] = []
+    previous: datetime | None = None
+    for event, interval in zip(ordered, covered, strict=True):
+        if previous is None or event.time - previous >= idle_cutoff:
+            runs.append([])
+        runs[-1].append(interval)
+        previous = event.time
+    return len(runs), _length((min(each.start for each in run), max(each.end for each in run)) for run in runs)
+
+
+def days(ordered: Iterable[LessonEvent], covered: Iterable[Interval], zones: Zones) -> dict[date, Day]:
+    """The local days that have an event or any time spent: the moments of the union that have their date.
+
+    With daylight saving a day may have 23 or 25 hours; who moves may have a day twice, or miss one.
+    """
+    covered = list(covered)
+    number = Counter(local_day(event.time, zones) for event in ordered)
+    all_, measured = (_by_day(union(its), zones) for its in (covered, [each for each in covered if each.is_measured]))
+    return {
+        day: Day(TimeSpent(all_[day].total_seconds(), measured[day].total_seconds()), number[day])
+        for day in number.keys() | all_.keys()
+    }
+
+
+def events_by_hour(events: Iterable[LessonEvent], zones: Zones) -> list[int]:
+    """How many events each hour of the local week has: Monday 0 to 1 o'clock first, 168 in all."""
+    local = (zones.local(event.time) for event in events)
+    count = Counter(24 * (at.isoweekday() - 1) + at.hour for at in local)
+    return [count[hour] for hour in range(HOURS_OF_A_WEEK)]
+
+
+def by_weekday(events_by_hour: Sequence[int]) -> list[list[int]]:
+    """The same, each weekday's 24 hours of their own."""
+    return [list(events_by_hour[start : start + 24]) for start in range(0, HOURS_OF_A_WEEK, 24)]
+
+
+def _by_day(stretches: Iterable[tuple[datetime, datetime]], zones: Zones) -> defaultdict[date, timedelta]:
+    found: defaultdict[date, timedelta] = defaultdict(timedelta)
+    for stretch in stretches:
+        for part in zones.parts(*stretch):
+            for start, end in pairwise(_cuts(*part, zones.at(part[0]))):
+                found[local_day(start, zones)] += end - start
+    return found
+
+
+def _cuts(start: datetime, end: datetime, zone: tzinfo) -> list[datetime]:
+    """Where to cut a stretch so that each piece has one local date: nowhere, or else at every minute.
+
+    Since 1980 each zone has changed its date on a whole one.
+    """
+    first, last = (moment.astimezone(zone).replace(tzinfo=None) for moment in (start, end))
+    if first.date() == last.date() and last - first == end - start:
+        return [start, end]
+    minute = start.replace(second=0, microsecond=0)
+    minutes = range(1, (end - minute) // _MINUTE + 1)
+    return [start, *(minute + number * _MINUTE for number in minutes), end]
+
+
+def _length(stretches: Iterable[tuple[datetime, datetime]]) -> float:
+    return sum((end - start for start, end in stretches), timedelta()).total_seconds()

@@ -1,0 +1,73 @@
+"""Activity as its four tables hold it: what must be stored, in the form in which it can be compared."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from worker.analytics.rules.activity import Activity, TimeSpent, activity
+from worker.analytics.rules.local_day import enrollment_zones
+from worker.audit.rules import Key
+from worker.contract.event import LessonEvent, ProgressCorrected
+from worker.progress.reference import State
+from worker.summary.next_lesson import Lesson
+
+TABLES = ("enrollment_activity", "topic_activity", "lesson_activity", "daily_activity")
+
+ActivityRows = dict[tuple[str, Key], dict[str, object]]
+"""Table and key → the columns that follow from the events."""
+
+
+def activity_rows(user_course_id: int, its: Activity) -> ActivityRows:
+    """The rows of an enrolment with this activity."""
+    rows: ActivityRows = {
+        ("enrollment_activity", (user_course_id,)): {
+            **_spent(its.spent),
+            "sessions": its.sessions,
+            "session_seconds": its.session_seconds,
+            "first_at": its.first_at,
+            "last_at": its.last_at,
+            "events_by_hour": its.events_by_hour,
+            "doubtful_events": its.doubtful_events,
+        }
+    }
+    for topic_id, spent in its.topics.items():
+        rows["topic_activity", (user_course_id, topic_id)] = _spent(spent)
+    for lesson, (spent, visits) in its.lessons.items():
+        rows["lesson_activity", (user_course_id, *lesson)] = {
+            **_spent(spent),
+            "visits": visits.visits,
+            "first_visit_at": visits.first_visit_at,
+            "last_visit_at": visits.last_visit_at,
+            "visits_to_complete": visits.visits_to_complete,
+        }
+    for day, each in its.days.items():
+        rows["daily_activity", (user_course_id, day)] = {**_spent(each.spent), "events": each.events}
+    return rows
+
+
+def activities(state: State, idle_cutoff: timedelta) -> dict[int, Activity]:
+    """The activity of every enrolment."""
+    events: dict[int, list[LessonEvent]] = {key: [] for key in state.enrollments}
+    for (key, _), event in state.ledger.items():
+        if not isinstance(event, ProgressCorrected):
+            events[key].append(event)
+    completed_at: dict[int, dict[Lesson, datetime | None]] = defaultdict(dict)
+    for (key, topic_id, lesson_id), row in state.progress.items():
+        completed_at[key][topic_id, lesson_id] = row.completed_at
+    return {
+        key: activity(its, completed_at[key], enrollment_zones(told), idle_cutoff, told[0].time if told else None)
+        for (key, its), told in ((each, state.snapshots[each[0]]) for each in events.items())
+    }
+
+
+def by_table(enrollments: Iterable[ActivityRows]) -> dict[str, dict[tuple[object, ...], tuple[object, ...]]]:
+    """The rows of many enrolments, table by table as key → columns."""
+    tables: dict[str, dict[tuple[object, ...], tuple[object, ...]]] = {table: {} for table in TABLES}
+    for rows in enrollments:
+        for (table, key), columns in rows.items():
+            tables[table][key] = tuple(columns.values())
+    return tables
+
+
+def _spent(its: TimeSpent) -> dict[str, object]:
+    return {"seconds": its.seconds, "measured_seconds": its.measured_seconds}

@@ -1,0 +1,75 @@
+"""What one learner did in a course, lesson by lesson: what the learner's analytics are computed from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from worker.analytics.rules.activity import Activity, TimeSpent, Visits
+from worker.contract.progress_status import ProgressStatus
+from worker.progress.moved_lessons import Moved
+from worker.progress.reference import Progress, State
+from worker.summary.counted_lessons import counted_activity, counted_rows
+from worker.summary.next_lesson import Lesson
+from worker.summary.rules import moved_places
+
+
+@dataclass(frozen=True, slots=True)
+class LessonHistory:
+    """One lesson of one enrolment; the defaults are those of a lesson that was never touched.
+
+    `seconds` and `visits` are those of all its time, also after the completion. `visits_to_complete` are the visits
+    begun up to `completed_at`; None where it has none.
+    """
+
+    status: ProgressStatus = ProgressStatus.NOT_STARTED
+    completed_at: datetime | None = None
+    seconds: float = 0
+    visits: int = 0
+    first_visit_at: datetime | None = None
+    visits_to_complete: int | None = None
+
+    @property
+    def completed(self) -> bool:
+        """Whether it counts as completed; that may be so at a time that nobody knows."""
+        return self.status is ProgressStatus.COMPLETED
+
+
+History = Mapping[Lesson, LessonHistory]
+"""Of one enrolment; a lesson that is not in it was never touched."""
+
+
+def history_of(rows: Mapping[Lesson, Progress], activity: Activity) -> dict[Lesson, LessonHistory]:
+    """The history of an enrolment with these rows and this activity."""
+    return {
+        lesson: LessonHistory(row.status, row.completed_at, *_figures(activity.lessons.get(lesson)))
+        for lesson, row in rows.items()
+    }
+
+
+def counted_history(
+    rows: Mapping[Lesson, Progress], activity: Activity, moved: Moved
+) -> tuple[dict[Lesson, LessonHistory], Activity]:
+    """The history and the activity of an enrolment as they count for each lesson, from those of each place."""
+    if moved:
+        rows, activity = counted_rows(rows, moved), counted_activity(activity, rows, moved)
+    return history_of(rows, activity), activity
+
+
+def _figures(its: tuple[TimeSpent, Visits] | None) -> tuple[float, int, datetime | None, int | None]:
+    if its is None:
+        return 0, 0, None, None
+    spent, visits = its
+    return spent.seconds, visits.visits, visits.first_visit_at, visits.visits_to_complete
+
+
+def learners(
+    state: State, activities: Mapping[int, Activity]
+) -> dict[int, tuple[dict[Lesson, LessonHistory], Activity]]:
+    """The history and the activity of every enrolment as they count for its course's lessons, whose own is given."""
+    rows: dict[int, dict[Lesson, Progress]] = {key: {} for key in state.enrollments}
+    for (key, topic_id, lesson_id), row in state.progress.items():
+        rows[key][topic_id, lesson_id] = row
+    found = {}
+    for key, its in rows.items():
+        found[key] = counted_history(its, activities[key], moved_places(state, state.enrollments[key].data.course_id))
+    return found

@@ -1,0 +1,46 @@
+"""Figures as their three tables hold them: what must be stored, in the form in which it can be compared."""
+
+from collections.abc import Mapping
+
+from worker.analytics.rules.activity import TimeSpent
+from worker.analytics.rules.time_statistics import CourseFigures
+from worker.audit.rules import Key
+
+FigureRows = dict[str, dict[Key, dict[str, object]]]
+"""Table → key → the columns that follow from the events."""
+
+
+def figure_rows(figures: Mapping[int, CourseFigures]) -> FigureRows:
+    """The rows of these courses."""
+    rows: FigureRows = {"course_figures": {}, "week_figures": {}, "lesson_figures": {}}
+    for course_id, its in figures.items():
+        rows["course_figures"][course_id,] = {
+            **_spent(its.spent),
+            "sessions": its.sessions,
+            "session_seconds": its.session_seconds,
+            "events_by_hour": its.events_by_hour,
+            "median_days": its.median_days,
+        }
+        for monday, week in its.weeks.items():
+            columns = {"completed": week.completed, "learners": week.learners, **_spent(week.spent)}
+            rows["week_figures"][course_id, monday] = columns
+        for lesson, of in its.lessons.items():
+            rows["lesson_figures"][course_id, *lesson] = {
+                "stopped": of.stopped,
+                "stuck": of.stuck,
+                "visits": of.visits,
+                **_spent(of.spent),
+                "median_seconds": of.median_seconds,
+                "median_visits_to_complete": of.median_visits_to_complete,
+                "median_days": of.median_days,
+            }
+    return rows
+
+
+def by_table(rows: FigureRows) -> dict[str, dict[tuple[object, ...], tuple[object, ...]]]:
+    """The same as plain values."""
+    return {table: {key: tuple(columns.values()) for key, columns in its.items()} for table, its in rows.items()}
+
+
+def _spent(spent: TimeSpent) -> dict[str, object]:
+    return {"seconds": spent.seconds, "measured_seconds": spent.measured_seconds}

@@ -1,0 +1,85 @@
+"""How fast a learner completes lessons, and when that will have completed the course."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from worker.analytics.rules.learner_history import History
+from worker.analytics.rules.local_day import Zones, local_day
+from worker.formatting import two_digits
+from worker.summary.next_lesson import Lesson
+
+_WEEK = timedelta(weeks=1)
+_RECENT = timedelta(days=28)
+_HORIZON_WEEKS = 520
+"""Ten years: what would take longer is not foreseen."""
+
+
+class Basis(StrEnum):
+    """Which rate a projection rests on."""
+
+    RECENT = "recent"
+    OVERALL = "overall"
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        return "the last 28 days" if self is Basis.RECENT else "all time since the first activity"
+
+
+@dataclass(frozen=True, slots=True)
+class Velocity:
+    """Lessons completed a week."""
+
+    overall: float
+    recent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """The day on which the course will be completed at a rate of so many lessons a week."""
+
+    completed_on: date
+    rate: float
+    basis: Basis
+
+    @property
+    def reason(self) -> str:
+        """In words."""
+        return f"at the rate of {self.basis.words}, {two_digits(self.rate)} completed a week"
+
+
+def velocity(history: History, outline: Sequence[Lesson] | None, now: datetime) -> Velocity:
+    """Lessons completed a week, overall and in the last 28 days.
+
+    A rate is the lessons completed in a time, by the weeks of that time; less than a week counts as one. Overall the
+    time begins with the first activity, the recent one 28 days ago or with the first activity, whichever is later: who
+    came last week is not measured by weeks before. Only lessons of the outline count, where there is one, and only
+    completions whose moment is known. The first activity is the earliest visit or completion of any lesson.
+    """
+    completed = {lesson: each.completed_at for lesson, each in history.items() if each.completed and each.completed_at}
+    visited = [each.first_visit_at for each in history.values() if each.first_visit_at]
+    since = min([*visited, *completed.values()], default=now)
+    counting = completed.keys() if outline is None else completed.keys() & set(outline)
+    completions = [completed[lesson] for lesson in counting]
+    recent = max(since, now - _RECENT)
+    return Velocity(_rate(completions, since, now), _rate(completions, recent, now))
+
+
+def projection(history: History, outline: Sequence[Lesson] | None, now: datetime, zones: Zones) -> Projection | None:
+    """When the lessons of the outline still to complete will have been, at the rate of the last 28 days.
+
+    Where that is zero, at the overall rate. Counted from now; a date where the learner is. None where nothing is left
+    to complete, and where it cannot be known: no outline, no rate, or more than ten years to go.
+    """
+    left = sum(1 for lesson in outline or () if lesson not in history or not history[lesson].completed)
+    rates = velocity(history, outline, now)
+    rate, basis = (rates.recent, Basis.RECENT) if rates.recent else (rates.overall, Basis.OVERALL)
+    if left == 0 or left > rate * _HORIZON_WEEKS:
+        return None
+    return Projection(local_day(now + left / rate * _WEEK, zones), rate, basis)
+
+
+def _rate(completions: Sequence[datetime], since: datetime, now: datetime) -> float:
+    return sum(1 for moment in completions if moment >= since) / max(1.0, (now - since) / _WEEK)

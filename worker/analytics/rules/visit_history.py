@@ -1,0 +1,145 @@
+"""The visits of one enrolment to one lesson, one by one, and what was set by hand.
+
+PostgreSQL computes the same (`stored_visits.py`). What begins a visit, what an event covers and what is time
+spent is defined in `worker.analytics.rules.activity`.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from worker.analytics.rules.activity import Interval, TimeSpent, in_order, intervals, time_spent, visits
+from worker.contract.event import LedgerEvent, LessonCompleted, LessonEvent, ProgressCorrected
+from worker.contract.progress_status import ProgressStatus
+from worker.progress.reference import lesson_of, order
+from worker.summary.next_lesson import Lesson
+
+MOST = 1_000
+"""Most visits, and most corrections, that are shown one by one: the last of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A longest run of the lesson's events with gaps below the idle cut-off."""
+
+    number: int
+    """From 1, in order of time."""
+    began_at: datetime
+    last_at: datetime
+    """When its last event was; what that covers may end later."""
+    events: int
+    completions: int
+    """Those of its events that say that the lesson was completed."""
+    completed_at: datetime | None
+    """The row's `completed_at`, if that is the time of one of these completions: this visit completed the lesson."""
+    spent: TimeSpent
+    """Of the union of what its events cover; a part of it may lie in other visits too."""
+
+
+@dataclass(frozen=True, slots=True)
+class LessonCorrection:
+    """What the lesson's row was set to by hand, and when; events at or before that time are silent in the row."""
+
+    corrected_at: datetime
+    status: ProgressStatus
+    last_viewed_at: datetime | None
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class VisitHistory:
+    """All visits to a lesson, counted as in `rules.activity.Visits`, and the last ones in order of time.
+
+    `visits_to_complete`, where there is one, is the number of the visit that completed the lesson, if a visit did. The
+    last of the corrections of each place is the one that rules there.
+    """
+
+    visits: int
+    first_visit_at: datetime | None
+    last_visit_at: datetime | None
+    visits_to_complete: int | None
+    spent: TimeSpent
+    last_visits: list[Visit]
+    corrections: int
+    last_corrections: list[LessonCorrection]
+
+
+@dataclass(frozen=True, slots=True)
+class LessonVisits:
+    """The history of one lesson for one learner; the title is the outline's, None where it has none.
+
+    The history is that of the events which the ledger has: all, or where `history_from` is set those recorded since
+    then (of a lesson that was ever corrected all the same).
+    """
+
+    user_course_id: int
+    topic_id: int
+    lesson_id: int
+    title: str | None
+    status: ProgressStatus
+    completed_at: datetime | None
+    history: VisitHistory
+    history_from: datetime | None
+
+
+def visit_history(
+    events: Iterable[LedgerEvent],
+    lesson: Lesson,
+    completed_at: datetime | None,
+    idle_cutoff: timedelta,
+    most: int = MOST,
+    former: Collection[Lesson] = (),
+) -> VisitHistory:
+    """The history of the lesson, from the enrolment's distinct events and the `completed_at` of the lesson's row.
+
+    What happened at its `former` places is part of it. Events of other lessons tell how long an event without a
+    duration lasted.
+    """
+    places = {lesson, *former}
+    activity: list[LessonEvent] = []
+    corrections: list[ProgressCorrected] = []
+    for event in events:
+        if not isinstance(event, ProgressCorrected):
+            activity.append(event)
+        elif lesson_of(event) in places:
+            corrections.append(event)
+    ordered = in_order(activity)
+    its = [
+        (event, interval)
+        for event, interval in zip(ordered, intervals(ordered, idle_cutoff), strict=True)
+        if lesson_of(event) in places
+    ]
+    runs: list[list[tuple[LessonEvent, Interval]]] = []
+    for event, interval in its:
+        if not runs or event.time - runs[-1][-1][0].time >= idle_cutoff:
+            runs.append([])
+        runs[-1].append((event, interval))
+    counted = visits([event.time for event, _ in its], completed_at, idle_cutoff) if its else None
+    corrections.sort(key=order)
+    return VisitHistory(
+        visits=counted.visits if counted else 0,
+        first_visit_at=counted.first_visit_at if counted else None,
+        last_visit_at=counted.last_visit_at if counted else None,
+        visits_to_complete=counted.visits_to_complete if counted else None,
+        spent=time_spent(interval for _, interval in its),
+        last_visits=[_visit(number, run, completed_at) for number, run in enumerate(runs, 1)][-most:],
+        corrections=len(corrections),
+        last_corrections=[_correction(event) for event in corrections][-most:],
+    )
+
+
+def _visit(number: int, run: list[tuple[LessonEvent, Interval]], completed_at: datetime | None) -> Visit:
+    completions = [event.time for event, _ in run if isinstance(event, LessonCompleted)]
+    return Visit(
+        number=number,
+        began_at=run[0][0].time,
+        last_at=run[-1][0].time,
+        events=len(run),
+        completions=len(completions),
+        completed_at=completed_at if completed_at in completions else None,
+        spent=time_spent(interval for _, interval in run),
+    )
+
+
+def _correction(event: ProgressCorrected) -> LessonCorrection:
+    return LessonCorrection(event.time, event.data.status, event.data.last_viewed_at, event.data.completed_at)

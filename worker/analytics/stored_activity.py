@@ -1,0 +1,64 @@
+"""Stored activity as the rows of its tables, read to be held against the rules."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, text
+
+from worker.analytics.rules.activity_rows import ActivityRows
+
+# A mark of the enrolment's summary is passed on to its activity.
+_SETTLED = text("""
+    SELECT enrollment.id FROM user_course AS enrollment
+    WHERE enrollment.id = ANY(CAST(:ids AS bigint[])) AND enrollment.stale_since IS NULL
+      AND NOT EXISTS (SELECT FROM activity_change WHERE user_course_id = enrollment.id)
+""")
+
+_TABLES = {
+    "enrollment_activity": (
+        1,
+        text("""
+            SELECT user_course_id, seconds, measured_seconds, sessions, session_seconds, first_at, last_at,
+                   events_by_hour, doubtful_events
+            FROM enrollment_activity WHERE user_course_id = ANY(CAST(:ids AS bigint[]))
+        """),
+    ),
+    "topic_activity": (
+        2,
+        text("""
+            SELECT user_course_id, topic_id, seconds, measured_seconds
+            FROM topic_activity WHERE user_course_id = ANY(CAST(:ids AS bigint[]))
+        """),
+    ),
+    "lesson_activity": (
+        3,
+        text("""
+            SELECT user_course_id, topic_id, lesson_id, seconds, measured_seconds, visits, first_visit_at,
+                   last_visit_at, visits_to_complete
+            FROM lesson_activity WHERE user_course_id = ANY(CAST(:ids AS bigint[]))
+        """),
+    ),
+    "daily_activity": (
+        2,
+        text("""
+            SELECT user_course_id, day, seconds, measured_seconds, events
+            FROM daily_activity WHERE user_course_id = ANY(CAST(:ids AS bigint[]))
+        """),
+    ),
+}
+"""The number of columns that are the key, and the query."""
+
+
+def settled(connection: Connection, ids: Sequence[int]) -> list[int]:
+    """Those of these enrolments whose activity waits for no refresh."""
+    return list(connection.scalars(_SETTLED, {"ids": list(ids)}))
+
+
+def read_rows(connection: Connection, ids: Sequence[int]) -> dict[int, ActivityRows]:
+    """The stored rows of each of these enrolments. Four queries."""
+    found: dict[int, ActivityRows] = {each: {} for each in ids}
+    for table, (key_columns, statement) in _TABLES.items():
+        result = connection.execute(statement, {"ids": list(ids)})
+        columns = list(result.keys())[key_columns:]
+        for row in result:
+            found[row[0]][table, tuple(row[:key_columns])] = dict(zip(columns, row[key_columns:], strict=True))
+    return found

@@ -1,0 +1,151 @@
+"""One lesson of one enrolment: its row, and the history of visits and corrections that the ledger has of it.
+
+The definitions, in plain Python: `worker.analytics.rules.visit_history`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from worker.analytics.rules.activity import TimeSpent
+from worker.analytics.rules.visit_history import MOST, LessonCorrection, Visit, VisitHistory
+from worker.contract.progress_status import ProgressStatus
+from worker.progress.reference import LessonKey
+
+# Where the lesson is, and where it was before.
+_PLACES = """
+    SELECT CAST(:topic_id AS int), CAST(:lesson_id AS int)
+    UNION ALL
+    SELECT from_topic_id, from_lesson_id
+    FROM moved_lesson JOIN user_course ON user_course.course_id = moved_lesson.course_id
+    WHERE user_course.id = :user_course_id AND (topic_id, lesson_id) = (:topic_id, :lesson_id)
+"""
+
+_LESSON = text(f"""
+    SELECT title, max(status)::text AS status, min(completed_at) AS completed_at, history_from
+    FROM user_course AS enrollment
+    LEFT JOIN user_course_progress AS progress
+        ON user_course_id = enrollment.id AND (progress.topic_id, progress.lesson_id) IN ({_PLACES})
+    LEFT JOIN course_lesson AS live
+        ON (live.course_id, live.topic_id, live.lesson_id) = (enrollment.course_id, :topic_id, :lesson_id)
+    WHERE enrollment.id = :user_course_id
+    GROUP BY title, history_from
+""")  # noqa: S608 - a constant
+
+# The first row is that of all visits together.
+_VISITS = text(f"""
+    WITH given AS (
+        SELECT make_interval(secs => :idle_cutoff_seconds) AS idle,
+               CAST(:completed_at AS timestamptz) AS lesson_completed_at
+    ),
+    ordered AS ( -- with the time of the enrolment's next event, of whatever lesson
+        SELECT topic_id, lesson_id, type, occurred_at, duration_seconds, lead(occurred_at) OVER latest_last AS next_at,
+               row_number() OVER latest_last AS place
+        FROM lesson_event WHERE user_course_id = :user_course_id AND type <> 'corrected'
+        WINDOW latest_last AS (ORDER BY occurred_at, sequence, type DESC, event_id)
+    ),
+    event AS (
+        SELECT place, occurred_at, type = 'completed' AS completes, duration_seconds IS NOT NULL AS is_measured,
+               occurred_at - make_interval(secs => coalesce(duration_seconds, 0)) AS starts_at,
+               CASE WHEN duration_seconds IS NULL AND next_at - occurred_at <= idle
+                    THEN next_at ELSE occurred_at END AS ends_at,
+               coalesce(occurred_at - lag(occurred_at) OVER (ORDER BY place) >= idle, true) AS begins
+        FROM ordered CROSS JOIN given WHERE (topic_id, lesson_id) IN ({_PLACES})
+    ),
+    numbered AS (
+        SELECT *, count(*) FILTER (WHERE begins) OVER (
+            ORDER BY place ROWS UNBOUNDED PRECEDING
+        ) AS number
+        FROM event
+    ),
+    visit AS (
+        SELECT number, count(*) AS events, min(occurred_at) AS began_at, max(occurred_at) AS last_at,
+               count(*) FILTER (WHERE completes) AS completions,
+               max(occurred_at) FILTER (WHERE completes AND occurred_at = lesson_completed_at) AS completed_at,
+               range_agg(tstzrange(starts_at, ends_at)) AS stretches,
+               range_agg(tstzrange(starts_at, ends_at)) FILTER (WHERE is_measured) AS measured_stretches,
+               count(*) FILTER (WHERE begins) AS visits,
+               max(occurred_at) FILTER (WHERE begins) AS last_visit_at,
+               count(*) FILTER (WHERE begins AND occurred_at <= lesson_completed_at) AS visits_to_complete
+        FROM numbered CROSS JOIN given
+        GROUP BY GROUPING SETS ((), (number))
+        ORDER BY number DESC NULLS FIRST LIMIT 1 + :most
+    )
+    SELECT number, began_at, last_at, events, completions, completed_at, visits, last_visit_at, visits_to_complete, (
+               SELECT coalesce(extract(epoch FROM sum(upper(each) - lower(each))), 0)::float8
+               FROM unnest(stretches) AS each
+           ) AS seconds, (
+               SELECT coalesce(extract(epoch FROM sum(upper(each) - lower(each))), 0)::float8
+               FROM unnest(measured_stretches) AS each
+           ) AS measured_seconds
+    FROM visit ORDER BY number NULLS FIRST
+""")  # noqa: S608 - a constant
+
+_CORRECTIONS = text(f"""
+    SELECT occurred_at, corrected_status::text, corrected_last_viewed_at, corrected_completed_at,
+           count(*) OVER () AS corrections
+    FROM lesson_event
+    WHERE user_course_id = :user_course_id AND (topic_id, lesson_id) IN ({_PLACES}) AND type = 'corrected'
+    ORDER BY occurred_at DESC, sequence DESC, event_id DESC LIMIT :most
+""")  # noqa: S608 - a constant
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLesson:
+    """A lesson as an enrolment has it, of all its places; that of a lesson never touched where it has no row."""
+
+    title: str | None
+    status: ProgressStatus
+    completed_at: datetime | None
+    history_from: datetime | None
+
+
+def read_lesson(connection: Connection, key: LessonKey) -> StoredLesson | None:
+    """The lesson, None where there is no enrolment."""
+    row = connection.execute(_LESSON, _parameters(key)).one_or_none()
+    if row is None:
+        return None
+    status = ProgressStatus(row.status) if row.status else ProgressStatus.NOT_STARTED
+    return StoredLesson(row.title, status, row.completed_at, row.history_from)
+
+
+def read_visit_history(
+    connection: Connection, key: LessonKey, completed_at: datetime | None, idle_cutoff_seconds: float, most: int = MOST
+) -> VisitHistory:
+    """The lesson's history, `completed_at` being its own. In the caller's transaction, which must be REPEATABLE READ.
+
+    Two queries. Costs the enrolment's ledger; what comes back is bounded by `most`.
+    """
+    given = _parameters(key) | {"most": most}
+    rule = {"completed_at": completed_at, "idle_cutoff_seconds": idle_cutoff_seconds}
+    total, *visits = connection.execute(_VISITS, given | rule)
+    corrections = connection.execute(_CORRECTIONS, given).all()
+    return VisitHistory(
+        visits=total.visits,
+        first_visit_at=total.began_at,
+        last_visit_at=total.last_visit_at,
+        visits_to_complete=total.visits_to_complete if completed_at and total.visits else None,
+        spent=TimeSpent(total.seconds, total.measured_seconds),
+        last_visits=[
+            Visit(
+                number=row.number,
+                began_at=row.began_at,
+                last_at=row.last_at,
+                events=row.events,
+                completions=row.completions,
+                completed_at=row.completed_at,
+                spent=TimeSpent(row.seconds, row.measured_seconds),
+            )
+            for row in visits
+        ],
+        corrections=corrections[0].corrections if corrections else 0,
+        last_corrections=[
+            LessonCorrection(at, ProgressStatus(status), last_viewed_at, completed)
+            for at, status, last_viewed_at, completed, _ in reversed(corrections)
+        ],
+    )
+
+
+def _parameters(key: LessonKey) -> dict[str, object]:
+    return dict(zip(("user_course_id", "topic_id", "lesson_id"), key, strict=True))

@@ -1,0 +1,82 @@
+"""The time zones of enrollments, over time: the same as `rules.local_day.Zones`, for statements to join.
+
+A name counts that Python's tz database has, spelled as there; any other is UTC.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from sqlalchemy import Connection, text
+
+from worker.analytics.rules.local_day import Zones
+
+# A name that is told again changes nothing, so that whoever is told of daily has one zone all the same.
+CHANGES = """
+    change AS (
+        SELECT id, name, since, told_at, place
+        FROM (
+            SELECT id, name, CASE place WHEN 1 THEN '-infinity' ELSE occurred_at END AS since, told_at, place,
+                   place > 1 AND name IS NOT DISTINCT FROM lag(name) OVER (PARTITION BY id ORDER BY place) AS goes_on
+            FROM (
+                SELECT enrollment.id, told.occurred_at,
+                       CASE WHEN told.event_id IS NULL THEN enrollment.timezone ELSE told.timezone END AS name,
+                       min(told.occurred_at) FILTER (WHERE NOT told.by_lms) OVER (PARTITION BY enrollment.id)
+                           AS told_at,
+                       row_number() OVER (
+                           PARTITION BY enrollment.id
+                           ORDER BY told.occurred_at, told.sequence, told.arrival, told.event_id
+                       ) AS place
+                FROM enrollment LEFT JOIN enrollment_event AS told ON told.user_course_id = enrollment.id
+            ) AS its
+        ) AS numbered
+        WHERE NOT goes_on
+    )
+"""
+"""Of each enrollment of a CTE `enrollment (id, timezone)`: from when which name was in force; `told_at` is the time of
+the earliest event that told of it."""
+
+ZONES = f"""
+    {CHANGES},
+    clock AS (
+        SELECT e->>0 AS name, coalesce((e->>1)::timestamptz, '-infinity') AS since,
+               coalesce((e->>2)::timestamptz, 'infinity') AS until, e->>3 AS zone
+        FROM jsonb_array_elements(CAST(:clocks AS jsonb)) AS given (e)
+    ),
+    lasting AS (
+        SELECT id, name, since, told_at,
+               coalesce(lead(since) OVER (PARTITION BY id ORDER BY place), 'infinity') AS until
+        FROM change
+    ),
+    zone AS MATERIALIZED (
+        SELECT id, coalesce(zone, 'UTC') AS zone, greatest(lasting.since, clock.since) AS since,
+               least(lasting.until, clock.until) AS until, told_at
+        FROM lasting LEFT JOIN clock
+            ON clock.name = lasting.name AND clock.since < lasting.until AND clock.until > lasting.since
+    )
+"""  # noqa: S608 - constants
+"""The same with what `AT TIME ZONE` takes, and until when; the parameter `clocks` is that of `zone_offsets`. At
+any time one row of an enrollment is in force."""
+
+_READ = text(f"""
+    WITH enrollment AS (SELECT id, timezone FROM user_course WHERE id = ANY(CAST(:ids AS bigint[]))), {CHANGES}
+    SELECT id, nullif(since, '-infinity') AS since, name, told_at FROM change ORDER BY id, place
+""")  # noqa: S608 - constants
+
+
+@dataclass(frozen=True, slots=True)
+class ToldZones:
+    """Where an enrollment was, and the time of the earliest event that told of it; None where none did."""
+
+    zones: Zones
+    told_at: datetime | None
+
+
+def read_zones(connection: Connection, ids: Sequence[int]) -> dict[int, ToldZones]:
+    """The zones of each of these enrollments that is there. One query."""
+    rows = connection.execute(_READ, {"ids": list(ids)}).all()
+    found = {key: list(its) for key, its in groupby(rows, key=lambda row: int(row.id))}
+    return {
+        key: ToldZones(Zones.of((row.since, row.name) for row in its), its[0].told_at) for key, its in found.items()
+    }

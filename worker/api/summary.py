@@ -1,0 +1,64 @@
+"""The endpoints of an enrolment: its summary, a topic, all lessons."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
+
+from worker.api.dependencies import CallerParameter
+from worker.api.problems import documented
+from worker.api.schema import LessonPart, Lessons, Summary, Topic, UserCourseId
+from worker.contract.progress_status import ProgressStatus
+from worker.summary.lessons import PAGE, Bookmark
+
+router = APIRouter(prefix="/progress/course/{user_course_id:id}", tags=["enrolment"])
+
+MOST_LESSONS = 1_000
+
+After = Annotated[
+    Annotated[str, Field(pattern="^[0-9]{1,10}-[0-9]{1,10}-[0-9]{1,10}$")] | SkipJsonSchema[None],
+    Query(description="The `next_after` of the page before: its last topic and lesson, and the outline's version."),
+]
+Status = Annotated[ProgressStatus | SkipJsonSchema[None], Query(description="Only lessons of this status.")]
+Limit = Annotated[int, Query(ge=1, le=MOST_LESSONS, description="Most lessons of a page.")]
+
+
+@router.get("/summary", summary="Get the summary", response_model=Summary, responses=documented(404, 422))
+async def get_summary(user_course_id: UserCourseId, caller: CallerParameter) -> object:
+    """How far the enrolment is, and its next lesson."""
+    await caller.may_touch(user_course_id)
+    return await caller.service.get_user_course_progress_summary(user_course_id=user_course_id)
+
+
+@router.get(
+    "/topic/{topic_id:id}", summary="Get a topic with its lessons", response_model=Topic, responses=documented(404, 422)
+)
+async def get_topic(user_course_id: UserCourseId, topic_id: LessonPart, caller: CallerParameter) -> object:
+    """A topic's lessons in outline order, with its totals. Lessons without a row are not started."""
+    await caller.may_touch(user_course_id)
+    return await caller.service.get_topic_progress(user_course_id=user_course_id, topic_id=topic_id)
+
+
+@router.get("", summary="List all lessons", response_model=Lessons, responses=documented(404, 409, 422))
+async def get_lessons(
+    user_course_id: UserCourseId,
+    caller: CallerParameter,
+    status: Status = None,
+    after: After = None,
+    limit: Limit = PAGE,
+) -> object:
+    """All lessons of the course in outline order, page by page. Lessons without a row are not started."""
+    await caller.may_touch(user_course_id)
+    page = await caller.service.get_all_progress(
+        user_course_id=user_course_id, status=status, after=_bookmark(after), limit=limit
+    )
+    next_after = "-".join(map(str, page.next_after)) if page.next_after else None
+    return {"user_course_id": user_course_id, "lessons": page.lessons, "next_after": next_after}
+
+
+def _bookmark(after: str | None) -> Bookmark | None:
+    if after is None:
+        return None
+    topic_id, lesson_id, version = map(int, after.split("-"))
+    return topic_id, lesson_id, version

@@ -1,0 +1,1 @@
+"""Compare what is stored with what the ledger says, and repair it."""

@@ -1,0 +1,65 @@
+"""Rows of enrollments that are gone. Deleting one deletes them all, unless PostgreSQL's triggers were kept from it."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Engine, TextClause, text
+
+from worker.database.models import Base, DeadLetter
+
+TABLES = tuple(
+    name
+    for name, table in sorted(Base.metadata.tables.items())
+    if "user_course_id" in table.columns and name != DeadLetter.__tablename__
+)
+"""Every table whose rows belong to an enrollment. A dead letter may wait for one that is still to come."""
+
+PAGE = 1_000
+"""Ids looked at in one statement."""
+
+CHUNK = 10_000
+"""Rows of each table deleted in one transaction, at most."""
+
+_DELETE = text("SELECT progress_delete_orphans(:id, :most)")
+
+
+def _page_of(table_name: str) -> TextClause:
+    """From id to id through an index that begins with it: a table of a billion rows is not read whole."""
+    return text(f"""
+        WITH RECURSIVE its (id, number) AS (
+            (SELECT user_course_id, 1 FROM {table_name} WHERE user_course_id > :after ORDER BY user_course_id LIMIT 1)
+            UNION ALL
+            SELECT next.id, number + 1 FROM its CROSS JOIN LATERAL (
+                SELECT user_course_id AS id FROM {table_name} WHERE user_course_id > its.id
+                ORDER BY user_course_id LIMIT 1
+            ) AS next
+            WHERE number < :limit
+        )
+        SELECT id, CASE WHEN NOT EXISTS (SELECT FROM user_course WHERE user_course.id = its.id)
+                        THEN (SELECT count(*) FROM {table_name} WHERE user_course_id = its.id) END AS orphans
+        FROM its ORDER BY id
+    """)  # noqa: S608 - a name of our own
+
+
+def find(engine: Engine, table: str) -> Iterator[tuple[int, int]]:
+    """Enrollments that are gone but have rows in this one of TABLES, by id, and how many. PAGE ids a statement."""
+    after, statement = -(2**63), _page_of(table)
+    while True:
+        with engine.connect() as connection:
+            page = connection.execute(statement, {"after": after, "limit": PAGE}).all()
+        yield from ((key, count) for key, count in page if count)
+        if len(page) < PAGE:
+            return
+        after = page[-1][0]
+
+
+def delete(engine: Engine) -> None:
+    """Delete every such row, in transactions of up to CHUNK of each table. Idempotent; what was deleted stays so."""
+    for table in TABLES:
+        for user_course_id, _ in find(engine, table):
+            while _delete_some(engine, user_course_id):
+                pass
+
+
+def _delete_some(engine: Engine, user_course_id: int) -> int:
+    with engine.begin() as connection:
+        return int(connection.scalar(_DELETE, {"id": user_course_id, "most": CHUNK}) or 0)

@@ -1,0 +1,199 @@
+"""Repair what differs from the ledger: examine like `worker.audit.compare`, then set right what is wrong.
+
+Safe while workers run: only enrolments that differ are locked, examined again under the lock, and repaired in one
+transaction a page. Idempotent; what is repaired stays repaired wherever a run ends. Activity that differs, be it for
+another idle cut-off, is marked and computed anew, and so are statistics; what cannot be now is told and left to the
+scheduled task. At last everything is examined again: what is written and differs all the same was not repaired.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from worker.analytics import activity_claims, statistics_claims
+from worker.analytics.activity_refresh import refresh_these
+from worker.analytics.rules.stuck import StuckRules
+from worker.audit import orphans, stored_rows
+from worker.audit.compare import (
+    PAGE,
+    Scope,
+    Step,
+    examine_course,
+    examine_orphans,
+    examine_pages,
+    scoped_courses,
+    scoped_enrollments,
+)
+from worker.audit.enrollment_audit import Examined, examine
+from worker.audit.rules import Difference
+from worker.database.engine import is_passing, may_be_ones_own
+from worker.errors import LockedError
+from worker.progress import enrollments as enrollment
+from worker.progress import outlines
+from worker.summary import claims
+
+
+def rebuild_scope(
+    engine: Engine,
+    scope: Scope,
+    statistics_seconds: float,
+    rules: StuckRules,
+    idle_cutoff_seconds: float,
+    after: int = 0,
+) -> Iterator[Step]:
+    """Examine and repair what the scope says, each course when it was examined; its last step says that it is done.
+
+    Where that is everything, rows of enrollments that are gone are deleted first.
+
+    Where anything of a course differed, its statistics are computed anew, in at most so many seconds, and the whole
+    course is examined again. `after` leaves out the courses up to that one: it goes on where another run ended.
+    """
+    if scope == Scope():
+        yield from examine_orphans(engine)
+        orphans.delete(engine)
+        yield _second_look(examine_orphans(engine))
+    courses = scoped_courses(engine, scope)
+    if courses is None:
+        for step in examine_pages(engine, scoped_enrollments(engine, scope), idle_cutoff_seconds):
+            busy = _mark_activity(engine, step)
+            busy += _repair_all(engine, [each.id for each in step.enrollments if each.differences])
+            yield replace(step, busy=busy)
+            if differing := _differing(step):
+                computed = refresh_these(engine, differing, PAGE, idle_cutoff_seconds, statistics_seconds)
+                uncomputed = _marked(step) - computed
+                yield _second_look(examine_pages(engine, differing, idle_cutoff_seconds), uncomputed, busy)
+        return
+    for course_id in courses:
+        if after and (course_id is None or course_id <= after):
+            continue
+        wrong: list[int] = []
+        differing, held = [], []
+        marked: set[int] = set()
+        differs = was_behind = False
+        for step in examine_course(engine, course_id, idle_cutoff_seconds, rules):
+            wrong += [each.id for each in step.enrollments if each.differences]
+            differing += _differing(step)
+            marked |= _marked(step)
+            differs, was_behind = bool(differing or step.statistics), step.is_behind
+            marking = _mark_activity(engine, step)
+            held += marking
+            yield replace(step, busy=marking)
+        busy = _repair_all(engine, wrong)
+        if differs:
+            marked -= refresh_these(engine, differing, PAGE, idle_cutoff_seconds, statistics_seconds)
+            is_waiting = course_id is not None and not _recompute(engine, course_id, statistics_seconds, rules)
+            again = examine_course(engine, course_id, idle_cutoff_seconds, rules)
+            found = _second_look(again, marked, [*held, *busy])
+            has_changed = found.has_changed and not was_behind and not is_waiting
+            yield replace(found, course_id=course_id, is_waiting=is_waiting, has_changed=has_changed)
+        yield Step([], course_id, busy=busy, is_done=True)
+
+
+def repair(connection: Connection, ids: Sequence[int]) -> list[Examined]:
+    """Lock these enrollments, examine them, set their rows and position right and refresh their summaries.
+
+    Where a row was wrong the activity is marked, as what stands in a row is part of it. In the caller's transaction,
+    which must not have locked anything yet. One alone is waited for; of several held by others raises LockedError.
+    """
+    outlines.hold_outlines(connection)
+    if len(ids) == 1:
+        enrollment.wait_for_enrollment(connection, ids[0])
+    else:
+        free = enrollment.lock_enrollments(connection, ids)
+        if enrollment.existing_enrollments(connection, set(ids) - free):
+            raise LockedError("Another session keeps some of these enrollments locked.")
+    wrong = [each for each in examine(connection, sorted(ids), None) if each.differences]
+    keys = {(difference.table, difference.key) for each in wrong for difference in each.differences}
+    progress = {
+        (each.id, *lesson): row
+        for each in wrong
+        for lesson, row in each.rows.items()
+        if ("user_course_progress", (each.id, *lesson)) in keys
+    }
+    positions = {each.id: each.position for each in wrong if ("user_course", (each.id,)) in keys}
+    if progress:
+        stored_rows.write_progress(connection, progress)
+        activity_claims.mark(connection, sorted({user_course_id for user_course_id, _, _ in progress}))
+    if positions:
+        stored_rows.write_positions(connection, positions)
+    if wrong:
+        claims.refresh(connection, [each.id for each in wrong])
+    return wrong
+
+
+def _differing(step: Step) -> list[int]:
+    return [each.id for each in step.enrollments if each.differences or each.activity_differences]
+
+
+def _marked(step: Step) -> set[int]:
+    """Those whose activity is marked, as it differed or what it is made of."""
+    return {
+        each.id
+        for each in step.enrollments
+        if each.activity_differences or any(its.table == "user_course_progress" for its in each.differences)
+    }
+
+
+def _second_look(steps: Iterable[Step], uncomputed: Collection[int] = (), busy: Collection[int] = ()) -> Step:
+    """What differs still, of what nobody kept locked, and whose activity was not computed and still waits."""
+    left: list[Difference] = []
+    waiting: list[int] = []
+    has_changed = False
+    for step in steps:
+        for each in step.enrollments:
+            if each.id in busy:
+                continue
+            left += each.differences + each.activity_differences
+            if each.id in uncomputed and each.activity is None:
+                waiting.append(each.id)
+        left += step.orphans + ([] if busy else step.statistics)
+        has_changed |= step.is_behind
+    return Step([], left=left, waiting=waiting, has_changed=has_changed)
+
+
+def _mark_activity(engine: Engine, step: Step) -> list[int]:
+    """Mark what differs; those that are being deleted, or locked like it."""
+    wrong = {each.id for each in step.enrollments if each.activity_differences}
+    if wrong:
+        with engine.begin() as connection:
+            wrong -= activity_claims.mark(connection, sorted(wrong))
+    return sorted(wrong)
+
+
+def _repair_all(engine: Engine, ids: Sequence[int]) -> list[int]:
+    """Repair them page by page, or one by one where somebody holds one for long; those that were held to the end."""
+    busy: list[int] = []
+    for start in range(0, len(ids), PAGE):
+        page = ids[start : start + PAGE]
+        if not _try_repair(engine, page):
+            busy += [each for each in page if not _try_repair(engine, [each])]
+    return busy
+
+
+def _try_repair(engine: Engine, ids: Sequence[int]) -> bool:
+    try:
+        with engine.begin() as connection:
+            repair(connection, ids)
+    except LockedError:
+        return False
+    except DBAPIError as error:
+        if not is_passing(error):
+            raise
+        return False
+    return True
+
+
+def _recompute(engine: Engine, course_id: int, seconds: float, rules: StuckRules) -> bool:
+    """Compute the course's statistics, after whoever is at them; False where that fails: the mark has it done later."""
+    with engine.begin() as connection:
+        statistics_claims.mark_course(connection, course_id)
+    try:
+        with engine.begin() as connection:
+            statistics_claims.wait_for_refresh(connection, course_id, seconds)
+            return statistics_claims.refresh_course(connection, course_id, seconds, rules)
+    except DBAPIError as error:
+        if not may_be_ones_own(error):
+            raise
+        return False

@@ -1,0 +1,72 @@
+"""What belongs to one worker: its processes' consumers, the flag that stops them, the doorbell for another drain."""
+
+import gc
+import mmap
+import os
+import threading
+from contextlib import suppress
+
+from worker.consume.consumer import Consumer
+from worker.database import engine
+from worker.settings import get_settings
+from worker.streams import connection
+
+# Shared with the pool's processes, because they are forked after this import. A plain byte: a signal handler may
+# write it at any moment, where a lock could deadlock.
+_stopping = mmap.mmap(-1, 1)
+
+# Shared in the same way. It never blocks: what does not fit is one more ring among thousands.
+DOORBELL, _bell_pull = os.pipe()
+"""The main process's end: readable when some process or thread of this worker has asked for another drain."""
+os.set_blocking(DOORBELL, False)
+os.set_blocking(_bell_pull, False)
+
+_consumers: dict[int, Consumer] = {}
+"""By thread: each has its own connections and its own name in the group."""
+
+
+def stop_reading() -> None:
+    """Tell every consumer of this worker, in whatever process or thread, to stop reading."""
+    _stopping[0] = 1
+
+
+def is_stopping() -> bool:
+    """The worker is shutting down."""
+    return _stopping[0] == 1
+
+
+def ring() -> None:
+    """Ask this worker's main process for another drain, from any of its processes and threads. Needs no server."""
+    with suppress(BlockingIOError):
+        os.write(_bell_pull, b"\a")
+
+
+def take_rings() -> None:
+    """Forget what was asked for until now."""
+    with suppress(BlockingIOError):
+        os.read(DOORBELL, 65_536)
+
+
+def current_consumer() -> Consumer:
+    """This thread's consumer, made on first use and kept from drain to drain."""
+    thread = threading.get_ident()
+    if thread not in _consumers:
+        settings = get_settings()
+        _consumers[thread] = Consumer(settings, connection.connect(settings), engine.connect(settings))
+        if len(_consumers) == 1:
+            # What was imported stays: without this each full collection goes through all of it (docs/decisions/0007).
+            gc.collect()
+            gc.freeze()
+    return _consumers[thread]
+
+
+def forget_consumers() -> None:
+    """Start without any, in a process that was just forked: connections do not survive a fork."""
+    _consumers.clear()
+
+
+def leave_group() -> None:
+    """Take this process's consumers out of the group and close their connections; what is pending stays with them."""
+    for consumer in _consumers.values():
+        consumer.leave()
+    _consumers.clear()

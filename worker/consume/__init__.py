@@ -1,0 +1,1 @@
+"""Read the streams: leases, batches, acknowledgment, retries and housekeeping."""

@@ -1,0 +1,88 @@
+"""Housekeeping: notice lost commits, apply parked events, remove dead consumers, trim the streams, balance them.
+
+What a server refuses of it holds up nothing that comes after.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+from redis import ResponseError
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from worker.database.engine import may_be_ones_own
+from worker.errors import first_line
+from worker.failover import stream_positions
+from worker.failover.commits import Commits
+from worker.failover.lost_commits import reconcile
+from worker.failover.ownership import claim_streams
+from worker.logs import get_logger
+from worker.progress.outcome import Outcome
+from worker.progress.redrive import sweep_parked
+from worker.settings import Settings
+from worker.streams import accounting, commit_marks
+from worker.streams import trim as housekeeping
+from worker.streams.connection import Redis
+from worker.streams.keys import Keys
+from worker.streams.stray_streams import with_strays
+from worker.streams.totals import add_totals
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Maintained:
+    """What one run found to do."""
+
+    parked_applied: int
+    consumers_removed: int
+    entries_trimmed: int
+    entries_vanished: int
+
+
+def maintain(settings: Settings, redis: Redis, engine: Engine, go_on: Callable[[], bool] = lambda: True) -> Maintained:
+    """Do all of it, the sweep while `go_on` says so. Idempotent, and safe on several workers at once.
+
+    First it looks whether PostgreSQL has lost commits: consumers that have nothing to record would not notice. Raises
+    OtherSystemError, and CommitsLostError while another applies them again, before anything is done.
+    """
+    keys, _ = with_strays(redis, Keys(settings.stream_key, settings.stream_partitions))
+    name = f"maintain-{uuid4().hex[:8]}"
+    ends_at = time.monotonic() + settings.slice_seconds
+    with engine.connect() as connection:
+        claim_streams(connection, redis, keys, name)
+    if not reconcile(
+        engine, redis, keys, Commits(name), settings.batch_size, lambda: go_on() and time.monotonic() < ends_at
+    ):
+        return Maintained(0, 0, 0, 0)
+    removed, trimmed, vanished, swept = set[str](), 0, dict[str, int](), Outcome()
+    with _told():
+        removed = housekeeping.remove_idle_consumers(redis, keys.group, keys.streams, settings.consumer_idle_seconds)
+    with _told():
+        trimmed = housekeeping.trim(redis, keys.streams, settings.replay_window_seconds)
+    with _told():
+        vanished = accounting.balance(redis, keys.group, keys.streams)
+    for stream, entries in vanished.items():
+        log.warning("entries_vanished", stream=stream, entries=entries)
+    with _told(), engine.begin() as connection:
+        commit_marks.forget(redis, stream_positions.delete_old(connection))
+    with _told():
+        swept = sweep_parked(engine, go_on)
+        add_totals(redis, keys, swept.totals)
+    return Maintained(swept.applied + swept.repeated + swept.superseded, len(removed), trimmed, sum(vanished.values()))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What a server refuses is told and keeps nothing that follows from being done. One that is away does."""
+    try:
+        yield
+    except ResponseError as error:
+        log.warning("maintenance_postponed", detail=first_line(error))
+    except DBAPIError as error:
+        if not may_be_ones_own(error):
+            raise
+        log.warning("maintenance_postponed", detail=first_line(error))

@@ -1,0 +1,1 @@
+"""What is on the wire: event types and their limits, parsing, and the AsyncAPI document."""

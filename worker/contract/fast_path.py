@@ -1,0 +1,80 @@
+"""The fast path of parsing: lesson events in their ordinary form, decoded without the contract's models.
+
+Nearly every entry is one, and the models take ten times as long (docs/decisions/0007). Whatever is not plainly valid is
+left to `parse`, which alone passes verdicts. The fast path decodes only what `parse` takes too, and
+as the same event.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from msgspec import DecodeError, Meta, Struct
+from msgspec.json import Decoder
+
+from worker.contract.entry import MAX_AHEAD_MILLISECONDS, Entry
+from worker.contract.event import MAX_EVENT_CHARACTERS
+from worker.contract.identity import MAX_SEQUENCE, identity, is_identity
+from worker.contract.member import EARLIEST_TIME, LATEST_TIME
+
+_Id64 = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+_Id32 = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+_Name = Annotated[str, Meta(min_length=1)]
+_Sequence = Annotated[int, Meta(ge=0, le=MAX_SEQUENCE)] | Annotated[str, Meta(pattern="^[!-~]{1,100}$")]
+
+_PERHAPS_FINER_THAN_MICROSECONDS = re.compile(rb"\.\d{7}|\\u00[23]")
+"""There this decoder rounds and the contract cuts off: left to the contract, and escaped dots and digits with them."""
+
+
+class Activity(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """`worker.contract.event.LessonActivity`."""
+
+    user_course_id: _Id64
+    topic_id: _Id32
+    lesson_id: _Id32
+    section_id: _Id32 | None = None
+    duration_seconds: Annotated[int, Meta(ge=0, le=86_400)] | None = None
+
+
+class DecodedLessonEvent(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """`worker.contract.event.LessonEvent`, and those CloudEvents members beside it that libraries add by themselves.
+
+    An event with any other member is left to the contract.
+    """
+
+    id: _Name
+    source: _Name
+    time: Annotated[datetime, Meta(tz=True)]
+    type: Literal["lesson.viewed", "lesson.completed"]
+    data: Activity
+    specversion: Literal["1.0"] = "1.0"
+    datacontenttype: str | None = None
+    dataschema: str | None = None
+    subject: str | None = None
+    sequence: _Sequence | None = None
+    untimed: bool | None = None
+
+    @property
+    def event_id(self) -> str:
+        """The identity as a UUID string."""
+        return identity(self.source, self.id)
+
+
+_decode = Decoder(DecodedLessonEvent).decode
+
+
+def decode(entry: Entry) -> DecodedLessonEvent | None:
+    """The entry's event, if it is a valid lesson event in the ordinary form, its time in UTC; else None."""
+    body = entry.body
+    if body is None or len(body) > MAX_EVENT_CHARACTERS or _PERHAPS_FINER_THAN_MICROSECONDS.search(body):
+        return None
+    try:
+        event = _decode(body)
+    except (DecodeError, UnicodeDecodeError):
+        return None
+    time = event.time
+    if time.tzinfo is not UTC or not EARLIEST_TIME <= time < LATEST_TIME or not is_identity(event.id):
+        return None
+    if time.timestamp() * 1000 > entry.milliseconds + MAX_AHEAD_MILLISECONDS:
+        return None
+    return event

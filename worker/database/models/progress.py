@@ -1,0 +1,191 @@
+"""Enrolments, their progress, the ledger that it follows from, and what could not be recorded."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Computed,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from worker.contract.entry import Reason
+from worker.contract.progress_status import ProgressStatus
+from worker.database.models.base import BYTEWISE, CREATED_BY_US, LESSON_EVENT_TYPE, PROGRESS_STATUS, Base
+
+
+class UserCourse(Base):
+    """An enrolment, with the cached position: topic, lesson and section of its latest lesson event."""
+
+    __tablename__ = "user_course"
+    __table_args__ = (
+        Index(None, "stale_since", postgresql_where=text("stale_since IS NOT NULL")),
+        Index(None, "course_id", "id"),
+        {"comment": CREATED_BY_US, "postgresql_with": {"fillfactor": "80"}},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    user_id: Mapped[int] = mapped_column(BigInteger)
+    course_id: Mapped[int] = mapped_column(BigInteger)
+    current_topic: Mapped[int | None] = mapped_column(Integer, comment=CREATED_BY_US)
+    current_lesson: Mapped[int | None] = mapped_column(Integer, comment=CREATED_BY_US)
+    current_section: Mapped[int | None] = mapped_column(Integer, comment=CREATED_BY_US)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), comment=CREATED_BY_US)
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), comment=CREATED_BY_US)
+    timezone: Mapped[str | None] = mapped_column(comment=CREATED_BY_US)
+    position_at: Mapped[datetime | None] = mapped_column(comment=CREATED_BY_US)
+    position_event_id: Mapped[UUID | None] = mapped_column(comment=CREATED_BY_US)
+    position_sequence: Mapped[str | None] = mapped_column(BYTEWISE, comment=CREATED_BY_US)
+    position_type: Mapped[str | None] = mapped_column(LESSON_EVENT_TYPE, comment=CREATED_BY_US)
+    position_tied: Mapped[bool | None] = mapped_column(comment=CREATED_BY_US)
+    """Events of several lessons are the latest together: the outline's order decides between them."""
+    enrolled_at: Mapped[datetime | None] = mapped_column(comment=CREATED_BY_US)
+    enrolled_event_id: Mapped[UUID | None] = mapped_column(comment=CREATED_BY_US)
+    stale_since: Mapped[datetime | None] = mapped_column(server_default=func.now(), comment=CREATED_BY_US)
+    """Oldest change that its summary does not show yet; null when there is none."""
+    history_from: Mapped[datetime | None] = mapped_column(comment=CREATED_BY_US)
+    """Retention deleted events recorded before this; null while the ledger has them all."""
+
+
+class UserCourseProgress(Base):
+    """How far an enrolment is with one lesson."""
+
+    __tablename__ = "user_course_progress"
+    __table_args__ = (
+        UniqueConstraint("user_course_id", "topic_id", "lesson_id", postgresql_include=["status"]),
+        Index(None, "status"),
+        Index(None, "created_at", postgresql_using="brin"),
+        Index("ix_user_course_progress_corrected", "user_course_id", postgresql_where=text("corrected_at IS NOT NULL")),
+        {"postgresql_with": {"fillfactor": "85"}},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_course_id: Mapped[int] = mapped_column(ForeignKey(UserCourse.id, ondelete="CASCADE"))
+    topic_id: Mapped[int] = mapped_column(Integer)
+    lesson_id: Mapped[int] = mapped_column(Integer)
+    status: Mapped[ProgressStatus] = mapped_column(PROGRESS_STATUS, server_default="not_started")
+    last_viewed_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+    corrected_at: Mapped[datetime | None] = mapped_column(comment="Time of the ruling correction")
+    section_id: Mapped[int | None] = mapped_column(Integer)
+    """The section that was told last, and the order of the event that told it."""
+    section_at: Mapped[datetime | None]
+    section_sequence: Mapped[str | None] = mapped_column(BYTEWISE)
+    section_type: Mapped[str | None] = mapped_column(LESSON_EVENT_TYPE)
+    section_event_id: Mapped[UUID | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class LessonEvent(Base):
+    """The ledger: what was recorded, once per identity. Corrections keep their snapshot here.
+
+    An enrolment's events go with it by a trigger on `user_course`: a foreign key would look up each event's enrolment,
+    which every batch holds locked anyway.
+    """
+
+    __tablename__ = "lesson_event"
+    __table_args__ = (Index(None, "recorded_at", postgresql_using="brin"),)
+
+    user_course_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    occurred_at: Mapped[datetime]
+    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    type: Mapped[str] = mapped_column(LESSON_EVENT_TYPE)
+    topic_id: Mapped[int] = mapped_column(Integer)
+    lesson_id: Mapped[int] = mapped_column(Integer)
+    section_id: Mapped[int | None] = mapped_column(Integer)
+    duration_seconds: Mapped[int | None] = mapped_column(Integer)
+    corrected_status: Mapped[ProgressStatus | None] = mapped_column(PROGRESS_STATUS)
+    corrected_last_viewed_at: Mapped[datetime | None]
+    corrected_completed_at: Mapped[datetime | None]
+    sequence: Mapped[str] = mapped_column(BYTEWISE, server_default="")
+
+
+class VoidedEvent(Base):
+    """An event that a person took out of the ledger: it stays out, however often it comes again."""
+
+    __tablename__ = "voided_event"
+
+    user_course_id: Mapped[int] = mapped_column(
+        ForeignKey(UserCourse.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    occurred_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    type: Mapped[str] = mapped_column(LESSON_EVENT_TYPE)
+    topic_id: Mapped[int] = mapped_column(Integer)
+    lesson_id: Mapped[int] = mapped_column(Integer)
+    section_id: Mapped[int | None] = mapped_column(Integer)
+    duration_seconds: Mapped[int | None] = mapped_column(Integer)
+    corrected_status: Mapped[ProgressStatus | None] = mapped_column(PROGRESS_STATUS)
+    corrected_last_viewed_at: Mapped[datetime | None]
+    corrected_completed_at: Mapped[datetime | None]
+    voided_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    sequence: Mapped[str] = mapped_column(BYTEWISE, server_default="")
+
+
+class EnrollmentEvent(Base):
+    """An `enrollment.created` that was recorded, once per identity: the latest by its order made the enrollment's row.
+
+    By their times they also say which time zone was in force when.
+    """
+
+    __tablename__ = "enrollment_event"
+
+    user_course_id: Mapped[int] = mapped_column(
+        ForeignKey(UserCourse.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    occurred_at: Mapped[datetime]
+    sequence: Mapped[str] = mapped_column(BYTEWISE, server_default="")
+    arrival: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """The stream entry's id as one number; it decides between equal times and sequences."""
+    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    user_id: Mapped[int | None] = mapped_column(BigInteger)
+    course_id: Mapped[int | None] = mapped_column(BigInteger)
+    timezone: Mapped[str | None]
+    by_lms: Mapped[bool] = mapped_column(server_default=text("false"))
+    """No event: the LMS updated `timezone` by SQL. Written by a trigger."""
+
+
+class DeadLetter(Base):
+    """A stream entry that could not be applied (yet): why, and its original bytes."""
+
+    __tablename__ = "dead_letter"
+    __table_args__ = (
+        UniqueConstraint("stream", "entry_id", "body_digest", "fields_digest"),
+        Index(
+            "ix_dead_letter_parked",
+            "user_course_id",
+            postgresql_where=text(f"reason = '{Reason.UNKNOWN_ENROLLMENT.value}'"),
+        ),
+        Index("ix_dead_letter_reason_id", "reason", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    stream: Mapped[str]
+    entry_id: Mapped[str]
+    reason: Mapped[str]
+    detail: Mapped[str]
+    user_course_id: Mapped[int | None] = mapped_column(BigInteger, comment="The unknown enrolment it waits for")
+    body: Mapped[bytes | None]
+    body_digest: Mapped[bytes] = mapped_column(
+        Computed("coalesce(sha256(body), '\\x'::bytea)", persisted=True),
+        comment="SHA-256 of the body; empty where there is none",
+    )
+    """Part of the key: after a move to another Redis an entry id may come again with other bytes."""
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    fields: Mapped[list[bytes] | None] = mapped_column(ARRAY(LargeBinary), comment="Other fields: name, value, …")
+    fields_digest: Mapped[bytes] = mapped_column(
+        server_default=text("'\\x'"), comment="SHA-256 of the other fields; empty where there are none"
+    )

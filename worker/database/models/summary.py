@@ -1,0 +1,73 @@
+"""The summary of each enrolment, and marks of what it does not show yet."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from worker.database.models.base import Base
+from worker.database.models.progress import UserCourse
+
+
+class UserCourseSummary(Base):
+    """The summary of an enrolment when it was last refreshed.
+
+    It is current while its enrolment is not stale and has no mark of a change, and has this course, and the course's
+    outline is still of this version (0: the course had none).
+    """
+
+    __tablename__ = "user_course_summary"
+    __table_args__ = (
+        Index(None, "course_id", "outline_version"),
+        CheckConstraint("next_reason IN ('current', 'after_current', 'not_completed')", name="next_reason"),
+        {"postgresql_with": {"fillfactor": "80"}},
+    )
+
+    user_course_id: Mapped[int] = mapped_column(
+        ForeignKey(UserCourse.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    course_id: Mapped[int | None] = mapped_column(BigInteger)
+    outline_version: Mapped[int] = mapped_column(Integer)
+    total_lessons: Mapped[int] = mapped_column(Integer)
+    completed_lessons: Mapped[int] = mapped_column(Integer)
+    in_progress_lessons: Mapped[int] = mapped_column(Integer)
+    not_started_lessons: Mapped[int] = mapped_column(Integer)
+    completion_percentage: Mapped[Decimal]
+    current_topic_id: Mapped[int | None] = mapped_column(Integer)
+    current_lesson_id: Mapped[int | None] = mapped_column(Integer)
+    current_section_id: Mapped[int | None] = mapped_column(Integer)
+    next_topic_id: Mapped[int | None] = mapped_column(Integer)
+    next_lesson_id: Mapped[int | None] = mapped_column(Integer)
+    next_reason: Mapped[str | None]
+    last_activity_at: Mapped[datetime | None]
+    refreshed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class EnrollmentChange(Base):
+    """A mark like `user_course.stale_since`, made by an LMS that inserts or deletes progress rows ahead of any event.
+
+    Only ever inserted and deleted, so that its transactions lock nothing more than before. A refresh that fails leaves
+    one too.
+    """
+
+    __tablename__ = "enrollment_change"
+    __table_args__ = (
+        Index(None, "user_course_id"),
+        Index("ix_enrollment_change_failed", "user_course_id", postgresql_where=text("failed_at IS NOT NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_course_id: Mapped[int] = mapped_column(ForeignKey(UserCourse.id, ondelete="CASCADE"))
+    changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    failed_at: Mapped[datetime | None]
+    """When its summary could not be computed; the others go first, and it is tried again later."""

@@ -1,0 +1,160 @@
+"""Hold what PostgreSQL has committed against what Redis has acknowledged, before anything new is recorded.
+
+An entry is acknowledged after its COMMIT. So one that is acknowledged and above every position that PostgreSQL knows
+was committed and is gone: an older copy was put back. So it is where a consumer wrote down more transactions with its
+acknowledgment than PostgreSQL knows. And a stream that was not read up to a position is an older one.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine, text
+
+from worker.contract.entry_id import BEGINNING, EntryId, format_id, moment
+from worker.errors import CommitsLostError
+from worker.failover import stream_positions, system_table
+from worker.failover.commits import Commits
+from worker.failover.replay import read_again, replay
+from worker.logs import get_logger
+from worker.streams import commit_marks as written
+from worker.streams import stream_state
+from worker.streams.connection import Redis
+from worker.streams.keys import Keys
+from worker.streams.stream_state import Standing
+
+log = get_logger(__name__)
+
+_STAY = text("SELECT 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A stream of which PostgreSQL has forgotten commits."""
+
+    standing: Standing
+    postgresql_at: EntryId
+    redis_at: EntryId
+
+
+def reconcile(
+    engine: Engine, redis: Redis, keys: Keys, commits: Commits, batch_size: int, go_on: Callable[[], bool]
+) -> bool:
+    """Apply again what PostgreSQL lost, if it did; False when `go_on` said no before all of it was applied.
+
+    Everything that was delivered and is still in the streams is recorded once more, by one consumer at a time; who
+    comes after an interrupted one goes on where it ended. Raises CommitsLostError while another is at it.
+    """
+    with engine.begin() as connection:
+        known = stream_positions.highest(connection, keys.streams)
+        is_behind = commits.recall(connection, keys.streams)
+        is_unfinished = system_table.replay_cursor(connection) is not None
+    standings = stream_state.look(redis, keys.group, keys.streams)
+    _note_put_back(engine, redis, standings, known)
+    if not is_behind and not is_unfinished and not _losses(engine, redis, keys, standings):
+        return True
+    with engine.begin() as guard:  # held open for its lock, and asked something now and then: it must not look idle
+        if not system_table.lock_replay(guard):
+            raise CommitsLostError("PostgreSQL has lost commits, and another consumer applies them again: waiting.")
+        losses = _losses(engine, redis, keys, stream_state.look(redis, keys.group, keys.streams))
+        if system_table.replay_cursor(guard) is None:
+            if not losses and not (is_behind and commits.is_latest(guard)):
+                return True  # the other one has done it
+            _begin(engine, commits, losses)
+
+        def stay() -> bool:
+            guard.execute(_STAY)
+            return go_on()
+
+        for part in read_again(redis, keys, batch_size, after=system_table.replay_cursor(guard)):
+            if not stay():
+                return False
+            done = replay(engine, redis, keys, part, commits.consumer, stay)
+            with engine.begin() as connection:
+                system_table.advance_replay(connection, part[-1].stream, part[-1].id, len(part), done.applied)
+        reached = {each.stream: BEGINNING for each in standings if each.last_delivered > BEGINNING}
+        reached |= {each.standing.stream: each.redis_at for each in losses}
+        with engine.begin() as connection:  # later than the beginning of the replay, as that of `guard` is not
+            committed = stream_positions.advance(connection, commits.consumer, reached)
+        system_table.end_replay(guard)
+        repairs = system_table.read_repairs(guard)
+    written.begin(redis, commits.consumer, committed)
+    log.log(
+        logging.ERROR if repairs.publish_again_from else logging.WARNING,
+        "commits_replayed",
+        entries=repairs.entries_replayed,
+        applied=repairs.applied_again,
+        complete=repairs.publish_again_from is None,
+        publish_again_from=repairs.publish_again_from and repairs.publish_again_from.isoformat(),
+    )
+    with engine.begin() as connection:
+        commits.recall(connection, keys.streams)
+    return True
+
+
+def _losses(engine: Engine, redis: Redis, keys: Keys, standings: Sequence[Standing]) -> list[Lost]:
+    """PostgreSQL is asked last: what is acknowledged by then was committed before."""
+    with engine.connect() as connection:
+        before = stream_positions.highest(connection, keys.streams)
+    reached = {
+        each.stream: acknowledged
+        for each in standings
+        if (
+            acknowledged := stream_state.highest_acknowledged(
+                redis, keys.group, each, before.get(each.stream, BEGINNING)
+            )
+        )
+    }
+    committed = written.read(redis, keys.streams)
+    if not reached and not committed:
+        return []
+    with engine.connect() as connection:
+        known = stream_positions.highest(connection, keys.streams)
+        lost = stream_positions.lost(connection, committed)
+    found = []
+    for each in standings:
+        position = known.get(each.stream, BEGINNING)
+        acknowledged = max(reached.get(each.stream, BEGINNING), position)
+        if acknowledged > position or each.stream in lost:
+            found.append(Lost(each, position, acknowledged))
+    return found
+
+
+def _begin(engine: Engine, commits: Commits, losses: Sequence[Lost]) -> None:
+    """Say what is lost, and that it is to be applied again."""
+    for each in losses:
+        at = {"postgresql_at": format_id(each.postgresql_at), "redis_at": format_id(each.redis_at)}
+        log.error("commits_lost", stream=each.standing.stream, **at)
+    if not losses:
+        log.error("commits_lost", consumer=commits.consumer)
+    with engine.begin() as connection:
+        system_table.begin_replay(connection, _publish_again_from(losses))
+
+
+def _publish_again_from(losses: Iterable[Lost]) -> datetime | None:
+    """The earliest time from which something may be gone that Redis does not have any more; None where it has all."""
+    gone = [each.postgresql_at for each in losses if not each.standing.has_all_since(each.postgresql_at)]
+    return (moment(min(gone)) or datetime.fromtimestamp(0, UTC)) if gone else None
+
+
+def _note_put_back(engine: Engine, redis: Redis, standings: Iterable[Standing], known: Mapping[str, EntryId]) -> None:
+    """Say which streams are older than what was committed of them, and forget positions that are not theirs any more.
+
+    A group that was made anew has delivered less too; but its stream still has the entry.
+    """
+    for each in standings:
+        position = known.get(each.stream, BEGINNING)
+        if each.last_delivered >= position or stream_state.has_entry(redis, each.stream, position):
+            continue
+        since = moment(each.last_delivered) or moment(position)
+        log.error(
+            "redis_put_back",
+            stream=each.stream,
+            postgresql_at=format_id(position),
+            redis_at=format_id(each.last_delivered),
+            publish_again_from=since and since.isoformat(),
+        )
+        with engine.begin() as connection:
+            stream_positions.lower(connection, each.stream, each.last_delivered, position)
+            system_table.remember_put_back(connection, since)

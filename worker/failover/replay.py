@@ -1,0 +1,84 @@
+"""Apply again what is still in the streams though it was acknowledged: after PostgreSQL lost commits. Idempotent."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+
+from redis import RedisError
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from worker.contract.entry import Entry, Reason
+from worker.contract.entry_id import BEGINNING, EntryId, format_id
+from worker.progress.ingest import ingest, set_aside
+from worker.progress.outcome import Outcome
+from worker.progress.redrive import apply_parked
+from worker.streams import accounting, publish, stream_state
+from worker.streams.batch_size import Appetite, portions
+from worker.streams.connection import Redis
+from worker.streams.keys import Keys
+from worker.streams.quarantine import trial
+from worker.streams.read import read_range
+from worker.streams.totals import add_totals
+
+
+def read_again(
+    redis: Redis, keys: Keys, batch_size: int, since: EntryId = BEGINNING, after: Mapping[str, str] | None = None
+) -> Iterator[Sequence[Entry]]:
+    """Every entry from this id on that was delivered and is still there, in portions. Pending ones are among them.
+
+    `after` names, for some streams, the entry to go on from.
+    """
+    for each in stream_state.look(redis, keys.group, keys.streams):
+        appetite = Appetite(batch_size)
+        start = f"({after[each.stream]}" if after and each.stream in after else format_id(since)
+        last = format_id(each.last_delivered)
+        while each.last_delivered >= since and (page := read_range(redis, each.stream, start, last, appetite.entries)):
+            appetite.digest(page)
+            yield from portions(page, batch_size)
+            start = f"({page[-1].id}"
+
+
+def replay(
+    engine: Engine, redis: Redis, keys: Keys, entries: Sequence[Entry], name: str, go_on: Callable[[], bool]
+) -> Outcome:
+    """Record the entries and commit; what waited for their enrollments is applied too, while `go_on` says so.
+
+    What somebody keeps locked is pending afterwards, with the consumer that has it or for anyone to take over. Where
+    workers died in the middle of these, they are tried one by one, and the guilty one is set aside.
+    """
+    with trial(redis, keys.trial(entries[0].stream, f"replay:{entries[0].id}"), name) as is_deadly:
+        outcome = _one_by_one(engine, redis, keys, entries, name) if is_deadly else _record(engine, entries)
+    _leave_pending(redis, keys, [entry for entry, _ in outcome.deferred], name)
+    add_totals(redis, keys, outcome.totals)
+    if outcome.enrolled:
+        add_totals(redis, keys, apply_parked(engine, outcome.enrolled, go_on).totals)
+    return outcome
+
+
+def _leave_pending(redis: Redis, keys: Keys, entries: Iterable[Entry], name: str) -> None:
+    """What was trimmed meanwhile comes again as a new entry."""
+    for stream, its in groupby(sorted(entries, key=attrgetter("stream")), key=attrgetter("stream")):
+        by_id = {entry.id: entry for entry in its}
+        gone = accounting.make_pending(redis, keys.group, name, stream, list(by_id))
+        publish.append_again(redis, [by_id[entry_id] for entry_id in gone])
+
+
+def _one_by_one(engine: Engine, redis: Redis, keys: Keys, entries: Sequence[Entry], name: str) -> Outcome:
+    total = Outcome()
+    for entry in entries:
+        with trial(redis, keys.trial(entry.stream, entry.id), name) as is_deadly:
+            if is_deadly:
+                total += set_aside(engine, entry, Reason.CRASHES_WORKER, "workers died while they processed it alone")
+                continue
+            try:
+                total += _record(engine, [entry])
+            except (RedisError, SQLAlchemyError):
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it raises, it must not hold up the others for ever
+                total += set_aside(engine, entry, Reason.CRASHES_WORKER, f"{type(error).__name__}: {error}")
+    return total
+
+
+def _record(engine: Engine, entries: Sequence[Entry]) -> Outcome:
+    return ingest(engine, entries, seen_before=True)

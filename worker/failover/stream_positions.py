@@ -1,0 +1,123 @@
+"""How far each consumer has committed each stream, written in the transaction of every batch.
+
+A row is its consumer's own, so no batch waits for another's. What PostgreSQL knows here is what it has; Redis knows
+what was acknowledged, which is never more, unless commits were lost.
+"""
+
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import Connection, text
+
+from worker.contract.entry_id import EntryId
+from worker.failover.committed import Committed
+
+_ADVANCE = text("""
+    INSERT INTO stream_position AS known (stream, consumer, milliseconds, sequence)
+    SELECT stream, :consumer, milliseconds, sequence
+    FROM unnest(CAST(:streams AS text[]), CAST(:milliseconds AS numeric[]), CAST(:sequences AS numeric[]))
+        AS given (stream, milliseconds, sequence)
+    ON CONFLICT (stream, consumer) DO UPDATE SET
+        (milliseconds, sequence) = (
+            SELECT milliseconds, sequence
+            FROM (VALUES (known.milliseconds, known.sequence), (excluded.milliseconds, excluded.sequence))
+                AS either (milliseconds, sequence)
+            ORDER BY milliseconds DESC, sequence DESC LIMIT 1
+        ),
+        batches = known.batches + 1, recorded_at = now()
+    RETURNING stream, batches, recorded_at
+""")
+
+_BATCHES = text("""
+    SELECT stream, batches, recorded_at FROM stream_position
+    WHERE stream = ANY(CAST(:streams AS text[])) AND consumer = :consumer AND recorded_at > now() - interval '1 hour'
+""")
+
+_HIGHEST = text("""
+    SELECT DISTINCT ON (stream) stream, milliseconds, sequence FROM stream_position
+    WHERE stream = ANY(CAST(:streams AS text[])) ORDER BY stream, milliseconds DESC, sequence DESC
+""")
+
+# Not those above what was seen: they are of entries that came since.
+_LOWER = text("""
+    UPDATE stream_position SET milliseconds = :milliseconds, sequence = :sequence
+    WHERE stream = :stream AND (milliseconds, sequence) > (:milliseconds, :sequence)
+        AND (milliseconds, sequence) <= (:seen_milliseconds, :seen_sequence)
+""")
+
+# A consumer's row of before may be deleted; one since then that is not there was lost.
+_LOST = text("""
+    SELECT DISTINCT stream
+    FROM unnest(
+        CAST(:streams AS text[]), CAST(:consumers AS text[]),
+        CAST(:batches AS bigint[]), CAST(:recorded_at AS timestamptz[])
+    ) AS given (stream, consumer, batches, recorded_at)
+    LEFT JOIN stream_position AS known USING (stream, consumer)
+    WHERE given.batches > coalesce(known.batches, 0) AND given.recorded_at >= (
+        SELECT coalesce(positions_since, '-infinity') FROM progress_system
+    )
+""")
+
+_DELETE_OLD = text("""
+    WITH deleted AS (
+        DELETE FROM stream_position AS old WHERE recorded_at < now() - interval '1 day' AND EXISTS (
+            SELECT FROM stream_position AS other
+            WHERE other.stream = old.stream AND (other.milliseconds, other.sequence) > (old.milliseconds, old.sequence)
+        ) RETURNING stream, consumer
+    ), noted AS (
+        UPDATE progress_system SET positions_since = greatest(positions_since, now() - interval '1 day')
+        WHERE EXISTS (SELECT FROM deleted)
+    )
+    SELECT stream, consumer FROM deleted
+""")
+
+
+def advance(connection: Connection, consumer: str, positions: Mapping[str, EntryId]) -> dict[str, Committed]:
+    """Note that the consumer commits these entries with the caller's transaction; a position never falls.
+
+    Returns of each stream how many transactions of it the consumer has committed, this one included.
+    """
+    given = {
+        "consumer": consumer,
+        "streams": list(positions),
+        "milliseconds": [milliseconds for milliseconds, _ in positions.values()],
+        "sequences": [sequence for _, sequence in positions.values()],
+    }
+    return {row.stream: Committed(row.batches, row.recorded_at) for row in connection.execute(_ADVANCE, given)}
+
+
+def committed(connection: Connection, consumer: str, streams: Collection[str]) -> dict[str, Committed]:
+    """How many transactions the consumer has committed of each stream, where the last was within the hour."""
+    rows = connection.execute(_BATCHES, {"consumer": consumer, "streams": list(streams)})
+    return {row.stream: Committed(row.batches, row.recorded_at) for row in rows}
+
+
+def lost(connection: Connection, known: Mapping[tuple[str, str], Committed]) -> set[str]:
+    """The streams of which somebody had committed more than is known here; given by (stream, consumer)."""
+    given = {
+        "streams": [stream for stream, _ in known],
+        "consumers": [consumer for _, consumer in known],
+        "batches": [each.batches for each in known.values()],
+        "recorded_at": [each.recorded_at for each in known.values()],
+    }
+    return set(connection.scalars(_LOST, given))
+
+
+def highest(connection: Connection, streams: Collection[str]) -> dict[str, EntryId]:
+    """The highest entry of each stream that any consumer committed; streams of which none ever was are left out."""
+    rows = connection.execute(_HIGHEST, {"streams": list(streams)})
+    return {row.stream: (int(row.milliseconds), int(row.sequence)) for row in rows}
+
+
+def lower(connection: Connection, stream: str, position: EntryId, seen: EntryId) -> None:
+    """Forget, in the caller's transaction, positions above this one up to the one seen: Redis lost those entries."""
+    given = {"milliseconds": position[0], "sequence": position[1]}
+    seen_given = {"seen_milliseconds": seen[0], "seen_sequence": seen[1]}
+    connection.execute(_LOWER, {"stream": stream, **given, **seen_given})
+
+
+def delete_old(connection: Connection) -> list[tuple[str, str]]:
+    """Forget consumers silent for a day, in the caller's transaction; a stream's highest position always stays.
+
+    Returns the rows that are gone, each as (stream, consumer).
+    """
+    return [(row.stream, row.consumer) for row in connection.execute(_DELETE_OLD)]

@@ -1,0 +1,1 @@
+"""What operators look at: status, metrics, readiness and configuration checks."""

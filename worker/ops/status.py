@@ -1,0 +1,147 @@
+"""How the system is: the streams, the tables, the rollups, the servers. Reads only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine
+
+from worker.database import clock as status
+from worker.database import schema
+from worker.database.clock import RowCount
+from worker.database.engine import snapshot
+from worker.errors import OtherSystemError
+from worker.failover.ownership import refuse_others
+from worker.failover.system_id import System
+from worker.failover.system_table import Repairs, identify, read_repairs, was_refused
+from worker.ops import rollup_lag
+from worker.ops.clocks import Clocks, measure_clocks
+from worker.ops.degradation import find_degradation
+from worker.ops.redis_configuration import advise, version
+from worker.ops.rollup_lag import Failed
+from worker.progress import dead_letters as dead_letter
+from worker.progress.doubtful_events import Doubtful, read_doubtful
+from worker.settings import Settings
+from worker.streams.accounting import Account, read_accounts
+from worker.streams.backlog import Backlog, measure
+from worker.streams.connection import Redis
+from worker.streams.keys import Keys
+from worker.streams.stray_streams import with_strays
+from worker.streams.totals import Totals, read_totals
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """How far a rollup is behind, but for what failed: the oldest change that it does not show, or None and 0.0."""
+
+    as_of: datetime | None
+    behind_seconds: float
+    """Age of that change by PostgreSQL's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One moment of PostgreSQL, and one just before it of Redis."""
+
+    streams: list[Backlog]
+    accounts: dict[str, Account]
+    """Of each of these streams."""
+    stray_streams: tuple[str, ...]
+    """Those of them that are beyond the partitions."""
+    dead_letters: dict[str, int]
+    rows: dict[str, RowCount]
+    rollups: dict[str, Rollup]
+    failed: dict[str, Failed]
+    """By rollup, where any did."""
+    last_recorded_at: datetime | None
+    asked_at: datetime
+    """By PostgreSQL's clock."""
+    clocks: Clocks
+    postgresql_version: str
+    redis_version: str
+    degradation: dict[str, str]
+    """See `find_degradation`; also among the warnings."""
+    warnings: list[str]
+    system: System
+    repairs: Repairs
+    totals: Totals
+    doubtful: Doubtful
+
+    @property
+    def lag(self) -> int:
+        """Entries that no consumer was given yet."""
+        return sum(each.lag for each in self.streams)
+
+    @property
+    def pending(self) -> int:
+        """Entries given to a consumer and not acknowledged yet."""
+        return sum(each.pending for each in self.streams)
+
+
+def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
+    """Ask both servers. Raises SchemaError without our tables, and the servers' own errors."""
+    keys, strays = with_strays(redis, Keys(settings.stream_key, settings.stream_partitions))
+    streams = measure(redis, keys.group, keys.streams)
+    accounts = read_accounts(redis, [each.stream for each in streams])
+    with snapshot(engine) as connection:
+        letters, system = _letters(connection), identify(connection)
+        clocks = measure_clocks(connection, redis)
+        complaint = clocks.complaint(settings.clock_tolerance_seconds)
+        degradation = find_degradation(connection, strays)
+        return Status(
+            streams=streams,
+            accounts=accounts,
+            stray_streams=strays.streams,
+            dead_letters=letters,
+            rows=status.count_rows(connection),
+            rollups=_rollups(connection),
+            failed=rollup_lag.failures(connection),
+            last_recorded_at=status.last_recorded_at(connection),
+            asked_at=status.clock(connection),
+            clocks=clocks,
+            postgresql_version=status.server_version(connection),
+            redis_version=version(redis),
+            degradation=degradation,
+            warnings=[
+                *advise(redis),
+                *_foreign_streams(redis, keys, system, was_refused=was_refused(connection)),
+                *strays.warnings,
+                *degradation.values(),
+                *_vanished(accounts),
+                *([complaint] if complaint else []),
+            ],
+            system=system,
+            repairs=read_repairs(connection),
+            totals=read_totals(redis, keys),
+            doubtful=read_doubtful(connection),
+        )
+
+
+def _vanished(accounts: Mapping[str, Account]) -> list[str]:
+    return [
+        f"{account.vanished:,} entries of {stream} vanished before anyone had acknowledged them. Find who deletes "
+        "there (MAXLEN, XTRIM, XDEL), and publish again what was lost."
+        for stream, account in accounts.items()
+        if account.vanished
+    ]
+
+
+def _foreign_streams(redis: Redis, keys: Keys, system: System, *, was_refused: bool) -> list[str]:
+    try:
+        refuse_others(redis, keys, system, was_refused=was_refused)
+    except OtherSystemError as error:
+        return [str(error)]
+    return []
+
+
+def _letters(connection: Connection) -> dict[str, int]:
+    schema.check(connection)
+    return dead_letter.count_letters(connection)
+
+
+def _rollups(connection: Connection) -> dict[str, Rollup]:
+    oldest = rollup_lag.oldest_changes(connection)
+    now = status.clock(connection)
+    return {
+        name: Rollup(at, max(0.0, (now - at).total_seconds()) if at is not None else 0.0) for name, at in oldest.items()
+    }

@@ -1,0 +1,63 @@
+"""What setting a row by hand makes of it: the whole snapshot that a `progress.corrected` event carries."""
+
+from datetime import datetime, timedelta
+from typing import TypedDict
+
+from worker.contract.entry import Reason, Rejection, refuse_ahead
+from worker.contract.progress_status import ProgressStatus
+from worker.progress.reference import Progress
+
+
+class Changes(TypedDict, total=False):
+    """The members to set; one that is absent stays as it is, a time that is None is taken away."""
+
+    status: ProgressStatus
+    last_viewed_at: datetime | None
+    completed_at: datetime | None
+
+
+def corrected(row: Progress, changes: Changes, now: datetime, latest: datetime | None = None) -> Progress:
+    """The row with the changes, consistent; `corrected_at` is left as it was.
+
+    A `completed_at` without a status says `completed`; `completed` without a time gets `now`, and counts as an access;
+    any other status has no `completed_at`. Raises Rejection where the changes contradict each other, or a time has no
+    offset or is more than 5 minutes ahead of `latest`, by default `now`.
+    """
+    for time in (changes.get("last_viewed_at"), changes.get("completed_at")):
+        if time is not None:
+            if time.utcoffset() is None:
+                raise Rejection(Reason.INVALID_EVENT, f"{time.isoformat()} has no offset")
+            refuse_ahead(time, (latest or now).timestamp() * 1000)
+    implied = row.status if changes.get("completed_at") is None else ProgressStatus.COMPLETED
+    status = ProgressStatus(changes.get("status", implied))
+    last_viewed_at = changes.get("last_viewed_at", row.last_viewed_at)
+    if status is not ProgressStatus.COMPLETED:
+        if changes.get("completed_at") is not None:
+            raise Rejection(
+                Reason.INVALID_EVENT,
+                f"completed_at: only a completed lesson has one, and the status is {status}; set status to completed",
+            )
+        return Progress(status, last_viewed_at, None, row.corrected_at)
+    completed_at = changes.get("completed_at", row.completed_at) or now
+    if "last_viewed_at" not in changes or last_viewed_at is None:
+        last_viewed_at = max(filter(None, (last_viewed_at, completed_at)))
+    return Progress(status, last_viewed_at, completed_at, row.corrected_at)
+
+
+def repeats(snapshot: Progress, changes: Changes, now: datetime, latest: datetime | None = None) -> bool:
+    """The snapshot may be what these changes made of some row: it has all that they set.
+
+    A `completed_at` of None says nothing: it was filled in, or there is none.
+    """
+    again = changes.copy()
+    if again.get("completed_at") is None:
+        again.pop("completed_at", None)
+    try:
+        return corrected(snapshot, again, now, latest) == snapshot
+    except Rejection:
+        return False
+
+
+def correction_time(now: datetime, latest_known: datetime | None) -> datetime:
+    """When a correction takes place that is to rule over everything known of its lesson, whatever its event id."""
+    return now if latest_known is None else max(now, latest_known + timedelta(microseconds=1))

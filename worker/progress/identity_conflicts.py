@@ -1,0 +1,34 @@
+"""Find events that are not what the ledger has under their identity."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, text
+
+from worker.contract.event import LedgerEvent
+from worker.contract.fast_path import DecodedLessonEvent
+from worker.progress.record import rows
+
+_TOLD = """
+    occurred_at, type, topic_id, lesson_id, section_id, duration_seconds, corrected_status, corrected_last_viewed_at,
+    corrected_completed_at, sequence
+"""
+
+_CONFLICTS = text(f"""
+    SELECT number
+    FROM jsonb_array_elements(CAST(:events AS jsonb)) WITH ORDINALITY AS given (e, number)
+    JOIN LATERAL (
+        SELECT {_TOLD} FROM lesson_event WHERE (user_course_id, event_id) = ((e->>0)::bigint, (e->>1)::uuid)
+        UNION ALL
+        SELECT {_TOLD} FROM voided_event WHERE (user_course_id, event_id) = ((e->>0)::bigint, (e->>1)::uuid)
+    ) AS known ON true
+    WHERE (occurred_at, sequence, type, topic_id, lesson_id, section_id, duration_seconds,
+           corrected_status, corrected_last_viewed_at, corrected_completed_at)
+        IS DISTINCT FROM (CASE WHEN (e->>12)::boolean THEN occurred_at ELSE (e->>2)::timestamptz END,
+           coalesce(e->>8, ''), (e->>3)::lesson_event_type, (e->>4)::int, (e->>5)::int, (e->>6)::int, (e->>7)::int,
+           (e->>9)::progress_status, (e->>10)::timestamptz, (e->>11)::timestamptz)
+""")  # noqa: S608 - constants
+
+
+def identity_conflicts(connection: Connection, events: Sequence[LedgerEvent | DecodedLessonEvent]) -> list[int]:
+    """Which of these recorded events, by their index, are not what the ledger has under their identity."""
+    return [number - 1 for number in connection.scalars(_CONFLICTS, {"events": rows(events)})]

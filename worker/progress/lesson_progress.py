@@ -1,0 +1,247 @@
+"""One lesson of one enrolment: read its row, make it, set it by hand, mark it viewed or completed.
+
+What is written goes through the ledger like an event from a stream, so a rebuild makes the same rows. The one exception
+is a row that is not started, which stands for no event.
+"""
+
+from datetime import UTC, datetime
+from typing import Literal
+from uuid import uuid4
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
+
+from worker.client import EventPublisher
+from worker.contract.entry import Entry, Reason, Rejection, refuse_ahead
+from worker.contract.event import (
+    Correction,
+    LedgerEvent,
+    LessonActivity,
+    LessonCompleted,
+    LessonEvent,
+    LessonViewed,
+    ProgressCorrected,
+)
+from worker.contract.identity import identity, is_identity
+from worker.contract.progress_status import ProgressStatus
+from worker.database.clock import clock
+from worker.database.engine import is_lock_timeout
+from worker.errors import ConflictError, InputError, LockedError, NotFoundError
+from worker.progress import enrollments, ledger_lookups
+from worker.progress.apply import apply
+from worker.progress.batch import Batch
+from worker.progress.correction_rules import Changes, corrected, correction_time, repeats
+from worker.progress.progress_rows import StoredProgress, find_progress, insert_blank
+from worker.progress.reference import LessonKey, Progress
+from worker.summary.read import unknown_enrollment
+
+SOURCE = "progress-api"
+"""The `source` of the events made here; an event id that is no UUID is unique together with it."""
+
+Deed = Literal["viewed", "completed"]
+
+_NO_ENTRY = Entry("", "", None)
+"""These events come from no stream."""
+
+
+def get_progress(engine: Engine, key: LessonKey) -> StoredProgress:
+    """The row of a lesson. Raises NotFoundError where there is no enrolment or no row."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        return _existing(connection, key)
+
+
+def create_progress(
+    engine: Engine, key: LessonKey, changes: Changes, event_id: str | None = None
+) -> tuple[StoredProgress, bool]:
+    """The row of a lesson, and whether it was made now; one that is there stays as it is. Idempotent; commits.
+
+    A row that is not started and has no times is made blank, any other as a correction. Raises NotFoundError where
+    there is no enrolment, InputError for ids or times out of range and changes that contradict each other, and
+    ConflictError where the event id belongs to something else.
+    """
+    with engine.begin() as connection:
+        _lock(connection, key)
+        _, found = find_progress(connection, key)
+        if found is not None:
+            return found, False
+        now = clock(connection)
+        wanted = _consistent(key, Progress(), changes, now)
+        if (wanted.status, wanted.last_viewed_at) == (ProgressStatus.NOT_STARTED, None):
+            insert_blank(connection, key)
+        else:
+            _correct(connection, wanted, now, event_id)
+        return _existing(connection, key), True
+
+
+def update_progress(engine: Engine, key: LessonKey, changes: Changes, event_id: str | None = None) -> StoredProgress:
+    """Set what is given, as a correction that rules over everything known of the lesson; the row. Commits.
+
+    What is omitted is filled in under the enrolment's lock. Idempotent by `event_id`. Raises NotFoundError where there
+    is no enrolment or no row, InputError for times out of range and changes that contradict each other, and
+    ConflictError where the event id belongs to something else, a correction that set something else included.
+    """
+    with engine.begin() as connection:
+        _lock(connection, key)
+        row = _existing(connection, key)
+        now = clock(connection)
+        if event_id is not None and _is_recorded(connection, key, changes, now, event_id):
+            return row
+        wanted = _consistent(key, Progress(row.status, row.last_viewed_at, row.completed_at), changes, now)
+        _correct(connection, wanted, now, event_id)
+        return _existing(connection, key)
+
+
+def mark_lesson(
+    engine: Engine, deed: Deed, activity: LessonActivity, occurred_at: datetime | None, event_id: str | None
+) -> StoredProgress:
+    """Record that a learner viewed or completed a lesson; its row. Idempotent by the event's identity; commits.
+
+    Without a time it happened now by PostgreSQL's clock, under the enrolment's lock and after what was set by hand.
+    Raises NotFoundError where there is no enrolment, InputError for a time out of range, and ConflictError where the
+    identity belongs to something else.
+    """
+    key = (activity.user_course_id, activity.topic_id, activity.lesson_id)
+    with engine.begin() as connection:
+        _lock(connection, key)
+        now, time = ledger_lookups.present(connection, key)
+        event = _lesson_event(deed, activity, occurred_at, event_id, now=now, by_default=time)
+        _record(connection, event)
+        return _existing(connection, key)
+
+
+def publish_lesson(
+    publisher: EventPublisher, deed: Deed, activity: LessonActivity, occurred_at: datetime | None, event_id: str | None
+) -> LessonEvent:
+    """Append to the stream that a learner viewed or completed a lesson, by default now by Redis' clock; the event.
+
+    Raises InputError for a time out of range, before anything is appended, and redis.RedisError.
+    """
+    now = publisher.clock()
+    event = _lesson_event(deed, activity, occurred_at, event_id, now=now, by_default=now)
+    publisher.publish(event)
+    return event
+
+
+def _lesson_event(
+    deed: Deed,
+    activity: LessonActivity,
+    occurred_at: datetime | None,
+    event_id: str | None,
+    *,
+    now: datetime,
+    by_default: datetime,
+) -> LessonEvent:
+    """Without an id another one each time. Raises InputError for a time that is out of range or far ahead of now."""
+    model = LessonViewed if deed == "viewed" else LessonCompleted
+    untimed = True if occurred_at is None else None
+    try:
+        event = model(
+            id=_event_id(event_id), source=SOURCE, time=occurred_at or by_default, data=activity, untimed=untimed
+        )
+        if occurred_at is not None:
+            refuse_ahead(event.time, _latest(now).timestamp() * 1000)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        raise InputError(f"occurred_at: {problem['msg']}") from None
+    except Rejection as refused:
+        raise InputError(f"occurred_at: {refused.detail}") from None
+    return event
+
+
+def _event_id(event_id: str | None) -> str:
+    """Raises InputError for one that tells no events apart."""
+    if event_id is not None and not is_identity(event_id):
+        raise InputError(f"{event_id} is no event's identity: the nil and the max UUID are everybody's. Send another.")
+    return event_id or str(uuid4())
+
+
+def _latest(now: datetime) -> datetime:
+    """Of the server's clock and this host's the later: a time is refused when it is ahead of both."""
+    return max(now, datetime.now(UTC))
+
+
+def _lock(connection: Connection, key: LessonKey) -> None:
+    try:
+        is_enrolled = enrollments.wait_for_enrollment(connection, key[0])
+    except OperationalError as error:
+        if is_lock_timeout(error):
+            raise LockedError(f"Another session keeps enrollment {key[0]} locked. Send it again.") from None
+        raise
+    if not is_enrolled:
+        raise unknown_enrollment(key[0])
+
+
+def _existing(connection: Connection, key: LessonKey) -> StoredProgress:
+    is_enrolled, row = find_progress(connection, key)
+    if not is_enrolled:
+        raise unknown_enrollment(key[0])
+    if row is None:
+        raise NotFoundError(
+            f"Enrolment {key[0]} has no row for topic {key[1]}, lesson {key[2]}: nothing was done at this place. "
+            "POST /progress/ makes one; so does viewing the lesson."
+        )
+    return row
+
+
+def _is_recorded(connection: Connection, key: LessonKey, changes: Changes, now: datetime, event_id: str) -> bool:
+    """This very correction is in the ledger. Raises ConflictError where its identity belongs to something else."""
+    first = ledger_lookups.find_event(connection, (key[0], identity(SOURCE, _event_id(event_id))))
+    if first is None:
+        return False
+    if (
+        (first.topic_id, first.lesson_id) != key[1:]
+        or not first.snapshot
+        or not repeats(first.snapshot, changes, now, _latest(now))
+    ):
+        raise _conflict(event_id, key[0], first)
+    return True
+
+
+def _consistent(key: LessonKey, row: Progress, changes: Changes, now: datetime) -> Correction:
+    """The snapshot of the lesson that the changes make of the row."""
+    user_course_id, topic_id, lesson_id = key
+    try:
+        wanted = corrected(row, changes, now, _latest(now))
+        return Correction(
+            user_course_id=user_course_id,
+            topic_id=topic_id,
+            lesson_id=lesson_id,
+            status=wanted.status,
+            last_viewed_at=wanted.last_viewed_at,
+            completed_at=wanted.completed_at,
+        )
+    except Rejection as refused:
+        raise InputError(refused.detail) from None
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        raise InputError(f"{problem['loc'][0]}: {problem['msg']}") from None
+
+
+def _correct(connection: Connection, wanted: Correction, now: datetime, event_id: str | None) -> None:
+    """Record the snapshot as the ruling correction. The enrolment must be locked."""
+    key = (wanted.user_course_id, wanted.topic_id, wanted.lesson_id)
+    known = filter(None, (ledger_lookups.latest_time(connection, key), wanted.last_viewed_at, wanted.completed_at))
+    time = correction_time(now, max(known, default=None))
+    event = ProgressCorrected(id=_event_id(event_id), source=SOURCE, time=time, data=wanted)
+    _record(connection, event)
+
+
+def _record(connection: Connection, event: LedgerEvent) -> None:
+    user_course_id = event.data.user_course_id
+    outcome = apply(connection, Batch(ledger_events=[(_NO_ENTRY, event)], user_course_ids={user_course_id}))
+    reasons = {letter.reason for letter in outcome.letters}
+    if Reason.UNKNOWN_ENROLLMENT in reasons:
+        raise unknown_enrollment(user_course_id)
+    if Reason.IDENTITY_CONFLICT in reasons:
+        raise _conflict(
+            event.id, user_course_id, ledger_lookups.find_event(connection, (user_course_id, event.event_id))
+        )
+
+
+def _conflict(event_id: str, user_course_id: int, first: ledger_lookups.RecordedEvent | None) -> ConflictError:
+    what = f": lesson {first.lesson_id} of topic {first.topic_id} was {first.type}" if first else ""
+    return ConflictError(
+        f"The event {event_id} of enrolment {user_course_id} is recorded already{what}. "
+        "Nothing was changed; send another event with an id of its own."
+    )

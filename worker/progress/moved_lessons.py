@@ -1,0 +1,24 @@
+"""Lessons that an outline has at another place than before: what happened at the old place counts for the lesson."""
+
+from collections.abc import Iterable, Mapping
+
+from worker.contract.event import OutlineLesson
+from worker.summary.next_lesson import Lesson
+
+Moved = Mapping[Lesson, Lesson]
+"""Old place → place in the live outline."""
+
+
+def moved_lessons(outline: Iterable[OutlineLesson]) -> dict[Lesson, Lesson]:
+    """Where each earlier place is now.
+
+    A place that the outline itself has stays that lesson's own; of several that name one place the first has it.
+    """
+    lessons = list(outline)
+    live = {(lesson.topic_id, lesson.lesson_id) for lesson in lessons}
+    moved: dict[Lesson, Lesson] = {}
+    for lesson in lessons:
+        for place in lesson.moved_from or ():
+            if (place.topic_id, place.lesson_id) not in live:
+                moved.setdefault((place.topic_id, place.lesson_id), (lesson.topic_id, lesson.lesson_id))
+    return moved

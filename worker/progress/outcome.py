@@ -1,0 +1,93 @@
+"""What became of a batch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from worker.contract.entry import Entry, Reason
+from worker.progress.dead_letters import Letter
+from worker.progress.reference import Recorded
+from worker.streams.totals import Totals
+
+Held = tuple[str, int]
+"""What an entry waits for: an `enrollment` or a `course` that somebody keeps locked, and its id; or REFUSED."""
+
+REFUSED: Held = ("everything", 0)
+"""PostgreSQL refused everything with one message, so whether it was for the entry's sake is undecided."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Every entry of a batch is exactly one of applied, repeated, superseded, set aside as a letter or deferred.
+
+    What was there already is repeated; an older enrollment or outline than the known one is superseded.
+    """
+
+    applied: int = 0
+    repeated: int = 0
+    superseded: int = 0
+    letters: list[Letter] = field(default_factory=list)
+    deferred: list[tuple[Entry, Held]] = field(default_factory=list)
+    """Left as they were, to be tried again."""
+    everything_refused: str = ""
+    """The message with which PostgreSQL refused all that it was asked to record; empty when it did not."""
+    met_locks: bool = False
+    """Some were held by locks that only waiting shows: rows of progress, or what an enrollment refers to."""
+    recorded: int = 0
+    """Events that are new in the ledger."""
+    dropped: int = 0
+    """Optional members that were not valid; their events count without them."""
+    snapshots: dict[Entry, Recorded] = field(default_factory=dict)
+    """What became of each enrollment and outline."""
+    enrolled: list[int] = field(default_factory=list)
+    """Enrolments that the batch created: what was parked for them can be applied now."""
+
+    def settled(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Those of the batch's entries that may be acknowledged: all but the deferred ones."""
+        if not self.deferred:
+            return entries
+        left = {entry for entry, _ in self.deferred}
+        return [entry for entry in entries if entry not in left]
+
+    @property
+    def parked(self) -> int:
+        """Letters that wait for their enrollment, or an enrollment that waits for what it refers to."""
+        return sum(letter.reason in {Reason.UNKNOWN_ENROLLMENT, Reason.UNKNOWN_REFERENCE} for letter in self.letters)
+
+    @property
+    def rejected(self) -> int:
+        """Letters that wait for a person."""
+        return len(self.letters) - self.parked
+
+    @property
+    def totals(self) -> Totals:
+        """What is counted beside the tables."""
+        return Totals(self.superseded, self.dropped)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The figures, by the names that logs and commands use."""
+        return {
+            "applied": self.applied,
+            "repeated": self.repeated,
+            "superseded": self.superseded,
+            "parked": self.parked,
+            "rejected": self.rejected,
+            "deferred": len(self.deferred),
+            "dropped_members": self.dropped,
+        }
+
+    def __add__(self, other: "Outcome") -> "Outcome":
+        """The outcome of both."""
+        return Outcome(
+            self.applied + other.applied,
+            self.repeated + other.repeated,
+            self.superseded + other.superseded,
+            self.letters + other.letters,
+            self.deferred + other.deferred,
+            self.everything_refused or other.everything_refused,
+            self.met_locks or other.met_locks,
+            self.recorded + other.recorded,
+            self.dropped + other.dropped,
+            self.snapshots | other.snapshots,
+            self.enrolled + other.enrolled,
+        )

@@ -1,0 +1,124 @@
+"""An outline that a person wrote down: read from JSON or CSV, held against the contract, and published."""
+
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from pydantic import ValidationError
+from pydantic_core import from_json, to_json
+from redis import RedisError
+
+from worker.client import EventPublisher
+from worker.contract.entry import Entry, Reason, Rejection, parse
+from worker.contract.event import Outline, OutlineLesson
+from worker.errors import InputError
+from worker.progress.outline_csv import csv_lessons
+from worker.summary.next_lesson import Lesson
+
+SOURCE = "progress-worker"
+
+
+def read_outline(content: bytes, name: str, course_id: int) -> Outline:
+    """The outline of the course from the bytes of a file, UTF-8 with or without a byte order mark.
+
+    JSON is what begins with a bracket: `{"course_id"?, "lessons": [...]}` or the list alone. Everything else is CSV.
+    Raises InputError for the first mistake: `name`, then the line or the lesson, then what is wrong.
+    """
+    text = _text(content, name)
+    if not text.strip():
+        raise InputError(f"{name} is empty. An outline without lessons is written [].")
+    is_json = text.lstrip().startswith(("[", "{"))
+    lessons: list[OutlineLesson] = []
+    places: dict[Lesson, str] = {}
+    for place, members in _json_lessons(text, name, course_id) if is_json else csv_lessons(text, name):
+        dropped: list[str] = []
+        try:
+            lesson = OutlineLesson.model_validate(members, context={"dropped": dropped})
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+            raise InputError(f"{name}, {place}: {problem['loc'][0]}: {problem['msg']}.") from None
+        if dropped:
+            raise InputError(f"{name}, {place}: {dropped[0]}: not valid. Mend it or leave it out.")
+        first = places.setdefault((lesson.topic_id, lesson.lesson_id), place)
+        if first != place:
+            raise InputError(
+                f"{name}, {place}: topic {lesson.topic_id}, lesson {lesson.lesson_id} stands at {first} already. "
+                "Take one of them out."
+            )
+        lessons.append(lesson)
+    return Outline(course_id=course_id, lessons=tuple(lessons))
+
+
+def _text(content: bytes, name: str) -> str:
+    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or b"\0" in content[:4]:
+        raise InputError(
+            f'{name}, line 1: not UTF-8 text. It looks like UTF-16, which spreadsheets call "Unicode": '
+            'save the file as "CSV UTF-8" instead.'
+        )
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f'{name}, line {line}: not UTF-8 text. Save the file as UTF-8; in a spreadsheet choose "CSV UTF-8".'
+        ) from None
+
+
+def publish_outline(publisher: EventPublisher, outline: Outline, time: str | None) -> datetime:
+    """Publish the outline as of an RFC 3339 time, by default now by Redis' clock; that time.
+
+    Raises InputError, before anything is published, for what a worker would refuse, and redis.RedisError. Publishing
+    the same outline again does no harm: it replaces itself.
+    """
+    now = _now(publisher)
+    body = to_json(
+        {
+            "specversion": "1.0",
+            "id": str(uuid4()),
+            "source": SOURCE,
+            "type": "course.outlined",
+            "time": now if time is None else time,
+            "data": outline,
+        },
+        exclude_none=True,
+    )
+    try:
+        event = parse(Entry("", f"{int(now.timestamp() * 1000)}-0", body), datetime.now(UTC).timestamp() * 1000)
+    except Rejection as refused:
+        if refused.reason is Reason.TOO_LARGE:
+            raise InputError(
+                f"The outline is too large for one event: {refused.detail}. Shorten its titles, or leave them out."
+            ) from None
+        raise InputError(f"The time {time!r} would be refused: {refused.detail.removeprefix('time: ')}.") from None
+    publisher.publish_raw([(outline.course_id, body)])
+    return event.time
+
+
+def _now(publisher: EventPublisher) -> datetime:
+    """By Redis' clock; where it is away nothing is published, and this host's does to tell what is wrong besides."""
+    try:
+        return publisher.clock()
+    except RedisError:
+        return datetime.now(UTC)
+
+
+def _json_lessons(text: str, name: str, course_id: int) -> Iterator[tuple[str, object]]:
+    try:
+        document = from_json(text)
+    except ValueError as error:
+        raise InputError(f"{name}: not JSON ({error}).") from None
+    if isinstance(document, dict):
+        given = document.get("course_id", course_id)
+        if given != course_id:
+            raise InputError(
+                f"{name}: course_id is {repr(given)[:50]}, not {course_id}. "
+                "Load it for that course, or take its course_id out."
+            )
+        document = document.get("lessons")
+    if not isinstance(document, list):
+        raise InputError(f'{name}: no list of lessons. An outline is {{"lessons": [...]}} or the list alone.')
+    for number, members in enumerate(document, 1):
+        if not isinstance(members, dict):
+            raise InputError(f"{name}, lesson {number}: not an object with topic_id and lesson_id.")
+        yield f"lesson {number}", members

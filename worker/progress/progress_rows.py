@@ -1,0 +1,267 @@
+"""Rows of `user_course_progress`: one, or those of an enrolment beside the lessons of its course's outline."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from worker.contract.progress_status import ProgressStatus
+from worker.progress.reference import LessonKey
+from worker.summary.next_lesson import Lesson
+
+_FIND = text("""
+    SELECT enrollment.id AS enrollment_id, known.id, known.user_course_id, known.topic_id, known.lesson_id,
+           known.status, known.last_viewed_at, known.completed_at, known.created_at, known.updated_at
+    FROM user_course AS enrollment
+    LEFT JOIN user_course_progress AS known
+           ON known.user_course_id = enrollment.id AND (known.topic_id, known.lesson_id) = (:topic_id, :lesson_id)
+    WHERE enrollment.id = :user_course_id
+""")
+
+_INSERT_BLANK = text("""
+    INSERT INTO user_course_progress (user_course_id, topic_id, lesson_id)
+    VALUES (:user_course_id, :topic_id, :lesson_id)
+    ON CONFLICT (user_course_id, topic_id, lesson_id) DO NOTHING
+""")
+
+_COURSES = text("""
+    SELECT enrollment.id, course_id, (SELECT version FROM course WHERE id = course_id) AS outline_version,
+           EXISTS (SELECT FROM moved_lesson WHERE course_id = enrollment.course_id) AS has_moved
+    FROM user_course AS enrollment WHERE id = ANY(CAST(:ids AS bigint[]))
+""")
+
+_ORDINAL = text("""
+    SELECT ordinal FROM course_lesson
+    WHERE course_id = :course_id AND topic_id = :topic_id AND lesson_id = :lesson_id
+""")
+
+# Those of all places of a lesson together; the id is that of its own, or of the first.
+_MOVED_ROWS = """(
+    SELECT user_course_id, coalesce(moved.topic_id, its.topic_id) AS topic_id,
+           coalesce(moved.lesson_id, its.lesson_id) AS lesson_id,
+           coalesce(min(id) FILTER (WHERE moved.course_id IS NULL), min(id)) AS id, max(status) AS status,
+           max(last_viewed_at) AS last_viewed_at, min(completed_at) AS completed_at,
+           min(created_at) AS created_at, max(updated_at) AS updated_at
+    FROM user_course_progress AS its
+    LEFT JOIN moved_lesson AS moved
+           ON (moved.course_id, from_topic_id, from_lesson_id) = (:course_id, its.topic_id, its.lesson_id)
+    WHERE user_course_id = :user_course_id
+    GROUP BY 1, 2, 3
+)"""
+
+_OUTLINED_FIRST = """
+    SELECT known.id, CAST(:user_course_id AS bigint) AS user_course_id, lesson.topic_id, lesson.lesson_id, title,
+           coalesce(known.status, 'not_started') AS status, last_viewed_at, completed_at, created_at, updated_at
+    FROM course_lesson AS lesson
+    LEFT JOIN
+"""
+_OUTLINED_LAST = """
+           AS known
+           ON known.user_course_id = :user_course_id
+          AND (known.topic_id, known.lesson_id) = (lesson.topic_id, lesson.lesson_id)
+    WHERE course_id = :course_id AND ordinal > :after
+      AND (CAST(:topic_id AS int) IS NULL OR lesson.topic_id = :topic_id)
+      AND (CAST(:status AS progress_status) IS NULL
+           OR coalesce(known.status, 'not_started') = CAST(:status AS progress_status))
+    ORDER BY ordinal LIMIT :limit
+"""
+
+_OUTLINED = {
+    False: text(f"{_OUTLINED_FIRST} user_course_progress {_OUTLINED_LAST}"),
+    True: text(f"{_OUTLINED_FIRST} {_MOVED_ROWS} {_OUTLINED_LAST}"),
+}
+"""By whether the course has lessons that moved: looking for some would be most of what planning the others costs."""
+
+_OWN_ROWS = text("""
+    SELECT id, user_course_id, topic_id, lesson_id, NULL AS title, status, last_viewed_at, completed_at,
+           created_at, updated_at
+    FROM user_course_progress
+    WHERE user_course_id = :user_course_id AND (topic_id, lesson_id) > (:after_topic_id, :after_lesson_id)
+      AND (CAST(:topic_id AS int) IS NULL OR topic_id = :topic_id)
+      AND (CAST(:status AS progress_status) IS NULL OR status = CAST(:status AS progress_status))
+    ORDER BY topic_id, lesson_id LIMIT :limit
+""")
+
+_STATUSES_FIRST = """
+    SELECT coalesce(known.status, 'not_started') AS status, count(*) AS lessons
+    FROM course_lesson AS lesson
+    LEFT JOIN
+"""
+_STATUSES_LAST = """
+           AS known
+           ON known.user_course_id = :user_course_id
+          AND (known.topic_id, known.lesson_id) = (lesson.topic_id, lesson.lesson_id)
+    WHERE course_id = :course_id AND lesson.topic_id = :topic_id
+    GROUP BY 1
+"""
+
+_OUTLINED_STATUSES = {
+    False: text(f"{_STATUSES_FIRST} user_course_progress {_STATUSES_LAST}"),
+    True: text(f"{_STATUSES_FIRST} {_MOVED_ROWS} {_STATUSES_LAST}"),
+}
+
+_OWN_STATUSES = text("""
+    SELECT status, count(*) AS lessons FROM user_course_progress
+    WHERE user_course_id = :user_course_id AND topic_id = :topic_id GROUP BY 1
+""")
+
+EVERYTHING = 2**31 - 1
+"""As a limit: no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProgress:
+    """A row of `user_course_progress`."""
+
+    id: int
+    user_course_id: int
+    topic_id: int
+    lesson_id: int
+    status: ProgressStatus
+    last_viewed_at: datetime | None
+    completed_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LessonState:
+    """A lesson that counts, with its row; one without a row is not started, and has neither id nor times.
+
+    Rows of the places where it was before count too; the id is the own row's, or where there is none the oldest one's.
+    """
+
+    id: int | None
+    user_course_id: int
+    topic_id: int
+    lesson_id: int
+    title: str | None
+    status: ProgressStatus
+    last_viewed_at: datetime | None
+    completed_at: datetime | None
+    created_at: datetime | None
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollmentCourse:
+    """The course of an enrolment, and the version of its outline, None where it has none."""
+
+    course_id: int | None
+    outline_version: int | None
+    has_moved: bool
+    """Some of its lessons were at other places before."""
+
+
+def find_progress(connection: Connection, key: LessonKey) -> tuple[bool, StoredProgress | None]:
+    """Whether the enrolment exists, and its row of the lesson, if any. One query."""
+    found = connection.execute(_FIND, _parameters(key)).one_or_none()
+    if found is None or found.id is None:
+        return found is not None, None
+    members = found._asdict()
+    del members["enrollment_id"]
+    return True, StoredProgress(**members | {"status": ProgressStatus(found.status)})
+
+
+def insert_blank(connection: Connection, key: LessonKey) -> None:
+    """Make a row that is not started, ahead of any event; one that is there stays as it is."""
+    connection.execute(_INSERT_BLANK, _parameters(key))
+
+
+def read_courses(connection: Connection, ids: Sequence[int]) -> dict[int, EnrollmentCourse]:
+    """The courses of those of these enrolments that exist."""
+    return {
+        row.id: EnrollmentCourse(row.course_id, row.outline_version, row.has_moved)
+        for row in connection.execute(_COURSES, {"ids": ids})
+    }
+
+
+def find_ordinal(connection: Connection, course_id: int, lesson: Lesson) -> int | None:
+    """The lesson's place in the live outline, from 1 on; None when it has none."""
+    parameters = {"course_id": course_id, "topic_id": lesson[0], "lesson_id": lesson[1]}
+    found: int | None = connection.scalar(_ORDINAL, parameters)
+    return found
+
+
+def read_outlined(
+    connection: Connection,
+    user_course_id: int,
+    course_id: int,
+    *,
+    has_moved: bool,
+    topic_id: int | None = None,
+    status: ProgressStatus | None = None,
+    after: int = 0,
+    limit: int = EVERYTHING,
+) -> list[LessonState]:
+    """Up to `limit` lessons of the course's outline, in order, whose ordinal is above `after`; one topic's, or all.
+
+    `has_moved` as `read_courses` says.
+    """
+    return _states(
+        connection.execute(
+            _OUTLINED[has_moved],
+            {
+                "user_course_id": user_course_id,
+                "course_id": course_id,
+                "topic_id": topic_id,
+                "status": status and status.value,
+                "after": after,
+                "limit": limit,
+            },
+        )
+    )
+
+
+def read_own_rows(
+    connection: Connection,
+    user_course_id: int,
+    *,
+    topic_id: int | None = None,
+    status: ProgressStatus | None = None,
+    after: Lesson = (0, 0),
+    limit: int = EVERYTHING,
+) -> list[LessonState]:
+    """Up to `limit` rows of the enrolment above `after`, by topic and lesson: what counts without an outline."""
+    return _states(
+        connection.execute(
+            _OWN_ROWS,
+            {
+                "user_course_id": user_course_id,
+                "topic_id": topic_id,
+                "status": status and status.value,
+                "after_topic_id": after[0],
+                "after_lesson_id": after[1],
+                "limit": limit,
+            },
+        )
+    )
+
+
+def count_outlined(
+    connection: Connection, user_course_id: int, course_id: int, topic_id: int, *, has_moved: bool
+) -> Counter[ProgressStatus]:
+    """How many lessons of the outline's topic have which status."""
+    parameters = {"user_course_id": user_course_id, "course_id": course_id, "topic_id": topic_id}
+    return _counted(connection.execute(_OUTLINED_STATUSES[has_moved], parameters))
+
+
+def count_own_rows(connection: Connection, user_course_id: int, topic_id: int) -> Counter[ProgressStatus]:
+    """How many of the enrolment's rows in the topic have which status."""
+    return _counted(connection.execute(_OWN_STATUSES, {"user_course_id": user_course_id, "topic_id": topic_id}))
+
+
+def _counted(rows: Iterable[Row[Any]]) -> Counter[ProgressStatus]:
+    return Counter({ProgressStatus(row.status): row.lessons for row in rows})
+
+
+def _states(rows: Iterable[Row[Any]]) -> list[LessonState]:
+    return [LessonState(**row._asdict() | {"status": ProgressStatus(row.status)}) for row in rows]
+
+
+def _parameters(key: LessonKey) -> dict[str, int]:
+    user_course_id, topic_id, lesson_id = key
+    return {"user_course_id": user_course_id, "topic_id": topic_id, "lesson_id": lesson_id}

@@ -1,0 +1,77 @@
+"""Retention of the ledger: off unless an operator sets it, since what is deleted can be audited and rebuilt no longer.
+
+Progress, positions and summaries stay as they are; activity is that of the events that are left, those recorded since
+`history_from` and those of corrected lessons. An event that is published again after its row was deleted is
+recorded again, which changes no progress, position or summary.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from worker.database.engine import may_be_ones_own
+from worker.database.one_by_one import one_by_one
+from worker.logs import get_logger
+from worker.ops.clocks import measure_clocks
+from worker.progress.enrollments import lock_enrollments
+from worker.progress.expired_events import Event, delete_events, expired_events, time_ago
+from worker.streams.connection import Redis
+
+log = get_logger(__name__)
+
+CHUNK = 1_000
+"""Events deleted in one transaction."""
+
+
+def refusal(engine: Engine, redis: Redis, tolerance_seconds: float) -> str | None:
+    """Why nothing may be deleted now, in a sentence: of clocks that differ by more than that, any may be wrong.
+
+    Then what seems old may be fresh. None when they agree. Raises PostgreSQL's and Redis' errors.
+    """
+    with engine.connect() as connection:
+        return measure_clocks(connection, redis).complaint(tolerance_seconds)
+
+
+def delete_expired(engine: Engine, days: float, go_on: Callable[[], bool] = lambda: True) -> int:
+    """Delete the events recorded more than so many days ago; how many. In bounded transactions, while `go_on` says so.
+
+    Ages are by PostgreSQL's clock, which stamped the events too. Idempotent and safe on several workers at once: each
+    transaction locks the enrollments it deletes from; those that others hold are left to the next run, and so are those
+    whose events PostgreSQL does not let go: the log tells. Raises its errors that are not about some enrollment.
+    """
+    with engine.connect() as connection:
+        before = time_ago(connection, days)
+    total, left, failed = 0, set[int](), list[int]()
+
+    def delete(connection: Connection, events: Sequence[Event]) -> int:
+        owners = {user_course_id for user_course_id, _ in events}
+        free = lock_enrollments(connection, owners)
+        left.update(owners - free)
+        return delete_events(connection, [event for event in events if event[0] in free], before)
+
+    def delete_each(events: Sequence[Event]) -> Iterator[int]:
+        def delete_of(owner: int) -> None:
+            nonlocal total
+            with engine.begin() as connection:
+                count = delete(connection, [event for event in events if event[0] == owner])
+            total += count
+
+        return one_by_one(dict(events), delete_of, left.add, go_on)
+
+    while True:
+        events: list[Event] = []
+        try:
+            with engine.begin() as connection:
+                events = expired_events(connection, before, CHUNK, left)
+                count = delete(connection, events) if events else 0
+            total += count
+        except DBAPIError as error:
+            if not events or not may_be_ones_own(error):
+                raise
+            failed += delete_each(events)
+        if not events or not go_on():
+            break
+    if failed:
+        log.warning("retention_failed", enrollments=failed)
+    return total

@@ -1,0 +1,152 @@
+"""Apply events while their sender waits, and say of each what became of it.
+
+The same rules and statements as for the streams (`worker/progress/ingest.py`), but what cannot be applied is told to
+the sender and leaves nothing behind: neither a dead letter nor a parked event.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from worker.contract.entry import Entry, Reason
+from worker.database.engine import is_lock_timeout
+from worker.errors import LockedError
+from worker.progress import enrollments, ledger_lookups
+from worker.progress.apply import apply
+from worker.progress.batch import Batch, sort
+from worker.progress.bisect import bisect
+from worker.progress.ingest import refused
+from worker.progress.outcome import Outcome
+from worker.progress.redrive import apply_parked
+
+LOCK_SECONDS = 5.0
+"""How long a sender waits for enrollments that others hold."""
+
+
+class _HeldError(Exception):
+    """Another session holds this enrollment."""
+
+    def __init__(self, user_course_id: int) -> None:
+        super().__init__(user_course_id)
+        self.user_course_id = user_course_id
+
+
+LARGE_BYTES = 128 * 1024
+"""Of a batch: to parse a larger one takes so long that others notice; it is some hundreds of usual events."""
+
+
+class Result(StrEnum):
+    """What became of an event."""
+
+    APPLIED = "applied"
+    ACCEPTED = "accepted"
+    REPEATED = "repeated"
+    SUPERSEDED = "superseded"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Of one entry; a reason only where it was rejected."""
+
+    result: Result
+    reason: Reason | None = None
+    detail: str | None = None
+
+
+@dataclass(slots=True)
+class Submitted:
+    """The verdicts, in the order of the entries, and the enrolments that they created."""
+
+    verdicts: list[Verdict]
+    enrolled: list[int] = field(default_factory=list)
+
+    def __add__(self, other: "Submitted") -> "Submitted":
+        """Of both, in order."""
+        return Submitted(self.verdicts + other.verdicts, self.enrolled + other.enrolled)
+
+
+def submit(engine: Engine, entries: Sequence[Entry]) -> list[Verdict]:
+    """Apply the entries, of distinct ids, in one transaction and commit; a verdict on each, in order.
+
+    One that PostgreSQL itself refuses is rejected alone. Then, in transactions of their own, whatever the streams have
+    parked for new enrollments. Enrollments that others hold are waited for, LOCK_SECONDS at most; then it raises
+    LockedError, or PostgreSQL's own lock timeout. After an error submit the same events again: nothing counts twice.
+    """
+    give_up_at = time.monotonic() + LOCK_SECONDS
+
+    def work(part: Sequence[Entry]) -> Submitted:
+        while True:
+            try:
+                with engine.begin() as connection:
+                    return judge(connection, part)
+            except _HeldError as held:
+                if time.monotonic() >= give_up_at or not _is_free_now(engine, held.user_course_id):
+                    raise LockedError(f"Another session keeps enrollment {held} locked. Send it again.") from None
+
+    # Enrollments first: should the batch be split to find what is refused, no event is parted from its enrollment.
+    ordered = sorted(entries, key=lambda entry: b'"enrollment.created"' not in (entry.body or b""))
+    done = bisect(engine, ordered, work, _refused, _locked) if entries else Submitted([])
+    apply_parked(engine, done.enrolled)
+    verdicts = dict(zip(ordered, done.verdicts, strict=True))
+    return [verdicts[entry] for entry in entries]
+
+
+def judge(connection: Connection, entries: Sequence[Entry]) -> Submitted:
+    """Apply the entries in the caller's transaction. Raises where another holds an enrollment: roll back then."""
+    batch = sort(entries)
+    outcome = apply(connection, batch)
+    for _, (_, user_course_id) in outcome.deferred:
+        raise _HeldError(user_course_id)
+    return Submitted(_verdicts(connection, entries, batch, outcome), outcome.enrolled)
+
+
+def _verdicts(connection: Connection, entries: Sequence[Entry], batch: Batch, outcome: Outcome) -> list[Verdict]:
+    letters = {letter.entry: letter for letter in outcome.letters}
+    keys = {entry: (event.data.user_course_id, event.event_id) for entry, event in batch.ledger_events}
+    new = ledger_lookups.recorded_now(connection, keys.values()) if keys else set()
+    verdicts = []
+    for entry in entries:
+        letter, key = letters.get(entry), keys.get(entry)
+        if letter is not None:
+            verdicts.append(Verdict(Result.REJECTED, letter.reason, letter.detail))
+        elif key is None:
+            verdicts.append(Verdict(Result(outcome.snapshots[entry])))
+        elif key in new:
+            verdicts.append(Verdict(Result.APPLIED))
+            new.remove(key)  # the same event once more in one batch repeats it
+        else:
+            verdicts.append(Verdict(Result.REPEATED))
+    return verdicts
+
+
+def _is_free_now(engine: Engine, user_course_id: int) -> bool:
+    """Wait for whoever holds the enrollment, up to `lock_timeout`, holding nothing."""
+    try:
+        with engine.begin() as connection:
+            enrollments.wait_for_enrollment(connection, user_course_id)
+    except DBAPIError as error:
+        if not is_lock_timeout(error):
+            raise
+        return False
+    return True
+
+
+def _locked(_: Sequence[Entry]) -> Submitted:
+    raise LockedError("Another session keeps what these events would change locked. Send them again.")
+
+
+def _refused(entry: Entry, error: DBAPIError) -> Submitted:
+    letter = refused(entry, error)
+    return Submitted([Verdict(Result.REJECTED, letter.reason, letter.detail)])
+
+
+def arriving(bodies: Iterable[bytes], at: datetime) -> list[Entry]:
+    """Events as entries of no stream, arrived then by the clock of PostgreSQL or Redis."""
+    milliseconds = int(at.timestamp() * 1000)
+    return [Entry("", f"{milliseconds}-{number}", body) for number, body in enumerate(bodies)]

@@ -1,0 +1,144 @@
+"""Void an event: take it out of the ledger for good, for instance one that a device's wrong clock dated years ahead.
+
+It is kept among the voided events, so that it stays out however often it is delivered or published again.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from worker.analytics import activity_claims
+from worker.audit import stored_rows
+from worker.audit.rules import Difference, differences, expected_position, expected_progress, position_columns
+from worker.audit.stored_rows import StoredEnrollment
+from worker.contract.event import LedgerEvent, ProgressCorrected
+from worker.contract.identity import identity
+from worker.database.engine import allow, is_lock_timeout, is_passing
+from worker.errors import InputError, LockedError, NotFoundError, ProgressError
+from worker.progress import outlines, voided_events
+from worker.progress.enrollments import wait_for_enrollment
+from worker.progress.reference import Position, Progress, latest_event, lesson_of, lesson_progress, position
+from worker.progress.void_rules import without
+from worker.summary import claims
+
+SHOWN = 10
+"""Enrollments told of that have one and the same event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voided:
+    """What became of an event."""
+
+    user_course_id: int
+    event_id: str
+    event: LedgerEvent | None
+    """None where it was voided before."""
+    voided_at: datetime
+    changes: list[Difference]
+    """What its lesson's row and the position now say instead."""
+
+
+def event_identity(event: str, source: str | None) -> str:
+    """The identity of an event by its id, and its source where that id is no UUID. Raises InputError."""
+    found = identity(source or "", event)
+    if source is None and found != event.lower():
+        raise InputError(
+            f"{event} is no UUID: give the publisher's source too (--source), or the event id of the ledger."
+        )
+    return found
+
+
+def void_event(
+    engine: Engine, event_id: str, user_course_id: int | None, seconds: float, *, is_trial: bool = False
+) -> Voided:
+    """Void one event of one enrollment; set right its lesson's row, position and summary, and mark its activity.
+
+    In one transaction, under the enrollment's lock; a trial is rolled back. `seconds`: the longest that a statement may
+    take. Idempotent. Raises NotFoundError, InputError where several enrollments have the event and none is given, and
+    ProgressError where somebody holds the enrollment.
+    """
+    try:
+        with engine.connect() as connection:
+            allow(connection, seconds)
+            found = _void(connection, event_id, _enrollment(connection, event_id, user_course_id))
+            if not is_trial:
+                connection.commit()
+            return found
+    except DBAPIError as error:
+        if is_lock_timeout(error):
+            raise LockedError(
+                f"Nothing was changed: another session keeps the enrollment of event {event_id} locked. Try again."
+            ) from error
+        if not is_passing(error):
+            raise
+        raise ProgressError(
+            f"Nothing was changed: the ledger takes longer than {seconds:.0f} s to read. Try again, with --enrollment."
+        ) from error
+
+
+def _enrollment(connection: Connection, event_id: str, user_course_id: int | None) -> int:
+    found = voided_events.find_enrollments(connection, event_id, user_course_id, SHOWN)
+    if not found:
+        where = "" if user_course_id is None else f" of enrollment {user_course_id}"
+        raise NotFoundError(f"There is no event {event_id}{where} in the ledger, nor was it voided.")
+    if len(found) > 1:
+        ids = ", ".join(map(str, found))
+        raise InputError(f"Several enrollments have an event {event_id}: say which with --enrollment ({ids}).")
+    return found[0]
+
+
+def _void(connection: Connection, event_id: str, user_course_id: int) -> Voided:
+    outlines.hold_outlines(connection)
+    wait_for_enrollment(connection, user_course_id)
+    event = voided_events.move_event(connection, user_course_id, event_id)
+    at = voided_events.voided_at(connection, user_course_id, event_id)
+    if at is None:
+        raise NotFoundError(f"Enrollment {user_course_id} or its event {event_id} was deleted meanwhile.")
+    changes = [] if event is None else _set_right(connection, event)
+    return Voided(user_course_id, event_id, event, at, changes)
+
+
+def _set_right(connection: Connection, event: LedgerEvent) -> list[Difference]:
+    """Have the lesson's row, the position and the summary say what the events that are left say."""
+    data = event.data
+    key = (data.user_course_id, data.topic_id, data.lesson_id)
+    stored = voided_events.read_stored(connection, key)
+    row = _expected_row(connection, event, stored)
+    changes: list[Difference] = []
+    if row is not None and row != stored.row:
+        stored_rows.write_progress(connection, {key: row})
+        changes += differences("user_course_progress", key, asdict(stored.row) if stored.row else None, asdict(row))
+    (enrolled,) = stored_rows.read_enrollments(connection, [data.user_course_id])
+    place = _expected_position(connection, event, enrolled, is_complete=stored.is_complete)
+    if place != enrolled.position:
+        stored_rows.write_positions(connection, {data.user_course_id: place})
+        changes += differences("user_course", (data.user_course_id,), enrolled.columns, position_columns(place))
+    activity_claims.mark(connection, [data.user_course_id])
+    claims.refresh(connection, [data.user_course_id])
+    return changes
+
+
+def _expected_position(
+    connection: Connection, event: LedgerEvent, enrolled: StoredEnrollment, *, is_complete: bool
+) -> Position | None:
+    known = enrolled.position
+    events = [
+        each for each in voided_events.latest_events(connection, enrolled.id) if not isinstance(each, ProgressCorrected)
+    ]
+    recorded = None
+    if events:
+        outlined = outlines.read_outlines(connection, [enrolled.course_id]).get(enrolled.course_id)
+        latest, is_tied = latest_event(events, outlined.ordinals if outlined else {})
+        recorded = position(latest, enrolled.rows[lesson_of(latest)], is_tied=is_tied)
+    is_gone = known is not None and known.event_id == event.event_id
+    return expected_position(None if is_gone else known, recorded, complete=is_complete)
+
+
+def _expected_row(connection: Connection, event: LedgerEvent, stored: voided_events.Stored) -> Progress | None:
+    data = event.data
+    left = voided_events.telling_events(connection, (data.user_course_id, data.topic_id, data.lesson_id))
+    known = stored.row if stored.is_complete else without(stored.row, event)
+    expected = expected_progress(known, lesson_progress(left) if left else None, complete=stored.is_complete)
+    return expected or (stored.row and Progress())

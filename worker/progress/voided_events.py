@@ -1,0 +1,149 @@
+"""Take an event out of the ledger for good, and read what then is left of its lesson and its enrollment's position."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from worker.audit.stored_rows import ledger_event, section_of
+from worker.contract.event import LedgerEvent
+from worker.contract.progress_status import ProgressStatus
+from worker.progress.reference import LessonKey, Progress
+
+# Read whole where no enrollment is given: the ledger's key begins with it.
+_FIND = text("""
+    SELECT user_course_id FROM lesson_event
+    WHERE event_id = CAST(:event_id AS uuid)
+      AND (CAST(:user_course_id AS bigint) IS NULL OR user_course_id = :user_course_id)
+    UNION
+    SELECT user_course_id FROM voided_event
+    WHERE event_id = CAST(:event_id AS uuid)
+      AND (CAST(:user_course_id AS bigint) IS NULL OR user_course_id = :user_course_id)
+    ORDER BY 1 LIMIT :limit
+""")
+
+_COLUMNS = """
+    user_course_id, topic_id, lesson_id, event_id::text, occurred_at, type::text, section_id, duration_seconds,
+    corrected_status::text, corrected_last_viewed_at, corrected_completed_at, sequence
+"""
+
+# One that a worker of an older version has recorded again may be among the voided ones already.
+_MOVE = text(f"""
+    WITH gone AS (
+        DELETE FROM lesson_event WHERE (user_course_id, event_id) = (:user_course_id, CAST(:event_id AS uuid))
+        RETURNING *
+    ),
+    voided AS (
+        INSERT INTO voided_event (
+            user_course_id, event_id, occurred_at, recorded_at, type, topic_id, lesson_id, section_id, duration_seconds,
+            corrected_status, corrected_last_viewed_at, corrected_completed_at, sequence
+        )
+        SELECT user_course_id, event_id, occurred_at, recorded_at, type, topic_id, lesson_id, section_id,
+               duration_seconds, corrected_status, corrected_last_viewed_at, corrected_completed_at, sequence
+        FROM gone
+        ON CONFLICT DO NOTHING
+    )
+    SELECT {_COLUMNS} FROM gone
+""")  # noqa: S608 - constants
+
+_VOIDED_AT = text("""
+    SELECT voided_at FROM voided_event WHERE (user_course_id, event_id) = (:user_course_id, CAST(:event_id AS uuid))
+""")
+
+_STORED = text("""
+    SELECT history_from, progress.id AS row_id, status::text, last_viewed_at, completed_at, corrected_at,
+           section_id, section_at, section_sequence, section_type::text, section_event_id::text
+    FROM user_course AS enrollment
+    LEFT JOIN user_course_progress AS progress
+        ON (user_course_id, topic_id, lesson_id) = (enrollment.id, :topic_id, :lesson_id)
+    WHERE enrollment.id = :user_course_id
+""")
+
+# The ruling correction, the latest event and the earliest completion after it, and the section told last: all that the
+# rules ask for.
+_TELLING = text(f"""
+    WITH its AS MATERIALIZED (
+        SELECT * FROM lesson_event
+        WHERE (user_course_id, topic_id, lesson_id) = (:user_course_id, :topic_id, :lesson_id)
+    ),
+    ruling AS (
+        SELECT * FROM its WHERE type = 'corrected' ORDER BY occurred_at DESC, sequence DESC, event_id DESC LIMIT 1
+    ),
+    later AS (
+        SELECT its.* FROM its LEFT JOIN ruling ON true
+        WHERE its.type <> 'corrected' AND (
+            ruling.event_id IS NULL OR its.occurred_at > ruling.occurred_at
+            OR (its.occurred_at = ruling.occurred_at AND ruling.sequence <> '' AND its.sequence > ruling.sequence)
+        )
+    ),
+    telling AS (
+        SELECT * FROM ruling
+        UNION (SELECT * FROM later ORDER BY occurred_at DESC LIMIT 1)
+        UNION (SELECT * FROM later WHERE type = 'completed' ORDER BY occurred_at LIMIT 1)
+        UNION (SELECT * FROM its WHERE section_id IS NOT NULL
+               ORDER BY occurred_at DESC, sequence DESC, type, event_id DESC LIMIT 1)
+    )
+    SELECT {_COLUMNS} FROM telling
+""")  # noqa: S608 - constants
+
+_LATEST = text(f"""
+    WITH its AS MATERIALIZED (
+        SELECT * FROM lesson_event WHERE user_course_id = :user_course_id AND type <> 'corrected'
+    )
+    SELECT {_COLUMNS} FROM its
+    WHERE (occurred_at, sequence, type) = (
+        SELECT occurred_at, sequence, type FROM its ORDER BY occurred_at DESC, sequence DESC, type LIMIT 1
+    )
+""")  # noqa: S608 - constants
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is stored of one lesson."""
+
+    row: Progress | None
+    is_complete: bool
+    """Retention deleted nothing of the enrollment's history."""
+
+
+def find_enrollments(connection: Connection, event_id: str, user_course_id: int | None, limit: int) -> list[int]:
+    """Up to `limit` enrollments that have recorded or voided this event; of one, if it is given."""
+    parameters = {"event_id": event_id, "user_course_id": user_course_id, "limit": limit}
+    return list(connection.scalars(_FIND, parameters))
+
+
+def move_event(connection: Connection, user_course_id: int, event_id: str) -> LedgerEvent | None:
+    """Move the event from the ledger to the voided ones; None where it is not there. The enrollment must be locked."""
+    row = connection.execute(_MOVE, {"user_course_id": user_course_id, "event_id": event_id}).one_or_none()
+    return None if row is None else ledger_event(row)
+
+
+def voided_at(connection: Connection, user_course_id: int, event_id: str) -> datetime | None:
+    """When the event was voided; None while it is not."""
+    found: datetime | None = connection.scalar(_VOIDED_AT, {"user_course_id": user_course_id, "event_id": event_id})
+    return found
+
+
+def read_stored(connection: Connection, key: LessonKey) -> Stored:
+    """What is stored of this lesson of an enrollment that is there. One query."""
+    found = connection.execute(_STORED, _lesson(key)).one()
+    row = None
+    if found.row_id is not None:
+        status = ProgressStatus(found.status)
+        row = Progress(status, found.last_viewed_at, found.completed_at, found.corrected_at, section_of(found))
+    return Stored(row, found.history_from is None)
+
+
+def telling_events(connection: Connection, key: LessonKey) -> list[LedgerEvent]:
+    """Up to four events of the lesson that make the same row as all of them; reads the enrollment's ledger once."""
+    return [ledger_event(row) for row in connection.execute(_TELLING, _lesson(key))]
+
+
+def latest_events(connection: Connection, user_course_id: int) -> list[LedgerEvent]:
+    """The enrollment's latest lesson event, or all that are so together; reads its ledger once."""
+    return [ledger_event(row) for row in connection.execute(_LATEST, {"user_course_id": user_course_id})]
+
+
+def _lesson(key: LessonKey) -> dict[str, int]:
+    user_course_id, topic_id, lesson_id = key
+    return {"user_course_id": user_course_id, "topic_id": topic_id, "lesson_id": lesson_id}

@@ -1,0 +1,1 @@
+"""Redis Streams: keys, publish, read, acknowledge, trim. It knows nothing of PostgreSQL or Celery."""

@@ -1,0 +1,96 @@
+"""Trim what every group has finished with, and remove consumers that died.
+
+Each is one script: between a check and the act another consumer may read.
+"""
+
+from collections.abc import Iterable
+
+from worker.streams.connection import Redis
+
+# MINID keeps every entry from the lowest one that some group still needs: its lowest pending entry, else the one after
+# the last it delivered. A stream without a group is nobody's yet and is left alone. What is younger than ARGV[1]
+# milliseconds stays as well, to be applied again should PostgreSQL lose commits, while Redis has a fifth of its memory.
+_TRIM = """
+local function field(reply, name)
+  for i = 1, #reply, 2 do if reply[i] == name then return reply[i + 1] end end
+end
+local function parts(id)
+  local ms, seq = string.match(id, '^(%d+)-(%d+)$')
+  return tonumber(ms), tonumber(seq)
+end
+local lowest_ms, lowest_seq
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+  local ms, seq
+  local pending = redis.call('XPENDING', KEYS[1], field(group, 'name'))
+  if pending[1] > 0 then
+    ms, seq = parts(pending[2])
+  else
+    ms, seq = parts(field(group, 'last-delivered-id'))
+    seq = seq + 1
+  end
+  if not lowest_ms or ms < lowest_ms or (ms == lowest_ms and seq < lowest_seq) then
+    lowest_ms, lowest_seq = ms, seq
+  end
+end
+-- Ids beyond what a Lua number holds exactly are nobody's clock; leave such a stream alone.
+if not lowest_ms or lowest_ms > 9007199254740990 or lowest_seq > 9007199254740990 then return 0 end
+local kept_ms = tonumber(ARGV[1])
+local memory = redis.pcall('INFO', 'memory')
+if type(memory) == 'string' then
+  local used, most = string.match(memory, 'used_memory:(%d+)'), string.match(memory, 'maxmemory:(%d+)')
+  if most and tonumber(most) > 0 and tonumber(used) > 0.8 * tonumber(most) then kept_ms = 0 end
+end
+if kept_ms > 0 then
+  local now = redis.call('TIME')
+  local oldest = math.floor(now[1] * 1000 + now[2] / 1000) - kept_ms
+  if oldest < lowest_ms then lowest_ms, lowest_seq = math.max(0, oldest), 0 end
+end
+return redis.call('XTRIM', KEYS[1], 'MINID', string.format('%.0f-%.0f', lowest_ms, lowest_seq))
+"""
+
+_REMOVE_CONSUMERS = """
+local function field(reply, name)
+  for i = 1, #reply, 2 do if reply[i] == name then return reply[i + 1] end end
+end
+local removed = {}
+if redis.call('EXISTS', KEYS[1]) == 0 then return removed end
+for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+  if field(group, 'name') == ARGV[1] then
+    for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+      local name = field(consumer, 'name')
+      local chosen = ARGV[2] == '' or name == ARGV[2]
+      if chosen and field(consumer, 'pending') == 0 and field(consumer, 'idle') >= tonumber(ARGV[3]) then
+        redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], name)
+        removed[#removed + 1] = name
+      end
+    end
+  end
+end
+return removed
+"""
+
+
+def trim(redis: Redis, streams: Iterable[str], keep_seconds: float) -> int:
+    """Delete entries below the lowest that any group has pending or undelivered; how many were deleted.
+
+    None younger than `keep_seconds` by Redis' clock, unless Redis is nearly full.
+    """
+    script = redis.register_script(_TRIM)
+    return sum(script(keys=[stream], args=[int(keep_seconds * 1000)]) for stream in streams)
+
+
+def remove_idle_consumers(redis: Redis, group: str, streams: Iterable[str], idle_seconds: float) -> set[str]:
+    """Remove consumers silent this long on a stream with nothing pending there; a live one returns by reading."""
+    return _remove(redis, group, streams, "", idle_seconds)
+
+
+def remove_consumer(redis: Redis, group: str, streams: Iterable[str], consumer: str) -> set[str]:
+    """Remove this consumer from every stream where nothing is pending on it."""
+    return _remove(redis, group, streams, consumer, 0)
+
+
+def _remove(redis: Redis, group: str, streams: Iterable[str], consumer: str, idle_seconds: float) -> set[str]:
+    script = redis.register_script(_REMOVE_CONSUMERS)
+    arguments: list[str | int] = [group, consumer, int(idle_seconds * 1000)]
+    return {name.decode() for stream in streams for name in script(keys=[stream], args=arguments)}

@@ -1,0 +1,1 @@
+"""The summary of each enrollment: percentage, lessons and where to go on."""

@@ -1,0 +1,145 @@
+"""The lessons of an enrolment in outline order, each with its progress: of one topic, or all of them page by page.
+
+Lessons without a row are not started. Those that left the outline count nowhere and are not shown, though they keep
+their rows; where the course has no outline, the enrolment's own rows stand for it, by topic and lesson.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy import Connection, Engine
+
+from worker.contract.progress_status import ProgressStatus
+from worker.database.engine import snapshot
+from worker.errors import ConflictError, InputError, NotFoundError
+from worker.progress.progress_rows import (
+    EnrollmentCourse,
+    LessonState,
+    count_outlined,
+    count_own_rows,
+    find_ordinal,
+    read_courses,
+    read_outlined,
+    read_own_rows,
+)
+from worker.summary.read import unknown_enrollment
+from worker.summary.rules import percentage
+
+PAGE = 200
+"""Lessons of a page, when nobody says how many."""
+
+MOST = 1_000
+"""Lessons of a topic that are shown one by one."""
+
+Bookmark = tuple[int, int, int]
+"""Where a page ended: (topic_id, lesson_id, version of the outline, 0 without one)"""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicProgress:
+    """The lessons of one topic, the first 1,000 of them; the counts are of all, and add up to `total_lessons`."""
+
+    user_course_id: int
+    topic_id: int
+    total_lessons: int
+    total_is_known: bool
+    """The course has an outline; else the total is of the lessons that have a row so far."""
+    completed_lessons: int
+    in_progress_lessons: int
+    not_started_lessons: int
+    completion_percentage: Decimal
+    lessons: list[LessonState]
+
+
+@dataclass(frozen=True, slots=True)
+class LessonPage:
+    """Some lessons of the course; `next_after` asks for those that follow, None when these are the last."""
+
+    user_course_id: int
+    lessons: list[LessonState]
+    next_after: Bookmark | None
+
+
+def get_topic(engine: Engine, user_course_id: int, topic_id: int) -> TopicProgress:
+    """The first 1,000 lessons of a topic, with the totals of all.
+
+    Raises NotFoundError for no enrolment, or no lesson that counts.
+    """
+    with snapshot(engine) as connection:
+        course = _course(connection, user_course_id)
+        if course.outline_version and course.course_id:
+            its = (connection, user_course_id, course.course_id)
+            counts = count_outlined(*its, topic_id, has_moved=course.has_moved)
+            lessons = read_outlined(*its, has_moved=course.has_moved, topic_id=topic_id, limit=MOST)
+        else:
+            counts = count_own_rows(connection, user_course_id, topic_id)
+            lessons = read_own_rows(connection, user_course_id, topic_id=topic_id, limit=MOST)
+    if not lessons:
+        where = "The outline of its course" if course.outline_version else f"Enrolment {user_course_id}"
+        raise NotFoundError(f"{where} has no lesson in topic {topic_id}.")
+    total, completed = counts.total(), counts[ProgressStatus.COMPLETED]
+    return TopicProgress(
+        user_course_id=user_course_id,
+        topic_id=topic_id,
+        total_lessons=total,
+        total_is_known=bool(course.outline_version),
+        completed_lessons=completed,
+        in_progress_lessons=counts[ProgressStatus.IN_PROGRESS],
+        not_started_lessons=counts[ProgressStatus.NOT_STARTED],
+        completion_percentage=percentage(completed, total),
+        lessons=lessons,
+    )
+
+
+def get_lessons(
+    engine: Engine,
+    user_course_id: int,
+    *,
+    status: ProgressStatus | None = None,
+    after: Bookmark | None = None,
+    limit: int = PAGE,
+) -> LessonPage:
+    """Up to `limit` lessons that come after the bookmark, of one status or of all.
+
+    Raises NotFoundError for no enrolment, InputError for a limit below 1, and ConflictError when the outline is another
+    one than the bookmark's: lessons may have moved from the pages to come to those that were shown.
+    """
+    if limit < 1:
+        raise InputError(f"A page of {limit} lessons shows nothing; ask for at least 1.")
+    with snapshot(engine) as connection:
+        course = _course(connection, user_course_id)
+        version = course.outline_version or 0
+        last_seen = (after[0], after[1]) if after else (0, 0)
+        if after and after[2] != version:
+            raise _another_outline()
+        if version and course.course_id:
+            ordinal = find_ordinal(connection, course.course_id, last_seen) if after else 0
+            if ordinal is None:
+                raise _another_outline()
+            found = read_outlined(
+                connection,
+                user_course_id,
+                course.course_id,
+                has_moved=course.has_moved,
+                status=status,
+                after=ordinal,
+                limit=limit + 1,
+            )
+        else:
+            found = read_own_rows(connection, user_course_id, status=status, after=last_seen, limit=limit + 1)
+    lessons = found[:limit]
+    last = lessons[-1] if len(found) > limit else None
+    return LessonPage(user_course_id, lessons, (last.topic_id, last.lesson_id, version) if last else None)
+
+
+def _course(connection: Connection, user_course_id: int) -> EnrollmentCourse:
+    course = read_courses(connection, [user_course_id]).get(user_course_id)
+    if course is None:
+        raise unknown_enrollment(user_course_id)
+    return course
+
+
+def _another_outline() -> ConflictError:
+    return ConflictError(
+        "The course has another outline than when that page was made. Begin again with the first page."
+    )

@@ -1,0 +1,109 @@
+"""The summaries of enrolments: as stored where that is current, else computed on the spot; always right."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine
+
+from worker.database.engine import snapshot
+from worker.errors import InputError, NotFoundError
+from worker.progress.outlines import read_outlines
+from worker.summary.next_lesson import Lesson
+from worker.summary.rules import Summary, summarise
+from worker.summary.stored_summary import StoredSummary, read_states, read_stored
+
+LARGEST_ID = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class TitledSummary:
+    """A summary, the instant it was made at, and titles of the outline's lessons for people to read."""
+
+    summary: Summary
+    refreshed_at: datetime
+    titles: dict[Lesson, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshedSummary(Summary):
+    """A summary, and the instant it was made at."""
+
+    refreshed_at: datetime
+
+
+_MEMBERS = [member.name for member in fields(Summary)]
+
+
+def get_refreshed_summary(engine: Engine, user_course_id: int) -> RefreshedSummary:
+    """Like `get_summary`, without titles."""
+    found = get_summary(engine, user_course_id, titled=False)
+    members = {name: getattr(found.summary, name) for name in _MEMBERS}  # dataclasses.asdict copies each value deeply
+    return RefreshedSummary(**members, refreshed_at=found.refreshed_at)
+
+
+def get_summary(engine: Engine, user_course_id: int, *, titled: bool = True) -> TitledSummary:
+    """The summary of one enrolment, in one query when the stored one is current, which is cheaper without titles.
+
+    Raises InputError for what is no id, and NotFoundError where there is no enrolment.
+    """
+    require_id(user_course_id)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # One statement sees one moment, without a transaction's two more round trips.
+        current = [_current(stored) for stored in read_stored(connection, [user_course_id], titled=titled)]
+    if current and current[0]:
+        return current[0]
+    with snapshot(engine) as connection:
+        found = _computed(connection, [user_course_id])
+    if not found:
+        raise unknown_enrollment(user_course_id)
+    return found[0]
+
+
+def require_id(user_course_id: int) -> None:
+    """Raise InputError for what can be no enrolment's id."""
+    if not 1 <= user_course_id <= LARGEST_ID:
+        raise InputError(f"{user_course_id} is no enrolment id: ids are whole numbers from 1 on.")
+
+
+def unknown_enrollment(user_course_id: int) -> NotFoundError:
+    """For who asks about an enrolment that is not there."""
+    return NotFoundError(
+        f"There is no enrolment {user_course_id}. Its events may be waiting for it: "
+        "see `progress-worker dead-letters list --reason unknown_enrollment`."
+    )
+
+
+def read_summaries(connection: Connection, user_course_ids: Sequence[int]) -> list[TitledSummary]:
+    """The summaries of those of these enrolments that exist, by id.
+
+    In the caller's transaction, which must be REPEATABLE READ: those that are not current are read in two more queries.
+    """
+    found: dict[int, TitledSummary] = {}
+    behind: list[int] = []
+    for stored in read_stored(connection, user_course_ids):
+        if current := _current(stored):
+            found[stored.user_course_id] = current
+        else:
+            behind.append(stored.user_course_id)
+    found |= {each.summary.user_course_id: each for each in _computed(connection, behind)}
+    return [found[each] for each in sorted(found)]
+
+
+def _current(stored: StoredSummary) -> TitledSummary | None:
+    if stored.is_current and stored.summary and stored.refreshed_at:
+        return TitledSummary(stored.summary, stored.refreshed_at, stored.titles)
+    return None
+
+
+def _computed(connection: Connection, user_course_ids: Sequence[int]) -> list[TitledSummary]:
+    """From what they are made of; by id. Two queries, none for nobody."""
+    states = read_states(connection, user_course_ids) if user_course_ids else []
+    outlines = read_outlines(connection, {state.course_id for state in states}) if states else {}
+    found = []
+    for state in states:
+        outline = outlines.get(state.course_id)
+        lessons, moved = (outline.lessons, outline.moved) if outline else (None, {})
+        summary = summarise(state.user_course_id, lessons, state.rows, state.place, moved)
+        found.append(TitledSummary(summary, state.read_at, outline.titles if outline else {}))
+    return found

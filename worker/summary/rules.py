@@ -1,0 +1,150 @@
+"""The summary of one enrolment: how many lessons, how far, where it goes on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+
+from worker.contract.progress_status import ProgressStatus
+from worker.progress.moved_lessons import Moved, moved_lessons
+from worker.progress.reference import State
+from worker.summary.counted_lessons import counted_statuses
+from worker.summary.next_lesson import Lesson, NextLesson, NextReason, next_lesson
+
+_HUNDREDTH = Decimal("0.01")
+_NOTHING, _EVERYTHING = Decimal("0.00"), Decimal("100.00")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an enrolment is; all None before its first lesson event."""
+
+    topic_id: int | None = None
+    lesson_id: int | None = None
+    section_id: int | None = None
+    at: datetime | None = None
+
+    @property
+    def lesson(self) -> Lesson | None:
+        """Its lesson, where it names one."""
+        return None if self.topic_id is None or self.lesson_id is None else (self.topic_id, self.lesson_id)
+
+    def moved(self, moved: Moved) -> "Place":
+        """The same where its lesson is now."""
+        if self.lesson is None or self.lesson not in moved:
+            return self
+        topic_id, lesson_id = moved[self.lesson]
+        return replace(self, topic_id=topic_id, lesson_id=lesson_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The fields as they are published; the counts add up to `total_lessons`."""
+
+    user_course_id: int
+    total_lessons: int
+    total_is_known: bool
+    """The course has an outline; else the total is of the lessons that have a row so far."""
+    completed_lessons: int
+    in_progress_lessons: int
+    not_started_lessons: int
+    completion_percentage: Decimal
+    current_topic_id: int | None
+    current_lesson_id: int | None
+    current_section_id: int | None
+    next_topic_id: int | None
+    next_lesson_id: int | None
+    next_reason: NextReason | None
+    last_activity_at: datetime | None
+
+    @property
+    def has_completed_course(self) -> bool:
+        """All lessons are completed, at least one, and it is known which those are."""
+        return self.total_is_known and 0 < self.total_lessons == self.completed_lessons
+
+    @property
+    def following(self) -> NextLesson | None:
+        """The next lesson; None where there is none."""
+        if self.next_topic_id is None or self.next_lesson_id is None or self.next_reason is None:
+            return None
+        return NextLesson(self.next_topic_id, self.next_lesson_id, self.next_reason)
+
+
+def summarise(
+    user_course_id: int,
+    outline: Sequence[Lesson] | None,
+    rows: Mapping[Lesson, ProgressStatus],
+    place: Place,
+    moved: Moved | None = None,
+) -> Summary:
+    """The summary from an enrolment's rows and its course's outline, in order; None where the course has none.
+
+    A row or a position of an earlier place of a lesson counts as one of the lesson; `moved` says where those are now.
+    Without an outline its own rows, by topic and lesson, stand for it. Lessons outside the outline count nowhere, so
+    it is never above 100 %; with no lesson at all it is 0. A place whose lesson is not started, or has no row, is none.
+    """
+    if moved:
+        rows, place = counted_statuses(rows, moved), place.moved(moved)
+    lessons = sorted(rows) if outline is None else outline
+    statuses = [rows.get(lesson, ProgressStatus.NOT_STARTED) for lesson in lessons]
+    completed = statuses.count(ProgressStatus.COMPLETED)
+    in_progress = statuses.count(ProgressStatus.IN_PROGRESS)
+    done = {lesson for lesson, status in rows.items() if status is ProgressStatus.COMPLETED}
+    if place.lesson is None or rows.get(place.lesson, ProgressStatus.NOT_STARTED) is ProgressStatus.NOT_STARTED:
+        place = Place(at=place.at)
+    following = next_lesson(lessons, place.lesson, done)
+    return Summary(
+        user_course_id=user_course_id,
+        total_lessons=len(lessons),
+        total_is_known=outline is not None,
+        completed_lessons=completed,
+        in_progress_lessons=in_progress,
+        not_started_lessons=len(lessons) - completed - in_progress,
+        completion_percentage=percentage(completed, len(lessons)),
+        current_topic_id=place.topic_id,
+        current_lesson_id=place.lesson_id,
+        current_section_id=place.section_id,
+        next_topic_id=following.topic_id if following else None,
+        next_lesson_id=following.lesson_id if following else None,
+        next_reason=following.reason if following else None,
+        last_activity_at=place.at,
+    )
+
+
+def summaries(state: State) -> dict[int, Summary]:
+    """The summary of every enrolment."""
+    rows: dict[int, dict[Lesson, ProgressStatus]] = {user_course_id: {} for user_course_id in state.enrollments}
+    for (user_course_id, topic_id, lesson_id), row in state.progress.items():
+        rows[user_course_id][topic_id, lesson_id] = row.status
+    found = {}
+    for user_course_id, event in state.enrollments.items():
+        where = state.positions.get(user_course_id)
+        place = Place(where.topic_id, where.lesson_id, where.section_id, where.occurred_at) if where else Place()
+        outline = live_lessons(state, event.data.course_id)
+        moved = moved_places(state, event.data.course_id)
+        found[user_course_id] = summarise(user_course_id, outline, rows[user_course_id], place, moved)
+    return found
+
+
+def live_lessons(state: State, course_id: int) -> list[Lesson] | None:
+    """The lessons of the course's outline in order; None where it has none."""
+    outline = state.outlines.get(course_id)
+    return None if outline is None else [(lesson.topic_id, lesson.lesson_id) for lesson in outline]
+
+
+def moved_places(state: State, course_id: int) -> Moved:
+    """Where each earlier place of the course's lessons is now."""
+    return moved_lessons(state.outlines.get(course_id, ()))
+
+
+def percentage(part: int, total: int) -> Decimal:
+    """With two decimals, halves away from zero: 0 only where nothing is, 100 only where everything is.
+
+    All between is kept within 0.01 and 99.99; 0 of nothing is 0. In SQL: `worker.summary.percentage`.
+    """
+    if part == 0:
+        return _NOTHING
+    if part == total:
+        return _EVERYTHING
+    rounded = (Decimal(100 * part) / total).quantize(_HUNDREDTH, ROUND_HALF_UP)
+    return min(max(rounded, _HUNDREDTH), _EVERYTHING - _HUNDREDTH)
