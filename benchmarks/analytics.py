@@ -28,8 +28,8 @@ from sqlalchemy import Engine, NullPool, create_engine, text
 from tests.support.databases import clone_database, make_template
 from tests.support.events import entries, viewed
 from worker.analytics.activity_refresh import refresh_activity
-from worker.analytics.course_analysis import analyse_course
-from worker.analytics.learner_analysis import analyse_learner
+from worker.analytics.course_analysis import analyze_course
+from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.rules.stuck import StuckRules
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.analytics.thresholds import AnalysisRules
@@ -124,14 +124,14 @@ def measure(engine: Engine, learners: int, chunk: int) -> None:
     for name, seconds in zip(("activity", "statistics and figures"), zip(*again, strict=True), strict=True):
         print(f"  {name} after {NEW_EVENTS:,} new events: {' '.join(f'{each:.2f}' for each in seconds)} s")
     readings: dict[str, Callable[[], object]] = {
-        "course": lambda: analyse_course(engine, 1, datetime.now(UTC), AnalysisRules()),
-        "learner": lambda: analyse_learner(engine, 1, datetime.now(UTC), AnalysisRules()),
+        "course": lambda: analyze_course(engine, 1, datetime.now(UTC), AnalysisRules()),
+        "learner": lambda: analyze_learner(engine, 1, datetime.now(UTC), AnalysisRules()),
         "course as a page": lambda: as_page(
-            course_report(analyse_course(engine, 1, datetime.now(UTC), AnalysisRules()))
+            course_report(analyze_course(engine, 1, datetime.now(UTC), AnalysisRules()))
         ),
     }
     for name, read in readings.items():
-        print(f"  a {name}, analysed: {' '.join(f'{timed(read):.3f}' for _ in range(ROUNDS))} s")
+        print(f"  a {name}, analyzed: {' '.join(f'{timed(read):.3f}' for _ in range(ROUNDS))} s")
 
 
 def refresh_course(engine: Engine) -> float:
@@ -147,7 +147,7 @@ def timed(work: Callable[[], object]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--learners", type=int, default=10_000, help="default: %(default)s")
-    parser.add_argument("--chunk", type=int, default=500, help="enrolments in one transaction; default: %(default)s")
+    parser.add_argument("--chunk", type=int, default=500, help="enrollments in one transaction; default: %(default)s")
     arguments = parser.parse_args()
     directory = Path(tempfile.mkdtemp(dir=default_directory("test")))
     try:

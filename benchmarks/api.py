@@ -8,8 +8,8 @@ of its own with uvloop and httptools; all run all the time, one at a time is ask
 round. The generator is a process of its own too: so many clients on connections that stay open, each asking again as
 soon as it has its answer.
 
-* **summary**: `progress-worker serve` with a token, of enrolments whose stored summary is current;
-* **on the spot**: the same of enrolments whose summary has to be computed;
+* **summary**: `progress-worker serve` with a token, of enrollments whose stored summary is current;
+* **on the spot**: the same of enrollments whose summary has to be computed;
 * **bare**: FastAPI and SQLAlchemy as their documentation shows it: one connection a request, one SELECT by the primary
   key of `user_course_summary`, no token, no log, the same members;
 * **barest**: the same in AUTOCOMMIT, which saves BEGIN and ROLLBACK.

@@ -72,7 +72,7 @@ class Backlog:
 
 
 def measure_backlog(place: Place, keys: Sequence[int], events: int) -> Backlog:
-    """So many events, of these enrolments in turn."""
+    """So many events, of these enrollments in turn."""
     worker = ThisWorker(2)
     for first in range(0, events, PIECE):
         piece = [keys[number % len(keys)] for number in range(first, min(first + PIECE, events))]

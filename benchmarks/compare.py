@@ -118,7 +118,7 @@ def main() -> None:
         return
     logs = Logs(int(1.2 * arguments.seconds * max(each.rate for each in chosen)))
     results: dict[str, report.Result] = {}
-    with ground(logs.of(1).enrolments) as where:
+    with ground(logs.of(1).enrollments) as where:
         for number in range(1, rounds + 1):
             for contender in chosen:
                 if number == 1:

@@ -40,24 +40,24 @@ Rows = list[tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class Log:
-    """Enrolments, which are recorded beforehand; lesson events to warm up with; those that are timed. One JSON each."""
+    """Enrollments, which are recorded beforehand; lesson events to warm up with; those timed. One JSON each."""
 
-    enrolments: Sequence[bytes]
+    enrollments: Sequence[bytes]
     warm_up: Sequence[bytes]
     timed: Sequence[bytes]
 
     def first(self, count: int) -> "Log":
         """The same with so many timed events."""
-        return Log(self.enrolments, self.warm_up, self.timed[:count])
+        return Log(self.enrollments, self.warm_up, self.timed[:count])
 
     @cached_property
     def expected(self) -> tuple[Rows, Rows]:
         """Progress and positions by the rules in plain Python.
 
-        One enrolment after the other: all at once would need gigabytes.
+        One enrollment after the other: all at once would need gigabytes.
         """
         lines: dict[int, list[bytes]] = {}
-        for line in (*self.enrolments, *self.warm_up, *self.timed):
+        for line in (*self.enrollments, *self.warm_up, *self.timed):
             key = json.loads(line)["data"].get("user_course_id")
             if key is not None:  # an outline changes no row
                 lines.setdefault(key, []).append(line)
@@ -79,16 +79,16 @@ class Log:
 def make_log(count: int) -> Log:
     """A log with so many timed events, in order of time; the same on each call."""
     each = (count + WARM_UP) // CLASSES + 1
-    enrolments: list[tuple[str, bytes]] = []
+    enrollments: list[tuple[str, bytes]] = []
     lessons: list[tuple[str, bytes]] = []
     for number in range(CLASSES):
         # Learners of a class are busier the lower their ids: the stride spreads the busiest over the partitions.
         first_id = 1 + number * (LEARNERS + 1)
         for line in oulad.generate(each, learners=LEARNERS, seed=number + 1, first_id=first_id):
             event = json.loads(line)
-            (lessons if event["type"].startswith("lesson.") else enrolments).append((event["time"], line))
+            (lessons if event["type"].startswith("lesson.") else enrollments).append((event["time"], line))
     ordered = [line for _, line in sorted(lessons)]
-    return Log([line for _, line in enrolments], ordered[:WARM_UP], ordered[WARM_UP : WARM_UP + count])
+    return Log([line for _, line in enrollments], ordered[:WARM_UP], ordered[WARM_UP : WARM_UP + count])
 
 
 class Logs:
@@ -108,7 +108,7 @@ class Logs:
 
 
 def make_lines(keys: Iterable[int], first: int = 0) -> Iterator[bytes]:
-    """An event of each of these enrolments, a second after the one before; the first is the log's event `first`."""
+    """An event of each of these enrollments, a second after the one before; the first is the log's event `first`."""
     chance = random.Random(first)
     for number, key in enumerate(keys, first):
         event = {
@@ -123,9 +123,9 @@ def make_lines(keys: Iterable[int], first: int = 0) -> Iterator[bytes]:
 
 
 def make_log_of(keys: Sequence[int], log: Log) -> Log:
-    """Timed events of these enrolments, after the other log's warm-up."""
-    enrolments = [body(enrolled(key)) for key in sorted(set(keys))]
-    return Log([*log.enrolments, *enrolments], log.warm_up, list(make_lines(keys)))
+    """Timed events of these enrollments, after the other log's warm-up."""
+    enrollments = [body(enrolled(key)) for key in sorted(set(keys))]
+    return Log([*log.enrollments, *enrollments], log.warm_up, list(make_lines(keys)))
 
 
 def stored(engine: Engine) -> tuple[Rows, Rows]:

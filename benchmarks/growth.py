@@ -9,10 +9,10 @@ the rounds count, and the rows of the timed events are compared with the rules i
 
 * **ledger**: with 0, 1 million and 5 million rows in `lesson_event`. Half of them belong to the learners of the timed
   events, half to strangers; they are older, and of lessons that the timed events do not have.
-* **enrolments**: the timed events are spread over 1,000, 100,000 and 1 million of them.
-* **hot**: every event is of one enrolment.
+* **enrollments**: the timed events are spread over 1,000, 100,000 and 1 million of them.
+* **hot**: every event is of one enrollment.
 * **again**: every event has been recorded before.
-* **summaries**: those of the 100,000 enrolments, refreshed by one process.
+* **summaries**: those of the 100,000 enrollments, refreshed by one process.
 * **backlog**: memory and speed while 5 million events are drained (`benchmarks/backlog.py`).
 
 The large databases are filled once by SQL and copied file by file, so that each round begins the same. Needs 8 GB of
@@ -40,7 +40,7 @@ from worker.summary.refresh import refresh_summaries
 EVENTS = 100_000
 LEDGER = (0, 1_000_000, 5_000_000)
 STRANGERS = 25_000
-ENROLMENTS = (1_000, 100_000, 1_000_000)
+ENROLLMENTS = (1_000, 100_000, 1_000_000)
 SUMMARIES_OF = 100_000
 HOT_EVENTS = 20_000
 BACKLOG = 5_000_000
@@ -48,15 +48,15 @@ LEAST = 100
 """Of a trial."""
 
 FIRST = 1_000_000
-"""Id of the first enrolment that SQL makes; those of a log are far below."""
+"""Id of the first enrollment that SQL makes; those of a log are far below."""
 
 _ENROL = """
     INSERT INTO user_course (id, user_id, course_id, stale_since)
-    SELECT id, id, 1, NULL FROM generate_series(CAST(:first AS bigint), :first + :enrolments - 1) AS id
+    SELECT id, id, 1, NULL FROM generate_series(CAST(:first AS bigint), :first + :enrollments - 1) AS id
 """
 _RECORD = """
     INSERT INTO lesson_event (user_course_id, event_id, occurred_at, type, topic_id, lesson_id, section_id)
-    SELECT CASE n % 2 WHEN 0 THEN ids[1 + n / 2 % cardinality(ids)] ELSE :first + n / 2 % :enrolments END,
+    SELECT CASE n % 2 WHEN 0 THEN ids[1 + n / 2 % cardinality(ids)] ELSE :first + n / 2 % :enrollments END,
            gen_random_uuid(), timestamptz '2012-01-01' + n * interval '1 second',
            CASE WHEN random() < 0.3 THEN 'completed' ELSE 'viewed' END::lesson_event_type,
            1, :last_lesson + 1 + floor(30 * random())::int, 1
@@ -96,17 +96,17 @@ def make_cases(where: Ground, log: Log, scale: float) -> dict[str, Case]:
     cases = {}
     for size in LEDGER:
         scaled = int(size * scale)
-        numbers = {"first": FIRST, "enrolments": max(1, int(STRANGERS * scale)), "last_lesson": LAST_LESSON}
+        numbers = {"first": FIRST, "enrollments": max(1, int(STRANGERS * scale)), "last_lesson": LAST_LESSON}
         template = where.fill(_ENROL, _RECORD, _PROGRESS, rows=scaled, **numbers) if scaled else None
         cases[f"ledger_{size}"] = Case(f"{scaled:,} rows in the ledger", log, template)
-    for size in ENROLMENTS:
+    for size in ENROLLMENTS:
         scaled = int(size * scale)
-        template = where.fill(_ENROL, first=FIRST, enrolments=scaled)
+        template = where.fill(_ENROL, first=FIRST, enrollments=scaled)
         keys = [FIRST + number * scaled // len(log.timed) for number in range(len(log.timed))]
         random.Random(1).shuffle(keys)
-        cases[f"enrolments_{size}"] = Case(f"{scaled:,} enrolments", make_log_of(keys, log), template)
+        cases[f"enrollments_{size}"] = Case(f"{scaled:,} enrollments", make_log_of(keys, log), template)
     hot = make_log_of([FIRST] * int(HOT_EVENTS * scale), log)
-    cases["hot"] = Case("one enrolment alone", hot, cases[f"enrolments_{ENROLMENTS[0]}"].template)
+    cases["hot"] = Case("one enrollment alone", hot, cases[f"enrollments_{ENROLLMENTS[0]}"].template)
     cases["again"] = Case("recorded before", log, twice=True)
     return cases
 
@@ -126,7 +126,7 @@ def run(console: Console, rounds: int, scale: float, backlog_events: int | None,
     """Measure, print and write everything."""
     log = make_log(max(LEAST, int(EVENTS * scale)))
     summaries: list[float] = []
-    with ground(log.enrolments) as where:
+    with ground(log.enrollments) as where:
         console.print("filling the tables")
         cases = make_cases(where, log, scale)
         results = {key: report.Result(case.title, len(case.log.timed)) for key, case in cases.items()}
@@ -135,12 +135,12 @@ def run(console: Console, rounds: int, scale: float, backlog_events: int | None,
                 with where.place(case.template) as place:
                     results[key].runs.append(case.measure(place))
                     _say(console, number, case.title, f"{results[key].rates[-1]:8,.0f} events/s  rows equal")
-                    if key == f"enrolments_{SUMMARIES_OF}":
+                    if key == f"enrollments_{SUMMARIES_OF}":
                         summaries.append(refresh_rate(place))
                         _say(console, number, "their summaries refreshed", f"{summaries[-1]:8,.0f} summaries/s")
         events = backlog_events or int(BACKLOG * scale)
         with where.place(cases["hot"].template) as place:
-            backlog = measure_backlog(place, range(FIRST, FIRST + int(ENROLMENTS[0] * scale)), events)
+            backlog = measure_backlog(place, range(FIRST, FIRST + int(ENROLLMENTS[0] * scale)), events)
         console.print(f"backlog  {events:<35,} {backlog.rate:8,.0f} events/s  rows counted")
     report.show_growth(console, results, summaries, scale)
     report.show_backlog(console, backlog)

@@ -22,7 +22,7 @@ from worker.streams.connection import Redis
 
 ROOT = Path(__file__).parents[1]
 _LATER = 1_900_000_000_000
-"""Milliseconds in the ids of the enrolments' entries: after every event."""
+"""Milliseconds in the ids of the enrollments' entries: after every event."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ class Place:
 class Ground:
     """The servers, a template database in which every learner is enrolled, and others made of it."""
 
-    def __init__(self, directory: Path, database_url: str, redis_url: str, enrolments: Sequence[bytes]) -> None:
+    def __init__(self, directory: Path, database_url: str, redis_url: str, enrollments: Sequence[bytes]) -> None:
         self._directory = directory
         self._database_url = database_url
         self._redis_url = redis_url
         self._template = make_template(database_url)
         url = make_url(database_url).set(database=self._template)
         engine = create_engine(url, poolclass=NullPool)
-        ingest(engine, [Entry("lesson-events", f"{_LATER}-{n}", line) for n, line in enumerate(enrolments)])
+        ingest(engine, [Entry("lesson-events", f"{_LATER}-{n}", line) for n, line in enumerate(enrollments)])
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as maker:
             maker.execute(text("VACUUM ANALYZE"))
 
@@ -107,12 +107,12 @@ class Ground:
 
 
 @contextmanager
-def ground(enrolments: Sequence[bytes]) -> Iterator[Ground]:
+def ground(enrollments: Sequence[bytes]) -> Iterator[Ground]:
     """Servers with the worker's own settings: `fsync` and `synchronous_commit` on, append-only file every second."""
     directory = Path(tempfile.mkdtemp(dir=default_directory("test")))
     try:
         with start_servers(directory) as servers:
-            yield Ground(directory, servers.database_url, servers.redis_url, enrolments)
+            yield Ground(directory, servers.database_url, servers.redis_url, enrollments)
     finally:
         shutil.rmtree(directory)
 

@@ -87,7 +87,7 @@ class Bench:
             system.start_beat()
             publisher, chance = EventPublisher(settings=system.settings), random.Random(1)
             publisher.publish(enrolled(1))
-            wait_until(lambda: rows(system.engine, "SELECT FROM user_course"), LIMIT_SECONDS, "the enrolment")
+            wait_until(lambda: rows(system.engine, "SELECT FROM user_course"), LIMIT_SECONDS, "the enrollment")
             measured = []
             for number in range(1, events + 1):
                 event = viewed(1, 1, number, seconds=number)

@@ -1,6 +1,6 @@
 """What stored summaries and statistics cost: it follows what changed, in short transactions and little memory.
 
-    python benchmarks/rollups.py                  1,000 changes among 10,000 and among 1,000,000 enrolments
+    python benchmarks/rollups.py                  1,000 changes among 10,000 and among 1,000,000 enrollments
     python benchmarks/rollups.py --first-build    1,000,000 summaries that were never made, by 1 and 2 processes
     python benchmarks/rollups.py --chunks         200,000 of them, by summaries in one transaction
     python benchmarks/rollups.py --statistics     one large course
@@ -9,7 +9,7 @@
 
 An embedded PostgreSQL with up to 6 GB under /var/tmp, the functions that the tasks call, default settings; a quarter of
 an hour at most, most of it for making the rows. They lie in the order in which a class makes them, lesson by lesson: so
-each row of an enrolment is on another page. The ledger holds only what is recorded while measuring.
+each row of an enrollment is on another page. The ledger holds only what is recorded while measuring.
 """
 
 import argparse
@@ -56,7 +56,7 @@ PROCESSES = (1, 2)
 COURSES = 100
 STATISTICS_SECONDS = 100
 AT_ONCE = 10_000
-"""Enrolments that one statement makes: a cohort, whose rows lie together."""
+"""Enrollments that one statement makes: a cohort, whose rows lie together."""
 
 _ENROLLMENTS = """
     INSERT INTO user_course (
@@ -80,7 +80,7 @@ _MARK_FIRST_COURSE = "INSERT INTO course_change (course_id) VALUES (1)"
 
 @dataclass(frozen=True)
 class Shape:
-    """Enrolments with so many rows each, of outlines with so many lessons; so many of them are in the first course."""
+    """Enrollments with so many rows each, of outlines with so many lessons; so many of them are in the first course."""
 
     enrollments: int
     rows: int = 20
@@ -129,7 +129,7 @@ class Bench:
         return max(2, int(number * self._scale))
 
     def shape(self, enrollments: int) -> Shape:
-        """So many enrolments, a thousandth of a million of them in the first course."""
+        """So many enrollments, a thousandth of a million of them in the first course."""
         return Shape(self.scaled(enrollments), in_first=self.scaled(Shape.in_first))
 
     @contextmanager
@@ -203,7 +203,7 @@ def print_changed(bench: Bench) -> None:
                 assert refresh_statistics(engine, STATISTICS_SECONDS, StuckRules()).courses == 1
                 measured["statistics"][which].append(1000 * (time.monotonic() - started))
     in_first = bench.scaled(Shape.in_first)
-    print(f"ms for the summaries of {changes:,} enrolments that changed, and for one course of {in_first:,}")
+    print(f"ms for the summaries of {changes:,} enrollments that changed, and for one course of {in_first:,}")
     for name, both in measured.items():
         for size, each in zip(sizes, both, strict=True):
             print(f"  {name} of {size:9,}  {_listed(each, '6.0f')}")
@@ -212,7 +212,7 @@ def print_changed(bench: Bench) -> None:
 
 
 def _record(engine: Engine, ids: Sequence[int], chance: random.Random) -> None:
-    """One new event of each enrolment, the latest of all."""
+    """One new event of each enrollment, the latest of all."""
     chosen = [(each, chance.randrange(Shape.lessons)) for each in ids]
     events = [viewed(each, n // 5 + 1, n + 1, seconds=time.monotonic()) for each, n in chosen]
     assert ingest(engine, entries(events)).applied == len(ids)
@@ -244,7 +244,7 @@ def _rate(runs: Sequence[Run]) -> float:
 
 
 def print_chunks(bench: Bench) -> None:
-    """A round's length is that of its transaction, for which events of its enrolments may have to wait."""
+    """A round's length is that of its transaction, for which events of its enrollments may have to wait."""
     print(f"{bench.scaled(CHUNKS_SIZE):,} new summaries, one process")
     for chunk in map(bench.scaled, CHUNKS):
         runs = bench.build(bench.shape(CHUNKS_SIZE), chunk)
@@ -265,7 +265,7 @@ def print_statistics(bench: Bench) -> None:
                 started = time.monotonic()
                 assert refresh_statistics(engine, STATISTICS_SECONDS, StuckRules()).courses == 1
                 seconds.append(time.monotonic() - started)
-        print(f"  {shape.enrollments:7,} enrolments x {shape.rows:3}   {_listed(seconds, '5.2f')}")
+        print(f"  {shape.enrollments:7,} enrollments x {shape.rows:3}   {_listed(seconds, '5.2f')}")
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ class InputError(ProgressError):
 
 
 class NotFoundError(InputError):
-    """There is no such enrolment, course or row."""
+    """There is no such enrollment, course or row."""
 
 
 class ConflictError(InputError):

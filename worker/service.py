@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
 from worker.analytics.analysis import CourseAnalysis, LearnerAnalysis
-from worker.analytics.course_analysis import analyse_course
-from worker.analytics.learner_analysis import analyse_learner
+from worker.analytics.course_analysis import analyze_course
+from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.lesson_history import lesson_history
 from worker.analytics.rules.visit_history import LessonVisits
 from worker.analytics.thresholds import AnalysisRules
@@ -46,7 +46,7 @@ THREADS = 2
 
 
 class UserCourseProgressService:
-    """Progress of enrolments in their lessons. Safe to share between tasks of one loop.
+    """Progress of enrollments in their lessons. Safe to share between tasks of one loop.
 
     What a method writes is committed when it returns. Besides the errors that each names, all raise SQLAlchemy's when
     PostgreSQL is away or refuses; nothing is written then, or, when the connection broke at the very end, it may be:
@@ -66,7 +66,7 @@ class UserCourseProgressService:
         self._engine = engine
         # The pool's own queue lets a newcomer overtake who waits, again and again: seen as a p99 of five times the p50.
         self._free = asyncio.Semaphore(pool.size())
-        # Who waits for a locked enrolment must not keep everybody from reading.
+        # Who waits for a locked enrollment must not keep everybody from reading.
         self._free_to_write = asyncio.Semaphore(max(1, pool.size() * 2 // 3))
         self._blocking = blocking
         self._free_threads = asyncio.Semaphore(THREADS)
@@ -87,7 +87,7 @@ class UserCourseProgressService:
         return await self._write(lesson_progress.create_progress, key, changes, event_id)
 
     async def get_progress(self, *, user_course_id: int, topic_id: int, lesson_id: int) -> StoredProgress:
-        """The row of a lesson. Raises NotFoundError where there is no enrolment or no row."""
+        """The row of a lesson. Raises NotFoundError where there is no enrollment or no row."""
         return await self._run(lesson_progress.get_progress, (user_course_id, topic_id, lesson_id))
 
     async def update_progress(
@@ -117,7 +117,7 @@ class UserCourseProgressService:
         """Record that the learner viewed the lesson, by default now; its row.
 
         A section or duration that is not valid counts as not given. Raises pydantic.ValidationError for ids out of
-        range, InputError for such a time, NotFoundError where there is no enrolment, and ConflictError where the event
+        range, InputError for such a time, NotFoundError where there is no enrollment, and ConflictError where the event
         id belongs to something else.
         """
         activity = _activity(user_course_id, topic_id, lesson_id, section_id, duration_seconds)
@@ -160,16 +160,16 @@ class UserCourseProgressService:
         return await self._run(lessons.get_lessons, user_course_id, status=status, after=after, limit=limit)
 
     async def get_user_course_progress_summary(self, *, user_course_id: int) -> RefreshedSummary:
-        """How far an enrolment is, and its next lesson; never stale. Raises NotFoundError where there is none."""
+        """How far an enrollment is, and its next lesson; never stale. Raises NotFoundError where there is none."""
         return await self._run(get_refreshed_summary, user_course_id)
 
-    async def analyse_learner(self, *, user_course_id: int) -> LearnerAnalysis:
-        """The analysis of an enrolment as of now; see `worker.analytics.learner_analysis.analyse_learner`."""
-        return await self.aside(analyse_learner, self._blocking, user_course_id, None, self._rules)
+    async def analyze_learner(self, *, user_course_id: int) -> LearnerAnalysis:
+        """The analysis of an enrollment as of now; see `worker.analytics.learner_analysis.analyze_learner`."""
+        return await self.aside(analyze_learner, self._blocking, user_course_id, None, self._rules)
 
-    async def analyse_course(self, *, course_id: int) -> CourseAnalysis:
-        """The analysis of a course; see `worker.analytics.course_analysis.analyse_course`."""
-        return await self.aside(analyse_course, self._blocking, course_id, None, self._rules)
+    async def analyze_course(self, *, course_id: int) -> CourseAnalysis:
+        """The analysis of a course; see `worker.analytics.course_analysis.analyze_course`."""
+        return await self.aside(analyze_course, self._blocking, course_id, None, self._rules)
 
     async def get_lesson_history(self, *, user_course_id: int, topic_id: int, lesson_id: int) -> LessonVisits:
         """Each visit to a lesson, and what was set by hand; see `worker.analytics.lesson_history.lesson_history`."""
@@ -183,7 +183,7 @@ class UserCourseProgressService:
         return await self._write(submit, entries)
 
     async def get_course_ids(self, user_course_ids: Collection[int]) -> dict[int, int | None]:
-        """The courses of those of these enrolments that exist."""
+        """The courses of those of these enrollments that exist."""
         return await self._run(_course_ids, list(user_course_ids))
 
     async def clock(self) -> datetime:

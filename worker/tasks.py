@@ -6,7 +6,7 @@
 | `progress.maintain`                  | beat                          | housekeeping                          |
 | `progress.refresh_summaries`         | beat                          | brings stored summaries up to date    |
 | `progress.refresh_course_statistics` | beat                          | brings courses' statistics up to date |
-| `progress.refresh_activity`          | beat                          | brings enrolments' activity up to date |
+| `progress.refresh_activity`          | beat                          | brings enrollments' activity up to date |
 | `progress.apply_retention`           | beat, where retention is on   | deletes old events from the ledger    |
 | `progress.lesson_viewed`             | an LMS that speaks Celery     | appends the event to the stream       |
 | `progress.lesson_completed`          | an LMS that speaks Celery     | appends the event to the stream       |
@@ -128,7 +128,7 @@ def refresh_course_statistics() -> None:
 
 @app.task(name="progress.refresh_activity", base=Scheduled)
 def refresh_activity() -> None:
-    """Refresh the activity of changed enrolments for one time slice at most. Of overlapping runs one goes on."""
+    """Refresh the activity of changed enrollments for one time slice at most. Of overlapping runs one goes on."""
     settings = get_settings()
     engine, go_on = worker_process.current_consumer().engine, _for_at_most(settings.slice_seconds)
     try:

@@ -1,6 +1,6 @@
 """One event in one transaction, by two statements that may be repeated: no ledger, nothing to deduplicate by.
 
-It does less than this worker: no history, no corrections, no summaries to mark, no enrolment that comes later.
+It does less than this worker: no history, no corrections, no summaries to mark, no enrollment that comes later.
 """
 
 from datetime import datetime

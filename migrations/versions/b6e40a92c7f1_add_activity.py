@@ -1,6 +1,6 @@
-"""Add the activity of enrolments: time spent, visits and sessions, and the marks of those whose activity changed.
+"""Add the activity of enrollments: time spent, visits and sessions, and the marks of those whose activity changed.
 
-Every enrolment that is there is marked. Later what is new in its events does so, most often by way of its summary's
+Every enrollment that is there is marked. Later what is new in its events does so, most often by way of its summary's
 refresh, and a trigger when its time zone changes, as an LMS may do that too.
 """
 
@@ -77,7 +77,7 @@ def downgrade() -> None:
 
 
 def _create(name: str, key: list[str], *columns: "sa.Column[object]") -> None:
-    """A table of one row for each enrolment and key."""
+    """A table of one row for each enrollment and key."""
     kinds = {"day": sa.Date}
     op.create_table(
         name,

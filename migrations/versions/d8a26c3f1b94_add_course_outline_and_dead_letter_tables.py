@@ -43,7 +43,7 @@ def upgrade() -> None:
         sa.Column("entry_id", sa.Text, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("detail", sa.Text, nullable=False),
-        sa.Column("user_course_id", sa.BigInteger, comment="The unknown enrolment it waits for"),
+        sa.Column("user_course_id", sa.BigInteger, comment="The unknown enrollment it waits for"),
         sa.Column("body", sa.LargeBinary),
         sa.Column("created_at", aware, server_default=sa.func.now(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_dead_letter"),

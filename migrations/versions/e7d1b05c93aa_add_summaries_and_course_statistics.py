@@ -1,6 +1,6 @@
-"""Add the rollups: a summary for each enrolment, statistics for each course and lesson, and the marks of what is stale.
+"""Add the rollups: a summary for each enrollment, statistics for each course and lesson, and marks of what is stale.
 
-`stale_since` defaults to the time of the statement: every enrolment that is there becomes stale without being written,
+`stale_since` defaults to the time of the statement: every enrollment that is there becomes stale without being written,
 and every one that an LMS inserts later is stale from the beginning. What else an LMS does by SQL (a change of course or
 of a current lesson that no event set, a deletion, progress rows made ahead of any event) is marked by triggers, because
 only its own transaction can do so.

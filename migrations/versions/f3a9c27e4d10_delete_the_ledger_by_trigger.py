@@ -1,7 +1,7 @@
-"""Delete an enrolment's ledger events by a trigger instead of a foreign key.
+"""Delete an enrollment's ledger events by a trigger instead of a foreign key.
 
 The key's check cost one lookup for each event, a sixth of a batch's time (docs/decisions/0007), and found nothing, as
-every batch holds its enrolments locked while it inserts. What it did beside that, the trigger does once a statement.
+every batch holds its enrollments locked while it inserts. What it did beside that, the trigger does once a statement.
 """
 
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""Many clients write to one enrolment while a worker consumes its events: the rows are as if all had come in turn."""
+"""Many clients write to one enrollment while a worker consumes its events: the rows are as if all had come in turn."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,7 +32,7 @@ Request = Callable[[httpx.Client], httpx.Response]
 
 @pytest.fixture
 def clients(system: System, tmp_path: Path) -> Iterator[list[httpx.Client]]:
-    """Each with a connection of its own to one API process, beside a worker and beat; enrolment 1 is there."""
+    """Each with a connection of its own to one API process, beside a worker and beat; enrollment 1 is there."""
     patient = system.environment(lock_timeout_seconds=30, statement_timeout_seconds=30, connect_timeout_seconds=30)
     process = ServeProcess(patient, tmp_path / "serve.log")
     clients = [httpx.Client(base_url=str(process.url), timeout=60) for _ in range(CLIENTS)]

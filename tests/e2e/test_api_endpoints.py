@@ -152,7 +152,7 @@ def test_every_endpoint_does_what_its_examples_say_and_the_rows_are_the_models(s
 
 
 def submit(api: Documented) -> Iterator[Event]:
-    """Submit the example's events, which make its enrolment; once more by the stream, which changes nothing."""
+    """Submit the example's events, which make its enrollment; once more by the stream, which changes nothing."""
     for prefer, result in (("", "applied"), ("respond-async", "accepted")):
         for each in api.call("post", "/events", prefer=prefer):
             verdicts = [(verdict["id"], verdict["result"]) for verdict in each.answer["events"]]

@@ -112,7 +112,7 @@ def test_other_pools_work_too(system: System, pool: str) -> None:
     assert system.consumers() == set()
 
 
-def test_an_event_parked_until_the_lms_inserted_its_enrolment_is_applied_within_ten_seconds(system: System) -> None:
+def test_an_event_parked_until_the_lms_inserted_its_enrollment_is_applied_within_ten_seconds(system: System) -> None:
     """With beat's own schedule."""
     events: list[CloudEvent] = [viewed(1, 1, number, seconds=number) for number in range(1, 6)]
     system.start_worker(2, slice_seconds=10)

@@ -71,8 +71,8 @@ def test_what_was_not_committed_or_was_acknowledged_is_recorded_once(
     assert kill_and_compare(system, tmp_path, point) == 0
 
 
-def test_the_neighbours_of_an_entry_set_aside_come_again_when_it_does(system: System, tmp_path: Path) -> None:
-    """The refused entry stands in `dead_letter`, some of its neighbours are committed, nothing is acknowledged."""
+def test_the_neighbors_of_an_entry_set_aside_come_again_when_it_does(system: System, tmp_path: Path) -> None:
+    """The refused entry stands in `dead_letter`, some of its neighbors are committed, nothing is acknowledged."""
     assert kill_and_compare(system, tmp_path, CrashPoint("after", "worker.progress.ingest:_put", 2)) > 0
 
 

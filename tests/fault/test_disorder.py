@@ -1,4 +1,4 @@
-"""Duplicates, a reversed stream, enrolments after their events, one learner everywhere: the rows do not show it."""
+"""Duplicates, a reversed stream, enrollments after their events, one learner everywhere: the rows do not show it."""
 
 import random
 
@@ -26,7 +26,7 @@ def test_duplicated_and_shuffled_over_all_streams_it_counts_once(system: System)
     assert repeated > 0, "no duplicate arrived as one"
 
 
-def test_reversed_with_every_enrolment_after_its_events_it_ends_the_same(system: System) -> None:
+def test_reversed_with_every_enrollment_after_its_events_it_ends_the_same(system: System) -> None:
     lines = oulad.generate(4_000, learners=40)
     system.publish_bodies(reversed(lines))
     worker = system.start_worker(2)
@@ -37,7 +37,7 @@ def test_reversed_with_every_enrolment_after_its_events_it_ends_the_same(system:
     assert worker.lines("parked_events_applied")
 
 
-def test_events_of_an_enrolment_that_never_comes_stay_parked_beside_the_others(system: System) -> None:
+def test_events_of_an_enrollment_that_never_comes_stay_parked_beside_the_others(system: System) -> None:
     events: list[CloudEvent] = [viewed(1, 1, 1), enrolled(1), *(viewed(2, 1, number) for number in range(1, 50))]
     system.start_worker(2)
     system.start_beat()
@@ -46,7 +46,7 @@ def test_events_of_an_enrolment_that_never_comes_stay_parked_beside_the_others(s
     assert system.letters() == {"unknown_enrollment": 49}
 
 
-def test_nine_events_in_ten_on_one_enrolment_from_every_stream_at_once_meet_no_deadlock(system: System) -> None:
+def test_nine_events_in_ten_on_one_enrollment_from_every_stream_at_once_meet_no_deadlock(system: System) -> None:
     """A hot key on the wrong partitions: every consumer wants the same rows all the time."""
     lines = oulad.generate(9_000, learners=1) + oulad.generate(1_000, learners=30, seed=2, first_id=1)
     random.Random(5).shuffle(lines)

@@ -16,19 +16,19 @@ DEADLY_TOPIC = 666_013
 MEETS_IT = f'b"{DEADLY_TOPIC}" in (arguments[0].body or b"")'
 
 
-def test_it_ends_as_crashes_worker_and_its_neighbours_are_applied(system: System, tmp_path: Path) -> None:
+def test_it_ends_as_crashes_worker_and_its_neighbors_are_applied(system: System, tmp_path: Path) -> None:
     parsers = ("worker.contract.entry:parse", "worker.contract.fast_path:decode")
     crash_points = CrashPoints(tmp_path, *(CrashPoint("before", parser, None, MEETS_IT) for parser in parsers))
-    neighbours = [enrolled(1), *(viewed(1, 1, number, seconds=number) for number in range(1, 11))]
+    neighbors = [enrolled(1), *(viewed(1, 1, number, seconds=number) for number in range(1, 11))]
     deadly = body(viewed(1, DEADLY_TOPIC, 1))
-    bodies = [body(event) for event in neighbours]
+    bodies = [body(event) for event in neighbors]
     system.publish_bodies([*bodies[:6], deadly, *bodies[6:]])
 
     system.extra_environment |= crash_points.environment
     worker = system.start_worker(2, suspect_deliveries=1, reclaim_idle_seconds=0.3, lease_seconds=1)
     system.start_beat()
     (condemned,) = worker.wait_for_line("entry_condemned", 40)
-    system.assert_exact(neighbours, rejected={"crashes_worker": 1})
+    system.assert_exact(neighbors, rejected={"crashes_worker": 1})
     assert condemned["detail"] == "workers died while they processed it alone"
     assert len(crash_points.dead()) >= 4, "one death in a batch and three alone, at least"
 

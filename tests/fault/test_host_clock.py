@@ -24,7 +24,7 @@ BATCH = {"Content-Type": "application/cloudevents-batch+json"}
 
 
 @pytest.fixture(autouse=True)
-def _an_enrolment(engine: Engine) -> None:
+def _an_enrollment(engine: Engine) -> None:
     insert_as_lms(engine, 1)
 
 

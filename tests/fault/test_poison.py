@@ -1,4 +1,4 @@
-"""Bad entries among good ones, and nothing but bad ones: each set aside for the right reason, neighbours applied."""
+"""Bad entries among good ones, and nothing but bad ones: each set aside for the right reason, neighbors applied."""
 
 import json
 import random
@@ -62,7 +62,7 @@ def poison() -> list[Poison]:
     ]
 
 
-def test_one_in_a_thousand_harms_no_neighbour(system: System) -> None:
+def test_one_in_a_thousand_harms_no_neighbor(system: System) -> None:
     lines = oulad.generate(20_000, learners=40)
     planted = poison()[:20]
     mixed: list[bytes] = [*lines]
@@ -96,19 +96,19 @@ def test_nothing_but_poison_is_set_aside_byte_for_byte_and_the_worker_goes_on(sy
     system.assert_exact(good, rejected=expected)
 
 
-def test_a_bad_event_that_waited_for_its_enrolment_harms_neither_it_nor_the_others(system: System) -> None:
+def test_a_bad_event_that_waited_for_its_enrollment_harms_neither_it_nor_the_others(system: System) -> None:
     execute(system.engine, "ALTER TABLE lesson_event ADD CONSTRAINT lms_rule CHECK (topic_id <> 13)")
     early: list[CloudEvent] = [viewed(1, 1, 1), viewed(1, 1, 2)]
     system.start_worker(2)
     system.start_beat()
     system.publish([*early, viewed(1, 13, 1)])
     wait_until(lambda: system.letters() == {"unknown_enrollment": 3}, what="three parked events")
-    enrolment: list[CloudEvent] = [enrolled(1), viewed(1, 1, 3)]
-    system.publish(enrolment)
-    system.assert_exact([*early, *enrolment], rejected={"data_error": 1})
+    enrollment: list[CloudEvent] = [enrolled(1), viewed(1, 1, 3)]
+    system.publish(enrollment)
+    system.assert_exact([*early, *enrollment], rejected={"data_error": 1})
 
 
-def test_what_postgresql_itself_refuses_is_found_among_its_neighbours(system: System) -> None:
+def test_what_postgresql_itself_refuses_is_found_among_its_neighbors(system: System) -> None:
     """A constraint of the LMS's, unknown to us, refuses single events: SQLSTATE 23, the batch is bisected."""
     execute(system.engine, "ALTER TABLE lesson_event ADD CONSTRAINT lms_rule CHECK (topic_id <> 13)")
     lines = oulad.generate(2_000)

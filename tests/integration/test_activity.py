@@ -44,7 +44,7 @@ def record(engine: Engine, *events: Event) -> None:
 
 
 def learners(engine: Engine, *ids: int) -> list[Event]:
-    """Enrolments with events on two lessons, half an hour before a midnight in Berlin and after it."""
+    """Enrollments with events on two lessons, half an hour before a midnight in Berlin and after it."""
     events: list[Event] = [outlined(3, [(1, 1), (1, 2)])]
     midnight = 86_400 - 12.5 * 3_600  # START is 10:30 UTC, 12:30 in Berlin
     for each in ids:
@@ -197,7 +197,7 @@ def test_retention_leaves_the_activity_of_what_is_left(engine: Engine) -> None:
     assert left.lessons.keys() == {(1, 1), (1, 4), (1, 5)}
 
 
-def test_an_enrolment_that_is_deleted_takes_its_activity_and_its_marks_along(engine: Engine) -> None:
+def test_an_enrollment_that_is_deleted_takes_its_activity_and_its_marks_along(engine: Engine) -> None:
     learners(engine, 1, 2)
     record(engine, viewed(1, seconds=100_000))
     execute(engine, "DELETE FROM user_course WHERE id = 1")
@@ -219,7 +219,7 @@ def test_one_that_is_being_deleted_is_passed_over(engine: Engine) -> None:
     assert marked(engine) == []
 
 
-def test_a_deletion_waits_for_the_run_that_has_the_enrolment(engine: Engine) -> None:
+def test_a_deletion_waits_for_the_run_that_has_the_enrollment(engine: Engine) -> None:
     learners(engine, 1)
     record(engine, viewed(1, 5, 5, seconds=100_000))
     deletion = Thread(target=execute, args=[engine, "DELETE FROM user_course"])
@@ -233,7 +233,7 @@ def test_a_deletion_waits_for_the_run_that_has_the_enrolment(engine: Engine) -> 
     assert rows(engine, "SELECT count(*) FROM lesson_activity") == [(0,)]
 
 
-def test_enrolments_without_any_event_have_no_activity(engine: Engine) -> None:
+def test_enrollments_without_any_event_have_no_activity(engine: Engine) -> None:
     record(engine, enrolled(1), corrected(1, 1, 1, status="completed", completed_at=at(0)))
     refresh_all(engine)
     its = stored_activity(engine)[1]

@@ -11,8 +11,8 @@ from tests.support.events import entries
 from tests.support.learner_analysis import expected_learners
 from tests.support.model import expected_state
 from tests.support.rollups import refresh_all
-from worker.analytics.course_analysis import analyse_course
-from worker.analytics.learner_analysis import analyse_learner
+from worker.analytics.course_analysis import analyze_course
+from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.rules.stuck import StuckRules
 from worker.analytics.thresholds import AnalysisRules
 from worker.progress.ingest import ingest
@@ -30,11 +30,11 @@ def test_every_analysis_of_a_whole_log_is_that_of_the_rules(engine: Engine) -> N
     assert stored_activity(engine) == activities
 
     now = max(event.time for event in events) - timedelta(days=20)
-    learners = {key: analyse_learner(engine, key, now, RULES) for key in state.enrollments}
+    learners = {key: analyze_learner(engine, key, now, RULES) for key in state.enrollments}
     as_of = {key: each.as_of for key, each in learners.items()}
     assert learners == expected_learners(state, activities, RULES, now, as_of)
     (course_id,) = state.outlines
-    course = analyse_course(engine, course_id, now, RULES)
+    course = analyze_course(engine, course_id, now, RULES)
     assert course == expected_course(state, activities, course_id, RULES, now, course.as_of)
 
     assert any(each.difficulty for each in course.lessons)

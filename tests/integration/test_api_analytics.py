@@ -1,4 +1,4 @@
-"""The endpoints of analyses. Who may call is tested over every endpoint in test_api_authorisation.py."""
+"""The endpoints of analyses. Who may call is tested over every endpoint in test_api_authorization.py."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from tests.support.api import served
 from tests.support.commands import invoke
 from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import refresh_all
-from worker.analytics.course_analysis import analyse_course
+from worker.analytics.course_analysis import analyze_course
 from worker.analytics.thresholds import AnalysisRules
 from worker.progress.ingest import ingest
 from worker.settings import Settings
@@ -21,12 +21,12 @@ TOKENS = [{"name": "limited", "token": "everything-in-one-course", "scopes": ["r
 
 @pytest.fixture
 def learner(engine: Engine) -> None:
-    """Enrolment 5 of course 3 with two lessons, and 6 of course 4 with nothing."""
+    """Enrollment 5 of course 3 with two lessons, and 6 of course 4 with nothing."""
     now = datetime.now(UTC)
     visits = [viewed(5, 1, 2, time=now - timedelta(days=day), duration_seconds=60) for day in (3, 2, 1)]
     done = completed(5, 1, 1, time=now - timedelta(days=4))
-    enrolments = [enrolled(5, course_id=3), enrolled(6, course_id=4)]
-    ingest(engine, entries([outlined(3, [(1, 1, "One"), (1, 2), (2, 1)]), *enrolments, done, *visits]))
+    enrollments = [enrolled(5, course_id=3), enrolled(6, course_id=4)]
+    ingest(engine, entries([outlined(3, [(1, 1, "One"), (1, 2), (2, 1)]), *enrollments, done, *visits]))
     refresh_all(engine)
 
 
@@ -50,11 +50,11 @@ def test_the_settings_hold(settings: Settings) -> None:
 
 
 @pytest.mark.usefixtures("learner")
-def test_an_enrolment_that_is_not_there_or_not_the_callers_is_refused(settings: Settings) -> None:
+def test_an_enrollment_that_is_not_there_or_not_the_callers_is_refused(settings: Settings) -> None:
     with served(settings) as client:
         unknown = client.get("/analytics/learner/404")
         assert (unknown.status_code, unknown.headers["Content-Type"]) == (404, "application/problem+json")
-        assert "There is no enrolment 404" in unknown.json()["detail"]
+        assert "There is no enrollment 404" in unknown.json()["detail"]
         assert client.get(f"/analytics/learner/{2**63}").status_code == 422
     limited = settings.model_copy(update={"api_tokens": SecretStr(json.dumps(TOKENS))})
     with served(limited, Authorization="Bearer everything-in-one-course") as client:
@@ -68,7 +68,7 @@ def test_a_course_is_answered_as_the_service_has_it(settings: Settings, engine: 
     with served(settings) as client:
         answer = client.get("/analytics/course/3")
     assert answer.status_code == 200, answer.text
-    found, expected = answer.json(), analyse_course(engine, 3, datetime.now(UTC), AnalysisRules.of(settings))
+    found, expected = answer.json(), analyze_course(engine, 3, datetime.now(UTC), AnalysisRules.of(settings))
     assert found["as_of"] == expected.as_of.isoformat().replace("+00:00", "Z") if expected.as_of else None
     assert [(each["title"], each["visits"], each["stuck"], each["drop_off"]) for each in found["lessons"]] == [
         ("One", 1, 0, 0),

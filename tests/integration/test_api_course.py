@@ -1,4 +1,4 @@
-"""The endpoints of an enrolment: its summary, a topic, and all lessons page by page."""
+"""The endpoints of an enrollment: its summary, a topic, and all lessons page by page."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -36,7 +36,7 @@ def api(settings: Settings) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def outline(engine: Engine) -> None:
-    """Enrolment 1 with its history in a course that has an outline."""
+    """Enrollment 1 with its history in a course that has an outline."""
     ingest(engine, entries([*HISTORY, outlined(3, OUTLINE)]))
 
 
@@ -160,7 +160,7 @@ def test_lessons_come_in_outline_order_with_their_rows_titles_and_gaps(api: http
 
 
 @pytest.mark.usefixtures("outline")
-def test_the_lessons_of_another_enrolment_are_its_own(api: httpx.Client, engine: Engine) -> None:
+def test_the_lessons_of_another_enrollment_are_its_own(api: httpx.Client, engine: Engine) -> None:
     ingest(engine, entries([enrolled(2), completed(2, 1, 2), enrolled(4, course_id=8), viewed(4, 5, 5)]))
     assert [each["status"] for each in get(api, "2")["lessons"]] == [
         "not_started",
@@ -256,16 +256,16 @@ def test_a_topic_in_outline_order_with_its_totals(api: httpx.Client) -> None:
 
 
 @pytest.mark.usefixtures("no_outline")
-def test_a_topic_without_an_outline_is_the_enrolments_rows(api: httpx.Client) -> None:
+def test_a_topic_without_an_outline_is_the_enrollments_rows(api: httpx.Client) -> None:
     found = get(api, "1/topic/7")
     assert (lessons(found), found["total_lessons"], found["in_progress_lessons"]) == ([(7, 7)], 1, 1)
-    assert "Enrolment 1 has no lesson in topic 3" in refused(api.get("/progress/course/1/topic/3"), 404)
+    assert "Enrollment 1 has no lesson in topic 3" in refused(api.get("/progress/course/1/topic/3"), 404)
 
 
 @pytest.mark.usefixtures("outline")
-def test_an_enrolment_that_is_not_there_is_not_found(api: httpx.Client) -> None:
+def test_an_enrollment_that_is_not_there_is_not_found(api: httpx.Client) -> None:
     for path in ("2", "2/summary", "2/topic/1", "9223372036854775807/summary"):
-        assert "There is no enrolment" in refused(api.get(f"/progress/course/{path}"), 404)
+        assert "There is no enrollment" in refused(api.get(f"/progress/course/{path}"), 404)
 
 
 OUT_OF_RANGE = {
@@ -297,7 +297,7 @@ def test_reading_writes_nothing(api: httpx.Client, engine: Engine) -> None:
 
 @pytest.mark.usefixtures("outline")
 def test_fixed_paths_are_not_taken_for_a_lesson(api: httpx.Client) -> None:
-    """`course` is no enrolment, nor is `summary` a lesson."""
+    """`course` is no enrollment, nor is `summary` a lesson."""
     assert "total_lessons" in get(api, "1/summary")
     assert api.get("/progress/course/1/1").status_code == 404
     assert api.get("/progress/course/x/summary").status_code == 404

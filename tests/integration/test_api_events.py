@@ -53,7 +53,7 @@ APPLIED, REPEATED, SUPERSEDED = ("applied", None), ("repeated", None), ("superse
 def test_events_of_every_type_give_the_rows_of_the_model_whatever_their_order(
     api: httpx.Client, engine: Engine
 ) -> None:
-    """Among them the enrolments after their events, an event twice in a batch, and once more in the next one."""
+    """Among them the enrollments after their events, an event twice in a batch, and once more in the next one."""
     first: list[Event] = [
         completed(1, 1, 1, seconds=9, section_id=2, duration_seconds=30),
         viewed(2, 1, 1),
@@ -110,7 +110,7 @@ def test_the_same_batch_once_more_writes_nothing(api: httpx.Client, engine: Engi
     assert snapshot(engine) == before
 
 
-def test_what_the_streams_parked_is_applied_when_its_enrolment_is_created(api: httpx.Client, engine: Engine) -> None:
+def test_what_the_streams_parked_is_applied_when_its_enrollment_is_created(api: httpx.Client, engine: Engine) -> None:
     parked: list[Event] = [viewed(5, 1, number) for number in range(1, 4)]
     assert ingest(engine, entries([*parked, viewed(6)])).parked == 4
     assert results(post(api, [enrolled(5)])) == [APPLIED]
@@ -143,7 +143,7 @@ def test_what_postgresql_refuses_is_rejected_alone(api: httpx.Client, engine: En
     assert rows(engine, "SELECT count(*) FROM dead_letter") == [(0,)]
 
 
-def test_a_refusal_parts_no_event_from_the_enrolment_that_follows_it(api: httpx.Client, engine: Engine) -> None:
+def test_a_refusal_parts_no_event_from_the_enrollment_that_follows_it(api: httpx.Client, engine: Engine) -> None:
     refuse_lesson_13(engine)
     good: list[Event] = [viewed(1, 1, 1), viewed(1, 1, 2, seconds=1), outlined(3, [(1, 1)]), enrolled(1)]
     answer = post(api, [*good[:2], viewed(1, 1, 13), *good[2:], viewed(9)])

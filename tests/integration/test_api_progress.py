@@ -26,7 +26,7 @@ LEDGER = "SELECT type::text, section_id, duration_seconds, occurred_at FROM less
 
 @pytest.fixture
 def api(settings: Settings, engine: Engine) -> Iterator[httpx.Client]:
-    """The API, with enrolment 1. At the end the rows are those of the ledger, and nothing was set aside."""
+    """The API, with enrollment 1. At the end the rows are those of the ledger, and nothing was set aside."""
     insert_as_lms(engine, 1)
     with served(settings) as client:
         yield client
@@ -164,7 +164,7 @@ def test_a_key_makes_it_once_and_for_something_else_it_is_409(
         assert snapshot(engine) == before
 
 
-def test_the_key_of_one_enrolment_is_free_in_another(api: httpx.Client, engine: Engine) -> None:
+def test_the_key_of_one_enrollment_is_free_in_another(api: httpx.Client, engine: Engine) -> None:
     insert_as_lms(engine, 2)
     for path in (LESSON, "/progress/2/3/9"):
         assert api.post(f"{path}/view", headers={"Idempotency-Key": "one"}).status_code == 200
@@ -206,11 +206,11 @@ def test_an_event_that_may_not_be_does_not_reach_the_stream(
 
 
 NOT_FOUND = {
-    "no enrolment, read": ("GET", "/progress/9/3/8", None),
-    "no enrolment, made": ("POST", "/progress/", BLANK | {"user_course_id": 9}),
-    "no enrolment, put": ("PUT", "/progress/9/3/8", {"status": "completed"}),
-    "no enrolment, viewed": ("POST", "/progress/9/3/8/view", None),
-    "no enrolment, completed": ("POST", "/progress/9/3/8/complete", None),
+    "no enrollment, read": ("GET", "/progress/9/3/8", None),
+    "no enrollment, made": ("POST", "/progress/", BLANK | {"user_course_id": 9}),
+    "no enrollment, put": ("PUT", "/progress/9/3/8", {"status": "completed"}),
+    "no enrollment, viewed": ("POST", "/progress/9/3/8/view", None),
+    "no enrollment, completed": ("POST", "/progress/9/3/8/complete", None),
     "no row, read": ("GET", LESSON, None),
     "no row, put": ("PUT", LESSON, {"status": "completed"}),
     "no such path": ("GET", "/progress/1/3", None),
@@ -227,8 +227,8 @@ def test_what_is_not_there_is_404(api: httpx.Client, engine: Engine) -> None:
 
 
 MISTAKES = {
-    "an enrolment of 0": ("GET", "/progress/0/3/8", None),
-    "an enrolment beyond 64 bits": ("GET", f"/progress/{2**63}/3/8", None),
+    "an enrollment of 0": ("GET", "/progress/0/3/8", None),
+    "an enrollment beyond 64 bits": ("GET", f"/progress/{2**63}/3/8", None),
     "a lesson beyond 32 bits": ("POST", f"/progress/1/3/{2**31}/view", None),
     "an unknown member": ("POST", f"{LESSON}/view", {"duration": 3}),
     "a time without an offset": ("POST", f"{LESSON}/view", {"occurred_at": "2025-07-14T10:30:00"}),

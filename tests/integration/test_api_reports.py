@@ -1,4 +1,4 @@
-"""The endpoints of reports. Who may call them is tested over every endpoint in test_api_authorisation.py."""
+"""The endpoints of reports. Who may call them is tested over every endpoint in test_api_authorization.py."""
 
 import csv
 import json
@@ -24,12 +24,12 @@ every_report = pytest.mark.parametrize("path", ["/reports/course/3", "/reports/l
 
 @pytest.fixture(autouse=True)
 def _recorded(engine: Engine) -> None:
-    """Enrolment 5 of course 3 completed one of two lessons and opened the other, and 6 of course 4 nothing."""
+    """Enrollment 5 of course 3 completed one of two lessons and opened the other, and 6 of course 4 nothing."""
     now = datetime.now(UTC)
     visits = [viewed(5, 1, 2, time=now - timedelta(days=day), duration_seconds=60) for day in (3, 2, 1)]
     done = completed(5, 1, 1, time=now - timedelta(days=4))
-    enrolments = [enrolled(5, course_id=3), enrolled(6, course_id=4)]
-    ingest(engine, entries([outlined(3, [(1, 1, "One"), (1, 2, "@Two")]), *enrolments, done, *visits]))
+    enrollments = [enrolled(5, course_id=3), enrolled(6, course_id=4)]
+    ingest(engine, entries([outlined(3, [(1, 1, "One"), (1, 2, "@Two")]), *enrollments, done, *visits]))
     refresh_all(engine)
 
 

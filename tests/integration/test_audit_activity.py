@@ -27,7 +27,7 @@ OF_1 = "WHERE user_course_id = 1"
 
 @pytest.fixture(autouse=True)
 def _three_learners(engine: Engine) -> None:
-    """Enrolments 1 and 2 pause for a quarter of an hour at 12:30 in Berlin, and 3 has no events."""
+    """Enrollments 1 and 2 pause for a quarter of an hour at 12:30 in Berlin, and 3 has no events."""
     events: list[Event] = [enrolled(1, timezone="Europe/Berlin"), enrolled(2, timezone="Europe/Berlin"), enrolled(3)]
     for each in (1, 2):
         events += [viewed(each, 1, 1), completed(each, 1, 2, seconds=900), viewed(each, 1, 2, seconds=1_000 * each)]
@@ -125,7 +125,7 @@ def test_a_row_that_is_gone_is_told(engine: Engine, table: str) -> None:
     )
 
 
-def test_an_enrolment_without_events_has_a_row_too(engine: Engine) -> None:
+def test_an_enrollment_without_events_has_a_row_too(engine: Engine) -> None:
     execute(engine, "DELETE FROM enrollment_activity WHERE user_course_id = 3")
     assert found(engine) == [("enrollment_activity", "3", "*")]
 
@@ -142,7 +142,7 @@ def test_rows_of_what_never_happened_are_told(environment: dict[str, str], engin
         "daily_activity 3/2025-07-14 *: stored seconds 1.0, measured_seconds 0.0, events 0, expected no row",
         f"lesson_activity 3/7/8 *: stored seconds 1.0, measured_seconds 0.0, visits 1, {visited}, expected no row",
         "topic_activity 3/7 *: stored seconds 1.0, measured_seconds 0.0, expected no row",
-        "3 enrolments audited: 3 differences in 3 rows.",
+        "3 enrollments audited: 3 differences in 3 rows.",
     ]
 
 
@@ -210,7 +210,7 @@ def test_a_rebuild_where_nothing_differs_writes_nothing(engine: Engine) -> None:
 def test_after_another_cut_off_what_it_changes_is_told_and_computed_anew_alone(
     environment: dict[str, str], engine: Engine
 ) -> None:
-    """Of enrolment 1 no gap is between 950 and 1,800 seconds; of 2 one is."""
+    """Of enrollment 1 no gap is between 950 and 1,800 seconds; of 2 one is."""
     environment = {**environment, "PROGRESS_IDLE_CUTOFF_SECONDS": "950"}
     *said, total = invoke(environment, "audit").stdout.splitlines()
     assert said[:8] == [
@@ -224,10 +224,10 @@ def test_after_another_cut_off_what_it_changes_is_told_and_computed_anew_alone(
         "topic_activity 2/1 seconds: stored 2000.0, expected 900.0",
     ]
     assert {line.partition(" ")[0] for line in said[8:]} == {"course_figures", "week_figures", "lesson_figures"}
-    assert total.startswith("3 enrolments audited: 15 differences")
+    assert total.startswith("3 enrollments audited: 15 differences")
     assert invoke(environment, "rebuild").exit_code == 0
     assert rows(engine, MARKED) == []
-    assert invoke(environment, "audit").stdout.splitlines()[0] == "3 enrolments audited: 0 differences."
+    assert invoke(environment, "audit").stdout.splitlines()[0] == "3 enrollments audited: 0 differences."
     assert {each.key[0] for each in audited(engine) if each.table.endswith("activity")} == {2}
 
 

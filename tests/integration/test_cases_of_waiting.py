@@ -29,7 +29,7 @@ def entry(milliseconds: float, content: bytes) -> Entry:
 def test_what_was_ahead_is_applied_in_bulk_once_its_moment_has_come(
     engine: Engine, environment: Mapping[str, str]
 ) -> None:
-    """Local time labelled Z: refused when it came, some of it long past by now."""
+    """Local time labeled Z: refused when it came, some of it long past by now."""
     insert_as_lms(engine, 1)
     now = datetime.now(UTC)
     late = [

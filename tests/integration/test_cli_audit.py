@@ -28,7 +28,7 @@ WRITTEN = "SELECT xmin::text, * FROM user_course_progress WHERE user_course_id <
 
 @pytest.fixture(autouse=True)
 def _two_courses(engine: Engine) -> None:
-    """Enrolments 1 to 5 of course 3 and 6 of course 4: each completed one lesson and viewed another."""
+    """Enrollments 1 to 5 of course 3 and 6 of course 4: each completed one lesson and viewed another."""
     ingest(
         engine,
         entries(
@@ -59,7 +59,7 @@ def listed(environment: dict[str, str], *arguments: str) -> list[list[int]]:
 
 def test_nothing_differs(environment: dict[str, str]) -> None:
     result = invoke(environment, "audit")
-    assert (result.exit_code, result.stdout) == (0, "6 enrolments audited: 0 differences.\n")
+    assert (result.exit_code, result.stdout) == (0, "6 enrollments audited: 0 differences.\n")
 
 
 def test_a_difference_is_told_by_table_key_and_column_and_the_exit_status(
@@ -72,7 +72,7 @@ def test_a_difference_is_told_by_table_key_and_column_and_the_exit_status(
         "user_course_progress 5/1/1 last_viewed_at: stored nothing, expected 2025-07-14T10:30:05Z",
         "user_course_progress 5/1/2 status: stored completed, expected in_progress",
         "user_course_progress 5/1/2 last_viewed_at: stored nothing, expected 2025-07-14T10:30:15Z",
-        "6 enrolments audited: 3 differences in 2 rows.",
+        "6 enrollments audited: 3 differences in 2 rows.",
     ]
 
 
@@ -80,7 +80,7 @@ def test_one_of_a_kind_is_told_as_one(environment: dict[str, str], engine: Engin
     execute(engine, STATUS_OF_5)
     assert invoke(environment, "audit", "--user-course", "5").stdout.splitlines() == [
         "user_course_progress 5/1/2 status: stored completed, expected in_progress",
-        "1 enrolment audited: 1 difference in 1 row.",
+        "1 enrollment audited: 1 difference in 1 row.",
     ]
 
 
@@ -175,7 +175,7 @@ def test_json_has_everything(environment: dict[str, str], engine: Engine) -> Non
 def test_courses_that_wait_for_their_refresh_are_said_to(environment: dict[str, str], engine: Engine) -> None:
     ingest(engine, entries([viewed(6, 1, 3, seconds=60)]))
     assert invoke(environment, "audit").stdout.splitlines() == [
-        "6 enrolments audited: 0 differences.",
+        "6 enrollments audited: 0 differences.",
         "The statistics of 1 course are being brought up to date and were not compared.",
     ]
     assert shown(environment, "audit")["courses_behind"] == 1
@@ -184,20 +184,22 @@ def test_courses_that_wait_for_their_refresh_are_said_to(environment: dict[str, 
         "The statistics of 2 courses are being brought up to date and were not compared."
     ]
     refresh_all(engine)
-    assert invoke(environment, "audit").stdout == "6 enrolments audited: 0 differences.\n"
+    assert invoke(environment, "audit").stdout == "6 enrollments audited: 0 differences.\n"
 
 
 def test_rows_without_their_events_are_said_to_be_unprovable(environment: dict[str, str], engine: Engine) -> None:
     execute(engine, "UPDATE lesson_event SET recorded_at = now() - interval '40 days' WHERE user_course_id = 6")
     delete_expired(engine, 30)
     assert invoke(environment, "audit").stdout.splitlines() == [
-        "6 enrolments audited: 0 differences.",
+        "6 enrollments audited: 0 differences.",
         "Retention left too few events to prove 3 rows; they were held against what is left.",
     ]
     assert shown(environment, "audit")["unprovable_rows"] == 3
 
 
-def test_an_enrolment_without_a_course_is_audited_and_repaired_too(environment: dict[str, str], engine: Engine) -> None:
+def test_an_enrollment_without_a_course_is_audited_and_repaired_too(
+    environment: dict[str, str], engine: Engine
+) -> None:
     execute(
         engine,
         "ALTER TABLE user_course ALTER course_id DROP NOT NULL",
@@ -206,7 +208,7 @@ def test_an_enrolment_without_a_course_is_audited_and_repaired_too(environment: 
     refresh_all(engine)
     execute(engine, "DELETE FROM user_course_summary WHERE user_course_id = 8")
     assert listed(environment, "rebuild") == [[8]]
-    assert invoke(environment, "audit").stdout.startswith("7 enrolments audited: 0 differences.\n")
+    assert invoke(environment, "audit").stdout.startswith("7 enrollments audited: 0 differences.\n")
 
 
 # ---- What is no difference -----------------------------------------------------------------------------------------
@@ -234,7 +236,7 @@ def test_rows_that_the_lms_made_ahead_of_any_event_are_no_difference(
         assert snapshot(engine) == before
 
 
-def test_a_place_that_the_lms_gave_an_enrolment_without_events_is_no_difference(
+def test_a_place_that_the_lms_gave_an_enrollment_without_events_is_no_difference(
     environment: dict[str, str], engine: Engine
 ) -> None:
     insert_as_lms(engine, 7, course_id=3)
@@ -245,7 +247,7 @@ def test_a_place_that_the_lms_gave_an_enrolment_without_events_is_no_difference(
         if refreshed:
             refresh_all(engine)
         before = snapshot(engine)
-        assert invoke(environment, "audit").stdout.startswith("7 enrolments audited: 0 differences.\n" + told)
+        assert invoke(environment, "audit").stdout.startswith("7 enrollments audited: 0 differences.\n" + told)
         assert invoke(environment, "rebuild").exit_code == 0
         assert snapshot(engine) == before
 
@@ -314,7 +316,7 @@ def test_more_than_one_choice_is_refused(environment: dict[str, str], arguments:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_what_is_not_there_is_told_so(environment: dict[str, str], command: str) -> None:
-    for chosen, told in (("--user-course", "There is no enrolment 404."), ("--course", "There is no course 404")):
+    for chosen, told in (("--user-course", "There is no enrollment 404."), ("--course", "There is no course 404")):
         result = invoke(environment, command, chosen, "404")
         assert (result.exit_code, told in result.stderr) == (1, True)
 
@@ -355,7 +357,7 @@ def test_a_rebuild_repairs_everything_and_the_next_finds_nothing(environment: di
     result = invoke(environment, "rebuild")
     assert (result.exit_code, result.stdout) == (0, found.replace("audited", "examined and repaired"))
     assert contents(engine) == before
-    assert invoke(environment, "rebuild").stdout == "6 enrolments examined and repaired: 0 differences.\n"
+    assert invoke(environment, "rebuild").stdout == "6 enrollments examined and repaired: 0 differences.\n"
     assert invoke(environment, "audit").exit_code == 0
 
 
@@ -525,7 +527,7 @@ def test_an_interrupted_dry_run_speaks_of_no_repair(
 def test_a_rebuild_that_goes_on_leaves_out_the_courses_up_to_the_one_named(
     environment: dict[str, str], engine: Engine, after: int, repaired: list[int], left: list[int]
 ) -> None:
-    """Enrolment 8 is of no course, and such come first."""
+    """Enrollment 8 is of no course, and such come first."""
     execute(
         engine,
         "ALTER TABLE user_course ALTER course_id DROP NOT NULL",
@@ -565,7 +567,7 @@ def test_a_course_to_go_on_after_is_refused_together_with_another_choice(
 # ---- Where somebody else is at work --------------------------------------------------------------------------------
 
 
-def test_an_enrolment_that_somebody_keeps_locked_is_told_and_holds_up_no_other(
+def test_an_enrollment_that_somebody_keeps_locked_is_told_and_holds_up_no_other(
     environment: dict[str, str], engine: Engine
 ) -> None:
     before = contents(engine)
@@ -578,8 +580,8 @@ def test_an_enrolment_that_somebody_keeps_locked_is_told_and_holds_up_no_other(
         assert result.stdout.splitlines() == [
             "user_course_progress 4/1/2 status: stored completed, expected in_progress",
             "user_course_progress 5/1/2 status: stored completed, expected in_progress",
-            "6 enrolments examined and repaired: 2 differences in 2 rows.",
-            "1 enrolment that somebody kept locked could not be repaired (5): run it again.",
+            "6 enrollments examined and repaired: 2 differences in 2 rows.",
+            "1 enrollment that somebody kept locked could not be repaired (5): run it again.",
         ]
         assert rows(engine, COMPLETED) == [(5,)]
         for chosen in (["--user-course", "5"], ["--course", "3"], []):

@@ -109,24 +109,24 @@ def test_redrive_takes_only_what_was_chosen(environment: dict[str, str], engine:
     assert rows(engine, "SELECT id FROM dead_letter ORDER BY id") == [(ids[0],), (ids[1],), (ids[3],)]
 
 
-def test_an_enrolment_that_is_redriven_brings_what_was_parked_for_it(
+def test_an_enrollment_that_is_redriven_brings_what_was_parked_for_it(
     environment: dict[str, str], engine: Engine
 ) -> None:
-    enrolment, activity = enrolled(5), viewed(5)
+    enrollment, activity = enrolled(5), viewed(5)
     ingest(engine, entries([activity]))
-    (entry_of_enrolment,) = entries([enrolment])
+    (entry_of_enrollment,) = entries([enrollment])
     execute(
         engine,
         "INSERT INTO dead_letter (stream, entry_id, reason, detail, body) "
         "VALUES (:stream, :id, 'data_error', '', :body)",
-        stream=entry_of_enrolment.stream,
-        id=entry_of_enrolment.id,
-        body=entry_of_enrolment.body,
+        stream=entry_of_enrollment.stream,
+        id=entry_of_enrollment.id,
+        body=entry_of_enrollment.body,
     )
     result = invoke(environment, "dead-letters", "redrive", "--reason", "data_error")
     assert "applied: 1" in result.stdout
-    assert "applied because their enrolment has come: 1" in result.stdout
-    assert_tables_equal_model(engine, [enrolment, activity])
+    assert "applied because their enrollment has come: 1" in result.stdout
+    assert_tables_equal_model(engine, [enrollment, activity])
 
 
 def test_more_letters_than_a_page_are_each_tried_once(

@@ -60,7 +60,7 @@ def test_draining_nothing_ends_at_once(environment: dict[str, str]) -> None:
     assert run(environment, "drain", "--timeout", "20").returncode == 0
 
 
-def test_parked_events_of_an_enrolment_that_the_lms_inserted_are_applied(
+def test_parked_events_of_an_enrollment_that_the_lms_inserted_are_applied(
     environment: dict[str, str], settings: Settings, engine: Engine
 ) -> None:
     EventPublisher(settings=settings).publish(viewed(5))

@@ -1,4 +1,4 @@
-"""`learner` shows the analysis of an enrolment, as tables or as JSON."""
+"""`learner` shows the analysis of an enrollment, as tables or as JSON."""
 
 import json
 import re
@@ -18,7 +18,7 @@ OUTLINE = [(1, 1, "One"), (1, 2, "Two \x1b[31m[bold]"), (2, 3, "Three")]
 
 @pytest.fixture
 def today(engine: Engine) -> datetime:
-    """Now; enrolment 5 completed a lesson in ten measured minutes and came back to another on each of three days."""
+    """Now; enrollment 5 completed a lesson in ten measured minutes and came back to another on each of three days."""
     now = datetime.now(UTC)
     again = [viewed(5, 1, 2, time=now - timedelta(days=day)) for day in (2, 1, 0)]
     done = completed(5, 1, 1, time=now - timedelta(days=9), duration_seconds=600)
@@ -69,7 +69,7 @@ def test_the_settings_hold(environment: dict[str, str]) -> None:
     assert "Stuck on nothing." in shown
 
 
-def test_an_enrolment_without_any_event_is_shown_too(environment: dict[str, str], engine: Engine) -> None:
+def test_an_enrollment_without_any_event_is_shown_too(environment: dict[str, str], engine: Engine) -> None:
     insert_as_lms(engine, 7)
     shown = invoke(environment, "learner", "7").stdout
     assert re.search("activity as of +not computed yet", shown)
@@ -79,7 +79,7 @@ def test_an_enrolment_without_any_event_is_shown_too(environment: dict[str, str]
 
 
 @pytest.mark.parametrize("unknown", ["404", "0", str(2**63)])
-def test_an_id_that_is_no_enrolment_is_told_so(environment: dict[str, str], unknown: str) -> None:
+def test_an_id_that_is_no_enrollment_is_told_so(environment: dict[str, str], unknown: str) -> None:
     result = invoke(environment, "learner", unknown)
     assert result.exit_code == 1
     assert unknown in result.stderr

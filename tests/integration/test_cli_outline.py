@@ -86,7 +86,7 @@ def test_a_course_without_an_outline_is_told_what_that_means(
     for options in ([], ["--json"]):
         result = invoke(environment, "outline", "show", str(course_id), *options)
         assert (result.exit_code, result.stdout) == (1, "")
-        assert f"Course {course_id} has no outline, so the lessons of an enrolment are those it has" in result.stderr
+        assert f"Course {course_id} has no outline, so the lessons of an enrollment are those it has" in result.stderr
         assert f"`progress-worker outline load {course_id} FILE`" in result.stderr
 
 

@@ -18,7 +18,7 @@ NOT_COMPUTED = "statistics +not computed yet"
 
 
 def a_course(engine: Engine) -> None:
-    """Course 3: enrolment 5 completed the first lesson and viewed the last, 6 did nothing, 7 completed everything."""
+    """Course 3: enrollment 5 completed the first lesson and viewed the last, 6 did nothing, 7 completed everything."""
     ingest(
         engine,
         entries(
@@ -80,7 +80,7 @@ def test_figures_become_tables_with_bars(environment: dict[str, str], engine: En
     a_course(engine)
     refresh_all(engine)
     text = shown(environment, "3")
-    assert re.search(r"enrolments +3 *\n +started +2 *\n +completed +1 \(33\.33 %\) *\n +█{3}▎ *\n", text)
+    assert re.search(r"enrollments +3 *\n +started +2 *\n +completed +1 \(33\.33 %\) *\n +█{3}▎ *\n", text)
     assert "2025-07-14 10:30:30 UTC" in text
     assert re.search(r"as of +20\d\d-.* UTC, \d+\.\d s ago", text)
     assert re.search(r" 1 +1 +1 +One +2 +2 +66\.67 % +█{6}▋ *\n", text)

@@ -25,12 +25,12 @@ every_subject = pytest.mark.parametrize(("subject", "identity"), SUBJECTS)
 
 @pytest.fixture(autouse=True)
 def _recorded(engine: Engine) -> None:
-    """Enrolment 5 of course 3 completed a lesson in ten measured minutes, and 5 and 6 opened another."""
+    """Enrollment 5 of course 3 completed a lesson in ten measured minutes, and 5 and 6 opened another."""
     now = datetime.now(UTC)
     again = [viewed(key, 1, 2, time=now - timedelta(days=day)) for key, day in ((5, 2), (5, 1), (5, 0), (6, 1))]
     done = completed(5, 1, 1, time=now - timedelta(days=9), duration_seconds=600)
-    enrolments = [enrolled(5, course_id=3), enrolled(6, course_id=3)]
-    ingest(engine, entries([outlined(3, OUTLINE), *enrolments, done, *again]))
+    enrollments = [enrolled(5, course_id=3), enrolled(6, course_id=3)]
+    ingest(engine, entries([outlined(3, OUTLINE), *enrollments, done, *again]))
     refresh_all(engine)
 
 

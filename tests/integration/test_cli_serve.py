@@ -79,7 +79,7 @@ def test_loopback_of_ipv6_will_do(environment: dict[str, str], log: Path) -> Non
     with serving(environment, log, "--host", "::1") as (_, url):
         assert url.startswith("http://[::1]:")
         assert NOBODY_ELSE in log.read_text()
-        assert status(url) == 404, "there is no enrolment 1"
+        assert status(url) == 404, "there is no enrollment 1"
 
 
 @pytest.mark.parametrize("host", [ANYWHERE, "::", "0"])

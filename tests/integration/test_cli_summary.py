@@ -1,4 +1,4 @@
-"""`summary` computes an enrolment's summary from its rows and its course's outline."""
+"""`summary` computes an enrollment's summary from its rows and its course's outline."""
 
 import json
 import re
@@ -79,7 +79,7 @@ def test_an_empty_outline_is_not_the_same_as_none(environment: dict[str, str], e
     assert (shown["total_lessons"], shown["completion_percentage"], shown["next_lesson_id"]) == (0, 0, None)
 
 
-def test_an_enrolment_without_any_event_has_a_summary(environment: dict[str, str], engine: Engine) -> None:
+def test_an_enrollment_without_any_event_has_a_summary(environment: dict[str, str], engine: Engine) -> None:
     insert_as_lms(engine, 7)
     shown = summary(environment, 7)
     assert (shown["total_lessons"], shown["current_lesson_id"], shown["last_activity_at"]) == (0, None, None)
@@ -101,7 +101,7 @@ def queries_of_a_summary(engine: Engine, user_course_id: int) -> int:
 
 
 @pytest.mark.parametrize("unknown", ["404", "0", str(2**63)])
-def test_an_id_that_is_no_enrolment_is_told_so(environment: dict[str, str], unknown: str) -> None:
+def test_an_id_that_is_no_enrollment_is_told_so(environment: dict[str, str], unknown: str) -> None:
     result = invoke(environment, "summary", unknown)
     assert result.exit_code == 1
     assert unknown in result.stderr

@@ -79,5 +79,5 @@ def test_three_consumers_of_the_same_shuffled_events_give_the_rows_of_one(engine
 
 
 def _is_parked(event: Event) -> bool:
-    """Enrolment 9 never comes; each of its three copies is an entry of its own."""
+    """Enrollment 9 never comes; each of its three copies is an entry of its own."""
     return getattr(event.data, "user_course_id", 0) == 9

@@ -91,7 +91,7 @@ def test_a_batch_is_never_larger_than_set(
     assert_tables_equal_model(engine, events)
 
 
-def test_parked_events_are_applied_by_the_consumer_that_made_the_enrolment(
+def test_parked_events_are_applied_by_the_consumer_that_made_the_enrollment(
     consumer: Consumer, redis: Redis, engine: Engine, stream: str
 ) -> None:
     early: list[Event] = [viewed(1, 1, n, seconds=n) for n in range(1, 3_000)]

@@ -78,7 +78,7 @@ def test_a_silent_event_is_in_the_ledger_and_changes_nothing_else(engine: Engine
     assert rows(engine, "SELECT count(*) FROM lesson_event") == [(3,)]
 
 
-def test_a_correction_of_an_unknown_enrolment_is_parked(engine: Engine) -> None:
+def test_a_correction_of_an_unknown_enrollment_is_parked(engine: Engine) -> None:
     outcome = ingest(engine, entries([corrected(77)]))
     assert outcome.parked == 1
     assert rows(engine, "SELECT reason, user_course_id FROM dead_letter") == [("unknown_enrollment", 77)]

@@ -31,7 +31,7 @@ LOCKED = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' A
 
 @pytest.fixture
 def record(engine: Engine) -> Iterator[Record]:
-    """Record events of enrolment 1; at the end an audit finds nothing and a rebuild changes nothing."""
+    """Record events of enrollment 1; at the end an audit finds nothing and a rebuild changes nothing."""
     insert_as_lms(engine, 1)
     yield lambda *events: ingest(engine, entries(events))
     assert audited(engine) == []

@@ -13,7 +13,7 @@ from tests.support.rollups import assert_rollups_equal_model, refresh_all
 from tests.support.tables import contents, counted_statements, execute, rows
 from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.analysis import DormantLearner
-from worker.analytics.course_analysis import analyse_course
+from worker.analytics.course_analysis import analyze_course
 from worker.analytics.rules.activity import TimeSpent
 from worker.analytics.rules.stuck import StuckRules
 from worker.analytics.thresholds import AnalysisRules
@@ -44,7 +44,7 @@ def a_class(learners: int = 12) -> list[Event]:
 
 def test_what_it_says_of_a_course_is_what_one_would(engine: Engine) -> None:
     record(engine, a_class())
-    found = analyse_course(engine, 3, NOW, RULES)
+    found = analyze_course(engine, 3, NOW, RULES)
     assert found.statistics
     assert (found.statistics.enrollments, found.statistics.completed, found.median_days) == (12, 0, None)
     one, two, three = found.lessons
@@ -66,19 +66,19 @@ def test_what_it_says_of_a_course_is_what_one_would(engine: Engine) -> None:
 def test_the_rules_are_those_given(engine: Engine) -> None:
     record(engine, a_class())
     few = AnalysisRules(least_learners=13, dormant_days=1)
-    found = analyse_course(engine, 3, NOW, few)
+    found = analyze_course(engine, 3, NOW, few)
     assert {(each.difficulty, each.is_blocker) for each in found.lessons} == {(None, False)}
     assert found.dormant_learners == 12
     hard = AnalysisRules(blocker_share=0.9)
-    assert not any(each.is_blocker for each in analyse_course(engine, 3, NOW, hard).lessons)
+    assert not any(each.is_blocker for each in analyze_course(engine, 3, NOW, hard).lessons)
     execute(engine, "INSERT INTO course_change (course_id) VALUES (3)")
     refresh_all(engine, rules=StuckRules(visits=2))
-    assert [each.stuck for each in analyse_course(engine, 3, NOW, RULES).lessons] == [0, 10, 0]
+    assert [each.stuck for each in analyze_course(engine, 3, NOW, RULES).lessons] == [0, 10, 0]
 
 
 def test_before_it_is_computed_a_course_has_no_figures_and_says_so(engine: Engine) -> None:
     ingest(engine, entries(a_class()))
-    found = analyse_course(engine, 3, NOW, RULES)
+    found = analyze_course(engine, 3, NOW, RULES)
     assert (found.as_of, found.statistics, found.lessons, found.weeks) == (None, None, [], [])
     assert (sum(map(sum, found.events_by_weekday)), found.dormant_learners) == (0, 0)
 
@@ -86,14 +86,14 @@ def test_before_it_is_computed_a_course_has_no_figures_and_says_so(engine: Engin
 def test_lessons_are_those_that_counted_when_it_was_computed_in_the_outline_as_it_is(engine: Engine) -> None:
     record(engine, a_class())
     ingest(engine, entries([outlined(3, [(7, 7), (1, 2, "Two"), (1, 1, "One")])]))
-    assert [each.title for each in analyse_course(engine, 3, NOW, RULES).lessons] == ["Two", "One"]
+    assert [each.title for each in analyze_course(engine, 3, NOW, RULES).lessons] == ["Two", "One"]
     refresh_all(engine)
-    assert [each.topic_id for each in analyse_course(engine, 3, NOW, RULES).lessons] == [7, 1, 1]
+    assert [each.topic_id for each in analyze_course(engine, 3, NOW, RULES).lessons] == [7, 1, 1]
 
 
 def test_weeks_without_anything_are_shown_between_others(engine: Engine) -> None:
     record(engine, [enrolled(1), *(viewed(1, time=ago(days=day)) for day in (0, 14))])
-    assert [(each.monday.day, each.learners) for each in analyse_course(engine, 3, NOW, RULES).weeks] == [
+    assert [(each.monday.day, each.learners) for each in analyze_course(engine, 3, NOW, RULES).weeks] == [
         (30, 1),
         (7, 0),
         (14, 1),
@@ -102,7 +102,7 @@ def test_weeks_without_anything_are_shown_between_others(engine: Engine) -> None
 
 def test_of_very_many_weeks_the_last_are_shown(engine: Engine) -> None:
     record(engine, [enrolled(1), *(viewed(1, time=ago(days=7 * week)) for week in (0, 103, 104, 900))])
-    found = analyse_course(engine, 3, NOW, RULES).weeks
+    found = analyze_course(engine, 3, NOW, RULES).weeks
     assert (len(found), found[0].learners, sum(each.learners for each in found)) == (104, 1, 2)
 
 
@@ -110,9 +110,9 @@ def test_who_was_last_seen_tomorrow_was_seen_before_that(engine: Engine) -> None
     # Half past ten in the morning of the 14th, a Monday, is half past twelve at night of the 15th on Kiritimati.
     record(engine, [enrolled(1, timezone="Pacific/Kiritimati"), viewed(1, time=ago(days=20)), viewed(1, time=NOW)])
     assert rows(engine, "SELECT max(day) FROM daily_activity") == [(date(2025, 7, 15),)]
-    assert analyse_course(engine, 3, NOW, RULES).dormant_learners == 0
+    assert analyze_course(engine, 3, NOW, RULES).dormant_learners == 0
     an_hour_ago = ago(seconds=3_600)  # not yet the 15th there
-    assert [each.last_seen_on for each in analyse_course(engine, 3, an_hour_ago, RULES).dormant] == [date(2025, 6, 25)]
+    assert [each.last_seen_on for each in analyze_course(engine, 3, an_hour_ago, RULES).dormant] == [date(2025, 6, 25)]
 
 
 def test_at_the_edges_of_the_definitions_the_figures_are_those_of_the_rules(engine: Engine) -> None:
@@ -139,7 +139,7 @@ def test_at_the_edges_of_the_definitions_the_figures_are_those_of_the_rules(engi
     ]
     record(engine, events)
     assert_rollups_equal_model(engine, fold(events))
-    found = analyse_course(engine, 3, NOW, RULES)
+    found = analyze_course(engine, 3, NOW, RULES)
     assert [each.stuck for each in found.lessons] == [0, 0, 0]
     assert found.lessons[0].median_seconds == 100
     assert found.median_days is None
@@ -159,7 +159,7 @@ LATE: dict[str, Event] = {
     "a correction that takes back": corrected(1, 1, 1, time=ago(days=1), status="in_progress"),
     "another time zone": enrolled(1, timezone="Asia/Tokyo", time=ago(days=39)),
     "another course": enrolled(1, course_id=4, time=ago(days=39)),
-    "another enrolment": enrolled(99, time=ago(days=39)),
+    "another enrollment": enrolled(99, time=ago(days=39)),
     "another outline": outlined(3, [(2, 1), (1, 2)], time=ago(days=39)),
     "an empty outline": outlined(3, [], time=ago(days=39)),
 }
@@ -185,11 +185,11 @@ def test_what_follows_from_a_late_event_equals_a_full_computation(engine: Engine
     assert contents(engine) == incremental
 
 
-def test_an_enrolment_that_the_lms_deletes_leaves_the_figures(engine: Engine) -> None:
+def test_an_enrollment_that_the_lms_deletes_leaves_the_figures(engine: Engine) -> None:
     record(engine, a_class(4))
     execute(engine, "DELETE FROM user_course WHERE id = 4")
     refresh_all(engine)
-    found = analyse_course(engine, 3, NOW, RULES)
+    found = analyze_course(engine, 3, NOW, RULES)
     assert (found.lessons[0].median_seconds, found.lessons[0].visits, found.dormant_learners) == (120, 3, 1)
 
 
@@ -204,15 +204,15 @@ def test_activity_that_is_refreshed_marks_its_course_as_of_its_change(engine: En
 
 def test_an_id_that_is_no_course_is_told_so(engine: Engine) -> None:
     with pytest.raises(NotFoundError, match="Nothing is known of a course 404"):
-        analyse_course(engine, 404, NOW, RULES)
+        analyze_course(engine, 404, NOW, RULES)
     for wrong in (0, 2**63):
         with pytest.raises(InputError, match="is no course id"):
-            analyse_course(engine, wrong, NOW, RULES)
+            analyze_course(engine, wrong, NOW, RULES)
 
 
 @pytest.mark.parametrize("learners", [1, 30])
 def test_it_takes_eight_queries_whatever_there_is(engine: Engine, learners: int) -> None:
     record(engine, a_class(learners))
     with counted_statements(engine) as statements:
-        analyse_course(engine, 3, NOW, RULES)
+        analyze_course(engine, 3, NOW, RULES)
     assert len([each for each in statements if each not in {"BEGIN", "COMMIT", "ROLLBACK"}]) == 8

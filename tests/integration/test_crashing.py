@@ -45,7 +45,7 @@ def broken_parser(monkeypatch: pytest.MonkeyPatch) -> list[Entry]:
     return tried
 
 
-def test_an_unexpected_error_sets_a_suspect_aside_and_its_neighbours_are_applied(
+def test_an_unexpected_error_sets_a_suspect_aside_and_its_neighbors_are_applied(
     consumer: Consumer, redis: Redis, engine: Engine, stream: str, broken_parser: list[Entry]
 ) -> None:
     events: list[Event] = [enrolled(), viewed()]
@@ -160,7 +160,7 @@ def test_a_suspect_that_cannot_be_recorded_now_holds_up_nothing(
 def test_an_entry_applied_on_redelivery_leaves_its_letter_behind_no_longer(
     consumer: Consumer, redis: Redis, engine: Engine, stream: str
 ) -> None:
-    """Set aside, but the acknowledgement was lost; by the time it comes again its enrolment is there."""
+    """Set aside, but the acknowledgement was lost; by the time it comes again its enrollment is there."""
     event = viewed(1)
     (entry_id,) = add(redis, stream, [event])
     deliver(redis, stream, consumer.name, [entry_id], times=1)

@@ -55,7 +55,7 @@ def test_an_event_published_while_idle_is_applied_at_once(
     with draining(consumer):
         wait_until(lambda: len(leased(redis, stream)) == 9, what="the leases")
         add(redis, stream, [enrolled()])
-        wait_until(lambda: rows(engine, "SELECT id FROM user_course") == [(1,)], what="the enrolment")
+        wait_until(lambda: rows(engine, "SELECT id FROM user_course") == [(1,)], what="the enrollment")
         for number in range(1, 20):
             add(redis, f"{stream}:{number % 8}", [viewed(1, 1, number)])
             wait_until(recorded(engine, number), seconds=2, what="the row")

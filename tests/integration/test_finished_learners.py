@@ -11,8 +11,8 @@ from tests.support.commands import invoke
 from tests.support.events import completed, corrected, enrolled, entries, outlined, viewed
 from tests.support.learners import NOW, ago
 from tests.support.rollups import refresh_all
-from worker.analytics.course_analysis import analyse_course
-from worker.analytics.learner_analysis import analyse_learner
+from worker.analytics.course_analysis import analyze_course
+from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.thresholds import AnalysisRules
 from worker.contract.event import Event
 from worker.progress.ingest import ingest
@@ -34,18 +34,18 @@ def dormant(engine: Engine, events: Iterable[Event]) -> list[int]:
     """Those in the list of the course, which agrees with its count and with each learner's own analysis."""
     ingest(engine, entries(events))
     refresh_all(engine)
-    found = analyse_course(engine, 3, NOW, RULES)
+    found = analyze_course(engine, 3, NOW, RULES)
     ids = [each.user_course_id for each in found.dormant]
     assert found.dormant_learners == len(ids)
-    assert [key for key in (1, 2) if analyse_learner(engine, key, NOW, RULES).is_dormant] == ids
+    assert [key for key in (1, 2) if analyze_learner(engine, key, NOW, RULES).is_dormant] == ids
     return ids
 
 
 def test_who_completed_the_course_is_finished_and_not_dormant(engine: Engine) -> None:
     assert dormant(engine, [COURSE, *FINISHED, *LEFT]) == [2]
-    learner = analyse_learner(engine, 1, NOW, RULES)
+    learner = analyze_learner(engine, 1, NOW, RULES)
     assert (learner.stuck, learner.projection) == ([], None)
-    assert [each.stopped for each in analyse_course(engine, 3, NOW, RULES).lessons] == [0, 0]
+    assert [each.stopped for each in analyze_course(engine, 3, NOW, RULES).lessons] == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_summary_of_another_course_says_nothing_of_this_one(engine: Engine) ->
     ingest(engine, entries([COURSE, *FINISHED, *LEFT, outlined(4, [(9, 9)], time=ago(days=70))]))
     refresh_all(engine)
     ingest(engine, entries([enrolled(1, course_id=4, time=ago(days=1))]))
-    found = analyse_course(engine, 4, NOW, RULES).dormant
+    found = analyze_course(engine, 4, NOW, RULES).dormant
     assert [(each.user_course_id, each.completion_percentage) for each in found] == [(1, None)]
 
 

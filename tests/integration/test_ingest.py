@@ -56,7 +56,7 @@ def test_an_event_sent_twice_counts_once(engine: Engine) -> None:
     event = viewed(seconds=5)
     outcome = ingest(engine, entries([enrolled(), event, event]))
     assert (outcome.applied, outcome.repeated) == (2, 1)
-    assert_tables_equal_model(engine, [enrolled(id=_enrolment_id(engine)), event])
+    assert_tables_equal_model(engine, [enrolled(id=_enrollment_id(engine)), event])
 
 
 def test_view_after_complete_keeps_completed(engine: Engine) -> None:
@@ -78,7 +78,7 @@ def test_position_is_taken_together_and_a_late_event_never_moves_it(engine: Engi
 
 
 @pytest.mark.parametrize("bad", [b"broken", None, json.dumps(as_json(viewed()) | {"type": "unheard.of"}).encode()])
-def test_neighbours_of_a_bad_entry_are_applied(engine: Engine, bad: bytes | None) -> None:
+def test_neighbors_of_a_bad_entry_are_applied(engine: Engine, bad: bytes | None) -> None:
     good: list[Event] = [enrolled(), viewed(1, 1, 1), viewed(1, 1, 2)]
     batch = [entry(good[0]), entry(good[1]), entry(bad), entry(good[2])]
     outcome = ingest(engine, batch)
@@ -142,7 +142,7 @@ def test_an_entry_set_aside_keeps_its_bytes_and_a_printable_detail(engine: Engin
     assert len(detail) <= 500
 
 
-def test_a_row_gone_with_its_enrolment_does_not_come_back(engine: Engine) -> None:
+def test_a_row_gone_with_its_enrollment_does_not_come_back(engine: Engine) -> None:
     batch = entries([enrolled(), viewed(), corrected(1, 1, 2)])
     ingest(engine, batch)
     execute(engine, "DELETE FROM user_course")
@@ -153,7 +153,7 @@ def test_a_row_gone_with_its_enrolment_does_not_come_back(engine: Engine) -> Non
     assert len(contents(engine)["dead_letter"]) == 2
 
 
-def _enrolment_id(engine: Engine) -> str:
+def _enrollment_id(engine: Engine) -> str:
     return str(rows(engine, "SELECT enrolled_event_id FROM user_course")[0][0])
 
 

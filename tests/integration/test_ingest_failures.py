@@ -35,7 +35,7 @@ def changed(settings: Settings, **changes: object) -> Iterator[Engine]:
 
 @contextmanager
 def row_locked(engine: Engine, user_course_id: int) -> Iterator[None]:
-    """Another session holds the enrolment's row."""
+    """Another session holds the enrollment's row."""
     with engine.connect() as other:
         other.execute(text("SELECT FROM user_course WHERE id = :id FOR UPDATE"), {"id": user_course_id})
         yield
@@ -72,7 +72,7 @@ def test_finding_one_refused_entry_takes_a_logarithm_of_transactions(engine: Eng
     assert sent.count("BEGIN") <= 2 * 10 + 2
 
 
-def test_an_enrolment_that_the_lms_table_cannot_hold_is_set_aside(engine: Engine) -> None:
+def test_an_enrollment_that_the_lms_table_cannot_hold_is_set_aside(engine: Engine) -> None:
     execute(engine, "ALTER TABLE user_course ADD COLUMN tenant int NOT NULL DEFAULT 1")
     insert_as_lms(engine, 1)
     execute(engine, "ALTER TABLE user_course ALTER COLUMN tenant DROP DEFAULT")
@@ -86,7 +86,7 @@ def test_an_enrolment_that_the_lms_table_cannot_hold_is_set_aside(engine: Engine
     assert "tenant" in detail
 
 
-def test_an_enrolment_too_large_for_an_lms_column_is_set_aside(engine: Engine) -> None:
+def test_an_enrollment_too_large_for_an_lms_column_is_set_aside(engine: Engine) -> None:
     execute(engine, "ALTER TABLE user_course ALTER COLUMN user_id TYPE int")
     outcome = ingest(engine, entries([enrolled(1), enrolled(2, user_id=2**31)]))
     assert (outcome.applied, outcome.rejected) == (1, 1)

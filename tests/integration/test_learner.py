@@ -1,4 +1,4 @@
-"""The analysis of an enrolment: what it shows before and after its activity is computed, and what it costs."""
+"""The analysis of an enrollment: what it shows before and after its activity is computed, and what it costs."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -11,7 +11,7 @@ from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.learners import NOW, ago
 from tests.support.rollups import refresh_all
 from tests.support.tables import counted_statements, insert_as_lms, rows
-from worker.analytics.learner_analysis import analyse_learner
+from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.rules.activity import TimeSpent
 from worker.analytics.rules.recommendations import RecommendationKind
 from worker.analytics.rules.stuck import StuckRules
@@ -33,7 +33,7 @@ def test_what_it_says_of_a_learner_is_what_one_would(engine: Engine) -> None:
     again = [viewed(5, 1, 2, time=ago(days=day)) for day in (4, 3, 2, 1)]
     record(engine, [completed(5, 1, 1, time=ago(days=9), duration_seconds=600), *again])
 
-    found = analyse_learner(engine, 5, NOW, RULES)
+    found = analyze_learner(engine, 5, NOW, RULES)
 
     assert found.spent == TimeSpent(600, 600)
     assert [(each.title, each.visits, each.visits_to_complete) for each in found.lessons] == [
@@ -51,17 +51,17 @@ def test_what_it_says_of_a_learner_is_what_one_would(engine: Engine) -> None:
     assert rows(engine, "SELECT refreshed_at FROM enrollment_activity") == [(found.as_of,)]
 
 
-def test_before_its_activity_is_computed_an_enrolment_has_none_and_its_rows_are_there(engine: Engine) -> None:
+def test_before_its_activity_is_computed_an_enrollment_has_none_and_its_rows_are_there(engine: Engine) -> None:
     ingest(engine, entries([enrolled(5), completed(5, 1, 1, time=ago(days=1))]))
-    found = analyse_learner(engine, 5, NOW, RULES)
+    found = analyze_learner(engine, 5, NOW, RULES)
     assert (found.as_of, found.lessons, found.spent, found.last_seen_on) == (None, [], TimeSpent(0, 0), None)
     assert [each.kind for each in found.achievements] == ["first_lesson"]
     assert found.velocity.overall == 1
 
 
-def test_an_enrolment_without_any_event_is_analysed_too(engine: Engine) -> None:
+def test_an_enrollment_without_any_event_is_analyzed_too(engine: Engine) -> None:
     insert_as_lms(engine, 7)
-    found = analyse_learner(engine, 7, NOW, RULES)
+    found = analyze_learner(engine, 7, NOW, RULES)
     assert (found.stuck, found.recommendations, found.achievements, found.is_dormant) == ([], [], [], False)
     assert sum(map(sum, found.events_by_weekday)) == 0
 
@@ -69,9 +69,9 @@ def test_an_enrolment_without_any_event_is_analysed_too(engine: Engine) -> None:
 def test_the_rules_are_those_given(engine: Engine) -> None:
     days = [viewed(5, 1, 1, time=ago(days=each)) for each in (2, 3, 4)]  # Thursday to Saturday, before a Monday
     record(engine, [enrolled(5), *days])
-    usual = analyse_learner(engine, 5, NOW, RULES)
+    usual = analyze_learner(engine, 5, NOW, RULES)
     assert (usual.streaks.current, usual.is_dormant, len(usual.stuck)) == (0, False, 1)
-    other = analyse_learner(
+    other = analyze_learner(
         engine, 5, NOW, AnalysisRules(grace_weekends=True, dormant_days=2, stuck=StuckRules(visits=4))
     )
     assert (other.streaks.current, other.is_dormant, len(other.stuck)) == (3, True, 0)
@@ -80,7 +80,7 @@ def test_the_rules_are_those_given(engine: Engine) -> None:
 def test_days_are_those_of_where_the_learner_is(engine: Engine) -> None:
     done = [completed(5, 1, each, time=ago(days=10.5)) for each in (1, 2)]
     record(engine, [outlined(3, [(1, 1), (1, 2), (1, 3)]), enrolled(5, timezone="Pacific/Auckland"), *done])
-    found = analyse_learner(engine, 5, NOW, RULES)
+    found = analyze_learner(engine, 5, NOW, RULES)
     assert (found.days[-1].day, found.last_seen_on) == (date(2025, 7, 14), date(2025, 7, 4))
     assert found.projection
     assert found.projection.completed_on == date(2025, 7, 20)  # in 5.25 days: at 16:30 UTC of the day before
@@ -92,13 +92,13 @@ def test_it_takes_seven_queries_whatever_there_is(engine: Engine, lessons: int) 
     events = [completed(5, *lesson, time=ago(days=day, seconds=lesson[1])) for lesson, day in product(outline, (1, 2))]
     record(engine, [outlined(3, outline), enrolled(5), *events])
     with counted_statements(engine) as statements:
-        analyse_learner(engine, 5, NOW, RULES)
+        analyze_learner(engine, 5, NOW, RULES)
     assert len([each for each in statements if each not in {"BEGIN", "COMMIT", "ROLLBACK"}]) == 7
 
 
-def test_an_id_that_is_no_enrolment_is_told_so(engine: Engine) -> None:
-    with pytest.raises(NotFoundError, match="There is no enrolment 404"):
-        analyse_learner(engine, 404, NOW, RULES)
+def test_an_id_that_is_no_enrollment_is_told_so(engine: Engine) -> None:
+    with pytest.raises(NotFoundError, match="There is no enrollment 404"):
+        analyze_learner(engine, 404, NOW, RULES)
     for wrong in (0, 2**63):
-        with pytest.raises(InputError, match="is no enrolment id"):
-            analyse_learner(engine, wrong, NOW, RULES)
+        with pytest.raises(InputError, match="is no enrollment id"):
+            analyze_learner(engine, wrong, NOW, RULES)

@@ -29,7 +29,7 @@ PATH = "/analytics/learner/{}/topic/{}/lesson/{}"
 
 @pytest.fixture
 def learner(engine: Engine) -> None:
-    """Enrolment 5 came to lesson 2 of topic 1 on three days, completing it on the second; then it was set by hand."""
+    """Enrollment 5 came to lesson 2 of topic 1 on three days, completing it on the second; then it was set by hand."""
     visits = [
         viewed(5, 1, 2, seconds=0),
         viewed(5, 1, 1, seconds=100),
@@ -66,10 +66,10 @@ def test_a_lesson_never_touched_has_an_empty_history(engine: Engine) -> None:
 
 @pytest.mark.usefixtures("learner")
 def test_ids_that_are_none_are_told_so(engine: Engine) -> None:
-    with pytest.raises(NotFoundError, match="There is no enrolment 404"):
+    with pytest.raises(NotFoundError, match="There is no enrollment 404"):
         lesson_history(engine, 404, 1, 2, CUTOFF)
     for key, what in (
-        ((0, 1, 1), "0 is no enrolment"),
+        ((0, 1, 1), "0 is no enrollment"),
         ((5, 2**31, 1), "is no topic"),
         ((5, 1, -1), "-1 is no lesson"),
     ):
@@ -145,11 +145,11 @@ def test_people_get_tables_that_cannot_garble_the_terminal(environment: dict[str
     untouched = invoke(environment, "learner", "5", "--lesson", "1", "3").stdout
     assert re.search("(?s)not_started.*No visits.*Never set by hand", untouched)
     unknown = invoke(environment, "learner", "404", "--lesson", "1", "2")
-    assert (unknown.exit_code, "There is no enrolment 404" in unknown.stderr) == (1, True)
+    assert (unknown.exit_code, "There is no enrollment 404" in unknown.stderr) == (1, True)
 
 
 @pytest.mark.usefixtures("learner")
-def test_an_enrolment_that_is_not_there_or_not_the_callers_is_refused(settings: Settings) -> None:
+def test_an_enrollment_that_is_not_there_or_not_the_callers_is_refused(settings: Settings) -> None:
     with served(settings) as client:
         assert client.get(PATH.format(404, 1, 2)).status_code == 404
         assert client.get(PATH.format(5, 0, 2)).status_code == 422

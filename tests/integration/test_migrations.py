@@ -213,7 +213,7 @@ def test_taking_migrations_back_leaves_what_was_there_before_it(empty: Engine, t
 
 
 @of_either
-def test_every_enrolment_becomes_stale_without_being_written(empty: Engine, table: str | None) -> None:
+def test_every_enrollment_becomes_stale_without_being_written(empty: Engine, table: str | None) -> None:
     if table:
         execute(empty, table)
     upgrade(empty, BEFORE_SUMMARIES)
@@ -264,7 +264,7 @@ def test_summaries_by_the_rules_before_are_all_computed_again(empty: Engine) -> 
 
 
 @of_either
-def test_an_enrolment_that_the_lms_inserts_later_is_stale_from_the_beginning(empty: Engine, table: str | None) -> None:
+def test_an_enrollment_that_the_lms_inserts_later_is_stale_from_the_beginning(empty: Engine, table: str | None) -> None:
     if table:
         execute(empty, table)
     migration.migrate(empty)

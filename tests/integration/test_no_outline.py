@@ -11,8 +11,8 @@ from tests.support.commands import invoke
 from tests.support.events import completed, enrolled, entries, outlined
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import rows
-from worker.analytics.course_analysis import analyse_course
-from worker.analytics.learner_analysis import analyse_learner
+from worker.analytics.course_analysis import analyze_course
+from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.rules.achievements import AchievementKind
 from worker.analytics.thresholds import AnalysisRules
 from worker.contract.event import CourseOutlined, Event
@@ -39,10 +39,10 @@ def test_a_course_is_completed_only_by_an_outline_that_has_lessons(
         assert (summary.total_is_known, summary.total_lessons) == (is_known, total)
         assert summary.has_completed_course is bool(finished)
     assert rows(engine, "SELECT completed FROM course_statistics") == [(finished,)]
-    course = analyse_course(engine, 3, None, AnalysisRules())
+    course = analyze_course(engine, 3, None, AnalysisRules())
     assert course.statistics
     assert (course.statistics.completed, course.median_days is None) == (finished, not finished)
-    learner = analyse_learner(engine, 1, None, AnalysisRules())
+    learner = analyze_learner(engine, 1, None, AnalysisRules())
     assert [each.kind for each in learner.achievements].count(AchievementKind.COURSE) == finished
     assert (learner.total_is_known, learner.projection) == (is_known, None)
     assert audited(engine) == []

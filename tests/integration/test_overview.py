@@ -135,7 +135,7 @@ def test_a_course_that_nothing_is_known_of_is_told_so(engine: Engine, unknown: i
             get_overview(engine, unknown, after=after)
 
 
-def test_an_enrolment_an_outline_or_statistics_alone_make_a_course_known(engine: Engine) -> None:
+def test_an_enrollment_an_outline_or_statistics_alone_make_a_course_known(engine: Engine) -> None:
     insert_as_lms(engine, 7, course_id=30)
     assert learners(get_overview(engine, 30, after=7)) == []
     ingest(engine, entries([outlined(31, [])]))

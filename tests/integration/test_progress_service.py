@@ -39,7 +39,7 @@ LESSON = Lesson(user_course_id=1, topic_id=1, lesson_id=1)
 
 @pytest.fixture
 def ask(settings: Settings, engine: Engine) -> Iterator[Ask[object]]:
-    """Run what is asked in a loop and with a service of its own; enrolment 1 exists."""
+    """Run what is asked in a loop and with a service of its own; enrollment 1 exists."""
     insert_as_lms(engine, 1)
 
     def run(work: Callable[[UserCourseProgressService], Awaitable[object]]) -> object:
@@ -139,19 +139,19 @@ def test_events_of_any_type(ask: Ask[object]) -> None:
 
 
 MISTAKES: dict[str, tuple[Callable[[UserCourseProgressService], Awaitable[object]], type[Exception]]] = {
-    "no such enrolment, viewed": (
+    "no such enrollment, viewed": (
         lambda service: service.mark_lesson_viewed(user_course_id=9, topic_id=1, lesson_id=1),
         NotFoundError,
     ),
-    "no such enrolment, made": (
+    "no such enrollment, made": (
         lambda service: service.create_progress(user_course_id=9, topic_id=1, lesson_id=1),
         NotFoundError,
     ),
-    "no such enrolment, summary": (
+    "no such enrollment, summary": (
         lambda service: service.get_user_course_progress_summary(user_course_id=9),
         NotFoundError,
     ),
-    "no such enrolment, all": (lambda service: service.get_all_progress(user_course_id=9), NotFoundError),
+    "no such enrollment, all": (lambda service: service.get_all_progress(user_course_id=9), NotFoundError),
     "no such topic": (lambda service: service.get_topic_progress(user_course_id=1, topic_id=9), NotFoundError),
     "an id below 1, viewed": (
         lambda service: service.mark_lesson_viewed(user_course_id=1, topic_id=0, lesson_id=1),

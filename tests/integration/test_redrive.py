@@ -1,4 +1,4 @@
-"""Parked events are applied when their enrolment comes; others when a person says so after a fix."""
+"""Parked events are applied when their enrollment comes; others when a person says so after a fix."""
 
 from collections.abc import Callable
 from threading import Thread
@@ -24,7 +24,7 @@ def letter_ids(engine: Engine) -> list[int]:
     return [number for (number,) in rows(engine, LETTERS)]
 
 
-def test_early_events_are_parked_by_the_thousands_and_applied_when_the_enrolment_comes(engine: Engine) -> None:
+def test_early_events_are_parked_by_the_thousands_and_applied_when_the_enrollment_comes(engine: Engine) -> None:
     early: list[Event] = [viewed(1 + n % 2, 1 + n % 7, 1 + n % 11, seconds=n) for n in range(2 * PAGE + 10)]
     strangers: list[Event] = [viewed(3, seconds=n) for n in range(10)]
     assert ingest(engine, entries([*strangers, *early])).parked == len(strangers + early)
@@ -73,7 +73,7 @@ def test_what_waits_for_others_is_left_alone(engine: Engine) -> None:
     assert snapshot(engine)["dead_letter"] == before
 
 
-def test_a_letter_still_without_its_enrolment_stays_as_it_is(engine: Engine) -> None:
+def test_a_letter_still_without_its_enrollment_stays_as_it_is(engine: Engine) -> None:
     ingest(engine, entries([viewed(1)]))
     before = snapshot(engine)["dead_letter"]
     assert redrive(engine, letter_ids(engine)).parked == 1
@@ -114,7 +114,7 @@ def test_a_parked_letter_that_postgresql_refuses_once_applied_waits_no_more(engi
     assert snapshot(engine) == before
 
 
-def test_a_redriven_enrolment_lets_its_parked_events_in(engine: Engine) -> None:
+def test_a_redriven_enrollment_lets_its_parked_events_in(engine: Engine) -> None:
     execute(engine, "ALTER TABLE user_course ADD CONSTRAINT rule CHECK (user_id <> 13)")
     events: list[Event] = [enrolled(1, user_id=13), viewed(1)]
     ingest(engine, entries(events), final=True)

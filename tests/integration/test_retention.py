@@ -52,7 +52,7 @@ def record(engine: Engine, *events: Event, days_ago: float = 0) -> None:
 
 
 def old(engine: Engine, *events: Event) -> None:
-    """Have enrolment 1 and the events recorded 40 days ago, and everything that follows from them refreshed."""
+    """Have enrollment 1 and the events recorded 40 days ago, and everything that follows from them refreshed."""
     record(engine, enrolled(1), *events, days_ago=40)
     refresh_all(engine)
 
@@ -157,7 +157,7 @@ def test_an_enrollment_that_others_hold_is_left_to_the_next_run_and_its_correcti
     assert rows(engine, EVENTS) == [(1, 1, 1)] * 2
 
 
-def test_an_enrolment_that_lost_events_says_since_when_its_history_is_whole(engine: Engine) -> None:
+def test_an_enrollment_that_lost_events_says_since_when_its_history_is_whole(engine: Engine) -> None:
     old(engine, viewed(1))
     record(engine, enrolled(2), viewed(2))
     delete(engine)
@@ -371,7 +371,7 @@ def test_a_row_without_any_event_left_is_never_set_to_zero(engine: Engine) -> No
     assert rows(engine, "SELECT completed_lessons, current_lesson_id FROM user_course_summary") == [(1, 1)]
 
 
-def test_an_enrolment_whose_history_is_whole_is_proved_as_before(engine: Engine) -> None:
+def test_an_enrollment_whose_history_is_whole_is_proved_as_before(engine: Engine) -> None:
     old(engine, viewed(1))
     record(engine, enrolled(2), viewed(2))
     refresh_all(engine)

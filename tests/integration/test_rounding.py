@@ -12,7 +12,7 @@ from tests.support.commands import invoke
 from tests.support.events import enrolled, entries, outlined
 from tests.support.rollups import refresh_all
 from tests.support.tables import execute, rows
-from worker.analytics.learner_analysis import analyse_learner
+from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.rules.stuck import StuckRules
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.analytics.thresholds import AnalysisRules
@@ -24,7 +24,7 @@ ALL = 20_001
 
 
 def course_of_many(engine: Engine, done: int) -> None:
-    """Course 3 of 20,001 lessons, of which enrolment 1 has completed so many."""
+    """Course 3 of 20,001 lessons, of which enrollment 1 has completed so many."""
     ingest(engine, entries([outlined(3, [(1, number) for number in range(1, ALL + 1)]), enrolled(1)]))
     execute(
         engine,
@@ -44,7 +44,7 @@ def test_a_learner_of_very_many_lessons_is_neither_finished_nor_at_the_beginning
     assert float(get_summary(engine, 1).summary.completion_percentage) == percent, "computed"
     refresh_all(engine)
     assert float(get_summary(engine, 1).summary.completion_percentage) == percent, "stored"
-    analysis = analyse_learner(engine, 1, None, AnalysisRules())
+    analysis = analyze_learner(engine, 1, None, AnalysisRules())
     assert analysis.completion_percentage == Decimal(str(percent))
     assert "course" not in {each.kind for each in analysis.achievements}
     assert f"{done} of {ALL} ({percent} %)" in invoke(environment, "summary", "1").stdout

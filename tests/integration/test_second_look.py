@@ -43,7 +43,7 @@ def test_what_was_repaired_is_as_it_was_and_nothing_is_left(
     )
     result = invoke(environment, "rebuild", *options)
     assert (result.exit_code, "Not repaired" in result.stdout) == (0, False)
-    assert invoke(environment, "audit").stdout.splitlines()[0] == "2 enrolments audited: 0 differences."
+    assert invoke(environment, "audit").stdout.splitlines()[0] == "2 enrollments audited: 0 differences."
     refresh_all(engine)
     assert contents(engine) == before
 
@@ -86,7 +86,7 @@ def test_the_rules_of_zones_are_those_of_this_host(
     assert "differences in" in invoke(environment, "audit").stdout
     result = invoke(environment, "rebuild")
     assert (result.exit_code, "Not repaired" in result.stdout) == (0, False)
-    assert invoke(environment, "audit").stdout == "2 enrolments audited: 0 differences.\n"
+    assert invoke(environment, "audit").stdout == "2 enrollments audited: 0 differences.\n"
     assert rows(engine, "SELECT events_by_hour[24 + 8] FROM enrollment_activity ORDER BY user_course_id") == [
         (2,),
         (1,),

@@ -302,7 +302,7 @@ def test_a_computation_has_a_time_limit_of_its_own_and_no_other_statement_does(e
 # ---- What an LMS does by SQL ---------------------------------------------------------------------------------------
 
 
-def test_an_enrolment_that_the_lms_deletes_no_longer_counts(engine: Engine) -> None:
+def test_an_enrollment_that_the_lms_deletes_no_longer_counts(engine: Engine) -> None:
     insert_as_lms(engine, 1, 2, course_id=3)
     ingest(engine, entries([viewed(1)]))
     refresh_all(engine)
@@ -320,7 +320,7 @@ def test_a_deletion_of_many_leaves_one_mark_a_course(engine: Engine) -> None:
     assert marks(engine) == [3, 4]
 
 
-def test_an_enrolment_that_the_lms_moves_counts_in_its_new_course_alone(engine: Engine) -> None:
+def test_an_enrollment_that_the_lms_moves_counts_in_its_new_course_alone(engine: Engine) -> None:
     insert_as_lms(engine, 1, 2, course_id=3)
     ingest(engine, entries([viewed(1)]))
     refresh_all(engine)
@@ -330,7 +330,7 @@ def test_an_enrolment_that_the_lms_moves_counts_in_its_new_course_alone(engine: 
     assert audited(engine) == []
 
 
-def test_an_enrolment_that_an_event_moves_counts_in_its_new_course_alone(engine: Engine) -> None:
+def test_an_enrollment_that_an_event_moves_counts_in_its_new_course_alone(engine: Engine) -> None:
     record(engine, enrolled(1, course_id=3), viewed(1))
     refresh(engine)
     record(engine, enrolled(1, course_id=4, seconds=1))
@@ -355,7 +355,7 @@ def test_an_update_that_moves_nothing_marks_nothing(engine: Engine) -> None:
 
 @pytest.fixture
 def lms_role(engine: Engine) -> Iterator[str]:
-    """A role that may read, move and delete enrolments, and has no other right."""
+    """A role that may read, move and delete enrollments, and has no other right."""
     if rows(engine, "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user") != [(True,)]:
         pytest.skip("needs a role that may create roles")
     name = f"lms_{uuid4().hex[:12]}"
@@ -365,7 +365,7 @@ def lms_role(engine: Engine) -> Iterator[str]:
     execute(engine, f"DROP OWNED BY {name}", f"DROP ROLE {name}")
 
 
-def test_an_lms_without_any_right_on_our_tables_may_move_and_delete_its_enrolments(
+def test_an_lms_without_any_right_on_our_tables_may_move_and_delete_its_enrollments(
     engine: Engine, lms_role: str
 ) -> None:
     insert_as_lms(engine, 1, 2, 3, course_id=3)
@@ -395,7 +395,7 @@ def lms(servers: Servers) -> Iterator[Engine]:
     drop_database(servers.database_url, name)
 
 
-def test_enrolments_without_a_course_harm_nothing(lms: Engine) -> None:
+def test_enrollments_without_a_course_harm_nothing(lms: Engine) -> None:
     execute(lms, "INSERT INTO user_course VALUES (1, 70, NULL), (2, 70, 3)")
     ingest(lms, entries([viewed(1)]))
     refresh_all(lms)

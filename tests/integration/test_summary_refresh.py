@@ -35,8 +35,8 @@ def stale(engine: Engine) -> list[int]:
     return [key for (key,) in rows(engine, STALE)]
 
 
-def enrol(engine: Engine, *ids: int) -> list[Event]:
-    """Enrolments with a lesson each, all summaries current."""
+def enroll(engine: Engine, *ids: int) -> list[Event]:
+    """Enrollments with a lesson each, all summaries current."""
     events: list[Event] = [outlined(3, LESSONS)]
     events += [event for each in ids for event in (enrolled(each), viewed(each, 1, 1))]
     ingest(engine, entries(events))
@@ -54,7 +54,7 @@ def change(engine: Engine, *ids: int) -> list[Event]:
 
 @contextmanager
 def holding(engine: Engine, *ids: int) -> Iterator[Connection]:
-    """Keep these enrolments locked, as a batch in its transaction does."""
+    """Keep these enrollments locked, as a batch in its transaction does."""
     with engine.connect() as connection:
         connection.execute(text(f"SELECT FROM user_course WHERE id IN {(*ids, 0)} FOR NO KEY UPDATE"))
         yield connection
@@ -62,7 +62,7 @@ def holding(engine: Engine, *ids: int) -> Iterator[Connection]:
 
 
 def test_the_oldest_change_comes_first(engine: Engine) -> None:
-    enrol(engine, 1, 2, 3)
+    enroll(engine, 1, 2, 3)
     change(engine, 2, 3, 1)
     left = [[1, 3], [1], []]
     for expected in left:
@@ -71,7 +71,7 @@ def test_the_oldest_change_comes_first(engine: Engine) -> None:
 
 
 def test_only_what_changed_is_refreshed(engine: Engine) -> None:
-    enrol(engine, 1, 2, 3)
+    enroll(engine, 1, 2, 3)
     before = dict(rows(engine, "SELECT user_course_id, refreshed_at FROM user_course_summary"))
     change(engine, 2)
     assert refresh_summaries(engine, 500).summaries == 1
@@ -80,7 +80,7 @@ def test_only_what_changed_is_refreshed(engine: Engine) -> None:
 
 
 def test_what_changes_nothing_marks_nothing(engine: Engine) -> None:
-    events = enrol(engine, 1, 2)
+    events = enroll(engine, 1, 2)
     ingest(engine, entries(events))
     assert stale(engine) == []
     assert rows(engine, STALE_COURSES) == []
@@ -88,7 +88,7 @@ def test_what_changes_nothing_marks_nothing(engine: Engine) -> None:
 
 
 def test_a_mark_keeps_the_time_of_the_oldest_change(engine: Engine) -> None:
-    enrol(engine, 1)
+    enroll(engine, 1)
     change(engine, 1)
     first = rows(engine, "SELECT stale_since FROM user_course")
     ingest(engine, entries([viewed(1, 2, 2, seconds=99)]))
@@ -96,14 +96,14 @@ def test_a_mark_keeps_the_time_of_the_oldest_change(engine: Engine) -> None:
 
 
 def test_a_late_event_that_moves_no_position_marks_too(engine: Engine) -> None:
-    enrol(engine, 1)
+    enroll(engine, 1)
     ingest(engine, entries([completed(1, 2, 2, seconds=-50)]))
     assert stale(engine) == [1]
     assert get_summary(engine, 1).summary.completed_lessons == 1
 
 
-def test_enrolments_that_others_hold_are_passed_over(engine: Engine) -> None:
-    enrol(engine, 1, 2, 3)
+def test_enrollments_that_others_hold_are_passed_over(engine: Engine) -> None:
+    enroll(engine, 1, 2, 3)
     change(engine, 1, 2, 3)
     with holding(engine, 1):
         assert refresh_summaries(engine, 500).summaries == 2
@@ -112,7 +112,7 @@ def test_enrolments_that_others_hold_are_passed_over(engine: Engine) -> None:
 
 
 def test_two_runs_at_once_share_the_work_without_waiting(engine: Engine) -> None:
-    enrol(engine, *range(1, 7))
+    enroll(engine, *range(1, 7))
     change(engine, *range(1, 7))
     with engine.begin() as connection:
         first = claims.claim_changed(connection, 2)
@@ -125,7 +125,7 @@ def test_two_runs_at_once_share_the_work_without_waiting(engine: Engine) -> None
 
 
 def test_a_run_that_dies_in_its_transaction_leaves_everything_to_the_next(engine: Engine) -> None:
-    events = enrol(engine, 1, 2)
+    events = enroll(engine, 1, 2)
     events += change(engine, 1, 2)
     with engine.connect() as connection:
         claims.refresh(connection, claims.claim_changed(connection, 500))
@@ -136,7 +136,7 @@ def test_a_run_that_dies_in_its_transaction_leaves_everything_to_the_next(engine
 
 
 def test_an_event_recorded_while_a_run_is_in_its_transaction_is_not_lost(engine: Engine) -> None:
-    events = enrol(engine, 1)
+    events = enroll(engine, 1)
     events += change(engine, 1)
     late = entries([viewed(1, 2, 2, seconds=50)])
     with engine.begin() as connection:
@@ -175,7 +175,7 @@ def test_an_outline_that_comes_while_a_run_is_in_its_transaction_is_not_lost(eng
     assert_rollups_equal_model(engine, fold([*events, newer]))
 
 
-def test_an_outline_writes_no_enrolment_and_makes_only_its_courses_summaries_stale(engine: Engine) -> None:
+def test_an_outline_writes_no_enrollment_and_makes_only_its_courses_summaries_stale(engine: Engine) -> None:
     ingest(engine, entries([outlined(3, LESSONS), outlined(4, LESSONS), enrolled(1), enrolled(2, course_id=4)]))
     refresh_all(engine)
     written = "SELECT xmin::text FROM user_course ORDER BY id"
@@ -188,8 +188,8 @@ def test_an_outline_writes_no_enrolment_and_makes_only_its_courses_summaries_sta
     assert rows(engine, STALE_COURSES) == []
 
 
-def test_a_course_stays_stale_while_somebody_holds_one_of_its_enrolments(engine: Engine) -> None:
-    enrol(engine, 1, 2)
+def test_a_course_stays_stale_while_somebody_holds_one_of_its_enrollments(engine: Engine) -> None:
+    enroll(engine, 1, 2)
     ingest(engine, entries([outlined(3, LESSONS[1:], seconds=9)]))
     with holding(engine, 2):
         assert refresh_summaries(engine, 500).summaries == 1
@@ -219,20 +219,20 @@ def test_lessons_added_removed_reordered_and_restored_leave_right_percentages(en
 
 
 def test_a_change_that_waited_very_long_is_waited_for(engine: Engine) -> None:
-    """A busy enrolment is locked whenever somebody looks; sooner or later a run waits until it is free."""
-    enrol(engine, 1, 2)
+    """A busy enrollment is locked whenever somebody looks; sooner or later a run waits until it is free."""
+    enroll(engine, 1, 2)
     change(engine, 1)
     execute(engine, "UPDATE user_course SET stale_since = now() - interval '2 min' WHERE id = 1")
     run = Thread(target=refresh_summaries, args=[engine, 1, never])
     with holding(engine, 1):
         run.start()
-        wait_until(lambda: rows(engine, WAITING), what="the run's wait for the enrolment")
+        wait_until(lambda: rows(engine, WAITING), what="the run's wait for the enrollment")
     run.join(10)
     assert stale(engine) == []
 
 
 def test_one_that_is_locked_for_very_long_holds_up_nobody_else(engine: Engine) -> None:
-    enrol(engine, 1, 2, 3)
+    enroll(engine, 1, 2, 3)
     change(engine, 1, 2, 3)
     execute(engine, "UPDATE user_course SET stale_since = now() - interval '2 min' WHERE id < 3")
     with holding(engine, 1):
@@ -241,10 +241,10 @@ def test_one_that_is_locked_for_very_long_holds_up_nobody_else(engine: Engine) -
 
 
 def test_with_less_capacity_than_arrivals_no_change_waits_for_ever(engine: Engine) -> None:
-    """Three summaries a run against eight changes a run on thirty enrolments, a few of them changing all the time."""
+    """Three summaries a run against eight changes a run on thirty enrollments, a few of them changing all the time."""
     learners, capacity, arrivals, runs = 30, 3, 8, 60
     chance = random.Random(11)
-    enrol(engine, *range(1, learners + 1))
+    enroll(engine, *range(1, learners + 1))
     busy = [1, 2, 3, *range(1, learners + 1)]
     waited: dict[int, int] = {}
     longest = most = number = 0
@@ -268,7 +268,7 @@ def test_with_less_capacity_than_arrivals_no_change_waits_for_ever(engine: Engin
 
 
 def test_a_transaction_takes_a_fixed_number_of_statements(engine: Engine) -> None:
-    enrol(engine, *range(1, 301))
+    enroll(engine, *range(1, 301))
     counts = []
     for changed in (1, 300):
         execute(engine, f"UPDATE user_course SET stale_since = now() WHERE id <= {changed}")
@@ -280,7 +280,7 @@ def test_a_transaction_takes_a_fixed_number_of_statements(engine: Engine) -> Non
 
 def test_a_chunk_that_takes_too_long_is_tried_in_smaller_pieces(engine: Engine) -> None:
     """A trigger stands in for the rows of thousands of lessons: each summary takes a while."""
-    enrol(engine, *range(1, 41))
+    enroll(engine, *range(1, 41))
     execute(
         engine,
         """
@@ -296,7 +296,7 @@ def test_a_chunk_that_takes_too_long_is_tried_in_smaller_pieces(engine: Engine) 
     assert stale(engine) == []
 
 
-def test_courses_without_enrolments_are_settled_all_at_once(engine: Engine) -> None:
+def test_courses_without_enrollments_are_settled_all_at_once(engine: Engine) -> None:
     ingest(engine, entries(outlined(course_id, LESSONS) for course_id in range(1, 201)))
     with counted_statements(engine) as statements:
         refresh_summaries(engine, 500, never)
@@ -304,7 +304,7 @@ def test_courses_without_enrolments_are_settled_all_at_once(engine: Engine) -> N
     assert len(statements) < 40
 
 
-def test_rows_that_an_lms_makes_and_takes_back_mark_their_enrolment(engine: Engine) -> None:
+def test_rows_that_an_lms_makes_and_takes_back_mark_their_enrollment(engine: Engine) -> None:
     """Without an outline they count; the marks lock nothing that the LMS's statement does not."""
     ingest(engine, entries([enrolled(1, course_id=5), completed(1, 1, 1), enrolled(2, course_id=5)]))
     refresh_all(engine)

@@ -46,12 +46,12 @@ _offsets = st.builds(
 )
 _moments = st.sampled_from([moment for moments in ZONES.values() for moment in moments])
 _often_one = st.sampled_from([1, 1, 1, 2])
-_enrolment = st.sampled_from([1, 1, 1, 2])
+_enrollment = st.sampled_from([1, 1, 1, 2])
 
 
 @st.composite
 def learners(draw: st.DrawFn) -> Sequence[Event]:
-    """Enrolments, some in a zone whose clock changes, with events on both sides of the change; some move elsewhere."""
+    """Enrollments, some in a zone whose clock changes, with events on both sides of the change; some move elsewhere."""
     zones = st.sampled_from([None, *ZONES, *ZONES])
     number = iter(range(1, 1_000))
     moment = draw(_moments)
@@ -63,7 +63,7 @@ def learners(draw: st.DrawFn) -> Sequence[Event]:
     moves = draw(st.lists(st.just(timedelta(seconds=1)) | _offsets, max_size=3))
     found += [enrolled(1, timezone=draw(zones), time=moment + offset, id=identity()) for offset in moves]
     for _ in range(draw(st.integers(1, 14))):
-        lesson = (draw(_enrolment), draw(_often_one), draw(_often_one))
+        lesson = (draw(_enrollment), draw(_often_one), draw(_often_one))
         when: dict[str, Any] = {"time": moment + draw(_offsets), "id": identity()}
         kind: Any = draw(st.sampled_from([viewed, viewed, completed, corrected]))
         if kind is corrected:

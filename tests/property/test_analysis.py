@@ -1,4 +1,4 @@
-"""The analysis of an enrolment on a real PostgreSQL: always what the rules say of its events, however they came."""
+"""The analysis of an enrollment on a real PostgreSQL: always what the rules say of its events, however they came."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +12,7 @@ from tests.support.learners import NOW
 from tests.support.months import months
 from tests.support.rollups import refresh_all
 from tests.support.tables import clear
-from worker.analytics.learner_analysis import analyse_learner
+from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.rules.stuck import StuckRules
 from worker.analytics.thresholds import AnalysisRules
 from worker.progress.ingest import ingest
@@ -39,6 +39,6 @@ def test_the_analysis_is_what_the_rules_say_of_the_events(
         apply_parked(engine, ingest(engine, entries(batch)).enrolled)
     refresh_all(engine)
     state = fold(recorded_order(batches))
-    found = {key: analyse_learner(engine, key, NOW, rules) for key in state.enrollments}
+    found = {key: analyze_learner(engine, key, NOW, rules) for key in state.enrollments}
     as_of = {key: each.as_of for key, each in found.items()}
     assert found == expected_learners(state, expected_activity(state), rules, NOW, as_of)

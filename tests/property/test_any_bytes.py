@@ -137,7 +137,7 @@ snapshot_times = st.none() | st.builds(
 lesson = {"user_course_id": int64, "topic_id": int32, "lesson_id": int32}
 activity = {**lesson, "section_id": int32, "duration_seconds": st.sampled_from([0, 86_400])}
 snapshot = {"status": st.just("completed"), "last_viewed_at": snapshot_times, "completed_at": snapshot_times}
-enrolment = {"user_course_id": int64, "user_id": int64, "course_id": int64, "timezone": letters}
+enrollment = {"user_course_id": int64, "user_id": int64, "course_id": int64, "timezone": letters}
 outline = {
     "course_id": int64,
     "lessons": st.lists(st.fixed_dictionaries({"topic_id": int32, "lesson_id": int32, "title": letters}), max_size=2),
@@ -146,7 +146,7 @@ data: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "lesson.viewed": activity,
     "lesson.completed": activity,
     "progress.corrected": {**lesson, **snapshot},
-    "enrollment.created": enrolment,
+    "enrollment.created": enrollment,
     "course.outlined": outline,
 }
 extremes = st.sampled_from(sorted(data)).flatmap(

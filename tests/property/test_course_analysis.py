@@ -12,7 +12,7 @@ from tests.support.learners import NOW
 from tests.support.months import months
 from tests.support.rollups import refresh_all
 from tests.support.tables import clear
-from worker.analytics.course_analysis import analyse_course
+from worker.analytics.course_analysis import analyze_course
 from worker.analytics.rules.stuck import StuckRules
 from worker.analytics.thresholds import AnalysisRules
 from worker.progress.ingest import ingest
@@ -40,5 +40,5 @@ def test_the_analysis_is_what_the_rules_say_of_the_events(
         apply_parked(engine, ingest(engine, entries(batch)).enrolled)
     refresh_all(engine, rules=rules.stuck)
     state = fold(recorded_order(batches))
-    found = analyse_course(engine, 3, NOW, rules)
+    found = analyze_course(engine, 3, NOW, rules)
     assert found == expected_course(state, expected_activity(state), 3, rules, NOW, found.as_of)

@@ -16,7 +16,7 @@ from worker.contract.fast_path import DecodedLessonEvent, decode
 MEMBERS = ("specversion", "id", "source", "time", "type", "sequence", "untimed")
 DATA = ("user_course_id", "topic_id", "lesson_id", "section_id", "duration_seconds")
 DIGITS_ESCAPED = [r".999999\u0039", r".12345\u0036\u0037", r"\u002e9999999", r"\u002E9999999"]
-ENROLMENT = '"user_course_id":1'
+ENROLLMENT = '"user_course_id":1'
 
 times = st.one_of(
     st.datetimes().map(lambda time: time.isoformat() + "Z"),
@@ -144,12 +144,12 @@ def test_numbers(name: str, number: str) -> None:
 @given(
     st.sampled_from(
         [
-            ENROLMENT,
-            f"{ENROLMENT},{ENROLMENT}",
+            ENROLLMENT,
+            f"{ENROLLMENT},{ENROLLMENT}",
             '"user_course_id":"x","user_course_id":1',
-            f'{ENROLMENT},"user_course_id":2',
+            f'{ENROLLMENT},"user_course_id":2',
         ]
     )
 )
 def test_repeated_members(members: str) -> None:
-    decoded_alike(body(viewed()).replace(ENROLMENT.encode(), members.encode()))
+    decoded_alike(body(viewed()).replace(ENROLLMENT.encode(), members.encode()))

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from tests.support.events import entries
 from tests.support.histories import (
-    ENROLMENTS,
+    ENROLLMENTS,
     Batches,
     arrangements,
     distinct_histories,
@@ -22,7 +22,7 @@ from worker.progress.ingest import ingest
 from worker.progress.redrive import apply_parked, sweep_parked
 from worker.summary.refresh import refresh_summaries
 
-lms_rows = st.sets(st.sampled_from(ENROLMENTS))
+lms_rows = st.sets(st.sampled_from(ENROLLMENTS))
 
 
 def record(engine: Engine, batches: Sequence[Sequence[Event]]) -> None:
@@ -91,8 +91,8 @@ def test_rows_follow_from_the_ledger_after_every_batch(engine: Engine, batches: 
         assert_progress_follows_from_ledger(engine)
 
 
-@given(batches=histories(), inserted=st.sets(st.sampled_from(ENROLMENTS), min_size=1))
-def test_parked_events_are_applied_once_the_lms_has_inserted_the_enrolment(
+@given(batches=histories(), inserted=st.sets(st.sampled_from(ENROLLMENTS), min_size=1))
+def test_parked_events_are_applied_once_the_lms_has_inserted_the_enrollment(
     engine: Engine, batches: Batches, inserted: set[int]
 ) -> None:
     clear(engine)

@@ -79,6 +79,6 @@ def test_the_log_is_harmless_in_either_form(text: str, form: Literal["console", 
     assert len(printed) == 3
     for line in printed:
         plain = line
-        for colour in COLOURS:
-            plain = plain.replace(colour, "")
+        for color in COLOURS:
+            plain = plain.replace(color, "")
         assert harmless(plain), repr(line)

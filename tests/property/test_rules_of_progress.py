@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.support.histories import activities, corrections, distinct_histories, enrolments, events
+from tests.support.histories import activities, corrections, distinct_histories, enrollments, events
 from worker.contract.event import CourseOutlined, EnrollmentCreated, Event, LedgerEvent, LessonEvent, ProgressCorrected
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.reference import fold, is_after, lesson_progress
@@ -25,7 +25,7 @@ def test_repeating_events_changes_nothing(data: st.DataObject, history: list[Eve
 
 
 @given(history=histories)
-def test_an_event_of_an_enrolment_that_nobody_made_is_left_out(history: list[Event]) -> None:
+def test_an_event_of_an_enrollment_that_nobody_made_is_left_out(history: list[Event]) -> None:
     state = fold(history)
     made = {event.data.user_course_id for event in history if isinstance(event, EnrollmentCreated)}
     assert state.enrollments.keys() == made
@@ -68,7 +68,7 @@ def test_a_correction_silences_what_is_not_later(correction: ProgressCorrected, 
     )
 
 
-@given(history=st.lists(st.one_of(activities, corrections, enrolments), max_size=12), correction=corrections)
+@given(history=st.lists(st.one_of(activities, corrections, enrollments), max_size=12), correction=corrections)
 def test_a_correction_never_moves_the_position(history: list[Event], correction: ProgressCorrected) -> None:
     assume(correction.event_id not in {event.event_id for event in history})
     assert fold([*history, correction]).positions == fold(history).positions

@@ -22,7 +22,7 @@ from tests.support.worker_process import CeleryProcess, kill, pid_of
 from worker.contract.event import Event, LessonViewed
 
 PROBE = 1_000_000_000
-"""The enrolment of the events that show when work goes on."""
+"""The enrollment of the events that show when work goes on."""
 LONGEST_OUTAGE_SECONDS = 3.0
 WHOLE_WORKERS = 0.2
 """Share of the kills that take a worker with all its processes; the others take one pool process."""

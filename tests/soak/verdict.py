@@ -44,7 +44,7 @@ def judge(
 ) -> Verdict:
     """Wait until all is recorded and rolled up, then compare every row with the model, cohort by cohort.
 
-    `others` are events outside the cohorts, of one enrolment above theirs; `publisher` knows the invalid ones.
+    `others` are events outside the cohorts, of one enrollment above theirs; `publisher` knows the invalid ones.
     """
     system.wait_until_drained(DRAIN_SECONDS)
     system.wait_for_current_rollups(DRAIN_SECONDS)
@@ -60,20 +60,22 @@ def judge(
                 verdict.lost += cohort.lost(system.engine)
                 verdict.problems.append(f"cohort {cohort.number} differs: {_where(error)}")
             progress.update(number, f"{number:,} cohorts of {len(cohorts):,}")
-    enrolments, courses = len(cohorts) * LEARNERS, len(cohorts)
+    enrollments, courses = len(cohorts) * LEARNERS, len(cohorts)
     if others:
         state = expected_state(others)
         ids = (min(state.enrollments), EVERY_ID[1])
         verdict.events += len(others)
         ledger += len(state.ledger)
-        enrolments += 1
+        enrollments += 1
         try:
-            assert_rows_equal_model(system.engine, others, state, enrolments=ids, courses=ids)
+            assert_rows_equal_model(system.engine, others, state, enrollments=ids, courses=ids)
         except AssertionError as error:
             verdict.problems.append(f"the probes differ: {_where(error)}")
     ((*counted, stored),) = rows(system.engine, _COUNTS)
-    if counted != [enrolments, courses, enrolments]:
-        verdict.problems.append(f"enrolments, courses, summaries: {counted}, not {[enrolments, courses, enrolments]}")
+    if counted != [enrollments, courses, enrollments]:
+        verdict.problems.append(
+            f"enrollments, courses, summaries: {counted}, not {[enrollments, courses, enrollments]}"
+        )
     verdict.doubled = stored - (ledger - verdict.lost)
     verdict.problems += [f"{verdict.lost} events lost"] * (verdict.lost != 0)
     verdict.problems += [f"{verdict.doubled} events doubled"] * (verdict.doubled != 0)

@@ -35,13 +35,13 @@ _DAYS = """
 
 
 def expected_activity(state: State, idle_cutoff: timedelta = IDLE_CUTOFF) -> dict[int, Activity]:
-    """The activity of every enrolment."""
+    """The activity of every enrollment."""
     return activities(state, idle_cutoff)
 
 
-def stored_activity(engine: Engine, enrolments: tuple[int, int] = EVERY_ID) -> dict[int, Activity]:
-    """The stored activity of every enrolment from the first id to the last."""
-    first, last = enrolments
+def stored_activity(engine: Engine, enrollments: tuple[int, int] = EVERY_ID) -> dict[int, Activity]:
+    """The stored activity of every enrollment from the first id to the last."""
+    first, last = enrollments
     lessons: dict[int, dict[Lesson, tuple[TimeSpent, Visits]]] = defaultdict(dict)
     topics: dict[int, dict[int, TimeSpent]] = defaultdict(dict)
     days: dict[int, dict[date, Day]] = defaultdict(dict)

@@ -28,13 +28,13 @@ class Cohort:
 
     @cached_property
     def lines(self) -> list[bytes]:
-        """Outline, enrolments and lesson events, in order of time."""
-        first_id, _ = self.enrolments
+        """Outline, enrollments and lesson events, in order of time."""
+        first_id, _ = self.enrollments
         seed = self.seed * 1_000_000 + self.number
         return oulad.generate(EVENTS, learners=LEARNERS, seed=seed, first_id=first_id, course_id=self.courses[0])
 
     @property
-    def enrolments(self) -> tuple[int, int]:
+    def enrollments(self) -> tuple[int, int]:
         """The first id and the last."""
         return self.number * LEARNERS + 1, (self.number + 1) * LEARNERS
 
@@ -52,13 +52,13 @@ class Cohort:
         """Its rows, time spent, summaries and statistics are those of the plain-Python model."""
         events = oulad.parse(self.lines)
         state = expected_state(events)
-        assert_rows_equal_model(engine, events, state, enrolments=self.enrolments, courses=self.courses)
-        assert_rollups_equal_model(engine, state, self.enrolments, self.courses)
+        assert_rows_equal_model(engine, events, state, enrollments=self.enrollments, courses=self.courses)
+        assert_rollups_equal_model(engine, state, self.enrollments, self.courses)
 
     def lost(self, engine: Engine) -> int:
         """How many of its events the ledger does not have."""
         expected = set(expected_state(oulad.parse(self.lines)).ledger)
-        first, last = self.enrolments
+        first, last = self.enrollments
         sql = "SELECT user_course_id, event_id::text FROM lesson_event WHERE user_course_id BETWEEN :first AND :last"
         return len(expected - set(rows(engine, sql, first=first, last=last)))
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 
 from tests.support.learner_analysis import titles_of
-from worker.analytics.analysis import DORMANT, WEEKS, AnalysedLesson, CourseAnalysis, DormantLearner, Week
+from worker.analytics.analysis import DORMANT, WEEKS, AnalyzedLesson, CourseAnalysis, DormantLearner, Week
 from worker.analytics.rules.activity import Activity, TimeSpent
 from worker.analytics.rules.completion_statistics import tallies
 from worker.analytics.rules.difficulty import Signs, difficulties
@@ -54,7 +54,7 @@ def expected_course(
         events_by_weekday=[[figures.events_by_hour[24 * weekday + hour] for hour in range(24)] for weekday in range(7)],
         weeks=_weeks(figures),
         lessons=[
-            AnalysedLesson(
+            AnalyzedLesson(
                 *lesson,
                 title=titles.get(lesson),
                 statistics=tally.lessons()[lesson],

@@ -1,4 +1,4 @@
-"""Random histories: few enrolments, lessons, times and identities, so that they collide all the time."""
+"""Random histories: few enrollments, lessons, times and identities, so that they collide all the time."""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -10,9 +10,9 @@ from tests.support.events import at, completed, corrected, enrolled, outlined, v
 from worker.contract.event import CourseOutlined, EnrollmentCreated, Event
 from worker.contract.identity import sequence_key
 
-ENROLMENTS = (1, 2, 3)
+ENROLLMENTS = (1, 2, 3)
 
-_enrolment = st.sampled_from([1, 1, 1, 2, 3])
+_enrollment = st.sampled_from([1, 1, 1, 2, 3])
 _number = st.integers(1, 2)
 _seconds = st.integers(0, 5)
 _maybe_time = st.none() | st.integers(-3, 8).map(at)
@@ -27,7 +27,7 @@ _envelope = {
     "sequence": st.sampled_from([None, None, None, 1, "1", "2", 10, "b"]),
 }
 _often_one = st.sampled_from([1, 1, 1, 2])
-_lesson = {**_envelope, "user_course_id": _enrolment, "topic_id": _often_one, "lesson_id": _often_one}
+_lesson = {**_envelope, "user_course_id": _enrollment, "topic_id": _often_one, "lesson_id": _often_one}
 _activity = {
     **_lesson,
     "section_id": st.none() | st.integers(1, 3),
@@ -51,15 +51,17 @@ corrections: st.SearchStrategy[Event] = st.builds(
 )
 _enrollment = {
     **_envelope,
-    "user_course_id": _enrolment,
+    "user_course_id": _enrollment,
     "course_id": _number,
     "timezone": st.sampled_from([None, "", "Europe/Berlin", "Asia/Tokyo", "\U0001f680"]),
 }
-enrolments: st.SearchStrategy[Event] = st.builds(enrolled, **_enrollment)
-enrolments_of_anybody: st.SearchStrategy[Event] = st.builds(enrolled, **_enrollment, user_id=st.sampled_from([7, 7, 8]))
+enrollments: st.SearchStrategy[Event] = st.builds(enrolled, **_enrollment)
+enrollments_of_anybody: st.SearchStrategy[Event] = st.builds(
+    enrolled, **_enrollment, user_id=st.sampled_from([7, 7, 8])
+)
 outlines: st.SearchStrategy[Event] = st.builds(outlined, **_envelope, course_id=_number, lessons=_lessons)
-events: st.SearchStrategy[Event] = st.one_of(*[activities] * 7, corrections, enrolments, enrolments, outlines)
-events_of_anybody: st.SearchStrategy[Event] = st.one_of(events, events, events, enrolments_of_anybody)
+events: st.SearchStrategy[Event] = st.one_of(*[activities] * 7, corrections, enrollments, enrollments, outlines)
+events_of_anybody: st.SearchStrategy[Event] = st.one_of(events, events, events, enrollments_of_anybody)
 
 Batches = list[list[Event]]
 
@@ -100,9 +102,9 @@ def histories(draw: st.DrawFn) -> Batches:
 
 
 def recorded_order(batches: Iterable[Iterable[Event]], known: Iterable[int] = ()) -> list[Event]:
-    """The events in the order in which they are recorded: those parked come after the batch that brought the enrolment.
+    """The events in the order of recording: those parked come after the batch that brought the enrollment.
 
-    `known` enrolments are there from the beginning. Events parked to the end come last.
+    `known` enrollments are there from the beginning. Events parked to the end come last.
     """
     known = set(known)
     parked: list[Event] = []

@@ -28,7 +28,7 @@ def expected_learners(
     now: datetime,
     as_of: Mapping[int, datetime | None],
 ) -> dict[int, LearnerAnalysis]:
-    """The analysis of every enrolment from events and activity; `as_of` is when the latter was computed."""
+    """The analysis of every enrollment from events and activity; `as_of` is when the latter was computed."""
     figures = figures_by_course(state, activities, rules.stuck)
     events: dict[int, list[LessonEvent]] = {key: [] for key in state.enrollments}
     for (key, _), event in state.ledger.items():

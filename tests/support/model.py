@@ -37,7 +37,7 @@ def assert_tables_equal_model(
 ) -> None:
     """Every table holds exactly what follows from the events, in the order they were recorded.
 
-    Events of enrolments that neither an event nor the LMS made must be parked, each entry of its own; beside them only
+    Events of enrollments that neither an event nor the LMS made must be parked, each entry of its own; beside them only
     the `rejected` dead letters, counted by reason, may be there.
     """
     events = list(events)
@@ -52,13 +52,13 @@ def assert_rows_equal_model(
     state: State,
     *,
     lms_rows: LmsRows | None = None,
-    enrolments: tuple[int, int] = EVERY_ID,
+    enrollments: tuple[int, int] = EVERY_ID,
     courses: tuple[int, int] = EVERY_ID,
 ) -> None:
-    """The rows of these enrolments and courses, from the first id to the last, are those of events and state."""
-    assert _stored(engine, _USER_COURSE, enrolments) == _user_courses(state, lms_rows or {})
-    assert _stored(engine, _PROGRESS, enrolments) == _progress(state)
-    assert _stored(engine, _LEDGER, enrolments) == _ledger(state)
+    """The rows of these enrollments and courses, from the first id to the last, are those of events and state."""
+    assert _stored(engine, _USER_COURSE, enrollments) == _user_courses(state, lms_rows or {})
+    assert _stored(engine, _PROGRESS, enrollments) == _progress(state)
+    assert _stored(engine, _LEDGER, enrollments) == _ledger(state)
     assert _stored(engine, _COURSE, courses) == _courses(events)
     assert _stored(engine, _COURSE_LESSON, courses) == [
         (course_id, ordinal, lesson.topic_id, lesson.lesson_id, lesson.title)
@@ -68,7 +68,7 @@ def assert_rows_equal_model(
 
 
 def expected_state(events: Iterable[Event], lms_rows: LmsRows | None = None) -> State:
-    """What plain Python makes of the events and of the enrolments that an LMS inserted itself."""
+    """What plain Python makes of the events and of the enrollments that an LMS inserted itself."""
     made = {key: _as_event(key, *row) for key, row in (lms_rows or {}).items()}
     state = fold([*made.values(), *events])
     for key, row in made.items():
@@ -81,10 +81,10 @@ def assert_progress_follows_from_ledger(engine: Engine) -> None:
 
     Where an outline decides between lessons, the summaries must be current.
     """
-    enrolments: list[Event] = [
+    enrollments: list[Event] = [
         enrolled(key, course_id=course_id) for key, course_id in rows(engine, "SELECT id, course_id FROM user_course")
     ]
-    state = fold([*enrolments, *_outlines(engine), *(_from_ledger(row) for row in _stored(engine, _LEDGER))])
+    state = fold([*enrollments, *_outlines(engine), *(_from_ledger(row) for row in _stored(engine, _LEDGER))])
     assert _stored(engine, _PROGRESS) == _progress(state)
     stored = rows(engine, "SELECT id, current_topic, current_lesson, current_section, position_at FROM user_course")
     assert {row[0]: tuple(row[1:]) for row in stored if row[4]} == {

@@ -22,7 +22,7 @@ _minutes = st.sampled_from([0, 0, 10, 29, 31, 90, 600, 1_439])
 
 @st.composite
 def months(draw: st.DrawFn, keys: Sequence[int]) -> Sequence[Event]:
-    """These enrolments, most busy the first: two months up to now, with days on end on one lesson.
+    """These enrollments, most busy the first: two months up to now, with days on end on one lesson.
 
     In course 3, which has an outline, one whose lessons have moved, or none.
     """

@@ -16,7 +16,7 @@ COURSE_DAYS = 470
 
 
 def load(*, real: bool = False) -> list[bytes]:
-    """A log, one CloudEvent a line, in order of time: outline, enrolments, lesson events.
+    """A log, one CloudEvent a line, in order of time: outline, enrollments, lesson events.
 
     The Open University's, eight times as long as the generated one, where it is asked for and there.
     """

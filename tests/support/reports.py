@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from worker.analytics.analysis import (
-    AnalysedLesson,
+    AnalyzedLesson,
     CourseAnalysis,
     DayTime,
     DormantLearner,
@@ -162,10 +162,10 @@ def new_learner() -> LearnerAnalysis:
 
 def _lesson(
     chance: random.Random, topic_id: int, lesson_id: int, enrollments: int, started: int, stopped: int, is_blocker: bool
-) -> AnalysedLesson:
+) -> AnalyzedLesson:
     completed = started - stopped - int(started * chance.uniform(0, 0.1))
     minutes = chance.choice([3, 6, 8, 12, 15, 25, 40])
-    return AnalysedLesson(
+    return AnalyzedLesson(
         topic_id=topic_id,
         lesson_id=100 * topic_id + lesson_id,
         title=f"{chance.choice(['Practice', 'Reading', 'Video', 'Quiz'])} {topic_id}.{lesson_id}",

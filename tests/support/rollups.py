@@ -28,9 +28,9 @@ BEHIND = """
 """
 
 
-def stored_summaries(engine: Engine, enrolments: tuple[int, int] = EVERY_ID) -> dict[int, Summary]:
+def stored_summaries(engine: Engine, enrollments: tuple[int, int] = EVERY_ID) -> dict[int, Summary]:
     """Every stored summary from the first id to the last; all of them must be current."""
-    first, last = enrolments
+    first, last = enrollments
     found = rows(engine, "SELECT id FROM user_course WHERE id BETWEEN :first AND :last", first=first, last=last)
     with engine.connect() as connection:
         stored = read_stored(connection, [key for (key,) in found])
@@ -73,12 +73,12 @@ def audited(engine: Engine) -> list[Difference]:
 
 
 def assert_rollups_equal_model(
-    engine: Engine, state: State, enrolments: tuple[int, int] = EVERY_ID, courses: tuple[int, int] = EVERY_ID
+    engine: Engine, state: State, enrollments: tuple[int, int] = EVERY_ID, courses: tuple[int, int] = EVERY_ID
 ) -> None:
     """Every summary, activity and statistic is stored, current, and what plain Python makes of the events."""
-    assert stored_summaries(engine, enrolments) == summaries(state)
+    assert stored_summaries(engine, enrollments) == summaries(state)
     activities = expected_activity(state)
-    assert stored_activity(engine, enrolments) == activities
+    assert stored_activity(engine, enrollments) == activities
     found = stored_statistics(engine, courses)
     figures = figures_by_course(state, activities, StuckRules())
     with engine.connect() as connection:

@@ -103,7 +103,7 @@ class System:
         return list(pipeline.execute())
 
     def is_drained(self) -> bool:
-        """No stream has an entry that waits or is pending, and no parked event's enrolment is there."""
+        """No stream has an entry that waits or is pending, and no parked event's enrollment is there."""
         return backlog.is_empty(self.backlogs()) and rows(self.engine, _ARRIVED) == [(0,)]
 
     def backlogs(self) -> list[backlog.Backlog]:

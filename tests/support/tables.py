@@ -44,7 +44,7 @@ def execute(engine: Engine, *statements: str, **parameters: object) -> None:
 
 
 def insert_as_lms(engine: Engine, *ids: int, user_id: int = 70, course_id: int = 30) -> None:
-    """Insert enrolments by SQL, the way an LMS does that knows nothing of us."""
+    """Insert enrollments by SQL, the way an LMS does that knows nothing of us."""
     for each in ids:
         execute(engine, f"INSERT INTO user_course (id, user_id, course_id) VALUES ({each}, {user_id}, {course_id})")
 

@@ -46,7 +46,7 @@ def test_an_empty_file_has_no_events(file: Path) -> None:
     assert bodies(file) == []
 
 
-def test_each_line_goes_to_the_partition_of_its_enrolment_or_course(file: Path) -> None:
+def test_each_line_goes_to_the_partition_of_its_enrollment_or_course(file: Path) -> None:
     file.write_text('{"data":{"user_course_id":11}}\n{"data":{"course_id":12}}\n{"data":{"user_course_id":"x"}}\n{}\n')
     assert [line.key for line in lines_of(file)] == [11, 12, None, None]
 

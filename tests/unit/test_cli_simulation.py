@@ -34,7 +34,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(published: l
 
 
 @pytest.mark.parametrize(("learners", "events"), [(1, 300), (40, 4_000), (50, 1_234), (200, 1_500)])
-def test_exactly_as_many_events_and_enrolments_come_as_asked_for(learners: int, events: int) -> None:
+def test_exactly_as_many_events_and_enrollments_come_as_asked_for(learners: int, events: int) -> None:
     made = simulate(seed=1, learners=learners, events=events)
     assert len(made) == events
     assert len(expected_state(made).enrollments) == learners
@@ -83,7 +83,7 @@ def test_equal_identities_carry_equal_events(events: list[Event]) -> None:
         assert (first.type, first.time, first.data) == (event.type, event.time, event.data)
 
 
-def test_neighbours_change_places_and_some_events_come_before_their_enrolment(events: list[Event]) -> None:
+def test_neighbors_change_places_and_some_events_come_before_their_enrollment(events: list[Event]) -> None:
     assert sum(later.time < earlier.time for earlier, later in pairwise(events)) > len(events) / 10
     enrolled: set[int] = set()
     early = 0

@@ -279,7 +279,7 @@ def test_there_are_five_event_types() -> None:
         ("9", None),
     ],
 )
-def test_the_partition_follows_the_enrolment_or_the_outlined_course(data: object, key: int | None) -> None:
+def test_the_partition_follows_the_enrollment_or_the_outlined_course(data: object, key: int | None) -> None:
     assert partition_key(data) == key
 
 

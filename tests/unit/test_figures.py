@@ -44,7 +44,7 @@ def test_a_median_is_the_middle_or_the_middle_of_the_middle_two(values: list[flo
     assert median(values) == expected
 
 
-def test_a_course_without_enrolments_has_figures_of_nothing_for_each_lesson() -> None:
+def test_a_course_without_enrollments_has_figures_of_nothing_for_each_lesson() -> None:
     found = figures()
     assert found.lessons == dict.fromkeys(OUTLINE, LessonFigures(0, 0, 0, NOTHING, None, None, None))
     assert (found.median_days, found.weeks, found.spent) == (None, {}, NOTHING)

@@ -67,7 +67,7 @@ def test_the_latest_correction_rules_by_time_then_identity() -> None:
     assert row(late, tied)[0] is NOT_STARTED
 
 
-def test_each_lesson_of_each_enrolment_has_a_row_of_its_own() -> None:
+def test_each_lesson_of_each_enrollment_has_a_row_of_its_own() -> None:
     state = fold([enrolled(1), enrolled(2), viewed(1, 1, 1), viewed(1, 2, 1), viewed(1, 1, 2), completed(2, 1, 1)])
     assert {key: progress.status for key, progress in state.progress.items()} == {
         (1, 1, 1): IN_PROGRESS,
@@ -107,19 +107,19 @@ def test_of_unequal_events_with_one_identity_the_first_speaks() -> None:
     assert fold([enrolled(), second, first]).progress.keys() == {(1, 2, 2)}
 
 
-def test_one_identity_in_two_enrolments_is_two_events() -> None:
+def test_one_identity_in_two_enrollments_is_two_events() -> None:
     assert fold([enrolled(1), enrolled(2), viewed(1, id="same"), viewed(2, id="same")]).progress.keys() == {
         (1, 1, 1),
         (2, 1, 1),
     }
 
 
-def test_an_enrolment_that_comes_later_lets_its_events_in() -> None:
+def test_an_enrollment_that_comes_later_lets_its_events_in() -> None:
     assert fold([viewed(1)]).progress == {}
     assert fold([viewed(1), enrolled(1)]).progress.keys() == {(1, 1, 1)}
 
 
-def test_the_latest_enrolment_and_the_latest_outline_are_the_ones_kept() -> None:
+def test_the_latest_enrollment_and_the_latest_outline_are_the_ones_kept() -> None:
     late, early = enrolled(user_id=8, seconds=2), enrolled(user_id=9, seconds=1)
     assert fold([late, early]).enrollments == {1: late}
     full, empty = outlined(lessons=[(1, 1)], seconds=1), outlined(seconds=2)

@@ -122,8 +122,8 @@ def test_each_picture_says_its_gist_and_has_its_table(report: Report) -> None:
         body = found.all("tbody", within=section)[-1]
         rows = [[each.text for each in found.all("th", "td", within=row)] for row in found.all("tr", within=body)]
         assert rows == [row_shown(table, row) for row in table.rows]
-    unlabelled = [each for each in found.all("svg") if not each.attributes.get("aria-label")]
-    assert [each for each in unlabelled if each.attributes.get("aria-hidden") != "true"] == []
+    unlabeled = [each for each in found.all("svg") if not each.attributes.get("aria-label")]
+    assert [each for each in unlabeled if each.attributes.get("aria-hidden") != "true"] == []
 
 
 def test_every_kind_of_picture_is_drawn() -> None:

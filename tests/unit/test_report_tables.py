@@ -81,7 +81,7 @@ def test_what_is_not_known_is_none_and_divides_by_nothing() -> None:
     assert report.table("time-spent").column("measured_share") == [None]
     assert report.table("lessons").column("difficulty") == [None]
     empty = {row["figure"]: row["value"] for row in course_report(empty_course()).table("headline").records()}
-    assert (empty["Enrolments"], empty["Mean session"], empty["Time spent that is measured"]) == (None, None, None)
+    assert (empty["Enrollments"], empty["Mean session"], empty["Time spent that is measured"]) == (None, None, None)
 
 
 def test_the_week_has_168_hours_or_none() -> None:

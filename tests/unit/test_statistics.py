@@ -125,7 +125,7 @@ def test_a_correction_is_no_activity_of_the_course() -> None:
     assert course(OUTLINE, enrolled(1), corrected(1, 1, 1, status="completed", seconds=9)).last_activity_at is None
 
 
-def test_without_enrolments_everything_is_zero() -> None:
+def test_without_enrollments_everything_is_zero() -> None:
     assert course(OUTLINE) == NOBODY
     assert lessons(OUTLINE) == {(1, 1): NOBODY, (1, 2): NOBODY}
     assert (course(), lessons()) == (NOBODY, {})

@@ -1,4 +1,4 @@
-"""Refresh enrolments' activity: claim some that are marked, then compute and store all of theirs in one statement.
+"""Refresh enrollments' activity: claim some that are marked, then compute and store all of theirs in one statement.
 
 In one transaction of the caller: `claim`, `refresh`, commit. The marks go first: what is computed after that shows
 every change they stood for, and a change that comes later leaves a mark of its own. Events may be recorded meanwhile.
@@ -67,7 +67,7 @@ def mark(connection: Connection, ids: Sequence[int]) -> set[int]:
 
 
 def claim(connection: Connection, limit: int) -> list[int] | None:
-    """Lock up to `limit` marked enrolments against deletion, oldest mark first, and pass the marks on to their courses.
+    """Lock up to `limit` marked enrollments against deletion, oldest mark first, and pass marks on to their courses.
 
     None while another transaction is at it: its result, of an older moment, could else overwrite the newer one.
     Enrollments that are locked for deletion are passed over, however many; failed ones are `activity_failure`'s.
@@ -95,7 +95,7 @@ def take_marks(connection: Connection, ids: Sequence[int]) -> None:
 
 
 def refresh(connection: Connection, ids: Sequence[int], idle_cutoff_seconds: float) -> None:
-    """Compute and store the activity of these claimed enrolments. One such statement, whatever the number.
+    """Compute and store the activity of these claimed enrollments. One such statement, whatever the number.
 
     Costs their whole ledger; of lessons, topics and days only the rows that changed are written.
     """
@@ -105,6 +105,6 @@ def refresh(connection: Connection, ids: Sequence[int], idle_cutoff_seconds: flo
 
 
 def oldest_change(connection: Connection) -> datetime | None:
-    """The time of the oldest change that some enrolment's activity does not show; None when all are up to date."""
+    """The time of the oldest change that some enrollment's activity does not show; None when all are up to date."""
     oldest: datetime | None = connection.scalar(_OLDEST)
     return oldest

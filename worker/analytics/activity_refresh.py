@@ -1,4 +1,4 @@
-"""Refresh the activity of enrolments that changed: oldest change first, in bounded transactions, one run at a time."""
+"""Refresh the activity of enrollments that changed: oldest change first, in bounded transactions, one run at a time."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ def refresh_activity(
     long_seconds: float = LONG_SECONDS,
     retry_seconds: float = RETRY_SECONDS,
 ) -> RefreshedActivity:
-    """Refresh what is marked, up to `chunk` enrolments a transaction, until nothing is left or another run is at it.
+    """Refresh what is marked, up to `chunk` enrollments a transaction, until nothing is left or another run is at it.
 
     Asks `go_on` before each transaction but the first. The members of a chunk that fails are tried one by one. One that
     fails by itself is left out until all others are done and nobody failed for `retry_seconds`; then it may take

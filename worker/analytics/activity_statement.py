@@ -34,7 +34,7 @@ REFRESH = text(f"""
         FROM ordered CROSS JOIN cutoff
         LEFT JOIN user_course_progress AS progress USING (user_course_id, topic_id, lesson_id)
     ),
-    covered AS MATERIALIZED ( -- by lesson, by topic, and by enrolment
+    covered AS MATERIALIZED ( -- by lesson, by topic, and by enrollment
         SELECT GROUPING(topic_id, lesson_id) AS level, user_course_id, topic_id, lesson_id,
                range_agg(tstzrange(starts_at, ends_at)) AS stretches,
                range_agg(tstzrange(starts_at, ends_at)) FILTER (WHERE is_measured) AS measured_stretches,

@@ -1,4 +1,4 @@
-"""What an analysis holds: of one enrolment (habits, pace, advice, achievements) and of a course (its lessons' too)."""
+"""What an analysis holds: of one enrollment (habits, pace, advice, achievements) and of a course (its lessons' too)."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -68,7 +68,7 @@ class WeekTime:
 
 @dataclass(frozen=True, slots=True)
 class LearnerAnalysis:
-    """The analysis of one enrolment. Topics and lessons are in outline order, those that left the outline last."""
+    """The analysis of one enrollment. Topics and lessons are in outline order, those that left the outline last."""
 
     user_course_id: int
     course_id: int | None
@@ -104,7 +104,7 @@ class LearnerAnalysis:
 
 
 @dataclass(frozen=True, slots=True)
-class AnalysedLesson:
+class AnalyzedLesson:
     """A lesson of a course: how many came to it, how long it takes, and where it stops them.
 
     `drop_off` is the share of those who started it that it stopped, 0...1; `is_blocker` says that it is high and rests
@@ -139,7 +139,7 @@ class Week:
 
 @dataclass(frozen=True, slots=True)
 class DormantLearner:
-    """An enrolment that was active once, is not any more and has not completed the course; the date is its own."""
+    """An enrollment that was active once, is not any more and has not completed the course; the date is its own."""
 
     user_course_id: int
     last_seen_on: date
@@ -166,7 +166,7 @@ class CourseAnalysis:
     """Monday first, 24 hours of each, where each learner is."""
     weeks: list[Week]
     """In order, without gaps, up to the last with anything in it; at most 104."""
-    lessons: list[AnalysedLesson]
+    lessons: list[AnalyzedLesson]
     """Those that counted as of then, in outline order; without an outline by topic and lesson."""
     dormant_learners: int
     dormant: list[DormantLearner]

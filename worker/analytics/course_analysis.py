@@ -1,11 +1,11 @@
-"""Analyse one course: put together its statistics, the figures of its learners, and what the rules say of them."""
+"""Analyze one course: put together its statistics, the figures of its learners, and what the rules say of them."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
 
 from sqlalchemy import Engine
 
-from worker.analytics.analysis import DORMANT, WEEKS, AnalysedLesson, CourseAnalysis, Week
+from worker.analytics.analysis import DORMANT, WEEKS, AnalyzedLesson, CourseAnalysis, Week
 from worker.analytics.course_overview import require_course, unknown_course
 from worker.analytics.dormant_learners import Dormant, read_dormant
 from worker.analytics.rules.activity import HOURS_OF_A_WEEK, TimeSpent, by_weekday
@@ -27,7 +27,7 @@ _NOTHING = LessonFigures(0, 0, 0, _NO_TIME, None, None, None)
 _NO_FIGURES = CourseFigures(_NO_TIME, 0, 0, [0] * HOURS_OF_A_WEEK, None, {}, {})
 
 
-def analyse_course(engine: Engine, course_id: int, now: datetime | None, rules: AnalysisRules) -> CourseAnalysis:
+def analyze_course(engine: Engine, course_id: int, now: datetime | None, rules: AnalysisRules) -> CourseAnalysis:
     """The analysis of one course as of `now`, None for PostgreSQL's clock, from the rollups.
 
     In as many queries for 10,000 learners as for one: eight, and one for the clock.
@@ -99,9 +99,9 @@ def _lesson(
     figures: LessonFigures,
     difficulty: Difficulty | None,
     rules: AnalysisRules,
-) -> AnalysedLesson:
+) -> AnalyzedLesson:
     share = drop_off(statistics.started, figures.stopped)
-    return AnalysedLesson(
+    return AnalyzedLesson(
         *lesson,
         title=title,
         statistics=statistics,

@@ -49,7 +49,7 @@ class Overview:
 
 
 def get_overview(engine: Engine, course_id: int, *, after: int = 0, limit: int = PAGE) -> Overview:
-    """The course with up to `limit` of its learners, by enrolment id, those above `after`.
+    """The course with up to `limit` of its learners, by enrollment id, those above `after`.
 
     Raises InputError for what is no id, and NotFoundError for a course that nothing is known of.
     """
@@ -79,7 +79,7 @@ def require_course(course_id: int) -> None:
 def unknown_course(course_id: int) -> NotFoundError:
     """What to tell who asks for a course that nothing is known of."""
     return NotFoundError(
-        f"Nothing is known of a course {course_id}: it has neither an enrolment nor an outline. "
+        f"Nothing is known of a course {course_id}: it has neither an enrollment nor an outline. "
         "Its events may still be waiting: see `progress-worker status`."
     )
 

@@ -1,4 +1,4 @@
-"""Analyse one enrolment: put together what the rules say of its rows, its activity and its course's outline."""
+"""Analyze one enrollment: put together what the rules say of its rows, its activity and its course's outline."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
@@ -25,16 +25,16 @@ from worker.database.engine import snapshot
 from worker.progress.outlines import StoredOutline, read_outlines
 from worker.summary.next_lesson import Lesson
 from worker.summary.read import require_id, unknown_enrollment
-from worker.summary.rules import summarise
+from worker.summary.rules import summarize
 
 Key = TypeVar("Key")
 
 
-def analyse_learner(engine: Engine, user_course_id: int, now: datetime | None, rules: AnalysisRules) -> LearnerAnalysis:
-    """The analysis of one enrolment as of `now`, None for PostgreSQL's clock, from seven queries over one moment.
+def analyze_learner(engine: Engine, user_course_id: int, now: datetime | None, rules: AnalysisRules) -> LearnerAnalysis:
+    """The analysis of one enrollment as of `now`, None for PostgreSQL's clock, from seven queries over one moment.
 
     The median times of lessons are those of when its course's figures were last computed.
-    Raises InputError for what is no id, and NotFoundError where there is no enrolment.
+    Raises InputError for what is no id, and NotFoundError where there is no enrollment.
     """
     require_id(user_course_id)
     with snapshot(engine) as connection:
@@ -62,14 +62,14 @@ def _analysis(
     now: datetime,
     rules: AnalysisRules,
 ) -> LearnerAnalysis:
-    """Without an outline the enrolment's own rows stand for it, as they do in its summary, where any order will do."""
+    """Without an outline the enrollment's own rows stand for it, as they do in its summary, where any order will do."""
     live, moved = (outline.lessons, outline.moved) if outline else (None, {})
     history, activity = counted_history(learner.rows, learner.activity, moved)
     today = local_day(now, learner.zones)
     lessons = sorted(history) if live is None else live
     titles = outline.titles if outline else {}
     statuses = {lesson: each.status for lesson, each in history.items()}
-    summary = summarise(user_course_id, live, statuses, learner.place, moved)
+    summary = summarize(user_course_id, live, statuses, learner.place, moved)
     active = {day for day, each in activity.days.items() if each.events}
     seen_on = last_seen(active, today)
     return LearnerAnalysis(

@@ -17,7 +17,7 @@ def lesson_history(
     """The history as of now, from three queries over one moment; empty for a lesson that was never touched.
 
     Visits are parted by at least the cut-off. The last 1,000 are shown one by one, all are counted; so are corrections.
-    Raises InputError for what is no id, and NotFoundError where there is no enrolment.
+    Raises InputError for what is no id, and NotFoundError where there is no enrollment.
     """
     require_id(user_course_id)
     for name, part in (("topic", topic_id), ("lesson", lesson_id)):

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, text
 
 from worker.analytics.rules.activity_rows import ActivityRows
 
-# A mark of the enrolment's summary is passed on to its activity.
+# A mark of the enrollment's summary is passed on to its activity.
 _SETTLED = text("""
     SELECT enrollment.id FROM user_course AS enrollment
     WHERE enrollment.id = ANY(CAST(:ids AS bigint[])) AND enrollment.stale_since IS NULL
@@ -49,12 +49,12 @@ _TABLES = {
 
 
 def settled(connection: Connection, ids: Sequence[int]) -> list[int]:
-    """Those of these enrolments whose activity waits for no refresh."""
+    """Those of these enrollments whose activity waits for no refresh."""
     return list(connection.scalars(_SETTLED, {"ids": list(ids)}))
 
 
 def read_rows(connection: Connection, ids: Sequence[int]) -> dict[int, ActivityRows]:
-    """The stored rows of each of these enrolments. Four queries."""
+    """The stored rows of each of these enrollments. Four queries."""
     found: dict[int, ActivityRows] = {each: {} for each in ids}
     for table, (key_columns, statement) in _TABLES.items():
         result = connection.execute(statement, {"ids": list(ids)})

@@ -1,4 +1,4 @@
-"""Everything of one enrolment that its analysis is made of, but for the outline."""
+"""Everything of one enrollment that its analysis is made of, but for the outline."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,7 +40,7 @@ _DAYS = text("""
 
 @dataclass(frozen=True, slots=True)
 class StoredLearner:
-    """An enrolment's course, time zones, place, rows and activity: each where it was told, also of lessons that moved.
+    """An enrollment's course, time zones, place, rows and activity: each where it was told, also of lessons that moved.
 
     The activity is that of `refreshed_at`, the rest of now; None, and no activity at all, where it was never computed.
     """
@@ -54,7 +54,7 @@ class StoredLearner:
 
 
 def read_learner(connection: Connection, user_course_id: int) -> StoredLearner | None:
-    """What is stored of one enrolment, None where there is none.
+    """What is stored of one enrollment, None where there is none.
 
     Five queries, in the caller's transaction, which must be REPEATABLE READ. Costs one row of each lesson and each day.
     """

@@ -1,4 +1,4 @@
-"""One lesson of one enrolment: its row, and the history of visits and corrections that the ledger has of it.
+"""One lesson of one enrollment: its row, and the history of visits and corrections that the ledger has of it.
 
 The definitions, in plain Python: `worker.analytics.rules.visit_history`.
 """
@@ -39,7 +39,7 @@ _VISITS = text(f"""
         SELECT make_interval(secs => :idle_cutoff_seconds) AS idle,
                CAST(:completed_at AS timestamptz) AS lesson_completed_at
     ),
-    ordered AS ( -- with the time of the enrolment's next event, of whatever lesson
+    ordered AS ( -- with the time of the enrollment's next event, of whatever lesson
         SELECT topic_id, lesson_id, type, occurred_at, duration_seconds, lead(occurred_at) OVER latest_last AS next_at,
                row_number() OVER latest_last AS place
         FROM lesson_event WHERE user_course_id = :user_course_id AND type <> 'corrected'
@@ -93,7 +93,7 @@ _CORRECTIONS = text(f"""
 
 @dataclass(frozen=True, slots=True)
 class StoredLesson:
-    """A lesson as an enrolment has it, of all its places; that of a lesson never touched where it has no row."""
+    """A lesson as an enrollment has it, of all its places; that of a lesson never touched where it has no row."""
 
     title: str | None
     status: ProgressStatus
@@ -102,7 +102,7 @@ class StoredLesson:
 
 
 def read_lesson(connection: Connection, key: LessonKey) -> StoredLesson | None:
-    """The lesson, None where there is no enrolment."""
+    """The lesson, None where there is no enrollment."""
     row = connection.execute(_LESSON, _parameters(key)).one_or_none()
     if row is None:
         return None
@@ -115,7 +115,7 @@ def read_visit_history(
 ) -> VisitHistory:
     """The lesson's history, `completed_at` being its own. In the caller's transaction, which must be REPEATABLE READ.
 
-    Two queries. Costs the enrolment's ledger; what comes back is bounded by `most`.
+    Two queries. Costs the enrollment's ledger; what comes back is bounded by `most`.
     """
     given = _parameters(key) | {"most": most}
     rule = {"completed_at": completed_at, "idle_cutoff_seconds": idle_cutoff_seconds}

@@ -1,4 +1,4 @@
-"""What the history of an enrolment, and of a whole course, tells."""
+"""What the history of an enrollment, and of a whole course, tells."""
 
 from dataclasses import asdict
 
@@ -18,15 +18,15 @@ router = APIRouter(prefix="/analytics", tags=["analytics"])
 
 @router.get(
     "/learner/{user_course_id:id}",
-    summary="Analyse a learner",
+    summary="Analyze a learner",
     response_model=Learner,
     response_model_exclude_unset=True,
     responses=documented(404, 422),
 )
 async def get_learner(user_course_id: UserCourseId, caller: CallerParameter) -> object:
-    """What the enrolment did, how fast, where it is stuck, and what to do next."""
+    """What the enrollment did, how fast, where it is stuck, and what to do next."""
     await caller.may_touch(user_course_id)
-    found = await caller.service.analyse_learner(user_course_id=user_course_id)
+    found = await caller.service.analyze_learner(user_course_id=user_course_id)
     return await caller.service.aside(shortened, found, as_mapping)
 
 
@@ -51,7 +51,7 @@ async def get_lesson_history(
 
 @router.get(
     "/course/{course_id:id}",
-    summary="Analyse a course",
+    summary="Analyze a course",
     response_model=Course,
     response_model_exclude_unset=True,
     responses=documented(404, 422),
@@ -59,5 +59,5 @@ async def get_lesson_history(
 async def get_course(course_id: CourseId, caller: CallerParameter) -> object:
     """How many came how far, how long it takes them, where it stops them, and who stays away."""
     caller.may_touch_course(course_id)
-    found = await caller.service.analyse_course(course_id=course_id)
+    found = await caller.service.analyze_course(course_id=course_id)
     return await caller.service.aside(shortened, found, asdict)

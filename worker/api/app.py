@@ -27,8 +27,8 @@ Every error is a problem of RFC 9457, `application/problem+json`; `detail` says 
 A method that a path does not have is answered 405, with those it has in `Allow`.
 """
 _TAGS = {
-    "progress": "One lesson of one enrolment: its row, and what marks it.",
-    "enrolment": "A learner in a course: the summary, a topic, all lessons.",
+    "progress": "One lesson of one enrollment: its row, and what marks it.",
+    "enrollment": "A learner in a course: the summary, a topic, all lessons.",
     "analytics": "What histories tell: of a learner's habits, pace and needs, and of a course's lessons.",
     "reports": "The same as a page to be read, and its tables as CSV and JSON.",
     "events": "The events of the asynchronous contract, in batches.",

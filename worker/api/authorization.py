@@ -10,15 +10,17 @@ from worker.service import UserCourseProgressService
 
 
 async def require_enrollment(service: UserCourseProgressService, token: Token, user_course_id: int) -> None:
-    """Return when the token may touch this enrolment; costs nothing for one that may touch all.
+    """Return when the token may touch this enrollment; costs nothing for one that may touch all.
 
-    Raises HTTPException 403, also where there is no enrolment: who is enrolled elsewhere is none of its business.
+    Raises HTTPException 403, also where there is no enrollment: who is enrolled elsewhere is none of its business.
     """
     if token.courses is None:
         return
     courses = await service.get_course_ids([user_course_id])
     if courses.get(user_course_id) not in token.courses:
-        raise HTTPException(403, f"The token {token.name!r} may not touch enrolment {user_course_id}, if there is one.")
+        raise HTTPException(
+            403, f"The token {token.name!r} may not touch enrollment {user_course_id}, if there is one."
+        )
 
 
 def require_course(token: Token, course_id: int) -> None:
@@ -32,8 +34,8 @@ async def forbidden_events(
 ) -> list[str | None]:
     """Of each event why the token may not send it, None where it may; unreadable ones (None) are not judged here.
 
-    Its course must be among the token's, and that of its enrolment as it is. So a limited token enrols nobody: it would
-    get what waits for an enrolment that the LMS has yet to make elsewhere.
+    Its course must be among the token's, and that of its enrollment now. So a limited token enrolls nobody: it would
+    get what waits for an enrollment that the LMS has yet to make elsewhere.
     """
     if token.courses is None:
         return [None] * len(events)

@@ -12,7 +12,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Statistics(BaseModel):
-    """How many enrolments started and completed the course, or a lesson; the rate is in percent of all of them.
+    """How many enrollments started and completed the course, or a lesson; the rate is in percent of all of them.
 
     Without an outline nobody has completed the course, as nobody knows all of its lessons.
     """
@@ -31,7 +31,7 @@ class Difficulty(BaseModel):
     learners: Count = Field(description="On so many learners it rests.")
 
 
-class AnalysedLesson(BaseModel):
+class AnalyzedLesson(BaseModel):
     """A lesson: how many came to it, how long it takes, and where it stops them. Medians are of those who completed."""
 
     topic_id: int
@@ -60,7 +60,7 @@ class Week(BaseModel):
 
 
 class DormantLearner(BaseModel):
-    """An enrolment that was active once, is not any more, and has not completed the course."""
+    """An enrollment that was active once, is not any more, and has not completed the course."""
 
     user_course_id: int
     last_seen_on: date
@@ -81,7 +81,7 @@ class Course(BaseModel):
         min_length=7, max_length=7, description="Events in each hour of each weekday, Monday first."
     )
     weeks: list[Week] = Field(description="In order and without gaps, up to the last with anything in it; at most 104.")
-    lessons: list[AnalysedLesson] = Field(description="In outline order.")
+    lessons: list[AnalyzedLesson] = Field(description="In outline order.")
     dormant_learners: Count
     dormant: list[DormantLearner] = Field(description="Up to 100 of them, those seen last first.")
     as_of: datetime | None = Field(description="The instant of all but who is dormant, which is as of now.")

@@ -20,7 +20,7 @@ class Caller:
     publisher: EventPublisher
 
     async def may_touch(self, user_course_id: int) -> None:
-        """Return when this enrolment is the caller's business; see `worker.api.authorization.require_enrollment`."""
+        """Return when this enrollment is the caller's business; see `worker.api.authorization.require_enrollment`."""
         await require_enrollment(self.service, self.token, user_course_id)
 
     def may_touch_course(self, course_id: int) -> None:

@@ -1,4 +1,4 @@
-"""The analysis of an enrolment as the API answers it. Dates are the learner's own, days where the learner is."""
+"""The analysis of an enrollment as the API answers it. Dates are the learner's own, days where the learner is."""
 
 from datetime import date, datetime
 from typing import Annotated
@@ -119,7 +119,7 @@ class Achievement(BaseModel):
 
 
 class Learner(BaseModel):
-    """What an enrolment did, how fast, where it is stuck, and what to do next. Lessons are in outline order."""
+    """What an enrollment did, how fast, where it is stuck, and what to do next. Lessons are in outline order."""
 
     user_course_id: int
     course_id: int | None

@@ -60,7 +60,7 @@ _DESCRIBED: dict[int, tuple[str, dict[str, Any]]] = {
     400: ("The request cannot be read.", {}),
     401: ("A valid bearer token is needed.", _CHALLENGE),
     403: ("The token lacks the scope or the course; without tokens, the caller is not of this host.", {}),
-    404: ("There is no such enrolment, course, topic, lesson, row or table.", {}),
+    404: ("There is no such enrollment, course, topic, lesson, row or table.", {}),
     408: ("The body did not come in time.", {}),
     409: ("It contradicts what is stored, such as another request with this `Idempotency-Key`.", {}),
     413: ("The body is too large.", {}),

@@ -72,7 +72,7 @@ async def get_course_table(course_id: CourseId, table: CourseTable, caller: Call
 
 @router.get(_LEARNER, summary="Report on a learner", **_PAGE)
 async def get_learner_report(user_course_id: UserCourseId, caller: CallerParameter) -> Response:
-    """What the enrolment did and when, where it is stuck, what to do next: to be read and printed."""
+    """What the enrollment did and when, where it is stuck, what to do next: to be read and printed."""
     return await _page(await _learner(user_course_id, caller), caller)
 
 
@@ -92,12 +92,12 @@ async def get_learner_table(user_course_id: UserCourseId, table: LearnerTable, c
 
 async def _course(course_id: int, caller: Caller) -> Report:
     caller.may_touch_course(course_id)
-    return await caller.service.aside(course_report, await caller.service.analyse_course(course_id=course_id))
+    return await caller.service.aside(course_report, await caller.service.analyze_course(course_id=course_id))
 
 
 async def _learner(user_course_id: int, caller: Caller) -> Report:
     await caller.may_touch(user_course_id)
-    found = await caller.service.analyse_learner(user_course_id=user_course_id)
+    found = await caller.service.analyze_learner(user_course_id=user_course_id)
     return await caller.service.aside(learner_report, found)
 
 

@@ -45,7 +45,7 @@ class IdConvertor(Convertor[int]):
 register_url_convertor("id", IdConvertor())
 
 UserCourseId = Annotated[
-    int, Path(ge=1, le=2**63 - 1, description="The enrolment: its `user_course.id`.", examples=[1])
+    int, Path(ge=1, le=2**63 - 1, description="The enrollment: its `user_course.id`.", examples=[1])
 ]
 CourseId = Annotated[int, Path(ge=1, le=2**63 - 1, description="The course: a `user_course.course_id`.", examples=[1])]
 LessonPart = Annotated[int, Path(ge=1, le=2**31 - 1, description="As in the course's outline.", examples=[1])]
@@ -234,7 +234,7 @@ class Lessons(_Answer):
 
 
 class Summary(_Answer):
-    """How far an enrolment is: never stale, whenever it was stored.
+    """How far an enrollment is: never stale, whenever it was stored.
 
     A position whose lesson is not started, or has no row, counts as none. The next lesson is the current one while that
     is not completed, else the first not completed after it, else the first not completed at all.

@@ -1,4 +1,4 @@
-"""The endpoints of an enrolment: its summary, a topic, all lessons."""
+"""The endpoints of an enrollment: its summary, a topic, all lessons."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from worker.api.schema import LessonPart, Lessons, Summary, Topic, UserCourseId
 from worker.contract.progress_status import ProgressStatus
 from worker.summary.lessons import PAGE, Bookmark
 
-router = APIRouter(prefix="/progress/course/{user_course_id:id}", tags=["enrolment"])
+router = APIRouter(prefix="/progress/course/{user_course_id:id}", tags=["enrollment"])
 
 MOST_LESSONS = 1_000
 
@@ -26,7 +26,7 @@ Limit = Annotated[int, Query(ge=1, le=MOST_LESSONS, description="Most lessons of
 
 @router.get("/summary", summary="Get the summary", response_model=Summary, responses=documented(404, 422))
 async def get_summary(user_course_id: UserCourseId, caller: CallerParameter) -> object:
-    """How far the enrolment is, and its next lesson."""
+    """How far the enrollment is, and its next lesson."""
     await caller.may_touch(user_course_id)
     return await caller.service.get_user_course_progress_summary(user_course_id=user_course_id)
 

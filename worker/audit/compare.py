@@ -37,7 +37,7 @@ MOST_ORPHANS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What to examine: one enrolment, so many at random, one course, or everything."""
+    """What to examine: one enrollment, so many at random, one course, or everything."""
 
     user_course_id: int | None = None
     sample: int | None = None
@@ -46,7 +46,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Some enrolments, of one course where whole courses are examined; its last step has the course's statistics."""
+    """Some enrollments, of one course where whole courses are examined; its last step has the course's statistics."""
 
     enrollments: list[Examined]
     course_id: int | None = None
@@ -54,7 +54,7 @@ class Step:
     is_behind: bool = False
     """The course's statistics wait for their next refresh and were not compared."""
     busy: list[int] = field(default_factory=list)
-    """Enrolments that somebody kept locked, so that a rebuild could not repair them."""
+    """Enrollments that somebody kept locked, so that a rebuild could not repair them."""
     too_large: list[int] = field(default_factory=list)
     """Enrollments that were not examined, as they have more than MOST events and rows."""
     is_partial: bool = False
@@ -80,15 +80,15 @@ class Step:
 
 
 def count_scope(engine: Engine, scope: Scope) -> int:
-    """How many enrolments the scope holds. Raises InputError where it names one that is not there."""
+    """How many enrollments the scope holds. Raises InputError where it names one that is not there."""
     with engine.connect() as connection:
         total = stored_rows.count_enrollments(connection, scope.course_id)
         if scope.user_course_id is not None:
             if not stored_rows.read_enrollments(connection, [scope.user_course_id]):
-                raise InputError(f"There is no enrolment {scope.user_course_id}.")
+                raise InputError(f"There is no enrollment {scope.user_course_id}.")
             return 1
         if scope.course_id is not None and scope.course_id not in stored_rows.course_ids(connection):
-            raise InputError(f"There is no course {scope.course_id}: no enrolment, outline or statistics name it.")
+            raise InputError(f"There is no course {scope.course_id}: no enrollment, outline or statistics name it.")
     return total if scope.sample is None else min(scope.sample, total)
 
 
@@ -108,7 +108,7 @@ def examine_scope(engine: Engine, scope: Scope, idle_cutoff_seconds: float, rule
 
 
 def scoped_courses(engine: Engine, scope: Scope) -> list[int | None] | None:
-    """The whole courses that the scope names, None standing for enrolments without one; or None when it names none."""
+    """The whole courses that the scope names, None standing for enrollments without one; or None when it names none."""
     if scope.course_id is not None:
         return [scope.course_id]
     if scope.user_course_id is not None or scope.sample is not None:
@@ -118,7 +118,7 @@ def scoped_courses(engine: Engine, scope: Scope) -> list[int | None] | None:
 
 
 def scoped_enrollments(engine: Engine, scope: Scope) -> list[int]:
-    """The single enrolments that the scope names."""
+    """The single enrollments that the scope names."""
     if scope.user_course_id is not None:
         return [scope.user_course_id]
     with engine.connect() as connection:
@@ -126,7 +126,7 @@ def scoped_enrollments(engine: Engine, scope: Scope) -> list[int]:
 
 
 def examine_pages(engine: Engine, ids: Sequence[int], idle_cutoff_seconds: float) -> Iterator[Step]:
-    """Examine these enrolments, each page in a snapshot of its own that has ended when the step is there."""
+    """Examine these enrollments, each page in a snapshot of its own that has ended when the step is there."""
     for start in range(0, len(ids), PAGE):
         page = ids[start : start + PAGE]
         with snapshot(engine) as connection:
@@ -166,7 +166,7 @@ def _portions(connection: Connection, ids: Sequence[int]) -> tuple[list[list[int
 def examine_course(
     engine: Engine, course_id: int | None, idle_cutoff_seconds: float, rules: StuckRules
 ) -> Iterator[Step]:
-    """Examine the enrolments of a course, or those without one (None), at last the course's statistics and figures.
+    """Examine the enrollments of a course, or those without one (None), at last the course's statistics and figures.
 
     In one snapshot, which holds back the vacuum meanwhile: else the statistics could not be compared. Figures are left
     to their refresh while that of any learner's activity waits; medians take 24 bytes for each completed lesson.

@@ -1,4 +1,4 @@
-"""Examine enrolments: hold their progress, position, summary and activity against their ledger.
+"""Examine enrollments: hold their progress, position, summary and activity against their ledger.
 
 What must be stored is computed by the plain rules, not by the SQL that stored it.
 """
@@ -38,13 +38,13 @@ from worker.progress.reference import (
     position,
 )
 from worker.summary.next_lesson import Lesson
-from worker.summary.rules import Place, Summary, summarise
+from worker.summary.rules import Place, Summary, summarize
 from worker.summary.stored_summary import StoredSummary, read_stored
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """An enrolment: what it must be, and every difference from that."""
+    """An enrollment: what it must be, and every difference from that."""
 
     id: int
     zones: Zones
@@ -74,10 +74,10 @@ class _Stored:
 
 
 def examine(connection: Connection, ids: Sequence[int], idle_cutoff_seconds: float | None) -> list[Examined]:
-    """Hold these enrolments against their ledger, in the caller's transaction, which must see one moment of them.
+    """Hold these enrollments against their ledger, in the caller's transaction, which must see one moment of them.
 
     Activity is compared where no mark of a change waits, else it is left to its refresh; without a cut-off nowhere. A
-    fixed number of queries; memory follows the enrolments, their lessons and days, and the events of one of them.
+    fixed number of queries; memory follows the enrollments, their lessons and days, and the events of one of them.
     """
     enrollments = stored_rows.read_enrollments(connection, ids)
     outlines = read_outlines(connection, {each.course_id for each in enrollments})
@@ -127,7 +127,7 @@ def _examine(stored: _Stored, ledger: Sequence[LedgerEvent], idle_cutoff: timede
 
     place = Place(where.topic_id, where.lesson_id, where.section_id, where.occurred_at) if where else ours.place
     lessons, moved = (stored.outline.lessons, stored.outline.moved) if stored.outline else (None, {})
-    summary = summarise(ours.id, lessons, {lesson: row.status for lesson, row in rows.items()}, place, moved)
+    summary = summarize(ours.id, lessons, {lesson: row.status for lesson, row in rows.items()}, place, moved)
     found += _summary_differences(stored, summary)
     its = None if stored.activity is None else _activity(stored, events, rows, idle_cutoff)
     differing = list(_activity_differences(stored, its))

@@ -1,6 +1,6 @@
 """Repair what differs from the ledger: examine like `worker.audit.compare`, then set right what is wrong.
 
-Safe while workers run: only enrolments that differ are locked, examined again under the lock, and repaired in one
+Safe while workers run: only enrollments that differ are locked, examined again under the lock, and repaired in one
 transaction a page. Idempotent; what is repaired stays repaired wherever a run ends. Activity that differs, be it for
 another idle cut-off, is marked and computed anew, and so are statistics; what cannot be now is told and left to the
 scheduled task. At last everything is examined again: what is written and differs all the same was not repaired.

@@ -76,7 +76,7 @@ def _is_told(time: datetime | None) -> TypeGuard[datetime]:
 
 
 def expected_position(stored: Position | None, recorded: Position | None, *, complete: bool) -> Position | None:
-    """The position that an enrolment must have: that of its latest lesson event."""
+    """The position that an enrollment must have: that of its latest lesson event."""
     if complete or stored is None or not _is_told(stored.occurred_at):
         return recorded
     return stored if recorded is None or stored.order[:3] > recorded.order[:3] else recorded

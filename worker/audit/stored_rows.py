@@ -1,4 +1,4 @@
-"""What is stored for some enrolments, read to be held against their ledger, and the writes that repair it."""
+"""What is stored for some enrollments, read to be held against their ledger, and the writes that repair it."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -125,7 +125,7 @@ _WRITE_POSITIONS = text("""
 
 @dataclass(frozen=True, slots=True)
 class StoredEnrollment:
-    """An enrolment's row and its progress rows."""
+    """An enrollment's row and its progress rows."""
 
     id: int
     course_id: int | None
@@ -147,22 +147,22 @@ def allow_pauses(connection: Connection) -> None:
 
 
 def count_enrollments(connection: Connection, course_id: int | None) -> int:
-    """How many enrolments there are, of one course or in all."""
+    """How many enrollments there are, of one course or in all."""
     return int(connection.scalar(_COUNT, {"course_id": course_id}) or 0)
 
 
 def course_ids(connection: Connection) -> list[int | None]:
-    """Every course that anything is stored for; None for enrolments without one."""
+    """Every course that anything is stored for; None for enrollments without one."""
     return list(connection.scalars(_COURSES))
 
 
 def enrollment_page(connection: Connection, course_id: int | None, after: int, limit: int) -> list[int]:
-    """Up to `limit` enrolments of a course with higher ids than `after`, in order."""
+    """Up to `limit` enrollments of a course with higher ids than `after`, in order."""
     return list(connection.scalars(_PAGE, {"course_id": course_id, "after": after, "limit": limit}))
 
 
 def sample_enrollments(connection: Connection, size: int) -> list[int]:
-    """So many enrolments at random, in order."""
+    """So many enrollments at random, in order."""
     return list(connection.scalars(_SAMPLE, {"size": size}))
 
 
@@ -172,7 +172,7 @@ def read_sizes(connection: Connection, ids: Sequence[int], most: int) -> dict[in
 
 
 def read_enrollments(connection: Connection, ids: Sequence[int]) -> list[StoredEnrollment]:
-    """These enrolments as they are stored, by id. Two queries."""
+    """These enrollments as they are stored, by id. Two queries."""
     rows: dict[int, dict[Lesson, Progress]] = {}
     for row in connection.execute(_PROGRESS, {"ids": list(ids)}):
         times = (row.last_viewed_at, row.completed_at, row.corrected_at)
@@ -194,7 +194,7 @@ def read_enrollments(connection: Connection, ids: Sequence[int]) -> list[StoredE
 
 
 def read_ledger(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[int, list[LedgerEvent]]]:
-    """Each of these enrolments that has events, with all of them in no order; streamed, one enrolment at a time.
+    """Each of these enrollments that has events, with all of them in no order; streamed, one enrollment at a time.
 
     Events were checked when they were recorded and are not checked again; what the rules do not ask for is left out.
     """
@@ -204,7 +204,7 @@ def read_ledger(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[in
 
 
 def unmarked(connection: Connection, ids: Sequence[int]) -> list[int]:
-    """Those of these enrolments whose summary is missing or of another outline, with no mark to have it refreshed."""
+    """Those of these enrollments whose summary is missing or of another outline, with no mark to have it refreshed."""
     return list(connection.scalars(_UNMARKED, {"ids": list(ids)}))
 
 
@@ -214,7 +214,7 @@ def has_changed(connection: Connection, course_id: int) -> bool:
 
 
 def write_progress(connection: Connection, rows: Mapping[LessonKey, Progress]) -> None:
-    """Set these rows, inserting what is missing. Their enrolments must be locked."""
+    """Set these rows, inserting what is missing. Their enrollments must be locked."""
     connection.execute(
         _WRITE_PROGRESS,
         {
@@ -232,7 +232,7 @@ def write_progress(connection: Connection, rows: Mapping[LessonKey, Progress]) -
 
 
 def write_positions(connection: Connection, positions: Mapping[int, Position | None]) -> None:
-    """Set these enrolments' positions. They must be locked."""
+    """Set these enrollments' positions. They must be locked."""
     connection.execute(_WRITE_POSITIONS, {"rows": json.dumps([_place(*each) for each in positions.items()])})
 
 

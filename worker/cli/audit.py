@@ -7,7 +7,7 @@ from worker.cli.audit_report import Report, chosen_scope, follow, scope_options
 
 @click.command("audit")
 @scope_options
-@click.option("--sample", type=click.IntRange(1, 10_000_000), metavar="N", help="Only so many enrolments, at random.")
+@click.option("--sample", type=click.IntRange(1, 10_000_000), metavar="N", help="Only so many enrollments, at random.")
 def command(user_course: int | None, course: int | None, sample: int | None, as_json: bool) -> None:
     """Hold everything stored against the ledger; exit status 1 if anything differs or could not be examined.
 

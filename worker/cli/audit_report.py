@@ -20,7 +20,7 @@ def scope_options(command: Command) -> Command:
     """The options that both commands share."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-        click.option("--user-course", type=click.IntRange(1, 2**63 - 1), metavar="ID", help="Only this enrolment."),
+        click.option("--user-course", type=click.IntRange(1, 2**63 - 1), metavar="ID", help="Only this enrollment."),
         click.option("--course", type=click.IntRange(1, 2**63 - 1), metavar="ID", help="Only this course."),
     ):
         command = option(command)
@@ -102,7 +102,7 @@ class Report:
             click.echo(difference_line(each))
         rows = len({(each.table, each.key) for each in self.differences})
         found = f"{_count(len(self.differences), 'difference')} in {_count(rows, 'row')}" if rows else "0 differences"
-        click.echo(f"{_count(self.enrollments, 'enrolment')} {verb}: {found}.")
+        click.echo(f"{_count(self.enrollments, 'enrollment')} {verb}: {found}.")
         if self.unprovable:
             click.echo(
                 f"Retention left too few events to prove {_count(self.unprovable, 'row')}; "
@@ -124,7 +124,7 @@ class Report:
         if self.busy:
             some = ", ".join(map(str, self.busy[:10]))
             click.echo(
-                f"{_count(len(self.busy), 'enrolment')} that somebody kept locked could not be repaired ({some}): "
+                f"{_count(len(self.busy), 'enrollment')} that somebody kept locked could not be repaired ({some}): "
                 "run it again."
             )
         if self.bare:
@@ -182,12 +182,12 @@ def follow(steps: "Iterator[Step]", report: Report, verb: str, total: int) -> No
     """Take every step, with progress; `report` holds what was found also when it is interrupted."""
     from worker.cli.progress_bar import open_progress
 
-    with open_progress(verb, total=total, unit="enrolments") as progress:
+    with open_progress(verb, total=total, unit="enrollments") as progress:
         for step in steps:
             report.add(step)
             progress.update(
                 report.enrollments,
-                f"{report.enrollments:,} of {total:,} enrolments, {len(report.differences):,} differences",
+                f"{report.enrollments:,} of {total:,} enrollments, {len(report.differences):,} differences",
             )
 
 

@@ -19,7 +19,7 @@ LISTED_CHARACTERS = 100
 def command() -> None:
     """Look at events that could not be applied, try them again, or delete them.
 
-    Those with the reason unknown_enrollment wait for their enrolment and are applied by themselves when it comes.
+    Those with the reason unknown_enrollment wait for their enrollment and are applied by themselves when it comes.
     """
 
 
@@ -114,7 +114,7 @@ def redrive_letters(letter_ids: tuple[int, ...], reason: str | None, everything:
     for each, number in sorted(done.refused.items()):
         show(f"  {each}: {number:,}")
     if done.parked:
-        show(f"applied because their enrolment has come: {done.parked:,}")
+        show(f"applied because their enrollment has come: {done.parked:,}")
 
 
 @command.command("delete")

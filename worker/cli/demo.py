@@ -33,7 +33,7 @@ LOOK_SECONDS = 0.2
 def command(events: int, learners: int, seed: int, workers: int | None, keep: bool) -> None:
     """Simulate a class on real servers, with a real Celery worker and beat, and check every row.
 
-    Events come twice, in disorder, late, before their enrolment, and broken in every way. At the end all tables are
+    Events come twice, in disorder, late, before their enrollment, and broken in every way. At the end all tables are
     compared with what a plain-Python model makes of the same events; the exit status is 1 if anything differs.
     """
     from worker.cli.child_processes import running_children, terminations_interrupt

@@ -78,7 +78,7 @@ def _verdict(wrong: int) -> str:
 
 
 def _example(state: "State") -> int:
-    """The enrolment that is furthest among those with something left to do; else the first."""
+    """The enrollment that is furthest among those with something left to do; else the first."""
     from worker.contract.progress_status import ProgressStatus
 
     completed = Counter(key[0] for key, row in state.progress.items() if row.status is ProgressStatus.COMPLETED)

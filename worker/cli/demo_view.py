@@ -100,7 +100,7 @@ class View:
 
     @property
     def parked(self) -> int:
-        """Letters that waited for their enrolment at the last look."""
+        """Letters that waited for their enrollment at the last look."""
         return self._latest.parked if self._latest else 0
 
 

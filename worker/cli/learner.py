@@ -26,12 +26,12 @@ _SHADES = "·░▒▓█"
 @click.option("--lesson", nargs=2, type=int, metavar="TOPIC LESSON", help="The history of this lesson instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(user_course_id: int, lesson: tuple[int, int] | None, as_json: bool) -> None:
-    """Show what the enrolment ID did, how fast, where it is stuck, and what to do next.
+    """Show what the enrollment ID did, how fast, where it is stuck, and what to do next.
 
     Times spent, visits and days are those of when its activity was last computed. With --lesson: each visit to one
     lesson and what was set by hand, as of now; the last 1,000 of each.
     """
-    from worker.analytics.learner_analysis import analyse_learner, as_mapping
+    from worker.analytics.learner_analysis import analyze_learner, as_mapping
     from worker.analytics.thresholds import AnalysisRules
     from worker.cli.lesson_history import show_lesson
     from worker.cli.output import show, show_json
@@ -42,7 +42,7 @@ def command(user_course_id: int, lesson: tuple[int, int] | None, as_json: bool) 
         if lesson:
             show_lesson(engine, user_course_id, *lesson, settings.idle_cutoff_seconds, as_json=as_json)
             return
-        found = analyse_learner(engine, user_course_id, None, AnalysisRules.of(settings))
+        found = analyze_learner(engine, user_course_id, None, AnalysisRules.of(settings))
     if as_json:
         show_json(as_mapping(found))
         return
@@ -58,12 +58,12 @@ def command(user_course_id: int, lesson: tuple[int, int] | None, as_json: bool) 
 
 
 def learner_table(found: "LearnerAnalysis") -> "Table":
-    """What is true of the whole enrolment."""
+    """What is true of the whole enrollment."""
     from worker.cli.output import duration, moment, new_table, time_spent
     from worker.cli.summary import completed
     from worker.formatting import counted, two_digits
 
-    table = new_table(f"Enrolment {found.user_course_id}", "", "")
+    table = new_table(f"Enrollment {found.user_course_id}", "", "")
     table.show_header = False
     each = f", {duration(found.session_seconds / found.sessions)} on average" if found.sessions else ""
     foreseen, pace = found.projection, found.velocity

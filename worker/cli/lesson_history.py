@@ -35,7 +35,7 @@ def lesson_table(found: "LessonVisits") -> "Table":
     from worker.printable import printable
 
     history = found.history
-    table = new_table(f"Enrolment {found.user_course_id}, topic {found.topic_id}, lesson {found.lesson_id}", "", "")
+    table = new_table(f"Enrollment {found.user_course_id}, topic {found.topic_id}, lesson {found.lesson_id}", "", "")
     table.show_header = False
     to_complete = history.visits_to_complete
     for name, value in (

@@ -37,7 +37,7 @@ def show_outline(course_id: int, as_json: bool) -> None:
         found = read_outlines(connection, [course_id]).get(course_id)
     if found is None:
         raise InputError(
-            f"Course {course_id} has no outline, so the lessons of an enrolment are those it has rows of. "
+            f"Course {course_id} has no outline, so the lessons of an enrollment are those it has rows of. "
             f"Publish course.outlined, or run `progress-worker outline load {course_id} FILE`."
         )
     if as_json:

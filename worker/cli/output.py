@@ -22,7 +22,7 @@ PIPED_WIDTH = 200
 
 
 def console(*, stderr: bool = False) -> "Console":
-    """A console that takes text as it is: no markup, no guessing of colours."""
+    """A console that takes text as it is: no markup, no guessing of colors."""
     from rich.console import Console
 
     made = Console(stderr=stderr, markup=False, highlight=False, emoji=False)

@@ -23,7 +23,7 @@ BAR_WIDTH = 10
 @click.command("overview")
 @click.argument("course_id", metavar="COURSE", type=int)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
-@click.option("--after", type=click.IntRange(0, 2**63 - 1), default=0, help="Only enrolments above this one.")
+@click.option("--after", type=click.IntRange(0, 2**63 - 1), default=0, help="Only enrollments above this one.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(course_id: int, limit: int, after: int, as_json: bool) -> None:
     """Show how COURSE is doing: the whole of it, each lesson, and its learners page by page.
@@ -70,7 +70,7 @@ def course_table(found: "Overview", now: "datetime") -> "Table":
     if of is None or found.as_of is None:
         table.add_row("statistics", "not computed yet")
         return table
-    table.add_row("enrolments", f"{of.enrollments:,}")
+    table.add_row("enrollments", f"{of.enrollments:,}")
     table.add_row("started", f"{of.started:,}")
     table.add_row("completed", f"{of.completed:,} ({of.completion_rate} %)")
     if of.completed:
@@ -81,7 +81,7 @@ def course_table(found: "Overview", now: "datetime") -> "Table":
 
 
 def lessons_table(found: "Overview") -> "Table":
-    """The lessons in order, with how many of the course's enrolments started and completed each."""
+    """The lessons in order, with how many of the course's enrollments started and completed each."""
     from worker.cli.output import new_table
 
     figures = ("no.", "topic", "lesson", "started", "completed", "rate")
@@ -99,10 +99,10 @@ def lessons_table(found: "Overview") -> "Table":
 
 
 def learners_table(found: "Overview", now: "datetime") -> "Table":
-    """The learners of this page, by enrolment."""
+    """The learners of this page, by enrollment."""
     from worker.cli.output import new_table
 
-    figures = ("enrolment", "completed", "rate")
+    figures = ("enrollment", "completed", "rate")
     table = new_table("Learners", *figures, "", "next topic, lesson", "last activity", numbers=figures)
     for learner in found.learners:
         summary = learner.summary

@@ -19,7 +19,7 @@ class Redriven:
     repeated: int = 0
     superseded: int = 0
     parked: int = 0
-    """Others, applied because their enrolment came with these."""
+    """Others, applied because their enrollment came with these."""
     refused: Counter[str] = field(default_factory=Counter)
     """Still there, by reason: this try's, or the old one where another transaction held the letter."""
 

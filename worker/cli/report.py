@@ -49,14 +49,14 @@ def course(course_id: int, **options: Any) -> None:
 
     Tables: headline, lessons, blockers, weeks, hours, time-spent, dormant.
     """
-    from worker.analytics.course_analysis import analyse_course
+    from worker.analytics.course_analysis import analyze_course
     from worker.analytics.thresholds import AnalysisRules
     from worker.cli.servers import open_database, server_settings
     from worker.reports.course_report import course_report
 
     settings = server_settings("DATABASE_URL")
     with open_database(settings) as engine:
-        found = analyse_course(engine, course_id, None, AnalysisRules.of(settings))
+        found = analyze_course(engine, course_id, None, AnalysisRules.of(settings))
     write(course_report(found), **options)
 
 
@@ -64,18 +64,18 @@ def course(course_id: int, **options: Any) -> None:
 @click.argument("user_course_id", metavar="ID", type=int)
 @_export
 def learner(user_course_id: int, **options: Any) -> None:
-    """Report on the enrolment ID: what it did and when, where it is stuck, what to do next.
+    """Report on the enrollment ID: what it did and when, where it is stuck, what to do next.
 
     Tables: headline, recommendations, stuck, lessons, days, hours, topics, achievements.
     """
-    from worker.analytics.learner_analysis import analyse_learner
+    from worker.analytics.learner_analysis import analyze_learner
     from worker.analytics.thresholds import AnalysisRules
     from worker.cli.servers import open_database, server_settings
     from worker.reports.learner_report import learner_report
 
     settings = server_settings("DATABASE_URL")
     with open_database(settings) as engine:
-        found = analyse_learner(engine, user_course_id, None, AnalysisRules.of(settings))
+        found = analyze_learner(engine, user_course_id, None, AnalysisRules.of(settings))
     write(learner_report(found), **options)
 
 

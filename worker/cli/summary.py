@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("user_course_id", metavar="ID", type=int)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(user_course_id: int, as_json: bool) -> None:
-    """Show how far the enrolment ID is, and which lesson comes next."""
+    """Show how far the enrollment ID is, and which lesson comes next."""
     from worker.cli.output import show, show_json
     from worker.cli.servers import open_database, server_settings
     from worker.summary.read import get_summary
@@ -50,7 +50,7 @@ def summary_table(found: "TitledSummary") -> "Table":
         title = found.titles.get((topic_id, lesson_id))
         return f"{place}: {printable(title)}" if title else place
 
-    table = new_table(f"Enrolment {summary.user_course_id}", "", "")
+    table = new_table(f"Enrollment {summary.user_course_id}", "", "")
     table.show_header = False
     reason = f" ({summary.next_reason.words})" if summary.next_reason else ""
     at = summary.last_activity_at

@@ -94,7 +94,7 @@ def document() -> dict[str, Any]:
             "partition": {
                 "address": f"{_STREAM}:{{partition}}",
                 "title": "The partitions",
-                "description": "Faster: an enrolment's events share a partition. All partitions take every event.",
+                "description": "Faster: an enrollment's events share a partition. All partitions take every event.",
                 "parameters": {
                     "partition": {
                         "description": f"`user_course_id` modulo {_PARTITIONS}; of an outline, `course_id`.",

@@ -21,7 +21,7 @@ class _Model(BaseModel):
 
 
 class LessonActivity(_Model):
-    """What a learner did: which lesson of which enrolment."""
+    """What a learner did: which lesson of which enrollment."""
 
     user_course_id: Id64
     topic_id: Id32
@@ -141,7 +141,7 @@ class LessonCompleted(_LessonEvent):
 
 
 class EnrollmentCreated(CloudEvent):
-    """A learner was enrolled, or an enrolment's details changed."""
+    """A learner was enrolled, or an enrollment's details changed."""
 
     type: Literal["enrollment.created"] = "enrollment.created"
     data: Enrollment
@@ -177,7 +177,7 @@ EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="ty
 def partition_key(data: Any) -> int | None:
     """The id that chooses an event's partition, from its `data` member as parsed JSON; None where it names none.
 
-    The enrolment, or for an outline the course. Takes what may be invalid: the consumer, not the publisher, judges.
+    The enrollment, or for an outline the course. Takes what may be invalid: the consumer, not the publisher, judges.
     """
     if not isinstance(data, dict):
         return None

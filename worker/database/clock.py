@@ -21,7 +21,7 @@ _HAS_VERSION_TABLE = text("SELECT to_regclass('progress_alembic_version') IS NOT
 
 _REVISION = text("SELECT max(version_num) FROM progress_alembic_version")
 
-# The planner's own arithmetic: the density when last analysed, times the pages there are now.
+# The planner's own arithmetic: the density when last analyzed, times the pages there are now.
 _SIZES = text("""
     SELECT name, pg_relation_size(oid) AS bytes, pg_total_relation_size(oid) AS total_bytes,
            CASE WHEN reltuples < 0 THEN pg_stat_get_live_tuples(oid)
@@ -100,7 +100,7 @@ def last_recorded_at(connection: Connection) -> datetime | None:
 
     No index answers this cheaply: a BRIN index knows no maximum, and a B-tree on an ever-rising time would tax every
     insert. But the ledger grows at its end, so the newest row stands in its last pages, read here by their numbers.
-    Only where deletions (retention, a removed enrolment) left room further up may newer rows stand there, and the
+    Only where deletions (retention, a removed enrollment) left room further up may newer rows stand there, and the
     answer be too old until the ledger grows again.
     """
     pages = int(connection.scalar(_LAST_PAGE) or 0)

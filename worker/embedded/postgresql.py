@@ -71,7 +71,7 @@ class PostgreSQL:
         options = account | {"env": {**os.environ, "LC_ALL": "C"}}
         programs = _programs()
         if not self._data.exists():
-            self._initialise(programs, account, options)
+            self._initialize(programs, account, options)
         else:
             stop_leftover(self._data / "postmaster.pid", self._data, signal.SIGINT, STOP_SECONDS)
             hand_over(self._data, account)
@@ -102,7 +102,7 @@ class PostgreSQL:
             return False
         return True
 
-    def _initialise(self, programs: Path, account: dict[str, Any], options: dict[str, Any]) -> None:
+    def _initialize(self, programs: Path, account: dict[str, Any], options: dict[str, Any]) -> None:
         """Builds the data beside its place and moves it there, so an interrupted initdb leaves nothing half made."""
         unfinished = self._data.with_name("postgresql.new")
         give_up_at = time.monotonic() + LAST_WRITES_SECONDS

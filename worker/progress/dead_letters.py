@@ -1,4 +1,4 @@
-"""Dead letters: entries that could not be applied, with reason and bytes; some only wait for their enrolment."""
+"""Dead letters: entries that could not be applied, with reason and bytes; some only wait for their enrollment."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -53,7 +53,7 @@ _REFERRING = text("""
     SELECT id FROM dead_letter WHERE reason = 'unknown_reference' ORDER BY random() LIMIT :limit
 """)
 
-# One index probe per enrolment that is waited for, not per letter, however many letters wait.
+# One index probe per enrollment that is waited for, not per letter, however many letters wait.
 _ARRIVED = text("""
     WITH RECURSIVE awaited (user_course_id, number) AS (
         (SELECT user_course_id, 1 FROM dead_letter
@@ -84,7 +84,7 @@ _COUNT = text("SELECT reason, count(*) AS letters FROM dead_letter GROUP BY reas
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """An entry to be set aside, and why. `user_course_id` only where it waits for that enrolment."""
+    """An entry to be set aside, and why. `user_course_id` only where it waits for that enrollment."""
 
     entry: Entry
     reason: Reason
@@ -127,7 +127,7 @@ def put_letters(connection: Connection, letters: Iterable[Letter]) -> None:
 def read_entries(connection: Connection, ids: Sequence[int]) -> list[Entry]:
     """The entries of these letters in the order of their ids; without those too large for any event.
 
-    They are not locked: the locks of a batch begin with its enrolments, and applying an entry twice changes nothing.
+    They are not locked: the locks of a batch begin with its enrollments, and applying an entry twice changes nothing.
     """
     rows = connection.execute(_READ, {"ids": list(ids), "most_bytes": MAX_BYTES})
     return [Entry(stream, entry_id, body, tuple(fields or ())) for _, stream, entry_id, body, fields in rows]
@@ -145,7 +145,7 @@ def discard_letters(connection: Connection, ids: Sequence[int]) -> int:
 
 
 def parked_letters(connection: Connection, user_course_ids: Sequence[int], after: int, limit: int) -> list[int]:
-    """Ids above `after` of up to `limit` letters that wait for these enrolments, in order."""
+    """Ids above `after` of up to `limit` letters that wait for these enrollments, in order."""
     parameters = {"user_course_ids": list(user_course_ids), "after": after, "limit": limit}
     return list(connection.scalars(_PARKED, parameters))
 
@@ -156,7 +156,7 @@ def referring_letters(connection: Connection, limit: int) -> list[int]:
 
 
 def arrived_enrollments(connection: Connection, after: int, limit: int) -> tuple[int | None, list[int]]:
-    """Of the next `limit` enrolments above `after` that letters wait for: the last one, and those that exist."""
+    """Of the next `limit` enrollments above `after` that letters wait for: the last one, and those that exist."""
     row = connection.execute(_ARRIVED, {"after": after, "limit": limit}).one()
     return row.last_awaited, row.arrived or []
 

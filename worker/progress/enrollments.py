@@ -202,7 +202,7 @@ def record_enrollments(
 
 
 def enrollments_of(connection: Connection, course_id: int, after: int, limit: int) -> list[int]:
-    """Ids above `after` of up to `limit` enrolments of the course, in order: one range of an index."""
+    """Ids above `after` of up to `limit` enrollments of the course, in order: one range of an index."""
     return list(connection.scalars(_OF_COURSE, {"course_id": course_id, "after": after, "limit": limit}))
 
 

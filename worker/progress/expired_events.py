@@ -1,4 +1,4 @@
-"""Delete old events from the ledger, say so on the enrolments they belonged to, and mark their activity.
+"""Delete old events from the ledger, say so on the enrollments they belonged to, and mark their activity.
 
 Every event of a lesson with a correction is kept, because its row is recomputed from them.
 """
@@ -67,6 +67,6 @@ def expired_events(connection: Connection, before: datetime, limit: int, held: C
 def delete_events(connection: Connection, events: Sequence[Event], before: datetime) -> int:
     """Delete these events, but for those that are needed by now; how many.
 
-    Their enrolments must be locked: then no correction can come in between.
+    Their enrollments must be locked: then no correction can come in between.
     """
     return int(connection.scalar(_DELETE, {"events": json.dumps(events), "before": before}) or 0)

@@ -81,7 +81,7 @@ def latest_time(connection: Connection, key: LessonKey) -> datetime | None:
 def present(connection: Connection, key: LessonKey) -> tuple[datetime, datetime]:
     """PostgreSQL's clock, and the time of what is done to the lesson now: never before what was set by hand.
 
-    A correction may be ahead of the clock: it is dated after all that it rules over. The enrolment must be locked.
+    A correction may be ahead of the clock: it is dated after all that it rules over. The enrollment must be locked.
     """
     now, time = connection.execute(_PRESENT, _parameters(key)).one()
     return now, time

@@ -1,4 +1,4 @@
-"""One lesson of one enrolment: read its row, make it, set it by hand, mark it viewed or completed.
+"""One lesson of one enrollment: read its row, make it, set it by hand, mark it viewed or completed.
 
 What is written goes through the ledger like an event from a stream, so a rebuild makes the same rows. The one exception
 is a row that is not started, which stands for no event.
@@ -46,7 +46,7 @@ _NO_ENTRY = Entry("", "", None)
 
 
 def get_progress(engine: Engine, key: LessonKey) -> StoredProgress:
-    """The row of a lesson. Raises NotFoundError where there is no enrolment or no row."""
+    """The row of a lesson. Raises NotFoundError where there is no enrollment or no row."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         return _existing(connection, key)
 
@@ -57,7 +57,7 @@ def create_progress(
     """The row of a lesson, and whether it was made now; one that is there stays as it is. Idempotent; commits.
 
     A row that is not started and has no times is made blank, any other as a correction. Raises NotFoundError where
-    there is no enrolment, InputError for ids or times out of range and changes that contradict each other, and
+    there is no enrollment, InputError for ids or times out of range and changes that contradict each other, and
     ConflictError where the event id belongs to something else.
     """
     with engine.begin() as connection:
@@ -77,8 +77,8 @@ def create_progress(
 def update_progress(engine: Engine, key: LessonKey, changes: Changes, event_id: str | None = None) -> StoredProgress:
     """Set what is given, as a correction that rules over everything known of the lesson; the row. Commits.
 
-    What is omitted is filled in under the enrolment's lock. Idempotent by `event_id`. Raises NotFoundError where there
-    is no enrolment or no row, InputError for times out of range and changes that contradict each other, and
+    What is omitted is filled in under the enrollment's lock. Idempotent by `event_id`. Raises NotFoundError where there
+    is no enrollment or no row, InputError for times out of range and changes that contradict each other, and
     ConflictError where the event id belongs to something else, a correction that set something else included.
     """
     with engine.begin() as connection:
@@ -97,8 +97,8 @@ def mark_lesson(
 ) -> StoredProgress:
     """Record that a learner viewed or completed a lesson; its row. Idempotent by the event's identity; commits.
 
-    Without a time it happened now by PostgreSQL's clock, under the enrolment's lock and after what was set by hand.
-    Raises NotFoundError where there is no enrolment, InputError for a time out of range, and ConflictError where the
+    Without a time it happened now by PostgreSQL's clock, under the enrollment's lock and after what was set by hand.
+    Raises NotFoundError where there is no enrollment, InputError for a time out of range, and ConflictError where the
     identity belongs to something else.
     """
     key = (activity.user_course_id, activity.topic_id, activity.lesson_id)
@@ -178,7 +178,7 @@ def _existing(connection: Connection, key: LessonKey) -> StoredProgress:
         raise unknown_enrollment(key[0])
     if row is None:
         raise NotFoundError(
-            f"Enrolment {key[0]} has no row for topic {key[1]}, lesson {key[2]}: nothing was done at this place. "
+            f"Enrollment {key[0]} has no row for topic {key[1]}, lesson {key[2]}: nothing was done at this place. "
             "POST /progress/ makes one; so does viewing the lesson."
         )
     return row
@@ -219,7 +219,7 @@ def _consistent(key: LessonKey, row: Progress, changes: Changes, now: datetime) 
 
 
 def _correct(connection: Connection, wanted: Correction, now: datetime, event_id: str | None) -> None:
-    """Record the snapshot as the ruling correction. The enrolment must be locked."""
+    """Record the snapshot as the ruling correction. The enrollment must be locked."""
     key = (wanted.user_course_id, wanted.topic_id, wanted.lesson_id)
     known = filter(None, (ledger_lookups.latest_time(connection, key), wanted.last_viewed_at, wanted.completed_at))
     time = correction_time(now, max(known, default=None))
@@ -242,6 +242,6 @@ def _record(connection: Connection, event: LedgerEvent) -> None:
 def _conflict(event_id: str, user_course_id: int, first: ledger_lookups.RecordedEvent | None) -> ConflictError:
     what = f": lesson {first.lesson_id} of topic {first.topic_id} was {first.type}" if first else ""
     return ConflictError(
-        f"The event {event_id} of enrolment {user_course_id} is recorded already{what}. "
+        f"The event {event_id} of enrollment {user_course_id} is recorded already{what}. "
         "Nothing was changed; send another event with an id of its own."
     )

@@ -39,7 +39,7 @@ class Outcome:
     snapshots: dict[Entry, Recorded] = field(default_factory=dict)
     """What became of each enrollment and outline."""
     enrolled: list[int] = field(default_factory=list)
-    """Enrolments that the batch created: what was parked for them can be applied now."""
+    """Enrollments that the batch created: what was parked for them can be applied now."""
 
     def settled(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         """Those of the batch's entries that may be acknowledged: all but the deferred ones."""

@@ -1,4 +1,4 @@
-"""Rows of `user_course_progress`: one, or those of an enrolment beside the lessons of its course's outline."""
+"""Rows of `user_course_progress`: one, or those of an enrollment beside the lessons of its course's outline."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -148,7 +148,7 @@ class LessonState:
 
 @dataclass(frozen=True, slots=True)
 class EnrollmentCourse:
-    """The course of an enrolment, and the version of its outline, None where it has none."""
+    """The course of an enrollment, and the version of its outline, None where it has none."""
 
     course_id: int | None
     outline_version: int | None
@@ -157,7 +157,7 @@ class EnrollmentCourse:
 
 
 def find_progress(connection: Connection, key: LessonKey) -> tuple[bool, StoredProgress | None]:
-    """Whether the enrolment exists, and its row of the lesson, if any. One query."""
+    """Whether the enrollment exists, and its row of the lesson, if any. One query."""
     found = connection.execute(_FIND, _parameters(key)).one_or_none()
     if found is None or found.id is None:
         return found is not None, None
@@ -172,7 +172,7 @@ def insert_blank(connection: Connection, key: LessonKey) -> None:
 
 
 def read_courses(connection: Connection, ids: Sequence[int]) -> dict[int, EnrollmentCourse]:
-    """The courses of those of these enrolments that exist."""
+    """The courses of those of these enrollments that exist."""
     return {
         row.id: EnrollmentCourse(row.course_id, row.outline_version, row.has_moved)
         for row in connection.execute(_COURSES, {"ids": ids})
@@ -225,7 +225,7 @@ def read_own_rows(
     after: Lesson = (0, 0),
     limit: int = EVERYTHING,
 ) -> list[LessonState]:
-    """Up to `limit` rows of the enrolment above `after`, by topic and lesson: what counts without an outline."""
+    """Up to `limit` rows of the enrollment above `after`, by topic and lesson: what counts without an outline."""
     return _states(
         connection.execute(
             _OWN_ROWS,
@@ -250,7 +250,7 @@ def count_outlined(
 
 
 def count_own_rows(connection: Connection, user_course_id: int, topic_id: int) -> Counter[ProgressStatus]:
-    """How many of the enrolment's rows in the topic have which status."""
+    """How many of the enrollment's rows in the topic have which status."""
     return _counted(connection.execute(_OWN_STATUSES, {"user_course_id": user_course_id, "topic_id": topic_id}))
 
 

@@ -1,6 +1,6 @@
 """Record lesson events: into the ledger once per identity, and what is new on to progress and position.
 
-Whatever changes one of them marks the enrolment as stale in the same statement and under the same lock: `stale_since`
+Whatever changes one of them marks the enrollment as stale in the same statement and under the same lock: `stale_since`
 is the oldest change that its summary does not show. What changes its activity alone leaves a mark of its own. The same
 rules in plain Python: `worker.progress.reference.fold`.
 """
@@ -178,7 +178,7 @@ _RECOMPUTE = text("""
         SELECT (l->>0)::bigint AS user_course_id, (l->>1)::int AS topic_id, (l->>2)::int AS lesson_id
         FROM jsonb_array_elements(CAST(:lessons AS jsonb)) AS given (l)
     ),
-    event AS MATERIALIZED ( -- each enrolment's ledger is read once, however many of its lessons are recomputed
+    event AS MATERIALIZED ( -- each enrollment's ledger is read once, however many of its lessons are recomputed
         SELECT * FROM lesson_event WHERE user_course_id IN (SELECT user_course_id FROM lesson)
     ),
     ruling AS (

@@ -1,4 +1,4 @@
-"""Apply dead letters again: those whose enrolment has arrived, or those a person chose after a fix."""
+"""Apply dead letters again: those whose enrollment has arrived, or those a person chose after a fix."""
 
 import random
 import time
@@ -22,7 +22,7 @@ PAGE = 2_000
 EACH_SECONDS = 2.0
 """How long enrollments are tried one by one after PostgreSQL refused them together."""
 AWAITED_PAGE = 20_000
-"""Most awaited enrolments looked up in one statement."""
+"""Most awaited enrollments looked up in one statement."""
 
 
 def redrive(engine: Engine, letter_ids: Sequence[int], *, final: bool = False) -> Outcome:
@@ -72,7 +72,7 @@ def _tell_reasons(engine: Engine, found: Sequence[tuple[int, DBAPIError]]) -> No
 
 
 def apply_parked(engine: Engine, user_course_ids: Sequence[int], go_on: Callable[[], bool] = lambda: True) -> Outcome:
-    """Apply what waits for these enrolments, in bounded transactions, asking in between whether to go on.
+    """Apply what waits for these enrollments, in bounded transactions, asking in between whether to go on.
 
     Safe at any time and on several workers at once; letters of an enrollment that does not exist, is locked or that
     PostgreSQL refuses stay, and so does what is left when it stops: the next sweep finds it.
@@ -115,7 +115,7 @@ def sweep_parked(engine: Engine, go_on: Callable[[], bool] = lambda: True) -> Ou
     First what waited for a row of the LMS's.
 
     The LMS inserted its row itself, or the parking and the enrolling transaction missed each other. Costs one index
-    probe for each enrolment that is waited for (7 microseconds), in statements of AWAITED_PAGE.
+    probe for each enrollment that is waited for (7 microseconds), in statements of AWAITED_PAGE.
     """
     total, after = _sweep_references(engine, go_on), 0
     while go_on():

@@ -61,7 +61,7 @@ class Verdict:
 
 @dataclass(slots=True)
 class Submitted:
-    """The verdicts, in the order of the entries, and the enrolments that they created."""
+    """The verdicts, in the order of the entries, and the enrollments that they created."""
 
     verdicts: list[Verdict]
     enrolled: list[int] = field(default_factory=list)

@@ -130,7 +130,7 @@ def bars(
 
 
 def month(day: date) -> str:
-    """What a week or a day is labelled with."""
+    """What a week or a day is labeled with."""
     return f"{day:%b %Y}"
 
 

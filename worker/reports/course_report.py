@@ -1,6 +1,6 @@
 """The tables of a course's report."""
 
-from worker.analytics.analysis import AnalysedLesson, CourseAnalysis
+from worker.analytics.analysis import AnalyzedLesson, CourseAnalysis
 from worker.reports.hours_table import hours_table
 from worker.reports.table import HEADLINE, LESSON, SPENT, Column, Kind, Report, Table, Value
 
@@ -25,7 +25,7 @@ def course_report(found: CourseAnalysis) -> Report:
 def _headline(found: CourseAnalysis) -> Table:
     of, spent = found.statistics, found.spent
     rows: list[tuple[str, Value, Kind]] = [
-        ("Enrolments", of.enrollments if of else None, Kind.COUNT),
+        ("Enrollments", of.enrollments if of else None, Kind.COUNT),
         ("Started", of.started if of else None, Kind.COUNT),
         ("Completed", of.completed if of else None, Kind.COUNT),
         ("Lessons in all are known", found.total_is_known, Kind.FLAG),
@@ -53,13 +53,13 @@ def _lessons(found: CourseAnalysis) -> Table:
     return Table(
         "lessons",
         "From the first lesson to the last",
-        "How many of the enrolments started and completed each lesson, in outline order. Medians are over those who "
+        "How many of the enrollments started and completed each lesson, in outline order. Medians are over those who "
         "completed it; the time to complete is from the first visit to the completion. Difficulty is 0...1 beside "
         "the course's other lessons, ½ being like the course, from median time, median visits and drop-off.",
         (
             Column("no", "No.", Kind.ID),
             *LESSON,
-            Column("enrollments", "Enrolments", Kind.COUNT),
+            Column("enrollments", "Enrollments", Kind.COUNT),
             Column("started", "Started", Kind.COUNT),
             Column("completed", "Completed", Kind.COUNT),
             Column("completion_rate_percent", "Completion rate", Kind.PERCENT),
@@ -159,10 +159,10 @@ def _dormant(found: CourseAnalysis) -> Table:
     return Table(
         "dormant",
         "Dormant learners",
-        "Enrolments that were active once, have not been for a while, and have not completed the course: those seen "
+        "Enrollments that were active once, have not been for a while, and have not completed the course: those seen "
         "last first, at most 100 of them.",
         (
-            Column("user_course_id", "Enrolment", Kind.ID),
+            Column("user_course_id", "Enrollment", Kind.ID),
             Column("last_seen_on", "Last seen", Kind.DATE),
             Column("completion_percent", "Completed of the course", Kind.PERCENT),
         ),
@@ -170,7 +170,7 @@ def _dormant(found: CourseAnalysis) -> Table:
     )
 
 
-def _named(lesson: AnalysedLesson) -> tuple[Value, ...]:
+def _named(lesson: AnalyzedLesson) -> tuple[Value, ...]:
     return lesson.topic_id, lesson.lesson_id, lesson.title
 
 

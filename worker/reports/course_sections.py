@@ -98,8 +98,8 @@ def _longest(table: Table) -> Bars:
 def _dormant_gist(table: Table) -> str:
     latest = table.records()[0]
     return (
-        f"Enrolment {latest['user_course_id']} was seen last, on {shown(latest['last_seen_on'], Kind.DATE)}; "
-        f"{counted(len(table.rows), 'enrolment')} in the table."
+        f"Enrollment {latest['user_course_id']} was seen last, on {shown(latest['last_seen_on'], Kind.DATE)}; "
+        f"{counted(len(table.rows), 'enrollment')} in the table."
     )
 
 

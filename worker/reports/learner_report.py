@@ -11,7 +11,7 @@ _REASON = Column("reason", "Why", Kind.TEXT)
 
 
 def learner_report(found: LearnerAnalysis) -> Report:
-    """The report on an analysis of an enrolment."""
+    """The report on an analysis of an enrollment."""
     tables = [
         _headline(found),
         _recommendations(found),
@@ -56,7 +56,7 @@ def _headline(found: LearnerAnalysis) -> Table:
     return Table(
         "headline",
         "Headline figures",
-        "The enrolment as a whole. Days in a row are days with any activity; the completion is foreseen from the pace. "
+        "The enrollment in all. Days in a row are days with any activity; the completion is foreseen from the pace. "
         "Without an outline the lessons in all are those with a row so far, and their number is not known.",
         HEADLINE,
         [(figure, value, kind.value) for figure, value, kind in rows],

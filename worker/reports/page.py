@@ -35,7 +35,7 @@ def as_page(report: Report) -> str:
     headline = report.table("headline")
     return template.render(
         report=report,
-        heading="Course" if report.subject == "course" else "Enrolment",
+        heading="Course" if report.subject == "course" else "Enrollment",
         figures=[Figure(*row_shown(headline, row)[:2]) for row in headline.rows if row[1] is not None],
         sections=sections(report),
         policy=POLICY,

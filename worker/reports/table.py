@@ -72,7 +72,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The tables of one course or one enrolment; `as_of` is when the analysis was computed, None where it never was."""
+    """The tables of one course or one enrollment; `as_of` is when the analysis is from, None where it never was."""
 
     subject: str
     """`course` or `learner`."""

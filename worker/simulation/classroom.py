@@ -15,7 +15,7 @@ from worker.simulation.mishap import bad_events, spelled_otherwise
 from worker.simulation.published import Published, cloud_event, encode
 
 STRANGERS = 9_000_000_000
-"""Enrolments from this id on are never created."""
+"""Enrollments from this id on are never created."""
 DUPLICATES = 0.1
 LATE = 0.02
 ENROLLED_LATE = 0.1
@@ -36,9 +36,9 @@ class _Happening:
 
 
 def simulate(seed: int, learners: int, events: int) -> list[Published]:
-    """Exactly `events` entries about `learners` enrolments, in the order of publishing; the same for the same numbers.
+    """Exactly `events` entries about `learners` enrollments, in the order of publishing; the same for the same numbers.
 
-    A tenth are duplicates; neighbours change places, some events come late, some enrolments after their learner's
+    A tenth are duplicates; neighbors change places, some events come late, some enrollments after their learner's
     first events, which have to wait. Raises InputError when there are too few events for so many learners.
     """
     random = Random(seed)  # noqa: S311 - a simulation, not a secret

@@ -20,7 +20,7 @@ def spelled_otherwise(event: dict[str, Any]) -> bytes:
 
 
 def bad_events(event_id: Callable[[], str], user_course_id: int, strangers: int, time: datetime) -> list[Published]:
-    """One of each kind; the enrolment `user_course_id` exists, those from `strangers` on never will."""
+    """One of each kind; the enrollment `user_course_id` exists, those from `strangers` on never will."""
 
     def viewed(change: Change | None = None, **data: Any) -> dict[str, Any]:
         members: dict[str, Any] = {"user_course_id": user_course_id, "topic_id": 101, "lesson_id": 1001, **data}

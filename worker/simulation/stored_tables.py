@@ -4,8 +4,8 @@
 |--------------------------|---------------------------------|--------------------------------------------------|
 | `user_course`            | id                              | user, course, timezone                           |
 | `user_course (position)` | id                              | current topic, lesson, section, time             |
-| `user_course_progress`   | enrolment, topic, lesson        | status, last_viewed_at, completed_at             |
-| `lesson_event`           | enrolment, event id             | time, type, lesson, section, duration, correction|
+| `user_course_progress`   | enrollment, topic, lesson        | status, last_viewed_at, completed_at             |
+| `lesson_event`           | enrollment, event id             | time, type, lesson, section, duration, correction|
 | `course_lesson`          | course, ordinal                 | topic, lesson, title                             |
 | `moved_lesson`           | course, topic and lesson before | topic and lesson now                             |
 | `user_course_summary`    | id                              | the summary's fields                             |

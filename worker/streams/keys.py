@@ -67,7 +67,7 @@ class Keys:
         return GROUP if self.stream_key == DEFAULT_STREAM_KEY else f"{GROUP}:{self.stream_key}"
 
     def stream_for(self, partition_key: int | None) -> str:
-        """The stream for an enrolment's (or an outline's course's) id; the plain one where there is none."""
+        """The stream for an enrollment's (or an outline's course's) id; the plain one where there is none."""
         return self.stream_key if partition_key is None else self.partition(partition_key % self.partitions)
 
     def instead_of(self, stream: str) -> str:

@@ -1,8 +1,8 @@
-"""Refresh stored summaries: claim some stale enrolments, then compute and store their summaries in one statement.
+"""Refresh stored summaries: claim some stale enrollments, then compute and store their summaries in one statement.
 
 All in the caller's transaction: `outline.hold_outlines`, claim, `refresh`, commit. Until then the claimed rows are
 locked, as they are while events are recorded: nothing slips in between what a summary shows and the mark that goes.
-The same rules in plain Python: `worker.summary.rules.summarise`.
+The same rules in plain Python: `worker.summary.rules.summarize`.
 """
 
 from collections.abc import Sequence
@@ -117,7 +117,7 @@ class StaleCourse:
 
 
 def claim_changed(connection: Connection, limit: int) -> list[int]:
-    """Lock up to `limit` enrolments that changed, oldest change first, passing over those that others hold."""
+    """Lock up to `limit` enrollments that changed, oldest change first, passing over those that others hold."""
     return list(connection.scalars(_CLAIM_CHANGED, {"limit": limit}))
 
 
@@ -164,7 +164,7 @@ def stale_courses(connection: Connection) -> list[StaleCourse]:
 
 
 def claim_outlined(connection: Connection, course: StaleCourse, limit: int) -> list[int]:
-    """Lock up to `limit` enrolments whose summary is of an older outline, passing over those that others hold."""
+    """Lock up to `limit` enrollments whose summary is of an older outline, passing over those that others hold."""
     return list(
         connection.scalars(_CLAIM_OUTLINED, {"course_id": course.id, "version": course.version, "limit": limit})
     )
@@ -179,7 +179,7 @@ def settle_courses(connection: Connection) -> None:
 
 
 def refresh(connection: Connection, ids: Sequence[int]) -> None:
-    """Compute and store the summaries of these enrolments, and take their marks away.
+    """Compute and store the summaries of these enrollments, and take their marks away.
 
     The enrollments must be locked and the outlines held. Three statements, whatever the number: a position on which the
     outline decides is settled first. Marks their courses' statistics as older than these changes, and the activity of

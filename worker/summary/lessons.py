@@ -1,7 +1,7 @@
-"""The lessons of an enrolment in outline order, each with its progress: of one topic, or all of them page by page.
+"""The lessons of an enrollment in outline order, each with its progress: of one topic, or all of them page by page.
 
 Lessons without a row are not started. Those that left the outline count nowhere and are not shown, though they keep
-their rows; where the course has no outline, the enrolment's own rows stand for it, by topic and lesson.
+their rows; where the course has no outline, the enrollment's own rows stand for it, by topic and lesson.
 """
 
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ class LessonPage:
 def get_topic(engine: Engine, user_course_id: int, topic_id: int) -> TopicProgress:
     """The first 1,000 lessons of a topic, with the totals of all.
 
-    Raises NotFoundError for no enrolment, or no lesson that counts.
+    Raises NotFoundError for no enrollment, or no lesson that counts.
     """
     with snapshot(engine) as connection:
         course = _course(connection, user_course_id)
@@ -75,7 +75,7 @@ def get_topic(engine: Engine, user_course_id: int, topic_id: int) -> TopicProgre
             counts = count_own_rows(connection, user_course_id, topic_id)
             lessons = read_own_rows(connection, user_course_id, topic_id=topic_id, limit=MOST)
     if not lessons:
-        where = "The outline of its course" if course.outline_version else f"Enrolment {user_course_id}"
+        where = "The outline of its course" if course.outline_version else f"Enrollment {user_course_id}"
         raise NotFoundError(f"{where} has no lesson in topic {topic_id}.")
     total, completed = counts.total(), counts[ProgressStatus.COMPLETED]
     return TopicProgress(
@@ -101,7 +101,7 @@ def get_lessons(
 ) -> LessonPage:
     """Up to `limit` lessons that come after the bookmark, of one status or of all.
 
-    Raises NotFoundError for no enrolment, InputError for a limit below 1, and ConflictError when the outline is another
+    Raises NotFoundError for no enrollment, InputError for a limit below 1, and ConflictError when the outline is new
     one than the bookmark's: lessons may have moved from the pages to come to those that were shown.
     """
     if limit < 1:

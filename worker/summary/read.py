@@ -1,4 +1,4 @@
-"""The summaries of enrolments: as stored where that is current, else computed on the spot; always right."""
+"""The summaries of enrollments: as stored where that is current, else computed on the spot; always right."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -10,7 +10,7 @@ from worker.database.engine import snapshot
 from worker.errors import InputError, NotFoundError
 from worker.progress.outlines import read_outlines
 from worker.summary.next_lesson import Lesson
-from worker.summary.rules import Summary, summarise
+from worker.summary.rules import Summary, summarize
 from worker.summary.stored_summary import StoredSummary, read_states, read_stored
 
 LARGEST_ID = 2**63 - 1
@@ -43,9 +43,9 @@ def get_refreshed_summary(engine: Engine, user_course_id: int) -> RefreshedSumma
 
 
 def get_summary(engine: Engine, user_course_id: int, *, titled: bool = True) -> TitledSummary:
-    """The summary of one enrolment, in one query when the stored one is current, which is cheaper without titles.
+    """The summary of one enrollment, in one query when the stored one is current, which is cheaper without titles.
 
-    Raises InputError for what is no id, and NotFoundError where there is no enrolment.
+    Raises InputError for what is no id, and NotFoundError where there is no enrollment.
     """
     require_id(user_course_id)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -61,21 +61,21 @@ def get_summary(engine: Engine, user_course_id: int, *, titled: bool = True) -> 
 
 
 def require_id(user_course_id: int) -> None:
-    """Raise InputError for what can be no enrolment's id."""
+    """Raise InputError for what can be no enrollment's id."""
     if not 1 <= user_course_id <= LARGEST_ID:
-        raise InputError(f"{user_course_id} is no enrolment id: ids are whole numbers from 1 on.")
+        raise InputError(f"{user_course_id} is no enrollment id: ids are whole numbers from 1 on.")
 
 
 def unknown_enrollment(user_course_id: int) -> NotFoundError:
-    """For who asks about an enrolment that is not there."""
+    """For who asks about an enrollment that is not there."""
     return NotFoundError(
-        f"There is no enrolment {user_course_id}. Its events may be waiting for it: "
+        f"There is no enrollment {user_course_id}. Its events may be waiting for it: "
         "see `progress-worker dead-letters list --reason unknown_enrollment`."
     )
 
 
 def read_summaries(connection: Connection, user_course_ids: Sequence[int]) -> list[TitledSummary]:
-    """The summaries of those of these enrolments that exist, by id.
+    """The summaries of those of these enrollments that exist, by id.
 
     In the caller's transaction, which must be REPEATABLE READ: those that are not current are read in two more queries.
     """
@@ -104,6 +104,6 @@ def _computed(connection: Connection, user_course_ids: Sequence[int]) -> list[Ti
     for state in states:
         outline = outlines.get(state.course_id)
         lessons, moved = (outline.lessons, outline.moved) if outline else (None, {})
-        summary = summarise(state.user_course_id, lessons, state.rows, state.place, moved)
+        summary = summarize(state.user_course_id, lessons, state.rows, state.place, moved)
         found.append(TitledSummary(summary, state.read_at, outline.titles if outline else {}))
     return found

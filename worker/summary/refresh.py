@@ -1,6 +1,6 @@
 """Refresh the stored summaries that are stale: oldest change first, in bounded transactions, by any number of workers.
 
-A run takes its enrolments by turns from those that changed, those that an LMS marked by its own SQL, and those whose
+A run takes its enrollments by turns from those that changed, those that an LMS marked by its own SQL, and those whose
 course got another outline, so that no kind waits for another. It passes over rows that are locked. Of changes that have
 waited for very long it picks a few and waits for each a moment, so that no enrollment is put off for ever because it is
 busy.
@@ -45,7 +45,7 @@ def refresh_summaries(
     late_seconds: float = LATE_SECONDS,
     retry_seconds: float = RETRY_SECONDS,
 ) -> Refreshed:
-    """Refresh what is stale, up to `chunk` enrolments a transaction, until nothing is left that is free.
+    """Refresh what is stale, up to `chunk` enrollments a transaction, until nothing is left that is free.
 
     Asks `go_on` before each round of claims but the first, so that every run gets on. The members of a chunk that fails
     are tried one by one; one that fails by itself is left out until all others are done and nobody failed for
@@ -133,7 +133,7 @@ class _Run:
 
 
 def _outlined(run: _Run) -> int:
-    """Up to a chunk of enrolments of the first course that has some free; courses that have none left are settled."""
+    """Up to a chunk of enrollments of the first course that has some free; courses that have none left are settled."""
     with run.engine.begin() as connection:
         outlines.hold_outlines(connection)
         claims.settle_courses(connection)

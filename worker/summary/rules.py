@@ -1,4 +1,4 @@
-"""The summary of one enrolment: how many lessons, how far, where it goes on."""
+"""The summary of one enrollment: how many lessons, how far, where it goes on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ _NOTHING, _EVERYTHING = Decimal("0.00"), Decimal("100.00")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an enrolment is; all None before its first lesson event."""
+    """Where an enrollment is; all None before its first lesson event."""
 
     topic_id: int | None = None
     lesson_id: int | None = None
@@ -70,14 +70,14 @@ class Summary:
         return NextLesson(self.next_topic_id, self.next_lesson_id, self.next_reason)
 
 
-def summarise(
+def summarize(
     user_course_id: int,
     outline: Sequence[Lesson] | None,
     rows: Mapping[Lesson, ProgressStatus],
     place: Place,
     moved: Moved | None = None,
 ) -> Summary:
-    """The summary from an enrolment's rows and its course's outline, in order; None where the course has none.
+    """The summary from an enrollment's rows and its course's outline, in order; None where the course has none.
 
     A row or a position of an earlier place of a lesson counts as one of the lesson; `moved` says where those are now.
     Without an outline its own rows, by topic and lesson, stand for it. Lessons outside the outline count nowhere, so
@@ -112,7 +112,7 @@ def summarise(
 
 
 def summaries(state: State) -> dict[int, Summary]:
-    """The summary of every enrolment."""
+    """The summary of every enrollment."""
     rows: dict[int, dict[Lesson, ProgressStatus]] = {user_course_id: {} for user_course_id in state.enrollments}
     for (user_course_id, topic_id, lesson_id), row in state.progress.items():
         rows[user_course_id][topic_id, lesson_id] = row.status
@@ -122,7 +122,7 @@ def summaries(state: State) -> dict[int, Summary]:
         place = Place(where.topic_id, where.lesson_id, where.section_id, where.occurred_at) if where else Place()
         outline = live_lessons(state, event.data.course_id)
         moved = moved_places(state, event.data.course_id)
-        found[user_course_id] = summarise(user_course_id, outline, rows[user_course_id], place, moved)
+        found[user_course_id] = summarize(user_course_id, outline, rows[user_course_id], place, moved)
     return found
 
 

@@ -1,6 +1,6 @@
 """The statement that computes and stores the summaries of some enrollments, and takes their marks away.
 
-The same rules in plain Python: `worker.summary.rules.summarise`.
+The same rules in plain Python: `worker.summary.rules.summarize`.
 """
 
 from sqlalchemy import text

@@ -43,7 +43,7 @@ _STATES = text("""
 
 @dataclass(frozen=True, slots=True)
 class StoredSummary:
-    """What is stored for an enrolment: nothing yet, or a summary that was right when it was refreshed."""
+    """What is stored for an enrollment: nothing yet, or a summary that was right when it was refreshed."""
 
     user_course_id: int
     summary: Summary | None
@@ -56,7 +56,7 @@ class StoredSummary:
 
 @dataclass(frozen=True, slots=True)
 class EnrollmentState:
-    """An enrolment's course, position and rows."""
+    """An enrollment's course, position and rows."""
 
     user_course_id: int
     course_id: int | None
@@ -66,7 +66,7 @@ class EnrollmentState:
 
 
 def read_stored(connection: Connection, ids: Sequence[int], *, titled: bool = True) -> list[StoredSummary]:
-    """The stored summaries of those of these enrolments that exist, by id. One query; `titled` costs a little."""
+    """The stored summaries of those of these enrollments that exist, by id. One query; `titled` costs a little."""
     return [
         StoredSummary(
             user_course_id=row.id,

@@ -1,8 +1,8 @@
-"""An enrolment's activity: how long, how often and when it was at its lessons.
+"""An enrollment's activity: how long, how often and when it was at its lessons.
 
 PostgreSQL computes the same set by set (`activity_claims.py`); here each definition stands once, in the
 simplest form that can be right. Activity is lesson events, viewed or completed; corrections are none. Everything here
-is about the distinct events of one enrolment, `ordered` as by `in_order`; `covered` is their `intervals`, one each.
+is about the distinct events of one enrollment, `ordered` as by `in_order`; `covered` is their `intervals`, one each.
 """
 
 from collections import Counter, defaultdict
@@ -68,9 +68,9 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """The whole activity of an enrolment.
+    """The whole activity of an enrollment.
 
-    Each time spent is that of a union, so those of lessons need not add up to those of their topic or the enrolment;
+    Each time spent is that of a union, so those of lessons need not add up to those of their topic or the enrollment;
     those of days do.
     """
 
@@ -94,7 +94,7 @@ def activity(
     idle_cutoff: timedelta,
     made_at: datetime | None = None,
 ) -> Activity:
-    """The activity that follows from an enrolment's distinct events and its rows' `completed_at`, by lesson.
+    """The activity that follows from an enrollment's distinct events and its rows' `completed_at`, by lesson.
 
     `made_at` is the time of the earliest event that told of the enrollment; None where the LMS made it.
     """
@@ -135,7 +135,7 @@ def intervals(ordered: Sequence[LessonEvent], idle_cutoff: timedelta) -> list[In
     """What each event covers.
 
     One that tells its duration covers that long, ending at its time. Any other covers the time from its own to that of
-    the enrolment's next event, of whatever lesson, if that is at most the cut-off away, else nothing.
+    the enrollment's next event, of whatever lesson, if that is at most the cut-off away, else nothing.
     """
     covered = []
     for event, following in zip_longest(ordered, ordered[1:]):
@@ -179,7 +179,7 @@ def visits(times: Sequence[datetime], completed_at: datetime | None, idle_cutoff
 def sessions(ordered: Sequence[LessonEvent], covered: Sequence[Interval], idle_cutoff: timedelta) -> tuple[int, float]:
     """How many sessions, and their seconds together.
 
-    A session is a longest run of the enrolment's events with gaps below the cut-off. It lasts from the earliest start
+    A session is a longest run of the enrollment's events with gaps below the cut-off. It lasts from the earliest start
     of what they cover to the latest end, an event that covers nothing being at its time. So what one event covers, told
     by a long duration, may reach into another session: together they may be longer than the time spent.
     """

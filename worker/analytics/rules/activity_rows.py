@@ -18,7 +18,7 @@ ActivityRows = dict[tuple[str, Key], dict[str, object]]
 
 
 def activity_rows(user_course_id: int, its: Activity) -> ActivityRows:
-    """The rows of an enrolment with this activity."""
+    """The rows of an enrollment with this activity."""
     rows: ActivityRows = {
         ("enrollment_activity", (user_course_id,)): {
             **_spent(its.spent),
@@ -46,7 +46,7 @@ def activity_rows(user_course_id: int, its: Activity) -> ActivityRows:
 
 
 def activities(state: State, idle_cutoff: timedelta) -> dict[int, Activity]:
-    """The activity of every enrolment."""
+    """The activity of every enrollment."""
     events: dict[int, list[LessonEvent]] = {key: [] for key in state.enrollments}
     for (key, _), event in state.ledger.items():
         if not isinstance(event, ProgressCorrected):
@@ -61,7 +61,7 @@ def activities(state: State, idle_cutoff: timedelta) -> dict[int, Activity]:
 
 
 def by_table(enrollments: Iterable[ActivityRows]) -> dict[str, dict[tuple[object, ...], tuple[object, ...]]]:
-    """The rows of many enrolments, table by table as key → columns."""
+    """The rows of many enrollments, table by table as key → columns."""
     tables: dict[str, dict[tuple[object, ...], tuple[object, ...]]] = {table: {} for table in TABLES}
     for rows in enrollments:
         for (table, key), columns in rows.items():

@@ -1,4 +1,4 @@
-"""The statistics of a course and of its lessons: how many enrolments started and completed each.
+"""The statistics of a course and of its lessons: how many enrollments started and completed each.
 
 PostgreSQL computes the same set by set (`worker/analytics/statistics_claims.py`); here each definition stands once.
 """
@@ -17,7 +17,7 @@ from worker.summary.rules import Summary, live_lessons, moved_places, percentage
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Of a course or a lesson, over all enrolments of the course.
+    """Of a course or a lesson, over all enrollments of the course.
 
     A lesson is started when it is in progress or completed. A course is started when any lesson that counts is, and
     completed when all of its outline's are, at least one; without an outline nobody has completed it.
@@ -49,7 +49,7 @@ class _Count:
 
 
 class Tally:
-    """The statistics of one course, counted enrolment by enrolment."""
+    """The statistics of one course, counted enrollment by enrollment."""
 
     def __init__(self, outline: Sequence[Lesson] | None) -> None:
         """The course's outline, None where it has none: then each lesson counts that has a row."""
@@ -59,7 +59,7 @@ class Tally:
         self._lessons = {lesson: _Count() for lesson in outline or ()}
 
     def add(self, summary: Summary, rows: Mapping[Lesson, Progress]) -> None:
-        """Count one enrolment: its summary and its rows, those of each lesson as they count for it."""
+        """Count one enrollment: its summary and its rows, those of each lesson as they count for it."""
         self._enrollments += 1
         self._course.add(
             started=summary.completed_lessons + summary.in_progress_lessons > 0,
@@ -86,7 +86,7 @@ class Tally:
 
 
 def tallies(state: State) -> dict[int, Tally]:
-    """The statistics of every course that has an outline or an enrolment."""
+    """The statistics of every course that has an outline or an enrollment."""
     found = {course_id: Tally(live_lessons(state, course_id)) for course_id in state.outlines}
     rows: dict[int, dict[Lesson, Progress]] = {user_course_id: {} for user_course_id in state.enrollments}
     for (user_course_id, topic_id, lesson_id), row in state.progress.items():

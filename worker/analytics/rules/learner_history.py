@@ -15,7 +15,7 @@ from worker.summary.rules import moved_places
 
 @dataclass(frozen=True, slots=True)
 class LessonHistory:
-    """One lesson of one enrolment; the defaults are those of a lesson that was never touched.
+    """One lesson of one enrollment; the defaults are those of a lesson that was never touched.
 
     `seconds` and `visits` are those of all its time, also after the completion. `visits_to_complete` are the visits
     begun up to `completed_at`; None where it has none.
@@ -35,11 +35,11 @@ class LessonHistory:
 
 
 History = Mapping[Lesson, LessonHistory]
-"""Of one enrolment; a lesson that is not in it was never touched."""
+"""Of one enrollment; a lesson that is not in it was never touched."""
 
 
 def history_of(rows: Mapping[Lesson, Progress], activity: Activity) -> dict[Lesson, LessonHistory]:
-    """The history of an enrolment with these rows and this activity."""
+    """The history of an enrollment with these rows and this activity."""
     return {
         lesson: LessonHistory(row.status, row.completed_at, *_figures(activity.lessons.get(lesson)))
         for lesson, row in rows.items()
@@ -49,7 +49,7 @@ def history_of(rows: Mapping[Lesson, Progress], activity: Activity) -> dict[Less
 def counted_history(
     rows: Mapping[Lesson, Progress], activity: Activity, moved: Moved
 ) -> tuple[dict[Lesson, LessonHistory], Activity]:
-    """The history and the activity of an enrolment as they count for each lesson, from those of each place."""
+    """The history and the activity of an enrollment as they count for each lesson, from those of each place."""
     if moved:
         rows, activity = counted_rows(rows, moved), counted_activity(activity, rows, moved)
     return history_of(rows, activity), activity
@@ -65,7 +65,7 @@ def _figures(its: tuple[TimeSpent, Visits] | None) -> tuple[float, int, datetime
 def learners(
     state: State, activities: Mapping[int, Activity]
 ) -> dict[int, tuple[dict[Lesson, LessonHistory], Activity]]:
-    """The history and the activity of every enrolment as they count for its course's lessons, whose own is given."""
+    """The history and the activity of every enrollment as they count for its course's lessons, whose own is given."""
     rows: dict[int, dict[Lesson, Progress]] = {key: {} for key in state.enrollments}
     for (key, topic_id, lesson_id), row in state.progress.items():
         rows[key][topic_id, lesson_id] = row

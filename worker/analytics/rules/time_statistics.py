@@ -1,7 +1,7 @@
 """What the learners of a course show together: of each lesson, week by week, and in all.
 
 PostgreSQL computes the same set by set (`worker/analytics/statistics_claims.py`); here each definition stands once.
-Everything follows from the rows and the activity of the course's enrolments and from its outline, and from no clock.
+Everything follows from the rows and the activity of the course's enrollments and from its outline, and from no clock.
 """
 
 from array import array
@@ -24,7 +24,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """One enrolment of the course: its rows, what it did, as both count for the lessons, and where that was."""
+    """One enrollment of the course: its rows, what it did, as both count for the lessons, and where that was."""
 
     history: History
     activity: Activity
@@ -33,7 +33,7 @@ class Enrolled:
 
 @dataclass(frozen=True, slots=True)
 class LessonFigures:
-    """Of a lesson that counts, over all enrolments of the course; a median is None where nobody has a figure.
+    """Of a lesson that counts, over all enrollments of the course; a median is None where nobody has a figure.
 
     `stopped` are those whom it stopped, `stuck` those who are stuck on it, both as in `rules.stuck`. `spent` is
     the sum over the learners. The medians are over those who completed it: their seconds of all time, where any is
@@ -61,7 +61,7 @@ class WeekFigures:
 
 @dataclass(frozen=True, slots=True)
 class CourseFigures:
-    """Of a course. The time spent, the sessions and the hours are the sums of its enrolments'.
+    """Of a course. The time spent, the sessions and the hours are the sums of its enrollments'.
 
     `median_days` is over those who completed the course: the days from their first event, of whatever lesson, to the
     last completion of a lesson of the outline, where all these times are known and in this order. A week in which
@@ -131,7 +131,7 @@ class _Values:
 
 
 class FiguresTally:
-    """The figures of one course, gathered enrolment by enrolment.
+    """The figures of one course, gathered enrollment by enrollment.
 
     Without an outline each lesson counts that has a row, by topic and lesson, but nobody has completed the course.
     """
@@ -147,7 +147,7 @@ class FiguresTally:
         self._events_by_hour = [0] * HOURS_OF_A_WEEK
 
     def add(self, enrolled: Enrolled) -> None:
-        """Count one enrolment."""
+        """Count one enrollment."""
         history, activity = enrolled.history, enrolled.activity
         if self._outline is None:
             for lesson in history:
@@ -191,7 +191,7 @@ class FiguresTally:
 
 
 def course_figures(enrolled: Iterable[Enrolled], outline: Sequence[Lesson] | None, rules: StuckRules) -> CourseFigures:
-    """The figures of a course from all of its enrolments."""
+    """The figures of a course from all of its enrollments."""
     tally = FiguresTally(outline)
     for each in enrolled:
         tally.add(each)
@@ -199,7 +199,7 @@ def course_figures(enrolled: Iterable[Enrolled], outline: Sequence[Lesson] | Non
 
 
 def figures_by_course(state: State, activities: Mapping[int, Activity], rules: StuckRules) -> dict[int, CourseFigures]:
-    """The figures of every course that has an outline or an enrolment, whose own activity is given."""
+    """The figures of every course that has an outline or an enrollment, whose own activity is given."""
     known = learners(state, activities)
     enrolled: dict[int, list[Enrolled]] = {course_id: [] for course_id in state.outlines}
     for key, event in state.enrollments.items():

@@ -1,4 +1,4 @@
-"""The visits of one enrolment to one lesson, one by one, and what was set by hand.
+"""The visits of one enrollment to one lesson, one by one, and what was set by hand.
 
 PostgreSQL computes the same (`stored_visits.py`). What begins a visit, what an event covers and what is time
 spent is defined in `worker.analytics.rules.activity`.
@@ -90,7 +90,7 @@ def visit_history(
     most: int = MOST,
     former: Collection[Lesson] = (),
 ) -> VisitHistory:
-    """The history of the lesson, from the enrolment's distinct events and the `completed_at` of the lesson's row.
+    """The history of the lesson, from the enrollment's distinct events and the `completed_at` of the lesson's row.
 
     What happened at its `former` places is part of it. Events of other lessons tell how long an event without a
     duration lasted.

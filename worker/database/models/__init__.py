@@ -2,8 +2,8 @@
 
 | table                  | one row per                              | written by         | grows with             |
 |------------------------|------------------------------------------|--------------------|------------------------|
-| `user_course`          | enrolment                                | LMS, ingest        | enrolments             |
-| `user_course_progress` | (enrolment, topic, lesson)               | ingest             | lessons touched        |
+| `user_course`          | enrollment                                | LMS, ingest        | enrollments             |
+| `user_course_progress` | (enrollment, topic, lesson)               | ingest             | lessons touched        |
 | `lesson_event`         | distinct lesson event or correction      | ingest             | events; retention      |
 | `enrollment_event`     | `enrollment.created` that was recorded   | ingest, a trigger  | enrollments            |
 | `voided_event`         | event taken out of the ledger            | `void`             | such events            |
@@ -12,7 +12,7 @@
 | `moved_lesson`         | place where a live lesson was before     | ingest             | moved lessons          |
 | `outline_event`        | `course.outlined` that was recorded      | ingest             | outlines               |
 | `dead_letter`          | stream entry that could not be applied   | ingest, redrive    | bad or early events    |
-| `user_course_summary`  | enrolment: its summary                   | summary refresh    | enrolments             |
+| `user_course_summary`  | enrollment: its summary                   | summary refresh    | enrollments             |
 | `enrollment_change`    | change by an LMS not yet in a summary    | triggers           | such changes; emptied  |
 | `course_change`        | change not yet in a course's statistics  | refresh, outlines, triggers | refreshes; emptied |
 | `course_statistics`    | course                                   | statistics refresh | courses                |
@@ -21,10 +21,10 @@
 | `week_figures`         | week of a course with anything in it     | statistics refresh | weeks                  |
 | `lesson_figures`       | lesson of a course that counts           | statistics refresh | lessons                |
 | `activity_change`      | change not yet in an activity            | whatever changes it | refreshes; emptied    |
-| `enrollment_activity`  | enrolment: its activity                  | activity refresh   | enrolments             |
-| `topic_activity`       | (enrolment, topic) with events           | activity refresh   | topics touched         |
-| `lesson_activity`      | (enrolment, lesson) with events          | activity refresh   | lessons touched        |
-| `daily_activity`       | (enrolment, local day) with activity     | activity refresh   | days of activity       |
+| `enrollment_activity`  | enrollment: its activity                  | activity refresh   | enrollments             |
+| `topic_activity`       | (enrollment, topic) with events           | activity refresh   | topics touched         |
+| `lesson_activity`      | (enrollment, lesson) with events          | activity refresh   | lessons touched        |
+| `daily_activity`       | (enrollment, local day) with activity     | activity refresh   | days of activity       |
 | `progress_system`      | database, so one                         | replays            | never                  |
 | `stream_position`      | (stream, consumer) of the last day       | ingest             | streams and consumers  |
 """

@@ -1,4 +1,4 @@
-"""The activity of each enrolment, and marks of what it does not show yet."""
+"""The activity of each enrollment, and marks of what it does not show yet."""
 
 from datetime import date, datetime
 
@@ -19,7 +19,7 @@ from worker.database.models.progress import UserCourse
 
 
 class ActivityChange(Base):
-    """A mark: the enrolment's events changed at this time, and its activity does not show it yet.
+    """A mark: the enrollment's events changed at this time, and its activity does not show it yet.
 
     Only ever inserted and deleted, so that nobody waits for anybody; several marks of one enrollment are the rule. By
     its foreign key a deletion meets an event that left no other trace (docs/operations.md, "Deleting enrollments").
@@ -39,7 +39,7 @@ class ActivityChange(Base):
 
 
 class EnrollmentActivity(Base):
-    """What an enrolment did, in all; of its events that the ledger has, so since `history_from` where that is set.
+    """What an enrollment did, in all; of its events that the ledger has, so since `history_from` where that is set.
 
     Here and below: `seconds` is the time spent, `measured_seconds` what of it the events themselves told; where both
     are the same it is measured, else estimated.
@@ -95,7 +95,7 @@ class LessonActivity(Base):
 
 
 class DailyActivity(Base):
-    """The same of one day by the enrolment's own clock, with the number of its events."""
+    """The same of one day by the enrollment's own clock, with the number of its events."""
 
     __tablename__ = "daily_activity"
 

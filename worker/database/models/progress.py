@@ -1,4 +1,4 @@
-"""Enrolments, their progress, the ledger that it follows from, and what could not be recorded."""
+"""Enrollments, their progress, the ledger that it follows from, and what could not be recorded."""
 
 from datetime import datetime
 from uuid import UUID
@@ -24,7 +24,7 @@ from worker.database.models.base import BYTEWISE, CREATED_BY_US, LESSON_EVENT_TY
 
 
 class UserCourse(Base):
-    """An enrolment, with the cached position: topic, lesson and section of its latest lesson event."""
+    """An enrollment, with the cached position: topic, lesson and section of its latest lesson event."""
 
     __tablename__ = "user_course"
     __table_args__ = (
@@ -57,7 +57,7 @@ class UserCourse(Base):
 
 
 class UserCourseProgress(Base):
-    """How far an enrolment is with one lesson."""
+    """How far an enrollment is with one lesson."""
 
     __tablename__ = "user_course_progress"
     __table_args__ = (
@@ -89,7 +89,7 @@ class UserCourseProgress(Base):
 class LessonEvent(Base):
     """The ledger: what was recorded, once per identity. Corrections keep their snapshot here.
 
-    An enrolment's events go with it by a trigger on `user_course`: a foreign key would look up each event's enrolment,
+    An enrollment's events go with it by a trigger on `user_course`: a foreign key looks up each event's enrollment,
     which every batch holds locked anyway.
     """
 
@@ -177,7 +177,7 @@ class DeadLetter(Base):
     entry_id: Mapped[str]
     reason: Mapped[str]
     detail: Mapped[str]
-    user_course_id: Mapped[int | None] = mapped_column(BigInteger, comment="The unknown enrolment it waits for")
+    user_course_id: Mapped[int | None] = mapped_column(BigInteger, comment="The unknown enrollment it waits for")
     body: Mapped[bytes | None]
     body_digest: Mapped[bytes] = mapped_column(
         Computed("coalesce(sha256(body), '\\x'::bytea)", persisted=True),

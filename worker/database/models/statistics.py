@@ -33,7 +33,7 @@ class CourseChange(Base):
 
 
 class CourseStatistics(Base):
-    """How a course's enrolments are doing, exactly as of one instant, that of its lessons' statistics too."""
+    """How a course's enrollments are doing, exactly as of one instant, that of its lessons' statistics too."""
 
     __tablename__ = "course_statistics"
 

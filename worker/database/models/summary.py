@@ -1,4 +1,4 @@
-"""The summary of each enrolment, and marks of what it does not show yet."""
+"""The summary of each enrollment, and marks of what it does not show yet."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -20,9 +20,9 @@ from worker.database.models.progress import UserCourse
 
 
 class UserCourseSummary(Base):
-    """The summary of an enrolment when it was last refreshed.
+    """The summary of an enrollment when it was last refreshed.
 
-    It is current while its enrolment is not stale and has no mark of a change, and has this course, and the course's
+    It is current while its enrollment is not stale and has no mark of a change, and has this course, and the course's
     outline is still of this version (0: the course had none).
     """
 

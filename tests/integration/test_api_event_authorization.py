@@ -31,7 +31,7 @@ FOREIGN_EVENTS: dict[str, CloudEvent] = {
     "a learner's details": enrolled(FOREIGN, course_id=FOREIGN_COURSE, user_id=666, seconds=60),
     "a move into the own course": enrolled(FOREIGN, course_id=OWN_COURSE, seconds=60),
     "a move out of the own course": enrolled(OWN, course_id=FOREIGN_COURSE, seconds=60),
-    "a new enrolment": enrolled(UNKNOWN, course_id=FOREIGN_COURSE, seconds=60),
+    "a new enrollment": enrolled(UNKNOWN, course_id=FOREIGN_COURSE, seconds=60),
     "a view of nobody": viewed(UNKNOWN, seconds=60),
     "a completion of nobody": completed(UNKNOWN, seconds=60),
     "a correction of nobody": corrected(UNKNOWN, seconds=60),
@@ -48,7 +48,7 @@ either_way = pytest.mark.parametrize("preference", [{}, {"Prefer": "respond-asyn
 
 @pytest.fixture
 def guarded(settings: Settings, engine: Engine) -> Settings:
-    """The settings with the token; both enrolments have seen a lesson."""
+    """The settings with the token; both enrollments have seen a lesson."""
     ingest(engine, entries([enrolled(OWN, course_id=OWN_COURSE), enrolled(FOREIGN, course_id=FOREIGN_COURSE)]))
     ingest(engine, entries([outlined(OWN_COURSE, [(1, 1)]), outlined(FOREIGN_COURSE, [(1, 1)])]))
     ingest(engine, entries([viewed(OWN), viewed(FOREIGN)]))
@@ -114,8 +114,8 @@ def test_what_touches_its_own_course_counts_among_the_others(
     if preference:
         assert sorted(json.loads(each)["id"] for each in streamed(redis, guarded)) == sorted(e.id for e in OWN_EVENTS)
         apply_streams(consumer)
-    enrolments = "SELECT id, timezone, course_id FROM user_course ORDER BY id"
-    assert rows(engine, enrolments) == [(OWN, "Asia/Tokyo", OWN_COURSE), (FOREIGN, "UTC", FOREIGN_COURSE)]
+    enrollments = "SELECT id, timezone, course_id FROM user_course ORDER BY id"
+    assert rows(engine, enrollments) == [(OWN, "Asia/Tokyo", OWN_COURSE), (FOREIGN, "UTC", FOREIGN_COURSE)]
     progress = f"SELECT lesson_id, status::text FROM user_course_progress WHERE user_course_id = {OWN} ORDER BY 1"
     assert rows(engine, progress) == [(1, "completed"), (2, "in_progress"), (3, "in_progress")]
     outlines = "SELECT course_id, count(*) FROM course_lesson GROUP BY course_id ORDER BY course_id"
@@ -128,7 +128,7 @@ def test_what_touches_its_own_course_counts_among_the_others(
 def test_nobody_is_enrolled_not_even_in_its_own_course(
     preference: dict[str, str], guarded: Settings, engine: Engine, redis: Redis
 ) -> None:
-    """Else it would get the events that the LMS has published ahead of an enrolment in another course."""
+    """Else it would get the events that the LMS has published ahead of an enrollment in another course."""
     parked = viewed(UNKNOWN, 5, 5)
     ingest(engine, entries([parked]))
     before = snapshot(engine)
@@ -139,7 +139,7 @@ def test_nobody_is_enrolled_not_even_in_its_own_course(
 
 
 @either_way
-def test_an_enrolment_elsewhere_lets_nobody_in_by_an_event_that_is_refused_itself(
+def test_an_enrollment_elsewhere_lets_nobody_in_by_an_event_that_is_refused_itself(
     preference: dict[str, str], guarded: Settings, engine: Engine, redis: Redis
 ) -> None:
     before = snapshot(engine)

@@ -1,6 +1,6 @@
 """Who may call which endpoint, over every one that the OpenAPI document has: whatever is refused changes nothing.
 
-What becomes of each event of a batch is in test_api_event_authorisation.py.
+What becomes of each event of a batch is in test_api_event_authorization.py.
 """
 
 import json
@@ -27,7 +27,7 @@ from worker.streams.connection import Redis
 DOCUMENT = create_app(Settings(database_url="postgresql://h/d", redis_url="redis://h/0")).openapi()
 COURSE, OTHER = 3, 4
 OWN, FOREIGN, UNKNOWN = 1, 2, 77
-"""An enrolment in the limited token's course, one in the other, and one that does not exist."""
+"""An enrollment in the limited token's course, one in the other, and one that does not exist."""
 
 COURSE_OF = {OWN: COURSE, FOREIGN: OTHER}
 
@@ -56,7 +56,7 @@ class Endpoint(NamedTuple):
         return "writes-everywhere" if self.method == "GET" else "reads-everywhere"
 
     def call(self, client: httpx.Client, user_course_id: int, authorization: str | None, *others: str) -> Any:
-        """Call it as its example does, for this enrolment or its course."""
+        """Call it as its example does, for this enrollment or its course."""
         course_id = COURSE_OF.get(user_course_id, UNKNOWN)
         path = self.path.format(
             user_course_id=user_course_id, course_id=course_id, topic_id=1, lesson_id=1, table="headline"
@@ -113,7 +113,7 @@ class Guarded(NamedTuple):
 
 @pytest.fixture(scope="module")
 def guarded(servers: Servers, template: str) -> Iterator[Guarded]:
-    """One for all of these tests, which are many: each enrolment has seen a lesson."""
+    """One for all of these tests, which are many: each enrollment has seen a lesson."""
     name, url = clone_database(servers.database_url, template)
     settings = Settings(
         database_url=url,

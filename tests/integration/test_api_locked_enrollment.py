@@ -1,4 +1,4 @@
-"""An enrolment that somebody keeps locked holds up its own writers and nobody else."""
+"""An enrollment that somebody keeps locked holds up its own writers and nobody else."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,4 +1,4 @@
-"""Enrolments: the latest event rules those that events made; the LMS's own rows stay the LMS's."""
+"""Enrollments: the latest event rules those that events made; the LMS's own rows stay the LMS's."""
 
 import pytest
 from sqlalchemy import Engine
@@ -17,7 +17,7 @@ LATE = enrolled(user_id=8, course_id=2, timezone=None, seconds=2)
 
 
 @pytest.mark.parametrize("order", [[EARLY, LATE], [LATE, EARLY]], ids=["in order", "late one first"])
-def test_the_latest_enrolment_wins_in_one_batch_and_in_two(engine: Engine, order: list[EnrollmentCreated]) -> None:
+def test_the_latest_enrollment_wins_in_one_batch_and_in_two(engine: Engine, order: list[EnrollmentCreated]) -> None:
     ingest(engine, entries(order))
     assert rows(engine, OWNED) == [(8, 2, LATE.data.timezone, LATE.time)]
     execute(engine, "DELETE FROM user_course")
@@ -36,7 +36,7 @@ def test_at_the_same_moment_the_one_that_arrived_later_wins_whatever_its_identit
         execute(engine, "DELETE FROM user_course")
 
 
-def test_an_enrolment_of_another_user_is_set_aside_in_one_batch_and_in_two(engine: Engine) -> None:
+def test_an_enrollment_of_another_user_is_set_aside_in_one_batch_and_in_two(engine: Engine) -> None:
     other = enrolled(user_id=9, course_id=5, seconds=3)
     ways: list[list[list[Event]]] = [[[EARLY, other, viewed()]], [[EARLY], [other], [viewed()]]]
     for batches in ways:
@@ -69,7 +69,7 @@ def test_a_row_of_the_lms_gets_its_position_and_progress_from_events(engine: Eng
     assert_tables_equal_model(engine, [event], lms_rows={1: (70, 30)})
 
 
-def test_an_enrolment_that_changes_keeps_position_and_progress(engine: Engine) -> None:
+def test_an_enrollment_that_changes_keeps_position_and_progress(engine: Engine) -> None:
     ingest(engine, entries([EARLY, viewed(1, 2, 3)]))
     ingest(engine, entries([LATE]))
     assert rows(engine, "SELECT course_id, current_topic FROM user_course") == [(2, 2)]
@@ -84,7 +84,7 @@ def test_an_enrolment_that_changes_keeps_position_and_progress(engine: Engine) -
         "TRUNCATE user_course, lesson_event CASCADE",
     ],
 )
-def test_the_ledger_goes_with_its_enrolment(engine: Engine, deletion: str) -> None:
+def test_the_ledger_goes_with_its_enrollment(engine: Engine, deletion: str) -> None:
     ingest(
         engine,
         entries([*(enrolled(n) for n in (1, 2, 3)), *(viewed(n, 1, lesson) for n in (1, 2, 3) for lesson in (1, 2))]),
