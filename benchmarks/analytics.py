@@ -30,9 +30,9 @@ from tests.support.events import entries, viewed
 from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.course_analysis import analyze_course
 from worker.analytics.learner_analysis import analyze_learner
-from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_refresh import refresh_statistics
-from worker.analytics.thresholds import AnalysisRules
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.database import engine as database
 from worker.embedded import default_directory, start_servers
 from worker.progress.ingest import ingest
@@ -124,10 +124,10 @@ def measure(engine: Engine, learners: int, chunk: int) -> None:
     for name, seconds in zip(("activity", "statistics and figures"), zip(*again, strict=True), strict=True):
         print(f"  {name} after {NEW_EVENTS:,} new events: {' '.join(f'{each:.2f}' for each in seconds)} s")
     readings: dict[str, Callable[[], object]] = {
-        "course": lambda: analyze_course(engine, 1, datetime.now(UTC), AnalysisRules()),
-        "learner": lambda: analyze_learner(engine, 1, datetime.now(UTC), AnalysisRules()),
+        "course": lambda: analyze_course(engine, 1, datetime.now(UTC), AnalysisThresholds()),
+        "learner": lambda: analyze_learner(engine, 1, datetime.now(UTC), AnalysisThresholds()),
         "course as a page": lambda: as_page(
-            course_report(analyze_course(engine, 1, datetime.now(UTC), AnalysisRules()))
+            course_report(analyze_course(engine, 1, datetime.now(UTC), AnalysisThresholds()))
         ),
     }
     for name, read in readings.items():
@@ -135,7 +135,7 @@ def measure(engine: Engine, learners: int, chunk: int) -> None:
 
 
 def refresh_course(engine: Engine) -> float:
-    return timed(lambda: refresh_statistics(engine, 600, StuckRules()))
+    return timed(lambda: refresh_statistics(engine, 600, StuckThresholds()))
 
 
 def timed(work: Callable[[], object]) -> float:

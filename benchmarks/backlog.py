@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from benchmarks.contenders.contender import START_SECONDS, most_memory, settle
+from benchmarks.contenders.contender import START_SECONDS, max_memory, settle
 from benchmarks.contenders.this_worker import ThisWorker
 from benchmarks.events import make_lines
 from benchmarks.place import Place
@@ -66,7 +66,7 @@ class Backlog:
         return [each.megabytes for each in self.tenths[1:]]
 
     @property
-    def most_megabytes(self) -> float:
+    def max_megabytes(self) -> float:
         """Of all samples."""
         return max(each.megabytes for each in self.samples)
 
@@ -93,4 +93,4 @@ def measure_backlog(place: Place, keys: Sequence[int], events: int) -> Backlog:
 
 
 def _sample(place: Place, worker: ThisWorker, events: int) -> Sample:
-    return Sample(time.monotonic(), events - worker.waiting(place), most_memory(worker.pids))
+    return Sample(time.monotonic(), events - worker.waiting(place), max_memory(worker.pids))

@@ -184,7 +184,7 @@ def show_backlog(console: Console, backlog: Backlog) -> None:
         table.add_column(column, justify="right")
     for tenth, (rate, megabytes) in enumerate(zip(backlog.rates, backlog.megabytes, strict=True), 1):
         table.add_row(str(tenth), f"{rate:,.0f}", f"{megabytes:,.1f}")
-    table.add_row("all", f"{backlog.rate:,.0f}", f"at most {backlog.most_megabytes:,.1f}")
+    table.add_row("all", f"{backlog.rate:,.0f}", f"at most {backlog.max_megabytes:,.1f}")
     console.print(table)
 
 
@@ -224,7 +224,7 @@ def write_growth(results: Results, summaries: Sequence[float], backlog: Backlog,
             "events_per_second": round(backlog.rate),
             "each_tenth": [round(rate) for rate in backlog.rates],
             "megabytes_each_tenth": backlog.megabytes,
-            "most_megabytes": backlog.most_megabytes,
+            "max_megabytes": backlog.max_megabytes,
         },
     }
     _write(content)

@@ -32,7 +32,7 @@ def run(connection: Connection) -> None:
             require_utf8(connection)
         except SchemaError as error:
             raise CommandError(str(error)) from error  # a sentence of Alembic's own command too
-        engine.allow(connection, 900)
+        engine.extend_timeout(connection, 900)
         connection.execute(text("SET LOCAL lock_timeout = '15min'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
         connection.execute(text("SET LOCAL lock_timeout = '5s'"))

@@ -9,7 +9,7 @@ from celery.concurrency import get_implementation
 
 from worker import liveness
 from worker.celery_support import worker_process
-from worker.celery_support.wake_up import Doorbell
+from worker.celery_support.wake_up import WakeUp
 from worker.logs import configure_logging, get_logger
 from worker.ops import clocks, redis_configuration
 from worker.own_directory import ForeignDirectoryError
@@ -18,7 +18,7 @@ from worker.settings import get_settings
 
 app = Celery("worker")
 app.config_from_object("celeryconfig")
-app.steps["consumer"].add(Doorbell)
+app.steps["consumer"].add(WakeUp)
 
 log = get_logger(__name__)
 

@@ -21,7 +21,7 @@ from worker.analytics.course_analysis import analyze_course
 from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.lesson_history import lesson_history
 from worker.analytics.rules.visit_history import LessonVisits
-from worker.analytics.thresholds import AnalysisRules
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.entry import Entry
 from worker.contract.event import LessonActivity
 from worker.contract.progress_status import ProgressStatus
@@ -54,7 +54,12 @@ class UserCourseProgressService:
     """
 
     def __init__(
-        self, engine: AsyncEngine, blocking: Engine, *, patience_seconds: float = 5, rules: AnalysisRules | None = None
+        self,
+        engine: AsyncEngine,
+        blocking: Engine,
+        *,
+        patience_seconds: float = 5,
+        rules: AnalysisThresholds | None = None,
     ) -> None:
         """On an engine of `worker.database.engine.connect_async`, and one of `connect` for what takes long.
 
@@ -71,7 +76,7 @@ class UserCourseProgressService:
         self._blocking = blocking
         self._free_threads = asyncio.Semaphore(THREADS)
         self._patience_seconds = patience_seconds
-        self._rules = rules or AnalysisRules()
+        self._rules = rules or AnalysisThresholds()
 
     async def create_progress(
         self,
@@ -234,7 +239,7 @@ async def open_progress_service(settings: Settings | None = None) -> AsyncIterat
     )
     try:
         yield UserCourseProgressService(
-            engine, blocking, patience_seconds=settings.connect_timeout_seconds, rules=AnalysisRules.of(settings)
+            engine, blocking, patience_seconds=settings.connect_timeout_seconds, rules=AnalysisThresholds.of(settings)
         )
     finally:
         blocking.dispose()

@@ -81,8 +81,8 @@ class Settings(BaseSettings):
     reclaim_idle_seconds: Seconds = Field(30, description="Pending this long: another consumer takes the entry over.")
     reclaim_interval_seconds: Seconds = Field(2, description="How often a consumer looks for such entries.")
     consumer_idle_seconds: Seconds = Field(60, description="A consumer silent this long is removed.")
-    suspect_deliveries: int = Field(5, ge=1, le=1_000, description="Deliveries after which an entry is tried alone.")
-    ring_seconds: Seconds = Field(1, description="How often a worker asks itself for a drain.")
+    quarantine_deliveries: int = Field(5, ge=1, le=1_000, description="Deliveries after which an entry is tried alone.")
+    wake_up_seconds: Seconds = Field(1, description="How often a worker asks itself for a drain.")
     maintain_seconds: Seconds = Field(5, description="How often beat starts progress.maintain.")
     summary_seconds: Seconds = Field(10, description="How often beat starts progress.refresh_summaries.")
     summary_chunk: int = Field(
@@ -107,13 +107,13 @@ class Settings(BaseSettings):
     stuck_factor: Annotated[float, Field(ge=1, le=1_000)] = Field(
         2, description="So many times a lesson's median time without completing it: a learner is stuck on it too."
     )
-    blocker_share: Share = Field(
+    blocker_ratio: Share = Field(
         0.2, description="A lesson that stopped this share of those who started it is a blocker; 0 to 1."
     )
-    least_learners: int = Field(
+    min_learners: int = Field(
         10, ge=1, le=1_000_000, description="On fewer learners a lesson is no blocker and has no difficulty."
     )
-    hurried_share: Share = Field(
+    hurried_ratio: Share = Field(
         0.25, description="Completed in less than this share of the median time: worth a second look; 0 to 1."
     )
     revisits: int = Field(3, ge=1, le=1_000, description="So many visits after the completion: worth a second look.")

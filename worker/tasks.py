@@ -28,7 +28,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from worker.analytics.activity_refresh import refresh_activity as refresh_changed_activity
 from worker.analytics.statistics_refresh import refresh_statistics
-from worker.analytics.thresholds import AnalysisRules
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.celery import app
 from worker.celery_support import worker_process
 from worker.celery_support.scheduled_task import Scheduled
@@ -56,9 +56,9 @@ class CeleryHost:
     def __init__(self) -> None:
         self._heartbeat = Heartbeat(get_settings().runtime_directory)
 
-    def ring(self) -> None:
+    def wake_up(self) -> None:
         """Ask this worker for another `progress.consume_events`."""
-        worker_process.ring()
+        worker_process.wake_up()
 
     def is_stopping(self) -> bool:
         """The worker is shutting down."""
@@ -115,7 +115,7 @@ def refresh_summaries() -> None:
 def refresh_course_statistics() -> None:
     """Refresh the statistics of the courses that changed. Of overlapping runs each passes over the other's course."""
     settings = get_settings()
-    seconds, rules = settings.statistics_timeout_seconds, AnalysisRules.of(settings).stuck
+    seconds, rules = settings.statistics_timeout_seconds, AnalysisThresholds.of(settings).stuck
     try:
         done = refresh_statistics(worker_process.current_consumer().engine, seconds, rules, _for_at_most(seconds))
         _log_refreshed("course_statistics", done.courses, done.oldest_change_at)

@@ -30,7 +30,7 @@ def record_events(engine: Engine, events: Sequence[Any]) -> None:
             batch.ledger_events.append((entry, event))
         with engine.begin() as connection:
             outcome = apply(connection, batch)
-        assert not outcome.letters
+        assert not outcome.dead_letters
         held = {entry for entry, _ in outcome.deferred}
         left = [each for each in left if each[0] in held]
         time.sleep(0.001 * bool(left))

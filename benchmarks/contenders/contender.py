@@ -50,7 +50,7 @@ def redis_memory(place: Place) -> int:
     return int(place.redis.info("memory")["used_memory"])
 
 
-def most_memory(pids: Iterable[int]) -> float:
+def max_memory(pids: Iterable[int]) -> float:
     """Megabytes of the largest of these processes and their children."""
     processes = [psutil.Process(pid) for pid in pids]
     family = [each for process in processes for each in (process, *process.children(recursive=True))]
@@ -120,7 +120,7 @@ class QueueContender(ABC):
         wait_until(lambda: self.waiting(place) == 0, LIMIT_SECONDS, f"{self.title}: the last row")
         seconds = time.monotonic() - started
         usage = place.usage(self.pids) - before
-        return Measured(seconds, usage, published - publishing, full - empty, most_memory(self.pids))
+        return Measured(seconds, usage, published - publishing, full - empty, max_memory(self.pids))
 
     @contextlib.contextmanager
     def started(self, place: Place) -> Iterator[None]:

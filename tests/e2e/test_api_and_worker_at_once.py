@@ -133,7 +133,7 @@ def test_a_storm_of_corrections_leaves_what_the_ledger_says(system: System, clie
     wait_for_rollups(system.engine)
     assert_progress_follows_from_ledger(system.engine)
     assert audited(system.engine) == []
-    assert (system.pending(), system.letters(), system._count_deadlocks()) == ({}, {}, 0)
+    assert (system.pending(), system.dead_letters(), system._count_deadlocks()) == ({}, {}, 0)
     own = {*wanted, *(event.event_id for event in given)}
     recorded = {key for (key,) in rows(system.engine, "SELECT event_id::text FROM lesson_event")}
     assert recorded > own | {event.event_id for event in published}, "nothing is lost"

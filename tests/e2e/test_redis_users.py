@@ -93,7 +93,7 @@ def test_each_role_does_its_work_with_the_documented_rights(users: SimpleNamespa
     app.conf.task_default_queue = system.settings.queue
     app.send_task("progress.lesson_viewed", kwargs={"user_course_id": 0})
     app.close()
-    wait_until(lambda: system.letters() == {"unknown_enrollment": 1, "invalid_event": 1}, 20, "the Celery task")
+    wait_until(lambda: system.dead_letters() == {"unknown_enrollment": 1, "invalid_event": 1}, 20, "the Celery task")
     execute(system.engine, "DELETE FROM dead_letter")
 
     as_operator = system.environment(redis_url=url["operator"])

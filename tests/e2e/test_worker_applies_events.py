@@ -62,7 +62,7 @@ def test_a_worker_without_beat_drains_what_was_there_and_what_comes(system: Syst
 def test_a_ring_by_hand_starts_a_worker_that_has_lost_its_own(system: System) -> None:
     """It rings itself only while it takes from its queue: what a drain asks for meanwhile is lost."""
     lines = oulad.generate(500)
-    worker = system.start_worker(1, slice_seconds=0.5, ring_seconds=3600)
+    worker = system.start_worker(1, slice_seconds=0.5, wake_up_seconds=3600)
     app = Celery(broker=system.settings.redis_url)
     app.conf.update(task_default_queue=system.settings.queue, control_exchange=system.settings.stream_key)
     system.publish_bodies(lines[:100])
@@ -119,8 +119,8 @@ def test_an_event_parked_until_the_lms_inserted_its_enrollment_is_applied_within
     system.start_beat(maintain_seconds=5)
     system.publish(events)
     system.wait_until_drained()
-    assert system.letters() == {"unknown_enrollment": 5}
+    assert system.dead_letters() == {"unknown_enrollment": 5}
     insert_as_lms(system.engine, 1)
-    wait_until(lambda: not system.letters(), 10, "the sweep")
+    wait_until(lambda: not system.dead_letters(), 10, "the sweep")
     system.assert_exact(events, lms_rows={1: (70, 30)})
     assert rows(system.engine, "SELECT current_lesson FROM user_course") == [(5,)]

@@ -39,7 +39,7 @@ def test_a_task_becomes_an_event_whose_identity_is_the_tasks(system: System, lms
     for _ in range(3):
         lms.send_task("progress.lesson_completed", kwargs=said)
     lms.send_task("progress.lesson_viewed", kwargs=activity | {"event_id": str(UUID(int=7)), "occurred_at": "garbage"})
-    wait_until(lambda: system.letters() == {"invalid_event": 1}, what="the dead letter")
+    wait_until(lambda: system.dead_letters() == {"invalid_event": 1}, what="the dead letter")
     expected: list[CloudEvent] = [
         *known,
         viewed(1, 2, 3, id=plain.id, source="celery", time=at(1)),
@@ -68,8 +68,8 @@ def test_wrong_members_end_in_dead_letter_where_they_can_be_seen(
     lms.send_task("progress.lesson_viewed", kwargs={"occurred_at": at(1).isoformat()} | members)
     system.start_worker(1, slice_seconds=0.5)
     system.start_beat()
-    wait_until(system.letters, what="the dead letter")
-    assert system.letters() == {"invalid_event": 1}
+    wait_until(system.dead_letters, what="the dead letter")
+    assert system.dead_letters() == {"invalid_event": 1}
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def test_a_batch_that_dies_in_its_transaction_is_taken_over_and_counts_once(syst
         (victim,) = system.pending()
         kill(pid_of(victim))
         assert system.recorded() == 0
-        assert system.letters() == {}
+        assert system.dead_letters() == {}
         delivered = system.pending()[victim]
         assert delivered + system.unread() == len(rest) + 1, "something was acknowledged"
     system.assert_exact(oulad.parse(lines), rejected={"invalid_json": 1})

@@ -29,7 +29,7 @@ NOTHING_IS_RECORDED_AGAIN = {
     "after the read": CrashPoint("after", "worker.streams.read:read_new", 2, "result"),
     "before COMMIT": CrashPoint("after", "worker.progress.ingest:record", 2),
     "before COMMIT of dead letters": CrashPoint(
-        "after", "worker.progress.dead_letters:put_letters", 2, HAS_BAD_ENTRIES
+        "after", "worker.progress.dead_letters:store_dead_letters", 2, HAS_BAD_ENTRIES
     ),
     "after XACK": CrashPoint("after", "worker.streams.read:acknowledge", 2),
     "after XTRIM": CrashPoint("after", "worker.streams.trim:trim", 2, "result"),

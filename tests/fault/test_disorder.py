@@ -43,7 +43,7 @@ def test_events_of_an_enrollment_that_never_comes_stay_parked_beside_the_others(
     system.start_beat()
     system.publish(events)
     system.assert_exact(events)
-    assert system.letters() == {"unknown_enrollment": 49}
+    assert system.dead_letters() == {"unknown_enrollment": 49}
 
 
 def test_nine_events_in_ten_on_one_enrollment_from_every_stream_at_once_meet_no_deadlock(system: System) -> None:

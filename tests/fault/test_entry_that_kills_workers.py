@@ -25,7 +25,7 @@ def test_it_ends_as_crashes_worker_and_its_neighbors_are_applied(system: System,
     system.publish_bodies([*bodies[:6], deadly, *bodies[6:]])
 
     system.extra_environment |= crash_points.environment
-    worker = system.start_worker(2, suspect_deliveries=1, reclaim_idle_seconds=0.3, lease_seconds=1)
+    worker = system.start_worker(2, quarantine_deliveries=1, reclaim_idle_seconds=0.3, lease_seconds=1)
     system.start_beat()
     (condemned,) = worker.wait_for_line("entry_condemned", 40)
     system.assert_exact(neighbors, rejected={"crashes_worker": 1})
@@ -36,12 +36,12 @@ def test_it_ends_as_crashes_worker_and_its_neighbors_are_applied(system: System,
 def test_entries_delivered_often_for_another_reason_are_applied_all_the_same(system: System) -> None:
     """Deliveries alone condemn nothing: an outage raises them too."""
     events: list[CloudEvent] = [enrolled(1), *(viewed(1, 1, number, seconds=number) for number in range(1, 11))]
-    worker = system.start_worker(1, suspect_deliveries=1, lock_timeout_seconds=0.1, backoff_seconds=0.1)
+    worker = system.start_worker(1, quarantine_deliveries=1, lock_timeout_seconds=0.1, backoff_seconds=0.1)
     system.start_beat()
     with system.locked("LOCK TABLE user_course IN SHARE MODE"):
         system.publish(events)
         stream = system.keys.stream_for(1)
         wait_until(lambda: any(each["times_delivered"] > 3 for each in system.delivered(stream)), 20, "deliveries")
-        assert "crashes_worker" not in system.letters()
+        assert "crashes_worker" not in system.dead_letters()
     system.assert_exact(events)
     assert not worker.lines("entry_condemned")

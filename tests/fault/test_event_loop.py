@@ -75,11 +75,11 @@ PATHS = {
 
 
 def test_whoever_asks_for_28_000_lessons_holds_up_nobody_and_gets_an_answer_that_ends(api: httpx.Client) -> None:
-    for path, most_bytes in PATHS.items():
+    for path, max_bytes in PATHS.items():
         with somebody_else(api.base_url) as taken:
             answer = api.get(path)
         assert answer.status_code == 200, answer.text[:500]
-        assert len(answer.content) < most_bytes, path
+        assert len(answer.content) < max_bytes, path
         assert max(taken) < AT_ONCE_SECONDS, path
     course, learner = (api.get(path).json() for path in list(PATHS)[:2])
     assert (len(course["lessons"]), course["truncated"]) == (MOST, ["lessons"])

@@ -46,7 +46,7 @@ def test_what_is_refused_with_everything_else_waits(system: System, close: tuple
         later += last
         (refused, *_) = worker.wait_for_line("everything_refused", count=1 + key // 5)
     assert refused["detail"]
-    assert system.letters() == {}
+    assert system.dead_letters() == {}
     assert system.recorded() == 0
     execute(system.engine, reopen)
     system.assert_exact([*events, *later])
@@ -68,7 +68,7 @@ def test_an_entry_that_alone_is_refused_is_set_aside_once_another_is_accepted(sy
     bad = [viewed(1, topic, 13) for topic in range(1, 30)]
     system.publish(bad)
     wait_until(lambda: sum(system.pending().values()) == len(bad), 10, "all of them, undecided")
-    assert system.letters() == {}
+    assert system.dead_letters() == {}
     good = viewed(1, 1, 1)
     system.publish([good])
     system.assert_exact([*events, good], rejected={"data_error": len(bad)})
@@ -80,13 +80,13 @@ def test_a_parked_event_is_not_given_up_when_everything_is_refused(system: Syste
     system.start_beat()
     early = [viewed(1, 1, number) for number in range(1, 4)]
     system.publish(early)
-    wait_until(lambda: system.letters() == {"unknown_enrollment": 3}, 10, "the parked events")
+    wait_until(lambda: system.dead_letters() == {"unknown_enrollment": 3}, 10, "the parked events")
     execute(system.engine, *RAISING)
     enrollment = enrolled(1)
     system.publish([enrollment])
     wait_until(lambda: rows(system.engine, "SELECT count(*) FROM user_course") == [(1,)], 10, "the enrollment")
     wait_until(lambda: not any(each.lag or each.pending for each in system.backlogs()), 10, "nothing left to read")
-    assert system.letters() == {"unknown_enrollment": 3}
+    assert system.dead_letters() == {"unknown_enrollment": 3}
     execute(system.engine, "DROP TRIGGER maintenance ON user_course_progress")
     system.assert_exact([*early, enrollment])
 
@@ -104,11 +104,11 @@ def test_maintenance_again_and_again_sets_nothing_aside(system: System) -> None:
         events += later
         system.publish(later)
         worker.wait_for_line("everything_refused", count=len(worker.lines("everything_refused")) + 1)
-        assert system.letters() == {}
+        assert system.dead_letters() == {}
         execute(system.engine, "ALTER TABLE user_course_progress DISABLE TRIGGER maintenance")
         wait_until(recorded(system, later), 20, "everything, between two maintenances")
         execute(system.engine, "ALTER TABLE user_course_progress ENABLE TRIGGER maintenance")
-    assert system.letters() == {}
+    assert system.dead_letters() == {}
 
 
 def test_enrollments_that_are_refused_hold_up_no_lesson_events(system: System) -> None:
@@ -123,4 +123,4 @@ def test_enrollments_that_are_refused_hold_up_no_lesson_events(system: System) -
     system.publish_bodies([body(event) for event in (*refused, *good)])
     wait_until(lambda: system.recorded() == len(good), 20, "the lesson events")
     assert worker.lines("everything_refused")
-    assert system.letters() == {}
+    assert system.dead_letters() == {}

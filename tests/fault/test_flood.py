@@ -54,7 +54,7 @@ def test_good_events_are_applied_during_a_flood_of_bad_ones_and_somebody_can_see
     worker = system.start_worker(2)
     system.start_beat()
     with flood(system) as state:
-        wait_until(lambda: sum(system.letters().values()) > 1_000, 20, "the flood's arrival")
+        wait_until(lambda: sum(system.dead_letters().values()) > 1_000, 20, "the flood's arrival")
         before = state.published
         system.publish_bodies(lines)
         wait_until(lambda: system.recorded() == 1_000, 30, "the good events")

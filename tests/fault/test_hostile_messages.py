@@ -165,7 +165,7 @@ def test_pickle_and_yaml_are_never_loaded(system: System, worker: CeleryProcess,
 def test_a_task_with_megabytes_ends_in_dead_letter_with_its_bytes(system: System, worker: CeleryProcess) -> None:
     members = {"user_course_id": 1, "topic_id": 1, "lesson_id": 1, "section_id": "x" * MEGABYTES}
     published(system, [[], members, {}])
-    wait_until(system.letters, 20, f"the dead letter; {worker.tail()}")
+    wait_until(system.dead_letters, 20, f"the dead letter; {worker.tail()}")
     ((reason, body),) = rows(system.engine, "SELECT reason, body FROM dead_letter")
     assert (reason, json.loads(body)["data"]) == ("too_large", members)
 
@@ -181,5 +181,5 @@ def test_celerys_first_protocol_is_taken_as_well(system: System, worker: CeleryP
             "occurred_at": "2025-07-14T10:30:00Z",
         },
     )
-    wait_until(system.letters, 20, f"the event; {worker.tail()}")
-    assert system.letters() == {"unknown_enrollment": 1}
+    wait_until(system.dead_letters, 20, f"the event; {worker.tail()}")
+    assert system.dead_letters() == {"unknown_enrollment": 1}

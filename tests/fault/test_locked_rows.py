@@ -63,7 +63,7 @@ def test_others_are_applied_at_once_and_the_locked_ones_after_the_commit(
             others = [event for event in later if not is_locked(event.data.user_course_id)]
             wait_until(recorded(system, others), 2, "the events of everybody else")
         assert sum(system.pending().values()) > 0, "the locked ones are still there"
-        assert system.letters() == {}
+        assert system.dead_letters() == {}
     wait_until(recorded(system, events[LEARNERS:]), 5, "the events of the locked ones")
     system.assert_exact(events)
     assert not worker.lines("server_away")
@@ -103,7 +103,7 @@ def test_an_lms_that_locks_in_any_order_never_loses_to_a_worker(system: System) 
         lms.join()
     assert errors == []
     assert system.deadlocks() == 0
-    assert system.letters() == {}
+    assert system.dead_letters() == {}
     wait_until(system.is_drained, 10, "an empty stream")
 
 
@@ -112,7 +112,7 @@ def test_a_parked_event_of_a_locked_enrollment_holds_up_no_other(system: System)
     system.start_beat()
     early = [viewed(1, 1, 1), viewed(2, 1, 1)]
     system.publish(early)
-    wait_until(lambda: system.letters() == {"unknown_enrollment": 2}, 10, "both parked")
+    wait_until(lambda: system.dead_letters() == {"unknown_enrollment": 2}, 10, "both parked")
     execute(system.engine, "INSERT INTO user_course (id, user_id, course_id) VALUES (1, 70, 30)")
     with system.locked("SELECT FROM user_course WHERE id = 1 FOR UPDATE"):
         execute(system.engine, "INSERT INTO user_course (id, user_id, course_id) VALUES (2, 70, 30)")
@@ -122,7 +122,7 @@ def test_a_parked_event_of_a_locked_enrollment_holds_up_no_other(system: System)
 
 def test_a_suspect_that_meets_a_lock_is_not_condemned(system: System) -> None:
     """It was delivered often, and whoever tries it alone must neither wait for the lock nor die of it."""
-    worker = system.start_worker(1, suspect_deliveries=1, reclaim_idle_seconds=0.2)
+    worker = system.start_worker(1, quarantine_deliveries=1, reclaim_idle_seconds=0.2)
     system.start_beat()
     events = learners(system)
     late = viewed(9, 1, 2, seconds=90)

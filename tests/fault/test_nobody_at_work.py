@@ -136,7 +136,7 @@ def test_a_full_redis_keeps_no_worker_from_reading(own_redis_system: System, own
     system = own_redis_system
     events: list[CloudEvent] = [enrolled(1)]
     system.publish(events)
-    system.start_worker(2, slice_seconds=0.05, ring_seconds=0.3)
+    system.start_worker(2, slice_seconds=0.05, wake_up_seconds=0.3)
     system.assert_exact(events)
     wait_until(lambda: system.holder(system.settings.stream_key) is None, 10, "the end of the drain")
     events += [viewed(1, 1, number, seconds=number) for number in range(1, 4)]

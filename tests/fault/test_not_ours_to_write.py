@@ -64,7 +64,7 @@ def test_reading_stops_with_a_loud_line_and_nothing_is_dead_lettered(system: Sys
         waiting = system.unread() + sum(system.pending().values())
         if fault != "lesson_event":
             assert system.recorded() + waiting >= len(second) + recorded
-        assert system.letters() == {}
+        assert system.dead_letters() == {}
     system.assert_exact(oulad.parse(lines))
 
 

@@ -28,12 +28,12 @@ def test_letters_of_both_stay_and_all_are_applied_when_their_enrollment_comes(
     publish(system, entry_ids, before)
     system.start_worker(2)
     system.start_beat()
-    wait_until(lambda: system.letters() == {"unknown_enrollment": 300}, 20, "the letters of the first Redis")
+    wait_until(lambda: system.dead_letters() == {"unknown_enrollment": 300}, 20, "the letters of the first Redis")
 
     assert own_servers.valkey_is_running()
     system.redis.flushall()  # the other Redis is empty, and counts on its own
     publish(system, entry_ids, after)
-    wait_until(lambda: system.letters() == {"unknown_enrollment": 600}, 20, "the letters of both")
+    wait_until(lambda: system.dead_letters() == {"unknown_enrollment": 600}, 20, "the letters of both")
     known = {json.loads(event.model_dump_json())["id"] for event in [*before, *after]}
     assert {letter for (letter,) in rows(system.engine, LETTERS)} == known
 

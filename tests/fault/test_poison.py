@@ -102,7 +102,7 @@ def test_a_bad_event_that_waited_for_its_enrollment_harms_neither_it_nor_the_oth
     system.start_worker(2)
     system.start_beat()
     system.publish([*early, viewed(1, 13, 1)])
-    wait_until(lambda: system.letters() == {"unknown_enrollment": 3}, what="three parked events")
+    wait_until(lambda: system.dead_letters() == {"unknown_enrollment": 3}, what="three parked events")
     enrollment: list[CloudEvent] = [enrolled(1), viewed(1, 1, 3)]
     system.publish(enrollment)
     system.assert_exact([*early, *enrollment], rejected={"data_error": 1})

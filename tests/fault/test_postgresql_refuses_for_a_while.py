@@ -27,7 +27,7 @@ def test_a_timeout_is_retried_until_the_lock_is_gone(system: System, changes: di
         away = worker.wait_for_line("server_away", count=3)
         assert all(detail in line["detail"] for line in away)
         assert sum(system.pending().values()) > 0
-        assert system.letters() == {}
+        assert system.dead_letters() == {}
     system.assert_exact(oulad.parse(lines))
 
 

@@ -28,7 +28,7 @@ def test_with_both_pool_processes_killed_under_load_reading_goes_on(
     if behind:
         with OtherClock(tmp_path / "clock", -behind).rules(system):
             system.start_beat()
-    worker = system.start_worker(2, ring_seconds=1)
+    worker = system.start_worker(2, wake_up_seconds=1)
     with Load(system.settings, lines) as load:
         load.wait_for(0.3)
         worker.wait_for_line("batch_recorded")
@@ -49,9 +49,9 @@ def test_a_worker_50_s_ahead_of_beat_keeps_rollups_and_sweeps_parked_events(syst
         system.start_beat()
     worker = system.start_worker(2)
     system.publish(events)
-    wait_until(lambda: system.letters() == {"unknown_enrollment": 1}, 20, "the parked event")
+    wait_until(lambda: system.dead_letters() == {"unknown_enrollment": 1}, 20, "the parked event")
     insert_as_lms(system.engine, 1)
-    wait_until(lambda: not system.letters(), 10, "the sweep")
+    wait_until(lambda: not system.dead_letters(), 10, "the sweep")
     wait_until(lambda: rows(system.engine, "SELECT count(*) FROM user_course_summary") == [(1,)], 10, "the summary")
     assert not worker.lines("task_discarded")
     system.assert_exact(events, lms_rows={1: (70, 30)})

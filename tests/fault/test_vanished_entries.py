@@ -59,4 +59,4 @@ def test_what_is_deleted_with_a_worker_frozen_is_told_and_what_its_death_leaves_
     system.wait_until_drained()
     assert in_hand
     assert told(worker) == 70
-    assert system.recorded() + sum(system.letters().values()) <= len(lines) - 70
+    assert system.recorded() + sum(system.dead_letters().values()) <= len(lines) - 70

@@ -12,7 +12,7 @@ from tests.support.tables import contents, counted_statements, execute, rows
 from tests.support.wait import wait_until
 from worker.analytics import activity_claims
 from worker.analytics.activity_refresh import refresh_activity
-from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.rules.stuck import StuckThresholds
 from worker.audit.compare import Scope
 from worker.audit.repair import rebuild_scope, repair
 from worker.contract.event import Event
@@ -248,7 +248,7 @@ def test_a_rebuild_with_another_cut_off_has_activity_computed_again(engine: Engi
         (Scope(2), 600, {1: long[1], 2: short[2]}),
         (Scope(), 600, short),
     ):
-        assert [step.left for step in rebuild_scope(engine, scope, 60, StuckRules(), cutoff) if step.left] == []
+        assert [step.left for step in rebuild_scope(engine, scope, 60, StuckThresholds(), cutoff) if step.left] == []
         assert stored_activity(engine) == expected
         assert marked(engine) == []
 

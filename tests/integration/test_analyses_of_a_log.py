@@ -13,11 +13,11 @@ from tests.support.model import expected_state
 from tests.support.rollups import refresh_all
 from worker.analytics.course_analysis import analyze_course
 from worker.analytics.learner_analysis import analyze_learner
-from worker.analytics.rules.stuck import StuckRules
-from worker.analytics.thresholds import AnalysisRules
+from worker.analytics.rules.stuck import StuckThresholds
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.progress.ingest import ingest
 
-RULES = AnalysisRules(grace_weekends=True, stuck=StuckRules(visits=2))
+RULES = AnalysisThresholds(grace_weekends=True, stuck=StuckThresholds(visits=2))
 
 
 def test_every_analysis_of_a_whole_log_is_that_of_the_rules(engine: Engine) -> None:

@@ -12,7 +12,7 @@ from tests.support.commands import invoke
 from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import refresh_all
 from worker.analytics.course_analysis import analyze_course
-from worker.analytics.thresholds import AnalysisRules
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.progress.ingest import ingest
 from worker.settings import Settings
 
@@ -68,7 +68,7 @@ def test_a_course_is_answered_as_the_service_has_it(settings: Settings, engine: 
     with served(settings) as client:
         answer = client.get("/analytics/course/3")
     assert answer.status_code == 200, answer.text
-    found, expected = answer.json(), analyze_course(engine, 3, datetime.now(UTC), AnalysisRules.of(settings))
+    found, expected = answer.json(), analyze_course(engine, 3, datetime.now(UTC), AnalysisThresholds.of(settings))
     assert found["as_of"] == expected.as_of.isoformat().replace("+00:00", "Z") if expected.as_of else None
     assert [(each["title"], each["visits"], each["stuck"], each["drop_off"]) for each in found["lessons"]] == [
         ("One", 1, 0, 0),

@@ -10,7 +10,7 @@ from tests.support.commands import invoke
 from tests.support.events import completed, corrected, enrolled, entries, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import contents, execute, rows, snapshot
-from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.rules.stuck import StuckThresholds
 from worker.audit.compare import Scope, examine_scope
 from worker.audit.repair import rebuild_scope
 from worker.audit.rules import Difference
@@ -37,7 +37,7 @@ def _three_learners(engine: Engine) -> None:
 
 
 def rebuild(engine: Engine, cutoff: float = CUTOFF) -> list[Difference]:
-    return [each for step in rebuild_scope(engine, Scope(), 60, StuckRules(), cutoff) for each in step.differences]
+    return [each for step in rebuild_scope(engine, Scope(), 60, StuckThresholds(), cutoff) for each in step.differences]
 
 
 def found(engine: Engine) -> list[tuple[Any, ...]]:
@@ -257,4 +257,4 @@ def test_after_retention_and_refresh_nothing_differs_from_what_is_left(engine: E
 def test_a_scope_of_one_or_of_some_compares_activity_too(engine: Engine) -> None:
     execute(engine, "UPDATE enrollment_activity SET sessions = 7")
     for scope, size in ((Scope(user_course_id=2), 1), (Scope(sample=2), 2), (Scope(), 3)):
-        assert sum(len(step.differences) for step in examine_scope(engine, scope, CUTOFF, StuckRules())) == size
+        assert sum(len(step.differences) for step in examine_scope(engine, scope, CUTOFF, StuckThresholds())) == size

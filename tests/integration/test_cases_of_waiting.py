@@ -37,8 +37,10 @@ def test_what_was_ahead_is_applied_in_bulk_once_its_moment_has_come(
     ]
     ahead = [entry(now.timestamp() * 1000, body(viewed(1, 1, 9, time=now + timedelta(hours=2))))]
     with engine.begin() as connection:
-        letters = [dead_letters.Letter(each, Reason.TIME_OUT_OF_RANGE, "more than 5 minutes ahead") for each in late]
-        dead_letters.put_letters(connection, letters)
+        letters = [
+            dead_letters.DeadLetter(each, Reason.TIME_OUT_OF_RANGE, "more than 5 minutes ahead") for each in late
+        ]
+        dead_letters.store_dead_letters(connection, letters)
     assert ingest(engine, ahead).rejected == 1
     done = invoke(environment, "dead-letters", "redrive", "--reason", "time_out_of_range")
     assert done.stdout.splitlines()[:3] == ["applied: 3", "already there: 0", "still refused: 1"]

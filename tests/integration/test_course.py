@@ -15,15 +15,15 @@ from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.analysis import DormantLearner
 from worker.analytics.course_analysis import analyze_course
 from worker.analytics.rules.activity import TimeSpent
-from worker.analytics.rules.stuck import StuckRules
-from worker.analytics.thresholds import AnalysisRules
+from worker.analytics.rules.stuck import StuckThresholds
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.event import Event
 from worker.errors import InputError, NotFoundError
 from worker.progress.ingest import ingest
 from worker.progress.reference import fold
 from worker.summary.refresh import refresh_summaries
 
-RULES = AnalysisRules()
+RULES = AnalysisThresholds()
 
 
 def record(engine: Engine, events: Iterable[Event]) -> None:
@@ -65,14 +65,14 @@ def test_what_it_says_of_a_course_is_what_one_would(engine: Engine) -> None:
 
 def test_the_rules_are_those_given(engine: Engine) -> None:
     record(engine, a_class())
-    few = AnalysisRules(least_learners=13, dormant_days=1)
+    few = AnalysisThresholds(min_learners=13, dormant_days=1)
     found = analyze_course(engine, 3, NOW, few)
     assert {(each.difficulty, each.is_blocker) for each in found.lessons} == {(None, False)}
     assert found.dormant_learners == 12
-    hard = AnalysisRules(blocker_share=0.9)
+    hard = AnalysisThresholds(blocker_ratio=0.9)
     assert not any(each.is_blocker for each in analyze_course(engine, 3, NOW, hard).lessons)
     execute(engine, "INSERT INTO course_change (course_id) VALUES (3)")
-    refresh_all(engine, rules=StuckRules(visits=2))
+    refresh_all(engine, rules=StuckThresholds(visits=2))
     assert [each.stuck for each in analyze_course(engine, 3, NOW, RULES).lessons] == [0, 10, 0]
 
 

@@ -11,7 +11,7 @@ from tests.support.events import completed, corrected, enrolled, entries, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import execute, insert_as_lms, rows
 from worker.analytics.learner_analysis import analyze_learner
-from worker.analytics.thresholds import AnalysisRules
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.progress.ingest import ingest
 
 COUNTED = "SELECT user_course_id, doubtful_events FROM enrollment_activity ORDER BY 1"
@@ -38,7 +38,7 @@ def _learners(engine: Engine) -> None:
 def test_they_are_applied_and_counted(engine: Engine) -> None:
     assert rows(engine, COUNTED) == [(1, 2), (2, 0), (3, 0)]
     assert rows(engine, "SELECT count(*) FROM lesson_event") == [(6,)]
-    assert analyze_learner(engine, 1, None, AnalysisRules()).doubtful_events == 2
+    assert analyze_learner(engine, 1, None, AnalysisThresholds()).doubtful_events == 2
     assert audited(engine) == []
 
 

@@ -40,7 +40,7 @@ def test_an_enrollment_of_another_user_is_set_aside_in_one_batch_and_in_two(engi
     other = enrolled(user_id=9, course_id=5, seconds=3)
     ways: list[list[list[Event]]] = [[[EARLY, other, viewed()]], [[EARLY], [other], [viewed()]]]
     for batches in ways:
-        letters = [letter.reason for batch in batches for letter in ingest(engine, entries(batch)).letters]
+        letters = [letter.reason for batch in batches for letter in ingest(engine, entries(batch)).dead_letters]
         assert letters == [Reason.ENROLLMENT_CONFLICT]
         assert rows(engine, OWNED) == [(8, 1, "Asia/Tokyo", EARLY.time)]
         execute(engine, "DELETE FROM user_course", "DELETE FROM dead_letter")
@@ -57,7 +57,7 @@ def test_a_row_of_the_lms_keeps_its_user_and_course(engine: Engine) -> None:
     before = snapshot(engine, but=told)
     assert ingest(engine, entries([enrolled(1, user_id=70, course_id=1, timezone="UTC", seconds=99)])).superseded == 1
     assert snapshot(engine, but=told) == before
-    (letter,) = ingest(engine, entries([enrolled(1, user_id=8, course_id=1, timezone="UTC", seconds=99)])).letters
+    (letter,) = ingest(engine, entries([enrolled(1, user_id=8, course_id=1, timezone="UTC", seconds=99)])).dead_letters
     assert letter.reason is Reason.ENROLLMENT_CONFLICT
     assert snapshot(engine, but=told) == before
 

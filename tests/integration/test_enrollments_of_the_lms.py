@@ -23,9 +23,9 @@ def test_its_events_tell_its_time_zone_from_their_time_on(engine: Engine) -> Non
     assert rows(engine, DAYS) == [("2025-06-16",), ("2025-07-17",)]
     assert rows(engine, OWNED) == [(7, 3, "America/New_York")], "the row stays as the LMS wrote it"
     again = ingest(engine, entries([told, enrolled(1, timezone="UTC", time="2025-07-01T00:00:00Z", id="told")]))
-    assert (again.repeated, [letter.reason for letter in again.letters]) == (1, ["identity_conflict"])
+    assert (again.repeated, [letter.reason for letter in again.dead_letters]) == (1, ["identity_conflict"])
     assert ingest(engine, entries([enrolled(1, course_id=9)])).superseded == 1
-    assert ingest(engine, entries([enrolled(1, user_id=99)])).letters[0].reason == "enrollment_conflict"
+    assert ingest(engine, entries([enrolled(1, user_id=99)])).dead_letters[0].reason == "enrollment_conflict"
     assert audited(engine) == []
 
 
@@ -49,7 +49,7 @@ def test_the_first_user_and_the_latest_course_rule_also_beside_somebodys_lock(en
         outcome = ingest(engine, entries([first, later, others, enrolled(99, course_id=9)]), careful=careful)
         assert len(outcome.deferred) == 1
         assert rows(engine, OWNED)[0][:2] == (7, 5)
-        assert [letter.reason for letter in outcome.letters] == ["enrollment_conflict"]
+        assert [letter.reason for letter in outcome.dead_letters] == ["enrollment_conflict"]
         other.rollback()
 
 

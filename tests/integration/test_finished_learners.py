@@ -13,7 +13,7 @@ from tests.support.learners import NOW, ago
 from tests.support.rollups import refresh_all
 from worker.analytics.course_analysis import analyze_course
 from worker.analytics.learner_analysis import analyze_learner
-from worker.analytics.thresholds import AnalysisRules
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.event import Event
 from worker.progress.ingest import ingest
 from worker.settings import Settings
@@ -27,7 +27,7 @@ FINISHED: list[Event] = [
     completed(1, 1, 2, time=LONG_AGO),
 ]
 LEFT: list[Event] = [enrolled(2, time=ago(days=70)), completed(2, 1, 1, time=LONG_AGO)]
-RULES = AnalysisRules()
+RULES = AnalysisThresholds()
 
 
 def dormant(engine: Engine, events: Iterable[Event]) -> list[int]:

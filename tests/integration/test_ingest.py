@@ -12,8 +12,8 @@ from tests.support.tables import contents, counted_statements, execute, rows, sn
 from worker.contract.entry import Entry, Reason
 from worker.contract.event import Event
 from worker.progress import dead_letters
-from worker.progress.dead_letters import Letter
-from worker.progress.ingest import ingest, set_aside
+from worker.progress.dead_letters import DeadLetter
+from worker.progress.ingest import ingest, store_dead_letter
 
 
 def test_one_batch_of_everything_equals_the_rules(engine: Engine) -> None:
@@ -128,14 +128,14 @@ def test_of_unequal_bodies_with_one_identity_the_first_recorded_speaks(engine: E
     ingest(engine, entries(arrival[:2]))
     outcome = ingest(engine, [other := entry(second)])
     assert (outcome.applied, outcome.repeated) == (0, 0)
-    assert [(letter.entry, letter.reason) for letter in outcome.letters] == [(other, Reason.IDENTITY_CONFLICT)]
+    assert [(letter.entry, letter.reason) for letter in outcome.dead_letters] == [(other, Reason.IDENTITY_CONFLICT)]
     assert_tables_equal_model(engine, arrival)
 
 
 def test_an_entry_set_aside_keeps_its_bytes_and_a_printable_detail(engine: Engine) -> None:
     odd = Entry("s", "1-1", b"\x00 any bytes \xff")
-    set_aside(engine, odd, Reason.CRASHES_WORKER, "Boom: \x00\ud800" * 200)
-    set_aside(engine, odd, Reason.CRASHES_WORKER, "Boom: \x00\ud800" * 200)
+    store_dead_letter(engine, odd, Reason.CRASHES_WORKER, "Boom: \x00\ud800" * 200)
+    store_dead_letter(engine, odd, Reason.CRASHES_WORKER, "Boom: \x00\ud800" * 200)
     ((reason, detail, body),) = rows(engine, "SELECT reason, detail, body FROM dead_letter")
     assert (reason, bytes(body)) == ("crashes_worker", b"\x00 any bytes \xff")
     assert detail.startswith("Boom: ")
@@ -181,10 +181,12 @@ def test_letters_are_put_and_deleted_by_tens_of_thousands(engine: Engine) -> Non
     batch = [Entry("lesson-events", f"{number // 2}-1", b"%d" % number) for number in range(20_000)]
     for _ in range(2):
         with counted_statements(engine) as sent, engine.begin() as connection:
-            dead_letters.put_letters(connection, [Letter(each, Reason.INVALID_JSON, "broken") for each in batch])
+            dead_letters.store_dead_letters(
+                connection, [DeadLetter(each, Reason.INVALID_JSON, "broken") for each in batch]
+            )
         assert len(sent) == 3
     assert rows(engine, "SELECT count(*) FROM dead_letter") == [(20_000,)]
     with counted_statements(engine) as sent, engine.begin() as connection:
-        dead_letters.delete_letters(connection, batch[1:])
+        dead_letters.delete_dead_letters(connection, batch[1:])
     assert len(sent) == 3
     assert rows(engine, "SELECT body FROM dead_letter") == [(b"0",)]

@@ -143,7 +143,7 @@ def test_whatever_else_is_locked_is_found_and_its_neighbors_are_applied(
     with changed(settings, lock_timeout_seconds=0.05) as impatient, engine.connect() as lms:
         lms.execute(text(statement))
         outcome = ingest(impatient, batch)
-        assert (outcome.applied, len(outcome.deferred), outcome.letters) == (4, 1, [])
+        assert (outcome.applied, len(outcome.deferred), outcome.dead_letters) == (4, 1, [])
         lms.rollback()
         assert ingest(impatient, [each for each, _ in outcome.deferred]).applied == 1
 

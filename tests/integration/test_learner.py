@@ -14,13 +14,13 @@ from tests.support.tables import counted_statements, insert_as_lms, rows
 from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.rules.activity import TimeSpent
 from worker.analytics.rules.recommendations import RecommendationKind
-from worker.analytics.rules.stuck import StuckRules
-from worker.analytics.thresholds import AnalysisRules
+from worker.analytics.rules.stuck import StuckThresholds
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.event import Event
 from worker.errors import InputError, NotFoundError
 from worker.progress.ingest import ingest
 
-RULES = AnalysisRules()
+RULES = AnalysisThresholds()
 
 
 def record(engine: Engine, events: Iterable[Event]) -> None:
@@ -72,7 +72,7 @@ def test_the_rules_are_those_given(engine: Engine) -> None:
     usual = analyze_learner(engine, 5, NOW, RULES)
     assert (usual.streaks.current, usual.is_dormant, len(usual.stuck)) == (0, False, 1)
     other = analyze_learner(
-        engine, 5, NOW, AnalysisRules(grace_weekends=True, dormant_days=2, stuck=StuckRules(visits=4))
+        engine, 5, NOW, AnalysisThresholds(grace_weekends=True, dormant_days=2, stuck=StuckThresholds(visits=4))
     )
     assert (other.streaks.current, other.is_dormant, len(other.stuck)) == (3, True, 0)
 

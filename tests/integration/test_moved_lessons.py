@@ -12,8 +12,8 @@ from tests.support.tables import execute, rows, snapshot
 from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.lesson_history import lesson_history
 from worker.analytics.rules.activity import TimeSpent
-from worker.analytics.rules.stuck import StuckRules
-from worker.analytics.thresholds import AnalysisRules
+from worker.analytics.rules.stuck import StuckThresholds
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit.compare import Scope
 from worker.audit.repair import rebuild_scope
 from worker.contract.event import Event
@@ -73,7 +73,7 @@ def test_a_completed_lesson_that_moves_to_another_topic_stays_completed_everywhe
     statistics = stored_statistics(engine)[3]
     assert (statistics.course.completed, statistics.lessons[2, 12].completed) == (1, 1)
     assert statistics.lessons[2, 12].last_activity_at == at(20)
-    analysis = analyze_learner(engine, 1, at(2 * DAY), AnalysisRules())
+    analysis = analyze_learner(engine, 1, at(2 * DAY), AnalysisThresholds())
     assert [(each.topic_id, each.lesson_id, each.title, each.visits) for each in analysis.lessons] == [
         (1, 11, "A", 1),
         (2, 12, "B", 1),
@@ -140,7 +140,7 @@ def test_of_rows_at_both_places_the_highest_status_the_latest_view_and_the_earli
     assert (lesson.status, lesson.last_viewed_at, lesson.completed_at) == ("completed", at(3 * DAY), at(20))
     assert (lesson.id, lesson.updated_at) == own
     assert counts(summary) == (1, 3)
-    (visited,) = analyze_learner(engine, 1, at(4 * DAY), AnalysisRules()).lessons
+    (visited,) = analyze_learner(engine, 1, at(4 * DAY), AnalysisThresholds()).lessons
     assert (visited.visits, visited.visits_to_complete, visited.spent) == (4, 2, TimeSpent(90, 90))
     assert (visited.first_visit_at, visited.last_visit_at) == (at(20 - DAY), at(3 * DAY))
     history = lesson_history(engine, 1, 2, 12, IDLE_CUTOFF.total_seconds()).history
@@ -164,7 +164,7 @@ def test_a_position_at_the_old_place_is_one_at_the_new(engine: Engine) -> None:
     assert summary.next_reason is NextReason.AFTER_CURRENT
     assert rows(engine, "SELECT current_topic, current_lesson FROM user_course") == [(1, 12)]
     assert get_summary(engine, 1).titles[2, 12] == "B"
-    advice = analyze_learner(engine, 1, at(2 * DAY), AnalysisRules()).recommendations
+    advice = analyze_learner(engine, 1, at(2 * DAY), AnalysisThresholds()).recommendations
     assert [(each.topic_id, each.lesson_id) for each in advice] == [(1, 13)]
 
 
@@ -208,7 +208,7 @@ def test_retention_and_a_rebuild_leave_it_completed(engine: Engine) -> None:
     assert counts(record(engine, MOVED)) == (3, 3)
     execute(engine, "UPDATE user_course_summary SET completed_lessons = 1", "DELETE FROM lesson_statistics")
     assert audited(engine) != []
-    list(rebuild_scope(engine, Scope(), 60, StuckRules(), IDLE_CUTOFF.total_seconds()))
+    list(rebuild_scope(engine, Scope(), 60, StuckThresholds(), IDLE_CUTOFF.total_seconds()))
     assert audited(engine) == []
     assert stored_summaries(engine)[1].completed_lessons == 3
 

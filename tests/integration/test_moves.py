@@ -11,7 +11,7 @@ from tests.support.rollups import audited, refresh_all
 from tests.support.tables import execute, insert_as_lms, rows
 from worker.analytics.course_analysis import analyze_course
 from worker.analytics.learner_analysis import analyze_learner
-from worker.analytics.thresholds import AnalysisRules
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.event import Event
 from worker.progress.ingest import ingest
 from worker.progress.reference import fold
@@ -44,7 +44,7 @@ def record(engine: Engine, *events: Event) -> None:
 
 def test_a_streak_stays_when_the_learner_moves(engine: Engine) -> None:
     record(engine, *travel())
-    found = analyze_learner(engine, 1, NOW, AnalysisRules())
+    found = analyze_learner(engine, 1, NOW, AnalysisThresholds())
     assert (found.streaks.longest, found.streaks.longest_began_on) == (5, date(2025, 6, 23))
     assert found.days[-1].day == date(2025, 6, 29), "today is that of Tokyo"
     assert stored_activity(engine) == expected_activity(fold(travel()))
@@ -68,7 +68,7 @@ def test_the_weeks_of_a_course_are_those_of_the_zones_in_force(engine: Engine) -
     events = [*travel(moved=False), completed(1, 1, 8, time=night)]
     moved = [enrolled(1, timezone="Asia/Tokyo", time=night + timedelta(days=1))]
     record(engine, *events, *moved)
-    weeks = analyze_course(engine, 3, NOW, AnalysisRules()).weeks
+    weeks = analyze_course(engine, 3, NOW, AnalysisThresholds()).weeks
     assert [(week.monday, week.completed) for week in weeks] == [(date(2025, 6, 23), 6)]
     assert audited(engine) == []
 
@@ -83,8 +83,8 @@ def test_who_moved_west_was_seen_last_on_the_latest_day_that_has_come(engine: En
         enrolled(1, timezone="Pacific/Honolulu", time=at + timedelta(minutes=30)),
         viewed(1, time=at + timedelta(hours=1)),
     )
-    (dormant,) = analyze_course(engine, 3, at + timedelta(days=40), AnalysisRules()).dormant
-    learner = analyze_learner(engine, 1, at + timedelta(days=40), AnalysisRules())
+    (dormant,) = analyze_course(engine, 3, at + timedelta(days=40), AnalysisThresholds()).dormant
+    learner = analyze_learner(engine, 1, at + timedelta(days=40), AnalysisThresholds())
     assert dormant.last_seen_on == learner.last_seen_on == date(2025, 7, 2)
 
 

@@ -14,7 +14,7 @@ from tests.support.tables import rows
 from worker.analytics.course_analysis import analyze_course
 from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.rules.achievements import AchievementKind
-from worker.analytics.thresholds import AnalysisRules
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.event import CourseOutlined, Event
 from worker.progress.ingest import ingest
 from worker.settings import Settings
@@ -39,10 +39,10 @@ def test_a_course_is_completed_only_by_an_outline_that_has_lessons(
         assert (summary.total_is_known, summary.total_lessons) == (is_known, total)
         assert summary.has_completed_course is bool(finished)
     assert rows(engine, "SELECT completed FROM course_statistics") == [(finished,)]
-    course = analyze_course(engine, 3, None, AnalysisRules())
+    course = analyze_course(engine, 3, None, AnalysisThresholds())
     assert course.statistics
     assert (course.statistics.completed, course.median_days is None) == (finished, not finished)
-    learner = analyze_learner(engine, 1, None, AnalysisRules())
+    learner = analyze_learner(engine, 1, None, AnalysisThresholds())
     assert [each.kind for each in learner.achievements].count(AchievementKind.COURSE) == finished
     assert (learner.total_is_known, learner.projection) == (is_known, None)
     assert audited(engine) == []

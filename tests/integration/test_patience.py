@@ -74,7 +74,7 @@ def test_a_statement_that_may_take_longer_is_waited_for_in_its_transaction_alone
     network: Proxy, engine: Engine
 ) -> None:
     with engine.begin() as connection:
-        database.allow(connection, 10)
+        database.extend_timeout(connection, 10)
         connection.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": 2 * SILENCE_SECONDS})
     with engine.connect() as connection:
         connection.execute(text("SELECT"))

@@ -16,7 +16,7 @@ from tests.support.tables import execute, rows
 from worker.analytics.course_analysis import analyze_course
 from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.rules.recommendations import RecommendationKind
-from worker.analytics.thresholds import AnalysisRules
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.event import Event
 from worker.progress.ingest import ingest
 from worker.settings import Settings
@@ -44,7 +44,7 @@ def record(engine: Engine, events: list[Event], *, stored: bool = True) -> None:
 
 
 def recommended(engine: Engine) -> list[tuple[int, int, str]]:
-    found = analyze_learner(engine, 1, None, AnalysisRules()).recommendations
+    found = analyze_learner(engine, 1, None, AnalysisThresholds()).recommendations
     return [(each.topic_id, each.lesson_id, each.reason) for each in found if each.kind is RecommendationKind.NEXT]
 
 
@@ -97,7 +97,7 @@ def test_who_was_taken_back_without_an_outline_begins_at_the_first_row(engine: E
 
 def test_who_was_taken_back_has_stopped_nowhere(engine: Engine) -> None:
     record(engine, [*RESET, enrolled(2), viewed(2, 1, 1)])
-    assert [each.stopped for each in analyze_course(engine, 3, None, AnalysisRules()).lessons] == [1] + [0] * 9
+    assert [each.stopped for each in analyze_course(engine, 3, None, AnalysisThresholds()).lessons] == [1] + [0] * 9
 
 
 @pytest.mark.parametrize("stored", [True, False], ids=["stored", "computed"])

@@ -15,7 +15,7 @@ from tests.support.activity import IDLE_CUTOFF
 from tests.support.events import at, completed, corrected, enrolled, entries, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import contents, counted_statements, execute, rows, snapshot
-from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.rules.stuck import StuckThresholds
 from worker.audit.compare import Scope, examine_scope
 from worker.audit.repair import rebuild_scope
 from worker.contract.event import Event
@@ -71,12 +71,14 @@ def everything_but_the_ledger(engine: Engine) -> object:
 
 def unprovable(engine: Engine) -> int:
     return sum(
-        each.unprovable for step in examine_scope(engine, Scope(), CUTOFF, StuckRules()) for each in step.enrollments
+        each.unprovable
+        for step in examine_scope(engine, Scope(), CUTOFF, StuckThresholds())
+        for each in step.enrollments
     )
 
 
 def rebuild(engine: Engine) -> None:
-    for _ in rebuild_scope(engine, Scope(), 60, StuckRules(), CUTOFF):
+    for _ in rebuild_scope(engine, Scope(), 60, StuckThresholds(), CUTOFF):
         pass
 
 

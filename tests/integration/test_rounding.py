@@ -13,9 +13,9 @@ from tests.support.events import enrolled, entries, outlined
 from tests.support.rollups import refresh_all
 from tests.support.tables import execute, rows
 from worker.analytics.learner_analysis import analyze_learner
-from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_refresh import refresh_statistics
-from worker.analytics.thresholds import AnalysisRules
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.progress.ingest import ingest
 from worker.settings import Settings
 from worker.summary.read import get_summary
@@ -44,7 +44,7 @@ def test_a_learner_of_very_many_lessons_is_neither_finished_nor_at_the_beginning
     assert float(get_summary(engine, 1).summary.completion_percentage) == percent, "computed"
     refresh_all(engine)
     assert float(get_summary(engine, 1).summary.completion_percentage) == percent, "stored"
-    analysis = analyze_learner(engine, 1, None, AnalysisRules())
+    analysis = analyze_learner(engine, 1, None, AnalysisThresholds())
     assert analysis.completion_percentage == Decimal(str(percent))
     assert "course" not in {each.kind for each in analysis.achievements}
     assert f"{done} of {ALL} ({percent} %)" in invoke(environment, "summary", "1").stdout
@@ -70,7 +70,7 @@ def test_a_course_of_very_many_learners_is_completed_by_some_and_not_by_all(
         """,
         "INSERT INTO course_change (course_id) VALUES (3)",
     )
-    refresh_statistics(engine, 60, StuckRules())
+    refresh_statistics(engine, 60, StuckThresholds())
     for table in ("course_statistics", "lesson_statistics"):
         assert rows(engine, f"SELECT completed, completion_rate FROM {table}") == [(share, Decimal(str(rate)))]
     assert f"({rate} %)" in invoke(environment, "overview", "3", "--limit", "1").stdout

@@ -18,7 +18,7 @@ from tests.support.tables import TABLES, execute, insert_as_lms, rows, snapshot
 from worker.analytics import statistics_claims
 from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.rules.completion_statistics import Statistics
-from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_refresh import RefreshedStatistics, refresh_statistics
 from worker.contract.event import Event
 from worker.database import engine as database
@@ -50,14 +50,14 @@ def record(engine: Engine, *events: Event) -> None:
 
 
 def refresh(engine: Engine) -> RefreshedStatistics:
-    return refresh_statistics(engine, 60, StuckRules())
+    return refresh_statistics(engine, 60, StuckThresholds())
 
 
 @contextmanager
 def refreshing(engine: Engine, course_id: int) -> Iterator[Connection]:
     """Another run that has computed this course and commits at the end of the block."""
     with engine.begin() as connection:
-        assert statistics_claims.refresh_course(connection, course_id, 60, StuckRules())
+        assert statistics_claims.refresh_course(connection, course_id, 60, StuckThresholds())
         yield connection
 
 
@@ -106,7 +106,7 @@ def test_the_oldest_change_comes_first_and_the_oldest_left_is_told(engine: Engin
     execute(
         engine, "UPDATE course_change SET changed_at = to_timestamp(CASE course_id WHEN 1 THEN 9 ELSE course_id END)"
     )
-    left = [refresh_statistics(engine, 60, StuckRules(), go_on=lambda: False).oldest_change_at for _ in range(3)]
+    left = [refresh_statistics(engine, 60, StuckThresholds(), go_on=lambda: False).oldest_change_at for _ in range(3)]
     assert [each and each.timestamp() for each in left] == [3, 9, None]
 
 
@@ -174,7 +174,7 @@ def test_what_is_committed_while_a_run_has_begun_is_shown_and_as_of_says_so(engi
         connection.execute(text("SELECT"))
         record(engine, viewed(1))
         committed_at = clock(engine)
-        statistics_claims.refresh_course(connection, 3, 60, StuckRules())
+        statistics_claims.refresh_course(connection, 3, 60, StuckThresholds())
     assert rows(engine, COURSES) == [(3, 1, 1)]
     assert as_of(engine)[3] > committed_at
 
@@ -242,7 +242,7 @@ def test_a_computation_longer_than_allowed_is_told_and_leaves_its_marks(engine: 
         "INSERT INTO user_course_progress (user_course_id, topic_id, lesson_id) SELECT id, 1, 1 FROM user_course",
         "INSERT INTO course_change (course_id) VALUES (3)",
     )
-    done = refresh_statistics(engine, 0.001, StuckRules())
+    done = refresh_statistics(engine, 0.001, StuckThresholds())
     assert (done.courses, done.failed, done.oldest_change_at is None) == (0, [3], False)
     assert rows(engine, FAILED) == [(3, True)]
     assert rows(engine, COURSES) == []
@@ -273,7 +273,7 @@ def test_a_course_that_fails_holds_up_no_other_and_is_tried_after_them(
         record(engine, viewed(1, seconds=1), viewed(2, seconds=1))
         assert rows(engine, FAILED) == [(3, False), (3, True), (4, False)]
         assert changed(engine) == [4, 3]
-        done = refresh_statistics(impatient, 60, StuckRules(), go_on=lambda: False)
+        done = refresh_statistics(impatient, 60, StuckThresholds(), go_on=lambda: False)
         assert (done.courses, done.failed) == (1, [])
         assert marks(engine) == [3]
     impatient.dispose()
@@ -294,7 +294,7 @@ def test_what_is_wrong_with_all_courses_is_raised_and_marks_none_as_failed(engin
 def test_a_computation_has_a_time_limit_of_its_own_and_no_other_statement_does(engine: Engine) -> None:
     shown = "SHOW statement_timeout"
     with engine.begin() as connection:
-        statistics_claims.refresh_course(connection, 3, 60, StuckRules())
+        statistics_claims.refresh_course(connection, 3, 60, StuckThresholds())
         assert connection.scalar(text(shown)) == "1min"
     assert rows(engine, shown) == [("10s",)]
 

@@ -13,26 +13,26 @@ from tests.support.months import months
 from tests.support.rollups import refresh_all
 from tests.support.tables import clear
 from worker.analytics.learner_analysis import analyze_learner
-from worker.analytics.rules.stuck import StuckRules
-from worker.analytics.thresholds import AnalysisRules
+from worker.analytics.rules.stuck import StuckThresholds
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.progress.ingest import ingest
 from worker.progress.redrive import apply_parked
 from worker.progress.reference import fold
 
 histories = months([1, 2]).flatmap(arrangements)
 rules = st.builds(
-    AnalysisRules,
+    AnalysisThresholds,
     grace_weekends=st.booleans(),
     dormant_days=st.integers(1, 20),
-    stuck=st.builds(StuckRules, st.integers(1, 4), st.sampled_from([1.0, 1.5, 2.0])),
-    hurried_share=st.sampled_from([0.25, 0.9]),
+    stuck=st.builds(StuckThresholds, st.integers(1, 4), st.sampled_from([1.0, 1.5, 2.0])),
+    hurried_ratio=st.sampled_from([0.25, 0.9]),
     revisits=st.integers(1, 3),
 )
 
 
 @given(batches=histories, rules=rules)
 def test_the_analysis_is_what_the_rules_say_of_the_events(
-    engine: Engine, batches: Batches, rules: AnalysisRules
+    engine: Engine, batches: Batches, rules: AnalysisThresholds
 ) -> None:
     clear(engine)
     for batch in batches:

@@ -115,10 +115,10 @@ def test_every_entry_is_recorded_whatever_its_bytes(engine: Engine, contents: li
     clear(engine)
     delivered = [Entry("s", f"{milliseconds}-{number}", content) for number, content in enumerate(contents)]
     outcome = ingest(engine, [entry(enrolled()), *delivered])
-    assert outcome.applied + outcome.repeated + len(outcome.letters) == len(delivered) + 1
-    assert not [letter for letter in outcome.letters if letter.reason is Reason.DATA_ERROR]
+    assert outcome.applied + outcome.repeated + len(outcome.dead_letters) == len(delivered) + 1
+    assert not [letter for letter in outcome.dead_letters if letter.reason is Reason.DATA_ERROR]
     stored = {entry_id: bytes(kept) for entry_id, kept in rows(engine, "SELECT entry_id, body FROM dead_letter")}
-    assert stored == {letter.entry.id: letter.entry.body for letter in outcome.letters}
+    assert stored == {letter.entry.id: letter.entry.body for letter in outcome.dead_letters}
 
 
 letters = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=30)
@@ -176,6 +176,6 @@ def test_whatever_the_contract_lets_in_postgresql_takes_and_gives_back(
     contents = [json.dumps(event).encode() for event in events]
     delivered = [Entry("s", f"{milliseconds}-{number}", content) for number, content in enumerate(contents)]
     outcome = ingest(engine, known + delivered)
-    assert [letter.detail for letter in outcome.letters if letter.reason is Reason.DATA_ERROR] == []
+    assert [letter.detail for letter in outcome.dead_letters if letter.reason is Reason.DATA_ERROR] == []
     for table in TABLES:
         rows(engine, f"SELECT * FROM {table}")

@@ -36,7 +36,7 @@ def test_hostile_texts_are_stored_as_they_are(
         corrected(1, 1, 2, last_viewed_at=at(0), status="in_progress", source=source),
     ]
     outcome = ingest(engine, [*map(entry, events), bad])
-    assert (outcome.applied, len(outcome.letters)) == (4, 1)
+    assert (outcome.applied, len(outcome.dead_letters)) == (4, 1)
     assert rows(engine, "SELECT timezone FROM user_course") == [(told.data.timezone,)]
     assert (sequence_key(view.sequence),) in rows(engine, "SELECT sequence FROM lesson_event")
     assert rows(engine, "SELECT title FROM course_lesson") == [(title,)]

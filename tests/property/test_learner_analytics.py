@@ -12,7 +12,7 @@ from tests.support.zones import only
 from worker.analytics.rules.achievements import achievements
 from worker.analytics.rules.learner_history import LessonHistory
 from worker.analytics.rules.recommendations import RecommendationKind, recommendations
-from worker.analytics.rules.stuck import StuckRules, drop_off, stopped_at, stuck
+from worker.analytics.rules.stuck import StuckThresholds, drop_off, stopped_at, stuck
 from worker.analytics.rules.velocity import projection, velocity
 from worker.contract.progress_status import ProgressStatus
 from worker.summary.next_lesson import Lesson, next_lesson
@@ -82,7 +82,7 @@ def test_the_order_of_a_history_does_not_matter(
         lambda its, on: achievements(its, outline, on, zones=only(None), grace_weekends=grace_weekends),
         lambda its, _: velocity(its, outline, NOW),
         lambda its, _: projection(its, outline, NOW, only(None)),
-        lambda its, _: stuck(its, outline, MEDIANS, StuckRules()),
+        lambda its, _: stuck(its, outline, MEDIANS, StuckThresholds()),
         lambda its, _: stopped_at(its, outline),
         lambda its, _: recommendations(following, its, outline, MEDIANS),
     ]
@@ -105,7 +105,7 @@ def test_a_completion_takes_no_achievement_away(
 
 @given(history=histories, outline=outlines, lesson=st.sampled_from(LESSONS))
 def test_stuck_is_as_the_definition_says(history: Histories, outline: list[Lesson], lesson: Lesson) -> None:
-    found = [(each.topic_id, each.lesson_id) for each in stuck(history, outline, MEDIANS, StuckRules())]
+    found = [(each.topic_id, each.lesson_id) for each in stuck(history, outline, MEDIANS, StuckThresholds())]
     its = history.get(lesson)
     if its is None or its.first_visit_at is None or lesson not in outline:
         assert lesson not in found
@@ -118,7 +118,7 @@ def test_stuck_is_as_the_definition_says(history: Histories, outline: list[Lesso
 
 
 def stuck_on(history: Histories) -> set[Lesson]:
-    return {(each.topic_id, each.lesson_id) for each in stuck(history, LESSONS, MEDIANS, StuckRules())}
+    return {(each.topic_id, each.lesson_id) for each in stuck(history, LESSONS, MEDIANS, StuckThresholds())}
 
 
 @given(history=histories, lesson=st.sampled_from(LESSONS), visits=st.integers(1, 6), seconds=st.integers(0, 500))

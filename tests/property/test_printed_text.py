@@ -14,7 +14,7 @@ from tests.support.tables import clear, rows
 from worker.contract.entry import Entry, Reason
 from worker.logs import configure_logging, get_logger
 from worker.printable import MOST_MARKS, printable
-from worker.progress.ingest import set_aside
+from worker.progress.ingest import store_dead_letter
 
 NASTY = (
     "\x1b[2J", "\x1b]0;owned\x07", "\x9b2J",
@@ -51,7 +51,7 @@ def test_dead_letters_are_listed_and_shown_harmlessly(
     environment: dict[str, str], engine: Engine, content: bytes, stream: str, why: str
 ) -> None:
     clear(engine)
-    set_aside(engine, Entry(stream, "1-1", content), Reason.DATA_ERROR, why)
+    store_dead_letter(engine, Entry(stream, "1-1", content), Reason.DATA_ERROR, why)
     ((letter,),) = rows(engine, "SELECT id FROM dead_letter")
     for arguments in (["list"], ["show", str(letter)], ["list", "--json"], ["show", str(letter), "--json"]):
         result = invoke(environment, "dead-letters", *arguments)

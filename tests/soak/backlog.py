@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Iterator
 
-from tests.soak.place import Figures, most_memory, place, versions
+from tests.soak.place import Figures, max_memory, place, versions
 from tests.soak.verdict import judge
 from tests.support.cohorts import EVENTS, OPEN, Cohorts
 from tests.support.system import System
@@ -37,7 +37,7 @@ def run(events: int, seed: int) -> tuple[Figures, list[str]]:
         samples: list[int] = []
         with open_progress("drained", total=published) as progress:
             while waiting := sum(each.lag + each.pending for each in system.backlogs()):
-                samples.append(most_memory([worker]))
+                samples.append(max_memory([worker]))
                 progress.update(published - waiting, f"{published - waiting:,} events of {published:,}")
                 time.sleep(SAMPLE_SECONDS)
         seconds = time.monotonic() - started

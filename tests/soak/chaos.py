@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tests.soak.faults import KILL_ALONE, Faults
 from tests.soak.lms import Lms
-from tests.soak.place import Figures, most_memory, place, versions
+from tests.soak.place import Figures, max_memory, place, versions
 from tests.soak.publisher import Publisher
 from tests.soak.verdict import Verdict, judge
 from tests.support.cohorts import LEARNERS
@@ -43,7 +43,7 @@ def run(minutes: float, kills: int, restarts: int, seed: int, rate: float, *, re
         ):
             for number, kind in enumerate(_evenly(kinds, 60 * minutes), 1):
                 faults.inject(kind)
-                memory = max(memory, most_memory(faults.workers))
+                memory = max(memory, max_memory(faults.workers))
                 progress.update(
                     number, f"{number:,} faults of {len(kinds):,}, {publisher.acknowledged:,} entries published"
                 )

@@ -108,7 +108,7 @@ def run(what: str, minutes: float, seed: int, rate: float) -> tuple[Figures, lis
             if is_locked(event.data.user_course_id) and locked_at < times.published[UUID(event.event_id)] < released_at
         ]
         p99 = others[int(len(others) * 0.99)]
-        letters = sum(system.letters().values())
+        letters = sum(system.dead_letters().values())
         figures: Figures = [
             ("servers", versions(system)),
             (

@@ -4,7 +4,7 @@ import time
 
 import psutil
 
-from tests.soak.place import Figures, most_memory, place, versions
+from tests.soak.place import Figures, max_memory, place, versions
 from tests.soak.publisher import Publisher
 from tests.soak.verdict import judge
 from worker.cli.progress_bar import open_progress
@@ -25,12 +25,12 @@ def run(minutes: float, seed: int, rate: float) -> tuple[Figures, list[str]]:
             time.sleep(WARM_UP_SECONDS)
             servers.stop_postgresql()
             stopped = time.monotonic()
-            before, cpu = most_memory([worker]), _cpu_seconds(worker.pid) + _cpu_seconds(beat.pid)
+            before, cpu = max_memory([worker]), _cpu_seconds(worker.pid) + _cpu_seconds(beat.pid)
             samples = [before]
             with open_progress("away", total=60 * minutes, unit="seconds") as progress:
                 while (away := time.monotonic() - stopped) < 60 * minutes:
                     time.sleep(SAMPLE_SECONDS)
-                    samples.append(most_memory([worker]))
+                    samples.append(max_memory([worker]))
                     progress.update(away, f"{away:.0f} s, {publisher.acknowledged:,} entries published")
             cpu = (_cpu_seconds(worker.pid) + _cpu_seconds(beat.pid) - cpu) / (time.monotonic() - stopped)
             waiting = system.unread() + sum(system.pending().values())

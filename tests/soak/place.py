@@ -35,7 +35,7 @@ def place(*, redis: bool = False) -> Iterator[tuple[System, OwnServers]]:
             client.close()
 
 
-def most_memory(workers: Iterable[CeleryProcess]) -> int:
+def max_memory(workers: Iterable[CeleryProcess]) -> int:
     """Resident bytes of the largest pool process."""
     return max((_resident(process) for worker in workers for process in worker.pool_processes()), default=0)
 

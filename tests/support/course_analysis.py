@@ -12,7 +12,7 @@ from worker.analytics.rules.local_day import enrollment_zones, local_day
 from worker.analytics.rules.streaks import active_days, is_dormant, last_seen
 from worker.analytics.rules.stuck import drop_off
 from worker.analytics.rules.time_statistics import CourseFigures, WeekFigures, figures_by_course
-from worker.analytics.thresholds import AnalysisRules
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.event import LessonEvent
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.reference import State
@@ -23,7 +23,7 @@ def expected_course(
     state: State,
     activities: Mapping[int, Activity],
     course_id: int,
-    rules: AnalysisRules,
+    rules: AnalysisThresholds,
     now: datetime,
     as_of: datetime | None,
 ) -> CourseAnalysis:
@@ -42,7 +42,7 @@ def expected_course(
         )
         for lesson in order
     }
-    difficult = difficulties(signs, least_learners=rules.least_learners)
+    difficult = difficulties(signs, min_learners=rules.min_learners)
     return CourseAnalysis(
         course_id=course_id,
         total_is_known=course_id in state.outlines,
@@ -66,8 +66,8 @@ def expected_course(
                 stopped=its.stopped,
                 stuck=its.stuck,
                 drop_off=signs[lesson].drop_off,
-                is_blocker=its.stopped >= rules.blocker_share * signs[lesson].learners > 0
-                and signs[lesson].learners >= rules.least_learners,
+                is_blocker=its.stopped >= rules.blocker_ratio * signs[lesson].learners > 0
+                and signs[lesson].learners >= rules.min_learners,
                 difficulty=difficult.get(lesson),
             )
             for lesson in order
@@ -89,7 +89,7 @@ def _weeks(figures: CourseFigures) -> list[Week]:
     return found[-WEEKS:]
 
 
-def _dormant(state: State, course_id: int, rules: AnalysisRules, now: datetime) -> list[DormantLearner]:
+def _dormant(state: State, course_id: int, rules: AnalysisThresholds, now: datetime) -> list[DormantLearner]:
     found = []
     times: dict[int, list[datetime]] = {key: [] for key in state.enrollments}
     for (key, _), event in state.ledger.items():

@@ -49,15 +49,15 @@ activities: st.SearchStrategy[Event] = st.builds(viewed, **_activity) | st.build
 corrections: st.SearchStrategy[Event] = st.builds(
     corrected, **_lesson, status=_statuses, last_viewed_at=_maybe_time, completed_at=_maybe_time
 )
-_enrollment = {
+_enrollment_event = {
     **_envelope,
     "user_course_id": _enrollment,
     "course_id": _number,
     "timezone": st.sampled_from([None, "", "Europe/Berlin", "Asia/Tokyo", "\U0001f680"]),
 }
-enrollments: st.SearchStrategy[Event] = st.builds(enrolled, **_enrollment)
+enrollments: st.SearchStrategy[Event] = st.builds(enrolled, **_enrollment_event)
 enrollments_of_anybody: st.SearchStrategy[Event] = st.builds(
-    enrolled, **_enrollment, user_id=st.sampled_from([7, 7, 8])
+    enrolled, **_enrollment_event, user_id=st.sampled_from([7, 7, 8])
 )
 outlines: st.SearchStrategy[Event] = st.builds(outlined, **_envelope, course_id=_number, lessons=_lessons)
 events: st.SearchStrategy[Event] = st.one_of(*[activities] * 7, corrections, enrollments, enrollments, outlines)

@@ -16,7 +16,7 @@ class RecordingHost:
         self.beats = 0
         self.stopping = False
 
-    def ring(self) -> None:
+    def wake_up(self) -> None:
         self.rings += 1
 
     def is_stopping(self) -> bool:

@@ -14,7 +14,7 @@ from worker.analytics.rules.streaks import active_days, is_dormant, last_seen, s
 from worker.analytics.rules.stuck import stuck
 from worker.analytics.rules.time_statistics import CourseFigures, figures_by_course
 from worker.analytics.rules.velocity import projection, velocity
-from worker.analytics.thresholds import AnalysisRules
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.event import LessonEvent
 from worker.progress.reference import State
 from worker.summary.next_lesson import Lesson
@@ -24,7 +24,7 @@ from worker.summary.rules import Summary, live_lessons, summaries
 def expected_learners(
     state: State,
     activities: Mapping[int, Activity],
-    rules: AnalysisRules,
+    rules: AnalysisThresholds,
     now: datetime,
     as_of: Mapping[int, datetime | None],
 ) -> dict[int, LearnerAnalysis]:
@@ -71,7 +71,7 @@ def _expected(
     history: dict[Lesson, LessonHistory],
     medians: dict[Lesson, float],
     summary: Summary,
-    rules: AnalysisRules,
+    rules: AnalysisThresholds,
     now: datetime,
     as_of: datetime | None,
 ) -> LearnerAnalysis:
@@ -123,7 +123,7 @@ def _expected(
         recommendations=[
             replace(each, title=titles.get((each.topic_id, each.lesson_id)))
             for each in recommendations(
-                summary.following, history, order, medians, hurried_share=rules.hurried_share, revisits=rules.revisits
+                summary.following, history, order, medians, hurried_ratio=rules.hurried_ratio, revisits=rules.revisits
             )
         ],
         achievements=achievements(history, outline, active, zones=zones, grace_weekends=rules.grace_weekends),

@@ -8,7 +8,7 @@ from tests.support.tables import rows
 from tests.support.wait import wait_until
 from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.rules.completion_statistics import tallies
-from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.rules.time_statistics import figures_by_course
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.analytics.stored_statistics import StoredStatistics, read_figures, read_statistics
@@ -50,11 +50,11 @@ def stored_statistics(engine: Engine, courses: tuple[int, int] = EVERY_ID) -> di
     return stored
 
 
-def refresh_all(engine: Engine, chunk: int = 500, rules: StuckRules | None = None) -> None:
+def refresh_all(engine: Engine, chunk: int = 500, rules: StuckThresholds | None = None) -> None:
     """Bring every rollup up to date; afterwards nothing is stale."""
     assert refresh_summaries(engine, chunk).oldest_change_at is None
     assert refresh_activity(engine, chunk, IDLE_CUTOFF.total_seconds()).oldest_change_at is None
-    assert refresh_statistics(engine, 60, rules or StuckRules()).oldest_change_at is None
+    assert refresh_statistics(engine, 60, rules or StuckThresholds()).oldest_change_at is None
     assert rows(engine, STALE) == [(0,)]
 
 
@@ -67,7 +67,7 @@ def audited(engine: Engine) -> list[Difference]:
     """Everything that an audit of everything lists."""
     return [
         each
-        for step in examine_scope(engine, Scope(), IDLE_CUTOFF.total_seconds(), StuckRules())
+        for step in examine_scope(engine, Scope(), IDLE_CUTOFF.total_seconds(), StuckThresholds())
         for each in step.differences
     ]
 
@@ -80,7 +80,7 @@ def assert_rollups_equal_model(
     activities = expected_activity(state)
     assert stored_activity(engine, enrollments) == activities
     found = stored_statistics(engine, courses)
-    figures = figures_by_course(state, activities, StuckRules())
+    figures = figures_by_course(state, activities, StuckThresholds())
     with engine.connect() as connection:
         assert {key: read_figures(connection, key) for key in found if key in figures} == {
             key: figures[key] for key in found if key in figures

@@ -17,7 +17,7 @@ from tests.support.tables import rows
 from tests.support.wait import wait_until
 from tests.support.worker_process import ROOT, CeleryProcess
 from worker.analytics.activity_refresh import refresh_activity
-from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.client import EventPublisher
 from worker.contract.event import CloudEvent, Event
@@ -159,7 +159,7 @@ class System:
             return []
         return list(found)
 
-    def letters(self) -> dict[str, int]:
+    def dead_letters(self) -> dict[str, int]:
         """How many dead letters there are for each reason."""
         return dict(rows(self.engine, "SELECT reason, count(*) FROM dead_letter GROUP BY reason"))
 
@@ -218,7 +218,7 @@ class System:
     def _are_rollups_current(self) -> bool:
         refresh_summaries(self.engine, 500)
         refresh_activity(self.engine, 500, IDLE_CUTOFF.total_seconds())
-        refresh_statistics(self.engine, 60, StuckRules())
+        refresh_statistics(self.engine, 60, StuckThresholds())
         return rows(self.engine, BEHIND) == [(False,)]
 
     def _count_deadlocks(self) -> int:

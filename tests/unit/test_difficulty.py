@@ -61,7 +61,7 @@ def test_where_no_part_is_known_there_is_no_difficulty() -> None:
 def test_with_too_few_learners_a_lesson_has_none_and_moves_no_mean() -> None:
     few = Signs(9, 90_000, 90, 0.9)
     assert difficulties(course(LIKE_THE_COURSE, few)) == {(1, 1): Difficulty(0.5, 10)}
-    assert difficulties(course(few), least_learners=9) == {(1, 1): Difficulty(0.5, 9)}
+    assert difficulties(course(few), min_learners=9) == {(1, 1): Difficulty(0.5, 9)}
 
 
 def test_it_tells_on_how_many_learners_it_rests() -> None:

@@ -86,7 +86,7 @@ def test_their_number_is_bounded_and_the_next_lesson_is_the_last_to_go() -> None
 
 def test_both_thresholds_can_be_set() -> None:
     history = {(1, 1): completed(NOW, seconds=150, visits=2)}
-    found = recommendations(None, history, OUTLINE, MEDIANS, hurried_share=0.5, revisits=1)
+    found = recommendations(None, history, OUTLINE, MEDIANS, hurried_ratio=0.5, revisits=1)
     assert [each.reason for each in found] == [
         "only 2.5 min spent, less than 50 % of the median of 6.7 min and visited 1 time since it was completed"
     ]

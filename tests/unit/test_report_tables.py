@@ -32,7 +32,7 @@ def test_the_unit_is_in_the_columns_name(report: Report) -> None:
     endings = {
         Kind.SECONDS: "_seconds",
         Kind.DAYS: "_days",
-        Kind.SHARE: "_share",
+        Kind.RATIO: "_ratio",
         Kind.PERCENT: "_percent",
         Kind.TIME: "_at",
     }
@@ -64,21 +64,21 @@ def test_a_lessons_row_says_what_the_analysis_does() -> None:
         "last_activity_at": AS_OF,
     }
     blocker = report.table("blockers").records()[3]
-    assert (blocker["stopped"], blocker["drop_off_share"], blocker["stuck"], blocker["is_blocker"]) == (
+    assert (blocker["stopped"], blocker["drop_off_ratio"], blocker["stuck"], blocker["is_blocker"]) == (
         fourth.stopped,
         fourth.drop_off,
         fourth.stuck,
         fourth.is_blocker,
     )
     spent = report.table("time-spent").records()[3]
-    assert spent["measured_share"] == fourth.spent.measured_seconds / fourth.spent.seconds
+    assert spent["measured_ratio"] == fourth.spent.measured_seconds / fourth.spent.seconds
     assert (spent["spent_seconds"], spent["median_seconds"]) == (fourth.spent.seconds, fourth.median_seconds)
 
 
 def test_what_is_not_known_is_none_and_divides_by_nothing() -> None:
     bare = replace(course().lessons[0], spent=NOTHING, difficulty=None, drop_off=None, title=None)
     report = course_report(replace(course(), lessons=[bare]))
-    assert report.table("time-spent").column("measured_share") == [None]
+    assert report.table("time-spent").column("measured_ratio") == [None]
     assert report.table("lessons").column("difficulty") == [None]
     empty = {row["figure"]: row["value"] for row in course_report(empty_course()).table("headline").records()}
     assert (empty["Enrollments"], empty["Mean session"], empty["Time spent that is measured"]) == (None, None, None)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from worker.analytics.activity_statement import REFRESH
 from worker.analytics.rules.activity import DOUBTFUL
 from worker.analytics.zone_offsets import clocks_of
-from worker.database.engine import interpret
+from worker.database.engine import without_jit
 
 LOCK_KEY = 7_305_113
 
@@ -99,7 +99,7 @@ def refresh(connection: Connection, ids: Sequence[int], idle_cutoff_seconds: flo
 
     Costs their whole ledger; of lessons, topics and days only the rows that changed are written.
     """
-    interpret(connection)
+    without_jit(connection)
     given = {"idle_cutoff_seconds": idle_cutoff_seconds, "doubtful_seconds": DOUBTFUL.total_seconds()}
     connection.execute(REFRESH, {"ids": list(ids), "clocks": clocks_of(connection, ids), **given})
 

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from worker.analytics import activity_at_once, activity_claims, activity_failures
-from worker.database.engine import allow, may_be_ones_own
+from worker.database.engine import extend_timeout, may_be_ones_own
 from worker.database.one_by_one import RETRY_SECONDS, one_by_one
 
 LONG_SECONDS = 100.0
@@ -62,7 +62,7 @@ def refresh_these(
     for start in range(0, len(ids), chunk):
         try:
             with engine.begin() as connection:
-                allow(connection, seconds)
+                extend_timeout(connection, seconds)
                 if claimed := activity_at_once.claim_these(connection, ids[start : start + chunk], seconds):
                     activity_claims.refresh(connection, claimed, idle_cutoff_seconds)
             refreshed.update(claimed)
@@ -104,7 +104,7 @@ class _Run:
         with self.engine.begin() as connection:
             ids = activity_failures.claim_one(connection, user_course_id)
             if seconds is not None:
-                allow(connection, seconds)
+                extend_timeout(connection, seconds)
             if ids:
                 activity_claims.refresh(connection, ids, self.idle_cutoff_seconds)
         self.count += len(ids)

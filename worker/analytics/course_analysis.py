@@ -15,7 +15,7 @@ from worker.analytics.rules.stuck import drop_off, is_blocker
 from worker.analytics.rules.time_statistics import CourseFigures, LessonFigures, WeekFigures
 from worker.analytics.rules.weeks import last_mondays
 from worker.analytics.stored_statistics import StoredStatistics, read_figures, read_statistics
-from worker.analytics.thresholds import AnalysisRules
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.database.clock import clock
 from worker.database.engine import snapshot
 from worker.progress.enrollments import enrollments_of
@@ -27,7 +27,7 @@ _NOTHING = LessonFigures(0, 0, 0, _NO_TIME, None, None, None)
 _NO_FIGURES = CourseFigures(_NO_TIME, 0, 0, [0] * HOURS_OF_A_WEEK, None, {}, {})
 
 
-def analyze_course(engine: Engine, course_id: int, now: datetime | None, rules: AnalysisRules) -> CourseAnalysis:
+def analyze_course(engine: Engine, course_id: int, now: datetime | None, rules: AnalysisThresholds) -> CourseAnalysis:
     """The analysis of one course as of `now`, None for PostgreSQL's clock, from the rollups.
 
     In as many queries for 10,000 learners as for one: eight, and one for the clock.
@@ -50,12 +50,12 @@ def _analysis(
     figures: CourseFigures,
     outline: StoredOutline | None,
     dormant: Dormant,
-    rules: AnalysisRules,
+    rules: AnalysisThresholds,
 ) -> CourseAnalysis:
     known = stored.lessons if stored else {}
     order = [lesson for lesson in outline.lessons if lesson in known] if outline else sorted(known)
     signs = {lesson: _signs(known[lesson], figures.lessons.get(lesson, _NOTHING)) for lesson in order}
-    difficulty_of = difficulties(signs, least_learners=rules.least_learners)
+    difficulty_of = difficulties(signs, min_learners=rules.min_learners)
     return CourseAnalysis(
         course_id=course_id,
         total_is_known=outline is not None,
@@ -98,7 +98,7 @@ def _lesson(
     statistics: Statistics,
     figures: LessonFigures,
     difficulty: Difficulty | None,
-    rules: AnalysisRules,
+    rules: AnalysisThresholds,
 ) -> AnalyzedLesson:
     share = drop_off(statistics.started, figures.stopped)
     return AnalyzedLesson(
@@ -113,7 +113,7 @@ def _lesson(
         stopped=figures.stopped,
         stuck=figures.stuck,
         drop_off=share,
-        is_blocker=is_blocker(share, statistics.started, rules.blocker_share, rules.least_learners),
+        is_blocker=is_blocker(share, statistics.started, rules.blocker_ratio, rules.min_learners),
         difficulty=difficulty,
     )
 

@@ -19,7 +19,7 @@ from worker.analytics.rules.velocity import projection, velocity
 from worker.analytics.rules.weeks import LearnerWeek, last_mondays, learner_weeks
 from worker.analytics.stored_learner import StoredLearner, read_learner
 from worker.analytics.stored_statistics import read_medians
-from worker.analytics.thresholds import AnalysisRules
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.database.clock import clock
 from worker.database.engine import snapshot
 from worker.progress.outlines import StoredOutline, read_outlines
@@ -30,7 +30,9 @@ from worker.summary.rules import summarize
 Key = TypeVar("Key")
 
 
-def analyze_learner(engine: Engine, user_course_id: int, now: datetime | None, rules: AnalysisRules) -> LearnerAnalysis:
+def analyze_learner(
+    engine: Engine, user_course_id: int, now: datetime | None, rules: AnalysisThresholds
+) -> LearnerAnalysis:
     """The analysis of one enrollment as of `now`, None for PostgreSQL's clock, from seven queries over one moment.
 
     The median times of lessons are those of when its course's figures were last computed.
@@ -60,7 +62,7 @@ def _analysis(
     outline: StoredOutline | None,
     medians: Mapping[Lesson, float],
     now: datetime,
-    rules: AnalysisRules,
+    rules: AnalysisThresholds,
 ) -> LearnerAnalysis:
     """Without an outline the enrollment's own rows stand for it, as they do in its summary, where any order will do."""
     live, moved = (outline.lessons, outline.moved) if outline else (None, {})
@@ -109,7 +111,7 @@ def _analysis(
                 history,
                 lessons,
                 medians,
-                hurried_share=rules.hurried_share,
+                hurried_ratio=rules.hurried_ratio,
                 revisits=rules.revisits,
             )
         ],

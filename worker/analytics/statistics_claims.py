@@ -8,10 +8,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_statement import REFRESH
 from worker.analytics.zone_offsets import clocks_of_course
-from worker.database.engine import allow, interpret, wait_briefly
+from worker.database.engine import extend_timeout, wait_briefly, without_jit
 
 _LOCK_CLASS = 7_305_112
 
@@ -63,7 +63,7 @@ def wait_for_refresh(connection: Connection, course_id: int, seconds: float) -> 
     )
 
 
-def refresh_course(connection: Connection, course_id: int, seconds: float, rules: StuckRules) -> bool:
+def refresh_course(connection: Connection, course_id: int, seconds: float, rules: StuckThresholds) -> bool:
     """Compute and store the statistics and figures of one course in the caller's transaction.
 
     In at most so many seconds, with a second's patience for each lock. False when another transaction is at it; the
@@ -74,8 +74,8 @@ def refresh_course(connection: Connection, course_id: int, seconds: float, rules
         return False
     wait_briefly(connection)
     connection.execute(_TAKE_MARKS, {"course_id": course_id})
-    allow(connection, seconds)
-    interpret(connection)
+    extend_timeout(connection, seconds)
+    without_jit(connection)
     given = {
         "stuck_visits": rules.visits,
         "stuck_factor": rules.factor,

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from worker.analytics import statistics_claims
-from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.rules.stuck import StuckThresholds
 from worker.database.engine import may_be_ones_own
 
 
@@ -23,7 +23,7 @@ class RefreshedStatistics:
 
 
 def refresh_statistics(
-    engine: Engine, seconds: float, rules: StuckRules, go_on: Callable[[], bool] = lambda: True
+    engine: Engine, seconds: float, rules: StuckThresholds, go_on: Callable[[], bool] = lambda: True
 ) -> RefreshedStatistics:
     """Refresh the statistics of every course that changed, at most so many seconds each, while `go_on` says so.
 

@@ -63,8 +63,8 @@ class Gate:
             return
         started = time.perf_counter()
         path = settle(scope)
-        most_bytes = self._body_bytes if path == BATCHES else min(self._body_bytes, MOST_BYTES)
-        exchange = Exchange(scope, receive, send, most_bytes, self._body_seconds)
+        max_bytes = self._body_bytes if path == BATCHES else min(self._body_bytes, MOST_BYTES)
+        exchange = Exchange(scope, receive, send, max_bytes, self._body_seconds)
         token = self._identify(scope)
         payer = f"token {token.name}" if token else f"address {_address(scope)}"
         try:

@@ -19,13 +19,13 @@ HUNG_UP = 499
 class Exchange:
     """The two channels of an ASGI call, for the application to use instead of the server's."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, most_bytes: int, most_seconds: float) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, max_bytes: int, max_seconds: float) -> None:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._most_bytes = most_bytes
-        self._most_seconds = most_seconds
-        self._ends_at = asyncio.get_running_loop().time() + most_seconds
+        self._most_bytes = max_bytes
+        self._most_seconds = max_seconds
+        self._ends_at = asyncio.get_running_loop().time() + max_seconds
         self._is_whole = False
         self._size = 0
         self.status = 0

@@ -24,11 +24,11 @@ OTHER_FILES = 128
 class ImpatientProtocol(HttpToolsProtocol):
     """Hangs up on who sends no whole head in time, or does not take the answer.
 
-    At most `most_callers` are connected: for one more the one gives way that has owed a request, or the rest of one,
+    At most `max_callers` are connected: for one more the one gives way that has owed a request, or the rest of one,
     for longest; where nobody does, the newcomer.
     """
 
-    most_callers: ClassVar[int]
+    max_callers: ClassVar[int]
     header_seconds: ClassVar[float]
 
     owing_since = 0.0
@@ -47,7 +47,7 @@ class ImpatientProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.owing_since = monotonic()
         self._expect(self.header_seconds)
-        if len(self.connections) > self.most_callers:
+        if len(self.connections) > self.max_callers:
             owing = [each for each in self.connections if isinstance(each, ImpatientProtocol) and each.is_owing]
             first = min(owing, key=lambda each: each.owing_since)
             self.connections.discard(first)  # at once: many may come before the loop tells it that it is lost
@@ -108,7 +108,7 @@ class ImpatientProtocol(HttpToolsProtocol):
 def protocol(settings: Settings) -> type[ImpatientProtocol]:
     """The protocol with the limits of the settings; raises this process's limit of open files as far as it needs."""
     limits = {
-        "most_callers": _room_for(settings.api_callers, settings.api_connections + OTHER_FILES),
+        "max_callers": _room_for(settings.api_callers, settings.api_connections + OTHER_FILES),
         "header_seconds": settings.api_header_seconds,
     }
     return type("LimitedProtocol", (ImpatientProtocol,), limits)

@@ -14,7 +14,7 @@ from worker.analytics import stored_statistics
 from worker.analytics.rules.completion_statistics import Statistics, Tally
 from worker.analytics.rules.learner_history import counted_history
 from worker.analytics.rules.statistics_rows import figure_rows
-from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.rules.time_statistics import CourseFigures, Enrolled, FiguresTally
 from worker.audit import orphans, stored_rows
 from worker.audit.enrollment_audit import Examined, examine
@@ -92,7 +92,7 @@ def count_scope(engine: Engine, scope: Scope) -> int:
     return total if scope.sample is None else min(scope.sample, total)
 
 
-def examine_scope(engine: Engine, scope: Scope, idle_cutoff_seconds: float, rules: StuckRules) -> Iterator[Step]:
+def examine_scope(engine: Engine, scope: Scope, idle_cutoff_seconds: float, rules: StuckThresholds) -> Iterator[Step]:
     """Examine what the scope says, PAGE enrollments a step; of whole courses the statistics too, all in one snapshot.
 
     Where that is everything, rows of enrollments that are gone first.
@@ -164,7 +164,7 @@ def _portions(connection: Connection, ids: Sequence[int]) -> tuple[list[list[int
 
 
 def examine_course(
-    engine: Engine, course_id: int | None, idle_cutoff_seconds: float, rules: StuckRules
+    engine: Engine, course_id: int | None, idle_cutoff_seconds: float, rules: StuckThresholds
 ) -> Iterator[Step]:
     """Examine the enrollments of a course, or those without one (None), at last the course's statistics and figures.
 

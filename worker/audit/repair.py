@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from worker.analytics import activity_claims, statistics_claims
 from worker.analytics.activity_refresh import refresh_these
-from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.rules.stuck import StuckThresholds
 from worker.audit import orphans, stored_rows
 from worker.audit.compare import (
     PAGE,
@@ -39,7 +39,7 @@ def rebuild_scope(
     engine: Engine,
     scope: Scope,
     statistics_seconds: float,
-    rules: StuckRules,
+    rules: StuckThresholds,
     idle_cutoff_seconds: float,
     after: int = 0,
 ) -> Iterator[Step]:
@@ -185,7 +185,7 @@ def _try_repair(engine: Engine, ids: Sequence[int]) -> bool:
     return True
 
 
-def _recompute(engine: Engine, course_id: int, seconds: float, rules: StuckRules) -> bool:
+def _recompute(engine: Engine, course_id: int, seconds: float, rules: StuckThresholds) -> bool:
     """Compute the course's statistics, after whoever is at them; False where that fails: the mark has it done later."""
     with engine.begin() as connection:
         statistics_claims.mark_course(connection, course_id)

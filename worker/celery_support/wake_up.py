@@ -1,8 +1,8 @@
-"""The doorbell: a worker's main process asks its own pool for drains.
+"""Wake-ups: a worker's main process asks its own pool for drains.
 
-It rings as the worker has connected to its broker, every `PROGRESS_RING_SECONDS` by its own monotonic clock, and when a
-drain asks for another. No message travels for it: neither beat nor a full or emptied queue, nor anybody's clock, keeps
-a worker from reading, and no ring can pile up.
+It does so on connecting to the broker, every `PROGRESS_WAKE_UP_SECONDS` of its monotonic clock, and when a drain asks
+for another. No message is sent: reading depends on neither beat nor a queue nor a wall clock, and wake-ups cannot pile
+up.
 """
 
 import time
@@ -22,7 +22,7 @@ log = get_logger(__name__)
 TASK = "progress.consume_events"
 
 
-class Doorbell(bootsteps.StartStopStep):
+class WakeUp(bootsteps.StartStopStep):
     """Hands the task to Celery as if its message had just come, at most one that no pool process has begun."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
@@ -32,11 +32,11 @@ class Doorbell(bootsteps.StartStopStep):
         """Called by Celery each time it has connected; disconnecting, it forgets timers, readers and waiting tasks."""
         self._waiting_since = None
         hub.call_soon(self._ring, parent)
-        hub.call_repeatedly(get_settings().ring_seconds, self._ring, parent)
-        hub.add_reader(worker_process.DOORBELL, self._answer, parent)
+        hub.call_repeatedly(get_settings().wake_up_seconds, self._ring, parent)
+        hub.add_reader(worker_process.WAKE_UPS, self._answer, parent)
 
     def _answer(self, parent: Any) -> None:
-        worker_process.take_rings()
+        worker_process.take_wake_ups()
         self._ring(parent)
 
     def _ring(self, parent: Any) -> None:
@@ -57,7 +57,7 @@ class Doorbell(bootsteps.StartStopStep):
         waited = time.monotonic() - self._waiting_since
         if waited < 2 * get_settings().slice_seconds:
             return True
-        log.warning("ring_unanswered", seconds=round(waited, 1))
+        log.warning("wake_up_unanswered", seconds=round(waited, 1))
         return False
 
     def _begun(self, *_: object) -> None:

@@ -16,10 +16,10 @@ from worker.streams import connection
 _stopping = mmap.mmap(-1, 1)
 
 # Shared in the same way. It never blocks: what does not fit is one more ring among thousands.
-DOORBELL, _bell_pull = os.pipe()
+WAKE_UPS, _wake_up_pipe = os.pipe()
 """The main process's end: readable when some process or thread of this worker has asked for another drain."""
-os.set_blocking(DOORBELL, False)
-os.set_blocking(_bell_pull, False)
+os.set_blocking(WAKE_UPS, False)
+os.set_blocking(_wake_up_pipe, False)
 
 _consumers: dict[int, Consumer] = {}
 """By thread: each has its own connections and its own name in the group."""
@@ -35,16 +35,16 @@ def is_stopping() -> bool:
     return _stopping[0] == 1
 
 
-def ring() -> None:
+def wake_up() -> None:
     """Ask this worker's main process for another drain, from any of its processes and threads. Needs no server."""
     with suppress(BlockingIOError):
-        os.write(_bell_pull, b"\a")
+        os.write(_wake_up_pipe, b"\a")
 
 
-def take_rings() -> None:
+def take_wake_ups() -> None:
     """Forget what was asked for until now."""
     with suppress(BlockingIOError):
-        os.read(DOORBELL, 65_536)
+        os.read(WAKE_UPS, 65_536)
 
 
 def current_consumer() -> Consumer:

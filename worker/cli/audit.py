@@ -15,7 +15,7 @@ def command(user_course: int | None, course: int | None, sample: int | None, as_
     recorded events, by the plain rules, and rows of enrollments that are gone are listed. Changes nothing, and workers
     may run meanwhile; what they have yet to refresh is not compared. `progress-worker rebuild` repairs what it lists.
     """
-    from worker.analytics.thresholds import AnalysisRules
+    from worker.analytics.thresholds import AnalysisThresholds
     from worker.audit.compare import count_scope, examine_scope
     from worker.cli.output import show_json
     from worker.cli.servers import open_database, server_settings
@@ -24,7 +24,7 @@ def command(user_course: int | None, course: int | None, sample: int | None, as_
     settings = server_settings("DATABASE_URL")
     report = Report()
     with open_database(settings) as engine:
-        steps = examine_scope(engine, scope, settings.idle_cutoff_seconds, AnalysisRules.of(settings).stuck)
+        steps = examine_scope(engine, scope, settings.idle_cutoff_seconds, AnalysisThresholds.of(settings).stuck)
         follow(steps, report, "audited", count_scope(engine, scope))
     if as_json:
         show_json(report.as_mapping())

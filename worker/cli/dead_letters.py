@@ -9,7 +9,7 @@ from worker.errors import InputError
 
 if TYPE_CHECKING:
     from worker.contract.entry import Entry
-    from worker.progress.dead_letters import StoredLetter
+    from worker.progress.dead_letters import StoredDeadLetter
 
 SHOWN_BYTES = 4_096
 LISTED_CHARACTERS = 100
@@ -28,7 +28,7 @@ def command() -> None:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
 @click.option("--after", type=click.IntRange(min=0), default=0, help="Only ids above this one: the next page.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; bodies with `show`.")
-def list_letters(reason: str | None, limit: int, after: int, as_json: bool) -> None:
+def list_dead_letters(reason: str | None, limit: int, after: int, as_json: bool) -> None:
     """List dead letters, oldest first."""
     from worker.cli.output import new_table, show, show_json
     from worker.cli.servers import open_database, server_settings
@@ -36,7 +36,7 @@ def list_letters(reason: str | None, limit: int, after: int, as_json: bool) -> N
     from worker.progress import dead_letters
 
     with open_database(server_settings("DATABASE_URL")) as engine, engine.connect() as connection:
-        letters = dead_letters.list_letters(connection, _known(reason), after, limit + 1)
+        letters = dead_letters.list_dead_letters(connection, _known(reason), after, limit + 1)
     more, letters = len(letters) > limit, letters[:limit]
     if as_json:
         show_json([_mapping(letter) for letter in letters])
@@ -72,7 +72,7 @@ def show_letter(letter_id: int, as_json: bool, raw: bool) -> None:
     from worker.progress import dead_letters
 
     with open_database(server_settings("DATABASE_URL")) as engine, engine.connect() as connection:
-        letter = dead_letters.get_letter(connection, letter_id) if _fits(letter_id) else None
+        letter = dead_letters.get_dead_letter(connection, letter_id) if _fits(letter_id) else None
     if letter is None:
         raise InputError(f"There is no dead letter {letter_id}. It may have been applied; see `dead-letters list`.")
     if raw:
@@ -122,7 +122,7 @@ def redrive_letters(letter_ids: tuple[int, ...], reason: str | None, everything:
 @click.option("--reason", help="All with this reason.")
 @click.option("--all", "everything", is_flag=True, help="All there are.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def delete_letters(letter_ids: tuple[int, ...], reason: str | None, everything: bool, yes: bool) -> None:
+def delete_dead_letters(letter_ids: tuple[int, ...], reason: str | None, everything: bool, yes: bool) -> None:
     """Delete dead letters for good: their events will never be applied.
 
     In bounded transactions; what is deleted when it is interrupted stays deleted. Those that come meanwhile stay.
@@ -137,13 +137,13 @@ def delete_letters(letter_ids: tuple[int, ...], reason: str | None, everything: 
     known, ids, deleted = _known(reason), sorted(set(letter_ids)), 0
     with open_database(server_settings("DATABASE_URL")) as engine:
         with engine.connect() as connection:
-            counts, last = dead_letters.count_letters(connection), clock.last_letter_id(connection)
+            counts, last = dead_letters.count_dead_letters(connection), clock.last_letter_id(connection)
         number = len(ids) or sum(count for each, count in counts.items() if known in (None, each))
         if not yes:
             click.confirm(f"Delete {number:,} dead letters for good?", abort=True)
         for page in chosen(engine, ids, known, last):
             with engine.begin() as connection:
-                deleted += dead_letters.discard_letters(connection, page)
+                deleted += dead_letters.discard_dead_letters(connection, page)
             if sys.stderr.isatty():
                 click.echo(f"\r{deleted:,} of {number:,}", err=True, nl=deleted >= number)
     show(f"deleted: {deleted:,}")
@@ -212,7 +212,7 @@ def _others(entry: "Entry") -> str:
     return f" (beside it: {names})" if names and entry.body is not None else ""
 
 
-def _mapping(letter: "StoredLetter") -> dict[str, Any]:
+def _mapping(letter: "StoredDeadLetter") -> dict[str, Any]:
     body = letter.entry.body
     return {
         "id": letter.id,

@@ -15,7 +15,7 @@ SHOWN_DIFFERENCES = 5
 
 def compare(settings: "Settings", published: "list[Published]") -> bool:
     """Read everything back and print it beside what was expected, then one learner's summary; whether all is equal."""
-    from worker.analytics.thresholds import AnalysisRules
+    from worker.analytics.thresholds import AnalysisThresholds
     from worker.cli.output import console, new_table
     from worker.cli.servers import open_database
     from worker.cli.summary import summary_table
@@ -25,7 +25,7 @@ def compare(settings: "Settings", published: "list[Published]") -> bool:
     from worker.summary.read import get_summary
 
     state = expected_state(published)
-    letters, rules = expected_letters(published), AnalysisRules.of(settings).stuck
+    letters, rules = expected_letters(published), AnalysisThresholds.of(settings).stuck
     with open_database(settings) as engine:
         with engine.connect() as connection:
             stored, stored_letters = read_tables(connection), read_letters(connection)

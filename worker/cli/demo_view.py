@@ -27,7 +27,7 @@ class Figures:
     recorded: int
     lag: int
     pending: int
-    letters: int
+    dead_letters: int
     parked: int
 
     @property
@@ -77,14 +77,14 @@ class View:
 
         backlogs = measure(self._redis, self._keys.group, self._keys.streams)
         with self._engine.connect() as connection:
-            letters = dead_letters.count_letters(connection)
+            letters = dead_letters.count_dead_letters(connection)
             recorded = clock.count_rows(connection, ["lesson_event"])["lesson_event"].rows
         figures = Figures(
             published=self._published,
             recorded=recorded,
             lag=sum(each.lag for each in backlogs),
             pending=sum(each.pending for each in backlogs),
-            letters=sum(letters.values()),
+            dead_letters=sum(letters.values()),
             parked=letters.get(Reason.UNKNOWN_ENROLLMENT, 0),
         )
         self._looked_at = time.monotonic()
@@ -154,6 +154,6 @@ def _named(figures: Figures, rate: float) -> list[tuple[str, str]]:
         ("ledger", f"{figures.recorded:,}"),
         ("lag", f"{figures.lag:,}"),
         ("pending", f"{figures.pending:,}"),
-        ("dead letters", f"{figures.letters:,} ({figures.parked:,} waiting)"),
+        ("dead letters", f"{figures.dead_letters:,} ({figures.parked:,} waiting)"),
         ("events/s", f"{rate:,.0f}"),
     ]

@@ -35,7 +35,7 @@ class Host:
         self._most_left = 0
         self.signal: int | None = None
 
-    def ring(self) -> None:
+    def wake_up(self) -> None:
         """Nobody is there to hear it; other drains find their work by themselves."""
 
     def is_stopping(self) -> bool:

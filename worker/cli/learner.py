@@ -32,7 +32,7 @@ def command(user_course_id: int, lesson: tuple[int, int] | None, as_json: bool) 
     lesson and what was set by hand, as of now; the last 1,000 of each.
     """
     from worker.analytics.learner_analysis import analyze_learner, as_mapping
-    from worker.analytics.thresholds import AnalysisRules
+    from worker.analytics.thresholds import AnalysisThresholds
     from worker.cli.lesson_history import show_lesson
     from worker.cli.output import show, show_json
     from worker.cli.servers import open_database, server_settings
@@ -42,7 +42,7 @@ def command(user_course_id: int, lesson: tuple[int, int] | None, as_json: bool) 
         if lesson:
             show_lesson(engine, user_course_id, *lesson, settings.idle_cutoff_seconds, as_json=as_json)
             return
-        found = analyze_learner(engine, user_course_id, None, AnalysisRules.of(settings))
+        found = analyze_learner(engine, user_course_id, None, AnalysisThresholds.of(settings))
     if as_json:
         show_json(as_mapping(found))
         return

@@ -19,7 +19,7 @@ def command(user_course: int | None, course: int | None, dry_run: bool, after: i
     not_started, never deleted; rows of enrollments that are gone are. --dry-run shows all of it before. What was
     repaired is audited again: what differs all the same is told.
     """
-    from worker.analytics.thresholds import AnalysisRules
+    from worker.analytics.thresholds import AnalysisThresholds
     from worker.audit.compare import count_scope, examine_scope
     from worker.audit.repair import rebuild_scope
     from worker.cli.output import show_json
@@ -31,7 +31,7 @@ def command(user_course: int | None, course: int | None, dry_run: bool, after: i
     settings = server_settings("DATABASE_URL")
     report = Report(last_course_id=after or 0)
     with open_database(settings) as engine:
-        total, rules = count_scope(engine, scope), AnalysisRules.of(settings).stuck
+        total, rules = count_scope(engine, scope), AnalysisThresholds.of(settings).stuck
         if dry_run:
             steps = examine_scope(engine, scope, settings.idle_cutoff_seconds, rules)
         else:

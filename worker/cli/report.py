@@ -50,13 +50,13 @@ def course(course_id: int, **options: Any) -> None:
     Tables: headline, lessons, blockers, weeks, hours, time-spent, dormant.
     """
     from worker.analytics.course_analysis import analyze_course
-    from worker.analytics.thresholds import AnalysisRules
+    from worker.analytics.thresholds import AnalysisThresholds
     from worker.cli.servers import open_database, server_settings
     from worker.reports.course_report import course_report
 
     settings = server_settings("DATABASE_URL")
     with open_database(settings) as engine:
-        found = analyze_course(engine, course_id, None, AnalysisRules.of(settings))
+        found = analyze_course(engine, course_id, None, AnalysisThresholds.of(settings))
     write(course_report(found), **options)
 
 
@@ -69,13 +69,13 @@ def learner(user_course_id: int, **options: Any) -> None:
     Tables: headline, recommendations, stuck, lessons, days, hours, topics, achievements.
     """
     from worker.analytics.learner_analysis import analyze_learner
-    from worker.analytics.thresholds import AnalysisRules
+    from worker.analytics.thresholds import AnalysisThresholds
     from worker.cli.servers import open_database, server_settings
     from worker.reports.learner_report import learner_report
 
     settings = server_settings("DATABASE_URL")
     with open_database(settings) as engine:
-        found = analyze_learner(engine, user_course_id, None, AnalysisRules.of(settings))
+        found = analyze_learner(engine, user_course_id, None, AnalysisThresholds.of(settings))
     write(learner_report(found), **options)
 
 

@@ -30,12 +30,12 @@ from worker.failover.ownership import claim_streams, refuse_others
 from worker.failover.system_id import System
 from worker.logs import get_logger
 from worker.progress.batch import Batch, sort
-from worker.progress.ingest import ingest, ingest_awaiting, set_aside
+from worker.progress.ingest import ingest, ingest_awaiting, store_dead_letter
 from worker.progress.outcome import Outcome
 from worker.progress.redrive import apply_parked
 from worker.settings import Settings
 from worker.streams import backlog, read, trim
-from worker.streams.batch_size import Appetite, portions
+from worker.streams.batch_size import AdaptiveBatchSize, split_batches
 from worker.streams.connection import Redis
 from worker.streams.future_deliveries import FutureDeliveries
 from worker.streams.keys import Keys
@@ -69,7 +69,7 @@ class Consumer:
     def __post_init__(self) -> None:
         self.keys = Keys(self.settings.stream_key, self.settings.stream_partitions)
         self.leases = Leases(self.redis, self.keys, self.name, self.settings.lease_seconds)
-        self._appetite = Appetite(self.settings.batch_size)
+        self._batch_size_now = AdaptiveBatchSize(self.settings.batch_size)
         self.busy = frozenset(self.keys.streams)
         """The streams that had something at the last read."""
         self.behind = False
@@ -126,14 +126,14 @@ class Consumer:
         for stream in streams:
             idle, cursor = self.settings.reclaim_idle_seconds, self._cursors.get(stream, "0-0")
             self._cursors[stream], entries = read.reclaim(
-                self.redis, self.keys.group, self.name, stream, idle, cursor, self._appetite.entries
+                self.redis, self.keys.group, self.name, stream, idle, cursor, self._batch_size_now.entries
             )
             if self._cursors[stream] != "0-0":
                 self._reclaim_at = 0.0
             if entries:
                 log.info("entries_reclaimed", consumer=self.name, stream=stream, entries=len(entries))
                 self._record_again(entries)
-        for entries in self._future.take_over(self.name, self.keys.streams, streams, self._appetite.entries):
+        for entries in self._future.take_over(self.name, self.keys.streams, streams, self._batch_size_now.entries):
             log.info("entries_reclaimed", consumer=self.name, stream=entries[0].stream, entries=len(entries))
             self._record_again(entries)
 
@@ -158,7 +158,7 @@ class Consumer:
             is_backlog = 2 * len(entries) >= self.settings.batch_size
             self.behind |= is_backlog
             self.busy = frozenset(entry.stream for entry in entries)
-            self._appetite.digest(entries)
+            self._batch_size_now.observe(entries)
             following: Future[list[Portion]] | None = None
             if is_backlog and self.pulse() and read_on():
                 following = self._reading_thread.submit(self._reader(streams, None))
@@ -185,14 +185,14 @@ class Consumer:
 
         def fetch() -> list[Portion]:
             entries = read.read_new(self.redis, self.keys.group, self.name, streams, count, block_seconds)
-            parts = portions(entries, self.settings.batch_size)
+            parts = split_batches(entries, self.settings.batch_size)
             return [(part, None if number else sort(part)) for number, part in enumerate(parts)]
 
         return fetch
 
     def retry(self) -> None:
         """Try again what is due of the entries held back."""
-        for part in portions(self.held_back.due(), self.settings.batch_size):
+        for part in split_batches(self.held_back.due(), self.settings.batch_size):
             self.pulse()
             self._record_batch(part, batch=sort(part), seen_before=True, is_due=True)
         if busy := self.held_back.busy():
@@ -221,13 +221,13 @@ class Consumer:
         return self._stalled.among(backlog.measure(self.redis, self.keys.group, others))
 
     def _share(self, streams: Sequence[str]) -> int:
-        return max(1, self._appetite.entries // max(1, min(len(self.busy), len(streams))))
+        return max(1, self._batch_size_now.entries // max(1, min(len(self.busy), len(streams))))
 
     def _record_again(self, entries: Sequence[Entry]) -> None:
         """Record entries that were delivered before; those delivered suspiciously often are tried one by one."""
-        self._appetite.digest(entries)
+        self._batch_size_now.observe(entries)
         counts = read.delivery_counts(self.redis, self.keys.group, self.name, entries)
-        suspects = {entry for entry in entries if counts.get(entry, 0) > self.settings.suspect_deliveries}
+        suspects = {entry for entry in entries if counts.get(entry, 0) > self.settings.quarantine_deliveries}
         self._record([entry for entry in entries if entry not in suspects], seen_before=True)
         for entry in entries:
             if entry in suspects:
@@ -254,12 +254,12 @@ class Consumer:
 
     def _condemn(self, entry: Entry, detail: str) -> None:
         log.error("entry_condemned", consumer=self.name, stream=entry.stream, entry=entry.id, detail=detail)
-        set_aside(self.engine, entry, Reason.CRASHES_WORKER, detail, self._commits)
+        store_dead_letter(self.engine, entry, Reason.CRASHES_WORKER, detail, self._commits)
         read.acknowledge(self.redis, self.keys.group, [entry], self.name, self._commits.committed)
 
     def _record(self, entries: Sequence[Entry], *, seen_before: bool = False) -> None:
         """Record the entries batch by batch; all of them, also when reading must stop: a batch for a stream at most."""
-        for batch in portions(entries, self.settings.batch_size):
+        for batch in split_batches(entries, self.settings.batch_size):
             self.pulse()
             self._record_batch(batch, seen_before=seen_before)
 

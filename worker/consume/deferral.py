@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from worker.contract.entry import Entry
 from worker.progress.outcome import REFUSED, Held
-from worker.streams.batch_size import PORTION_BYTES
+from worker.streams.batch_size import BATCH_BYTES
 
 FIRST_SECONDS = 0.02
 """Our own batches meet often and briefly."""
@@ -29,10 +29,10 @@ class _Wait:
 
 
 class Deferral:
-    """What is deferred, by the enrollment or course that it waits for; at most so many entries, and PORTION_BYTES."""
+    """What is deferred, by the enrollment or course that it waits for; at most so many entries, and BATCH_BYTES."""
 
-    def __init__(self, most_entries: int) -> None:
-        self._most_entries = most_entries
+    def __init__(self, max_entries: int) -> None:
+        self._most_entries = max_entries
         self._waits: dict[Held, _Wait] = {}
         self._count = self._bytes = 0
 
@@ -70,11 +70,11 @@ class Deferral:
             self._bytes += _size(entry)
         return left
 
-    def due(self, most_entries: int) -> list[Entry]:
+    def due(self, max_entries: int) -> list[Entry]:
         """Entries to be tried now, about so many; what they wait for is next due after twice as long."""
         now, entries = time.monotonic(), list[Entry]()
         for held, wait in self._waits.items():
-            if wait.until <= now and len(entries) < most_entries:
+            if wait.until <= now and len(entries) < max_entries:
                 wait.seconds = min(2 * wait.seconds, LAST_SECONDS)
                 wait.until = now + wait.seconds
                 its = list(wait.entries)
@@ -86,7 +86,7 @@ class Deferral:
     def _has_room(self, wait: _Wait, entry: Entry) -> bool:
         """One that has half of all room leaves the rest to others."""
         is_greedy = 2 * len(wait.entries) >= self._most_entries
-        return not is_greedy and self._count < self._most_entries and self._bytes + _size(entry) <= PORTION_BYTES
+        return not is_greedy and self._count < self._most_entries and self._bytes + _size(entry) <= BATCH_BYTES
 
     def busy(self) -> tuple[int, list[Entry]] | None:
         """One of the enrollments that were found locked again and again, and its entries."""

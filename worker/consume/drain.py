@@ -36,7 +36,7 @@ STOP_CHECK_SECONDS = 0.1
 class Host(Protocol):
     """The process that a drain runs in."""
 
-    def ring(self) -> None:
+    def wake_up(self) -> None:
         """Ask for another drain somewhere; a failure to ask is harmless."""
 
     def is_stopping(self) -> bool:
@@ -77,7 +77,7 @@ class Drain:
             ring = self._consumer.interrupted or (bool(leases.held) and not self._is_superfluous())
         finally:
             if ring:
-                self._host.ring()
+                self._host.wake_up()
             self._let_go()
             if self._consumer.interrupted:
                 self._give_back()
@@ -139,7 +139,7 @@ class Drain:
         if count:
             self._busy_at = time.monotonic()
         if consumer.behind and leases.answer_want(consumer.busy):
-            self._host.ring()
+            self._host.wake_up()
         if time.monotonic() >= self._trim_at:
             self._trim_at = time.monotonic() + TRIM_SECONDS
             housekeeping.trim(consumer.redis, streams, consumer.settings.replay_window_seconds)
@@ -150,7 +150,7 @@ class Drain:
         consumer = self._consumer
         if not consumer.has_rung:
             consumer.has_rung = True
-            self._host.ring()
+            self._host.wake_up()
         return time.monotonic() < self._read_on_until and not consumer.leases.is_wanted(consumer.busy)
 
     def _lease_free(self) -> None:

@@ -120,4 +120,4 @@ def last_letter_id(connection: Connection) -> int:
 
 def count_reasons(connection: Connection, ids: Sequence[int]) -> dict[str, int]:
     """Of these dead letters those that are there, by reason."""
-    return {row.reason: row.letters for row in connection.execute(_REASONS, {"ids": list(ids)})}
+    return {row.reason: row.dead_letters for row in connection.execute(_REASONS, {"ids": list(ids)})}

@@ -92,7 +92,7 @@ def _connect_args(settings: Settings, application_name: str) -> dict[str, object
 _ALLOW = text("SELECT set_config('statement_timeout', :milliseconds, true)")
 
 
-def allow(connection: Connection, seconds: float) -> None:
+def extend_timeout(connection: Connection, seconds: float) -> None:
     """Let each statement of the present transaction take so long, on both sides."""
     connection.execute(_ALLOW, {"milliseconds": str(int(seconds * 1000))})
     if isinstance(driver := connection.connection.driver_connection, PatientConnection):
@@ -110,7 +110,7 @@ def wait_briefly(connection: Connection) -> None:
 _INTERPRET = text("SET LOCAL jit = off")
 
 
-def interpret(connection: Connection) -> None:
+def without_jit(connection: Connection) -> None:
     """Have no statement of the present transaction compiled: of a very long one that takes longer than running it."""
     connection.execute(_INTERPRET)
 

@@ -10,11 +10,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from worker.contract.entry import Entry, Reason
 from worker.contract.entry_id import BEGINNING, EntryId, format_id
-from worker.progress.ingest import ingest, set_aside
+from worker.progress.ingest import ingest, store_dead_letter
 from worker.progress.outcome import Outcome
 from worker.progress.redrive import apply_parked
 from worker.streams import accounting, publish, stream_state
-from worker.streams.batch_size import Appetite, portions
+from worker.streams.batch_size import AdaptiveBatchSize, split_batches
 from worker.streams.connection import Redis
 from worker.streams.keys import Keys
 from worker.streams.quarantine import trial
@@ -30,12 +30,14 @@ def read_again(
     `after` names, for some streams, the entry to go on from.
     """
     for each in stream_state.look(redis, keys.group, keys.streams):
-        appetite = Appetite(batch_size)
+        batch_size_now = AdaptiveBatchSize(batch_size)
         start = f"({after[each.stream]}" if after and each.stream in after else format_id(since)
         last = format_id(each.last_delivered)
-        while each.last_delivered >= since and (page := read_range(redis, each.stream, start, last, appetite.entries)):
-            appetite.digest(page)
-            yield from portions(page, batch_size)
+        while each.last_delivered >= since and (
+            page := read_range(redis, each.stream, start, last, batch_size_now.entries)
+        ):
+            batch_size_now.observe(page)
+            yield from split_batches(page, batch_size)
             start = f"({page[-1].id}"
 
 
@@ -69,14 +71,16 @@ def _one_by_one(engine: Engine, redis: Redis, keys: Keys, entries: Sequence[Entr
     for entry in entries:
         with trial(redis, keys.trial(entry.stream, entry.id), name) as is_deadly:
             if is_deadly:
-                total += set_aside(engine, entry, Reason.CRASHES_WORKER, "workers died while they processed it alone")
+                total += store_dead_letter(
+                    engine, entry, Reason.CRASHES_WORKER, "workers died while they processed it alone"
+                )
                 continue
             try:
                 total += _record(engine, [entry])
             except (RedisError, SQLAlchemyError):
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it raises, it must not hold up the others for ever
-                total += set_aside(engine, entry, Reason.CRASHES_WORKER, f"{type(error).__name__}: {error}")
+                total += store_dead_letter(engine, entry, Reason.CRASHES_WORKER, f"{type(error).__name__}: {error}")
     return total
 
 

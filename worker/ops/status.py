@@ -136,7 +136,7 @@ def _foreign_streams(redis: Redis, keys: Keys, system: System, *, was_refused: b
 
 def _letters(connection: Connection) -> dict[str, int]:
     schema.check(connection)
-    return dead_letter.count_letters(connection)
+    return dead_letter.count_dead_letters(connection)
 
 
 def _rollups(connection: Connection) -> dict[str, Rollup]:

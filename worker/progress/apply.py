@@ -13,7 +13,7 @@ from worker.progress import identity_conflicts as conflicts
 from worker.progress import outlines as outline
 from worker.progress import record, ties
 from worker.progress.batch import Batch
-from worker.progress.dead_letters import Letter
+from worker.progress.dead_letters import DeadLetter
 from worker.progress.outcome import Outcome
 from worker.progress.reference import Recorded
 
@@ -28,7 +28,7 @@ def apply(connection: Connection, batch: Batch, *, careful: bool = False) -> Out
     id order, and only then is anything else written. What others hold is deferred, so no two sessions wait for each
     other, and none counts from stale rows. `careful`: see `ingest`.
     """
-    outcome = Outcome(letters=list(batch.letters))
+    outcome = Outcome(dead_letters=list(batch.dead_letters))
     if batch.outlines:
         batch.outlines.sort(key=_arrival)
         arrived = [(event, entry.arrival) for entry, event in batch.outlines]
@@ -61,11 +61,11 @@ def apply(connection: Connection, batch: Batch, *, careful: bool = False) -> Out
         elif user_course_id in held:
             outcome.deferred.append((entry, ("enrollment", user_course_id)))
         else:
-            outcome.letters.append(_parked(entry, event))
+            outcome.dead_letters.append(_parked(entry, event))
     if free:
         _record_events(connection, free, outcome)
     if batch.dropped:
-        left = {entry for entry, _ in outcome.deferred} | {letter.entry for letter in outcome.letters}
+        left = {entry for entry, _ in outcome.deferred} | {letter.entry for letter in outcome.dead_letters}
         outcome.dropped = sum(entry not in left for entry in batch.dropped)
     return outcome
 
@@ -80,7 +80,7 @@ def _record_events(
     if recorded.tied:
         ties.settle_ties(connection, recorded.tied)
     unlike = conflicts.identity_conflicts(connection, events) if recorded.count < len(events) else []
-    outcome.letters += [_conflict(*free[number]) for number in unlike]
+    outcome.dead_letters += [_conflict(*free[number]) for number in unlike]
     outcome.recorded = recorded.count
     outcome.applied += recorded.count
     outcome.repeated += len(events) - recorded.count - len(unlike)
@@ -97,10 +97,10 @@ def _count(
     outcome.superseded += found.count(Recorded.SUPERSEDED)
     for (entry, event), each in zip(events, found, strict=True):
         if each is Recorded.IDENTITY_CONFLICT:
-            outcome.letters.append(_conflict(entry, event))
+            outcome.dead_letters.append(_conflict(entry, event))
         elif each is Recorded.ENROLLMENT_CONFLICT and isinstance(event, EnrollmentCreated):
-            outcome.letters.append(
-                Letter(
+            outcome.dead_letters.append(
+                DeadLetter(
                     entry,
                     Reason.ENROLLMENT_CONFLICT,
                     f"enrollment {event.data.user_course_id} is another user's, not {event.data.user_id}'s: "
@@ -119,8 +119,8 @@ def _enroll(connection: Connection, new: Sequence[EnrollmentCreated], *, careful
     return enrollment.insert_enrollments(connection, new) if new else []
 
 
-def _conflict(entry: Entry, event: CloudEvent | DecodedLessonEvent) -> Letter:
-    return Letter(
+def _conflict(entry: Entry, event: CloudEvent | DecodedLessonEvent) -> DeadLetter:
+    return DeadLetter(
         entry,
         Reason.IDENTITY_CONFLICT,
         Rejection(
@@ -130,6 +130,6 @@ def _conflict(entry: Entry, event: CloudEvent | DecodedLessonEvent) -> Letter:
     )
 
 
-def _parked(entry: Entry, event: LedgerEvent | DecodedLessonEvent) -> Letter:
+def _parked(entry: Entry, event: LedgerEvent | DecodedLessonEvent) -> DeadLetter:
     user_course_id = event.data.user_course_id
-    return Letter(entry, Reason.UNKNOWN_ENROLLMENT, f"enrollment {user_course_id} is not known yet", user_course_id)
+    return DeadLetter(entry, Reason.UNKNOWN_ENROLLMENT, f"enrollment {user_course_id} is not known yet", user_course_id)

@@ -8,7 +8,7 @@ from itertools import chain
 from worker.contract.entry import Entry, Rejection, parse
 from worker.contract.event import CourseOutlined, EnrollmentCreated, LedgerEvent
 from worker.contract.fast_path import DecodedLessonEvent, decode
-from worker.progress.dead_letters import Letter
+from worker.progress.dead_letters import DeadLetter
 from worker.progress.outcome import Held
 
 
@@ -19,7 +19,7 @@ class Batch:
     enrollments: list[tuple[Entry, EnrollmentCreated]] = field(default_factory=list)
     outlines: list[tuple[Entry, CourseOutlined]] = field(default_factory=list)
     ledger_events: list[tuple[Entry, LedgerEvent | DecodedLessonEvent]] = field(default_factory=list)
-    letters: list[Letter] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
     dropped: list[Entry] = field(default_factory=list)
     """Of each optional member that was not valid its entry."""
     user_course_ids: set[int] = field(default_factory=set)
@@ -44,7 +44,7 @@ def sort(entries: Iterable[Entry]) -> Batch:
         try:
             event = parse(entry, now, names)
         except Rejection as rejection:
-            batch.letters.append(Letter(entry, rejection.reason, rejection.detail))
+            batch.dead_letters.append(DeadLetter(entry, rejection.reason, rejection.detail))
             continue
         batch.dropped += [entry] * len(names)
         if isinstance(event, CourseOutlined):

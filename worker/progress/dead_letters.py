@@ -25,7 +25,7 @@ _PUT = text("""
 
 _READ = text("""
     SELECT id, stream, entry_id, body, fields FROM dead_letter
-    WHERE id = ANY(CAST(:ids AS bigint[])) AND coalesce(octet_length(body), 0) <= :most_bytes
+    WHERE id = ANY(CAST(:ids AS bigint[])) AND coalesce(octet_length(body), 0) <= :max_bytes
     ORDER BY id
 """)
 
@@ -83,7 +83,7 @@ _COUNT = text("SELECT reason, count(*) AS letters FROM dead_letter GROUP BY reas
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """An entry to be set aside, and why. `user_course_id` only where it waits for that enrollment."""
 
     entry: Entry
@@ -93,7 +93,7 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredLetter:
+class StoredDeadLetter:
     """A row of `dead_letter`."""
 
     id: int
@@ -104,7 +104,7 @@ class StoredLetter:
     created_at: datetime
 
 
-def put_letters(connection: Connection, letters: Iterable[Letter]) -> None:
+def store_dead_letters(connection: Connection, letters: Iterable[DeadLetter]) -> None:
     """Store the letters; one that is there already gets the new reason and keeps its bytes and age.
 
     Other bytes under a known entry id (streams moved to another Redis) are another letter.
@@ -129,28 +129,28 @@ def read_entries(connection: Connection, ids: Sequence[int]) -> list[Entry]:
 
     They are not locked: the locks of a batch begin with its enrollments, and applying an entry twice changes nothing.
     """
-    rows = connection.execute(_READ, {"ids": list(ids), "most_bytes": MAX_BYTES})
+    rows = connection.execute(_READ, {"ids": list(ids), "max_bytes": MAX_BYTES})
     return [Entry(stream, entry_id, body, tuple(fields or ())) for _, stream, entry_id, body, fields in rows]
 
 
-def delete_letters(connection: Connection, entries: Iterable[Entry]) -> None:
+def delete_dead_letters(connection: Connection, entries: Iterable[Entry]) -> None:
     """Delete the letters of these entries and bytes, where there are any: they were applied."""
     rows = [(entry.stream, entry.id, _digest(entry.body), _fields_digest(entry.fields)) for entry in entries]
     connection.execute(_DELETE, {"entries": json.dumps(rows)})
 
 
-def discard_letters(connection: Connection, ids: Sequence[int]) -> int:
+def discard_dead_letters(connection: Connection, ids: Sequence[int]) -> int:
     """Delete these letters, whatever becomes of their events; how many were there."""
     return connection.execute(_DISCARD, {"ids": list(ids)}).rowcount
 
 
-def parked_letters(connection: Connection, user_course_ids: Sequence[int], after: int, limit: int) -> list[int]:
+def parked_dead_letters(connection: Connection, user_course_ids: Sequence[int], after: int, limit: int) -> list[int]:
     """Ids above `after` of up to `limit` letters that wait for these enrollments, in order."""
     parameters = {"user_course_ids": list(user_course_ids), "after": after, "limit": limit}
     return list(connection.scalars(_PARKED, parameters))
 
 
-def referring_letters(connection: Connection, limit: int) -> list[int]:
+def referring_dead_letters(connection: Connection, limit: int) -> list[int]:
     """Ids of up to `limit` letters that refer to what was not there; at random: each gets its turn."""
     return list(connection.scalars(_REFERRING, {"limit": limit}))
 
@@ -161,20 +161,20 @@ def arrived_enrollments(connection: Connection, after: int, limit: int) -> tuple
     return row.last_awaited, row.arrived or []
 
 
-def list_letters(connection: Connection, reason: str | None, after: int, limit: int) -> list[StoredLetter]:
+def list_dead_letters(connection: Connection, reason: str | None, after: int, limit: int) -> list[StoredDeadLetter]:
     """Up to `limit` letters with an id above `after`, oldest first, of one reason or of all."""
     return [_stored(row) for row in connection.execute(_LIST, {"reason": reason, "after": after, "limit": limit})]
 
 
-def get_letter(connection: Connection, letter_id: int) -> StoredLetter | None:
+def get_dead_letter(connection: Connection, letter_id: int) -> StoredDeadLetter | None:
     """One letter, or None."""
     row = connection.execute(_GET, {"id": letter_id}).one_or_none()
     return None if row is None else _stored(row)
 
 
-def count_letters(connection: Connection) -> dict[str, int]:
+def count_dead_letters(connection: Connection) -> dict[str, int]:
     """How many letters there are for each reason."""
-    return {row.reason: row.letters for row in connection.execute(_COUNT)}
+    return {row.reason: row.dead_letters for row in connection.execute(_COUNT)}
 
 
 def _digest(body: bytes | None) -> str:
@@ -188,6 +188,6 @@ def _fields_digest(fields: Sequence[bytes]) -> str:
     return sha256(told).hexdigest() if fields else ""
 
 
-def _stored(row: Row[tuple[object, ...]]) -> StoredLetter:
+def _stored(row: Row[tuple[object, ...]]) -> StoredDeadLetter:
     entry = Entry(row.stream, row.entry_id, row.body, tuple(row.fields or ()))
-    return StoredLetter(row.id, entry, row.reason, row.detail, row.user_course_id, row.created_at)
+    return StoredDeadLetter(row.id, entry, row.reason, row.detail, row.user_course_id, row.created_at)

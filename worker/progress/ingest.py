@@ -19,7 +19,7 @@ from worker.progress import dead_letters, enrollments, outlines
 from worker.progress.apply import apply
 from worker.progress.batch import Batch, sort, targets
 from worker.progress.bisect import bisect, is_any_table_locked
-from worker.progress.dead_letters import Letter
+from worker.progress.dead_letters import DeadLetter
 from worker.progress.outcome import REFUSED, Held, Outcome
 from worker.progress.refusals import EverythingRefusedError, Refusals
 
@@ -137,15 +137,15 @@ def _judge(engine: Engine, refusals: Refusals[Entry], *, seen_before: bool, comm
     return outcome
 
 
-def refused(entry: Entry, error: DBAPIError) -> Letter:
+def refused(entry: Entry, error: DBAPIError) -> DeadLetter:
     """The letter of an entry that PostgreSQL refuses. One that wants a row that the LMS does not have yet waits for it.
 
     Such as an enrollment's user: the sweep tries it again.
     """
     if is_missing_reference(error):
         detail = f"waits for the LMS: {missing_reference(error)}"
-        return Letter(entry, Reason.UNKNOWN_REFERENCE, Rejection(Reason.UNKNOWN_REFERENCE, detail).detail)
-    return Letter(entry, Reason.DATA_ERROR, Rejection(Reason.DATA_ERROR, first_line(error)).detail)
+        return DeadLetter(entry, Reason.UNKNOWN_REFERENCE, Rejection(Reason.UNKNOWN_REFERENCE, detail).detail)
+    return DeadLetter(entry, Reason.DATA_ERROR, Rejection(Reason.DATA_ERROR, first_line(error)).detail)
 
 
 def _enrolls(entry: Entry) -> bool:
@@ -154,10 +154,10 @@ def _enrolls(entry: Entry) -> bool:
 
 def _defer(engine: Engine, entries: Sequence[Entry], commits: Commits | None) -> Outcome:
     batch = sort(entries)
-    outcome = Outcome(letters=batch.letters, deferred=list(targets(batch)))
-    if batch.letters:
+    outcome = Outcome(dead_letters=batch.dead_letters, deferred=list(targets(batch)))
+    if batch.dead_letters:
         with engine.begin() as connection:
-            dead_letters.put_letters(connection, batch.letters)
+            dead_letters.store_dead_letters(connection, batch.dead_letters)
             if commits:
                 commits.note(connection, outcome.settled(entries))
         if commits:
@@ -165,19 +165,21 @@ def _defer(engine: Engine, entries: Sequence[Entry], commits: Commits | None) ->
     return outcome
 
 
-def set_aside(engine: Engine, entry: Entry, reason: Reason, detail: str, commits: Commits | None = None) -> Outcome:
+def store_dead_letter(
+    engine: Engine, entry: Entry, reason: Reason, detail: str, commits: Commits | None = None
+) -> Outcome:
     """Put the entry into `dead_letter` as it is and commit. `commits`: see `ingest`."""
-    return _put(engine, Letter(entry, reason, Rejection(reason, detail).detail), commits)
+    return _put(engine, DeadLetter(entry, reason, Rejection(reason, detail).detail), commits)
 
 
-def _put(engine: Engine, letter: Letter, commits: Commits | None) -> Outcome:
+def _put(engine: Engine, letter: DeadLetter, commits: Commits | None) -> Outcome:
     with engine.begin() as connection:
-        dead_letters.put_letters(connection, [letter])
+        dead_letters.store_dead_letters(connection, [letter])
         if commits:
             commits.note(connection, [letter.entry])
     if commits:
         commits.keep()
-    return Outcome(letters=[letter])
+    return Outcome(dead_letters=[letter])
 
 
 def record(
@@ -193,9 +195,9 @@ def record(
     `seen_before` says that they were delivered or set aside earlier: a letter of one that is applied now is deleted.
     """
     outcome = apply(connection, batch or sort(entries), careful=careful)
-    if outcome.letters:
-        dead_letters.put_letters(connection, outcome.letters)
+    if outcome.dead_letters:
+        dead_letters.store_dead_letters(connection, outcome.dead_letters)
     if seen_before:
-        left = {letter.entry for letter in outcome.letters} | {entry for entry, _ in outcome.deferred}
-        dead_letters.delete_letters(connection, [entry for entry in entries if entry not in left])
+        left = {letter.entry for letter in outcome.dead_letters} | {entry for entry, _ in outcome.deferred}
+        dead_letters.delete_dead_letters(connection, [entry for entry in entries if entry not in left])
     return outcome

@@ -230,7 +230,7 @@ def _correct(connection: Connection, wanted: Correction, now: datetime, event_id
 def _record(connection: Connection, event: LedgerEvent) -> None:
     user_course_id = event.data.user_course_id
     outcome = apply(connection, Batch(ledger_events=[(_NO_ENTRY, event)], user_course_ids={user_course_id}))
-    reasons = {letter.reason for letter in outcome.letters}
+    reasons = {letter.reason for letter in outcome.dead_letters}
     if Reason.UNKNOWN_ENROLLMENT in reasons:
         raise unknown_enrollment(user_course_id)
     if Reason.IDENTITY_CONFLICT in reasons:

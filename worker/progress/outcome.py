@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from worker.contract.entry import Entry, Reason
-from worker.progress.dead_letters import Letter
+from worker.progress.dead_letters import DeadLetter
 from worker.progress.reference import Recorded
 from worker.streams.totals import Totals
 
@@ -25,7 +25,7 @@ class Outcome:
     applied: int = 0
     repeated: int = 0
     superseded: int = 0
-    letters: list[Letter] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
     deferred: list[tuple[Entry, Held]] = field(default_factory=list)
     """Left as they were, to be tried again."""
     everything_refused: str = ""
@@ -51,12 +51,14 @@ class Outcome:
     @property
     def parked(self) -> int:
         """Letters that wait for their enrollment, or an enrollment that waits for what it refers to."""
-        return sum(letter.reason in {Reason.UNKNOWN_ENROLLMENT, Reason.UNKNOWN_REFERENCE} for letter in self.letters)
+        return sum(
+            letter.reason in {Reason.UNKNOWN_ENROLLMENT, Reason.UNKNOWN_REFERENCE} for letter in self.dead_letters
+        )
 
     @property
     def rejected(self) -> int:
         """Letters that wait for a person."""
-        return len(self.letters) - self.parked
+        return len(self.dead_letters) - self.parked
 
     @property
     def totals(self) -> Totals:
@@ -82,7 +84,7 @@ class Outcome:
             self.applied + other.applied,
             self.repeated + other.repeated,
             self.superseded + other.superseded,
-            self.letters + other.letters,
+            self.dead_letters + other.dead_letters,
             self.deferred + other.deferred,
             self.everything_refused or other.everything_refused,
             self.met_locks or other.met_locks,

@@ -68,7 +68,7 @@ def _tell_reasons(engine: Engine, found: Sequence[tuple[int, DBAPIError]]) -> No
     with engine.begin() as connection:
         for letter_id, error in found:
             letters = [refused(entry, error) for entry in dead_letters.read_entries(connection, [letter_id])]
-            dead_letters.put_letters(connection, letters)
+            dead_letters.store_dead_letters(connection, letters)
 
 
 def apply_parked(engine: Engine, user_course_ids: Sequence[int], go_on: Callable[[], bool] = lambda: True) -> Outcome:
@@ -82,7 +82,7 @@ def apply_parked(engine: Engine, user_course_ids: Sequence[int], go_on: Callable
     free = list(user_course_ids)
     while free:
         with engine.connect() as connection:
-            ids = dead_letters.parked_letters(connection, free, max(ids, default=0), PAGE)
+            ids = dead_letters.parked_dead_letters(connection, free, max(ids, default=0), PAGE)
         try:
             done = redrive(engine, ids)
         except DBAPIError as error:
@@ -133,7 +133,7 @@ def _sweep_references(engine: Engine, go_on: Callable[[], bool]) -> Outcome:
     total = Outcome()
     while go_on():
         with engine.connect() as connection:
-            ids = dead_letters.referring_letters(connection, REFERRING)
+            ids = dead_letters.referring_dead_letters(connection, REFERRING)
         try:
             done = redrive(engine, ids, final=True)
         except DBAPIError as error:

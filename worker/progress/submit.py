@@ -107,7 +107,7 @@ def judge(connection: Connection, entries: Sequence[Entry]) -> Submitted:
 
 
 def _verdicts(connection: Connection, entries: Sequence[Entry], batch: Batch, outcome: Outcome) -> list[Verdict]:
-    letters = {letter.entry: letter for letter in outcome.letters}
+    letters = {letter.entry: letter for letter in outcome.dead_letters}
     keys = {entry: (event.data.user_course_id, event.event_id) for entry, event in batch.ledger_events}
     new = ledger_lookups.recorded_now(connection, keys.values()) if keys else set()
     verdicts = []

@@ -15,7 +15,7 @@ from worker.audit.rules import Difference, differences, expected_position, expec
 from worker.audit.stored_rows import StoredEnrollment
 from worker.contract.event import LedgerEvent, ProgressCorrected
 from worker.contract.identity import identity
-from worker.database.engine import allow, is_lock_timeout, is_passing
+from worker.database.engine import extend_timeout, is_lock_timeout, is_passing
 from worker.errors import InputError, LockedError, NotFoundError, ProgressError
 from worker.progress import outlines, voided_events
 from worker.progress.enrollments import wait_for_enrollment
@@ -61,7 +61,7 @@ def void_event(
     """
     try:
         with engine.connect() as connection:
-            allow(connection, seconds)
+            extend_timeout(connection, seconds)
             found = _void(connection, event_id, _enrollment(connection, event_id, user_course_id))
             if not is_trial:
                 connection.commit()

@@ -32,7 +32,7 @@ def _headline(found: CourseAnalysis) -> Table:
         ("Completion rate", of.completion_rate if of else None, Kind.PERCENT),
         ("Median time from start to completion", found.median_days, Kind.DAYS),
         ("Time spent", spent.seconds, Kind.SECONDS),
-        ("Time spent that is measured", _share(spent.measured_seconds, spent.seconds), Kind.SHARE),
+        ("Time spent that is measured", _share(spent.measured_seconds, spent.seconds), Kind.RATIO),
         ("Sessions", found.sessions, Kind.COUNT),
         ("Mean session", found.session_seconds / found.sessions if found.session_seconds else None, Kind.SECONDS),
         ("Blockers", sum(lesson.is_blocker for lesson in found.lessons), Kind.COUNT),
@@ -101,7 +101,7 @@ def _blockers(found: CourseAnalysis) -> Table:
             *LESSON,
             Column("started", "Started", Kind.COUNT),
             Column("stopped", "Stopped", Kind.COUNT),
-            Column("drop_off_share", "Drop-off", Kind.SHARE),
+            Column("drop_off_ratio", "Drop-off", Kind.RATIO),
             Column("stuck", "Stuck", Kind.COUNT),
             Column("is_blocker", "Blocker", Kind.FLAG),
         ),
@@ -139,7 +139,7 @@ def _time_spent(found: CourseAnalysis) -> Table:
         (
             *LESSON,
             *SPENT,
-            Column("measured_share", "Measured share", Kind.SHARE),
+            Column("measured_ratio", "Measured share", Kind.RATIO),
             Column("median_seconds", "Median", Kind.SECONDS),
         ),
         [

@@ -63,18 +63,18 @@ def _blockers_gist(table: Table) -> str:
     said = "1 lesson is a blocker:" if len(found) == 1 else f"{len(found):,} lessons are blockers, most of all"
     return (
         f"{said} {lesson_name(worst)}, which stopped {worst['stopped']:,} of {worst['started']:,} who started it, "
-        f"{shown(worst['drop_off_share'], Kind.SHARE)}."
+        f"{shown(worst['drop_off_ratio'], Kind.RATIO)}."
     )
 
 
 def _worst(table: Table) -> list[dict[str, Any]]:
     found = [record for record in table.records() if record["is_blocker"]]
-    return sorted(found, key=lambda record: record["drop_off_share"], reverse=True)
+    return sorted(found, key=lambda record: record["drop_off_ratio"], reverse=True)
 
 
 def _blockers(table: Table) -> Bars | None:
     worst = _worst(table)[:MOST_BARS]
-    part = Part("drop-off", "drop_off_share")
+    part = Part("drop-off", "drop_off_ratio")
     return bars(table, "The strongest blockers", worst, part, name=lesson_name) if worst else None
 
 
@@ -86,7 +86,7 @@ def _time_gist(table: Table) -> str:
     longest = max(table.records(), key=lambda record: record["spent_seconds"])
     return (
         f"Most time went into {lesson_name(longest)}: {spent(longest['spent_seconds'])} together, "
-        f"{shown(longest['measured_share'], Kind.SHARE)} of it measured."
+        f"{shown(longest['measured_ratio'], Kind.RATIO)} of it measured."
     )
 
 

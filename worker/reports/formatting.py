@@ -70,7 +70,7 @@ _WORDS: dict[Kind, Callable[[Any], str]] = {
     Kind.ID: str,
     Kind.COUNT: lambda number: f"{number:,}",
     Kind.NUMBER: about,
-    Kind.SHARE: lambda share: percent(100 * share),
+    Kind.RATIO: lambda share: percent(100 * share),
     Kind.PERCENT: percent,
     Kind.SECONDS: spent,
     Kind.DAYS: lambda days: _duration(86_400 * days),

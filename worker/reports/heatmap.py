@@ -73,8 +73,8 @@ def hour_grid(table: Table) -> Grid:
 
 
 def _tile(record: dict[str, Any]) -> Tile:
-    drop_off = record["drop_off_share"]
-    figure = shown(drop_off, Kind.SHARE)
+    drop_off = record["drop_off_ratio"]
+    figure = shown(drop_off, Kind.RATIO)
     return Tile(
         label=str(record["lesson_id"]),
         figure=figure,

@@ -32,7 +32,7 @@ def _headline(found: LearnerAnalysis) -> Table:
     activity: list[tuple[str, Value, Kind]] = [
         ("Lessons visited", len(found.lessons), Kind.COUNT),
         ("Time spent", spent.seconds, Kind.SECONDS),
-        ("Time spent that is measured", spent.measured_seconds / spent.seconds if spent.seconds else None, Kind.SHARE),
+        ("Time spent that is measured", spent.measured_seconds / spent.seconds if spent.seconds else None, Kind.RATIO),
         ("Sessions", found.sessions, Kind.COUNT),
         ("Mean session", mean, Kind.SECONDS),
         ("Days in a row now", found.streaks.current, Kind.COUNT),

@@ -68,5 +68,5 @@ def _environment() -> "Environment":
     )
     made.filters["shown"] = shown
     made.globals["row_shown"] = row_shown
-    made.globals["most_rows"] = MOST_ROWS
+    made.globals["max_rows"] = MOST_ROWS
     return made

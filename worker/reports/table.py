@@ -22,7 +22,7 @@ class Kind(StrEnum):
     ID = "id"
     COUNT = "count"
     NUMBER = "number"
-    SHARE = "share"
+    RATIO = "ratio"
     """0...1"""
     PERCENT = "percent"
     """0...100"""

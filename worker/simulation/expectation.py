@@ -9,7 +9,7 @@ from worker.analytics.rules.activity_rows import activities, activity_rows, by_t
 from worker.analytics.rules.completion_statistics import tallies
 from worker.analytics.rules.statistics_rows import by_table as figure_rows_by_table
 from worker.analytics.rules.statistics_rows import figure_rows
-from worker.analytics.rules.stuck import StuckRules
+from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.rules.time_statistics import figures_by_course
 from worker.contract.event import EVENT, Event, ProgressCorrected
 from worker.progress.reference import State, fold
@@ -25,7 +25,7 @@ def valid_events(published: Iterable[Published]) -> list[Event]:
     return [EVENT.validate_json(each.body) for each in published if each.reason is None and each.body is not None]
 
 
-def expected_tables(state: State, idle_cutoff_seconds: float, rules: StuckRules) -> dict[str, Rows]:
+def expected_tables(state: State, idle_cutoff_seconds: float, rules: StuckThresholds) -> dict[str, Rows]:
     """The rows of each table, in the form of `worker.simulation.stored_tables.read_tables`."""
     its_activity = activities(state, timedelta(seconds=idle_cutoff_seconds))
     courses = tallies(state)

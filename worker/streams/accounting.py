@@ -83,9 +83,9 @@ local known = redis.pcall('HMGET', KEYS[2], 'base', 'acknowledged')
 if known.err then return 0 end
 local base, acknowledged = tonumber(known[1]), tonumber(known[2]) or 0
 local unread = #redis.call('XRANGE', KEYS[1], '(' .. field(group, 'last-delivered-id'), '+', 'COUNT', 1) > 0
-local most_unread = unread and redis.call('XLEN', KEYS[1]) or 0
+local max_unread = unread and redis.call('XLEN', KEYS[1]) or 0
 local added = field(redis.call('XINFO', 'STREAM', KEYS[1]), 'entries-added')
-local missing = added - (base or 0) - acknowledged - field(group, 'pending') - most_unread
+local missing = added - (base or 0) - acknowledged - field(group, 'pending') - max_unread
 if missing == 0 and base or unread and (missing < 0 or not base) then return 0 end
 redis.call('HINCRBY', KEYS[2], 'base', missing)
 if missing < 0 or not base then return 0 end

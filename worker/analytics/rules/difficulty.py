@@ -35,7 +35,7 @@ _PARTS: tuple[Callable[[Signs], float | None], ...] = (
 )
 
 
-def difficulties(figures: Mapping[Lesson, Signs], *, least_learners: int = 10) -> dict[Lesson, Difficulty]:
+def difficulties(figures: Mapping[Lesson, Signs], *, min_learners: int = 10) -> dict[Lesson, Difficulty]:
     """The difficulty of each lesson of a course: the mean of its known parts.
 
     The parts are median time, median visits to complete, and drop-off. Each is put against the course as
@@ -43,10 +43,10 @@ def difficulties(figures: Mapping[Lesson, Signs], *, least_learners: int = 10) -
         figure / (figure + the mean of that figure over the course's lessons)
 
     so what is like the course is ½, twice as much ⅔, three times ¾, nothing 0; where all lessons have 0, they are alike
-    and ½. More of any figure never makes a lesson easier. A lesson under `least_learners` learners has no difficulty
+    and ½. More of any figure never makes a lesson easier. A lesson under `min_learners` learners has no difficulty
     and no part in the means, nor has one of which no figure is known; a lesson alone is like its course, ½.
     """
-    rated = {lesson: each for lesson, each in figures.items() if each.learners >= least_learners}
+    rated = {lesson: each for lesson, each in figures.items() if each.learners >= min_learners}
     parts: dict[Lesson, list[float]] = {}
     for part in _PARTS:
         values = {lesson: value for lesson, each in rated.items() if (value := part(each)) is not None}

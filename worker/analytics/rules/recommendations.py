@@ -34,13 +34,13 @@ def recommendations(
     outline: Sequence[Lesson],
     medians: Mapping[Lesson, float],
     *,
-    hurried_share: float = 0.25,
+    hurried_ratio: float = 0.25,
     revisits: int = 3,
     limit: int = 5,
 ) -> list[Recommendation]:
     """The summary's next lesson, then those worth a second look in outline order, `limit` in all.
 
-    A completed lesson of the outline is worth a second look when less than `hurried_share` of its median time was spent
+    A completed lesson of the outline is worth a second look when less than `hurried_ratio` of its median time was spent
     on it, or when it was visited at least `revisits` times since it was completed. `medians` are the seconds of those
     who completed the lesson. No time at all is a time that nobody measured, and no hurry.
     """
@@ -48,7 +48,7 @@ def recommendations(
     def second_looks() -> Iterator[Recommendation]:
         for topic_id, lesson_id in outline:
             each = history.get((topic_id, lesson_id), LessonHistory())
-            reasons = _second_look(each, medians.get((topic_id, lesson_id), 0), hurried_share, revisits)
+            reasons = _second_look(each, medians.get((topic_id, lesson_id), 0), hurried_ratio, revisits)
             if reasons:
                 yield Recommendation(RecommendationKind.SECOND_LOOK, topic_id, lesson_id, " and ".join(reasons))
 
@@ -60,12 +60,12 @@ def recommendations(
     return list(islice(chain(first, second_looks()), limit))
 
 
-def _second_look(each: LessonHistory, median: float, hurried_share: float, revisits: int) -> list[str]:
+def _second_look(each: LessonHistory, median: float, hurried_ratio: float, revisits: int) -> list[str]:
     if not each.completed:
         return []
     reasons = []
-    if 0 < each.seconds < hurried_share * median:
-        share = f"{100 * hurried_share:g} %"
+    if 0 < each.seconds < hurried_ratio * median:
+        share = f"{100 * hurried_ratio:g} %"
         reasons.append(f"only {duration(each.seconds)} spent, less than {share} of the median of {duration(median)}")
     again = each.visits - each.visits_to_complete if each.visits_to_complete is not None else 0
     if again >= revisits:

@@ -11,7 +11,7 @@ from worker.summary.next_lesson import Lesson
 
 
 @dataclass(frozen=True, slots=True)
-class StuckRules:
+class StuckThresholds:
     """When a learner has tried a lesson hard: with at least so many visits, or more than so many times its median."""
 
     visits: int = 3
@@ -29,7 +29,7 @@ class Stuck:
 
 
 def stuck(
-    history: History, outline: Sequence[Lesson], medians: Mapping[Lesson, float], rules: StuckRules
+    history: History, outline: Sequence[Lesson], medians: Mapping[Lesson, float], rules: StuckThresholds
 ) -> list[Stuck]:
     """The lessons on which a learner is stuck, in outline order.
 
@@ -61,7 +61,7 @@ def unfinished(history: History, outline: Sequence[Lesson]) -> list[Lesson]:
     return found[::-1]
 
 
-def effort(each: LessonHistory, median: float, rules: StuckRules) -> list[str]:
+def effort(each: LessonHistory, median: float, rules: StuckThresholds) -> list[str]:
     """How hard a learner tried a lesson whose median seconds these are, in words; nothing where it was not hard."""
     tried = []
     if each.visits >= rules.visits:
@@ -91,6 +91,6 @@ def drop_off(started: int, stopped: int) -> float | None:
     return stopped / started if started else None
 
 
-def is_blocker(share: float | None, started: int, least_share: float, least_learners: int) -> bool:
+def is_blocker(share: float | None, started: int, min_ratio: float, min_learners: int) -> bool:
     """Whether a lesson's drop-off is high, and more than the chance of a few."""
-    return share is not None and share >= least_share and started >= least_learners
+    return share is not None and share >= min_ratio and started >= min_learners

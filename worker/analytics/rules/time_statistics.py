@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from worker.analytics.rules.activity import HOURS_OF_A_WEEK, Activity, TimeSpent
 from worker.analytics.rules.learner_history import History, LessonHistory, learners
 from worker.analytics.rules.local_day import Zones, enrollment_zones
-from worker.analytics.rules.stuck import StuckRules, effort, stopped_at, unfinished
+from worker.analytics.rules.stuck import StuckThresholds, effort, stopped_at, unfinished
 from worker.analytics.rules.weeks import learner_weeks
 from worker.progress.reference import State
 from worker.summary.next_lesson import Lesson
@@ -117,7 +117,7 @@ class _Values:
         if its.first_visit_at and its.completed_at and its.first_visit_at <= its.completed_at:
             self.days.append(_days(its.first_visit_at, its.completed_at))
 
-    def figures(self, rules: StuckRules) -> LessonFigures:
+    def figures(self, rules: StuckThresholds) -> LessonFigures:
         median_seconds = median(self.seconds)
         return LessonFigures(
             stopped=self.count.stopped,
@@ -177,7 +177,7 @@ class FiguresTally:
             count.learners += bool(week.events)
             count.spend(week.spent)
 
-    def figures(self, rules: StuckRules) -> CourseFigures:
+    def figures(self, rules: StuckThresholds) -> CourseFigures:
         """Those of all that were added."""
         return CourseFigures(
             spent=self._course.spent,
@@ -190,7 +190,9 @@ class FiguresTally:
         )
 
 
-def course_figures(enrolled: Iterable[Enrolled], outline: Sequence[Lesson] | None, rules: StuckRules) -> CourseFigures:
+def course_figures(
+    enrolled: Iterable[Enrolled], outline: Sequence[Lesson] | None, rules: StuckThresholds
+) -> CourseFigures:
     """The figures of a course from all of its enrollments."""
     tally = FiguresTally(outline)
     for each in enrolled:
@@ -198,7 +200,9 @@ def course_figures(enrolled: Iterable[Enrolled], outline: Sequence[Lesson] | Non
     return tally.figures(rules)
 
 
-def figures_by_course(state: State, activities: Mapping[int, Activity], rules: StuckRules) -> dict[int, CourseFigures]:
+def figures_by_course(
+    state: State, activities: Mapping[int, Activity], rules: StuckThresholds
+) -> dict[int, CourseFigures]:
     """The figures of every course that has an outline or an enrollment, whose own activity is given."""
     known = learners(state, activities)
     enrolled: dict[int, list[Enrolled]] = {course_id: [] for course_id in state.outlines}
