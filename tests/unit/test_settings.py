@@ -70,7 +70,7 @@ def test_another_broker_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch
     [
         ("BATCH_SIZE", ["1", "10000"], ["0", "10001", "1.5", "many"]),
         ("STREAM_PARTITIONS", ["1", "64"], ["0", "65"]),
-        ("SUSPECT_DELIVERIES", ["1", "1000"], ["0", "1001"]),
+        ("QUARANTINE_DELIVERIES", ["1", "1000"], ["0", "1001"]),
         ("SLICE_SECONDS", ["0.1", "86400"], ["0", "-1", "86401", "nan"]),
         ("BLOCK_SECONDS", ["0.01", "2"], ["0", "2.1"]),
         ("LEASE_SECONDS", ["1"], ["0.9"]),
