@@ -33,7 +33,7 @@ from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.analytics.thresholds import AnalysisThresholds
-from worker.database import engine as database
+from worker.database.engine import open_engine
 from worker.embedded import default_directory, start_servers
 from worker.progress.ingest import ingest
 from worker.reports.course_report import course_report
@@ -153,7 +153,7 @@ def main() -> None:
     try:
         with start_servers(directory) as servers:
             _, url = clone_database(servers.database_url, make_template(servers.database_url))
-            engine = database.connect(Settings(database_url=url))
+            engine = open_engine(Settings(database_url=url))
             measure(engine, arguments.learners, arguments.chunk)
             engine.dispose()
     finally:

@@ -43,7 +43,7 @@ from benchmarks.overview import LEARNERS, NOT_STORED, STORED, prepare
 from tests.support.api import ServeProcess
 from tests.support.databases import clone_database, drop_database, make_template
 from tests.support.wait import wait_until
-from worker.database import engine as database
+from worker.database.engine import open_engine
 from worker.embedded import default_directory, start_servers
 from worker.settings import Settings
 
@@ -194,7 +194,7 @@ def main() -> None:
             name, url = clone_database(embedded.database_url, template)
             stack.callback(drop_database, embedded.database_url, name)
             url = str(Settings(database_url=url).database_url)
-            engine = database.connect(Settings(database_url=url))
+            engine = open_engine(Settings(database_url=url))
             prepare(engine)
             engine.dispose()
             ours = stack.enter_context(our_server(url, embedded.redis_url, directory / "serve.log"))

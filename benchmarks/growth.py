@@ -34,7 +34,7 @@ from benchmarks.events import LAST_LESSON, Log, make_log, make_log_of, stored
 from benchmarks.place import Ground, Place, ground
 from tests.support.rollups import STALE
 from tests.support.tables import rows
-from worker.database import engine as database
+from worker.database.engine import open_engine
 from worker.summary.refresh import refresh_summaries
 
 EVENTS = 100_000
@@ -113,7 +113,7 @@ def make_cases(where: Ground, log: Log, scale: float) -> dict[str, Case]:
 
 def refresh_rate(place: Place) -> float:
     """Summaries a second, until none is stale."""
-    engine = database.connect(place.settings)
+    engine = open_engine(place.settings)
     started, count = time.monotonic(), 0
     while rows(engine, STALE) != [(0,)]:
         count += refresh_summaries(engine, place.settings.summary_chunk).summaries

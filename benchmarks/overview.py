@@ -31,7 +31,7 @@ from tests.support.rollups import refresh_all
 from tests.support.tables import execute
 from worker.analytics.course_overview import Overview, get_overview
 from worker.contract.progress_status import ProgressStatus
-from worker.database import engine as database
+from worker.database.engine import open_engine
 from worker.database.models import CourseLesson, UserCourse, UserCourseProgress
 from worker.embedded import default_directory, start_servers
 from worker.settings import Settings
@@ -175,7 +175,7 @@ def main() -> None:
     try:
         with start_servers(directory) as servers:
             name, url = clone_database(servers.database_url, make_template(servers.database_url))
-            engine = database.connect(Settings(database_url=url, redis_url=servers.redis_url))
+            engine = open_engine(Settings(database_url=url, redis_url=servers.redis_url))
             try:
                 prepare(engine)
                 check(engine)

@@ -39,7 +39,7 @@ from tests.support.rollups import STALE
 from tests.support.tables import execute, rows
 from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_refresh import refresh_statistics
-from worker.database import engine as database
+from worker.database.engine import open_engine
 from worker.embedded import default_directory, start_servers
 from worker.embedded.postgresql import SETTINGS
 from worker.progress.ingest import ingest
@@ -105,7 +105,7 @@ class Run:
 
 def refresh_in_process(url: str, chunk: int) -> Run:
     """Refresh whatever is stale."""
-    engine = database.connect(Settings(database_url=url))
+    engine = open_engine(Settings(database_url=url))
     run = Run()
     run.summaries = refresh_summaries(engine, chunk, run.go_on).summaries
     engine.dispose()
@@ -136,7 +136,7 @@ class Bench:
     def learners(self, shape: Shape) -> Iterator[Engine]:
         """A database of this shape without any summary, gone afterwards."""
         name, url = clone_database(self._database_url, self._template)
-        engine = database.connect(Settings(database_url=url))
+        engine = open_engine(Settings(database_url=url))
         try:
             _make(engine, shape)
             yield engine

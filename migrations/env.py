@@ -8,7 +8,7 @@ from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
-from worker.database import engine
+from worker.database.engine import extend_timeout, open_engine
 from worker.database.models import Base
 from worker.database.schema import VERSION_TABLE, require_utf8
 from worker.errors import SchemaError
@@ -32,7 +32,7 @@ def run(connection: Connection) -> None:
             require_utf8(connection)
         except SchemaError as error:
             raise CommandError(str(error)) from error  # a sentence of Alembic's own command too
-        engine.extend_timeout(connection, 900)
+        extend_timeout(connection, 900)
         connection.execute(text("SET LOCAL lock_timeout = '15min'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
         connection.execute(text("SET LOCAL lock_timeout = '5s'"))
@@ -44,5 +44,5 @@ if context.is_offline_mode():
 if (given := context.config.attributes.get("connection")) is not None:
     run(given)
 else:
-    with engine.connect(get_settings(), application_name="progress-worker migrate").connect() as own:
+    with open_engine(get_settings(), application_name="progress-worker migrate").connect() as own:
         run(own)

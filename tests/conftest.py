@@ -20,7 +20,7 @@ pytest.register_assert_rewrite("tests.support")
 from tests.support.databases import clone_database, drop_database, make_template  # noqa: E402 - asserts rewritten first
 from tests.support.server_data import server_data  # noqa: E402
 from worker.consume.consumer import Consumer  # noqa: E402
-from worker.database import engine as database  # noqa: E402
+from worker.database.engine import open_engine  # noqa: E402
 from worker.embedded import Servers, start_servers  # noqa: E402
 from worker.settings import Settings, get_settings  # noqa: E402
 from worker.streams import connection  # noqa: E402
@@ -108,7 +108,7 @@ def settings(database_url: str, servers: Servers, tmp_path: Path) -> Settings:
 @pytest.fixture
 def engine(settings: Settings) -> Iterator[Engine]:
     """The worker's own engine on this test's database."""
-    engine = database.connect(settings)
+    engine = open_engine(settings)
     yield engine
     engine.dispose()
 
@@ -132,7 +132,7 @@ def new_consumer(settings: Settings, redis: connection.Redis) -> Iterator[Callab
 
     def make(**changes: object) -> Consumer:
         changed = settings.model_copy(update=changes)
-        made.append(Consumer(changed, connection.connect(changed), database.connect(changed)))
+        made.append(Consumer(changed, connection.connect(changed), open_engine(changed)))
         return made[-1]
 
     yield make

@@ -25,8 +25,8 @@ from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.entry import Entry
 from worker.contract.event import LessonActivity
 from worker.contract.progress_status import ProgressStatus
-from worker.database import engine as database
-from worker.database.clock import read_clock
+from worker.database.engine import open_async_engine, open_engine
+from worker.database.server import read_clock
 from worker.errors import ServerUnavailableError
 from worker.progress import lesson_progress
 from worker.progress.correction_rules import Changes
@@ -232,8 +232,8 @@ class UserCourseProgressService:
 async def open_progress_service(settings: Settings | None = None) -> AsyncIterator[UserCourseProgressService]:
     """A service on DATABASE_URL with connections of its own, closed at the end of the block."""
     settings = settings or get_settings()
-    engine = database.connect_async(settings)
-    blocking = database.connect(
+    engine = open_async_engine(settings)
+    blocking = open_engine(
         settings.model_copy(update={"lock_timeout_seconds": settings.api_lock_timeout_seconds}),
         application_name="progress-worker api",
     )

@@ -36,7 +36,7 @@ from worker.client import EventPublisher
 from worker.consume.drain import Drain
 from worker.consume.maintenance import maintain as maintain_everything
 from worker.contract.event import partition_key
-from worker.database.clock import read_clock
+from worker.database.server import read_clock
 from worker.errors import ProgressError, first_line
 from worker.liveness import Heartbeat
 from worker.logs import get_logger

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from worker.contract.entry import Entry
 from worker.contract.event import EVENT, LedgerEvent
-from worker.database import engine as database
+from worker.database.engine import open_engine
 from worker.progress.apply import apply
 from worker.progress.batch import Batch
 from worker.settings import get_settings
@@ -16,7 +16,7 @@ from worker.settings import get_settings
 
 def connect() -> Engine:
     """To DATABASE_URL; on first use."""
-    return database.connect(get_settings())
+    return open_engine(get_settings())
 
 
 def record_events(engine: Engine, events: Sequence[Any]) -> None:

@@ -11,7 +11,7 @@ from benchmarks.contenders.contender import LIMIT_SECONDS, START_SECONDS, Measur
 from benchmarks.events import Log
 from benchmarks.place import Place
 from worker.contract.event import EVENT, LedgerEvent
-from worker.database import engine as database
+from worker.database.engine import open_engine
 from worker.progress import enrollments
 from worker.progress import record as ledger
 from worker.settings import Settings
@@ -72,7 +72,7 @@ class Limit:
 
 def record(url: str, warm_up: list[Batch], timed: list[Batch], ready: Barrier, done: Barrier) -> None:
     """What each process does."""
-    engine = database.connect(Settings(database_url=url))
+    engine = open_engine(Settings(database_url=url))
     _execute(engine, warm_up)
     ready.wait(START_SECONDS)
     ready.wait(START_SECONDS)

@@ -17,9 +17,9 @@ from worker.analytics.rules.stuck import StuckThresholds
 from worker.audit import orphans
 from worker.audit.compare import Scope
 from worker.audit.repair import rebuild_scope
+from worker.audit.void import void_event
 from worker.contract.event import Event
 from worker.progress.ingest import ingest
-from worker.progress.void import void_event
 
 CUTOFF = IDLE_CUTOFF.total_seconds()
 OLD_CORRECTION = corrected(1, 1, 2, seconds=200)

@@ -22,7 +22,7 @@ from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.audit import compare
 from worker.contract.event import Event
-from worker.database import engine as database
+from worker.database.engine import open_engine
 from worker.progress.ingest import ingest
 from worker.settings import Settings
 from worker.summary.refresh import refresh_summaries
@@ -38,7 +38,7 @@ RAISE = "RAISE 'not on a Sunday'"
 @pytest.fixture
 def engine(settings: Settings) -> Iterator[Engine]:
     """A statement may take half a second."""
-    engine = database.connect(settings.model_copy(update={"statement_timeout_seconds": 0.5}))
+    engine = open_engine(settings.model_copy(update={"statement_timeout_seconds": 0.5}))
     yield engine
     engine.dispose()
 

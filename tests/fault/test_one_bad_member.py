@@ -24,7 +24,7 @@ from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.consume.maintenance import maintain
 from worker.contract.event import Event
-from worker.database import engine as database
+from worker.database.engine import open_engine
 from worker.progress.ingest import ingest
 from worker.progress.redrive import sweep_parked
 from worker.progress.retention import delete_expired
@@ -42,7 +42,7 @@ SEEN = "SELECT DISTINCT user_course_id FROM lesson_event ORDER BY 1"
 @pytest.fixture
 def engine(settings: Settings) -> Iterator[Engine]:
     """A statement may take half a second."""
-    engine = database.connect(settings.model_copy(update={"statement_timeout_seconds": 0.5}))
+    engine = open_engine(settings.model_copy(update={"statement_timeout_seconds": 0.5}))
     yield engine
     engine.dispose()
 

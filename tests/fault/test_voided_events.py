@@ -16,12 +16,12 @@ from tests.support.rollups import audited, refresh_all
 from tests.support.system import System
 from tests.support.tables import contents, execute, rows, snapshot
 from tests.support.wait import wait_until
+from worker.audit.void import void_event
 from worker.contract.event import Event, LedgerEvent
 from worker.progress.enrollments import lock_enrollments
 from worker.progress.ingest import ingest
 from worker.progress.reference import fold
 from worker.progress.retention import delete_expired
-from worker.progress.void import void_event
 
 AHEAD = (datetime(2028, 2, 1, tzinfo=UTC) - START).total_seconds()
 FUTURE = "SELECT user_course_id, event_id FROM lesson_event WHERE occurred_at > '2028-01-01'"

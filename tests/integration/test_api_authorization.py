@@ -17,7 +17,7 @@ from tests.support.databases import clone_database, drop_database
 from tests.support.events import enrolled, entries, outlined, viewed
 from tests.support.tables import snapshot
 from worker.api.app import create_app
-from worker.database import engine as database
+from worker.database.engine import open_engine
 from worker.embedded import Servers
 from worker.progress.ingest import ingest
 from worker.settings import Settings
@@ -122,7 +122,7 @@ def guarded(servers: Servers, template: str) -> Iterator[Guarded]:
         api_tokens=SecretStr(json.dumps(TOKENS)),
         api_bad_requests_per_minute=1_000_000,
     )
-    engine, redis = database.connect(settings), connection.connect(settings)
+    engine, redis = open_engine(settings), connection.connect(settings)
     ingest(engine, entries([outlined(COURSE, [(1, 1)]), outlined(OTHER, [(1, 1)])]))
     ingest(engine, entries([enrolled(OWN, course_id=COURSE), enrolled(FOREIGN, course_id=OTHER)]))
     ingest(engine, entries([viewed(OWN), viewed(FOREIGN)]))

@@ -13,9 +13,9 @@ from tests.support.events import at, completed, corrected, enrolled, entries, ou
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import rows, snapshot
 from worker.contract.event import Event
+from worker.contract.lesson import Lesson
 from worker.progress.ingest import ingest
 from worker.settings import Settings
-from worker.summary.next_lesson import Lesson
 
 OUTLINE: list[tuple[int, int] | tuple[int, int, str]] = [(2, 1, "Two"), (1, 2, "One"), (1, 1), (2, 9, "End")]
 IN_ORDER: list[Lesson] = [(2, 1), (1, 2), (1, 1), (2, 9)]

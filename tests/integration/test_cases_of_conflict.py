@@ -10,9 +10,9 @@ from sqlalchemy import Engine
 from tests.support.doors import ANY, Doors, consume
 from tests.support.events import at, body, completed, corrected, enrolled, outlined, viewed
 from tests.support.tables import insert_as_lms, rows, snapshot
+from worker.audit.void import void_event
 from worker.consume.consumer import Consumer
 from worker.contract.event import CloudEvent
-from worker.progress.void import void_event
 
 any_door = pytest.mark.parametrize("door", ANY)
 ID = "0198a1b2-c3d4-7e5f-8a9b-000000000001"

@@ -19,8 +19,9 @@ from tests.support.tables import TABLES, execute, insert_as_lms, rows
 from worker.client import EventPublisher
 from worker.consume.consumer import Consumer
 from worker.consume.drain import Drain
-from worker.database import clock
+from worker.database import table_sizes
 from worker.ops.redis_configuration import advise
+from worker.progress.ledger_lookups import NEWEST_PAGES, last_recorded_at
 from worker.settings import Settings
 from worker.streams import connection
 from worker.streams.connection import Redis
@@ -119,7 +120,7 @@ def test_large_tables_are_estimated_and_marked(
 ) -> None:
     execute(engine, "INSERT INTO user_course (id, user_id, course_id) SELECT n, n, 1 FROM generate_series(1, 5000) n")
     execute(engine, "ANALYZE user_course")
-    monkeypatch.setattr(clock, "COUNTED_EXACTLY_BYTES", 0)
+    monkeypatch.setattr(table_sizes, "COUNTED_EXACTLY_BYTES", 0)
     shown = json.loads(invoke(environment, "status", "--json").stdout)
     assert set(shown["rows"]) == set(TABLES)
     assert shown["rows"]["user_course"] | {"bytes": 0} == {"rows": 5_000, "exact": False, "bytes": 0}
@@ -139,9 +140,9 @@ def test_the_last_commit_is_found_at_the_end_of_a_large_ledger_without_reading_i
     with engine.connect() as connection_:
         pages = connection_.scalar(text("SELECT pg_relation_size('lesson_event') / 8192"))
         assert pages is not None
-        assert pages > clock.NEWEST_PAGES
+        assert pages > NEWEST_PAGES
         newest = connection_.scalar(text("SELECT max(recorded_at) FROM lesson_event"))
-        assert clock.last_recorded_at(connection_) == newest
+        assert last_recorded_at(connection_) == newest
         plan = "\n".join(
             connection_.scalars(text("EXPLAIN SELECT max(recorded_at) FROM lesson_event WHERE ctid >= '(100,0)'::tid"))
         )

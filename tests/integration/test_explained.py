@@ -5,7 +5,7 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import ProgrammingError, StatementError
 
 from tests.support.commands import invoke
-from worker.database import engine as database
+from worker.database.failures import explained
 from worker.errors import ProgressError, SchemaError, ServerUnavailableError
 from worker.settings import Settings
 
@@ -46,7 +46,7 @@ def test_why_there_is_no_connection(settings: Settings, changes: dict[str, objec
 def test_what_it_refuses(
     settings: Settings, engine: Engine, statement: str, kind: type[ProgressError], told: str
 ) -> None:
-    with pytest.raises(kind, match=told), database.explained(settings), engine.connect() as connection:
+    with pytest.raises(kind, match=told), explained(settings), engine.connect() as connection:
         connection.exec_driver_sql(statement)
 
 
@@ -55,7 +55,7 @@ def test_a_pool_without_a_free_connection_is_told(settings: Settings, engine: En
     with (
         small.connect(),
         pytest.raises(ServerUnavailableError, match="No connection to PostgreSQL is free"),
-        database.explained(settings),
+        explained(settings),
     ):
         small.connect()
     small.dispose()
@@ -76,7 +76,7 @@ def test_our_own_mistake_is_no_server_that_does_not_answer(
 ) -> None:
     with (
         pytest.raises((ProgrammingError, StatementError)),
-        database.explained(settings),
+        explained(settings),
         engine.connect() as connection,
     ):
         connection.execute(text(statement), parameters)

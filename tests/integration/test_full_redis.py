@@ -18,7 +18,7 @@ from worker.client import EventPublisher
 from worker.consume.consumer import Consumer
 from worker.consume.leases import Leases
 from worker.contract.event import Event
-from worker.database import engine as database
+from worker.database.engine import open_engine
 from worker.embedded.valkey import Valkey
 from worker.errors import ServerUnavailableError
 from worker.ops.readiness import check_readiness
@@ -58,7 +58,7 @@ def own(full_settings: Settings) -> Iterator[Redis]:
 
 @pytest.fixture
 def full_consumer(full_settings: Settings) -> Iterator[Consumer]:
-    consumer = Consumer(full_settings, connection.connect(full_settings), database.connect(full_settings))
+    consumer = Consumer(full_settings, connection.connect(full_settings), open_engine(full_settings))
     yield consumer
     consumer.leave()
 

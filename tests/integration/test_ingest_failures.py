@@ -13,8 +13,8 @@ from tests.support.events import enrolled, entries, entry, outlined, viewed
 from tests.support.tables import counted_statements, execute, insert_as_lms, rows, snapshot
 from tests.support.wait import wait_until
 from worker.contract.entry import Reason
-from worker.database import engine as database
-from worker.database.engine import Failure, classify
+from worker.database.engine import open_engine
+from worker.database.failures import Failure, classify
 from worker.progress.ingest import ingest
 from worker.progress.outcome import REFUSED
 from worker.settings import Settings
@@ -28,7 +28,7 @@ OWN_CHECK = "ALTER TABLE user_course_progress ADD CONSTRAINT lms_rule CHECK (les
 @contextmanager
 def changed(settings: Settings, **changes: object) -> Iterator[Engine]:
     """The worker's engine with other settings."""
-    engine = database.connect(settings.model_copy(update=changes))
+    engine = open_engine(settings.model_copy(update=changes))
     yield engine
     engine.dispose()
 

@@ -9,9 +9,9 @@ from tests.support.databases import clone_database, drop_database
 from tests.support.events import enrolled, entries, viewed
 from tests.support.tables import execute, insert_as_lms, rows
 from worker.contract.entry import Reason
-from worker.database import engine as database
 from worker.database import migrate as migration
 from worker.database import schema
+from worker.database.engine import open_engine
 from worker.embedded import Servers
 from worker.errors import SchemaError
 from worker.progress.ingest import ingest
@@ -29,7 +29,7 @@ def empty(servers: Servers) -> Iterator[str]:
 @pytest.fixture
 def lms(empty: str) -> Iterator[Engine]:
     """The worker's engine on it."""
-    engine = database.connect(Settings(database_url=empty))
+    engine = open_engine(Settings(database_url=empty))
     yield engine
     engine.dispose()
 
@@ -76,7 +76,7 @@ def test_a_trigger_of_the_lms_that_raises_sets_only_its_entry_aside(engine: Engi
 def test_the_search_path_of_the_url_is_respected(lms: Engine, empty: str) -> None:
     execute(lms, "CREATE SCHEMA lms", "CREATE TABLE lms.user_course (id int PRIMARY KEY, user_id int, course_id int)")
     url = make_url(empty).update_query_dict({"options": "-c search_path=lms"}).render_as_string(hide_password=False)
-    engine = database.connect(Settings(database_url=url))
+    engine = open_engine(Settings(database_url=url))
     migration.migrate(engine)
     engine.dispose()
     found = rows(lms, "SELECT DISTINCT schemaname FROM pg_tables WHERE tablename IN ('user_course', 'lesson_event')")

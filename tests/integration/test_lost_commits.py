@@ -21,7 +21,8 @@ from worker.consume.maintenance import maintain
 from worker.contract.entry_id import parse_id
 from worker.contract.event import Event
 from worker.errors import CommitsLostError, OtherSystemError
-from worker.failover import replay, stream_positions
+from worker.failover import replay
+from worker.progress import stream_positions
 from worker.settings import Settings
 from worker.streams import read
 from worker.streams.connection import Redis

@@ -17,13 +17,14 @@ from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit.compare import Scope
 from worker.audit.repair import rebuild_scope
 from worker.contract.event import Event
+from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.ingest import ingest
 from worker.progress.lesson_progress import get_progress, update_progress
 from worker.progress.retention import delete_expired
 from worker.settings import Settings
 from worker.summary.lessons import get_lessons, get_topic
-from worker.summary.next_lesson import Lesson, NextReason
+from worker.summary.next_lesson import NextReason
 from worker.summary.read import get_summary
 from worker.summary.rules import Summary
 

@@ -15,12 +15,12 @@ from worker.analytics.rules.completion_statistics import tallies
 from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.contract.event import Event
-from worker.database import engine as database
+from worker.contract.lesson import Lesson
+from worker.database.engine import open_engine
 from worker.errors import InputError
 from worker.progress.ingest import ingest
 from worker.progress.reference import fold
 from worker.settings import Settings
-from worker.summary.next_lesson import Lesson
 from worker.summary.rules import Summary, summaries
 
 COURSE = 3
@@ -167,7 +167,7 @@ def test_everything_is_of_one_snapshot(engine: Engine, settings: Settings, words
     ingest(engine, entries(history(6)))
     refresh_all(engine)
     before = get_overview(engine, COURSE)
-    other = database.connect(settings)
+    other = open_engine(settings)
 
     def interfere() -> None:
         ingest(other, entries([enrolled(7, course_id=COURSE), completed(3, *IN_ORDER[0], seconds=900)]))

@@ -9,7 +9,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
 from tests.support.proxy import Mode, Proxy, proxy
-from worker.database import engine as database
+from worker.database.engine import extend_timeout, open_async_engine, open_engine
+from worker.database.failures import Failure, classify, has_answered
 from worker.settings import Settings
 
 SILENCE_SECONDS = 0.4
@@ -30,7 +31,7 @@ def patient_settings(settings: Settings, network: Proxy) -> Settings:
 
 @pytest.fixture
 def engine(patient_settings: Settings) -> Iterator[Engine]:
-    engine = database.connect(patient_settings)
+    engine = open_engine(patient_settings)
     yield engine
     engine.dispose()
 
@@ -44,15 +45,15 @@ def test_silence_counts_as_a_lost_connection_and_the_next_one_works(network: Pro
             connection.execute(text("SELECT"))
     assert SILENCE_SECONDS <= time.monotonic() - started < SILENCE_SECONDS + 1
     assert raised.value.connection_invalidated
-    assert database.classify(raised.value) is database.Failure.TRANSIENT
-    assert not database.has_answered(raised.value)
+    assert classify(raised.value) is Failure.TRANSIENT
+    assert not has_answered(raised.value)
     network.set(Mode.PASS)
     with engine.connect() as connection:
         connection.execute(text("SELECT"))
 
 
 async def statement_met_by_silence(settings: Settings, network: Proxy) -> None:
-    engine = database.connect_async(settings)
+    engine = open_async_engine(settings)
     async with engine.connect() as connection:
         await connection.execute(text("SELECT"))
         network.set(Mode.SWALLOW)
@@ -74,7 +75,7 @@ def test_a_statement_that_may_take_longer_is_waited_for_in_its_transaction_alone
     network: Proxy, engine: Engine
 ) -> None:
     with engine.begin() as connection:
-        database.extend_timeout(connection, 10)
+        extend_timeout(connection, 10)
         connection.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": 2 * SILENCE_SECONDS})
     with engine.connect() as connection:
         connection.execute(text("SELECT"))

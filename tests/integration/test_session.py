@@ -11,7 +11,7 @@ from tests.support.commands import invoke, run
 from tests.support.databases import clone_database, drop_database
 from tests.support.events import completed, enrolled, entries
 from tests.support.tables import rows
-from worker.database import engine as database
+from worker.database.engine import open_engine
 from worker.embedded import Servers
 from worker.progress.ingest import ingest
 from worker.settings import Settings
@@ -72,7 +72,7 @@ def test_the_defaults_of_database_and_role_change_nothing(
     settings: Settings, environment: dict[str, str], given: Callable[[str], None], target: str
 ) -> None:
     given(target)
-    engine = database.connect(settings)
+    engine = open_engine(settings)
     ingest(engine, entries([enrolled(1), completed(1, 1, 1)]))
     assert_meant(engine)
     engine.dispose()
@@ -100,7 +100,7 @@ def test_the_environment_changes_nothing(
 ) -> None:
     for name, value in environment_variables.items():
         monkeypatch.setenv(name, value)
-    engine = database.connect(settings)
+    engine = open_engine(settings)
     ingest(engine, entries([enrolled(1), completed(1, 1, 1)]))
     assert_meant(engine)
     engine.dispose()
@@ -113,7 +113,7 @@ def test_options_of_the_url_change_no_meaning_and_may_say_where_the_tables_are(s
     url = make_url(str(settings.database_url)).update_query_dict(
         {"options": "-c datestyle=German -c search_path=elsewhere", "client_encoding": "latin1"}
     )
-    engine = database.connect(settings.model_copy(update={"database_url": url.render_as_string(hide_password=False)}))
+    engine = open_engine(settings.model_copy(update={"database_url": url.render_as_string(hide_password=False)}))
     assert_meant(engine)
     assert rows(engine, "SHOW search_path") == [("elsewhere",)]
     engine.dispose()

@@ -21,8 +21,8 @@ from worker.analytics.rules.completion_statistics import Statistics
 from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_refresh import RefreshedStatistics, refresh_statistics
 from worker.contract.event import Event
-from worker.database import engine as database
 from worker.database import migrate as migration
+from worker.database.engine import open_engine
 from worker.embedded import Servers
 from worker.progress.ingest import ingest
 from worker.progress.reference import fold
@@ -37,7 +37,7 @@ LESSONS = "SELECT topic_id, lesson_id FROM lesson_statistics WHERE course_id = 3
 @pytest.fixture
 def other(settings: Settings) -> Iterator[Engine]:
     """An engine with connections of its own, as another worker has."""
-    engine = database.connect(settings)
+    engine = open_engine(settings)
     yield engine
     engine.dispose()
 
@@ -262,7 +262,7 @@ def test_a_course_that_fails_holds_up_no_other_and_is_tried_after_them(
     execute(engine, "UPDATE course_change SET changed_at = changed_at - interval '1 h'")
     record(engine, viewed(2))
     assert changed(engine) == [3, 4]
-    impatient = database.connect(settings.model_copy(update={"lock_timeout_seconds": 0.2}))
+    impatient = open_engine(settings.model_copy(update={"lock_timeout_seconds": 0.2}))
     with other.begin() as holding:
         holding.execute(text("SELECT FROM course_statistics WHERE course_id = 3 FOR UPDATE"))
         done = refresh(impatient)
@@ -387,7 +387,7 @@ def test_an_lms_without_any_right_on_our_tables_may_move_and_delete_its_enrollme
 def lms(servers: Servers) -> Iterator[Engine]:
     """The worker's engine on a database whose `user_course` an LMS made, with room for no course."""
     name, url = clone_database(servers.database_url, None)
-    engine = database.connect(Settings(database_url=url))
+    engine = open_engine(Settings(database_url=url))
     execute(engine, "CREATE TABLE user_course (id int PRIMARY KEY, user_id int, course_id int)")
     migration.migrate(engine)
     yield engine

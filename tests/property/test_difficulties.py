@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from worker.analytics.rules.difficulty import Signs, difficulties
-from worker.summary.next_lesson import Lesson
+from worker.contract.lesson import Lesson
 
 LESSONS = [(1, lesson) for lesson in range(1, 7)]
 

@@ -14,8 +14,9 @@ from worker.analytics.rules.learner_history import LessonHistory
 from worker.analytics.rules.recommendations import RecommendationKind, recommendations
 from worker.analytics.rules.stuck import StuckThresholds, drop_off, stopped_at, stuck
 from worker.analytics.rules.velocity import projection, velocity
+from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
-from worker.summary.next_lesson import Lesson, next_lesson
+from worker.summary.next_lesson import next_lesson
 
 Histories = dict[Lesson, LessonHistory]
 

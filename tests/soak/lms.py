@@ -10,7 +10,7 @@ from typing import Self
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from worker.database.engine import is_lock_timeout
+from worker.database.failures import is_lock_timeout
 
 ROWS = 8
 """Most rows that a transaction of it writes."""

@@ -9,8 +9,8 @@ from tests.support.model import EVERY_ID
 from tests.support.tables import rows
 from worker.analytics.rules.activity import Activity, Day, TimeSpent, Visits
 from worker.analytics.rules.activity_rows import activities
+from worker.contract.lesson import Lesson
 from worker.progress.reference import State
-from worker.summary.next_lesson import Lesson
 
 IDLE_CUTOFF = timedelta(minutes=30)
 

@@ -16,8 +16,8 @@ from worker.analytics.rules.time_statistics import CourseFigures, figures_by_cou
 from worker.analytics.rules.velocity import projection, velocity
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.event import LessonEvent
+from worker.contract.lesson import Lesson
 from worker.progress.reference import State
-from worker.summary.next_lesson import Lesson
 from worker.summary.rules import Summary, live_lessons, summaries
 
 

@@ -13,9 +13,9 @@ from tests.support.zones import only
 from worker.analytics.rules.achievements import Achievement, AchievementKind, achievements
 from worker.analytics.rules.learner_history import History, LessonHistory
 from worker.contract.event import LedgerEvent
+from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.reference import lesson_progress
-from worker.summary.next_lesson import Lesson
 
 OUTLINE = [(2, 1), (1, 1), (2, 2)]
 FIRST_LESSON, TOPIC, COURSE, STREAK_7, STREAK_30 = AchievementKind

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
-from worker.summary.next_lesson import Lesson, NextLesson, NextReason, next_lesson
-from worker.summary.rules import Place, percentage, summarize
+from worker.progress.current_lesson import CurrentLesson
+from worker.summary.next_lesson import NextLesson, NextReason, next_lesson
+from worker.summary.rules import percentage, summarize
 
 OUTLINE: list[Lesson] = [(1, 1), (1, 2), (2, 1), (2, 2)]
 NO_LESSONS: tuple[list[Lesson] | None, ...] = ([], None)
@@ -95,7 +97,7 @@ def test_the_next_lesson_says_why(current: Lesson | None, completed: list[Lesson
 
 def test_lessons_outside_the_outline_count_nowhere() -> None:
     rows = {(1, 1): ProgressStatus.COMPLETED, (1, 2): ProgressStatus.IN_PROGRESS, (7, 7): ProgressStatus.COMPLETED}
-    summary = summarize(5, OUTLINE, rows, Place(1, 2, 3, NOON))
+    summary = summarize(5, OUTLINE, rows, CurrentLesson(1, 2, 3, NOON))
     assert (summary.total_lessons, summary.completed_lessons) == (4, 1)
     assert (summary.in_progress_lessons, summary.not_started_lessons) == (1, 2)
     assert summary.completion_percentage == Decimal("25.00")
@@ -105,7 +107,7 @@ def test_lessons_outside_the_outline_count_nowhere() -> None:
 
 def test_without_an_outline_the_own_rows_stand_for_it_in_order() -> None:
     rows = {(2, 1): ProgressStatus.COMPLETED, (1, 9): ProgressStatus.NOT_STARTED, (1, 2): ProgressStatus.COMPLETED}
-    summary = summarize(5, None, rows, Place(1, 2, None, NOON))
+    summary = summarize(5, None, rows, CurrentLesson(1, 2, None, NOON))
     assert (summary.total_lessons, summary.completed_lessons, summary.not_started_lessons) == (3, 2, 1)
     assert summary.completion_percentage == Decimal("66.67")
     assert (summary.next_topic_id, summary.next_lesson_id) == (1, 9)
@@ -117,9 +119,11 @@ NOWHERE = (None, None, None)
 
 
 @pytest.mark.parametrize("outline", [OUTLINE, None])
-@pytest.mark.parametrize("place", [Place(1, 2, 3, NOON), Place(2, 2, None, NOON), Place(1, None, 3, NOON)])
+@pytest.mark.parametrize(
+    "place", [CurrentLesson(1, 2, 3, NOON), CurrentLesson(2, 2, None, NOON), CurrentLesson(1, None, 3, NOON)]
+)
 def test_a_place_whose_lesson_is_not_started_or_has_no_row_counts_as_none(
-    place: Place, outline: list[Lesson] | None
+    place: CurrentLesson, outline: list[Lesson] | None
 ) -> None:
     summary = summarize(5, outline, RESET, place)
     assert (summary.current_topic_id, summary.current_lesson_id, summary.current_section_id) == NOWHERE
@@ -128,14 +132,16 @@ def test_a_place_whose_lesson_is_not_started_or_has_no_row_counts_as_none(
 
 
 def test_a_place_whose_lesson_left_the_outline_is_still_where_the_learner_is() -> None:
-    summary = summarize(5, OUTLINE, {(7, 7): ProgressStatus.IN_PROGRESS}, Place(7, 7, 3, NOON))
+    summary = summarize(5, OUTLINE, {(7, 7): ProgressStatus.IN_PROGRESS}, CurrentLesson(7, 7, 3, NOON))
     assert (summary.current_topic_id, summary.current_lesson_id, summary.current_section_id) == (7, 7, 3)
     assert summary.following == NextLesson(1, 1, NextReason.NOT_COMPLETED)
 
 
 def test_the_course_is_completed_with_every_lesson_of_an_outline_that_has_some() -> None:
     part = DONE | {(2, 2): ProgressStatus.IN_PROGRESS}
-    found = [summarize(5, outline, rows, Place()) for outline, rows in ((OUTLINE, DONE), (OUTLINE, part), ([], DONE))]
+    found = [
+        summarize(5, outline, rows, CurrentLesson()) for outline, rows in ((OUTLINE, DONE), (OUTLINE, part), ([], DONE))
+    ]
     assert [(each.total_is_known, each.has_completed_course) for each in found] == [
         (True, True),
         (True, False),
@@ -144,7 +150,7 @@ def test_the_course_is_completed_with_every_lesson_of_an_outline_that_has_some()
 
 
 def test_without_an_outline_the_total_is_not_known_and_nobody_has_completed_the_course() -> None:
-    summary = summarize(5, None, DONE, Place())
+    summary = summarize(5, None, DONE, CurrentLesson())
     assert (summary.total_is_known, summary.has_completed_course) == (False, False)
     assert (summary.total_lessons, summary.completion_percentage) == (4, Decimal(100))
 
@@ -167,7 +173,7 @@ def test_only_nothing_is_0_percent_and_only_everything_is_100(part: int, total: 
 
 def test_an_empty_outline_and_an_untouched_enrollment_are_no_division_by_zero() -> None:
     for outline in NO_LESSONS:
-        summary = summarize(5, outline, {}, Place())
+        summary = summarize(5, outline, {}, CurrentLesson())
         assert (summary.total_lessons, summary.completion_percentage) == (0, Decimal(0))
         assert (summary.current_lesson_id, summary.next_lesson_id, summary.last_activity_at) == (None, None, None)
 
@@ -176,7 +182,7 @@ def test_an_empty_outline_and_an_untouched_enrollment_are_no_division_by_zero() 
 def test_the_counts_add_up_and_never_exceed_100_percent(
     outline: list[Lesson] | None, rows: dict[Lesson, ProgressStatus]
 ) -> None:
-    summary = summarize(1, outline, rows, Place())
+    summary = summarize(1, outline, rows, CurrentLesson())
     parts = (summary.completed_lessons, summary.in_progress_lessons, summary.not_started_lessons)
     assert sum(parts) == summary.total_lessons
     assert min(parts) >= 0

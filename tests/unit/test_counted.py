@@ -4,12 +4,13 @@ from datetime import timedelta
 
 from tests.support.events import at, completed, viewed
 from worker.analytics.rules.activity import Activity, TimeSpent, Visits, activity
+from worker.analytics.rules.counted_activity import counted_activity
 from worker.analytics.rules.local_day import Zones
 from worker.contract.event import LessonEvent
+from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.reference import Progress, lesson_of, lesson_progress
-from worker.summary.counted_lessons import counted_activity, counted_rows
-from worker.summary.next_lesson import Lesson
+from worker.summary.counted_lessons import counted_rows
 
 HOUR = 3_600
 MOVED = {(1, 12): (2, 12)}

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from worker.analytics.rules.difficulty import Difficulty, Signs, difficulties
-from worker.summary.next_lesson import Lesson
+from worker.contract.lesson import Lesson
 
 LIKE_THE_COURSE = Signs(10, median_seconds=300, median_visits_to_complete=2, drop_off=0.1)
 

@@ -5,8 +5,9 @@ import pytest
 from tests.support.learners import NOW, completed, started
 from worker.analytics.rules.learner_history import History, LessonHistory
 from worker.analytics.rules.recommendations import Recommendation, RecommendationKind, recommendations
+from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
-from worker.summary.next_lesson import Lesson, NextLesson, NextReason
+from worker.summary.next_lesson import NextLesson, NextReason
 
 NEXT, SECOND_LOOK = RecommendationKind
 OUTLINE = [(2, 1), (1, 1), (2, 2)]

@@ -8,8 +8,8 @@ import pytest
 from tests.support.events import at, completed, corrected, enrolled, outlined, viewed
 from worker.analytics.rules.completion_statistics import Statistics, Tally, tallies
 from worker.contract.event import Event
+from worker.contract.lesson import Lesson
 from worker.progress.reference import fold
-from worker.summary.next_lesson import Lesson
 
 OUTLINE = outlined(3, [(1, 1), (1, 2)])
 NOBODY = Statistics(0, 0, 0, Decimal("0.00"), None)

@@ -7,8 +7,8 @@ import pytest
 from tests.support.learners import NOW, ago, completed, started
 from worker.analytics.rules.learner_history import History, LessonHistory
 from worker.analytics.rules.stuck import Stuck, StuckThresholds, drop_off, stopped_at, stuck
+from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
-from worker.summary.next_lesson import Lesson
 
 OUTLINE = [(2, 1), (1, 1), (2, 2)]
 MEDIANS = dict.fromkeys(OUTLINE, 100.0)

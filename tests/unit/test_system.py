@@ -3,7 +3,7 @@
 import pytest
 
 from worker.contract.entry_id import BEGINNING, format_id, moment, parse_id
-from worker.failover.system_id import System
+from worker.contract.system_id import System
 
 ORIGINAL = System("0198", "7412", "lms/live")
 

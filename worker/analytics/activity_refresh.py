@@ -8,7 +8,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from worker.analytics import activity_at_once, activity_claims, activity_failures
-from worker.database.engine import extend_timeout, may_be_ones_own
+from worker.database.engine import extend_timeout
+from worker.database.failures import may_be_ones_own
 from worker.database.one_by_one import RETRY_SECONDS, one_by_one
 
 LONG_SECONDS = 100.0

@@ -16,11 +16,11 @@ from worker.analytics.rules.time_statistics import CourseFigures, LessonFigures,
 from worker.analytics.rules.weeks import last_mondays
 from worker.analytics.stored_statistics import StoredStatistics, read_figures, read_statistics
 from worker.analytics.thresholds import AnalysisThresholds
-from worker.database.clock import clock
+from worker.contract.lesson import Lesson
 from worker.database.engine import snapshot
+from worker.database.server import clock
 from worker.progress.enrollments import enrollments_of
 from worker.progress.outlines import StoredOutline, read_outlines
-from worker.summary.next_lesson import Lesson
 
 _NO_TIME = TimeSpent(0, 0)
 _NOTHING = LessonFigures(0, 0, 0, _NO_TIME, None, None, None)

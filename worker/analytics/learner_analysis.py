@@ -20,10 +20,10 @@ from worker.analytics.rules.weeks import LearnerWeek, last_mondays, learner_week
 from worker.analytics.stored_learner import StoredLearner, read_learner
 from worker.analytics.stored_statistics import read_medians
 from worker.analytics.thresholds import AnalysisThresholds
-from worker.database.clock import clock
+from worker.contract.lesson import Lesson
 from worker.database.engine import snapshot
+from worker.database.server import clock
 from worker.progress.outlines import StoredOutline, read_outlines
-from worker.summary.next_lesson import Lesson
 from worker.summary.read import require_id, unknown_enrollment
 from worker.summary.rules import summarize
 

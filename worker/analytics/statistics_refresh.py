@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from worker.analytics import statistics_claims
 from worker.analytics.rules.stuck import StuckThresholds
-from worker.database.engine import may_be_ones_own
+from worker.database.failures import may_be_ones_own
 
 
 @dataclass(frozen=True, slots=True)

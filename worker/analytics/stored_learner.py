@@ -8,11 +8,11 @@ from sqlalchemy import Connection, text
 from worker.analytics.rules.activity import HOURS_OF_A_WEEK, Activity, Day, TimeSpent, Visits
 from worker.analytics.rules.local_day import Zones
 from worker.analytics.zone_history import read_zones
+from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
+from worker.progress.current_lesson import CurrentLesson
 from worker.progress.reference import Progress
 from worker.progress.ties import tied_places
-from worker.summary.next_lesson import Lesson
-from worker.summary.rules import Place
 
 _ENROLLMENT = text("""
     SELECT course_id, current_topic, current_lesson, position_tied, refreshed_at, seconds, measured_seconds,
@@ -47,7 +47,7 @@ class StoredLearner:
 
     course_id: int | None
     zones: Zones
-    place: Place
+    place: CurrentLesson
     rows: dict[Lesson, Progress]
     activity: Activity
     refreshed_at: datetime | None
@@ -74,7 +74,7 @@ def read_learner(connection: Connection, user_course_id: int) -> StoredLearner |
     return StoredLearner(
         course_id=enrollment.course_id,
         zones=read_zones(connection, [user_course_id])[user_course_id].zones,
-        place=places.get(user_course_id) or Place(enrollment.current_topic, enrollment.current_lesson),
+        place=places.get(user_course_id) or CurrentLesson(enrollment.current_topic, enrollment.current_lesson),
         rows=rows,
         activity=Activity(
             lessons=lessons,

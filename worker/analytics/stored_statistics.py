@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, text
 from worker.analytics.rules.activity import TimeSpent
 from worker.analytics.rules.completion_statistics import Statistics
 from worker.analytics.rules.time_statistics import CourseFigures, LessonFigures, WeekFigures
-from worker.summary.next_lesson import Lesson
+from worker.contract.lesson import Lesson
 
 _COURSE = text("SELECT * FROM course_statistics WHERE course_id = :course_id")
 

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, text
 
 from worker.analytics.rules.activity import TimeSpent
 from worker.analytics.rules.visit_history import MOST, LessonCorrection, Visit, VisitHistory
+from worker.contract.lesson import LessonKey
 from worker.contract.progress_status import ProgressStatus
-from worker.progress.reference import LessonKey
 
 # Where the lesson is, and where it was before.
 _PLACES = """

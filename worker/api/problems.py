@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from worker.database.engine import Failure, classify
+from worker.database.failures import Failure, classify
 from worker.errors import ConflictError, InputError, LockedError, NotFoundError, ProgressError, first_line
 from worker.logs import get_logger
 

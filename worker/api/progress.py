@@ -17,8 +17,8 @@ from worker.api.schema import (
     UserCourseId,
 )
 from worker.contract.event import LessonActivity
+from worker.contract.lesson import LessonKey
 from worker.progress.lesson_progress import Deed, publish_lesson
-from worker.progress.reference import LessonKey
 from worker.streams.totals import Totals
 
 router = APIRouter(prefix="/progress", tags=["progress"])

@@ -27,6 +27,8 @@ from worker.audit.rules import (
 )
 from worker.audit.stored_rows import StoredEnrollment
 from worker.contract.event import LedgerEvent, LessonEvent, ProgressCorrected
+from worker.contract.lesson import Lesson
+from worker.progress.current_lesson import CurrentLesson
 from worker.progress.outlines import StoredOutline, read_outlines
 from worker.progress.reference import (
     Position,
@@ -37,8 +39,7 @@ from worker.progress.reference import (
     order,
     position,
 )
-from worker.summary.next_lesson import Lesson
-from worker.summary.rules import Place, Summary, summarize
+from worker.summary.rules import Summary, summarize
 from worker.summary.stored_summary import StoredSummary, read_stored
 
 
@@ -125,7 +126,7 @@ def _examine(stored: _Stored, ledger: Sequence[LedgerEvent], idle_cutoff: timede
     if where or ours.position:
         found += differences("user_course", (ours.id,), ours.columns, position_columns(where))
 
-    place = Place(where.topic_id, where.lesson_id, where.section_id, where.occurred_at) if where else ours.place
+    place = CurrentLesson(where.topic_id, where.lesson_id, where.section_id, where.occurred_at) if where else ours.place
     lessons, moved = (stored.outline.lessons, stored.outline.moved) if stored.outline else (None, {})
     summary = summarize(ours.id, lessons, {lesson: row.status for lesson, row in rows.items()}, place, moved)
     found += _summary_differences(stored, summary)

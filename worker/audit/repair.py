@@ -28,7 +28,7 @@ from worker.audit.compare import (
 )
 from worker.audit.enrollment_audit import Examined, examine
 from worker.audit.rules import Difference
-from worker.database.engine import is_passing, may_be_ones_own
+from worker.database.failures import is_passing, may_be_ones_own
 from worker.errors import LockedError
 from worker.progress import enrollments as enrollment
 from worker.progress import outlines

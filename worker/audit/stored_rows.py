@@ -18,10 +18,10 @@ from worker.contract.event import (
     LessonViewed,
     ProgressCorrected,
 )
+from worker.contract.lesson import Lesson, LessonKey
 from worker.contract.progress_status import ProgressStatus
-from worker.progress.reference import LessonKey, Position, Progress, Section
-from worker.summary.next_lesson import Lesson
-from worker.summary.rules import Place
+from worker.progress.current_lesson import CurrentLesson
+from worker.progress.reference import Position, Progress, Section
 
 BELOW_ALL_IDS = -(2**63)
 
@@ -133,7 +133,7 @@ class StoredEnrollment:
     """Its position as it stands, by column, also where an LMS set it."""
     position: Position | None
     """The same where an event made it."""
-    place: Place
+    place: CurrentLesson
     """The same as a summary shows it."""
     history_from: datetime | None
     is_of_lms: bool
@@ -184,7 +184,7 @@ def read_enrollments(connection: Connection, ids: Sequence[int]) -> list[StoredE
             course_id=row.course_id,
             columns={name: getattr(row, name) for name in position_columns(None)},
             position=_position(row),
-            place=Place(row.current_topic, row.current_lesson, row.current_section, row.position_at),
+            place=CurrentLesson(row.current_topic, row.current_lesson, row.current_section, row.position_at),
             history_from=row.history_from,
             is_of_lms=row.is_of_lms,
             rows=rows.get(row.id, {}),

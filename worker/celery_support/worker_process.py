@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 
 from worker.consume.consumer import Consumer
-from worker.database import engine
+from worker.database.engine import open_engine
 from worker.settings import get_settings
 from worker.streams import connection
 
@@ -52,7 +52,7 @@ def current_consumer() -> Consumer:
     thread = threading.get_ident()
     if thread not in _consumers:
         settings = get_settings()
-        _consumers[thread] = Consumer(settings, connection.connect(settings), engine.connect(settings))
+        _consumers[thread] = Consumer(settings, connection.connect(settings), open_engine(settings))
         if len(_consumers) == 1:
             # What was imported stays: without this each full collection goes through all of it (docs/decisions/0007).
             gc.collect()

@@ -130,14 +130,13 @@ def delete_dead_letters(letter_ids: tuple[int, ...], reason: str | None, everyth
     from worker.cli.output import show
     from worker.cli.redrive import chosen
     from worker.cli.servers import open_database, server_settings
-    from worker.database import clock
     from worker.progress import dead_letters
 
     _say_which(letter_ids, reason, everything)
     known, ids, deleted = _known(reason), sorted(set(letter_ids)), 0
     with open_database(server_settings("DATABASE_URL")) as engine:
         with engine.connect() as connection:
-            counts, last = dead_letters.count_dead_letters(connection), clock.last_letter_id(connection)
+            counts, last = dead_letters.count_dead_letters(connection), dead_letters.last_letter_id(connection)
         number = len(ids) or sum(count for each, count in counts.items() if known in (None, each))
         if not yes:
             click.confirm(f"Delete {number:,} dead letters for good?", abort=True)

@@ -71,14 +71,14 @@ class View:
     def look(self) -> Figures:
         """Measure and show."""
         from worker.contract.entry import Reason
-        from worker.database import clock
+        from worker.database.table_sizes import count_rows
         from worker.progress import dead_letters
         from worker.streams.backlog import measure
 
         backlogs = measure(self._redis, self._keys.group, self._keys.streams)
         with self._engine.connect() as connection:
             letters = dead_letters.count_dead_letters(connection)
-            recorded = clock.count_rows(connection, ["lesson_event"])["lesson_event"].rows
+            recorded = count_rows(connection, ["lesson_event"])["lesson_event"].rows
         figures = Figures(
             published=self._published,
             recorded=recorded,

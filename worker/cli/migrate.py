@@ -31,11 +31,11 @@ def migrate(settings: "Settings") -> tuple[str | None, str | None]:
     """Apply what is missing; the revisions before and after. Raises SchemaError and SQLAlchemy's errors."""
     from alembic.util import CommandError
 
-    from worker.database import engine as database
     from worker.database import migrate as migration
-    from worker.database.clock import revision
+    from worker.database.engine import open_engine
+    from worker.database.server import revision
 
-    engine = database.connect(settings, application_name="progress-worker migrate")
+    engine = open_engine(settings, application_name="progress-worker migrate")
     try:
         with engine.connect() as connection:
             before = revision(connection)

@@ -33,7 +33,7 @@ def command(course_id: int, limit: int, after: int, as_json: bool) -> None:
     from worker.analytics.course_overview import get_overview
     from worker.cli.output import show, show_json
     from worker.cli.servers import open_database, server_settings
-    from worker.database.clock import read_clock
+    from worker.database.server import read_clock
 
     with open_database(server_settings("DATABASE_URL")) as engine:
         found = get_overview(engine, course_id, after=after, limit=limit)

@@ -92,19 +92,19 @@ def explained(settings: "Settings") -> Iterator[None]:
 @contextmanager
 def explained_database(settings: "Settings") -> Iterator[None]:
     """Turn PostgreSQL's errors into sentences."""
-    from worker.database import engine as database
+    from worker.database.failures import explained
 
-    with database.explained(settings):
+    with explained(settings):
         yield
 
 
 @contextmanager
 def open_database(settings: "Settings") -> "Iterator[Engine]":
     """An engine for the length of the block, its errors explained; the tables are checked first."""
-    from worker.database import engine as database
     from worker.database import schema
+    from worker.database.engine import open_engine
 
-    engine = database.connect(settings)
+    engine = open_engine(settings)
     try:
         with explained_database(settings):
             with engine.connect() as connection:

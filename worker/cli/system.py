@@ -20,8 +20,8 @@ def show_system(as_json: bool) -> None:
 
     from worker.cli.output import new_table, show, show_json
     from worker.cli.servers import explained, open_database, server_settings
-    from worker.failover.system_id import System
-    from worker.failover.system_table import identify, was_refused
+    from worker.contract.system_id import System
+    from worker.database.system_table import identify, was_refused
     from worker.printable import printable
     from worker.streams import connection as stream_connection
     from worker.streams import owner as streams
@@ -65,8 +65,8 @@ def adopt_streams(yes: bool) -> None:
     """
     from worker.cli.output import show
     from worker.cli.servers import explained, open_database, server_settings
-    from worker.failover.system_id import System
-    from worker.failover.system_table import end_refusal, identify, was_refused
+    from worker.contract.system_id import System
+    from worker.database.system_table import end_refusal, identify, was_refused
     from worker.printable import printable
     from worker.streams import connection as stream_connection
     from worker.streams import owner as streams

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from worker.progress.void import Voided
+    from worker.audit.void import Voided
 
 
 @click.command("void")
@@ -21,9 +21,9 @@ def command(event: str, enrollment: int | None, source: str | None, dry_run: boo
     left, and it stays out, however often it is published again. Safe while workers run and to repeat. Without
     --enrollment the whole ledger is searched.
     """
+    from worker.audit.void import event_identity, void_event
     from worker.cli.output import show_json
     from worker.cli.servers import open_database, server_settings
-    from worker.progress.void import event_identity, void_event
 
     settings = server_settings("DATABASE_URL")
     event_id = event_identity(event, source)

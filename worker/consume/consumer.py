@@ -21,15 +21,15 @@ from worker.consume.held_back import HeldBack
 from worker.consume.leases import Leases
 from worker.consume.stalled_streams import StalledStreams
 from worker.contract.entry import Entry, Reason
+from worker.contract.system_id import System
 from worker.database import schema
-from worker.database.engine import has_answered
+from worker.database.failures import has_answered
 from worker.errors import ProgressError, first_line
-from worker.failover.commits import Commits
 from worker.failover.lost_commits import reconcile
 from worker.failover.ownership import claim_streams, refuse_others
-from worker.failover.system_id import System
 from worker.logs import get_logger
 from worker.progress.batch import Batch, sort
+from worker.progress.commits import Commits
 from worker.progress.ingest import ingest, ingest_awaiting, store_dead_letter
 from worker.progress.outcome import Outcome
 from worker.progress.redrive import apply_parked

@@ -12,7 +12,7 @@ from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from worker.consume.consumer import Consumer, ReadingStopped
-from worker.database.engine import Failure, classify
+from worker.database.failures import Failure, classify
 from worker.errors import ProgressError, first_line
 from worker.logs import get_logger
 from worker.streams import read

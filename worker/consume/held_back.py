@@ -12,9 +12,10 @@ from sqlalchemy import Engine
 
 from worker.consume.deferral import Deferral
 from worker.contract.entry import Entry
-from worker.database import clock as status
+from worker.database.server import clock
 from worker.logs import get_logger
 from worker.progress.batch import Batch, sort, targets
+from worker.progress.ledger_lookups import last_recorded_at
 from worker.progress.outcome import REFUSED, Held, Outcome
 from worker.settings import Settings
 from worker.streams import read, refusal_mark
@@ -109,7 +110,7 @@ class HeldBack:
         if not count or began is None:
             return False
         with self._engine.connect() as connection:
-            newest, now = status.last_recorded_at(connection), status.clock(connection)
+            newest, now = last_recorded_at(connection), clock(connection)
         return (newest is not None and newest > began) or (count == 1 and now - began > LONE)
 
     def is_careful(self) -> bool:
@@ -132,7 +133,7 @@ class HeldBack:
                 entries=len(entries),
             )
             with self._engine.connect() as connection:
-                refusal_mark.begin(self._redis, self._keys.refused, status.clock(connection))
+                refusal_mark.begin(self._redis, self._keys.refused, clock(connection))
         elif final or (is_due and outcome.recorded and self._deferral.count_of(REFUSED)):
             refusal_mark.end(self._redis, self._keys.refused)
 

@@ -13,13 +13,13 @@ from redis import ResponseError
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from worker.database.engine import may_be_ones_own
+from worker.database.failures import may_be_ones_own
 from worker.errors import first_line
-from worker.failover import stream_positions
-from worker.failover.commits import Commits
 from worker.failover.lost_commits import reconcile
 from worker.failover.ownership import claim_streams
 from worker.logs import get_logger
+from worker.progress import stream_positions
+from worker.progress.commits import Commits
 from worker.progress.outcome import Outcome
 from worker.progress.redrive import sweep_parked
 from worker.settings import Settings

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from sqlalchemy.exc import DBAPIError
 
-from worker.database.engine import may_be_ones_own
+from worker.database.failures import may_be_ones_own
 
 RETRY_SECONDS = 600.0
 """Of those that failed, one is tried again in so long a time: it may take the time of thousands of others."""

@@ -73,12 +73,12 @@ def be_patient(engine: Engine, statement_seconds: float, margin_seconds: float) 
         connection.statement_seconds, connection.margin_seconds = statement_seconds, margin_seconds
         return connection
 
-    async def connect_async(*args: Any, **parameters: Any) -> AsyncPatientConnection:
+    async def open_async_engine(*args: Any, **parameters: Any) -> AsyncPatientConnection:
         return prepared(await AsyncPatientConnection.connect(*args, **parameters))
 
     def connect(dialect: Dialect, _record: object, args: Any, parameters: Any) -> Any:
         if dialect.is_async:
-            return dialect.connect(*args, async_creator_fn=connect_async, **parameters)
+            return dialect.connect(*args, async_creator_fn=open_async_engine, **parameters)
         return prepared(PatientConnection.connect(*args, **parameters))
 
     event.listen(engine, "do_connect", connect)

@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine, text
 
 from worker.contract.entry_id import BEGINNING, EntryId, format_id, moment
+from worker.database import system_table
 from worker.errors import CommitsLostError
-from worker.failover import stream_positions, system_table
-from worker.failover.commits import Commits
 from worker.failover.replay import read_again, replay
 from worker.logs import get_logger
+from worker.progress import stream_positions
+from worker.progress.commits import Commits
 from worker.streams import commit_marks as written
 from worker.streams import stream_state
 from worker.streams.connection import Redis

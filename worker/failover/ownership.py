@@ -8,10 +8,10 @@ when Redis is emptied.
 from sqlalchemy import Connection, Engine
 
 from worker.contract.entry_id import BEGINNING
+from worker.contract.system_id import System
+from worker.database import system_table as storage
 from worker.errors import OtherSystemError
-from worker.failover import stream_positions
-from worker.failover import system_table as storage
-from worker.failover.system_id import System
+from worker.progress import stream_positions
 from worker.streams import owner as streams
 from worker.streams import stream_state
 from worker.streams.connection import Redis

@@ -11,8 +11,8 @@ from redis import RedisError
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from worker.database import engine as database
-from worker.database.clock import clock
+from worker.database.engine import open_engine
+from worker.database.server import clock
 from worker.errors import first_line
 from worker.logs import get_logger
 from worker.settings import Settings
@@ -63,7 +63,7 @@ def redis_ahead(redis: Redis) -> float:
 def warn(settings: Settings) -> None:
     """Log a warning if the clocks differ too much. Servers that are away are not waited for longer than 2 s each."""
     impatient = settings.impatient()
-    engine, redis = database.connect(impatient), stream_connection.connect(impatient)
+    engine, redis = open_engine(impatient), stream_connection.connect(impatient)
     try:
         with engine.connect() as connection:
             complaint = measure_clocks(connection, redis).complaint(settings.clock_tolerance_seconds)

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from threading import Thread
 from time import monotonic
 
-from worker.database import engine as database
 from worker.database import schema
+from worker.database.engine import open_engine
+from worker.database.failures import explained
 from worker.errors import ProgressError, ServerUnavailableError
 from worker.failover.ownership import check_system
 from worker.ops.clocks import Clocks, postgresql_ahead, redis_ahead
@@ -57,9 +58,9 @@ def check_readiness(settings: Settings) -> dict[str, str | None]:
 def ask_for_degradation(settings: Settings) -> dict[str, str]:
     """What a system that is ready cannot do all the same, by `find_degradation`; nothing when a server is away."""
     impatient = settings.impatient()
-    engine, redis = database.connect(impatient), connection.connect(impatient)
+    engine, redis = open_engine(impatient), connection.connect(impatient)
     try:
-        with database.explained(settings), connection.explained(settings), engine.connect() as connected:
+        with explained(settings), connection.explained(settings), engine.connect() as connected:
             _, strays = with_strays(redis, Keys(settings.stream_key, settings.stream_partitions))
             return find_degradation(connected, strays)
     except ProgressError:
@@ -71,9 +72,9 @@ def ask_for_degradation(settings: Settings) -> dict[str, str]:
 
 def _check_database(settings: Settings) -> float:
     """How far its clock is ahead of this host's. Raises ProgressError."""
-    engine = database.connect(settings)
+    engine = open_engine(settings)
     try:
-        with database.explained(settings), engine.connect() as connected:
+        with explained(settings), engine.connect() as connected:
             schema.check(connected)
             return postgresql_ahead(connected)
     finally:
@@ -93,9 +94,9 @@ def _check_redis(settings: Settings) -> float:
 
 
 def _foreign_streams(settings: Settings) -> str | None:
-    engine, redis = database.connect(settings), connection.connect(settings)
+    engine, redis = open_engine(settings), connection.connect(settings)
     try:
-        with database.explained(settings), connection.explained(settings):
+        with explained(settings), connection.explained(settings):
             check_system(engine, redis, Keys(settings.stream_key, settings.stream_partitions))
     except ProgressError as error:
         return str(error)

@@ -6,14 +6,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
-from worker.database import clock as status
-from worker.database import schema
-from worker.database.clock import RowCount
+from worker.contract.system_id import System
+from worker.database import schema, server
 from worker.database.engine import snapshot
+from worker.database.system_table import Repairs, identify, read_repairs, was_refused
+from worker.database.table_sizes import RowCount, count_rows
 from worker.errors import OtherSystemError
 from worker.failover.ownership import refuse_others
-from worker.failover.system_id import System
-from worker.failover.system_table import Repairs, identify, read_repairs, was_refused
 from worker.ops import rollup_lag
 from worker.ops.clocks import Clocks, measure_clocks
 from worker.ops.degradation import find_degradation
@@ -21,6 +20,7 @@ from worker.ops.redis_configuration import advise, version
 from worker.ops.rollup_lag import Failed
 from worker.progress import dead_letters as dead_letter
 from worker.progress.doubtful_events import Doubtful, read_doubtful
+from worker.progress.ledger_lookups import last_recorded_at
 from worker.settings import Settings
 from worker.streams.accounting import Account, read_accounts
 from worker.streams.backlog import Backlog, measure
@@ -93,13 +93,13 @@ def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
             accounts=accounts,
             stray_streams=strays.streams,
             dead_letters=letters,
-            rows=status.count_rows(connection),
+            rows=count_rows(connection),
             rollups=_rollups(connection),
             failed=rollup_lag.failures(connection),
-            last_recorded_at=status.last_recorded_at(connection),
-            asked_at=status.clock(connection),
+            last_recorded_at=last_recorded_at(connection),
+            asked_at=server.clock(connection),
             clocks=clocks,
-            postgresql_version=status.server_version(connection),
+            postgresql_version=server.server_version(connection),
             redis_version=version(redis),
             degradation=degradation,
             warnings=[
@@ -141,7 +141,7 @@ def _letters(connection: Connection) -> dict[str, int]:
 
 def _rollups(connection: Connection) -> dict[str, Rollup]:
     oldest = rollup_lag.oldest_changes(connection)
-    now = status.clock(connection)
+    now = server.clock(connection)
     return {
         name: Rollup(at, max(0.0, (now - at).total_seconds()) if at is not None else 0.0) for name, at in oldest.items()
     }

@@ -7,7 +7,7 @@ from typing import Protocol, Self, TypeVar
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from worker.database.engine import Failure, classify, is_lock_timeout
+from worker.database.failures import Failure, classify, is_lock_timeout
 from worker.database.table_locks import is_table_locked
 
 

@@ -79,7 +79,19 @@ _LIST = text(f"""
 
 _GET = text(f"{_SELECT} WHERE id = :id")
 
-_COUNT = text("SELECT reason, count(*) AS letters FROM dead_letter GROUP BY reason ORDER BY reason")
+_COUNT = text("SELECT reason, count(*) AS dead_letters FROM dead_letter GROUP BY reason ORDER BY reason")
+
+_LETTER_IDS = text("""
+    SELECT id FROM dead_letter
+    WHERE id > :after AND (CAST(:reason AS text) IS NULL OR reason = :reason) ORDER BY id LIMIT :limit
+""")
+
+_REASONS = text("""
+    SELECT reason, count(*) AS dead_letters FROM dead_letter WHERE id = ANY(CAST(:ids AS bigint[]))
+    GROUP BY 1 ORDER BY 1
+""")
+
+_LAST_LETTER = text("SELECT max(id) FROM dead_letter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,3 +203,18 @@ def _fields_digest(fields: Sequence[bytes]) -> str:
 def _stored(row: Row[tuple[object, ...]]) -> StoredDeadLetter:
     entry = Entry(row.stream, row.entry_id, row.body, tuple(row.fields or ()))
     return StoredDeadLetter(row.id, entry, row.reason, row.detail, row.user_course_id, row.created_at)
+
+
+def letter_ids(connection: Connection, reason: str | None, after: int, limit: int) -> list[int]:
+    """Ids above `after` of up to `limit` dead letters, in order, of one reason or of all."""
+    return list(connection.scalars(_LETTER_IDS, {"reason": reason, "after": after, "limit": limit}))
+
+
+def last_letter_id(connection: Connection) -> int:
+    """The id of the newest dead letter; 0 without any."""
+    return int(connection.scalar(_LAST_LETTER) or 0)
+
+
+def count_reasons(connection: Connection, ids: Sequence[int]) -> dict[str, int]:
+    """Of these dead letters those that are there, by reason."""
+    return {row.reason: row.dead_letters for row in connection.execute(_REASONS, {"ids": list(ids)})}

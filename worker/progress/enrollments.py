@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from worker.contract.event import EnrollmentCreated
 from worker.contract.identity import sequence_key
-from worker.database.engine import is_lock_timeout
+from worker.database.failures import is_lock_timeout
 from worker.progress.reference import Recorded
 
 _INSERT = text("""

@@ -12,13 +12,13 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from worker.contract.entry import Entry, Reason, Rejection
-from worker.database.engine import Failure, classify, is_lock_timeout, is_missing_reference, missing_reference
+from worker.database.failures import Failure, classify, is_lock_timeout, is_missing_reference, missing_reference
 from worker.errors import first_line
-from worker.failover.commits import Commits
 from worker.progress import dead_letters, enrollments, outlines
 from worker.progress.apply import apply
 from worker.progress.batch import Batch, sort, targets
 from worker.progress.bisect import bisect, is_any_table_locked
+from worker.progress.commits import Commits
 from worker.progress.dead_letters import DeadLetter
 from worker.progress.outcome import REFUSED, Held, Outcome
 from worker.progress.refusals import EverythingRefusedError, Refusals

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from worker.contract.lesson import LessonKey
 from worker.contract.progress_status import ProgressStatus
-from worker.progress.reference import LessonKey, Progress
+from worker.progress.reference import Progress
 
 EventKey = tuple[int, str]
 """(user_course_id, event id)"""
@@ -41,6 +42,13 @@ _PRESENT = text("""
     ))
     FROM clock_timestamp() AS now
 """)
+
+NEWEST_PAGES = 256
+"""So many pages at the end of the ledger are looked through: more than concurrent writers extend it by at once."""
+
+_LAST_PAGE = text("SELECT pg_relation_size('lesson_event') / current_setting('block_size')::int")
+
+_NEWEST = text("SELECT max(recorded_at) FROM lesson_event WHERE ctid >= CAST(:first AS tid)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +98,16 @@ def present(connection: Connection, key: LessonKey) -> tuple[datetime, datetime]
 def _parameters(key: LessonKey) -> dict[str, int]:
     user_course_id, topic_id, lesson_id = key
     return {"user_course_id": user_course_id, "topic_id": topic_id, "lesson_id": lesson_id}
+
+
+def last_recorded_at(connection: Connection) -> datetime | None:
+    """When the newest ledger row was recorded (its transaction began); None for an empty ledger.
+
+    No index answers this cheaply: a BRIN index knows no maximum, and a B-tree on an ever-rising time would tax every
+    insert. But the ledger grows at its end, so the newest row stands in its last pages, read here by their numbers.
+    Only where deletions (retention, a removed enrollment) left room further up may newer rows stand there, and the
+    answer be too old until the ledger grows again.
+    """
+    pages = int(connection.scalar(_LAST_PAGE) or 0)
+    newest: datetime | None = connection.scalar(_NEWEST, {"first": f"({max(0, pages - NEWEST_PAGES)},0)"})
+    return newest

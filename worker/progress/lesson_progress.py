@@ -24,16 +24,17 @@ from worker.contract.event import (
     ProgressCorrected,
 )
 from worker.contract.identity import identity, is_identity
+from worker.contract.lesson import LessonKey
 from worker.contract.progress_status import ProgressStatus
-from worker.database.clock import clock
-from worker.database.engine import is_lock_timeout
+from worker.database.failures import is_lock_timeout
+from worker.database.server import clock
 from worker.errors import ConflictError, InputError, LockedError, NotFoundError
 from worker.progress import enrollments, ledger_lookups
 from worker.progress.apply import apply
 from worker.progress.batch import Batch
 from worker.progress.correction_rules import Changes, corrected, correction_time, repeats
 from worker.progress.progress_rows import StoredProgress, find_progress, insert_blank
-from worker.progress.reference import LessonKey, Progress
+from worker.progress.reference import Progress
 from worker.summary.read import unknown_enrollment
 
 SOURCE = "progress-api"

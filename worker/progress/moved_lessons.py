@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from worker.contract.event import OutlineLesson
-from worker.summary.next_lesson import Lesson
+from worker.contract.lesson import Lesson
 
 Moved = Mapping[Lesson, Lesson]
 """Old place → place in the live outline."""

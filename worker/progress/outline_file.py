@@ -12,9 +12,9 @@ from redis import RedisError
 from worker.client import EventPublisher
 from worker.contract.entry import Entry, Reason, Rejection, parse
 from worker.contract.event import Outline, OutlineLesson
+from worker.contract.lesson import Lesson
 from worker.errors import InputError
 from worker.progress.outline_csv import csv_lessons
-from worker.summary.next_lesson import Lesson
 
 SOURCE = "progress-worker"
 

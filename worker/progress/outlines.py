@@ -14,10 +14,10 @@ from sqlalchemy.exc import OperationalError
 
 from worker.contract.event import CourseOutlined
 from worker.contract.identity import sequence_key
-from worker.database.engine import is_lock_timeout
+from worker.contract.lesson import Lesson
+from worker.database.failures import is_lock_timeout
 from worker.progress.moved_lessons import moved_lessons
 from worker.progress.reference import Recorded
-from worker.summary.next_lesson import Lesson
 
 OUTLINES_LOCK = 7_305_112_020
 """Advisory lock of the transaction: shared while summaries are made from outlines, exclusive while one changes."""

@@ -8,9 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from worker.contract.lesson import Lesson, LessonKey
 from worker.contract.progress_status import ProgressStatus
-from worker.progress.reference import LessonKey
-from worker.summary.next_lesson import Lesson
 
 _FIND = text("""
     SELECT enrollment.id AS enrollment_id, known.id, known.user_course_id, known.topic_id, known.lesson_id,

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from worker.contract.event import LedgerEvent
 from worker.contract.fast_path import DecodedLessonEvent
 from worker.contract.identity import sequence_key
-from worker.progress.reference import LessonKey
+from worker.contract.lesson import LessonKey
 
 _TYPES = {"lesson.viewed": "viewed", "lesson.completed": "completed", "progress.corrected": "corrected"}
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from worker.database.engine import is_missing_reference, may_be_ones_own
+from worker.database.failures import is_missing_reference, may_be_ones_own
 from worker.progress import dead_letters
 from worker.progress.batch import sort, targets
 from worker.progress.bisect import bisect

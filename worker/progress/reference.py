@@ -22,13 +22,11 @@ from worker.contract.event import (
     ProgressCorrected,
 )
 from worker.contract.identity import sequence_key
+from worker.contract.lesson import Lesson, LessonKey
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.moved_lessons import moved_lessons
-from worker.summary.next_lesson import Lesson
 
 Snapshot = TypeVar("Snapshot", EnrollmentCreated, CourseOutlined)
-LessonKey = tuple[int, int, int]
-"""(user_course_id, topic_id, lesson_id)"""
 Order = tuple[datetime, str, bool, str]
 """(time, sequence, whether it is a view, event id): of an enrollment's events the greatest is the latest."""
 

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
-from worker.database.engine import is_raised_by_a_trigger
+from worker.database.failures import is_raised_by_a_trigger
 from worker.errors import first_line
 
 ENOUGH = 8

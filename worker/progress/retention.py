@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from worker.database.engine import may_be_ones_own
+from worker.database.failures import may_be_ones_own
 from worker.database.one_by_one import one_by_one
 from worker.logs import get_logger
 from worker.ops.clocks import measure_clocks

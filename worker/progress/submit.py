@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from worker.contract.entry import Entry, Reason
-from worker.database.engine import is_lock_timeout
+from worker.database.failures import is_lock_timeout
 from worker.errors import LockedError
 from worker.progress import enrollments, ledger_lookups
 from worker.progress.apply import apply

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
-from worker.summary.rules import Place
+from worker.progress.current_lesson import CurrentLesson
 
 # Where retention has deleted the position's event, the others are not all there either.
 _PLACES = """
@@ -52,9 +52,9 @@ def settle_ties(connection: Connection, user_course_ids: Sequence[int]) -> None:
     connection.execute(_SETTLE, {"ids": list(user_course_ids)})
 
 
-def tied_places(connection: Connection, user_course_ids: Sequence[int]) -> dict[int, Place]:
+def tied_places(connection: Connection, user_course_ids: Sequence[int]) -> dict[int, CurrentLesson]:
     """The position that each of these enrollments has by the outline as it is now; those that are tied alone."""
     return {
-        row.id: Place(row.topic_id, row.lesson_id, row.section_id, row.position_at)
+        row.id: CurrentLesson(row.topic_id, row.lesson_id, row.section_id, row.position_at)
         for row in connection.execute(_READ, {"ids": list(user_course_ids)})
     }

@@ -10,7 +10,7 @@ stream first: from then on a full Redis refuses it nothing.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from worker.failover.committed import Committed
+from worker.contract.committed import Committed
 from worker.streams.connection import Redis, answers
 from worker.streams.keys import account, commits
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from redis import OutOfMemoryError
 
-from worker.failover.committed import Committed
+from worker.contract.committed import Committed
 from worker.streams.connection import Redis, answers
 from worker.streams.keys import commits
 

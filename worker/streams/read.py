@@ -11,10 +11,10 @@ from typing import Any, cast
 
 from redis import OutOfMemoryError, ResponseError
 
+from worker.contract.committed import Committed
 from worker.contract.entry import Entry
 from worker.contract.entry_id import parse_id
 from worker.errors import ServerUnavailableError
-from worker.failover.committed import Committed
 from worker.streams import accounting
 from worker.streams.connection import Redis
 from worker.streams.keys import FIELD, GROUP

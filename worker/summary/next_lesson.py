@@ -1,11 +1,10 @@
-"""A course's outline, and where in it a learner goes on."""
+"""Where in a course's outline a learner goes on."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-Lesson = tuple[int, int]
-"""(topic_id, lesson_id)"""
+from worker.contract.lesson import Lesson
 
 
 class NextReason(StrEnum):

@@ -6,10 +6,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
+from worker.contract.lesson import Lesson
 from worker.database.engine import snapshot
 from worker.errors import InputError, NotFoundError
 from worker.progress.outlines import read_outlines
-from worker.summary.next_lesson import Lesson
 from worker.summary.rules import Summary, summarize
 from worker.summary.stored_summary import StoredSummary, read_states, read_stored
 

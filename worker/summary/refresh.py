@@ -15,7 +15,7 @@ from typing import Protocol
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from worker.database.engine import may_be_ones_own
+from worker.database.failures import may_be_ones_own
 from worker.database.one_by_one import RETRY_SECONDS, one_by_one
 from worker.progress import outlines
 from worker.summary import claims

@@ -1,40 +1,20 @@
 """The summary of one enrollment: how many lessons, how far, where it goes on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
+from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
+from worker.progress.current_lesson import CurrentLesson
 from worker.progress.moved_lessons import Moved, moved_lessons
 from worker.progress.reference import State
 from worker.summary.counted_lessons import counted_statuses
-from worker.summary.next_lesson import Lesson, NextLesson, NextReason, next_lesson
+from worker.summary.next_lesson import NextLesson, NextReason, next_lesson
 
 _HUNDREDTH = Decimal("0.01")
 _NOTHING, _EVERYTHING = Decimal("0.00"), Decimal("100.00")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an enrollment is; all None before its first lesson event."""
-
-    topic_id: int | None = None
-    lesson_id: int | None = None
-    section_id: int | None = None
-    at: datetime | None = None
-
-    @property
-    def lesson(self) -> Lesson | None:
-        """Its lesson, where it names one."""
-        return None if self.topic_id is None or self.lesson_id is None else (self.topic_id, self.lesson_id)
-
-    def moved(self, moved: Moved) -> "Place":
-        """The same where its lesson is now."""
-        if self.lesson is None or self.lesson not in moved:
-            return self
-        topic_id, lesson_id = moved[self.lesson]
-        return replace(self, topic_id=topic_id, lesson_id=lesson_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +54,7 @@ def summarize(
     user_course_id: int,
     outline: Sequence[Lesson] | None,
     rows: Mapping[Lesson, ProgressStatus],
-    place: Place,
+    place: CurrentLesson,
     moved: Moved | None = None,
 ) -> Summary:
     """The summary from an enrollment's rows and its course's outline, in order; None where the course has none.
@@ -91,7 +71,7 @@ def summarize(
     in_progress = statuses.count(ProgressStatus.IN_PROGRESS)
     done = {lesson for lesson, status in rows.items() if status is ProgressStatus.COMPLETED}
     if place.lesson is None or rows.get(place.lesson, ProgressStatus.NOT_STARTED) is ProgressStatus.NOT_STARTED:
-        place = Place(at=place.at)
+        place = CurrentLesson(at=place.at)
     following = next_lesson(lessons, place.lesson, done)
     return Summary(
         user_course_id=user_course_id,
@@ -119,7 +99,11 @@ def summaries(state: State) -> dict[int, Summary]:
     found = {}
     for user_course_id, event in state.enrollments.items():
         where = state.positions.get(user_course_id)
-        place = Place(where.topic_id, where.lesson_id, where.section_id, where.occurred_at) if where else Place()
+        place = (
+            CurrentLesson(where.topic_id, where.lesson_id, where.section_id, where.occurred_at)
+            if where
+            else CurrentLesson()
+        )
         outline = live_lessons(state, event.data.course_id)
         moved = moved_places(state, event.data.course_id)
         found[user_course_id] = summarize(user_course_id, outline, rows[user_course_id], place, moved)

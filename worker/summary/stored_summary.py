@@ -7,10 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
+from worker.progress.current_lesson import CurrentLesson
 from worker.progress.ties import tied_places
-from worker.summary.next_lesson import Lesson, NextReason
-from worker.summary.rules import Place, Summary
+from worker.summary.next_lesson import NextReason
+from worker.summary.rules import Summary
 
 # Scalar subqueries, not joins, and none for titles that nobody reads: planning is most of what one summary costs
 # (docs/decisions/0006).
@@ -60,7 +62,7 @@ class EnrollmentState:
 
     user_course_id: int
     course_id: int | None
-    place: Place
+    place: CurrentLesson
     rows: dict[Lesson, ProgressStatus]
     read_at: datetime
 
@@ -95,7 +97,7 @@ def read_states(connection: Connection, ids: Sequence[int]) -> list[EnrollmentSt
             user_course_id=row.id,
             course_id=row.course_id,
             place=places.get(row.id)
-            or Place(row.current_topic, row.current_lesson, row.current_section, row.position_at),
+            or CurrentLesson(row.current_topic, row.current_lesson, row.current_section, row.position_at),
             rows={(topic, lesson): ProgressStatus(status) for topic, lesson, status in row.progress or ()},
             read_at=row.read_at,
         )

@@ -8,7 +8,7 @@ from enum import StrEnum
 from worker.analytics.rules.learner_history import History, LessonHistory
 from worker.analytics.rules.local_day import Zones, local_day
 from worker.analytics.rules.streaks import runs
-from worker.summary.next_lesson import Lesson
+from worker.contract.lesson import Lesson
 
 
 class AchievementKind(StrEnum):

@@ -13,8 +13,8 @@ from itertools import pairwise, zip_longest
 
 from worker.analytics.rules.local_day import Zones, local_day
 from worker.contract.event import LessonEvent
+from worker.contract.lesson import Lesson
 from worker.progress.reference import order
-from worker.summary.next_lesson import Lesson
 
 HOURS_OF_A_WEEK = 168
 

@@ -8,8 +8,8 @@ from worker.analytics.rules.activity import Activity, TimeSpent, activity
 from worker.analytics.rules.local_day import enrollment_zones
 from worker.audit.rules import Key
 from worker.contract.event import LessonEvent, ProgressCorrected
+from worker.contract.lesson import Lesson
 from worker.progress.reference import State
-from worker.summary.next_lesson import Lesson
 
 TABLES = ("enrollment_activity", "topic_activity", "lesson_activity", "daily_activity")
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.reference import Progress, State
 from worker.summary.counted_lessons import counted_rows
-from worker.summary.next_lesson import Lesson
 from worker.summary.rules import Summary, live_lessons, moved_places, percentage, summaries
 
 

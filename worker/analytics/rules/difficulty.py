@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from worker.summary.next_lesson import Lesson
+from worker.contract.lesson import Lesson
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from worker.analytics.rules.activity import Activity, TimeSpent, Visits
+from worker.analytics.rules.counted_activity import counted_activity
+from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.moved_lessons import Moved
 from worker.progress.reference import Progress, State
-from worker.summary.counted_lessons import counted_activity, counted_rows
-from worker.summary.next_lesson import Lesson
+from worker.summary.counted_lessons import counted_rows
 from worker.summary.rules import moved_places
 
 

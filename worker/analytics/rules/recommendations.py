@@ -6,8 +6,9 @@ from enum import StrEnum
 from itertools import chain, islice
 
 from worker.analytics.rules.learner_history import History, LessonHistory
+from worker.contract.lesson import Lesson
 from worker.formatting import counted, duration
-from worker.summary.next_lesson import Lesson, NextLesson
+from worker.summary.next_lesson import NextLesson
 
 
 class RecommendationKind(StrEnum):

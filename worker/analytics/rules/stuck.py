@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from worker.analytics.rules.learner_history import History, LessonHistory
+from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 from worker.formatting import counted, duration
-from worker.summary.next_lesson import Lesson
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from worker.analytics.rules.learner_history import History, LessonHistory, learn
 from worker.analytics.rules.local_day import Zones, enrollment_zones
 from worker.analytics.rules.stuck import StuckThresholds, effort, stopped_at, unfinished
 from worker.analytics.rules.weeks import learner_weeks
+from worker.contract.lesson import Lesson
 from worker.progress.reference import State
-from worker.summary.next_lesson import Lesson
 from worker.summary.rules import live_lessons
 
 _DAY = timedelta(days=1)

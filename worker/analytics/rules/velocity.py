@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from worker.analytics.rules.learner_history import History
 from worker.analytics.rules.local_day import Zones, local_day
+from worker.contract.lesson import Lesson
 from worker.formatting import two_digits
-from worker.summary.next_lesson import Lesson
 
 _WEEK = timedelta(weeks=1)
 _RECENT = timedelta(days=28)

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 from worker.analytics.rules.activity import Interval, TimeSpent, in_order, intervals, time_spent, visits
 from worker.contract.event import LedgerEvent, LessonCompleted, LessonEvent, ProgressCorrected
+from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.reference import lesson_of, order
-from worker.summary.next_lesson import Lesson
 
 MOST = 1_000
 """Most visits, and most corrections, that are shown one by one: the last of them."""

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from worker.analytics.rules.activity import Day, TimeSpent
 from worker.analytics.rules.learner_history import History
 from worker.analytics.rules.local_day import Zones, local_day
-from worker.summary.next_lesson import Lesson
+from worker.contract.lesson import Lesson
 
 _DAY = timedelta(days=1)
 _WEEK = timedelta(weeks=1)

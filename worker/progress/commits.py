@@ -9,11 +9,12 @@ from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import Connection
 
+from worker.contract.committed import Committed
 from worker.contract.entry import Entry
 from worker.contract.entry_id import EntryId, parse_id
+from worker.database import system_table
 from worker.errors import CommitsLostError
-from worker.failover import stream_positions, system_table
-from worker.failover.committed import Committed
+from worker.progress import stream_positions
 
 MEMORY_SECONDS = 1_800
 """What was committed longer ago is not held against PostgreSQL, which forgets it after a day."""

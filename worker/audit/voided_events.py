@@ -7,8 +7,9 @@ from sqlalchemy import Connection, text
 
 from worker.audit.stored_rows import ledger_event, section_of
 from worker.contract.event import LedgerEvent
+from worker.contract.lesson import LessonKey
 from worker.contract.progress_status import ProgressStatus
-from worker.progress.reference import LessonKey, Progress
+from worker.progress.reference import Progress
 
 # Read whole where no enrollment is given: the ledger's key begins with it.
 _FIND = text("""

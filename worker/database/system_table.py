@@ -5,8 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from worker.contract.system_id import System
 from worker.errors import SchemaError
-from worker.failover.system_id import System
 
 REPLAY_LOCK = 7_305_112_023
 """One consumer at a time applies what was lost again."""

@@ -10,17 +10,18 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from worker.analytics import activity_claims
-from worker.audit import stored_rows
+from worker.audit import stored_rows, voided_events
 from worker.audit.rules import Difference, differences, expected_position, expected_progress, position_columns
 from worker.audit.stored_rows import StoredEnrollment
+from worker.audit.void_rules import without
 from worker.contract.event import LedgerEvent, ProgressCorrected
 from worker.contract.identity import identity
-from worker.database.engine import extend_timeout, is_lock_timeout, is_passing
+from worker.database.engine import extend_timeout
+from worker.database.failures import is_lock_timeout, is_passing
 from worker.errors import InputError, LockedError, NotFoundError, ProgressError
-from worker.progress import outlines, voided_events
+from worker.progress import outlines
 from worker.progress.enrollments import wait_for_enrollment
 from worker.progress.reference import Position, Progress, latest_event, lesson_of, lesson_progress, position
-from worker.progress.void_rules import without
 from worker.summary import claims
 
 SHOWN = 10

@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection, text
 
+from worker.contract.committed import Committed
 from worker.contract.entry_id import EntryId
-from worker.failover.committed import Committed
 
 _ADVANCE = text("""
     INSERT INTO stream_position AS known (stream, consumer, milliseconds, sequence)
