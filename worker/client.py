@@ -7,23 +7,27 @@ from typing import Any
 from uuid import uuid4
 
 from pydantic_core import to_json
+from redis import RedisError
 
+from worker.contract.entry import Entry, Reason, Rejection, parse
 from worker.contract.event import (
     CloudEvent,
     Event,
     LessonActivity,
     LessonCompleted,
     LessonViewed,
+    Outline,
     ProgressCorrected,
     partition_key,
 )
-from worker.errors import ConfigurationError
+from worker.contract.totals import Totals
+from worker.errors import ConfigurationError, InputError
 from worker.redis_url import canonical
 from worker.settings import Settings, get_settings
 from worker.streams import publish
 from worker.streams.connection import clock, connect
 from worker.streams.keys import Keys
-from worker.streams.totals import Totals, add_totals
+from worker.streams.totals import add_totals
 
 PIPELINE = 1_000
 """Events in one round trip of `publish_many`."""
@@ -92,6 +96,35 @@ class EventPublisher:
         """Publish that a learner completed a lesson; otherwise like `lesson_viewed`."""
         return self.publish(LessonCompleted(**self._envelope(occurred_at, event_id), data=_activity(activity)))
 
+    def publish_outline(self, outline: Outline, time: str | None = None) -> datetime:
+        """Publish a course's outline as of an RFC 3339 time, by default now by Redis' clock; returns that time.
+
+        Publishing an outline again replaces it with itself. Raises InputError, before anything is published, for what
+        a worker would refuse, and redis.RedisError.
+        """
+        now = self._now()
+        body = to_json(
+            {
+                "specversion": "1.0",
+                "id": str(uuid4()),
+                "source": self._source,
+                "type": "course.outlined",
+                "time": now if time is None else time,
+                "data": outline,
+            },
+            exclude_none=True,
+        )
+        try:
+            event = parse(Entry("", f"{int(now.timestamp() * 1000)}-0", body), datetime.now(UTC).timestamp() * 1000)
+        except Rejection as refused:
+            if refused.reason is Reason.TOO_LARGE:
+                raise InputError(
+                    f"The outline is too large for one event: {refused.detail}. Shorten its titles, or leave them out."
+                ) from None
+            raise InputError(f"The time {time!r} would be refused: {refused.detail.removeprefix('time: ')}.") from None
+        self.publish_raw([(outline.course_id, body)])
+        return event.time
+
     def clock(self) -> datetime:
         """The present by Redis' clock, against which a worker judges the times of events."""
         return clock(self._redis)
@@ -109,6 +142,13 @@ class EventPublisher:
         while chunk := list(islice(addressed, PIPELINE)):
             count += publish.append_many(self._redis, chunk, self._keys.instead_of)
         return count
+
+    def _now(self) -> datetime:
+        """By Redis' clock; while Redis is away by this host's, so that mistakes in the input are reported first."""
+        try:
+            return self.clock()
+        except RedisError:
+            return datetime.now(UTC)
 
     def _envelope(self, occurred_at: datetime | None, event_id: str | None) -> dict[str, Any]:
         when: dict[str, Any] = {"time": occurred_at} if occurred_at else {"time": datetime.now(UTC), "untimed": True}

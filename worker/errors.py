@@ -48,3 +48,11 @@ class ConflictError(InputError):
 
 class LockedError(ProgressError):
     """Another session keeps an enrollment or a course locked; the same may go through later."""
+
+
+def unknown_enrollment(user_course_id: int) -> NotFoundError:
+    """The error for an enrollment that does not exist."""
+    return NotFoundError(
+        f"There is no enrollment {user_course_id}. Its events may be waiting for it: "
+        "see `progress-worker dead-letters list --reason unknown_enrollment`."
+    )

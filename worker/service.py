@@ -28,7 +28,7 @@ from worker.contract.progress_status import ProgressStatus
 from worker.database.engine import open_async_engine, open_engine
 from worker.database.server import read_clock
 from worker.errors import ServerUnavailableError
-from worker.progress import lesson_progress
+from worker.progress import lesson_event, lesson_progress
 from worker.progress.correction_rules import Changes
 from worker.progress.progress_rows import StoredProgress, read_courses
 from worker.progress.submit import LARGE_BYTES, Verdict, submit
@@ -144,7 +144,7 @@ class UserCourseProgressService:
         return await self.mark_lesson("completed", activity, occurred_at, event_id)
 
     async def mark_lesson(
-        self, deed: lesson_progress.Deed, activity: LessonActivity, occurred_at: datetime | None, event_id: str | None
+        self, deed: lesson_event.Deed, activity: LessonActivity, occurred_at: datetime | None, event_id: str | None
     ) -> StoredProgress:
         """Record what the learner did; the lesson's row. See `worker.progress.lesson_progress.mark_lesson`."""
         return await self._write(lesson_progress.mark_lesson, deed, activity, occurred_at, event_id)

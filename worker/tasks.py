@@ -40,7 +40,8 @@ from worker.database.server import read_clock
 from worker.errors import ProgressError, first_line
 from worker.liveness import Heartbeat
 from worker.logs import get_logger
-from worker.progress.retention import delete_expired, refusal
+from worker.ops.clocks import clocks_complaint
+from worker.progress.retention import delete_expired
 from worker.settings import get_settings
 from worker.summary.refresh import refresh_summaries as refresh_stale_summaries
 
@@ -155,7 +156,8 @@ def apply_retention() -> None:
         return
     consumer = worker_process.current_consumer()
     try:
-        if complaint := refusal(consumer.engine, consumer.redis, get_settings().clock_tolerance_seconds):
+        # If clocks differ any of them may be wrong, and what seems old may be fresh.
+        if complaint := clocks_complaint(consumer.engine, consumer.redis, get_settings().clock_tolerance_seconds):
             log.warning("retention_refused", detail=complaint)
             return
         deleted = delete_expired(consumer.engine, days, _for_at_most(get_settings().slice_seconds))

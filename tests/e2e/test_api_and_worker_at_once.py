@@ -21,7 +21,7 @@ from tests.support.system import System
 from tests.support.tables import rows
 from worker.client import EventPublisher
 from worker.contract.event import CloudEvent, LessonEvent
-from worker.progress.lesson_progress import SOURCE
+from worker.progress.lesson_event import SOURCE
 
 CLIENTS = 16
 LESSON = "/progress/1/1/1"

@@ -23,7 +23,7 @@ from tests.support.wait import wait_until
 from worker.contract.entry import parse
 from worker.contract.event import Event
 from worker.embedded import Servers
-from worker.progress.lesson_progress import SOURCE
+from worker.progress.lesson_event import SOURCE
 from worker.summary.rules import summaries
 
 LESSON = "/progress/{user_course_id}/{topic_id}/{lesson_id}"

@@ -70,7 +70,7 @@ def test_it_is_the_wheel_that_runs_and_not_the_checkout(installation: Path) -> N
 
 def test_the_wheel_carries_the_templates_of_reports(installation: Path) -> None:
     (folder,) = (installation / "venv").glob("lib/python*/site-packages/worker/reports/templates")
-    sources = {path.name for path in (ROOT / "worker" / "report" / "templates").iterdir()}
+    sources = {path.name for path in (ROOT / "worker" / "reports" / "templates").iterdir()}
     assert "page.html" in sources
     assert {path.name for path in folder.iterdir()} == sources
 

@@ -14,7 +14,7 @@ from tests.support.commands import invoke
 from tests.support.tables import insert_as_lms, rows
 from worker.client import EventPublisher
 from worker.ops import clocks
-from worker.progress.outline_file import publish_outline, read_outline
+from worker.progress.outline_file import read_outline
 from worker.settings import Settings
 from worker.streams.connection import Redis
 
@@ -114,7 +114,7 @@ def test_what_goes_by_the_stream_without_a_time_has_redis(settings: Settings, re
     with served(settings) as api, host_clock_ahead(YEARS):
         assert api.post(f"{LESSON}/view", headers={"Prefer": "respond-async"}).status_code == 202
         outline = read_outline(b"[]", "an outline", 3)
-        assert is_now(publish_outline(EventPublisher(settings=settings), outline, None))
+        assert is_now(EventPublisher(settings=settings).publish_outline(outline))
     found: Any = redis.xrange(f"{settings.stream_key}:1")
     [[_, entry]] = found
     assert is_now(datetime.fromisoformat(json.loads(entry[b"event"])["time"]))

@@ -7,8 +7,8 @@ from tests.support.own_servers import OwnServers
 from tests.support.system import System
 from tests.support.tables import rows
 from tests.support.wait import wait_until
+from worker.contract.entry import FIELD
 from worker.contract.event import Event
-from worker.streams.keys import FIELD
 
 LETTERS = "SELECT convert_from(body, 'UTF8')::json->>'id' FROM dead_letter ORDER BY id"
 

@@ -10,9 +10,9 @@ from tests.support.dumped import put_deliveries_ahead
 from tests.support.events import body, enrolled, viewed
 from tests.support.system import System
 from tests.support.wait import wait_until
+from worker.contract.entry import FIELD
 from worker.contract.event import CloudEvent
 from worker.streams import read
-from worker.streams.keys import FIELD
 
 AHEAD = 3_600_000
 DEAD = "dead-1-00000000"

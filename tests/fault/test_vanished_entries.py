@@ -9,7 +9,7 @@ from tests.support.commands import invoke
 from tests.support.system import System
 from tests.support.wait import wait_until
 from tests.support.worker_process import CeleryProcess, pid_of
-from worker.streams.keys import FIELD
+from worker.contract.entry import FIELD
 
 
 def told(worker: CeleryProcess) -> int:

@@ -12,9 +12,10 @@ from sqlalchemy import Connection, Engine
 from tests.support.events import enrolled, entries, viewed
 from tests.support.tables import execute, rows
 from worker.ops import clocks
+from worker.ops.clocks import clocks_complaint
 from worker.progress import retention
 from worker.progress.ingest import ingest
-from worker.progress.retention import delete_expired, refusal
+from worker.progress.retention import delete_expired
 from worker.streams.connection import Redis
 
 YEARS = timedelta(days=3 * 365)
@@ -65,9 +66,9 @@ def valkey(monkeypatch: pytest.MonkeyPatch, redis: Redis) -> None:
 def test_a_clock_that_differs_is_told(
     put_wrong: Callable[..., None], engine: Engine, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert refusal(engine, redis, 3) is None
+    assert clocks_complaint(engine, redis, 3) is None
     put_wrong(monkeypatch, redis)
-    assert "clocks differ by" in str(refusal(engine, redis, 3))
+    assert "clocks differ by" in str(clocks_complaint(engine, redis, 3))
 
 
 TASK = """

@@ -14,13 +14,13 @@ from tests.support.events import as_json, at, body, completed, corrected, enroll
 from tests.support.model import assert_tables_equal_model
 from tests.support.rollups import audited
 from tests.support.tables import counted_statements, execute, insert_as_lms, rows, snapshot
-from worker.contract.entry import Entry, parse
+from worker.contract.entry import FIELD, Entry, parse
 from worker.contract.event import CloudEvent, Event
 from worker.progress.ingest import ingest
 from worker.progress.submit import arriving, submit
 from worker.settings import Settings
 from worker.streams.connection import Redis
-from worker.streams.keys import FIELD, Keys
+from worker.streams.keys import Keys
 
 MEDIA_TYPE = "application/cloudevents-batch+json"
 Content = CloudEvent | Mapping[str, Any]

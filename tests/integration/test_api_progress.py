@@ -14,10 +14,9 @@ from tests.support.model import assert_progress_follows_from_ledger
 from tests.support.rollups import audited
 from tests.support.tables import insert_as_lms, rows, snapshot
 from worker.consume.consumer import Consumer
-from worker.contract.entry import Entry, parse
+from worker.contract.entry import FIELD, Entry, parse
 from worker.settings import Settings
 from worker.streams.connection import Redis
-from worker.streams.keys import FIELD
 
 BLANK = {"user_course_id": 1, "topic_id": 3, "lesson_id": 8}
 LESSON = "/progress/1/3/8"

@@ -12,10 +12,11 @@ from tests.support.rollups import audited
 from tests.support.tables import rows
 from tests.support.wait import wait_until
 from worker.contract.event import CloudEvent, Event
+from worker.contract.totals import Totals
 from worker.settings import Settings
 from worker.streams.connection import Redis
 from worker.streams.keys import Keys
-from worker.streams.totals import Totals, read_totals
+from worker.streams.totals import read_totals
 
 any_door = pytest.mark.parametrize("door", ANY)
 POSITIONS = "SELECT DISTINCT current_topic, current_lesson, current_section, position_at FROM user_course"

@@ -13,10 +13,11 @@ from tests.support.events import as_json, body, enrolled, viewed
 from tests.support.tables import insert_as_lms, rows
 from tests.support.wait import wait_until
 from worker.consume.consumer import Consumer
+from worker.contract.totals import Totals
 from worker.settings import Settings
 from worker.streams.connection import Redis
 from worker.streams.keys import Keys
-from worker.streams.totals import Totals, add_totals, read_totals
+from worker.streams.totals import add_totals, read_totals
 
 BAD = {"section_id": "x", "duration_seconds": -3}
 

@@ -7,13 +7,13 @@ from uuid import uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.contract.entry import Entry
+from worker.contract.entry import GROUP, Entry
 from worker.embedded import Servers
 from worker.settings import Settings
 from worker.streams import accounting, connection, read
 from worker.streams import trim as housekeeping
 from worker.streams.connection import Redis
-from worker.streams.keys import GROUP, account
+from worker.streams.keys import account
 
 READS = ["publish", "read", "acknowledge"]
 OTHERS = ["acknowledge_again", "reclaim", "recover", "publish_with_maxlen", "delete", "trim_to", "maintain"]

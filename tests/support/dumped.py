@@ -8,8 +8,8 @@ import struct
 from collections.abc import Iterable
 from typing import Any
 
+from worker.contract.entry import GROUP
 from worker.streams.connection import Redis
-from worker.streams.keys import GROUP
 
 _POLYNOMIAL = 0x95AC9329AC4BC9B5
 """Of the CRC-64 that ends a dump: Jones', reflected."""

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.support.events import body
+from worker.contract.entry import FIELD
 from worker.contract.event import CloudEvent
 from worker.streams.connection import Redis
-from worker.streams.keys import FIELD, Keys
+from worker.streams.keys import Keys
 
 
 def group_of(stream: str) -> str:

@@ -20,11 +20,12 @@ from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.client import EventPublisher
+from worker.contract.entry import FIELD
 from worker.contract.event import CloudEvent, Event
 from worker.settings import Settings
 from worker.streams import backlog
 from worker.streams.connection import Redis
-from worker.streams.keys import FIELD, Keys
+from worker.streams.keys import Keys
 from worker.summary.refresh import refresh_summaries
 
 QUICK_START = ("--without-mingle", "--without-gossip")

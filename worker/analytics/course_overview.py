@@ -11,11 +11,12 @@ from sqlalchemy import Connection, Engine
 
 from worker.analytics.rules.completion_statistics import Statistics
 from worker.analytics.stored_statistics import StoredStatistics, read_statistics
+from worker.contract.ids import MAX_ID
 from worker.database.engine import snapshot
 from worker.errors import InputError, NotFoundError
 from worker.progress.enrollments import enrollments_of
 from worker.progress.outlines import StoredOutline, read_outlines
-from worker.summary.read import LARGEST_ID, TitledSummary, read_summaries
+from worker.summary.read import TitledSummary, read_summaries
 
 PAGE = 50
 """Learners of a page, when nobody says how many."""
@@ -72,7 +73,7 @@ def get_overview(engine: Engine, course_id: int, *, after: int = 0, limit: int =
 
 def require_course(course_id: int) -> None:
     """Return when it can be one. Raises InputError."""
-    if not 1 <= course_id <= LARGEST_ID:
+    if not 1 <= course_id <= MAX_ID:
         raise InputError(f"{course_id} is no course id: ids are whole numbers from 1 on.")
 
 

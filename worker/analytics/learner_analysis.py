@@ -20,11 +20,12 @@ from worker.analytics.rules.weeks import LearnerWeek, last_mondays, learner_week
 from worker.analytics.stored_learner import StoredLearner, read_learner
 from worker.analytics.stored_statistics import read_medians
 from worker.analytics.thresholds import AnalysisThresholds
+from worker.contract.ids import require_enrollment_id
 from worker.contract.lesson import Lesson
 from worker.database.engine import snapshot
 from worker.database.server import clock
+from worker.errors import unknown_enrollment
 from worker.progress.outlines import StoredOutline, read_outlines
-from worker.summary.read import require_id, unknown_enrollment
 from worker.summary.rules import summarize
 
 Key = TypeVar("Key")
@@ -38,7 +39,7 @@ def analyze_learner(
     The median times of lessons are those of when its course's figures were last computed.
     Raises InputError for what is no id, and NotFoundError where there is no enrollment.
     """
-    require_id(user_course_id)
+    require_enrollment_id(user_course_id)
     with snapshot(engine) as connection:
         learner = read_learner(connection, user_course_id)
         if learner is None:

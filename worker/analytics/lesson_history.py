@@ -4,9 +4,9 @@ from sqlalchemy import Engine
 
 from worker.analytics.rules.visit_history import LessonVisits
 from worker.analytics.stored_visits import read_lesson, read_visit_history
+from worker.contract.ids import require_enrollment_id
 from worker.database.engine import snapshot
-from worker.errors import InputError
-from worker.summary.read import require_id, unknown_enrollment
+from worker.errors import InputError, unknown_enrollment
 
 _LARGEST_PART = 2**31 - 1
 
@@ -19,7 +19,7 @@ def lesson_history(
     Visits are parted by at least the cut-off. The last 1,000 are shown one by one, all are counted; so are corrections.
     Raises InputError for what is no id, and NotFoundError where there is no enrollment.
     """
-    require_id(user_course_id)
+    require_enrollment_id(user_course_id)
     for name, part in (("topic", topic_id), ("lesson", lesson_id)):
         if not 1 <= part <= _LARGEST_PART:
             raise InputError(f"{part} is no {name} id: ids are whole numbers from 1 to {_LARGEST_PART}.")

@@ -18,8 +18,8 @@ from worker.api.progress import RESPOND_ASYNC, responds_async
 from worker.api.schema import EventVerdict, Prefer, Verdicts
 from worker.contract.entry import BYTE_ORDER_MARK, Entry, Rejection, parse
 from worker.contract.event import CourseOutlined, Event, Outline, partition_key
+from worker.contract.totals import Totals
 from worker.progress.submit import LARGE_BYTES, Result, arriving
-from worker.streams.totals import Totals
 
 router = APIRouter(tags=["events"])
 

@@ -18,8 +18,8 @@ from worker.api.schema import (
 )
 from worker.contract.event import LessonActivity
 from worker.contract.lesson import LessonKey
-from worker.progress.lesson_progress import Deed, publish_lesson
-from worker.streams.totals import Totals
+from worker.contract.totals import Totals
+from worker.progress.lesson_event import Deed, lesson_event
 
 router = APIRouter(prefix="/progress", tags=["progress"])
 
@@ -149,6 +149,8 @@ async def _mark(
     occurred_at = body.occurred_at if body else None
     if not responds_async(prefer):
         return await caller.service.mark_lesson(deed, activity, occurred_at, key)
-    event = await run_in_threadpool(publish_lesson, caller.publisher, deed, activity, occurred_at, key)
+    now = await run_in_threadpool(caller.publisher.clock)
+    event = lesson_event(deed, activity, occurred_at, key, now=now, by_default=now)
+    await run_in_threadpool(caller.publisher.publish, event)
     accepted = Accepted(event_id=event.id).model_dump_json()
     return Response(accepted, 202, headers=RESPOND_ASYNC, media_type="application/json")

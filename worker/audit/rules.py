@@ -6,9 +6,10 @@ cannot lower; the stored row is taken at its word above that, and counted as unp
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import MAXYEAR, MINYEAR, date, datetime
+from datetime import MAXYEAR, MINYEAR, datetime
 from typing import TypeGuard
 
+from worker.analytics.rules.activity_rows import Key
 from worker.progress.reference import Position, Progress
 
 _POSITION_COLUMNS = (
@@ -24,8 +25,6 @@ _POSITION_COLUMNS = (
 
 NO_ROW = "no row"
 WHOLE_ROW = "*"
-
-Key = tuple[int | date, ...]
 
 
 @dataclass(frozen=True, slots=True)

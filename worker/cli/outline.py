@@ -19,6 +19,10 @@ LARGEST_FILE_BYTES = 16 * 1024 * 1024
 COURSE_ID = click.IntRange(1, 2**63 - 1)
 
 
+SOURCE = "progress-worker"
+"""Of the events that `load` publishes."""
+
+
 @click.group("outline")
 def command() -> None:
     """Look at a course's live outline, its lessons in order, or publish another one."""
@@ -63,13 +67,12 @@ def load_outline(course_id: int, file: str, time: str | None, empty: bool) -> No
     """
     from worker.cli.servers import explained, server_settings
     from worker.client import EventPublisher
-    from worker.progress.outline_file import publish_outline
 
     settings = server_settings("REDIS_URL")
     try:
         outline = _outline(file, course_id, empty)
         with explained(settings):
-            as_of = publish_outline(EventPublisher(settings=settings), outline, time)
+            as_of = EventPublisher(settings=settings, source=SOURCE).publish_outline(outline, time)
     except InputError as error:
         raise InputError(f"{error} Nothing was published.") from None
     except ServerUnavailableError as error:

@@ -16,6 +16,9 @@ from worker.contract.event import (
     ProgressCorrected,
 )
 
+FIELD = "event"
+GROUP = "progress"
+"""The consumer group of the default stream key."""
 MAX_AHEAD_MILLISECONDS = 5 * 60 * 1000
 MAX_BYTES = 12 * MAX_OUTLINE_CHARACTERS
 """Of the largest outline, with every character written as two escapes."""

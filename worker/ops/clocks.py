@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from redis import RedisError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from worker.database.engine import open_engine
@@ -48,6 +48,12 @@ class Clocks:
 def measure_clocks(connection: Connection, redis: Redis) -> Clocks:
     """Ask both servers for the time; exact to half a round trip. Raises their errors."""
     return Clocks(postgresql_ahead(connection), redis_ahead(redis))
+
+
+def clocks_complaint(engine: Engine, redis: Redis, tolerance_seconds: float) -> str | None:
+    """A sentence if the clocks differ by more than that, else None. Raises PostgreSQL's and Redis' errors."""
+    with engine.connect() as connection:
+        return measure_clocks(connection, redis).complaint(tolerance_seconds)
 
 
 def postgresql_ahead(connection: Connection) -> float:

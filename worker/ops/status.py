@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 
 from worker.contract.system_id import System
+from worker.contract.totals import Totals
 from worker.database import schema, server
 from worker.database.engine import snapshot
 from worker.database.system_table import Repairs, identify, read_repairs, was_refused
@@ -27,7 +28,7 @@ from worker.streams.backlog import Backlog, measure
 from worker.streams.connection import Redis
 from worker.streams.keys import Keys
 from worker.streams.stray_streams import with_strays
-from worker.streams.totals import Totals, read_totals
+from worker.streams.totals import read_totals
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,43 +4,32 @@ What is written goes through the ledger like an event from a stream, so a rebuil
 is a row that is not started, which stands for no event.
 """
 
-from datetime import UTC, datetime
-from typing import Literal
-from uuid import uuid4
+from datetime import datetime
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-from worker.client import EventPublisher
-from worker.contract.entry import Entry, Reason, Rejection, refuse_ahead
+from worker.contract.entry import Entry, Reason, Rejection
 from worker.contract.event import (
     Correction,
     LedgerEvent,
     LessonActivity,
-    LessonCompleted,
-    LessonEvent,
-    LessonViewed,
     ProgressCorrected,
 )
-from worker.contract.identity import identity, is_identity
+from worker.contract.identity import identity
 from worker.contract.lesson import LessonKey
 from worker.contract.progress_status import ProgressStatus
 from worker.database.failures import is_lock_timeout
 from worker.database.server import clock
-from worker.errors import ConflictError, InputError, LockedError, NotFoundError
+from worker.errors import ConflictError, InputError, LockedError, NotFoundError, unknown_enrollment
 from worker.progress import enrollments, ledger_lookups
 from worker.progress.apply import apply
 from worker.progress.batch import Batch
 from worker.progress.correction_rules import Changes, corrected, correction_time, repeats
+from worker.progress.lesson_event import SOURCE, Deed, latest_clock, lesson_event, valid_event_id
 from worker.progress.progress_rows import StoredProgress, find_progress, insert_blank
 from worker.progress.reference import Progress
-from worker.summary.read import unknown_enrollment
-
-SOURCE = "progress-api"
-"""The `source` of the events made here; an event id that is no UUID is unique together with it."""
-
-Deed = Literal["viewed", "completed"]
 
 _NO_ENTRY = Entry("", "", None)
 """These events come from no stream."""
@@ -106,60 +95,9 @@ def mark_lesson(
     with engine.begin() as connection:
         _lock(connection, key)
         now, time = ledger_lookups.present(connection, key)
-        event = _lesson_event(deed, activity, occurred_at, event_id, now=now, by_default=time)
+        event = lesson_event(deed, activity, occurred_at, event_id, now=now, by_default=time)
         _record(connection, event)
         return _existing(connection, key)
-
-
-def publish_lesson(
-    publisher: EventPublisher, deed: Deed, activity: LessonActivity, occurred_at: datetime | None, event_id: str | None
-) -> LessonEvent:
-    """Append to the stream that a learner viewed or completed a lesson, by default now by Redis' clock; the event.
-
-    Raises InputError for a time out of range, before anything is appended, and redis.RedisError.
-    """
-    now = publisher.clock()
-    event = _lesson_event(deed, activity, occurred_at, event_id, now=now, by_default=now)
-    publisher.publish(event)
-    return event
-
-
-def _lesson_event(
-    deed: Deed,
-    activity: LessonActivity,
-    occurred_at: datetime | None,
-    event_id: str | None,
-    *,
-    now: datetime,
-    by_default: datetime,
-) -> LessonEvent:
-    """Without an id another one each time. Raises InputError for a time that is out of range or far ahead of now."""
-    model = LessonViewed if deed == "viewed" else LessonCompleted
-    untimed = True if occurred_at is None else None
-    try:
-        event = model(
-            id=_event_id(event_id), source=SOURCE, time=occurred_at or by_default, data=activity, untimed=untimed
-        )
-        if occurred_at is not None:
-            refuse_ahead(event.time, _latest(now).timestamp() * 1000)
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        raise InputError(f"occurred_at: {problem['msg']}") from None
-    except Rejection as refused:
-        raise InputError(f"occurred_at: {refused.detail}") from None
-    return event
-
-
-def _event_id(event_id: str | None) -> str:
-    """Raises InputError for one that tells no events apart."""
-    if event_id is not None and not is_identity(event_id):
-        raise InputError(f"{event_id} is no event's identity: the nil and the max UUID are everybody's. Send another.")
-    return event_id or str(uuid4())
-
-
-def _latest(now: datetime) -> datetime:
-    """Of the server's clock and this host's the later: a time is refused when it is ahead of both."""
-    return max(now, datetime.now(UTC))
 
 
 def _lock(connection: Connection, key: LessonKey) -> None:
@@ -187,13 +125,13 @@ def _existing(connection: Connection, key: LessonKey) -> StoredProgress:
 
 def _is_recorded(connection: Connection, key: LessonKey, changes: Changes, now: datetime, event_id: str) -> bool:
     """This very correction is in the ledger. Raises ConflictError where its identity belongs to something else."""
-    first = ledger_lookups.find_event(connection, (key[0], identity(SOURCE, _event_id(event_id))))
+    first = ledger_lookups.find_event(connection, (key[0], identity(SOURCE, valid_event_id(event_id))))
     if first is None:
         return False
     if (
         (first.topic_id, first.lesson_id) != key[1:]
         or not first.snapshot
-        or not repeats(first.snapshot, changes, now, _latest(now))
+        or not repeats(first.snapshot, changes, now, latest_clock(now))
     ):
         raise _conflict(event_id, key[0], first)
     return True
@@ -203,7 +141,7 @@ def _consistent(key: LessonKey, row: Progress, changes: Changes, now: datetime) 
     """The snapshot of the lesson that the changes make of the row."""
     user_course_id, topic_id, lesson_id = key
     try:
-        wanted = corrected(row, changes, now, _latest(now))
+        wanted = corrected(row, changes, now, latest_clock(now))
         return Correction(
             user_course_id=user_course_id,
             topic_id=topic_id,
@@ -224,7 +162,7 @@ def _correct(connection: Connection, wanted: Correction, now: datetime, event_id
     key = (wanted.user_course_id, wanted.topic_id, wanted.lesson_id)
     known = filter(None, (ledger_lookups.latest_time(connection, key), wanted.last_viewed_at, wanted.completed_at))
     time = correction_time(now, max(known, default=None))
-    event = ProgressCorrected(id=_event_id(event_id), source=SOURCE, time=time, data=wanted)
+    event = ProgressCorrected(id=valid_event_id(event_id), source=SOURCE, time=time, data=wanted)
     _record(connection, event)
 
 

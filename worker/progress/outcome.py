@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from worker.contract.entry import Entry, Reason
+from worker.contract.totals import Totals
 from worker.progress.dead_letters import DeadLetter
 from worker.progress.reference import Recorded
-from worker.streams.totals import Totals
 
 Held = tuple[str, int]
 """What an entry waits for: an `enrollment` or a `course` that somebody keeps locked, and its id; or REFUSED."""

@@ -1,22 +1,15 @@
-"""An outline that a person wrote down: read from JSON or CSV, held against the contract, and published."""
+"""An outline that a person wrote down: read from JSON or CSV, held against the contract."""
 
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from uuid import uuid4
 
 from pydantic import ValidationError
-from pydantic_core import from_json, to_json
-from redis import RedisError
+from pydantic_core import from_json
 
-from worker.client import EventPublisher
-from worker.contract.entry import Entry, Reason, Rejection, parse
 from worker.contract.event import Outline, OutlineLesson
 from worker.contract.lesson import Lesson
 from worker.errors import InputError
 from worker.progress.outline_csv import csv_lessons
-
-SOURCE = "progress-worker"
 
 
 def read_outline(content: bytes, name: str, course_id: int) -> Outline:
@@ -63,44 +56,6 @@ def _text(content: bytes, name: str) -> str:
         raise InputError(
             f'{name}, line {line}: not UTF-8 text. Save the file as UTF-8; in a spreadsheet choose "CSV UTF-8".'
         ) from None
-
-
-def publish_outline(publisher: EventPublisher, outline: Outline, time: str | None) -> datetime:
-    """Publish the outline as of an RFC 3339 time, by default now by Redis' clock; that time.
-
-    Raises InputError, before anything is published, for what a worker would refuse, and redis.RedisError. Publishing
-    the same outline again does no harm: it replaces itself.
-    """
-    now = _now(publisher)
-    body = to_json(
-        {
-            "specversion": "1.0",
-            "id": str(uuid4()),
-            "source": SOURCE,
-            "type": "course.outlined",
-            "time": now if time is None else time,
-            "data": outline,
-        },
-        exclude_none=True,
-    )
-    try:
-        event = parse(Entry("", f"{int(now.timestamp() * 1000)}-0", body), datetime.now(UTC).timestamp() * 1000)
-    except Rejection as refused:
-        if refused.reason is Reason.TOO_LARGE:
-            raise InputError(
-                f"The outline is too large for one event: {refused.detail}. Shorten its titles, or leave them out."
-            ) from None
-        raise InputError(f"The time {time!r} would be refused: {refused.detail.removeprefix('time: ')}.") from None
-    publisher.publish_raw([(outline.course_id, body)])
-    return event.time
-
-
-def _now(publisher: EventPublisher) -> datetime:
-    """By Redis' clock; where it is away nothing is published, and this host's does to tell what is wrong besides."""
-    try:
-        return publisher.clock()
-    except RedisError:
-        return datetime.now(UTC)
 
 
 def _json_lessons(text: str, name: str, course_id: int) -> Iterator[tuple[str, object]]:

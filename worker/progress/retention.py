@@ -13,24 +13,13 @@ from sqlalchemy.exc import DBAPIError
 from worker.database.failures import may_be_ones_own
 from worker.database.one_by_one import one_by_one
 from worker.logs import get_logger
-from worker.ops.clocks import measure_clocks
 from worker.progress.enrollments import lock_enrollments
 from worker.progress.expired_events import Event, delete_events, expired_events, time_ago
-from worker.streams.connection import Redis
 
 log = get_logger(__name__)
 
 CHUNK = 1_000
 """Events deleted in one transaction."""
-
-
-def refusal(engine: Engine, redis: Redis, tolerance_seconds: float) -> str | None:
-    """Why nothing may be deleted now, in a sentence: of clocks that differ by more than that, any may be wrong.
-
-    Then what seems old may be fresh. None when they agree. Raises PostgreSQL's and Redis' errors.
-    """
-    with engine.connect() as connection:
-        return measure_clocks(connection, redis).complaint(tolerance_seconds)
 
 
 def delete_expired(engine: Engine, days: float, go_on: Callable[[], bool] = lambda: True) -> int:

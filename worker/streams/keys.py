@@ -21,10 +21,9 @@ starts with the stream key (`PROGRESS_STREAM_KEY`).
 from dataclasses import dataclass
 from functools import cached_property
 
+from worker.contract.entry import GROUP
+
 DEFAULT_STREAM_KEY = "lesson-events"
-GROUP = "progress"
-"""The consumer group of the default stream key."""
-FIELD = "event"
 
 
 def account(stream: str) -> str:

@@ -5,9 +5,8 @@ from typing import Any
 
 from redis import ResponseError
 
-from worker.contract.entry import Entry
+from worker.contract.entry import FIELD, Entry
 from worker.streams.connection import Redis, is_wrong_type
-from worker.streams.keys import FIELD
 
 InsteadOf = Callable[[str], str]
 """Where an event goes whose stream's key has another type, and so takes none."""

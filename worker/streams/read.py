@@ -12,12 +12,11 @@ from typing import Any, cast
 from redis import OutOfMemoryError, ResponseError
 
 from worker.contract.committed import Committed
-from worker.contract.entry import Entry
+from worker.contract.entry import FIELD, GROUP, Entry
 from worker.contract.entry_id import parse_id
 from worker.errors import ServerUnavailableError
 from worker.streams import accounting
 from worker.streams.connection import Redis
-from worker.streams.keys import FIELD, GROUP
 
 _PENDING_PAGE = 1_000
 _FIELD = FIELD.encode()

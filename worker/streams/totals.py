@@ -4,22 +4,12 @@ Best effort: they tell of publishers' habits, and a count is lost where a proces
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
 
 from redis import RedisError
 
+from worker.contract.totals import Totals
 from worker.streams.connection import Redis, answers
 from worker.streams.keys import Keys
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Both since they are counted, or to be added."""
-
-    superseded: int = 0
-    """Enrollments and outlines that were older than the known ones."""
-    dropped_members: int = 0
-    """Optional members that were not valid; their events were applied without them."""
 
 
 def add_totals(redis: Redis, keys: Keys, new: Totals) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from worker.contract.progress_status import ProgressStatus
 from worker.database.engine import snapshot
-from worker.errors import ConflictError, InputError, NotFoundError
+from worker.errors import ConflictError, InputError, NotFoundError, unknown_enrollment
 from worker.progress.progress_rows import (
     EnrollmentCourse,
     LessonState,
@@ -22,7 +22,6 @@ from worker.progress.progress_rows import (
     read_outlined,
     read_own_rows,
 )
-from worker.summary.read import unknown_enrollment
 from worker.summary.rules import percentage
 
 PAGE = 200

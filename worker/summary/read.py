@@ -6,14 +6,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
+from worker.contract.ids import require_enrollment_id
 from worker.contract.lesson import Lesson
 from worker.database.engine import snapshot
-from worker.errors import InputError, NotFoundError
+from worker.errors import unknown_enrollment
 from worker.progress.outlines import read_outlines
 from worker.summary.rules import Summary, summarize
 from worker.summary.stored_summary import StoredSummary, read_states, read_stored
-
-LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ def get_summary(engine: Engine, user_course_id: int, *, titled: bool = True) -> 
 
     Raises InputError for what is no id, and NotFoundError where there is no enrollment.
     """
-    require_id(user_course_id)
+    require_enrollment_id(user_course_id)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         # One statement sees one moment, without a transaction's two more round trips.
         current = [_current(stored) for stored in read_stored(connection, [user_course_id], titled=titled)]
@@ -58,20 +57,6 @@ def get_summary(engine: Engine, user_course_id: int, *, titled: bool = True) -> 
     if not found:
         raise unknown_enrollment(user_course_id)
     return found[0]
-
-
-def require_id(user_course_id: int) -> None:
-    """Raise InputError for what can be no enrollment's id."""
-    if not 1 <= user_course_id <= LARGEST_ID:
-        raise InputError(f"{user_course_id} is no enrollment id: ids are whole numbers from 1 on.")
-
-
-def unknown_enrollment(user_course_id: int) -> NotFoundError:
-    """For who asks about an enrollment that is not there."""
-    return NotFoundError(
-        f"There is no enrollment {user_course_id}. Its events may be waiting for it: "
-        "see `progress-worker dead-letters list --reason unknown_enrollment`."
-    )
 
 
 def read_summaries(connection: Connection, user_course_ids: Sequence[int]) -> list[TitledSummary]:

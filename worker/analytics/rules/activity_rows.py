@@ -2,15 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from worker.analytics.rules.activity import Activity, TimeSpent, activity
 from worker.analytics.rules.local_day import enrollment_zones
-from worker.audit.rules import Key
 from worker.contract.event import LessonEvent, ProgressCorrected
 from worker.contract.lesson import Lesson
 from worker.progress.reference import State
 
+Key = tuple[int | date, ...]
+"""Of a row."""
 TABLES = ("enrollment_activity", "topic_activity", "lesson_activity", "daily_activity")
 
 ActivityRows = dict[tuple[str, Key], dict[str, object]]

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from worker.analytics.rules.activity import TimeSpent
+from worker.analytics.rules.activity_rows import Key
 from worker.analytics.rules.time_statistics import CourseFigures
-from worker.audit.rules import Key
 
 FigureRows = dict[str, dict[Key, dict[str, object]]]
 """Table → key → the columns that follow from the events."""
