@@ -45,7 +45,7 @@ class Enrollment(_Model):
     )
 
 
-class LessonCurrentLesson(_Model):
+class LessonPlace(_Model):
     """Where a lesson was in an earlier outline."""
 
     topic_id: Id32
@@ -62,7 +62,7 @@ class OutlineLesson(_Model):
     topic_id: Id32
     lesson_id: Id32
     title: Annotated[Text | None, DropIfBad] = None
-    moved_from: Annotated[tuple[LessonCurrentLesson, ...] | None, AfterValidator(_none_if_empty), DropIfBad] = Field(
+    moved_from: Annotated[tuple[LessonPlace, ...] | None, AfterValidator(_none_if_empty), DropIfBad] = Field(
         None,
         description="Where the lesson was before: what learners did there counts for it. "
         "Not a place that the outline lists itself.",
