@@ -39,12 +39,28 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A test's database outlives its examples on purpose: each example clears the tables it needs.
-hypothesis_settings.register_profile(
-    "dev", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-hypothesis_settings.register_profile("ci", parent=hypothesis_settings.get_profile("dev"), derandomize=True)
-hypothesis_settings.register_profile("thorough", parent=hypothesis_settings.get_profile("dev"), max_examples=1_000)
-hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
+EXAMPLES = {"quick": 20, "full": 100, "thorough": 1_000}
+for name, examples in EXAMPLES.items():
+    hypothesis_settings.register_profile(
+        name,
+        deadline=None,
+        max_examples=examples,
+        derandomize="CI" in os.environ,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
+hypothesis_settings.load_profile("quick")
+
+TIMEOUTS = {"e2e": 180, "fault": 180, "property": 180}
+"""Seconds, by folder, where they are not those of pyproject.toml. All examples of a law are one test."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test its timeout; none where somebody asked for thorough laws, which take as long as they take."""
+    is_thorough = hypothesis_settings.get_current_profile_name() == "thorough"
+    for item in items:
+        seconds = 0 if is_thorough else TIMEOUTS.get(item.path.parent.name)
+        if seconds is not None:
+            item.add_marker(pytest.mark.timeout(seconds))
 
 
 @pytest.fixture(scope="session")

@@ -63,24 +63,28 @@ def wait_for_rollups(engine: Engine, seconds: float = 20) -> None:
     wait_until(lambda: rows(engine, BEHIND) == [(False,)], seconds, "the refresh of every rollup")
 
 
-def audited(engine: Engine) -> list[Difference]:
+def audited(engine: Engine, rules: StuckThresholds | None = None) -> list[Difference]:
     """Everything that an audit of everything lists."""
     return [
         each
-        for step in examine_scope(engine, Scope(), IDLE_CUTOFF.total_seconds(), StuckThresholds())
+        for step in examine_scope(engine, Scope(), IDLE_CUTOFF.total_seconds(), rules or StuckThresholds())
         for each in step.differences
     ]
 
 
 def assert_rollups_equal_model(
-    engine: Engine, state: State, enrollments: tuple[int, int] = EVERY_ID, courses: tuple[int, int] = EVERY_ID
+    engine: Engine,
+    state: State,
+    enrollments: tuple[int, int] = EVERY_ID,
+    courses: tuple[int, int] = EVERY_ID,
+    rules: StuckThresholds | None = None,
 ) -> None:
     """Every summary, activity and statistic is stored, current, and what plain Python makes of the events."""
     assert stored_summaries(engine, enrollments) == summaries(state)
     activities = expected_activity(state)
     assert stored_activity(engine, enrollments) == activities
     found = stored_statistics(engine, courses)
-    figures = figures_by_course(state, activities, StuckThresholds())
+    figures = figures_by_course(state, activities, rules or StuckThresholds())
     with engine.connect() as connection:
         assert {key: read_figures(connection, key) for key in found if key in figures} == {
             key: figures[key] for key in found if key in figures
