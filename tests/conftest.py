@@ -172,6 +172,7 @@ def environment(settings: Settings, redis: connection.Redis) -> dict[str, str]:
         "REDIS_URL": str(settings.redis_url),
         "PROGRESS_STREAM_KEY": settings.stream_key,
         "PROGRESS_QUEUE": settings.queue,
+        "PROGRESS_BLOCK_SECONDS": str(settings.block_seconds),
         "PROGRESS_REPLAY_WINDOW_SECONDS": str(settings.replay_window_seconds),
         "PROGRESS_RUNTIME_DIRECTORY": str(settings.runtime_directory),
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.support import oulad
 from tests.support.commands import invoke
-from tests.support.costly import is_thorough
+from tests.support.profile import is_thorough
 from tests.support.rollups import assert_rollups_equal_model, wait_for_rollups
 from tests.support.system import System
 from tests.support.tables import execute, rows

@@ -5,7 +5,7 @@ import random
 from functools import cache, partial
 
 from tests.support import oulad
-from tests.support.costly import is_thorough
+from tests.support.profile import is_thorough
 from tests.support.rollups import wait_for_rollups
 from tests.support.system import System
 from tests.support.tables import snapshot

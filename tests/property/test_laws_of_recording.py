@@ -7,15 +7,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from tests.support.events import entries
-from tests.support.histories import (
-    ENROLLMENTS,
-    Batches,
-    arrangements,
-    distinct_histories,
-    histories,
-    recorded_order,
-)
-from tests.support.model import assert_progress_follows_from_ledger, assert_tables_equal_model
+from tests.support.histories import ENROLLMENTS, arrangements, distinct_histories
+from tests.support.model import assert_tables_equal_model
 from tests.support.tables import clear, contents, insert_as_lms, snapshot
 from worker.contract.event import Event
 from worker.progress.ingest import ingest

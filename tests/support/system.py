@@ -43,7 +43,7 @@ class System:
     """One test's database, streams and processes."""
 
     def __init__(self, settings: Settings, redis: Redis, directory: Path) -> None:
-        scheduled = ("ring", "maintain", "summary", "statistics", "activity")
+        scheduled = ("wake_up", "maintain", "summary", "statistics", "activity")
         schedule = dict.fromkeys((f"{name}_seconds" for name in scheduled), 0.5)
         self.settings = settings.model_copy(update=schedule)
         self.engine = create_engine(
