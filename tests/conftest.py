@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 pytest.register_assert_rewrite("tests.support")
 
 from tests.support.databases import clone_database, drop_database, make_template  # noqa: E402 - asserts rewritten first
-from tests.support.server_data import server_data  # noqa: E402
+from tests.support.server_data import is_in_memory, server_data  # noqa: E402
 from worker.consume.consumer import Consumer  # noqa: E402
 from worker.database.engine import open_engine  # noqa: E402
 from worker.embedded import Servers, start_servers  # noqa: E402
@@ -90,7 +90,8 @@ def template(servers: Servers) -> Iterator[str]:
 @pytest.fixture
 def database_url(servers: Servers, template: str) -> Iterator[str]:
     """A migrated, empty database of this test's own."""
-    name, url = clone_database(servers.database_url, template)
+    in_memory = GIVEN["DATABASE_URL"] is None and is_in_memory(servers.directory)
+    name, url = clone_database(servers.database_url, template, strategy="file_copy" if in_memory else None)
     yield url
     drop_database(servers.database_url, name)
 

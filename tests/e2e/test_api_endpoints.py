@@ -193,6 +193,7 @@ def corrections(engine: Engine, exchanges: list[Exchange]) -> Iterator[Event]:
         yield from (corrected(**row, id=each.key, source=SOURCE, time=time) for (time,) in found)
 
 
+@pytest.mark.second_tier
 def test_it_is_not_ready_while_the_tables_or_postgresql_are_missing(
     system: System, servers: Servers, tmp_path: Path
 ) -> None:

@@ -79,6 +79,7 @@ def second_redis() -> Iterator[OwnServers]:
         yield servers
 
 
+@pytest.mark.second_tier
 def test_a_task_that_meets_a_full_redis_is_retried_and_keeps_its_time(
     settings: Settings, lms: Celery, second_redis: OwnServers, tmp_path: Path
 ) -> None:

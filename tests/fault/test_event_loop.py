@@ -17,6 +17,8 @@ from tests.support.rollups import refresh_all
 from worker.api.list_limits import MOST
 from worker.progress.ingest import ingest
 
+pytestmark = pytest.mark.second_tier
+
 LESSONS = [(1, lesson) for lesson in range(1, 28_001)]
 """About as many as one outline holds."""
 SEEN = 4_000

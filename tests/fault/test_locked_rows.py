@@ -47,6 +47,7 @@ def recorded(system: System, events: Sequence[CloudEvent]) -> Callable[[], bool]
 
 
 @pytest.mark.parametrize(("statement", "is_locked"), LOCKED.values(), ids=LOCKED)
+@pytest.mark.second_tier
 def test_others_are_applied_at_once_and_the_locked_ones_after_the_commit(
     system: System, statement: str, is_locked: Callable[[int], bool]
 ) -> None:
@@ -107,6 +108,7 @@ def test_an_lms_that_locks_in_any_order_never_loses_to_a_worker(system: System) 
     wait_until(system.is_drained, 10, "an empty stream")
 
 
+@pytest.mark.second_tier
 def test_a_parked_event_of_a_locked_enrollment_holds_up_no_other(system: System) -> None:
     system.start_worker(1)
     system.start_beat()
@@ -139,6 +141,7 @@ def test_a_suspect_that_meets_a_lock_is_not_condemned(system: System) -> None:
     assert not worker.lines("entry_condemned")
 
 
+@pytest.mark.second_tier
 def test_summaries_of_others_are_refreshed_beside_a_locked_course(system: System) -> None:
     worker = system.start_worker(1, summary_chunk=3)
     system.start_beat()

@@ -4,6 +4,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
+import pytest
 from celery import Celery
 from redis import OutOfMemoryError
 
@@ -28,6 +29,7 @@ def waiting(system: System) -> Counter[str]:
     return Counter(name for name in SCHEDULED for each in messages if f'"task": "{name}"'.encode() in each)
 
 
+@pytest.mark.second_tier
 def test_beat_without_workers_leaves_a_few_messages_of_each_task_and_the_first_event_is_applied_at_once(
     system: System,
 ) -> None:
@@ -74,6 +76,7 @@ def recorded(system: System, count: int) -> bool:
     return system.recorded() == count
 
 
+@pytest.mark.second_tier
 def test_workers_of_one_queue_come_and_go_while_those_of_another_are_away(system: System, tmp_path: Path) -> None:
     """Routed by a `celeryconfig.py` of one's own; each worker that connects lets the tasks be sent that it takes."""
     apart = f"{system.settings.queue}-apart"

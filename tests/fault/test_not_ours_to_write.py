@@ -39,8 +39,8 @@ def without(system: System, table: str) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("fault", "detail"),
     [
-        ("read_only", "read-only"),
-        ("lesson_event", 'relation "lesson_event" does not exist'),
+        pytest.param("read_only", "read-only", marks=pytest.mark.second_tier),
+        pytest.param("lesson_event", 'relation "lesson_event" does not exist', marks=pytest.mark.second_tier),
         ("progress_alembic_version", "no tables of ours"),
     ],
     ids=["read-only", "a table is missing", "migrations are missing"],

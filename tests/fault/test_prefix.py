@@ -20,7 +20,14 @@ BATCH = {"Content-Type": "application/cloudevents-batch+json", "Authorization": 
 WITH_TOKEN = {"Authorization": f"Bearer {TOKEN}"}
 
 
-@pytest.mark.parametrize("root_path", ["/prefix/", "/a/b", "/progress"])
+@pytest.mark.parametrize(
+    "root_path",
+    [
+        pytest.param("/prefix/", marks=pytest.mark.second_tier),
+        pytest.param("/a/b", marks=pytest.mark.second_tier),
+        "/progress",
+    ],
+)
 def test_below_a_prefix_it_is_the_same_api(
     environment: dict[str, str], engine: Engine, tmp_path: Path, root_path: str
 ) -> None:

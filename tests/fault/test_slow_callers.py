@@ -67,6 +67,7 @@ def few_open_files() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("few_open_files")
+@pytest.mark.second_tier
 def test_1_100_unfinished_requests_keep_nobody_out(
     environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,6 +107,7 @@ UNFINISHED = [
 """What a caller begins with, and what it sends again and again after that; the last is answered and goes on."""
 
 
+@pytest.mark.second_tier
 def test_who_does_not_finish_a_head_is_hung_up_on(environment: dict[str, str], tmp_path: Path) -> None:
     """However much it goes on to send."""
     with serving(environment, tmp_path, **QUICK) as (url, callers):
@@ -121,6 +123,7 @@ def test_who_does_not_finish_a_head_is_hung_up_on(environment: dict[str, str], t
         assert answers(url)
 
 
+@pytest.mark.second_tier
 def test_a_body_that_does_not_come_is_not_waited_for(environment: dict[str, str], tmp_path: Path) -> None:
     head = b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
     batch = head.replace(b"json\r", b"cloudevents-batch+json\r")

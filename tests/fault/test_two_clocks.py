@@ -20,6 +20,7 @@ RESUMED_SECONDS = 10.0
 
 
 @pytest.mark.parametrize("behind", [None, 8, 50], ids=["no beat", "beat 8 s behind", "beat 50 s behind"])
+@pytest.mark.second_tier
 def test_with_both_pool_processes_killed_under_load_reading_goes_on(
     system: System, tmp_path: Path, behind: float | None
 ) -> None:
@@ -57,6 +58,7 @@ def test_a_worker_50_s_ahead_of_beat_keeps_rollups_and_sweeps_parked_events(syst
     system.assert_exact(events, lms_rows={1: (70, 30)})
 
 
+@pytest.mark.second_tier
 def test_a_clock_set_back_an_hour_or_400_days_ahead_neither_stops_nor_hurries_beat(
     system: System, tmp_path: Path
 ) -> None:
@@ -81,7 +83,14 @@ def test_what_celery_throws_away_is_a_warning(system: System) -> None:
     assert line | {"level": "warning", "task": "progress.lesson_viewed", "id": sent.id, "reason": "expired"} == line
 
 
-@pytest.mark.parametrize("pool", ["prefork", "solo", "threads"])
+@pytest.mark.parametrize(
+    "pool",
+    [
+        "prefork",
+        pytest.param("solo", marks=pytest.mark.second_tier),
+        pytest.param("threads", marks=pytest.mark.second_tier),
+    ],
+)
 def test_whatever_became_of_a_drain_and_its_message_the_worker_begins_another(system: System, pool: str) -> None:
     """No drain runs, and the queue is emptied: nothing but the worker's own clock is left."""
     events: list[CloudEvent] = [enrolled(1), viewed(1, 1, 1)]

@@ -202,6 +202,7 @@ def test_a_signal_ends_it_after_the_request_in_hand_is_answered(
     assert "Traceback" not in log.read_text()
 
 
+@pytest.mark.second_tier
 def test_a_request_that_does_not_end_is_given_up_and_writes_nothing(
     environment: dict[str, str], log: Path, engine: Engine
 ) -> None:

@@ -14,7 +14,14 @@ from itertools import product
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import Engine
 
 from tests.support.activity import IDLE_CUTOFF, expected_activity, stored_activity
@@ -274,7 +281,9 @@ class Interleaving(RuleBasedStateMachine):
                     last = read_visit_history(connection, (key, *lesson), row.completed_at, cutoff, most)
                 assert last == visit_history(events, lesson, *rules, most, former)
                 if key in stored and not any((key, *old) in state.progress for old in former):
-                    assert_agrees(found.history, places[lesson], *stored[key].lessons.get(lesson, (TimeSpent(0, 0), None)))
+                    assert_agrees(
+                        found.history, places[lesson], *stored[key].lessons.get(lesson, (TimeSpent(0, 0), None))
+                    )
 
 
 def assert_agrees(history: VisitHistory, row: Progress, spent: TimeSpent, visits: Visits | None) -> None:
