@@ -21,12 +21,7 @@ WITH_TOKEN = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.mark.parametrize(
-    "root_path",
-    [
-        pytest.param("/prefix/", marks=pytest.mark.second_tier),
-        pytest.param("/a/b", marks=pytest.mark.second_tier),
-        "/progress",
-    ],
+    "root_path", ["/progress", *(pytest.param(each, marks=pytest.mark.second_tier) for each in ("/prefix/", "/a/b"))]
 )
 def test_below_a_prefix_it_is_the_same_api(
     environment: dict[str, str], engine: Engine, tmp_path: Path, root_path: str

@@ -84,12 +84,7 @@ def test_what_celery_throws_away_is_a_warning(system: System) -> None:
 
 
 @pytest.mark.parametrize(
-    "pool",
-    [
-        "prefork",
-        pytest.param("solo", marks=pytest.mark.second_tier),
-        pytest.param("threads", marks=pytest.mark.second_tier),
-    ],
+    "pool", ["prefork", *(pytest.param(each, marks=pytest.mark.second_tier) for each in ("solo", "threads"))]
 )
 def test_whatever_became_of_a_drain_and_its_message_the_worker_begins_another(system: System, pool: str) -> None:
     """No drain runs, and the queue is emptied: nothing but the worker's own clock is left."""

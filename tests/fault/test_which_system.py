@@ -82,7 +82,8 @@ def test_a_stream_key_that_is_a_partition_of_another_system_is_refused(system: S
 
 
 @pytest.mark.parametrize(
-    "is_copy", [False, pytest.param(True, marks=pytest.mark.second_tier)], ids=["empty", "copy with positions"]
+    "is_copy",
+    [pytest.param(False, id="empty"), pytest.param(True, id="copy with positions", marks=pytest.mark.second_tier)],
 )
 def test_who_was_refused_does_not_take_the_streams_when_redis_is_emptied(
     system: System, staging: System, is_copy: bool
