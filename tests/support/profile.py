@@ -1,4 +1,4 @@
-"""Which examples of the laws the tests were asked for: quick ones unless `--hypothesis-profile=` says full or thorough."""
+"""How many examples of the laws are wanted: those of `quick`, unless `--hypothesis-profile=` names another."""
 
 from hypothesis import settings
 
