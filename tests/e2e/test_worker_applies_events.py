@@ -23,7 +23,7 @@ def test_every_event_published_to_an_idle_worker_and_beat_arrives(system: System
     for number in range(1, 31):
         events.append(viewed(1, 1, number, seconds=number))
         system.publish(events[-1:])
-        wait_until(partial(has_recorded, system, number), 10, f"the row of event {number}")
+        wait_until(partial(has_recorded, system, number), 30, f"the row of event {number}")
     system.assert_exact(events)
 
 

@@ -89,11 +89,11 @@ def test_beyond_the_limit_who_has_waited_longest_gives_way(environment: dict[str
     with serving(environment, tmp_path, PROGRESS_API_CALLERS="20") as (url, callers):
         waiting = [call(url, callers, HEAD) for _ in range(60)]
         assert all(answers(url) for _ in range(5))
-        wait_until(lambda: is_hung_up_on(waiting[0]), 5, "the end of the first")
+        wait_until(lambda: is_hung_up_on(waiting[0]), 30, "the end of the first")
         body = b"POST /progress/1/1/1/view HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
         waiting = [call(url, callers, body) for _ in range(60)]
         assert all(answers(url) for _ in range(5))
-        wait_until(lambda: is_hung_up_on(waiting[0]), 5, "the end of the first")
+        wait_until(lambda: is_hung_up_on(waiting[0]), 30, "the end of the first")
 
 
 UNFINISHED = [

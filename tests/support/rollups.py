@@ -58,7 +58,7 @@ def refresh_all(engine: Engine, chunk: int = 500, rules: StuckThresholds | None 
     assert rows(engine, STALE) == [(0,)]
 
 
-def wait_for_rollups(engine: Engine, seconds: float = 20) -> None:
+def wait_for_rollups(engine: Engine, seconds: float = 60) -> None:
     """Wait until the workers have brought every rollup up to date."""
     wait_until(lambda: rows(engine, BEHIND) == [(False,)], seconds, "the refresh of every rollup")
 
