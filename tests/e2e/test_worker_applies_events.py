@@ -34,7 +34,7 @@ def has_recorded(system: System, count: int) -> bool:
 def test_each_batch_is_one_json_line_and_hardly_anything_else_is_said(system: System) -> None:
     lines = oulad.generate(5_000)
     system.publish_bodies(lines)
-    worker = system.start_worker(2)
+    worker = system.start_worker(2, reclaim_idle_seconds=600)  # each entry is read once, however slow the machine
     system.start_beat()
     system.assert_exact(oulad.parse(lines))
     batches = worker.lines("batch_recorded")

@@ -49,6 +49,7 @@ def test_a_task_becomes_an_event_whose_identity_is_the_tasks(system: System, lms
     system.assert_exact(expected, rejected={"invalid_event": 1})
 
 
+@pytest.mark.second_tier
 @pytest.mark.parametrize(
     "members",
     [

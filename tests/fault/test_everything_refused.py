@@ -31,6 +31,7 @@ def recorded(system: System, events: Sequence[CloudEvent]) -> Callable[[], bool]
 
 
 @pytest.mark.parametrize(("close", "reopen"), REOPENED.values(), ids=REOPENED)
+@pytest.mark.second_tier
 def test_what_is_refused_with_everything_else_waits(system: System, close: tuple[str, ...], reopen: str) -> None:
     worker = system.start_worker(2, slice_seconds=2, backoff_seconds=0.2)
     system.start_beat()
@@ -52,6 +53,7 @@ def test_what_is_refused_with_everything_else_waits(system: System, close: tuple
     system.assert_exact([*events, *later])
 
 
+@pytest.mark.second_tier
 def test_an_entry_that_alone_is_refused_is_set_aside_once_another_is_accepted(system: System) -> None:
     system.start_worker(1)
     system.start_beat()
@@ -91,6 +93,7 @@ def test_a_parked_event_is_not_given_up_when_everything_is_refused(system: Syste
     system.assert_exact([*early, enrollment])
 
 
+@pytest.mark.second_tier
 def test_maintenance_again_and_again_sets_nothing_aside(system: System) -> None:
     """What was accepted between two of them does not speak against what the second refuses."""
     worker = system.start_worker(1, backoff_seconds=0.2)

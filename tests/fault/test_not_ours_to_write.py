@@ -68,6 +68,7 @@ def test_reading_stops_with_a_loud_line_and_nothing_is_dead_lettered(system: Sys
     system.assert_exact(oulad.parse(lines))
 
 
+@pytest.mark.second_tier
 def test_a_worker_started_before_the_migration_waits_for_it_without_reading(system: System) -> None:
     lines = oulad.generate(300)
     with without(system, "progress_alembic_version"):

@@ -88,6 +88,7 @@ def test_an_empty_copy_put_back_while_no_worker_runs_and_more_events_wait(kept: 
     kept.assert_exact(oulad.parse([*FIRST, *SECOND]))
 
 
+@pytest.mark.second_tier
 def test_under_load_an_older_copy_is_noticed_and_the_rows_end_exact(kept: System, backup: Backup) -> None:
     worker = kept.start_worker(2, batch_size=50)
     kept.start_beat()
