@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import Engine
 
-from tests.support.commands import run
+from tests.support.commands import invoke, run
 from tests.support.events import completed, enrolled, viewed
 from tests.support.model import assert_tables_equal_model
 from tests.support.own_servers import OwnServers, own_servers
@@ -23,6 +23,12 @@ from worker.streams import connection
 from worker.streams.backlog import is_empty, measure
 from worker.streams.connection import Redis
 from worker.streams.keys import Keys
+
+
+@pytest.fixture(autouse=True)
+def _short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the command runs in this process."""
+    monkeypatch.setattr("worker.cli.drain.SLICE_SECONDS", 0.01)
 
 
 def history() -> list[Event]:
@@ -64,11 +70,11 @@ def test_parked_events_of_an_enrollment_that_the_lms_inserted_are_applied(
     environment: dict[str, str], settings: Settings, engine: Engine
 ) -> None:
     EventPublisher(settings=settings).publish(viewed(5))
-    assert run(environment, "drain").returncode == 0
+    assert invoke(environment, "drain").exit_code == 0
     assert rows(engine, "SELECT reason FROM dead_letter") == [("unknown_enrollment",)]
     with engine.begin() as connection_:
         connection_.exec_driver_sql("INSERT INTO user_course (id, user_id, course_id) VALUES (5, 1, 1)")
-    assert run(environment, "drain").returncode == 0
+    assert invoke(environment, "drain").exit_code == 0
     assert rows(engine, "SELECT count(*) FROM dead_letter UNION ALL SELECT count(*) FROM lesson_event") == [(0,), (1,)]
 
 
@@ -79,8 +85,8 @@ def test_entries_of_a_dead_consumer_are_taken_over(
     made: list[Event] = [enrolled(8), viewed(8)]
     ids = add(redis, settings.stream_key, made)
     deliver(redis, settings.stream_key, "dead", ids, times=1)
-    result = run({**environment, "PROGRESS_RECLAIM_IDLE_SECONDS": "1"}, "drain")
-    assert result.returncode == 0, result.stderr
+    result = invoke({**environment, "PROGRESS_RECLAIM_IDLE_SECONDS": "1"}, "drain")
+    assert result.exit_code == 0, result.stderr
     assert_tables_equal_model(engine, made)
 
 
@@ -155,7 +161,7 @@ def test_a_full_redis_is_emptied(
     limited = settings.model_copy(update={"redis_url": own.redis_url})
     redis = connection.connect(limited)
     made = history()
-    assert run({**environment, "REDIS_URL": own.redis_url}, "drain").returncode == 0  # makes the groups
+    assert invoke({**environment, "REDIS_URL": own.redis_url}, "drain").exit_code == 0  # makes the groups
     EventPublisher(settings=limited).publish_many(made)
     with full(redis):
         result = run({**environment, "REDIS_URL": own.redis_url}, "drain", "--timeout", "30")
