@@ -9,7 +9,7 @@ from uuid import uuid4
 from pydantic_core import to_json
 from redis import RedisError
 
-from worker.contract.entry import Entry, Reason, Rejection, parse
+from worker.contract.entry import Entry, Reason, Rejection
 from worker.contract.event import (
     CloudEvent,
     Event,
@@ -20,6 +20,7 @@ from worker.contract.event import (
     ProgressCorrected,
     partition_key,
 )
+from worker.contract.parse import parse_entry
 from worker.contract.totals import Totals
 from worker.errors import ConfigurationError, InputError
 from worker.redis_url import canonical
@@ -115,7 +116,9 @@ class EventPublisher:
             exclude_none=True,
         )
         try:
-            event = parse(Entry("", f"{int(now.timestamp() * 1000)}-0", body), datetime.now(UTC).timestamp() * 1000)
+            event = parse_entry(
+                Entry("", f"{int(now.timestamp() * 1000)}-0", body), datetime.now(UTC).timestamp() * 1000
+            )
         except Rejection as refused:
             if refused.reason is Reason.TOO_LARGE:
                 raise InputError(

@@ -14,7 +14,8 @@ from tests.support.model import assert_progress_follows_from_ledger
 from tests.support.rollups import audited
 from tests.support.tables import insert_as_lms, rows, snapshot
 from worker.consume.consumer import Consumer
-from worker.contract.entry import FIELD, Entry, parse
+from worker.contract.entry import FIELD, Entry
+from worker.contract.parse import parse_entry
 from worker.settings import Settings
 from worker.streams.connection import Redis
 
@@ -182,7 +183,7 @@ def test_who_does_not_wait_finds_the_very_event_on_the_stream(
     assert answer.headers["preference-applied"] == "respond-async"
     assert snapshot(engine) == before
     (sent,) = entries_of(redis, f"{settings.stream_key}:1")
-    event = parse(Entry("", f"{at(60).timestamp():.0f}000-0", sent))
+    event = parse_entry(Entry("", f"{at(60).timestamp():.0f}000-0", sent))
     assert (event.type, event.id, event.time) == (kind, "once", at(5))
     assert event.data.model_dump() == BLANK | {"section_id": 2, "duration_seconds": 90}
 

@@ -12,9 +12,10 @@ from tests.support.model import assert_tables_equal_model
 from tests.support.streams import add, deliver, group_of, pending
 from tests.support.tables import insert_as_lms, rows
 from worker.consume.consumer import Consumer
-from worker.contract.entry import Entry, parse
+from worker.contract import fast_path
+from worker.contract.entry import Entry
 from worker.contract.event import Event
-from worker.progress import batch
+from worker.contract.parse import parse_entry
 from worker.progress import ingest as ingest_module
 from worker.settings import Settings
 from worker.streams import read
@@ -39,9 +40,9 @@ def broken_parser(monkeypatch: pytest.MonkeyPatch) -> list[Entry]:
         if entry.body == POISON:
             tried.append(entry)
             raise RuntimeError("nobody expects this")
-        return parse(entry, now_milliseconds, dropped)
+        return parse_entry(entry, now_milliseconds, dropped)
 
-    monkeypatch.setattr(batch, "parse", raising)
+    monkeypatch.setattr(fast_path, "parse_entry", raising)
     return tried
 
 
@@ -115,7 +116,7 @@ def test_a_database_error_in_a_trial_is_no_mark_and_no_verdict(
         raise OperationalError("SELECT 1", {}, Exception("server closed the connection"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(ingest_module, "record", away)
+        patch.setattr(ingest_module, "record_batch", away)
         for _ in range(5):
             with pytest.raises(OperationalError):
                 consumer.recover()

@@ -14,8 +14,9 @@ from tests.support.model import assert_tables_equal_model
 from tests.support.tables import rows
 from worker.client import PIPELINE, EventPublisher
 from worker.consume.consumer import Consumer
-from worker.contract.entry import Entry, parse
+from worker.contract.entry import Entry
 from worker.contract.event import Event, LessonCompleted, LessonViewed
+from worker.contract.parse import parse_entry
 from worker.settings import Settings
 from worker.streams.connection import Redis
 
@@ -33,7 +34,7 @@ def publisher(settings: Settings, redis: Redis) -> Iterator[EventPublisher]:
 def published(redis: Redis, stream: str) -> list[Event]:
     """The events of the stream, as a consumer reads them."""
     found: Any = redis.xrange(stream)
-    return [parse(Entry(stream, entry_id.decode(), fields[b"event"])) for entry_id, fields in found]
+    return [parse_entry(Entry(stream, entry_id.decode(), fields[b"event"])) for entry_id, fields in found]
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def test_an_enrollment_that_others_hold_is_left_to_the_next_run_and_its_correcti
 ) -> None:
     old(engine, viewed(1, 1, 1), viewed(1, 1, 2))
     with engine.begin() as connection:
-        ingest_service.record(connection, entries([corrected(1, 1, 1, seconds=-9)]))
+        ingest_service.record_batch(connection, entries([corrected(1, 1, 1, seconds=-9)]))
         assert delete(engine) == 0
     assert delete(engine) == 1
     assert rows(engine, EVENTS) == [(1, 1, 1)] * 2

@@ -8,8 +8,9 @@ from itertools import pairwise
 import pytest
 
 from worker.analytics.rules.stuck import StuckThresholds
-from worker.contract.entry import Entry, Reason, Rejection, parse
+from worker.contract.entry import Entry, Reason, Rejection
 from worker.contract.event import EVENT, Event
+from worker.contract.parse import parse_entry
 from worker.errors import InputError
 from worker.simulation import Published, simulate
 from worker.simulation.expectation import expected_letters, expected_state, expected_tables, valid_events
@@ -48,7 +49,7 @@ def test_too_few_events_for_the_learners_are_refused() -> None:
 def test_every_entry_gets_the_verdict_it_was_made_for(published: list[Published]) -> None:
     for each in published:
         try:
-            parse(Entry("lesson-events", f"{ENTRY_MILLISECONDS}-0", each.body))
+            parse_entry(Entry("lesson-events", f"{ENTRY_MILLISECONDS}-0", each.body))
             verdict = None
         except Rejection as rejection:
             verdict = rejection.reason

@@ -2,10 +2,10 @@
 
 from worker.consume.deferral import Deferral
 from worker.contract.entry import Entry
-from worker.progress.outcome import Held
+from worker.contract.fast_path import Target
 
-GIANT: Held = ("enrollment", 1)
-OTHER: Held = ("enrollment", 2)
+GIANT: Target = ("enrollment", 1)
+OTHER: Target = ("enrollment", 2)
 
 
 def entries(count: int, stream: str = "s") -> list[Entry]:

@@ -16,8 +16,9 @@ from worker.api.json_elements import elements
 from worker.api.problems import documented
 from worker.api.progress import RESPOND_ASYNC, responds_async
 from worker.api.schema import EventVerdict, Prefer, Verdicts
-from worker.contract.entry import BYTE_ORDER_MARK, Entry, Rejection, parse
+from worker.contract.entry import Entry, Rejection
 from worker.contract.event import CourseOutlined, Event, Outline, partition_key
+from worker.contract.parse import BYTE_ORDER_MARK, parse_entry
 from worker.contract.totals import Totals
 from worker.progress.submit import LARGE_BYTES, Result, arriving
 
@@ -141,7 +142,7 @@ def _read(content_type: str, body: bytes, now: datetime) -> list[Given]:
 def _given(entry: Entry, milliseconds: float) -> Given:
     dropped: list[str] = []
     try:
-        event = parse(entry, milliseconds, dropped)
+        event = parse_entry(entry, milliseconds, dropped)
     except Rejection as refused:
         return Given(entry, _readable_id(entry.body or b""), refused)
     if isinstance(event, CourseOutlined):  # all of a batch's lessons would hold up everybody while Python collects

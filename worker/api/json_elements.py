@@ -5,7 +5,7 @@ import re
 from msgspec import DecodeError, Raw
 from msgspec.json import Decoder
 
-from worker.contract.entry import BYTE_ORDER_MARK
+from worker.contract.parse import BYTE_ORDER_MARK
 
 _SPACE = b" \t\r\n"
 _SIGN = re.compile(rb'"(?:[^"\\]|\\.)*"|[][{},]', re.DOTALL)

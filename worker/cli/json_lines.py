@@ -50,8 +50,8 @@ class JsonLines:
     def __iter__(self) -> Iterator[Line]:
         from pydantic_core import from_json
 
-        from worker.contract.entry import BYTE_ORDER_MARK
         from worker.contract.event import partition_key
+        from worker.contract.parse import BYTE_ORDER_MARK
 
         number = 0
         while body := self._read(number + 1):

@@ -21,6 +21,7 @@ from worker.consume.held_back import HeldBack
 from worker.consume.leases import Leases
 from worker.consume.stalled_streams import StalledStreams
 from worker.contract.entry import Entry, Reason
+from worker.contract.fast_path import Batch, parse_batch
 from worker.contract.system_id import System
 from worker.database import schema
 from worker.database.failures import has_answered
@@ -28,7 +29,6 @@ from worker.errors import ProgressError, first_line
 from worker.failover.lost_commits import reconcile
 from worker.failover.ownership import claim_streams, refuse_others
 from worker.logs import get_logger
-from worker.progress.batch import Batch, sort
 from worker.progress.commits import Commits
 from worker.progress.ingest import ingest, ingest_awaiting, store_dead_letter
 from worker.progress.outcome import Outcome
@@ -186,7 +186,7 @@ class Consumer:
         def fetch() -> list[Portion]:
             entries = read.read_new(self.redis, self.keys.group, self.name, streams, count, block_seconds)
             parts = split_batches(entries, self.settings.batch_size)
-            return [(part, None if number else sort(part)) for number, part in enumerate(parts)]
+            return [(part, None if number else parse_batch(part)) for number, part in enumerate(parts)]
 
         return fetch
 
@@ -194,7 +194,7 @@ class Consumer:
         """Try again what is due of the entries held back."""
         for part in split_batches(self.held_back.due(), self.settings.batch_size):
             self.pulse()
-            self._record_batch(part, batch=sort(part), seen_before=True, is_due=True)
+            self._record_batch(part, batch=parse_batch(part), seen_before=True, is_due=True)
         if busy := self.held_back.busy():
             started, (user_course_id, entries) = time.monotonic(), busy
             outcome = ingest_awaiting(self.engine, entries, user_course_id, self._commits)

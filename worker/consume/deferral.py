@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from worker.contract.entry import Entry
-from worker.progress.outcome import REFUSED, Held
+from worker.contract.fast_path import Target
+from worker.progress.outcome import REFUSED
 from worker.streams.batch_size import BATCH_BYTES
 
 FIRST_SECONDS = 0.02
@@ -33,14 +34,14 @@ class Deferral:
 
     def __init__(self, max_entries: int) -> None:
         self._most_entries = max_entries
-        self._waits: dict[Held, _Wait] = {}
+        self._waits: dict[Target, _Wait] = {}
         self._count = self._bytes = 0
 
     def __bool__(self) -> bool:
         """Something waits."""
         return bool(self._waits)
 
-    def __contains__(self, held: Held) -> bool:
+    def __contains__(self, held: Target) -> bool:
         """Something waits for it."""
         return held in self._waits
 
@@ -52,7 +53,7 @@ class Deferral:
         """Every entry that waits."""
         return (entry for wait in self._waits.values() for entry in wait.entries)
 
-    def add(self, deferred: Iterable[tuple[Entry, Held]]) -> list[Entry]:
+    def add(self, deferred: Iterable[tuple[Entry, Target]]) -> list[Entry]:
         """Have these tried later; those for which there is no room."""
         left = []
         for entry, held in deferred:
@@ -102,16 +103,16 @@ class Deferral:
             return None
         return max(0.0, min(wait.until for wait in self._waits.values()) - time.monotonic())
 
-    def count_of(self, held: Held) -> int:
+    def count_of(self, held: Target) -> int:
         """How many entries wait for it."""
         return len(self._waits[held].entries) if held in self._waits else 0
 
-    def longest(self) -> tuple[Held, float]:
+    def longest(self) -> tuple[Target, float]:
         """What has been waited for longest, and how many seconds. Something must wait."""
         held = min(self._waits, key=lambda each: self._waits[each].since)
         return held, time.monotonic() - self._waits[held].since
 
-    def settle(self, tried: Iterable[Entry], deferred: Iterable[tuple[Entry, Held]]) -> None:
+    def settle(self, tried: Iterable[Entry], deferred: Iterable[tuple[Entry, Target]]) -> None:
         """Forget those tried, but for those deferred again."""
         if not self._waits:
             return

@@ -12,11 +12,11 @@ from sqlalchemy import Engine
 
 from worker.consume.deferral import Deferral
 from worker.contract.entry import Entry
+from worker.contract.fast_path import Batch, Target, parse_batch
 from worker.database.server import clock
 from worker.logs import get_logger
-from worker.progress.batch import Batch, sort, targets
 from worker.progress.ledger_lookups import last_recorded_at
-from worker.progress.outcome import REFUSED, Held, Outcome
+from worker.progress.outcome import REFUSED, Outcome
 from worker.settings import Settings
 from worker.streams import read, refusal_mark
 from worker.streams.connection import Redis
@@ -55,12 +55,14 @@ class HeldBack:
         """The entries, and parsed, but for those whose enrollment others wait for already: they join them."""
         if not self._deferral:
             return entries, batch
-        held = {entry: target for entry, target in targets(batch or sort(entries)) if target in self._deferral}
+        held = {
+            entry: target for entry, target in (batch or parse_batch(entries)).targets() if target in self._deferral
+        }
         if not held:
             return entries, batch
         self._defer(held.items())
         rest = [entry for entry in entries if entry not in held]
-        return rest, sort(rest)
+        return rest, parse_batch(rest)
 
     def settle(self, entries: Sequence[Entry], outcome: Outcome) -> None:
         """Remember what became of these: the deferred ones are tried again, the others are done."""
@@ -137,7 +139,7 @@ class HeldBack:
         elif final or (is_due and outcome.recorded and self._deferral.count_of(REFUSED)):
             refusal_mark.end(self._redis, self._keys.refused)
 
-    def _defer(self, deferred: Iterable[tuple[Entry, Held]]) -> None:
+    def _defer(self, deferred: Iterable[tuple[Entry, Target]]) -> None:
         if left := self._deferral.add(deferred):
             self._give_back(left, RETURN_SECONDS)
 

@@ -8,7 +8,8 @@ from hashlib import sha256
 
 from sqlalchemy import Connection, Row, text
 
-from worker.contract.entry import MAX_BYTES, Entry, Reason
+from worker.contract.entry import Entry, Reason
+from worker.contract.parse import MAX_BYTES
 
 # All bodies are one parameter, cut here: sent as base64 or as an array, a very large one would take minutes.
 _PUT = text("""

@@ -6,9 +6,10 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
-from worker.contract.entry import Rejection, refuse_ahead
+from worker.contract.entry import Rejection
 from worker.contract.event import LessonActivity, LessonCompleted, LessonEvent, LessonViewed
 from worker.contract.identity import is_identity
+from worker.contract.parse import refuse_ahead
 from worker.errors import InputError
 
 SOURCE = "progress-api"

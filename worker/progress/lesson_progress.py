@@ -17,6 +17,7 @@ from worker.contract.event import (
     LessonActivity,
     ProgressCorrected,
 )
+from worker.contract.fast_path import Batch
 from worker.contract.identity import identity
 from worker.contract.lesson import LessonKey
 from worker.contract.progress_status import ProgressStatus
@@ -24,9 +25,8 @@ from worker.database.failures import is_lock_timeout
 from worker.database.server import clock
 from worker.errors import ConflictError, InputError, LockedError, NotFoundError, unknown_enrollment
 from worker.progress import enrollments, ledger_lookups
-from worker.progress.apply import apply
-from worker.progress.batch import Batch
 from worker.progress.correction_rules import Changes, corrected, correction_time, repeats
+from worker.progress.ingest import apply
 from worker.progress.lesson_event import SOURCE, Deed, latest_clock, lesson_event, valid_event_id
 from worker.progress.progress_rows import StoredProgress, find_progress, insert_blank
 from worker.progress.reference import Progress

@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from worker.contract.entry import Entry, Reason
+from worker.contract.fast_path import Target
 from worker.contract.totals import Totals
 from worker.progress.dead_letters import DeadLetter
 from worker.progress.reference import Recorded
 
-Held = tuple[str, int]
-"""What an entry waits for: an `enrollment` or a `course` that somebody keeps locked, and its id; or REFUSED."""
-
-REFUSED: Held = ("everything", 0)
-"""PostgreSQL refused everything with one message, so whether it was for the entry's sake is undecided."""
+REFUSED: Target = ("everything", 0)
+"""What an entry waits for while PostgreSQL refuses everything with one message, so that the cause is undecided."""
 
 
 @dataclass(slots=True)
@@ -26,7 +24,7 @@ class Outcome:
     repeated: int = 0
     superseded: int = 0
     dead_letters: list[DeadLetter] = field(default_factory=list)
-    deferred: list[tuple[Entry, Held]] = field(default_factory=list)
+    deferred: list[tuple[Entry, Target]] = field(default_factory=list)
     """Left as they were, to be tried again."""
     everything_refused: str = ""
     """The message with which PostgreSQL refused all that it was asked to record; empty when it did not."""

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from worker.contract.fast_path import parse_batch
 from worker.database.failures import is_missing_reference, may_be_ones_own
 from worker.progress import dead_letters
-from worker.progress.batch import sort, targets
 from worker.progress.bisect import bisect
-from worker.progress.ingest import record, refused
+from worker.progress.ingest import record_batch
 from worker.progress.outcome import Outcome
+from worker.progress.reasons import refused
 from worker.progress.refusals import EverythingRefusedError, Refusals
 
 REFERRING = 100
@@ -36,7 +37,8 @@ def redrive(engine: Engine, letter_ids: Sequence[int], *, final: bool = False) -
 
     def work(part: Sequence[int]) -> Outcome:
         with engine.begin() as connection:
-            done = record(connection, dead_letters.read_entries(connection, part), seen_before=True)
+            entries = dead_letters.read_entries(connection, part)
+            done = record_batch(connection, entries, seen_before=True)
         if done.recorded:
             refusals.accept()
         return done
@@ -50,7 +52,7 @@ def redrive(engine: Engine, letter_ids: Sequence[int], *, final: bool = False) -
 
     def defer(ids: Sequence[int]) -> Outcome:
         with engine.connect() as connection:
-            return Outcome(deferred=list(targets(sort(dead_letters.read_entries(connection, ids)))))
+            return Outcome(deferred=list(parse_batch(dead_letters.read_entries(connection, ids)).targets()))
 
     if not letter_ids:
         return Outcome()

@@ -14,14 +14,14 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from worker.contract.entry import Entry, Reason
+from worker.contract.fast_path import Batch, parse_batch
 from worker.database.failures import is_lock_timeout
 from worker.errors import LockedError
 from worker.progress import enrollments, ledger_lookups
-from worker.progress.apply import apply
-from worker.progress.batch import Batch, sort
 from worker.progress.bisect import bisect
-from worker.progress.ingest import refused
+from worker.progress.ingest import apply
 from worker.progress.outcome import Outcome
+from worker.progress.reasons import refused
 from worker.progress.redrive import apply_parked
 
 LOCK_SECONDS = 5.0
@@ -99,7 +99,7 @@ def submit(engine: Engine, entries: Sequence[Entry]) -> list[Verdict]:
 
 def judge(connection: Connection, entries: Sequence[Entry]) -> Submitted:
     """Apply the entries in the caller's transaction. Raises where another holds an enrollment: roll back then."""
-    batch = sort(entries)
+    batch = parse_batch(entries)
     outcome = apply(connection, batch)
     for _, (_, user_course_id) in outcome.deferred:
         raise _HeldError(user_course_id)

@@ -1,0 +1,95 @@
+"""Parse an event against the contract's models: a valid event, or a rejection with its reason."""
+
+import re
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from worker.contract.entry import FIELD, Entry, Reason, Rejection
+from worker.contract.event import (
+    EVENT,
+    MAX_EVENT_CHARACTERS,
+    MAX_OUTLINE_CHARACTERS,
+    CourseOutlined,
+    Event,
+    ProgressCorrected,
+)
+
+MAX_AHEAD_MILLISECONDS = 5 * 60 * 1000
+MAX_BYTES = 12 * MAX_OUTLINE_CHARACTERS
+"""Of the largest outline, with every character written as two escapes."""
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""Some programs begin every text with it (RFC 8259, 8.1)."""
+NO_TIME = "time: missing. Send when it happened, such as 2025-07-14T10:30:00Z; a Celery task sends it as occurred_at"
+
+
+def parse_entry(entry: Entry, now_milliseconds: float = 0, dropped: list[str] | None = None) -> Event:
+    """Parse an entry's event like `parse`.
+
+    The verdict depends on the entry alone, so that it is the same on every redelivery; but a time ahead of the entry's
+    id is accepted unless it is ahead of `now_milliseconds` as well.
+    """
+    if entry.body is not None:
+        return parse(entry.body, max(entry.milliseconds, now_milliseconds), dropped)
+    names = [name.decode(errors="replace") for name in entry.fields[::2]]
+    if FIELD in names:
+        raise Rejection(Reason.INVALID_EVENT, "the entry has several fields named event: send an entry for each")
+    raise Rejection(Reason.MISSING_FIELD, f"the entry has no field named event, but: {', '.join(names) or 'none'}")
+
+
+def parse(body: bytes, arrived_milliseconds: float, dropped: list[str] | None = None) -> Event:
+    """Parse an event that arrived at this time (since the epoch). Raises Rejection and nothing else, for any bytes.
+
+    The names of invalid optional members, which count as not sent, are added to `dropped`.
+    """
+    body = body.removeprefix(BYTE_ORDER_MARK)
+    size = _characters(body)
+    if size > MAX_OUTLINE_CHARACTERS:
+        raise Rejection(Reason.TOO_LARGE, f"{size} characters; at most {MAX_OUTLINE_CHARACTERS}")
+    try:
+        event = EVENT.validate_json(body, context={"dropped": [] if dropped is None else dropped})
+    except ValidationError as error:
+        raise _rejection(error) from None
+    if size > MAX_EVENT_CHARACTERS and not isinstance(event, CourseOutlined):
+        raise Rejection(Reason.TOO_LARGE, f"{size} characters; at most {MAX_EVENT_CHARACTERS} for {event.type}")
+    refuse_ahead(_latest_time(event), arrived_milliseconds)
+    return event
+
+
+_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL)
+
+
+def _characters(body: bytes) -> int:
+    """How long the JSON text is in characters, an escaped one counting as the one that it stands for."""
+    if len(body) <= MAX_EVENT_CHARACTERS or len(body) > MAX_BYTES:
+        return len(body)
+    return len(_ESCAPE.sub(b"?", body).decode(errors="replace"))
+
+
+def refuse_ahead(time: datetime, arrived_milliseconds: float) -> None:
+    """Raise Rejection for a time more than 5 minutes ahead of the clock at arrival: it would win every maximum."""
+    if time.timestamp() * 1000 > arrived_milliseconds + MAX_AHEAD_MILLISECONDS:
+        raise Rejection(Reason.TIME_OUT_OF_RANGE, f"{time.isoformat()} is more than 5 minutes ahead of its arrival")
+
+
+def _latest_time(event: Event) -> datetime:
+    """Of the times an event carries; a correction's snapshot must not be ahead either."""
+    if isinstance(event, ProgressCorrected):
+        return max(filter(None, [event.time, event.data.last_viewed_at, event.data.completed_at]))
+    return event.time
+
+
+def _rejection(error: ValidationError) -> Rejection:
+    problem = error.errors(include_url=False, include_input=False)[0]
+    kind, message = problem["type"], problem["msg"]
+    # The first element of a location inside the union is the event's type.
+    place = ".".join(str(part) for part in problem["loc"][1:])
+    if kind == "missing" and place == "time":
+        return Rejection(Reason.INVALID_EVENT, NO_TIME)
+    if kind == "json_invalid":
+        return Rejection(Reason.INVALID_JSON, message)
+    if kind == "union_tag_invalid":
+        return Rejection(Reason.UNKNOWN_TYPE, f"type: {message}")
+    if kind in {"greater_than_equal", "less_than"} and place in {"time", "data.last_viewed_at", "data.completed_at"}:
+        return Rejection(Reason.TIME_OUT_OF_RANGE, f"{place}: {message}")
+    return Rejection(Reason.INVALID_EVENT, f"{place}: {message}" if place else message)
