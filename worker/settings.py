@@ -25,7 +25,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 STREAM_KEY = "lesson-events"
 _NAME = re.compile(r"[A-Za-z0-9._:/{}-]+")
-_DERIVED = re.compile(r":(\d+|wanted|refused|account|commits|system)$|:(lease|trial|queued):")
+_DERIVED = re.compile(r":(\d+|wanted|refused|account|commits|system)$|:(lease|quarantine|queued):")
 """How names end, or what they contain, that another stream key gives rise to."""
 
 

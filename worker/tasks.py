@@ -33,7 +33,6 @@ from worker.celery import app
 from worker.celery_support import worker_process
 from worker.celery_support.scheduled_task import Scheduled
 from worker.client import EventPublisher
-from worker.consume.drain import Drain
 from worker.consume.maintenance import maintain as maintain_everything
 from worker.contract.event import partition_key
 from worker.database.server import read_clock
@@ -79,7 +78,7 @@ def consume_events() -> None:
     """Drain the streams for one time slice. Losing a call, or calling twice, is harmless."""
     host = CeleryHost()
     try:
-        Drain(worker_process.current_consumer(), host, get_settings().slice_seconds).run()
+        worker_process.current_drain(host, get_settings().slice_seconds).run()
     finally:
         host.end()
 

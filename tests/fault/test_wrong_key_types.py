@@ -149,9 +149,9 @@ def test_leases_and_marks_of_another_type_are_written_anew(redis: Redis, consume
     leases.want()
     leases.acquire_free()
     assert leases.complete
-    spoil(redis, keys.refused, keys.trial(keys.stream_key, "1-1"), broker_queue.mark(keys.stream_key, "some"))
+    spoil(redis, keys.refused, keys.quarantine(keys.stream_key, "1-1"), broker_queue.mark(keys.stream_key, "some"))
     assert refusal_mark.since(redis, keys.refused) is None
-    with quarantine.trial(redis, keys.trial(keys.stream_key, "1-1"), "me") as condemned:
-        assert not condemned
+    with quarantine.quarantine(redis, keys.quarantine(keys.stream_key, "1-1"), "me") as is_poison:
+        assert not is_poison
     assert broker_queue.may_send(redis, broker_queue.mark(keys.stream_key, "some"), 1_000)
     assert not broker_queue.may_send(redis, broker_queue.mark(keys.stream_key, "some"), 1_000)

@@ -12,6 +12,7 @@ from tests.support.api import served
 from tests.support.events import as_json, completed, corrected, enrolled, entries, outlined, viewed
 from tests.support.tables import rows, snapshot
 from worker.consume.consumer import Consumer
+from worker.consume.recovery import Recovery
 from worker.contract.event import EVENT_TYPES, CloudEvent
 from worker.progress.ingest import ingest
 from worker.settings import Settings
@@ -76,8 +77,8 @@ def streamed(redis: Redis, settings: Settings) -> list[bytes]:
 
 def apply_streams(consumer: Consumer) -> None:
     """As the worker does."""
-    consumer.recover()
-    assert consumer.read(consumer.keys.streams, None)
+    Recovery(consumer).recover()
+    assert consumer.read(consumer.keys.streams, None).count
 
 
 def test_each_type_of_event_is_tried() -> None:

@@ -14,6 +14,7 @@ from tests.support.model import assert_progress_follows_from_ledger
 from tests.support.rollups import audited
 from tests.support.tables import insert_as_lms, rows, snapshot
 from worker.consume.consumer import Consumer
+from worker.consume.recovery import Recovery
 from worker.contract.entry import FIELD, Entry
 from worker.contract.parse import parse_entry
 from worker.settings import Settings
@@ -190,8 +191,8 @@ def test_who_does_not_wait_finds_the_very_event_on_the_stream(
     # Sent again, and this time waiting: whichever is recorded first, it counts once.
     assert api.post(f"{LESSON}/{verb}", json=body, headers={"Idempotency-Key": "once"}).status_code == 200
     before = snapshot(engine)
-    consumer.recover()
-    assert consumer.read([f"{settings.stream_key}:1"], None) == 1
+    Recovery(consumer).recover()
+    assert consumer.read([f"{settings.stream_key}:1"], None).count == 1
     assert snapshot(engine) == before
     assert rows(engine, "SELECT event_id::text FROM lesson_event") == [(event.event_id,)]
 

@@ -7,6 +7,8 @@ import threading
 from contextlib import suppress
 
 from worker.consume.consumer import Consumer
+from worker.consume.drain import Drain, Host
+from worker.consume.recovery import Recovery
 from worker.database.engine import open_engine
 from worker.settings import get_settings
 from worker.streams import connection
@@ -21,7 +23,7 @@ WAKE_UPS, _wake_up_pipe = os.pipe()
 os.set_blocking(WAKE_UPS, False)
 os.set_blocking(_wake_up_pipe, False)
 
-_consumers: dict[int, Consumer] = {}
+_consumers: dict[int, tuple[Consumer, Recovery]] = {}
 """By thread: each has its own connections and its own name in the group."""
 
 
@@ -48,25 +50,36 @@ def take_wake_ups() -> None:
 
 
 def current_consumer() -> Consumer:
-    """This thread's consumer, made on first use and kept from drain to drain."""
+    """Return this thread's consumer, made on first use and kept from drain to drain."""
+    return _current()[0]
+
+
+def current_drain(host: Host, seconds: float) -> Drain:
+    """Return a drain of this thread's consumer, with the memory of its earlier drains."""
+    consumer, recovery = _current()
+    return Drain(consumer, host, seconds, recovery)
+
+
+def _current() -> tuple[Consumer, Recovery]:
     thread = threading.get_ident()
     if thread not in _consumers:
         settings = get_settings()
-        _consumers[thread] = Consumer(settings, connection.connect(settings), open_engine(settings))
+        consumer = Consumer(settings, connection.connect(settings), open_engine(settings))
+        _consumers[thread] = (consumer, Recovery(consumer))
         if len(_consumers) == 1:
-            # What was imported stays: without this each full collection goes through all of it (docs/decisions/0007).
+            # Imported modules stay: without this each full collection goes through them (docs/decisions/0007).
             gc.collect()
             gc.freeze()
     return _consumers[thread]
 
 
 def forget_consumers() -> None:
-    """Start without any, in a process that was just forked: connections do not survive a fork."""
+    """Start without consumers in a process that was just forked: connections do not survive a fork."""
     _consumers.clear()
 
 
 def leave_group() -> None:
-    """Take this process's consumers out of the group and close their connections; what is pending stays with them."""
-    for consumer in _consumers.values():
+    """Take this process's consumers out of the group and close their connections; their pending entries stay."""
+    for consumer, _ in _consumers.values():
         consumer.leave()
     _consumers.clear()

@@ -1,6 +1,7 @@
 """Connections to PostgreSQL, and what its errors mean for a batch."""
 
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Connection, create_engine, make_url, text
+from sqlalchemy import Engine as Engine  # noqa: PLC0414 - the type, for packages without SQLAlchemy
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from worker.database import session, times

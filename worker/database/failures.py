@@ -122,3 +122,8 @@ def _told_of_the_way(error: DBAPIError, what: str, where: str) -> ProgressError 
 def _where(settings: Settings) -> str:
     url = make_url(settings.database_url or "postgresql://")
     return f"{url.host or 'local socket'}/{url.database or ''}"
+
+
+def is_database_error(error: Exception) -> bool:
+    """Return whether the error came from PostgreSQL or the way to it."""
+    return isinstance(error, sqlalchemy_errors.SQLAlchemyError)

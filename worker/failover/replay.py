@@ -17,7 +17,7 @@ from worker.streams import accounting, publish, stream_state
 from worker.streams.batch_size import AdaptiveBatchSize, split_batches
 from worker.streams.connection import Redis
 from worker.streams.keys import Keys
-from worker.streams.quarantine import trial
+from worker.streams.quarantine import quarantine
 from worker.streams.read import read_range
 from worker.streams.totals import add_totals
 
@@ -49,8 +49,8 @@ def replay(
     What somebody keeps locked is pending afterwards, with the consumer that has it or for anyone to take over. Where
     workers died in the middle of these, they are tried one by one, and the guilty one is set aside.
     """
-    with trial(redis, keys.trial(entries[0].stream, f"replay:{entries[0].id}"), name) as is_deadly:
-        outcome = _one_by_one(engine, redis, keys, entries, name) if is_deadly else _record(engine, entries)
+    with quarantine(redis, keys.quarantine(entries[0].stream, f"replay:{entries[0].id}"), name) as is_poison:
+        outcome = _one_by_one(engine, redis, keys, entries, name) if is_poison else _record(engine, entries)
     _leave_pending(redis, keys, [entry for entry, _ in outcome.deferred], name)
     add_totals(redis, keys, outcome.totals)
     if outcome.enrolled:
@@ -69,8 +69,8 @@ def _leave_pending(redis: Redis, keys: Keys, entries: Iterable[Entry], name: str
 def _one_by_one(engine: Engine, redis: Redis, keys: Keys, entries: Sequence[Entry], name: str) -> Outcome:
     total = Outcome()
     for entry in entries:
-        with trial(redis, keys.trial(entry.stream, entry.id), name) as is_deadly:
-            if is_deadly:
+        with quarantine(redis, keys.quarantine(entry.stream, entry.id), name) as is_poison:
+            if is_poison:
                 total += store_dead_letter(
                     engine, entry, Reason.CRASHES_WORKER, "workers died while they processed it alone"
                 )

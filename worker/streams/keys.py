@@ -10,7 +10,7 @@
 | `lesson-events:lease:{stream}`         | string | name of the consumer that reads this stream           | 5 s     |
 | `lesson-events:wanted`                 | string | name of a consumer that found no partition free       | 2 s     |
 | `lesson-events:refused`                | string | since when PostgreSQL refuses everything, by its clock | 1 min  |
-| `lesson-events:trial:{stream}:{entry}` | set    | consumers that are trying a suspect entry, or died so | 1 day   |
+| `lesson-events:quarantine:{stream}:{entry}` | set | consumers processing it in quarantine, or dead from it | 1 day |
 | `lesson-events:totals`                 | hash   | what was superseded and dropped: `totals.py`         | kept    |
 | `{stream}:system`                      | string | whose stream it is: `failover/system_id.py`          | for good |
 
@@ -96,6 +96,6 @@ class Keys:
         """How many events were superseded, and members dropped."""
         return f"{self.stream_key}:totals"
 
-    def trial(self, stream: str, entry_id: str) -> str:
+    def quarantine(self, stream: str, entry_id: str) -> str:
         """Who is trying the entry, or died trying."""
-        return f"{self.stream_key}:trial:{stream}:{entry_id}"
+        return f"{self.stream_key}:quarantine:{stream}:{entry_id}"

@@ -1,7 +1,7 @@
-"""Tell an entry that kills workers from one that merely met bad luck.
+"""Tell a poison entry, which kills the workers that process it, from one that was delivered often by bad luck.
 
-Redis counts every delivery, those of outages included, so a count alone condemns nothing. A suspect is processed alone
-while the consumer's name stands in a set of the entry's; only a consumer that died in between leaves its name behind.
+Redis counts every delivery, including those of outages, so a count alone proves nothing. A quarantined entry is
+processed alone while the consumer's name is in a set of the entry's; only a consumer that dies leaves its name there.
 """
 
 from collections.abc import Iterator
@@ -11,26 +11,27 @@ from redis import OutOfMemoryError, ResponseError
 
 from worker.streams.connection import Redis, is_wrong_type
 
-MARKS_LEFT_BEHIND = 3
-"""So many deaths in the middle of a trial condemn an entry."""
+MAX_DEATHS = 3
+"""More deaths than this during quarantine make an entry poison."""
 
 _LIFE_SECONDS = 24 * 60 * 60
 
 
 @contextmanager
-def trial(redis: Redis, key: str, consumer: str) -> Iterator[bool]:
-    """Mark the trial under `key` while the block runs; yields whether the entry stands condemned by others' marks.
+def quarantine(redis: Redis, key: str, consumer: str) -> Iterator[bool]:
+    """Mark `key` with the consumer while the block runs; yield whether the marks left behind prove poison.
 
-    Any return removes the mark, errors included. A full Redis takes no mark; the entry is then tried without one.
+    The mark is removed when the block ends, also by an error. A full Redis takes no mark; the entry is processed
+    without one.
     """
     if not _mark(redis, key, consumer):
         yield False
         return
-    condemned = redis.scard(key) > MARKS_LEFT_BEHIND
+    is_poison = redis.scard(key) > MAX_DEATHS
     try:
-        yield condemned
+        yield is_poison
     finally:
-        if condemned:
+        if is_poison:
             redis.delete(key)
         else:
             redis.srem(key, consumer)
@@ -44,7 +45,7 @@ def _mark(redis: Redis, key: str, consumer: str) -> bool:
     except ResponseError as error:
         if not is_wrong_type(error):
             raise
-        redis.delete(key)  # somebody made it with another type; it is of no use to anyone
+        redis.delete(key)  # a key of another type is of no use to anyone
         redis.sadd(key, consumer)
     redis.expire(key, _LIFE_SECONDS)
     return True
