@@ -1,4 +1,4 @@
-"""The tree in the README and the layers and files in docs/architecture.md are those of the code."""
+"""The tree in the README, the layers in docs/architecture.md and the files that documents name are those of the code."""
 
 import re
 import tomllib
@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+PROSE = "\n".join(path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 
 
 def drawn() -> set[str]:
@@ -46,6 +47,6 @@ def test_the_architecture_shows_the_layers_as_they_are_checked() -> None:
     assert block.splitlines() == [re.sub(r"[()]", "", layer) for layer in layers]
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"`([a-z_/]+\.py)`", ARCHITECTURE))))
-def test_every_file_that_the_architecture_names_exists(path: str) -> None:
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`([\w/]+/\w+\.py)`", PROSE))))
+def test_every_file_that_the_documents_name_exists(path: str) -> None:
     assert (ROOT / path).exists() or (ROOT / "worker" / path).exists()
