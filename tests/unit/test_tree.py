@@ -1,4 +1,4 @@
-"""The tree in the README, the layers in docs/architecture.md and the files that documents name are those of the code."""
+"""The tree in the README, the layers in docs/architecture.md and the files named in documents match the code."""
 
 import re
 import tomllib
