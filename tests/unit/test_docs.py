@@ -11,6 +11,7 @@ from worker.settings import Settings, variable_name
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXT = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
+SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "worker").rglob("*.py"))
 
 
 def _commands(group: click.Group, prefix: str = "") -> set[str]:
@@ -53,6 +54,18 @@ def test_the_table_of_settings_gives_each_default_and_description() -> None:
         assert row.endswith(f"| {field.description} |")
         if name != "runtime_directory":
             assert (f"| `{field.default}` |" in row) == (field.default is not None)
+
+
+def test_the_table_of_log_events_has_every_event_and_no_other() -> None:
+    table = TEXT.partition("\n## Logs\n")[2].partition("\n## ")[0]
+    cells = " ".join(re.findall(r"^\| (.*) \|$", table, re.MULTILINE))
+    documented = {
+        name for cell in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"\w+", cell)
+    }
+    calls = r'\blog\.(?:log\([^"]*|debug\(|info\(|warning\(|error\()\s*"(\w+)"'
+
+    assert set(re.findall(calls, SOURCE)) <= set(re.findall(r"`(\w+)`", cells))
+    assert {name for name in documented if f'"{name}"' not in SOURCE} == set()
 
 
 def test_every_test_that_the_documents_name_exists() -> None:
