@@ -3,6 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -35,6 +36,12 @@ def on_disk() -> set[str]:
 
 def test_the_readme_shows_the_tree_as_it_is() -> None:
     assert drawn() == on_disk()
+
+
+def test_files_are_small() -> None:
+    sizes = [len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / "worker").rglob("*.py")]
+    assert median(sizes) <= 90
+    assert max(sizes) <= 300
 
 
 def test_the_architecture_shows_the_layers_as_they_are_checked() -> None:
