@@ -55,7 +55,7 @@ def check_readiness(settings: Settings) -> dict[str, str | None]:
     return answers
 
 
-def ask_for_degradation(settings: Settings) -> dict[str, str]:
+def read_degradation(settings: Settings) -> dict[str, str]:
     """What a system that is ready cannot do all the same, by `find_degradation`; nothing when a server is away."""
     impatient = settings.impatient()
     engine, redis = open_engine(impatient), connection.connect(impatient)
