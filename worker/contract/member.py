@@ -1,4 +1,4 @@
-"""The kinds of values that events carry, with their limits; an optional one that is not valid counts as not sent."""
+"""The types of event members, with their limits."""
 
 import math
 from datetime import UTC, datetime
@@ -22,18 +22,18 @@ from worker.contract.time_zones import zone_names
 
 EARLIEST_TIME = datetime(1980, 1, 1, tzinfo=UTC)
 LATEST_TIME = datetime(9999, 1, 1, tzinfo=UTC)
-"""Out of reach for any clock; beyond it an offset could lead past the last year there is."""
+"""Beyond any clock. Later times could exceed the last valid year after applying an offset."""
 
 
 def _rfc3339(value: object) -> object:
-    """Refuse what pydantic would also take as a time: seconds since 1970, as a number or a string."""
+    """Refuse numbers and numeric strings, which pydantic would accept as seconds since 1970."""
     if isinstance(value, datetime) or (isinstance(value, str) and value[4:5] == "-"):
         return value
     raise PydanticCustomError("time_format", "Input should be an RFC 3339 time such as 2025-07-14T10:30:00Z")
 
 
 def _drop_if_bad(value: object, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
-    """An optional member that is not valid counts as not sent; the context's list `dropped` gets its name."""
+    """Treat an invalid optional member as not sent, and add its name to the context's list `dropped`."""
     try:
         return validate(value)
     except ValidationError:
@@ -43,7 +43,7 @@ def _drop_if_bad(value: object, validate: ValidatorFunctionWrapHandler, info: Va
 
 
 def _whole_seconds(value: object) -> object:
-    """12.5 is 12, as 30.0 is 30."""
+    """Truncate fractions: 12.5 becomes 12."""
     if isinstance(value, float) and math.isfinite(value) and 0 <= value <= 86_400:
         return int(value)
     return value
@@ -61,7 +61,7 @@ Sequence = (
     Annotated[int, Field(strict=True, ge=0, le=MAX_SEQUENCE)]
     | Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
 )
-"""CloudEvents' extension for the order of a source's events; `sequence_key` says how they compare."""
+"""The CloudEvents extension that orders a source's events; see `sequence_key`."""
 
 
 def _utc(time: datetime) -> datetime:
@@ -84,7 +84,7 @@ def _utc_if_absent(name: object) -> object:
 def _refuse_unknown_zone(name: str) -> str:
     if name in zone_names():
         return name
-    raise PydanticCustomError("timezone", "Input should be a name of the tz database, such as Europe/Berlin")
+    raise PydanticCustomError("timezone", "Input should be a name in the tz database, such as Europe/Berlin")
 
 
 Timezone = Annotated[
