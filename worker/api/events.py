@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
 from pydantic_core import from_json
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
@@ -12,7 +13,6 @@ from starlette.exceptions import HTTPException
 
 from worker.api.authorization import forbidden_events
 from worker.api.dependencies import Caller, CallerParameter
-from worker.api.event_schema import EventVerdict, Verdicts
 from worker.api.json_elements import elements
 from worker.api.problems import documented
 from worker.api.progress import RESPOND_ASYNC, responds_async
@@ -26,6 +26,25 @@ router = APIRouter(tags=["events"])
 
 MEDIA_TYPE = "application/cloudevents-batch+json"
 MAX_EVENTS = 1_000
+
+
+class EventVerdict(BaseModel):
+    """The result for one event.
+
+    `accepted`: on the stream, will be applied. `superseded`: an enrollment or outline older than the stored one, which
+    stays.
+    """
+
+    id: str | None = Field(description="The event's own `id`; null if it has none that can be read.")
+    result: Result
+    reason: str | None = None
+    detail: str | None = None
+
+
+class Verdicts(BaseModel):
+    """The result for each event, in the order of the request."""
+
+    events: list[EventVerdict]
 
 
 @dataclass(frozen=True, slots=True)

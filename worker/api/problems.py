@@ -1,12 +1,12 @@
 """Errors as RFC 9457 problems (`application/problem+json`), and the handlers that answer them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from pydantic_core import to_json
 from redis import RedisError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -33,8 +33,6 @@ class FieldError(BaseModel):
 class Problem(BaseModel):
     """What went wrong, and what to do about it."""
 
-    model_config = ConfigDict(title="Problem")
-
     type: str = "about:blank"
     title: str
     status: int
@@ -43,12 +41,10 @@ class Problem(BaseModel):
 
 
 def problem_response(
-    status: int, detail: str, *, headers: Mapping[str, str] | None = None, errors: Sequence[FieldError] | None = None
+    status: int, detail: str, *, headers: Mapping[str, str] | None = None, errors: list[FieldError] | None = None
 ) -> Response:
     """Return the problem as an HTTP response."""
-    body = Problem(
-        title=HTTPStatus(status).phrase, status=status, detail=detail, errors=list(errors) if errors else None
-    )
+    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors)
     return Response(
         to_json(body, exclude_none=True), status_code=status, headers=dict(headers or {}), media_type=MEDIA_TYPE
     )

@@ -1,7 +1,7 @@
 """The bodies and answers of the endpoints of one lesson. Unknown members of bodies are refused."""
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
@@ -47,14 +47,7 @@ class _Row(_Body):
     @property
     def changes(self) -> Changes:
         """The members given."""
-        changes = Changes()
-        if "status" in self.model_fields_set:
-            changes["status"] = self.status
-        if "last_viewed_at" in self.model_fields_set:
-            changes["last_viewed_at"] = self.last_viewed_at
-        if "completed_at" in self.model_fields_set:
-            changes["completed_at"] = self.completed_at
-        return changes
+        return cast("Changes", self.model_dump(include=set(Changes.__annotations__), exclude_unset=True))
 
 
 class NewProgress(_Row):

@@ -52,17 +52,13 @@ class LessonPlace(_Model):
     lesson_id: Id32
 
 
-def _none_if_empty(places: Any) -> Any:
-    return places or None
-
-
 class OutlineLesson(_Model):
     """One lesson of an outline."""
 
     topic_id: Id32
     lesson_id: Id32
     title: Annotated[Text | None, DropIfBad] = None
-    moved_from: Annotated[tuple[LessonPlace, ...] | None, AfterValidator(_none_if_empty), DropIfBad] = Field(
+    moved_from: Annotated[tuple[LessonPlace, ...] | None, AfterValidator(lambda it: it or None), DropIfBad] = Field(
         None,
         description="The lesson's earlier places; progress there counts for it. "
         "A place that is itself in the outline is ignored.",

@@ -64,21 +64,13 @@ Sequence = (
 """The CloudEvents extension that orders a source's events; see `sequence_key`."""
 
 
-def _utc(time: datetime) -> datetime:
-    return time.astimezone(UTC)
-
-
 Time = Annotated[
     AwareDatetime,
     Field(ge=EARLIEST_TIME, lt=LATEST_TIME),
     BeforeValidator(_rfc3339, json_schema_input_type=AwareDatetime),
-    AfterValidator(_utc),
+    AfterValidator(lambda time: time.astimezone(UTC)),
 ]
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
-
-
-def _utc_if_absent(name: object) -> object:
-    return "UTC" if name is None else name
 
 
 def _refuse_unknown_zone(name: str) -> str:
@@ -89,7 +81,7 @@ def _refuse_unknown_zone(name: str) -> str:
 
 Timezone = Annotated[
     Text,
-    BeforeValidator(_utc_if_absent, json_schema_input_type=str | None),
+    BeforeValidator(lambda name: "UTC" if name is None else name, json_schema_input_type=str | None),
     AfterValidator(_refuse_unknown_zone),
     DropIfBad,
 ]

@@ -1,7 +1,6 @@
 """The account that runs the servers when root starts them: PostgreSQL refuses root, and Valkey does not need it.
 
-No other directory is opened to the account. A server starts in its data directory, which the account owns, and refers
-to it as `HERE`, regardless of the permissions of the directories above.
+A server starts in its data directory, which the account owns, as `HERE`: no access to other directories is needed.
 """
 
 import os

@@ -14,8 +14,8 @@ UNNEEDED = shutil.ignore_patterns("include", "*.a")
 def runnable(program: Path, packages: Path, *folders: Path) -> Path:
     """Return the program, or a copy of it if root has installed it where other users have no access.
 
-    `packages` is the directory of the installed wheels, `folders` the part of it that the program needs. The copy
-    belongs to root, is readable by all, and is made once per version. Raises OSError.
+    `packages` is the directory of the installed wheels, `folders` the part of it that the program needs. There is one
+    copy per version, owned by root and readable by all. Raises OSError.
     """
     if os.geteuid() != 0 or _everybody_may_run(program):
         return program

@@ -71,8 +71,7 @@ def warn(settings: Settings) -> None:
     impatient = settings.impatient()
     engine, redis = open_engine(impatient), stream_connection.connect(impatient)
     try:
-        with engine.connect() as connection:
-            complaint = measure_clocks(connection, redis).complaint(settings.clock_tolerance_seconds)
+        complaint = clocks_complaint(engine, redis, settings.clock_tolerance_seconds)
     except (SQLAlchemyError, RedisError) as error:
         log.warning("clocks_not_compared", detail=first_line(error))
     else:

@@ -19,7 +19,7 @@ from worker.ops.clocks import Clocks, measure_clocks
 from worker.ops.degradation import find_degradation
 from worker.ops.redis_configuration import check_configuration, version
 from worker.ops.rollup_lag import FailedRefreshes
-from worker.progress import dead_letters as dead_letter
+from worker.progress.dead_letters import count_dead_letters
 from worker.progress.doubtful_events import Doubtful, read_doubtful
 from worker.progress.ledger_lookups import last_recorded_at
 from worker.settings import Settings
@@ -85,7 +85,8 @@ def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
     streams = measure(redis, keys.group, keys.streams)
     accounts = read_accounts(redis, [each.stream for each in streams])
     with snapshot(engine) as connection:
-        letters, system = _dead_letters(connection), identify(connection)
+        schema.check(connection)
+        system = identify(connection)
         clocks = measure_clocks(connection, redis)
         complaint = clocks.complaint(settings.clock_tolerance_seconds)
         degradation = find_degradation(connection, strays)
@@ -93,7 +94,7 @@ def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
             streams=streams,
             accounts=accounts,
             stray_streams=strays.streams,
-            dead_letters=letters,
+            dead_letters=count_dead_letters(connection),
             rows=count_rows(connection),
             rollups=_rollups(connection),
             failed=rollup_lag.failed_refreshes(connection),
@@ -133,11 +134,6 @@ def _foreign_streams(redis: Redis, keys: Keys, system: System, *, was_refused: b
     except OtherSystemError as error:
         return [str(error)]
     return []
-
-
-def _dead_letters(connection: Connection) -> dict[str, int]:
-    schema.check(connection)
-    return dead_letter.count_dead_letters(connection)
 
 
 def _rollups(connection: Connection) -> dict[str, Rollup]:
