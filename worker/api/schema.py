@@ -44,7 +44,7 @@ Prefer = Annotated[
 Percentage = Annotated[
     Decimal,
     PlainSerializer(float, return_type=float),
-    Field(description="Two decimals. 0 only if none are, 100 only if all are."),
+    Field(description="Rounded to two decimals, but 0 only for none and 100 only for all."),
 ]
 TotalIsKnown = Annotated[
     bool,
