@@ -22,7 +22,7 @@ OWN_COURSE, FOREIGN_COURSE = 3, 4
 OWN, FOREIGN, UNKNOWN = 1, 2, 77
 BATCH = "application/cloudevents-batch+json"
 LIMITED = {"name": "limited", "token": "everything-in-one-course", "scopes": ["read", "write"], "courses": [OWN_COURSE]}
-FORBIDDEN = ("rejected", "forbidden", "the token 'limited' may not touch this course")
+FORBIDDEN = ("rejected", "forbidden", "the token 'limited' has no access to this course")
 
 FOREIGN_EVENTS: dict[str, CloudEvent] = {
     "a view": viewed(FOREIGN, 1, 1, seconds=60),

@@ -13,7 +13,7 @@ from worker.contract.event import EVENT, Event
 from worker.contract.parse import parse_entry
 from worker.errors import InputError
 from worker.simulation import Published, simulate
-from worker.simulation.expectation import expected_letters, expected_state, expected_tables, valid_events
+from worker.simulation.expectation import expected_dead_letters, expected_state, expected_tables, valid_events
 
 ENTRY_MILLISECONDS = int(datetime(2025, 7, 14, tzinfo=UTC).timestamp() * 1000)
 """Any time after the term: a clock that is right by a year is right enough."""
@@ -61,7 +61,7 @@ def test_there_are_some_of_every_kind_of_bad_event(published: list[Published]) -
     by_postgresql_or_a_crash = {Reason.DATA_ERROR, Reason.UNKNOWN_REFERENCE, Reason.CRASHES_WORKER}
     by_which_comes_first = {Reason.IDENTITY_CONFLICT, Reason.ENROLLMENT_CONFLICT}
     assert set(reasons) == {None, *Reason} - by_postgresql_or_a_crash - by_which_comes_first
-    assert sum(expected_letters(published).values()) == len(published) - reasons[None]
+    assert sum(expected_dead_letters(published).values()) == len(published) - reasons[None]
 
 
 def test_a_tenth_are_duplicates_and_some_of_them_are_spelled_otherwise(published: list[Published]) -> None:

@@ -25,7 +25,7 @@ router = APIRouter(prefix="/analytics", tags=["analytics"])
 )
 async def get_learner(user_course_id: UserCourseId, caller: CallerParameter) -> object:
     """What the enrollment did, how fast, where it is stuck, and what to do next."""
-    await caller.may_touch(user_course_id)
+    await caller.require_enrollment(user_course_id)
     found = await caller.service.analyze_learner(user_course_id=user_course_id)
     return await caller.service.aside(shortened, found, as_mapping)
 
@@ -43,7 +43,7 @@ async def get_lesson_history(
 
     What happened where the lesson was before it moved is part of it.
     """
-    await caller.may_touch(user_course_id)
+    await caller.require_enrollment(user_course_id)
     return await caller.service.get_lesson_history(
         user_course_id=user_course_id, topic_id=topic_id, lesson_id=lesson_id
     )
@@ -58,6 +58,6 @@ async def get_lesson_history(
 )
 async def get_course(course_id: CourseId, caller: CallerParameter) -> object:
     """How many came how far, how long it takes them, where it stops them, and who stays away."""
-    caller.may_touch_course(course_id)
+    caller.require_course(course_id)
     found = await caller.service.analyze_course(course_id=course_id)
     return await caller.service.aside(shortened, found, asdict)

@@ -91,12 +91,12 @@ async def get_learner_table(user_course_id: UserCourseId, table: LearnerTable, c
 
 
 async def _course(course_id: int, caller: Caller) -> Report:
-    caller.may_touch_course(course_id)
+    caller.require_course(course_id)
     return await caller.service.aside(course_report, await caller.service.analyze_course(course_id=course_id))
 
 
 async def _learner(user_course_id: int, caller: Caller) -> Report:
-    await caller.may_touch(user_course_id)
+    await caller.require_enrollment(user_course_id)
     found = await caller.service.analyze_learner(user_course_id=user_course_id)
     return await caller.service.aside(learner_report, found)
 

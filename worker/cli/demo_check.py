@@ -20,15 +20,15 @@ def compare(settings: "Settings", published: "list[Published]") -> bool:
     from worker.cli.servers import open_database
     from worker.cli.summary import summary_table
     from worker.printable import printable
-    from worker.simulation.expectation import expected_letters, expected_state, expected_tables
-    from worker.simulation.stored_tables import read_letters, read_tables
+    from worker.simulation.expectation import expected_dead_letters, expected_state, expected_tables
+    from worker.simulation.stored_tables import read_dead_letters, read_tables
     from worker.summary.read import get_summary
 
     state = expected_state(published)
-    letters, rules = expected_letters(published), AnalysisThresholds.of(settings).stuck
+    letters, rules = expected_dead_letters(published), AnalysisThresholds.of(settings).stuck
     with open_database(settings) as engine:
         with engine.connect() as connection:
-            stored, stored_letters = read_tables(connection), read_letters(connection)
+            stored, stored_letters = read_tables(connection), read_dead_letters(connection)
         summary = summary_table(get_summary(engine, _example(state)))
 
     table = new_table("What is stored", "", "expected", "stored", "equal", numbers=["expected", "stored"])

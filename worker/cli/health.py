@@ -32,12 +32,12 @@ def ready(as_json: bool) -> None:
     """
     from worker.cli.output import show_json
     from worker.cli.servers import server_settings
-    from worker.ops.readiness import ask_for_degradation, check_readiness
+    from worker.ops.readiness import check_readiness, read_degradation
 
     settings = server_settings()
     problems = check_readiness(settings)
     is_ready = not any(problems.values())
-    degraded = ask_for_degradation(settings) if is_ready else {}
+    degraded = read_degradation(settings) if is_ready else {}
     if as_json:
         checks = {name: {"ok": problem is None, "detail": problem} for name, problem in problems.items()}
         show_json({"ready": is_ready, "checks": checks} | ({"degraded": degraded} if degraded else {}))

@@ -1,4 +1,4 @@
-"""What the tables must hold after everything was published: the fold of what is valid, the verdicts on what is not."""
+"""The expected table contents after publishing: the fold of the valid events, the dead letters of the others."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -17,16 +17,16 @@ from worker.simulation.published import Published
 from worker.summary.rules import moved_places, summaries
 
 Rows = dict[tuple[object, ...], tuple[object, ...]]
-"""A table as key → the columns that follow from the events."""
+"""A table: key → the columns determined by the events."""
 
 
 def valid_events(published: Iterable[Published]) -> list[Event]:
-    """The events that must be applied, in the order of publishing, duplicates included."""
+    """Return the events that must be applied, in publishing order, including duplicates."""
     return [EVENT.validate_json(each.body) for each in published if each.reason is None and each.body is not None]
 
 
 def expected_tables(state: State, idle_cutoff_seconds: float, rules: StuckThresholds) -> dict[str, Rows]:
-    """The rows of each table, in the form of `worker.simulation.stored_tables.read_tables`."""
+    """Return the rows of each table as `worker.simulation.stored_tables.read_tables` does."""
     its_activity = activities(state, timedelta(seconds=idle_cutoff_seconds))
     courses = tallies(state)
     return {
@@ -64,13 +64,13 @@ def expected_tables(state: State, idle_cutoff_seconds: float, rules: StuckThresh
     }
 
 
-def expected_letters(published: Iterable[Published]) -> Counter[tuple[str, bytes | None]]:
-    """Reason and bytes of every entry that must stand in `dead_letter`."""
+def expected_dead_letters(published: Iterable[Published]) -> Counter[tuple[str, bytes | None]]:
+    """Count the entries that must be dead letters by reason and bytes."""
     return Counter((each.reason.value, each.body) for each in published if each.reason is not None)
 
 
 def expected_state(published: Iterable[Published]) -> State:
-    """What the plain-Python model makes of it."""
+    """Return the state of the reference model after these events."""
     return fold(valid_events(published))
 
 
