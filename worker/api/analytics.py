@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from fastapi import APIRouter
 
-from worker.analytics.learner_analysis import as_mapping
+from worker.analytics.phrases import as_mapping
 from worker.api.course_schema import Course
 from worker.api.dependencies import CallerParameter
 from worker.api.learner_schema import Learner

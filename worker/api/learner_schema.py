@@ -6,10 +6,12 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from worker.analytics.rules.achievements import AchievementKind
+from worker.analytics.rules.reasons import Rule
 from worker.analytics.rules.recommendations import RecommendationKind
 from worker.analytics.rules.velocity import Basis
 from worker.api.schema import Percentage, TotalIsKnown
 from worker.contract.progress_status import ProgressStatus
+from worker.summary.next_lesson import NextReason
 
 Count = Annotated[int, Field(ge=0)]
 Amount = Annotated[float, Field(ge=0)]
@@ -87,7 +89,19 @@ class Projection(BaseModel):
     completed_on: date
     rate: float = Field(gt=0)
     basis: Basis
-    reason: str
+    reason: str = Field(description="The same as a sentence.")
+
+
+class Reason(BaseModel):
+    """A rule that names a lesson and the figures it compared, null where it uses none."""
+
+    rule: NextReason | Rule
+    visits: Count | None = Field(description="All visits, or for `revisited` those since the completion.")
+    seconds: Amount | None
+    median_seconds: Amount | None
+    median_factor: Amount | None = Field(
+        description="The multiple of the median that `seconds` exceeds, or for `hurried` stays below."
+    )
 
 
 class Stuck(BaseModel):
@@ -95,7 +109,8 @@ class Stuck(BaseModel):
 
     topic_id: int
     lesson_id: int
-    reason: str
+    reasons: list[Reason] = Field(min_length=1)
+    reason: str = Field(description="`reasons` as a sentence.")
     title: str | None
 
 
@@ -105,7 +120,8 @@ class Recommendation(BaseModel):
     kind: RecommendationKind
     topic_id: int
     lesson_id: int
-    reason: str
+    reasons: list[Reason] = Field(min_length=1)
+    reason: str = Field(description="`reasons` as a sentence.")
     title: str | None
 
 

@@ -31,7 +31,8 @@ def command(user_course_id: int, lesson: tuple[int, int] | None, as_json: bool) 
     Times spent, visits and days are those of when its activity was last computed. With --lesson: each visit to one
     lesson and what was set by hand, as of now; the last 1,000 of each.
     """
-    from worker.analytics.learner_analysis import analyze_learner, as_mapping
+    from worker.analytics.learner_analysis import analyze_learner
+    from worker.analytics.phrases import as_mapping
     from worker.analytics.thresholds import AnalysisThresholds
     from worker.cli.lesson_history import show_lesson
     from worker.cli.output import show, show_json
@@ -59,6 +60,7 @@ def command(user_course_id: int, lesson: tuple[int, int] | None, as_json: bool) 
 
 def learner_table(found: "LearnerAnalysis") -> "Table":
     """What is true of the whole enrollment."""
+    from worker.analytics.phrases import projection_phrase
     from worker.cli.output import duration, moment, new_table, time_spent
     from worker.cli.summary import completed
     from worker.formatting import counted, two_digits
@@ -81,7 +83,7 @@ def learner_table(found: "LearnerAnalysis") -> "Table":
         ("completed", completed(found)),
         *(activity if found.as_of else []),
         ("lessons a week", f"{two_digits(pace.recent)} in the last 28 days, {two_digits(pace.overall)} overall"),
-        ("completed on", f"{foreseen.completed_on} ({foreseen.reason})" if foreseen else "not foreseen"),
+        ("completed on", f"{foreseen.completed_on} ({projection_phrase(foreseen)})" if foreseen else "not foreseen"),
     ):
         table.add_row(name, value)
     for achievement in found.achievements:
@@ -93,12 +95,13 @@ def learner_table(found: "LearnerAnalysis") -> "Table":
 
 def advice_table(title: str, advice: "Sequence[Recommendation | Stuck]") -> "Table":
     """Lessons, and why they are named."""
+    from worker.analytics.phrases import lesson_phrase
     from worker.cli.output import new_table
     from worker.printable import printable
 
     table = new_table(title, "topic", "lesson", "title", "why", numbers=("topic", "lesson"))
     for each in advice:
-        table.add_row(str(each.topic_id), str(each.lesson_id), printable(each.title or "-"), each.reason)
+        table.add_row(str(each.topic_id), str(each.lesson_id), printable(each.title or "-"), lesson_phrase(each))
     return table
 
 

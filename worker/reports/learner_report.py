@@ -1,6 +1,7 @@
 """The tables of a learner's report."""
 
 from worker.analytics.analysis import LearnerAnalysis
+from worker.analytics.phrases import lesson_phrase, projection_phrase
 from worker.reports.hours_table import hours_table
 from worker.reports.table import HEADLINE, LESSON, SPENT, Column, Kind, Report, Table, Value
 
@@ -51,7 +52,7 @@ def _headline(found: LearnerAnalysis) -> Table:
         ("Lessons a week, last 28 days", found.velocity.recent, Kind.NUMBER),
         ("Lessons a week, overall", found.velocity.overall, Kind.NUMBER),
         ("Foreseen completion", foreseen.completed_on if foreseen else None, Kind.DATE),
-        ("How it is foreseen", foreseen.reason if foreseen else None, Kind.TEXT),
+        ("How it is foreseen", projection_phrase(foreseen) if foreseen else None, Kind.TEXT),
     ]
     return Table(
         "headline",
@@ -69,7 +70,10 @@ def _recommendations(found: LearnerAnalysis) -> Table:
         "What to do next",
         "The next lesson, then completed ones worth a second look: hurried through, or visited again and again since.",
         (Column("kind", "What", Kind.CODE), *LESSON, _REASON),
-        [(each.kind.value, each.topic_id, each.lesson_id, each.title, each.reason) for each in found.recommendations],
+        [
+            (each.kind.value, each.topic_id, each.lesson_id, each.title, lesson_phrase(each))
+            for each in found.recommendations
+        ],
     )
 
 
@@ -79,7 +83,7 @@ def _stuck(found: LearnerAnalysis) -> Table:
         "Where it is stuck",
         "Lessons in progress that were visited often or for long, while nothing later was completed.",
         (*LESSON, _REASON),
-        [(each.topic_id, each.lesson_id, each.title, each.reason) for each in found.stuck],
+        [(each.topic_id, each.lesson_id, each.title, lesson_phrase(each)) for each in found.stuck],
     )
 
 

@@ -6,8 +6,8 @@ from enum import StrEnum
 from itertools import chain, islice
 
 from worker.analytics.rules.learner_history import History, LessonHistory
+from worker.analytics.rules.reasons import Reason, Rule
 from worker.contract.lesson import Lesson
-from worker.formatting import counted, duration
 from worker.summary.next_lesson import NextLesson
 
 
@@ -25,7 +25,7 @@ class Recommendation:
     kind: RecommendationKind
     topic_id: int
     lesson_id: int
-    reason: str
+    reasons: tuple[Reason, ...]
     title: str | None = None
 
 
@@ -51,24 +51,23 @@ def recommendations(
             each = history.get((topic_id, lesson_id), LessonHistory())
             reasons = _second_look(each, medians.get((topic_id, lesson_id), 0), hurried_ratio, revisits)
             if reasons:
-                yield Recommendation(RecommendationKind.SECOND_LOOK, topic_id, lesson_id, " and ".join(reasons))
+                yield Recommendation(RecommendationKind.SECOND_LOOK, topic_id, lesson_id, tuple(reasons))
 
     first = (
-        [Recommendation(RecommendationKind.NEXT, following.topic_id, following.lesson_id, following.reason.words)]
+        [Recommendation(RecommendationKind.NEXT, following.topic_id, following.lesson_id, (Reason(following.reason),))]
         if following
         else []
     )
     return list(islice(chain(first, second_looks()), limit))
 
 
-def _second_look(each: LessonHistory, median: float, hurried_ratio: float, revisits: int) -> list[str]:
+def _second_look(each: LessonHistory, median: float, hurried_ratio: float, revisits: int) -> list[Reason]:
     if not each.completed:
         return []
     reasons = []
     if 0 < each.seconds < hurried_ratio * median:
-        share = f"{100 * hurried_ratio:g} %"
-        reasons.append(f"only {duration(each.seconds)} spent, less than {share} of the median of {duration(median)}")
+        reasons.append(Reason(Rule.HURRIED, None, each.seconds, median, hurried_ratio))
     again = each.visits - each.visits_to_complete if each.visits_to_complete is not None else 0
     if again >= revisits:
-        reasons.append(f"visited {counted(again, 'time')} since it was completed")
+        reasons.append(Reason(Rule.REVISITED, visits=again))
     return reasons

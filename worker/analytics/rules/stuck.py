@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from worker.analytics.rules.learner_history import History, LessonHistory
+from worker.analytics.rules.reasons import Reason, Rule
 from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
-from worker.formatting import counted, duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Stuck:
 
     topic_id: int
     lesson_id: int
-    reason: str
+    reasons: tuple[Reason, ...]
     title: str | None = None
 
 
@@ -39,10 +39,9 @@ def stuck(
     """
     found = []
     for lesson in unfinished(history, outline):
-        tried = effort(history[lesson], medians.get(lesson, 0), rules)
-        if tried:
-            reason = f"not completed after {' and '.join(tried)}, and nothing later since its first visit"
-            found.append(Stuck(*lesson, reason))
+        reasons = effort(history[lesson], medians.get(lesson, 0), rules)
+        if reasons:
+            found.append(Stuck(*lesson, reasons))
     return found
 
 
@@ -61,14 +60,14 @@ def unfinished(history: History, outline: Sequence[Lesson]) -> list[Lesson]:
     return found[::-1]
 
 
-def effort(each: LessonHistory, median: float, rules: StuckThresholds) -> list[str]:
-    """How hard a learner tried a lesson whose median seconds these are, in words; nothing where it was not hard."""
-    tried = []
+def effort(each: LessonHistory, median: float, rules: StuckThresholds) -> tuple[Reason, ...]:
+    """Return why a learner tried a lesson hard, given its median seconds; empty where the learner did not."""
+    reasons = []
     if each.visits >= rules.visits:
-        tried.append(counted(each.visits, "visit"))
+        reasons.append(Reason(Rule.MANY_VISITS, visits=each.visits))
     if 0 < rules.factor * median < each.seconds:
-        tried.append(f"{duration(each.seconds)}, more than {rules.factor:g} times the median of {duration(median)}")
-    return tried
+        reasons.append(Reason(Rule.LONG_TIME, None, each.seconds, median, rules.factor))
+    return tuple(reasons)
 
 
 def stopped_at(history: History, outline: Sequence[Lesson]) -> Lesson | None:

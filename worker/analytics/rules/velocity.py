@@ -8,7 +8,6 @@ from enum import StrEnum
 from worker.analytics.rules.learner_history import History
 from worker.analytics.rules.local_day import Zones, local_day
 from worker.contract.lesson import Lesson
-from worker.formatting import two_digits
 
 _WEEK = timedelta(weeks=1)
 _RECENT = timedelta(days=28)
@@ -21,11 +20,6 @@ class Basis(StrEnum):
 
     RECENT = "recent"
     OVERALL = "overall"
-
-    @property
-    def words(self) -> str:
-        """For people."""
-        return "the last 28 days" if self is Basis.RECENT else "all time since the first activity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +37,6 @@ class Projection:
     completed_on: date
     rate: float
     basis: Basis
-
-    @property
-    def reason(self) -> str:
-        """In words."""
-        return f"at the rate of {self.basis.words}, {two_digits(self.rate)} completed a week"
 
 
 def velocity(history: History, outline: Sequence[Lesson] | None, now: datetime) -> Velocity:
