@@ -42,9 +42,9 @@ class TimeSpent:
     measured_seconds: float
 
     @property
-    def is_measured(self) -> bool:
-        """No part of it is an estimate."""
-        return self.seconds == self.measured_seconds
+    def measured_ratio(self) -> float | None:
+        """The measured part of it, 0...1; None for no time at all."""
+        return self.measured_seconds / self.seconds if self.seconds else None
 
 
 @dataclass(frozen=True, slots=True)
