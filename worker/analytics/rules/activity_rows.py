@@ -1,4 +1,4 @@
-"""Activity as its four tables hold it: what must be stored, in the form in which it can be compared."""
+"""Activity as rows of its four tables, to compare with the stored ones."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -11,15 +11,14 @@ from worker.contract.lesson import Lesson
 from worker.progress.reference import State
 
 Key = tuple[int | date, ...]
-"""Of a row."""
 TABLES = ("enrollment_activity", "topic_activity", "lesson_activity", "daily_activity")
 
 ActivityRows = dict[tuple[str, Key], dict[str, object]]
-"""Table and key → the columns that follow from the events."""
+"""Table and key → the columns derived from events."""
 
 
 def activity_rows(user_course_id: int, its: Activity) -> ActivityRows:
-    """The rows of an enrollment with this activity."""
+    """Return the rows of an enrollment with this activity."""
     rows: ActivityRows = {
         ("enrollment_activity", (user_course_id,)): {
             **_spent(its.spent),
@@ -47,7 +46,7 @@ def activity_rows(user_course_id: int, its: Activity) -> ActivityRows:
 
 
 def activities(state: State, idle_cutoff: timedelta) -> dict[int, Activity]:
-    """The activity of every enrollment."""
+    """Return the activity of every enrollment."""
     events: dict[int, list[LessonEvent]] = {key: [] for key in state.enrollments}
     for (key, _), event in state.ledger.items():
         if not isinstance(event, ProgressCorrected):
@@ -62,7 +61,7 @@ def activities(state: State, idle_cutoff: timedelta) -> dict[int, Activity]:
 
 
 def by_table(enrollments: Iterable[ActivityRows]) -> dict[str, dict[tuple[object, ...], tuple[object, ...]]]:
-    """The rows of many enrollments, table by table as key → columns."""
+    """Return the rows of many enrollments by table, as key → columns."""
     tables: dict[str, dict[tuple[object, ...], tuple[object, ...]]] = {table: {} for table in TABLES}
     for rows in enrollments:
         for (table, key), columns in rows.items():

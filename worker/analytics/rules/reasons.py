@@ -1,4 +1,4 @@
-"""Why a lesson is named to a learner, as data; `worker.analytics.phrases` makes sentences of it."""
+"""Why a learner is stuck on a lesson or a lesson is recommended, as data. Phrased in `worker.analytics.phrases`."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from worker.summary.next_lesson import NextReason
 
 
 class Rule(StrEnum):
-    """The rule that a lesson meets: one of the first two makes a learner stuck, one of the others a second look."""
+    """Rules of `stuck`, the first two, and of second looks."""
 
     MANY_VISITS = "many_visits"
     LONG_TIME = "long_time"
@@ -17,7 +17,7 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A rule and the figures it compared, None where it uses none."""
+    """A rule that applies to a lesson, with the figures it compared; None where it uses none."""
 
     rule: NextReason | Rule
     visits: int | None = None

@@ -1,4 +1,4 @@
-"""What a learner should do: go on with the next lesson, look again at some."""
+"""Recommendations: continue with the next lesson, and look again at some completed ones."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from worker.summary.next_lesson import NextLesson
 
 
 class RecommendationKind(StrEnum):
-    """What to do with a lesson."""
+    """The recommended action."""
 
     NEXT = "next"
     SECOND_LOOK = "second_look"
@@ -20,7 +20,7 @@ class RecommendationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """A lesson, what to do with it, and why; whoever knows the outline adds the title."""
+    """A recommended lesson and the reasons; the caller adds the title from the outline."""
 
     kind: RecommendationKind
     topic_id: int
@@ -39,11 +39,11 @@ def recommendations(
     revisits: int = 3,
     limit: int = 5,
 ) -> list[Recommendation]:
-    """The summary's next lesson, then those worth a second look in outline order, `limit` in all.
+    """Return the summary's next lesson, then lessons worth a second look in outline order, `limit` in total.
 
-    A completed lesson of the outline is worth a second look when less than `hurried_ratio` of its median time was spent
-    on it, or when it was visited at least `revisits` times since it was completed. `medians` are the seconds of those
-    who completed the lesson. No time at all is a time that nobody measured, and no hurry.
+    A completed lesson of the outline is worth a second look if less than `hurried_ratio` of its median time was spent
+    on it, or if it was visited at least `revisits` times since its completion. `medians` are the median seconds of the
+    learners who completed the lesson. No time at all means that none was measured, not that the learner hurried.
     """
 
     def second_looks() -> Iterator[Recommendation]:

@@ -1,4 +1,4 @@
-"""Weeks, Monday to Sunday where the learner is, and what a learner did in each."""
+"""A learner's weeks, Monday to Sunday in local time."""
 
 from collections import defaultdict
 from collections.abc import Collection, Container, Mapping
@@ -16,10 +16,7 @@ _WEEK = timedelta(weeks=1)
 
 @dataclass(frozen=True, slots=True)
 class LearnerWeek:
-    """Of one learner: lessons completed in the week, events, time spent.
-
-    Only lessons that count are completed, and only at a known time; the rest is of whatever lesson.
-    """
+    """One learner's week: counted lessons completed at a known time, and events and time spent of any lesson."""
 
     completed: int
     events: int
@@ -37,7 +34,7 @@ class _Count:
 def learner_weeks(
     history: History, days: Mapping[date, Day], counting: Container[Lesson], zones: Zones
 ) -> dict[date, LearnerWeek]:
-    """By their Mondays, those with a completion, an event or time spent; `counting` are the lessons that count."""
+    """Return the weeks with a completion, an event or time spent, by Monday; `counting` are the lessons that count."""
     weeks: dict[date, _Count] = defaultdict(_Count)
     for lesson, its in history.items():
         if lesson in counting and its.completed and its.completed_at:
@@ -54,19 +51,19 @@ def learner_weeks(
 
 
 def monday(day: date) -> date:
-    """The first day of its week."""
+    """Return the Monday of the day's week."""
     return day - day.weekday() * _DAY
 
 
-def last_mondays(mondays: Collection[date], most: int) -> list[date]:
-    """Every Monday from the first of these to the last, of which at most so many, the last ones."""
+def last_mondays(mondays: Collection[date], max_weeks: int) -> list[date]:
+    """Return every Monday from the first to the last of these, at most the last `max_weeks`."""
     if not mondays:
         return []
     last = max(mondays)
-    first = max(min(mondays), last - (most - 1) * _WEEK)
+    first = max(min(mondays), last - (max_weeks - 1) * _WEEK)
     return [first + number * _WEEK for number in range((last - first) // _WEEK + 1)]
 
 
 def _time(seconds: float, measured_seconds: float) -> TimeSpent:
-    """To the microsecond, so that it does not tell in which order it was summed."""
+    """Return the time to the microsecond, so that it does not depend on the order of the sum."""
     return TimeSpent(round(seconds, 6), round(measured_seconds, 6))
