@@ -14,7 +14,7 @@ from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.reference import lesson_of, order
 
-MOST = 1_000
+MAX_LISTED = 1_000
 """Visits, and corrections, listed one by one: the last of them."""
 
 
@@ -86,7 +86,7 @@ def visit_history(
     lesson: Lesson,
     completed_at: datetime | None,
     idle_cutoff: timedelta,
-    most: int = MOST,
+    max_listed: int = MAX_LISTED,
     former: Collection[Lesson] = (),
 ) -> VisitHistory:
     """Return the history of a lesson from the enrollment's distinct events and the `completed_at` of its row.
@@ -120,9 +120,9 @@ def visit_history(
         last_visit_at=counted.last_visit_at if counted else None,
         visits_to_complete=counted.visits_to_complete if counted else None,
         spent=time_spent(interval for _, interval in its),
-        last_visits=[_visit(number, run, completed_at) for number, run in enumerate(runs, 1)][-most:],
+        last_visits=[_visit(number, run, completed_at) for number, run in enumerate(runs, 1)][-max_listed:],
         corrections=len(corrections),
-        last_corrections=[_correction(event) for event in corrections][-most:],
+        last_corrections=[_correction(event) for event in corrections][-max_listed:],
     )
 
 
