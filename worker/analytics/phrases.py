@@ -11,17 +11,12 @@ from worker.analytics.rules.velocity import Basis, Projection
 from worker.formatting import counted, duration, two_digits
 from worker.summary.next_lesson import NextReason
 
-_NEXT = {
+NEXT_PHRASES = {
     NextReason.CURRENT: "go on with the current lesson",
     NextReason.AFTER_CURRENT: "first not completed after the current one",
     NextReason.NOT_COMPLETED: "first not completed of the course",
 }
 _BASES = {Basis.RECENT: "the last 28 days", Basis.OVERALL: "all time since the first activity"}
-
-
-def next_phrase(reason: NextReason) -> str:
-    """Return why a lesson is the next one."""
-    return _NEXT[reason]
 
 
 def lesson_phrase(found: Recommendation | Stuck) -> str:
@@ -49,7 +44,7 @@ def as_mapping(found: LearnerAnalysis) -> dict[str, Any]:
 
 def _reason_phrase(reason: Reason) -> str:
     if isinstance(reason.rule, NextReason):
-        return next_phrase(reason.rule)
+        return NEXT_PHRASES[reason.rule]
     spent, median = duration(reason.seconds or 0), f"the median of {duration(reason.median_seconds or 0)}"
     factor, visits = reason.median_factor or 0, reason.visits or 0
     match reason.rule:

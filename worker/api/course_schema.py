@@ -12,10 +12,7 @@ Ratio = Annotated[float, Field(ge=0, le=1)]
 
 
 class Statistics(BaseModel):
-    """Enrollments that started and completed the course or a lesson; the rate is in percent of all enrollments.
-
-    Without an outline, the course is never completed, as its lessons are not all known.
-    """
+    """Enrollments that started and completed a course or lesson; without an outline a course is never completed."""
 
     enrollments: Count
     started: Count

@@ -38,7 +38,7 @@ def completed(summary: "Summary | LearnerAnalysis") -> str:
 
 def summary_table(found: "TitledSummary") -> "Table":
     """Return the summary as a table, lessons with their titles."""
-    from worker.analytics.phrases import next_phrase
+    from worker.analytics.phrases import NEXT_PHRASES
     from worker.cli.output import new_table
     from worker.printable import printable
 
@@ -53,7 +53,7 @@ def summary_table(found: "TitledSummary") -> "Table":
 
     table = new_table(f"Enrollment {summary.user_course_id}", "", "")
     table.show_header = False
-    reason = f" ({next_phrase(summary.next_reason)})" if summary.next_reason else ""
+    reason = f" ({NEXT_PHRASES[summary.next_reason]})" if summary.next_reason else ""
     at = summary.last_activity_at
     for name, value in (
         ("completed", completed(summary)),

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, ClassVar, Generic
 
 from worker.reports.chart_scale import Mark, Scale, scale_for, with_room
@@ -133,11 +132,6 @@ def bars(rows: Sequence[Row], title: str, *parts: Part[Row], name: Callable[[Row
         for row in rows
     )
     return Bars(title, parts, drawn)
-
-
-def month(day: date) -> str:
-    """Return the label of a day's month."""
-    return f"{day:%b %Y}"
 
 
 def _capital(text: str) -> str:

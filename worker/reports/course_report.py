@@ -1,7 +1,6 @@
 """The tables of a course's report."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from worker.analytics.analysis import AnalyzedLesson, CourseAnalysis, DormantLearner, Week
 from worker.contract.lesson import Lesson
@@ -22,7 +21,7 @@ WEEK_LEARNERS: Column[Week] = Column("learners", "Active learners", Kind.COUNT, 
 
 def course_report(found: CourseAnalysis) -> Report:
     """Return the report on a course's analysis."""
-    tables: list[Table[Any]] = [
+    tables = (
         _headline(found),
         _lessons(found),
         _blockers(found),
@@ -30,7 +29,7 @@ def course_report(found: CourseAnalysis) -> Report:
         hours_table(found.events_by_weekday),
         _time_spent(found),
         _dormant(found),
-    ]
+    )
     return Report("course", found.course_id, found.as_of, tables)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from worker.analytics.analysis import AnalyzedLesson, DormantLearner, Week
+from worker.analytics.analysis import AnalyzedLesson, DormantLearner
 from worker.formatting import counted
 from worker.reports.chart import Bars, Columns, Part, bars, columns
 from worker.reports.course_report import COMPLETED, DROP_OFF, STARTED, WEEK_COMPLETED, WEEK_LEARNERS, lesson_numbers
@@ -81,10 +81,6 @@ def _blockers(lessons: Lessons) -> Bars | None:
     return bars(worst, "The strongest blockers", Part("drop-off", DROP_OFF), name=lesson_name) if worst else None
 
 
-def _weeks_headline(weeks: Sequence[Week]) -> str:
-    return pace(weeks, by=lambda best: f" by {counted(best.learners, 'active learner')}")
-
-
 def _time_headline(lessons: Lessons) -> str:
     longest = max(lessons, key=lambda lesson: lesson.spent.seconds)
     return (
@@ -112,7 +108,7 @@ COURSE_PLANS: Plans = {
         _blockers_headline, (_blockers, drop_off_tiles), "No learner has started yet.", is_empty=_is_not_started
     ),
     "weeks": Plan(
-        _weeks_headline,
+        lambda weeks: pace(weeks, by=lambda best: f" by {counted(best.learners, 'active learner')}"),
         (
             lambda weeks: by_week(weeks, "Lessons completed", Part("completed", WEEK_COMPLETED)),
             lambda weeks: by_week(weeks, "Active learners", Part("active", WEEK_LEARNERS)),

@@ -1,7 +1,5 @@
 """The tables of a learner's report."""
 
-from typing import Any
-
 from worker.analytics.analysis import DayTime, LearnerAnalysis, TopicTime, VisitedLesson, WeekTime
 from worker.analytics.phrases import lesson_phrase, projection_phrase
 from worker.analytics.rules.achievements import Achievement
@@ -21,7 +19,7 @@ _REASON: Column[Recommendation | Stuck] = Column("reason", "Why", Kind.TEXT, les
 
 def learner_report(found: LearnerAnalysis) -> Report:
     """Return the report on an enrollment's analysis."""
-    tables: list[Table[Any]] = [
+    tables = (
         _headline(found),
         _recommendations(found),
         _stuck(found),
@@ -31,7 +29,7 @@ def learner_report(found: LearnerAnalysis) -> Report:
         hours_table(found.events_by_weekday),
         _topics(found),
         _achievements(found),
-    ]
+    )
     return Report("learner", found.user_course_id, found.as_of, tables)
 
 

@@ -8,7 +8,7 @@ from worker.analytics.rules.recommendations import Recommendation, Recommendatio
 from worker.analytics.rules.stuck import Stuck
 from worker.contract.progress_status import ProgressStatus
 from worker.formatting import counted
-from worker.reports.chart import Bars, Columns, Part, bars, columns
+from worker.reports.chart import Columns, Part, bars, columns
 from worker.reports.formatting import lesson_name, shown
 from worker.reports.heatmap import hour_grid
 from worker.reports.hours import busiest_hours
@@ -67,10 +67,6 @@ def _topics_headline(topics: Sequence[TopicTime]) -> str:
     return f"Most time went into topic {longest.topic_id}: {shown(longest.spent.seconds, Kind.SECONDS)}."
 
 
-def _topics(topics: Sequence[TopicTime]) -> Bars:
-    return bars(topics, "Time spent by topic", *TIME, name=lambda topic: f"Topic {topic.topic_id}")
-
-
 LEARNER_PLANS: Plans = {
     "recommendations": Plan(_recommendations_headline, empty="Nothing to recommend.", is_folded=False),
     "stuck": Plan(_stuck_headline, empty="Not stuck on any lesson.", is_folded=False),
@@ -93,7 +89,12 @@ LEARNER_PLANS: Plans = {
     ),
     "hours": Plan(busiest_hours, (hour_grid,), "No lesson has been viewed or completed yet."),
     "lessons": Plan(_lessons_headline, (time_by_lesson,), "No lesson has been visited yet."),
-    "topics": Plan(_topics_headline, (_topics,), "No time spent is known yet.", is_empty=has_no_time),
+    "topics": Plan(
+        _topics_headline,
+        (lambda topics: bars(topics, "Time spent by topic", *TIME, name=lambda topic: f"Topic {topic.topic_id}"),),
+        "No time spent is known yet.",
+        is_empty=has_no_time,
+    ),
     "achievements": Plan(
         lambda achievements: f"{counted(len(achievements), 'achievement')} so far.",
         empty="No achievements yet.",

@@ -7,16 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from worker.analytics.analysis import (
-    AnalyzedLesson,
-    CourseAnalysis,
-    DayTime,
-    LearnerAnalysis,
-    TopicTime,
-    VisitedLesson,
-    Week,
-    WeekTime,
-)
+from worker.analytics import analysis
 from worker.analytics.rules.recommendations import Recommendation
 from worker.analytics.rules.stuck import Stuck
 from worker.errors import NotFoundError
@@ -27,8 +18,15 @@ Row_contra = TypeVar("Row_contra", contravariant=True)
 Value = str | int | float | Decimal | date | datetime | None
 """The value of a cell, None where it is unknown."""
 
-AnyLesson = AnalyzedLesson | VisitedLesson | Recommendation | Stuck
-AnyTime = AnalyzedLesson | VisitedLesson | TopicTime | DayTime | Week | WeekTime
+AnyLesson = analysis.AnalyzedLesson | analysis.VisitedLesson | Recommendation | Stuck
+AnyTime = (
+    analysis.AnalyzedLesson
+    | analysis.VisitedLesson
+    | analysis.TopicTime
+    | analysis.DayTime
+    | analysis.Week
+    | analysis.WeekTime
+)
 """A row with a time spent."""
 
 
@@ -111,7 +109,7 @@ class Figure(NamedTuple):
     kind: Kind
 
 
-def session_figures(found: CourseAnalysis | LearnerAnalysis) -> list[Figure]:
+def session_figures(found: analysis.CourseAnalysis | analysis.LearnerAnalysis) -> list[Figure]:
     """Return the headline figures of time spent and sessions."""
     mean = found.session_seconds / found.sessions if found.session_seconds else None
     return [

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from worker.analytics.analysis import Week, WeekTime
 from worker.formatting import counted
-from worker.reports.chart import Columns, Part, columns, month
+from worker.reports.chart import Columns, Part, columns
 from worker.reports.formatting import shown
 from worker.reports.table import Kind
 
@@ -35,7 +35,7 @@ def by_week(weeks: Sequence[AnyWeek], title: str, *parts: Part[AnyWeek]) -> Colu
         title,
         *parts,
         name=lambda week: f"Week from {shown(week.monday, Kind.DATE)}",
-        labels=lambda week: month(week.monday),
+        labels=lambda week: f"{week.monday:%b %Y}",
         axis="",
         room=16,
     )

@@ -21,7 +21,7 @@ def activity_rows(user_course_id: int, its: Activity) -> ActivityRows:
     """Return the rows of an enrollment with this activity."""
     rows: ActivityRows = {
         ("enrollment_activity", (user_course_id,)): {
-            **_spent(its.spent),
+            **spent_columns(its.spent),
             "sessions": its.sessions,
             "session_seconds": its.session_seconds,
             "first_at": its.first_at,
@@ -31,17 +31,17 @@ def activity_rows(user_course_id: int, its: Activity) -> ActivityRows:
         }
     }
     for topic_id, spent in its.topics.items():
-        rows["topic_activity", (user_course_id, topic_id)] = _spent(spent)
+        rows["topic_activity", (user_course_id, topic_id)] = spent_columns(spent)
     for lesson, (spent, visits) in its.lessons.items():
         rows["lesson_activity", (user_course_id, *lesson)] = {
-            **_spent(spent),
+            **spent_columns(spent),
             "visits": visits.visits,
             "first_visit_at": visits.first_visit_at,
             "last_visit_at": visits.last_visit_at,
             "visits_to_complete": visits.visits_to_complete,
         }
     for day, each in its.days.items():
-        rows["daily_activity", (user_course_id, day)] = {**_spent(each.spent), "events": each.events}
+        rows["daily_activity", (user_course_id, day)] = {**spent_columns(each.spent), "events": each.events}
     return rows
 
 
@@ -69,5 +69,6 @@ def by_table(enrollments: Iterable[ActivityRows]) -> dict[str, dict[tuple[object
     return tables
 
 
-def _spent(its: TimeSpent) -> dict[str, object]:
+def spent_columns(its: TimeSpent) -> dict[str, object]:
+    """Return the columns of a time spent."""
     return {"seconds": its.seconds, "measured_seconds": its.measured_seconds}

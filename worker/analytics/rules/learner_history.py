@@ -39,21 +39,17 @@ History = Mapping[Lesson, LessonHistory]
 """History of one enrollment; a missing lesson is untouched."""
 
 
-def history_of(rows: Mapping[Lesson, Progress], activity: Activity) -> dict[Lesson, LessonHistory]:
-    """Return the history of an enrollment with these rows and this activity."""
-    return {
-        lesson: LessonHistory(row.status, row.completed_at, *_activity(activity.lessons.get(lesson)))
-        for lesson, row in rows.items()
-    }
-
-
 def counted_history(
     rows: Mapping[Lesson, Progress], activity: Activity, moved: Moved
 ) -> tuple[dict[Lesson, LessonHistory], Activity]:
     """Return the history and activity that count for each lesson, from those of each place."""
     if moved:
         rows, activity = counted_rows(rows, moved), counted_activity(activity, rows, moved)
-    return history_of(rows, activity), activity
+    history = {
+        lesson: LessonHistory(row.status, row.completed_at, *_activity(activity.lessons.get(lesson)))
+        for lesson, row in rows.items()
+    }
+    return history, activity
 
 
 def _activity(its: tuple[TimeSpent, Visits] | None) -> tuple[float, int, datetime | None, int | None]:

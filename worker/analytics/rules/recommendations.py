@@ -1,9 +1,8 @@
 """Recommendations: continue with the next lesson, and look again at some completed ones."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain, islice
 
 from worker.analytics.rules.learner_history import History, LessonHistory
 from worker.analytics.rules.reasons import Reason, Rule
@@ -45,20 +44,15 @@ def recommendations(
     on it, or if it was visited at least `revisits` times since its completion. `medians` are the median seconds of the
     learners who completed the lesson. No time at all means that none was measured, not that the learner hurried.
     """
-
-    def second_looks() -> Iterator[Recommendation]:
-        for topic_id, lesson_id in outline:
-            each = history.get((topic_id, lesson_id), LessonHistory())
-            reasons = _second_look(each, medians.get((topic_id, lesson_id), 0), hurried_ratio, revisits)
-            if reasons:
-                yield Recommendation(RecommendationKind.SECOND_LOOK, topic_id, lesson_id, tuple(reasons))
-
-    first = (
-        [Recommendation(RecommendationKind.NEXT, following.topic_id, following.lesson_id, (Reason(following.reason),))]
-        if following
-        else []
-    )
-    return list(islice(chain(first, second_looks()), limit))
+    found = []
+    if following:
+        place = following.topic_id, following.lesson_id
+        found.append(Recommendation(RecommendationKind.NEXT, *place, (Reason(following.reason),)))
+    for lesson in outline:
+        reasons = _second_look(history.get(lesson, LessonHistory()), medians.get(lesson, 0), hurried_ratio, revisits)
+        if reasons:
+            found.append(Recommendation(RecommendationKind.SECOND_LOOK, *lesson, tuple(reasons)))
+    return found[:limit]
 
 
 def _second_look(each: LessonHistory, median: float, hurried_ratio: float, revisits: int) -> list[Reason]:
