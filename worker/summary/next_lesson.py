@@ -1,4 +1,4 @@
-"""The lesson with which a learner continues in a course's outline."""
+"""Where in a course's outline a learner goes on."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class NextReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NextLesson:
-    """The next lesson and why it is the next."""
+    """The lesson to resume with, and why that one."""
 
     topic_id: int
     lesson_id: int
