@@ -39,7 +39,13 @@ def test_it_answers_what_the_command_shows(settings: Settings, environment: dict
     for each in (found, shown):  # a rate and what is foreseen from it are of the moment they are asked at
         assert (each.pop("velocity")["overall"], each.pop("projection")["rate"]) == (1, 1)
     assert found == shown
-    assert [each["lesson_id"] for each in found["stuck"]] == [2]
+    (stuck,) = found["stuck"]
+    assert (stuck["lesson_id"], stuck["reason"]) == (
+        2,
+        "not completed after 3 visits, nor any later lesson since the first visit",
+    )
+    assert [(each["rule"], each["visits"], each["seconds"]) for each in stuck["reasons"]] == [("many_visits", 3, None)]
+    assert [each["rule"] for each in found["recommendations"][0]["reasons"]] == ["current"]
 
 
 @pytest.mark.usefixtures("learner")

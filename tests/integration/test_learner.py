@@ -12,6 +12,7 @@ from tests.support.learners import NOW, ago
 from tests.support.rollups import refresh_all
 from tests.support.tables import counted_statements, insert_as_lms, rows
 from worker.analytics.learner_analysis import analyze_learner
+from worker.analytics.phrases import lesson_phrase
 from worker.analytics.rules.activity import TimeSpent
 from worker.analytics.rules.recommendations import RecommendationKind
 from worker.analytics.rules.stuck import StuckThresholds
@@ -41,8 +42,8 @@ def test_what_it_says_of_a_learner_is_what_one_would(engine: Engine) -> None:
         ("Two", 4, None),
     ]
     assert (found.streaks.current, found.last_seen_on, found.is_dormant) == (4, ago(days=1).date(), False)
-    assert [each.reason for each in found.stuck] == [
-        "not completed after 4 visits, and nothing later since its first visit"
+    assert [lesson_phrase(each) for each in found.stuck] == [
+        "not completed after 4 visits, nor any later lesson since the first visit"
     ]
     assert [(each.kind, each.lesson_id) for each in found.recommendations] == [(RecommendationKind.NEXT, 2)]
     assert [each.kind for each in found.achievements] == ["first_lesson"]

@@ -9,9 +9,9 @@ from tests.support.wait import wait_until
 from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.rules.completion_statistics import tallies
 from worker.analytics.rules.stuck import StuckThresholds
-from worker.analytics.rules.time_statistics import figures_by_course
+from worker.analytics.rules.time_statistics import time_statistics_by_course
 from worker.analytics.statistics_refresh import refresh_statistics
-from worker.analytics.stored_statistics import StoredStatistics, read_figures, read_statistics
+from worker.analytics.stored_statistics import StoredStatistics, read_statistics, read_time_statistics
 from worker.audit.compare import Scope, examine_scope
 from worker.audit.rules import Difference
 from worker.progress.reference import State
@@ -80,9 +80,9 @@ def assert_rollups_equal_model(
     activities = expected_activity(state)
     assert stored_activity(engine, enrollments) == activities
     found = stored_statistics(engine, courses)
-    figures = figures_by_course(state, activities, StuckThresholds())
+    figures = time_statistics_by_course(state, activities, StuckThresholds())
     with engine.connect() as connection:
-        assert {key: read_figures(connection, key) for key in found if key in figures} == {
+        assert {key: read_time_statistics(connection, key) for key in found if key in figures} == {
             key: figures[key] for key in found if key in figures
         }
     statistics = {key: (each.course, each.lessons) for key, each in found.items()}

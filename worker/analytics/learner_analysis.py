@@ -1,9 +1,9 @@
 """Analyze one enrollment: put together what the rules say of its rows, its activity and its course's outline."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Engine
 
@@ -48,13 +48,6 @@ def analyze_learner(
         medians = read_medians(connection, learner.course_id)
         now = now or clock(connection)
     return _analysis(user_course_id, learner, outline, medians, now, rules)
-
-
-def as_mapping(found: LearnerAnalysis) -> dict[str, Any]:
-    """The analysis as programs get it: plain members, the projection with its reason."""
-    foreseen = found.projection
-    reason = {"projection": {**asdict(foreseen), "reason": foreseen.reason}} if foreseen else {}
-    return {**asdict(found), **reason}
 
 
 def _analysis(

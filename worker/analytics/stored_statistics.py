@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, text
 
 from worker.analytics.rules.activity import TimeSpent
 from worker.analytics.rules.completion_statistics import Statistics
-from worker.analytics.rules.time_statistics import CourseFigures, LessonFigures, WeekFigures
+from worker.analytics.rules.time_statistics import CourseTimeStatistics, LessonTimeStatistics, WeekTimeStatistics
 from worker.contract.lesson import Lesson
 
 _COURSE = text("SELECT * FROM course_statistics WHERE course_id = :course_id")
@@ -50,7 +50,7 @@ def read_statistics(connection: Connection, course_id: int) -> StoredStatistics 
     )
 
 
-def read_figures(connection: Connection, course_id: int) -> CourseFigures | None:
+def read_time_statistics(connection: Connection, course_id: int) -> CourseTimeStatistics | None:
     """The stored figures of a course, as of the same instant; None while there are none.
 
     Three queries, which must see one snapshot. Costs a row of each lesson and each week.
@@ -59,18 +59,18 @@ def read_figures(connection: Connection, course_id: int) -> CourseFigures | None
     row = connection.execute(_COURSE_FIGURES, key).one_or_none()
     if row is None:
         return None
-    return CourseFigures(
+    return CourseTimeStatistics(
         spent=_spent(row),
         sessions=row.sessions,
         session_seconds=row.session_seconds,
         events_by_hour=row.events_by_hour,
         median_days=row.median_days,
         weeks={
-            each.monday: WeekFigures(each.completed, each.learners, _spent(each))
+            each.monday: WeekTimeStatistics(each.completed, each.learners, _spent(each))
             for each in connection.execute(_WEEK_FIGURES, key)
         },
         lessons={
-            (each.topic_id, each.lesson_id): LessonFigures(
+            (each.topic_id, each.lesson_id): LessonTimeStatistics(
                 stopped=each.stopped,
                 stuck=each.stuck,
                 visits=each.visits,

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from worker.analytics.rules.activity import TimeSpent
-from worker.analytics.rules.visit_history import MOST, LessonCorrection, Visit, VisitHistory
+from worker.analytics.rules.visit_history import MAX_LISTED, LessonCorrection, Visit, VisitHistory
 from worker.contract.lesson import LessonKey
 from worker.contract.progress_status import ProgressStatus
 
@@ -111,7 +111,11 @@ def read_lesson(connection: Connection, key: LessonKey) -> StoredLesson | None:
 
 
 def read_visit_history(
-    connection: Connection, key: LessonKey, completed_at: datetime | None, idle_cutoff_seconds: float, most: int = MOST
+    connection: Connection,
+    key: LessonKey,
+    completed_at: datetime | None,
+    idle_cutoff_seconds: float,
+    most: int = MAX_LISTED,
 ) -> VisitHistory:
     """The lesson's history, `completed_at` being its own. In the caller's transaction, which must be REPEATABLE READ.
 

@@ -13,9 +13,9 @@ from sqlalchemy import Connection, Engine
 from worker.analytics import stored_statistics
 from worker.analytics.rules.completion_statistics import Statistics, Tally
 from worker.analytics.rules.learner_history import counted_history
-from worker.analytics.rules.statistics_rows import figure_rows
+from worker.analytics.rules.statistics_rows import statistics_rows
 from worker.analytics.rules.stuck import StuckThresholds
-from worker.analytics.rules.time_statistics import CourseFigures, Enrolled, FiguresTally
+from worker.analytics.rules.time_statistics import CourseTimeStatistics, Enrolled, TimeTally
 from worker.audit import orphans, stored_rows
 from worker.audit.enrollment_audit import Examined, examine
 from worker.audit.rules import NO_ROW, WHOLE_ROW, Difference, differences
@@ -175,7 +175,7 @@ def examine_course(
         stored_rows.allow_pauses(connection)
         outline = read_outlines(connection, [course_id]).get(course_id)
         lessons, moved = (outline.lessons, outline.moved) if outline else (None, {})
-        tally, figures, is_settled, is_partial = Tally(lessons), FiguresTally(lessons), True, False
+        tally, figures, is_settled, is_partial = Tally(lessons), TimeTally(lessons), True, False
         after = stored_rows.BELOW_ALL_IDS
         while ids := stored_rows.enrollment_page(connection, course_id, after, PAGE):
             portions, too_large = _portions(connection, ids)
@@ -196,7 +196,7 @@ def examine_course(
             if not is_behind and not is_partial:
                 found += _statistics_differences(connection, course_id, tally)
                 if is_settled:
-                    found += _figures_differences(connection, course_id, figures.figures(rules))
+                    found += _time_differences(connection, course_id, figures.statistics(rules))
             yield Step([], course_id, found, is_behind=is_behind, is_partial=is_partial)
 
 
@@ -212,10 +212,10 @@ def _statistics_differences(connection: Connection, course_id: int, tally: Tally
             yield from differences("lesson_statistics", (course_id, *lesson), _row(ours), _row(theirs))
 
 
-def _figures_differences(connection: Connection, course_id: int, expected: CourseFigures) -> Iterator[Difference]:
-    stored = stored_statistics.read_figures(connection, course_id)
-    ours = figure_rows({course_id: stored} if stored else {})
-    for table, rows in figure_rows({course_id: expected}).items():
+def _time_differences(connection: Connection, course_id: int, expected: CourseTimeStatistics) -> Iterator[Difference]:
+    stored = stored_statistics.read_time_statistics(connection, course_id)
+    ours = statistics_rows({course_id: stored} if stored else {})
+    for table, rows in statistics_rows({course_id: expected}).items():
         for key in sorted(rows.keys() | ours[table].keys()):
             yield from differences(table, key, ours[table].get(key), rows.get(key))
 

@@ -60,11 +60,10 @@ def duration(seconds: float | None) -> str:
 
 def time_spent(spent: "TimeSpent") -> str:
     """How long, and whether that is known or estimated."""
-    if not spent.seconds:
+    if spent.measured_ratio is None:
         return "none known"
-    if spent.is_measured:
-        return f"{duration(spent.seconds)}, measured"
-    return f"{duration(spent.seconds)}, {formatting.percent(100 * spent.measured_seconds / spent.seconds)} measured"
+    ratio = "" if spent.measured_ratio == 1 else f"{formatting.percent(100 * spent.measured_ratio)} "
+    return f"{duration(spent.seconds)}, {ratio}measured"
 
 
 def moment(at: datetime | None) -> str:

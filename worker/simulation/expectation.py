@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from worker.analytics.rules.activity_rows import activities, activity_rows, by_table
 from worker.analytics.rules.completion_statistics import tallies
-from worker.analytics.rules.statistics_rows import by_table as figure_rows_by_table
-from worker.analytics.rules.statistics_rows import figure_rows
+from worker.analytics.rules.statistics_rows import by_table as statistics_by_table
+from worker.analytics.rules.statistics_rows import statistics_rows
 from worker.analytics.rules.stuck import StuckThresholds
-from worker.analytics.rules.time_statistics import figures_by_course
+from worker.analytics.rules.time_statistics import time_statistics_by_course
 from worker.contract.event import EVENT, Event, ProgressCorrected
 from worker.progress.reference import State, fold
 from worker.simulation.published import Published
@@ -59,7 +59,7 @@ def expected_tables(state: State, idle_cutoff_seconds: float, rules: StuckThresh
             for course_id, tally in courses.items()
             for lesson, statistics in tally.lessons().items()
         },
-        **figure_rows_by_table(figure_rows(figures_by_course(state, its_activity, rules))),
+        **statistics_by_table(statistics_rows(time_statistics_by_course(state, its_activity, rules))),
         **by_table(activity_rows(*each) for each in its_activity.items()),
     }
 

@@ -14,18 +14,6 @@ class NextReason(StrEnum):
     AFTER_CURRENT = "after_current"
     NOT_COMPLETED = "not_completed"
 
-    @property
-    def words(self) -> str:
-        """For people."""
-        return _WORDS[self]
-
-
-_WORDS = {
-    NextReason.CURRENT: "go on with the current lesson",
-    NextReason.AFTER_CURRENT: "first not completed after the current one",
-    NextReason.NOT_COMPLETED: "first not completed of the course",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class NextLesson:
@@ -34,9 +22,6 @@ class NextLesson:
     topic_id: int
     lesson_id: int
     reason: NextReason
-
-    def __str__(self) -> str:
-        return f"lesson {self.lesson_id} of topic {self.topic_id}: {self.reason.words}"
 
 
 def next_lesson(outline: Sequence[Lesson], current: Lesson | None, completed: Collection[Lesson]) -> NextLesson | None:
