@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from worker.cli.id_type import ID
 from worker.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ def scope_options(command: Command) -> Command:
     """The options that both commands share."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-        click.option("--user-course", type=click.IntRange(1, 2**63 - 1), metavar="ID", help="Only this enrollment."),
-        click.option("--course", type=click.IntRange(1, 2**63 - 1), metavar="ID", help="Only this course."),
+        click.option("--user-course", type=ID, metavar="ID", help="Only this enrollment."),
+        click.option("--course", type=ID, metavar="ID", help="Only this course."),
     ):
         command = option(command)
     return command

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.contract.ids import MAX_ID
 from worker.errors import InputError
 
 if TYPE_CHECKING:
@@ -236,4 +237,4 @@ def _known(reason: str | None) -> str | None:
 
 
 def _fits(letter_id: int) -> bool:
-    return 0 < letter_id < 2**63
+    return 1 <= letter_id <= MAX_ID

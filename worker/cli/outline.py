@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.cli.id_type import ID
 from worker.errors import InputError, ServerUnavailableError
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
 LARGEST_FILE_BYTES = 16 * 1024 * 1024
 """However it is spelled, an outline that fits into one event is smaller."""
-
-COURSE_ID = click.IntRange(1, 2**63 - 1)
-
 
 SOURCE = "progress-worker"
 """Of the events that `load` publishes."""
@@ -29,7 +27,7 @@ def command() -> None:
 
 
 @command.command("show")
-@click.argument("course_id", metavar="COURSE", type=COURSE_ID)
+@click.argument("course_id", metavar="COURSE", type=ID)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, as `load` reads it.")
 def show_outline(course_id: int, as_json: bool) -> None:
     """Show the live outline of COURSE and since when."""
@@ -51,7 +49,7 @@ def show_outline(course_id: int, as_json: bool) -> None:
 
 
 @command.command("load")
-@click.argument("course_id", metavar="COURSE", type=COURSE_ID)
+@click.argument("course_id", metavar="COURSE", type=ID)
 @click.argument("file")
 @click.option("--time", metavar="RFC3339", help="As of when it is the outline; default: now.")
 @click.option("--empty", is_flag=True, help="FILE may have no lessons: all of them leave the course.")

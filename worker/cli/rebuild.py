@@ -3,15 +3,14 @@
 import click
 
 from worker.cli.audit_report import Report, chosen_scope, follow, scope_options
+from worker.cli.id_type import ID
 from worker.errors import InputError
-
-COURSE_ID = click.IntRange(1, 2**63 - 1)
 
 
 @click.command("rebuild")
 @scope_options
 @click.option("--dry-run", is_flag=True, help="Show what it would change, and change nothing.")
-@click.option("--after", type=COURSE_ID, metavar="COURSE", help="Go on where an interrupted run ended.")
+@click.option("--after", type=ID, metavar="COURSE", help="Go on where an interrupted run ended.")
 def command(user_course: int | None, course: int | None, dry_run: bool, after: int | None, as_json: bool) -> None:
     """Repair everything stored that differs from the ledger; exit status 1 if something could not be repaired.
 

@@ -4,13 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.cli.id_type import ID
+
 if TYPE_CHECKING:
     from worker.audit.void import Voided
 
 
 @click.command("void")
 @click.argument("event")
-@click.option("--enrollment", type=click.IntRange(1, 2**63 - 1), metavar="ID", help="Whose event it is.")
+@click.option("--enrollment", type=ID, metavar="ID", help="Whose event it is.")
 @click.option("--source", metavar="SOURCE", help="The event's source, where EVENT is its publisher's id and no UUID.")
 @click.option("--dry-run", is_flag=True, help="Show what it would change, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from worker.contract.identity import MAX_SEQUENCE
+from worker.contract.ids import MAX_ID, MAX_LESSON_ID
 from worker.contract.time_zones import zone_names
 
 EARLIEST_TIME = datetime(1980, 1, 1, tzinfo=UTC)
@@ -49,8 +50,8 @@ def _whole_seconds(value: object) -> object:
 
 
 DropIfBad = WrapValidator(_drop_if_bad)
-Id64 = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
-Id32 = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+Id64 = Annotated[int, Field(strict=True, ge=1, le=MAX_ID)]
+Id32 = Annotated[int, Field(strict=True, ge=1, le=MAX_LESSON_ID)]
 Duration = Annotated[
     int,
     Field(strict=True, ge=0, le=86_400),
