@@ -102,12 +102,12 @@ def show_letter(letter_id: int, as_json: bool, raw: bool) -> None:
 def redrive_letters(letter_ids: tuple[int, ...], reason: str | None, everything: bool) -> None:
     """Try dead letters again, after a fix: those applied are gone from the list, the others stay."""
     from worker.cli.output import show
-    from worker.cli.redrive import redrive
     from worker.cli.servers import open_database, server_settings
+    from worker.progress.redrive_all import redrive_all
 
     _say_which(letter_ids, reason, everything)
     with open_database(server_settings("DATABASE_URL")) as engine:
-        done = redrive(engine, sorted(set(letter_ids)), _known(reason))
+        done = redrive_all(engine, sorted(set(letter_ids)), _known(reason))
     show(f"applied: {done.applied:,}", f"already there: {done.repeated:,}")
     if done.superseded:
         show(f"older than what is known: {done.superseded:,}")
@@ -129,9 +129,9 @@ def delete_dead_letters(letter_ids: tuple[int, ...], reason: str | None, everyth
     In bounded transactions; what is deleted when it is interrupted stays deleted. Those that come meanwhile stay.
     """
     from worker.cli.output import show
-    from worker.cli.redrive import chosen
     from worker.cli.servers import open_database, server_settings
     from worker.progress import dead_letters
+    from worker.progress.redrive_all import pages
 
     _say_which(letter_ids, reason, everything)
     known, ids, deleted = _known(reason), sorted(set(letter_ids)), 0
@@ -141,7 +141,7 @@ def delete_dead_letters(letter_ids: tuple[int, ...], reason: str | None, everyth
         number = len(ids) or sum(count for each, count in counts.items() if known in (None, each))
         if not yes:
             click.confirm(f"Delete {number:,} dead letters for good?", abort=True)
-        for page in chosen(engine, ids, known, last):
+        for page in pages(engine, ids, known, last):
             with engine.begin() as connection:
                 deleted += dead_letters.discard_dead_letters(connection, page)
             if sys.stderr.isatty():

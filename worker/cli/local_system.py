@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from worker.cli.migrate import migrate
 from worker.cli.output import redacted
 
 if TYPE_CHECKING:
@@ -37,24 +38,15 @@ def embedded_system(directory: Path) -> Iterator[System]:
     with start_servers(directory) as servers:
         urls = {"database_url": servers.database_url, "redis_url": servers.redis_url, "broker_url": None}
         settings = get_settings().model_copy(update=urls)
-        migrated(settings)
+        migrate(settings)
         with _without_broker():
             yield System(settings, servers.directory, servers)
 
 
 def given_system(settings: "Settings", directory: Path) -> System:
     """The servers that the environment names."""
-    migrated(settings)
+    migrate(settings)
     return System(settings, directory, None)
-
-
-def migrated(settings: "Settings") -> None:
-    """Apply what is missing."""
-    from worker.cli.migrate import migrate
-    from worker.cli.servers import explained_database
-
-    with explained_database(settings):
-        migrate(settings)
 
 
 def processes() -> int:
