@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from worker.cli.main import main
-from worker.settings import Settings, variable_name
+from worker.settings import MainSettings, Settings, variable_name
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -53,6 +53,15 @@ def test_the_table_of_settings_gives_each_default_and_description() -> None:
         assert row.endswith(f"| {field.description} |")
         if name != "runtime_directory":
             assert (f"| `{field.default}` |" in row) == (field.default is not None)
+
+
+def test_the_main_settings_stand_in_the_first_table_in_order_and_the_rest_under_tuning() -> None:
+    section = TEXT.partition("\n## Settings\n")[2].partition("\n## ")[0]
+    tables = [re.findall(r"^\| `([A-Z_]+)` \|", part, re.MULTILINE) for part in section.split("\n### Tuning\n")]
+
+    main = [variable_name(name) for name in MainSettings.model_fields]
+    every = [variable_name(name) for name in Settings.model_fields]
+    assert tables == [main, [name for name in every if name not in main]]
 
 
 def test_every_test_that_the_documents_name_exists() -> None:

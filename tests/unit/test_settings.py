@@ -159,7 +159,7 @@ def test_each_stream_key_has_a_queue_of_its_own(
 )
 def test_a_stream_key_that_is_anothers_or_breaks_names_is_refused(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setenv("PROGRESS_STREAM_KEY", key)
-    with pytest.raises(ConfigurationError, match=r"PROGRESS_STREAM_KEY: (may hold|looks like)"):
+    with pytest.raises(ConfigurationError, match=r"PROGRESS_STREAM_KEY: (may contain only|looks like)"):
         get_settings()
 
 
