@@ -28,8 +28,9 @@ from worker.contract.progress_status import ProgressStatus
 from worker.database.engine import open_async_engine, open_engine
 from worker.database.server import read_clock
 from worker.errors import ServerUnavailableError
-from worker.progress import lesson_event, lesson_progress
+from worker.progress import lesson_progress
 from worker.progress.correction_rules import Changes
+from worker.progress.lesson_event import LessonAction
 from worker.progress.progress_rows import StoredProgress, read_courses
 from worker.progress.submit import LARGE_BYTES, Verdict, submit
 from worker.settings import Settings, get_settings
@@ -121,7 +122,8 @@ class UserCourseProgressService:
         """Record that the learner viewed the lesson, by default now; return its row.
 
         An invalid section or duration counts as missing. Raises pydantic.ValidationError for ids out of range,
-        InputError for such a time, NotFoundError for an unknown enrollment, and ConflictError if another event has the event id.
+        InputError for a time out of range, NotFoundError for an unknown enrollment, and ConflictError if the event id
+        belongs to another event.
         """
         activity = _activity(user_course_id, topic_id, lesson_id, section_id, duration_seconds)
         return await self.mark_lesson("viewed", activity, occurred_at, event_id)
@@ -142,10 +144,10 @@ class UserCourseProgressService:
         return await self.mark_lesson("completed", activity, occurred_at, event_id)
 
     async def mark_lesson(
-        self, deed: lesson_event.Deed, activity: LessonActivity, occurred_at: datetime | None, event_id: str | None
+        self, action: LessonAction, activity: LessonActivity, occurred_at: datetime | None, event_id: str | None
     ) -> StoredProgress:
         """Record a view or a completion and return the row; see `worker.progress.lesson_progress.mark_lesson`."""
-        return await self._write(lesson_progress.mark_lesson, deed, activity, occurred_at, event_id)
+        return await self._write(lesson_progress.mark_lesson, action, activity, occurred_at, event_id)
 
     async def get_topic_progress(self, *, user_course_id: int, topic_id: int) -> TopicProgress:
         """Return a topic's lessons in outline order, with totals. Raises NotFoundError if either is unknown."""

@@ -102,7 +102,7 @@ def test_titles_may_be_missing_from_all_lessons() -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("", " is empty. An outline without lessons is written []."),
+        ("", " is empty. Write an outline without lessons as []."),
         (" \n", " is empty."),
         ("{", ": not JSON (EOF"),
         ("[]\n[]", ": not JSON (trailing characters at line 2"),
@@ -116,13 +116,16 @@ def test_titles_may_be_missing_from_all_lessons() -> None:
         ('[{"topic_id": "1", "lesson_id": 1}]', ", lesson 1: topic_id: Input should be a valid integer."),
         ('[{"topic_id": 1, "lesson_id": 1, "title": 1}]', ", lesson 1: title: not valid."),
         ('[{"topic_id": 1, "lesson_id": 1, "title": "\\u0000"}]', ", lesson 1: title: not valid."),
-        ('[{"topic_id": 1, "lesson_id": 1}, {"topic_id": 1, "lesson_id": 1}]', ", lesson 2: topic 1, lesson 1 stands"),
+        (
+            '[{"topic_id": 1, "lesson_id": 1}, {"topic_id": 1, "lesson_id": 1}]',
+            ", lesson 2: topic 1, lesson 1 is already",
+        ),
         ("oops", ", line 1: 'oops' is neither JSON nor the header of a CSV file."),
         ("\n1,2,One\n", ", line 2: '1,2,One' is neither"),
         ("topic_id|lesson_id|title\n", ", line 1: 'topic_id|lesson_id|title' is neither"),
         (
             "topic_id;lesson_id;title\n1;2;Loops; and more\n",
-            ", line 2: 4 cells under 3 columns. A title with a semicolon",
+            ", line 2: 4 cells under 3 columns. Put a title that contains a semicolon",
         ),
         ("topic_id;lesson_id\n1,0;2\n", ", line 2: topic_id: Input should be a valid integer."),
         ("topic_id,lesson_id,titel\n", ", line 1: 'topic_id,lesson_id,titel' is neither"),
@@ -136,9 +139,12 @@ def test_titles_may_be_missing_from_all_lessons() -> None:
         ),
         ("topic_id,lesson_id\n1,1_0\n", ", line 2: lesson_id: Input should be a valid integer."),
         ("topic_id,lesson_id\n1\n", ", line 2: lesson_id: Field required."),
-        ("topic_id,lesson_id,title\n1,2,Hello, world\n", ", line 2: 4 cells under 3 columns. A title with a comma"),
+        (
+            "topic_id,lesson_id,title\n1,2,Hello, world\n",
+            ", line 2: 4 cells under 3 columns. Put a title that contains a comma",
+        ),
         ('topic_id,lesson_id,title\n1,2,"a\nb"\n1,x,c', ", line 4: lesson_id: Input should be a valid integer."),
-        ('topic_id,lesson_id,title\n1,2,"a\nb"\n1,2,c', ", line 4: topic 1, lesson 2 stands at line 2 already."),
+        ('topic_id,lesson_id,title\n1,2,"a\nb"\n1,2,c', ", line 4: topic 1, lesson 2 is already at line 2."),
         ('topic_id,lesson_id,title\n1,1,a\n1,2,"b\n1,3,c\n', ", line 3: not CSV (unexpected end of data)."),
         ('topic_id,lesson_id,title\n1,1,"a"b\n', ", line 2: not CSV ("),
         ("topic_id,lesson_id,title\n1,2,Li\u00e8ge\n".encode("latin-1"), ", line 2: not UTF-8 text."),
