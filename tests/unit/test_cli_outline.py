@@ -88,7 +88,7 @@ def test_a_file_without_lessons_has_to_be_meant(text: str, tmp_path: Path) -> No
     result = invoke(NOWHERE, "outline", "load", "1", str(file))
     assert result.exit_code == 1
     assert result.stderr == (
-        f"Error: {file} has no lessons, so all would leave the course. If that is meant, add --empty. "
+        f"Error: {file} has no lessons, which would remove all from the course. If that is intended, add --empty. "
         "Nothing was published.\n"
     )
     assert "Redis does not answer" in invoke(NOWHERE, "outline", "load", "1", str(file), "--empty").stderr
@@ -219,7 +219,7 @@ def test_a_valid_outline_gets_as_far_as_redis(file: Path) -> None:
     result = invoke(NOWHERE, "outline", "load", "1", str(file))
     assert result.exit_code == 1
     assert "Redis does not answer at 127.0.0.1:1" in result.stderr
-    assert result.stderr.endswith(" Load the outline again once that is possible.\n")
+    assert result.stderr.endswith(" Load the outline again once that is fixed.\n")
 
 
 @pytest.mark.parametrize("course", ["0", "-1", str(2**63), "x"])

@@ -76,8 +76,8 @@ class Commands(click.Group):
 def main() -> None:
     """Exact course progress from lesson events.
 
-    Start with `demo` to see it work, or with `up` for a system to play with. Everywhere else DATABASE_URL and REDIS_URL
-    say which servers to use; without both, those of a running `up`.
+    Run `demo` to see it work, or `up` for a system to try out. All other commands use the servers of DATABASE_URL and
+    REDIS_URL or, if neither is set, those of a running `up`.
     """
 
 

@@ -8,8 +8,7 @@ from sqlalchemy import Engine
 
 from worker.contract.ids import MAX_ID
 from worker.errors import InputError
-from worker.progress import dead_letters
-from worker.progress.redrive import PAGE, apply_parked, redrive
+from worker.progress import dead_letters, redrive
 
 
 @dataclass(slots=True)
@@ -32,13 +31,13 @@ def redrive_all(engine: Engine, letter_ids: Sequence[int], reason: str | None) -
     """
     total = Redriven()
     for page in pages(engine, letter_ids, reason):
-        outcome = redrive(engine, page)
+        outcome = redrive.redrive(engine, page)
         total.applied += outcome.applied
         total.repeated += outcome.repeated
         total.superseded += outcome.superseded
         with engine.connect() as connection:
             total.refused.update(dead_letters.count_reasons(connection, page))
-        arrived = apply_parked(engine, outcome.enrolled)
+        arrived = redrive.apply_parked(engine, outcome.enrolled)
         total.parked += arrived.applied + arrived.repeated
     return total
 
@@ -52,7 +51,7 @@ def pages(engine: Engine, letter_ids: Sequence[int], reason: str | None, last: i
 
 
 def _given(engine: Engine, letter_ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    given = [letter_ids[start : start + PAGE] for start in range(0, len(letter_ids), PAGE)]
+    given = [letter_ids[start : start + redrive.PAGE] for start in range(0, len(letter_ids), redrive.PAGE)]
     with engine.connect() as connection:
         for page in given:
             if sum(dead_letters.count_reasons(connection, page).values()) < len(page):
@@ -67,7 +66,7 @@ def _found(engine: Engine, reason: str | None, last: int) -> Iterator[Sequence[i
     after = 0
     while True:
         with engine.connect() as connection:
-            page = [each for each in dead_letters.letter_ids(connection, reason, after, PAGE) if each <= last]
+            page = [each for each in dead_letters.letter_ids(connection, reason, after, redrive.PAGE) if each <= last]
         if not page:
             return
         after = page[-1]
