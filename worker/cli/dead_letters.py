@@ -77,7 +77,7 @@ def show_letter(letter_id: int, as_json: bool, raw: bool) -> None:
     with open_database(server_settings("DATABASE_URL")) as engine, engine.connect() as connection:
         letter = dead_letters.get_dead_letter(connection, letter_id) if _fits(letter_id) else None
     if letter is None:
-        raise InputError(f"There is no dead letter {letter_id}; it may have been applied. See `dead-letters list`.")
+        raise InputError(f"There is no dead letter {letter_id}. It may have been applied; see `dead-letters list`.")
     if raw:
         sys.stdout.buffer.write(letter.entry.body or b"")
         sys.stdout.flush()
