@@ -67,7 +67,7 @@ def list_dead_letters(reason: str | None, limit: int, after: int, as_json: bool)
 @click.argument("letter_id", metavar="ID", type=int)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; bytes as text if they are UTF-8, else as base64.")
 @click.option("--raw", is_flag=True, help="Write only the body's bytes, unchanged.")
-def show_letter(letter_id: int, as_json: bool, raw: bool) -> None:
+def show_dead_letter(letter_id: int, as_json: bool, raw: bool) -> None:
     """Show one dead letter with its body and the entry's other fields, escaped for the terminal."""
     from worker.cli.output import new_table, show, show_json
     from worker.cli.servers import open_database, server_settings
@@ -101,7 +101,7 @@ def show_letter(letter_id: int, as_json: bool, raw: bool) -> None:
 @click.argument("letter_ids", metavar="[ID]...", type=int, nargs=-1)
 @click.option("--reason", help="All with this reason.")
 @click.option("--all", "everything", is_flag=True, help="All dead letters.")
-def redrive_letters(letter_ids: tuple[int, ...], reason: str | None, everything: bool) -> None:
+def redrive_dead_letters(letter_ids: tuple[int, ...], reason: str | None, everything: bool) -> None:
     """Redrive dead letters after a fix: those applied leave the list, the others stay."""
     from worker.cli.output import show
     from worker.cli.servers import open_database, server_settings

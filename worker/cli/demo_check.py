@@ -25,7 +25,7 @@ def compare(settings: "Settings", published: "list[Published]") -> bool:
     from worker.summary.read import get_summary
 
     state = expected_state(published)
-    letters, rules = expected_letters(published), AnalysisThresholds.of(settings).stuck
+    letters, thresholds = expected_letters(published), AnalysisThresholds.of(settings).stuck
     with open_database(settings) as engine:
         with engine.connect() as connection:
             stored, stored_letters = read_tables(connection), read_letters(connection)
@@ -33,7 +33,7 @@ def compare(settings: "Settings", published: "list[Published]") -> bool:
 
     table = new_table("What is stored", "", "expected", "stored", "equal", numbers=["expected", "stored"])
     differences: list[str] = []
-    for name, expected in expected_tables(state, settings.idle_cutoff_seconds, rules).items():
+    for name, expected in expected_tables(state, settings.idle_cutoff_seconds, thresholds).items():
         wrong = _differences(expected, stored[name])
         differences += [f"{name}: {each}" for each in wrong[:SHOWN_DIFFERENCES]]
         table.add_row(name, f"{len(expected):,}", f"{len(stored[name]):,}", _verdict(len(wrong)))

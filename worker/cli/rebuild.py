@@ -30,12 +30,12 @@ def command(user_course: int | None, course: int | None, dry_run: bool, after: i
     settings = server_settings("DATABASE_URL")
     report = Report(last_course_id=after or 0)
     with open_database(settings) as engine:
-        total, rules = count_scope(engine, scope), AnalysisThresholds.of(settings).stuck
+        total, thresholds = count_scope(engine, scope), AnalysisThresholds.of(settings).stuck
         if dry_run:
-            steps = examine_scope(engine, scope, settings.idle_cutoff_seconds, rules)
+            steps = examine_scope(engine, scope, settings.idle_cutoff_seconds, thresholds)
         else:
             seconds = settings.statistics_timeout_seconds
-            steps = rebuild_scope(engine, scope, seconds, rules, settings.idle_cutoff_seconds, after or 0)
+            steps = rebuild_scope(engine, scope, seconds, thresholds, settings.idle_cutoff_seconds, after or 0)
         try:
             follow(steps, report, "audited", total)
         except KeyboardInterrupt:

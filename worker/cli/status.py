@@ -148,8 +148,8 @@ def _doubtful(found: "Status") -> list[str]:
     of = f"enrollment {doubtful.first}"
     if doubtful.enrollments > 1:
         of = f"{counted(doubtful.enrollments, 'enrollment')}, the first of them {doubtful.first}"
-    told = f"{counted(doubtful.events, 'event')} of {of}: dated before the enrollment was created, but applied."
-    return [f"{told} If a clock was wrong, `progress-worker void` removes an event."]
+    doubt = f"{counted(doubtful.events, 'event')} of {of}: dated before the enrollment was created, but applied."
+    return [f"{doubt} If a clock was wrong, `progress-worker void` removes an event."]
 
 
 def _time(at: "datetime") -> str:
