@@ -22,6 +22,10 @@ START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.05
 
+SHORTENED = ("slice_seconds", "summary_seconds", "statistics_seconds", "activity_seconds")
+"""Settings that `demo` sets to a second."""
+_PASSED_ON = ("database_url", "redis_url", "runtime_directory", *SHORTENED)
+
 
 class ChildEndedError(ProgressError):
     """A child process ended unexpectedly."""
@@ -37,18 +41,14 @@ class Children:
 
         `quiet` sends their output to files there.
         """
+        from worker.settings import variable_name
+
         self._directory = directory
         self._quiet = quiet
         self._runtime_directory = settings.runtime_directory
         self._environment = {
             **os.environ,
-            "DATABASE_URL": str(settings.database_url),
-            "REDIS_URL": str(settings.redis_url),
-            "PROGRESS_RUNTIME_DIRECTORY": str(settings.runtime_directory),
-            "PROGRESS_SLICE_SECONDS": str(settings.slice_seconds),
-            "PROGRESS_SUMMARY_SECONDS": str(settings.summary_seconds),
-            "PROGRESS_STATISTICS_SECONDS": str(settings.statistics_seconds),
-            "PROGRESS_ACTIVITY_SECONDS": str(settings.activity_seconds),
+            **{variable_name(name): str(getattr(settings, name)) for name in _PASSED_ON},
         }
         self._api_port = api_port
         self._processes: dict[str, subprocess.Popen[bytes]] = {}

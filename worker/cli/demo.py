@@ -76,6 +76,7 @@ def command(events: int, learners: int, seed: int, workers: int | None, keep: bo
 
 
 def _system(stack: ExitStack) -> "System":
+    from worker.cli.child_processes import SHORTENED
     from worker.cli.local_system import embedded_system, given_system
     from worker.cli.servers import given_settings
 
@@ -87,13 +88,7 @@ def _system(stack: ExitStack) -> "System":
     else:
         system = given_system(given, directory)
         _refuse_data_of_others(system)
-    changes: dict[str, object] = {"runtime_directory": directory / "run"}
-    changes |= {
-        "slice_seconds": 1,
-        "summary_seconds": 1,
-        "statistics_seconds": 1,
-        "activity_seconds": 1,
-    }  # for a short wait
+    changes = {"runtime_directory": directory / "run", **dict.fromkeys(SHORTENED, 1)}
     return type(system)(system.settings.model_copy(update=changes), directory, system.servers)
 
 

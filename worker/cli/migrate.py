@@ -25,13 +25,13 @@ def command() -> None:
 
 def migrate(settings: "Settings") -> tuple[str | None, str | None]:
     """Apply missing migrations with an engine of its own; the revisions before and after. Raises ProgressError."""
-    from worker.cli.servers import explained_database
     from worker.database import migrate as migration
     from worker.database.engine import open_engine
+    from worker.database.failures import explained
 
     engine = open_engine(settings, application_name="progress-worker migrate")
     try:
-        with explained_database(settings):
+        with explained(settings):
             return migration.migrate(engine)
     finally:
         engine.dispose()

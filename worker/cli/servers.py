@@ -83,30 +83,22 @@ def _readable(url: str) -> bool:
 @contextmanager
 def explained(settings: "Settings") -> Iterator[None]:
     """Turn both servers' errors into sentences."""
+    from worker.database import failures
     from worker.streams import connection
 
-    with explained_database(settings), connection.explained(settings):
-        yield
-
-
-@contextmanager
-def explained_database(settings: "Settings") -> Iterator[None]:
-    """Turn PostgreSQL's errors into sentences."""
-    from worker.database.failures import explained
-
-    with explained(settings):
+    with failures.explained(settings), connection.explained(settings):
         yield
 
 
 @contextmanager
 def open_database(settings: "Settings") -> "Iterator[Engine]":
     """Open an engine for the block, after checking the tables; explain its errors."""
-    from worker.database import schema
+    from worker.database import failures, schema
     from worker.database.engine import open_engine
 
     engine = open_engine(settings)
     try:
-        with explained_database(settings):
+        with failures.explained(settings):
             with engine.connect() as connection:
                 schema.check(connection)
             yield engine

@@ -1,5 +1,6 @@
 """Drain the streams without Celery until nothing is left."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -25,7 +26,7 @@ class Host:
     ) -> None:
         self._consumer = consumer
         self._report = report
-        self._deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        self._ends_at = time.monotonic() + (math.inf if timeout_seconds is None else timeout_seconds)
         self._report_at = 0.0
         self.signal: int | None = None
 
@@ -33,13 +34,8 @@ class Host:
         """Do nothing: other drains find their work by themselves."""
 
     def is_stopping(self) -> bool:
-        """Whether to stop reading."""
-        return self.signal is not None or self.timed_out
-
-    @property
-    def timed_out(self) -> bool:
-        """Whether the deadline has passed."""
-        return self._deadline is not None and time.monotonic() >= self._deadline
+        """Return whether a signal has come or the time is up."""
+        return self.signal is not None or time.monotonic() >= self._ends_at
 
     def beat(self) -> None:
         """Report the backlog if it is time."""
