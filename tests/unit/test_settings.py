@@ -123,7 +123,7 @@ def test_a_directory_is_a_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     [
         ("redis://127.0.0.1:abc/0", "the port must be a number"),
         ("redis://127.0.0.1:6379/abc", "the database after the host must be a number"),
-        ("redis://127.0.0.1:6379/0?protocol=3", "must not choose protocol"),
+        ("redis://127.0.0.1:6379/0?protocol=3", "must not set protocol"),
         ("unix:///run/redis.sock", "must start with redis://"),
     ],
 )

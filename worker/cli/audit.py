@@ -9,11 +9,12 @@ from worker.cli.audit_report import Report, chosen_scope, follow, scope_options
 @scope_options
 @click.option("--sample", type=click.IntRange(1, 10_000_000), metavar="N", help="Only N random enrollments.")
 def command(user_course: int | None, course: int | None, sample: int | None, as_json: bool) -> None:
-    """Compare everything stored with the ledger; exit status 1 if anything differs or could not be audited.
+    """Compare everything stored with the ledger.
 
-    Recomputes progress, positions, summaries, activity and course statistics from the recorded events with the
-    reference rules, and lists rows of deleted enrollments. Read-only; workers may keep running. Stale rollups are not
-    compared. `progress-worker rebuild` repairs the differences.
+    Exit status 1 if anything differs or could not be audited. Recomputes progress, positions, summaries, activity and
+    course statistics from the recorded events with the reference rules, and lists rows of deleted enrollments.
+    Read-only; workers may keep running. Stale rollups are not compared. `progress-worker rebuild` repairs the
+    differences.
     """
     from worker.analytics.thresholds import AnalysisThresholds
     from worker.audit.compare import count_scope, examine_scope

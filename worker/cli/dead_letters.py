@@ -18,9 +18,10 @@ LISTED_CHARACTERS = 100
 
 @click.group("dead-letters")
 def command() -> None:
-    """List, show, redrive or delete events that could not be applied.
+    """List, show, redrive or delete dead letters.
 
-    Those with the reason unknown_enrollment are parked: they are applied automatically when their enrollment arrives.
+    These are events that could not be applied. Those with the reason unknown_enrollment are parked: they are applied
+    automatically when their enrollment arrives.
     """
 
 

@@ -43,10 +43,11 @@ LOOK_SECONDS = 0.2
 @click.option("--workers", type=click.IntRange(1, 64), help="Pool processes; default: one per CPU, up to four.")
 @click.option("--keep", is_flag=True, help="Keep everything running at the end, until Ctrl-C.")
 def command(events: int, learners: int, seed: int, workers: int | None, keep: bool) -> None:
-    """Simulate a class on real servers, with a real Celery worker and beat, and check every row.
+    """Simulate a class on real servers and check every row.
 
-    Events are duplicated, out of order, late, ahead of their enrollment, and malformed in every way. At the end all
-    tables are compared with the result of the plain-Python reference model; exit status 1 if anything differs.
+    Runs a real Celery worker and beat. Events are duplicated, out of order, late, ahead of their enrollment, and
+    malformed in every way. At the end all tables are compared with the result of the plain-Python reference model; exit
+    status 1 if anything differs.
     """
     from worker.cli.child_processes import running_children, terminations_interrupt
     from worker.cli.demo_check import compare

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def command(timeout: float | None) -> None:
     """Apply everything waiting in the streams, then exit.
 
-    Does the same work as the Celery workers, also while they run, and needs no broker: it empties a full Redis.
-    Waits for entries that another consumer is reading, and takes over those of a dead one after a while.
+    Does the same work as the Celery workers, also while they run, and needs no broker: it empties a full Redis. Waits
+    for entries that another consumer is reading, and takes over those of a dead one after a while.
     """
     from worker.cli.progress_bar import open_progress
     from worker.cli.servers import explained, open_database, server_settings

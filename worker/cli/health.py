@@ -12,7 +12,7 @@ from worker.errors import ConfigurationError
 
 @click.group("health")
 def command() -> None:
-    """Report by exit status whether this host's worker is live, or whether the system is ready."""
+    """Check whether the worker is live or the system ready."""
 
 
 @command.command("live")

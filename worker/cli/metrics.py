@@ -5,9 +5,9 @@ import click
 
 @click.command("metrics")
 def command() -> None:
-    """Print the metrics of `status` in Prometheus' text exposition format.
+    """Print the status as Prometheus metrics.
 
-    Prints all of them, or nothing with exit status 1 when a server is unavailable.
+    Uses the text exposition format. Prints all of them, or nothing with exit status 1 when a server is unavailable.
     """
     from worker.cli.status import read_servers
     from worker.ops.metrics import exposition

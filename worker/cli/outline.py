@@ -23,7 +23,7 @@ SOURCE = "progress-worker"
 
 @click.group("outline")
 def command() -> None:
-    """Show a course's live outline, its lessons in order, or publish another one."""
+    """Show a course's live outline or publish another one."""
 
 
 @command.command("show")

@@ -25,10 +25,11 @@ CHUNK_BYTES = 8 * 1024 * 1024
 @click.option("--shuffle", is_flag=True, help="Publish in random order; holds the whole file in memory.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the random order.")
 def command(file: str, shuffle: bool, seed: int) -> None:
-    """Publish the events in FILE, one JSON object per line; plain or gzipped, - for standard input.
+    """Publish the events in FILE.
 
-    Every line is published unchanged. An invalid event is detected when it is read from the stream and becomes a dead
-    letter. Safe to repeat: nothing counts twice.
+    FILE has one JSON object per line, plain or gzipped; - is standard input. Every line is published unchanged. An
+    invalid event is detected when it is read from the stream and becomes a dead letter. Safe to repeat: nothing counts
+    twice.
     """
     from worker.cli.json_lines import JsonLines
     from worker.cli.progress_bar import open_progress

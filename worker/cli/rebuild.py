@@ -12,11 +12,11 @@ from worker.errors import InputError
 @click.option("--dry-run", is_flag=True, help="Show the changes without making them.")
 @click.option("--after", type=ID, metavar="COURSE", help="Continue an interrupted run after this course.")
 def command(user_course: int | None, course: int | None, dry_run: bool, after: int | None, as_json: bool) -> None:
-    """Repair everything stored that differs from the ledger; exit status 1 if anything could not be repaired.
+    """Repair everything that differs from the ledger.
 
-    Safe while workers run and to repeat: writes only what differs. A row without events is reset to not_started, never
-    deleted; rows of deleted enrollments are deleted. --dry-run shows the changes first. Repaired rows are audited again
-    and remaining differences reported.
+    Exit status 1 if anything could not be repaired. Safe while workers run and to repeat: writes only what differs. A
+    row without events is reset to not_started, never deleted; rows of deleted enrollments are deleted. --dry-run shows
+    the changes first. Repaired rows are audited again and remaining differences reported.
     """
     from worker.analytics.thresholds import AnalysisThresholds
     from worker.audit.compare import count_scope, examine_scope

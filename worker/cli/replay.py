@@ -12,10 +12,10 @@ from worker.errors import InputError
 @click.option("--dry-run", is_flag=True, help="Count the entries without applying them.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(since: str | None, dry_run: bool, as_json: bool) -> None:
-    """Apply again every entry that was read and is still in Redis; recorded events change nothing.
+    """Apply again the entries that are still in Redis.
 
-    Workers do this automatically when they detect that PostgreSQL has lost commits. Safe while they run and to repeat.
-    Redis keeps acknowledged entries for PROGRESS_REPLAY_WINDOW_SECONDS.
+    Workers do this automatically when they detect that PostgreSQL has lost commits. Recorded events change nothing, so
+    it is safe while they run and to repeat. Redis keeps acknowledged entries for PROGRESS_REPLAY_WINDOW_SECONDS.
     """
     from uuid import uuid4
 

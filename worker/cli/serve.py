@@ -18,7 +18,7 @@ STOP_SECONDS = 10
 )
 @click.option("--root-path", default="", help="Path prefix under which a proxy serves the API, such as /progress.")
 def command(host: str, port: int, root_path: str) -> None:
-    """Serve the HTTP API: progress, summaries and batches of events, with documentation at /docs.
+    """Serve the HTTP API, with documentation at /docs.
 
     Without tokens (PROGRESS_API_TOKENS or PROGRESS_API_TOKENS_DIRECTORY) it listens only on a loopback address.
     """

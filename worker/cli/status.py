@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(as_json: bool) -> None:
-    """Show the backlog of the streams, row counts, how far the rollups are behind, and warnings.
+    """Show backlog, row counts, rollup lag and warnings.
 
     Row counts with a ~ are PostgreSQL's estimates. A rollup (summaries, activity, course statistics) shows the time of
     its oldest missing change, except for failed refreshes, which are reported as warnings. The last commit is that of

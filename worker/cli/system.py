@@ -5,7 +5,7 @@ import click
 
 @click.group("system")
 def command() -> None:
-    """Show which systems the database and the streams belong to, or adopt the streams.
+    """Show which system owns the streams, or adopt them.
 
     Workers read only the streams of their own system. A copy of a database with another name, in another PostgreSQL
     cluster, or after pg_upgrade is another system until it adopts the streams.

@@ -30,10 +30,11 @@ EXAMPLE = """\
 @click.option("--api", is_flag=True, help="Run the HTTP API too, on 127.0.0.1.")
 @click.option("--api-port", type=click.IntRange(1, 65_535), default=8_000, show_default=True, help="Port of the API.")
 def command(workers: int | None, directory: Path | None, api: bool, api_port: int) -> None:
-    """Run PostgreSQL, Valkey, a Celery worker, beat and, with --api, the HTTP API until Ctrl-C.
+    """Run a complete system until Ctrl-C.
 
-    Uses embedded servers, whose data is kept, unless DATABASE_URL and REDIS_URL name others. All other commands of the
-    same user find the embedded servers automatically.
+    It has PostgreSQL, Valkey, a Celery worker, beat and, with --api, the HTTP API. Uses embedded servers, whose data is
+    kept, unless DATABASE_URL and REDIS_URL name others. All other commands of the same user find the embedded servers
+    automatically.
     """
     from worker.cli.child_processes import running_children, terminations_interrupt
     from worker.cli.local_system import processes

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Show the changes without making them.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(event: str, enrollment: int | None, source: str | None, dry_run: bool, as_json: bool) -> None:
-    """Remove one event from the ledger for good: a view, a completion or a correction.
+    """Remove one event from the ledger for good.
 
-    EVENT is its event id in the ledger. Recomputes its lesson, the position and the summary from the remaining events.
-    The event stays out even if it is published again. Safe while workers run and to repeat. Without --enrollment the
-    whole ledger is searched.
+    EVENT is the id in the ledger of a view, a completion or a correction. Recomputes its lesson, the position and the
+    summary from the remaining events. The event stays out even if it is published again. Safe while workers run and to
+    repeat. Without --enrollment the whole ledger is searched.
     """
     from worker.audit.void import event_identity, void_event
     from worker.cli.output import show_json
