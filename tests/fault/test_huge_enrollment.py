@@ -226,11 +226,11 @@ def test_audit_and_rebuild_go_on_after_it_and_tell_it(engine: Engine, environmen
         assert "user_course_progress 3/1/1 status: stored not_started, expected in_progress" in result.stdout
         assert "course_statistics" not in result.stdout, "what is not examined is in them"
         assert result.stdout.splitlines()[-2:] == [
-            "1 enrollment with more events than can be held in memory was not examined: 2.",
+            "1 enrollment with more events than can be held in memory was not audited: 2.",
             "Nor were the statistics of the 1 course they belong to.",
         ]
     found = json.loads(invoke(environment, "audit", "--json").stdout)
-    assert (found["not_examined_enrollments"], found["courses_not_compared"]) == ([2], 1)
+    assert (found["not_audited_enrollments"], found["courses_not_compared"]) == ([2], 1)
     assert rows(engine, "SELECT status::text FROM user_course_progress WHERE user_course_id = 3 AND lesson_id = 1") == [
         ("in_progress",)
     ]
@@ -241,7 +241,7 @@ def test_audit_and_rebuild_go_on_after_it_and_tell_it(engine: Engine, environmen
 def test_an_audit_is_never_silently_clean(environment: dict[str, str], scope: list[str]) -> None:
     result = invoke(environment, "audit", *scope)
     assert result.exit_code == 1
-    assert "was not examined: 2." in result.stdout
+    assert "was not audited: 2." in result.stdout
 
 
 @pytest.mark.usefixtures("five_events_at_most")

@@ -270,7 +270,7 @@ def test_a_mistake_is_422_and_nothing_changes(api: httpx.Client, engine: Engine)
         ):
             for prefer in ("", "respond-async"):
                 headers = [(b"Idempotency-Key", key.encode()), (b"Prefer", prefer.encode())]
-                assert_problem(api.request(method, path, json=body, headers=headers), 422, "no event's identity")
+                assert_problem(api.request(method, path, json=body, headers=headers), 422, "does not identify an event")
     for key in ("", "two words", "ü", "x" * 256):
         headers = [(b"Idempotency-Key", key.encode())]
         assert_problem(api.post(f"{LESSON}/view", headers=headers), 422, "Idempotency-Key")

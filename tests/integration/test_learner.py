@@ -101,5 +101,5 @@ def test_an_id_that_is_no_enrollment_is_told_so(engine: Engine) -> None:
     with pytest.raises(NotFoundError, match="There is no enrollment 404"):
         analyze_learner(engine, 404, NOW, RULES)
     for wrong in (0, 2**63):
-        with pytest.raises(InputError, match="is no enrollment id"):
+        with pytest.raises(InputError, match="is not an enrollment id"):
             analyze_learner(engine, wrong, NOW, RULES)

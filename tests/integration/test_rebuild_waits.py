@@ -25,10 +25,10 @@ STORED = "SELECT completed FROM course_statistics"
 STATISTICS, ACTIVITY = "SELECT pg_advisory_lock(7305112, hashint8(3))", "SELECT pg_advisory_lock(7305113)"
 WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND classid = 7305112"
 COURSE_WAITS = (
-    "The statistics of 1 course could not be computed now (3) and are not repaired: the scheduled task does it"
+    "The statistics of 1 course could not be computed now (3) and are not repaired: wait for the scheduled task"
 )
 LEARNER_WAITS = (
-    "The activity of 1 enrollment could not be computed now (1) and is not repaired: the scheduled task does it"
+    "The activity of 1 enrollment could not be computed now (1) and is not repaired: wait for the scheduled task"
 )
 
 
@@ -137,7 +137,7 @@ def test_what_workers_change_meanwhile_is_left_to_the_scheduled_refresh(
         assert found["changed_courses"] == [3]
         assert (found["waiting_courses"], found["waiting_enrollments"], found["not_repaired"]) == ([], [], [])
     else:
-        assert "changed more since (3): that is left to the scheduled refresh." in result.stdout
+        assert "have changed more since (3): the scheduled task will refresh them." in result.stdout
         assert "not repaired" not in result.stdout
     refresh_all(engine)
     assert audited(engine) == []

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from worker.cli.main import main
-from worker.settings import Settings, variable_name
+from worker.settings import MainSettings, Settings, variable_name
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -66,6 +66,15 @@ def test_the_table_of_log_events_has_every_event_and_no_other() -> None:
 
     assert set(re.findall(calls, SOURCE)) <= set(re.findall(r"`(\w+)`", cells))
     assert {name for name in documented if f'"{name}"' not in SOURCE} == set()
+
+
+def test_the_main_settings_stand_in_the_first_table_in_order_and_the_rest_under_tuning() -> None:
+    section = TEXT.partition("\n## Settings\n")[2].partition("\n## ")[0]
+    tables = [re.findall(r"^\| `([A-Z_]+)` \|", part, re.MULTILINE) for part in section.split("\n### Tuning\n")]
+
+    main = [variable_name(name) for name in MainSettings.model_fields]
+    every = [variable_name(name) for name in Settings.model_fields]
+    assert tables == [main, [name for name in every if name not in main]]
 
 
 def test_every_test_that_the_documents_name_exists() -> None:

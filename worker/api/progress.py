@@ -10,7 +10,7 @@ from worker.api.schema import IdempotencyKey, LessonPart, Prefer, UserCourseId
 from worker.contract.event import LessonActivity
 from worker.contract.lesson import LessonKey
 from worker.contract.totals import Totals
-from worker.progress.lesson_event import Deed, lesson_event
+from worker.progress.lesson_event import LessonAction, lesson_event
 
 router = APIRouter(prefix="/progress", tags=["progress"])
 
@@ -120,7 +120,7 @@ def responds_async(prefer: str | None) -> bool:
 
 async def _mark(
     caller: Caller,
-    deed: Deed,
+    deed: LessonAction,
     lesson: LessonKey,
     body: Activity | None,
     key: str | None,

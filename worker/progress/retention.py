@@ -1,8 +1,8 @@
-"""Retention of the ledger: off unless an operator sets it, since what is deleted can be audited and rebuilt no longer.
+"""Retention of the ledger: off unless an operator sets it, as deleted events can no longer be audited or rebuilt from.
 
-Progress, positions and summaries stay as they are; activity is that of the events that are left, those recorded since
-`history_from` and those of corrected lessons. An event that is published again after its row was deleted is
-recorded again, which changes no progress, position or summary.
+Progress, positions and summaries are unchanged; activity covers the remaining events: those recorded since
+`history_from` and those of corrected lessons. A deleted event that is published again is recorded again, which changes
+no progress, position or summary.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,11 +23,11 @@ CHUNK = 1_000
 
 
 def delete_expired(engine: Engine, days: float, go_on: Callable[[], bool] = lambda: True) -> int:
-    """Delete the events recorded more than so many days ago; how many. In bounded transactions, while `go_on` says so.
+    """Delete the events recorded more than `days` ago, in bounded transactions while `go_on()`; return their number.
 
-    Ages are by PostgreSQL's clock, which stamped the events too. Idempotent and safe on several workers at once: each
-    transaction locks the enrollments it deletes from; those that others hold are left to the next run, and so are those
-    whose events PostgreSQL does not let go: the log tells. Raises its errors that are not about some enrollment.
+    Ages are by PostgreSQL's clock, which also stamped the events. Idempotent and safe on several workers at once: each
+    transaction locks the enrollments it deletes from. Those locked by others are left to the next run; so are those
+    whose deletion PostgreSQL refuses, which are logged. Raises PostgreSQL's other errors.
     """
     with engine.connect() as connection:
         before = time_ago(connection, days)
