@@ -19,7 +19,7 @@ from worker.analytics import statistics_claims
 from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.rules.completion_statistics import Statistics
 from worker.analytics.rules.stuck import StuckThresholds
-from worker.analytics.statistics_refresh import RefreshedStatistics, refresh_statistics
+from worker.analytics.statistics_refresh import RefreshedStatistics, refresh_course, refresh_statistics
 from worker.contract.event import Event
 from worker.database import migrate as migration
 from worker.database.engine import open_engine
@@ -57,7 +57,7 @@ def refresh(engine: Engine) -> RefreshedStatistics:
 def refreshing(engine: Engine, course_id: int) -> Iterator[Connection]:
     """Another run that has computed this course and commits at the end of the block."""
     with engine.begin() as connection:
-        assert statistics_claims.refresh_course(connection, course_id, 60, StuckThresholds())
+        assert refresh_course(connection, course_id, 60, StuckThresholds())
         yield connection
 
 
@@ -174,7 +174,7 @@ def test_what_is_committed_while_a_run_has_begun_is_shown_and_as_of_says_so(engi
         connection.execute(text("SELECT"))
         record(engine, viewed(1))
         committed_at = clock(engine)
-        statistics_claims.refresh_course(connection, 3, 60, StuckThresholds())
+        refresh_course(connection, 3, 60, StuckThresholds())
     assert rows(engine, COURSES) == [(3, 1, 1)]
     assert as_of(engine)[3] > committed_at
 
@@ -294,7 +294,7 @@ def test_what_is_wrong_with_all_courses_is_raised_and_marks_none_as_failed(engin
 def test_a_computation_has_a_time_limit_of_its_own_and_no_other_statement_does(engine: Engine) -> None:
     shown = "SHOW statement_timeout"
     with engine.begin() as connection:
-        statistics_claims.refresh_course(connection, 3, 60, StuckThresholds())
+        refresh_course(connection, 3, 60, StuckThresholds())
         assert connection.scalar(text(shown)) == "1min"
     assert rows(engine, shown) == [("10s",)]
 

@@ -65,6 +65,11 @@ _READ = text(f"""
 """)  # noqa: S608 - constants
 
 
+def in_force(moment: str) -> str:
+    """Return the condition that a row of `zone` is in force at a moment, given its column."""
+    return f"{moment} >= since AND {moment} < until"
+
+
 @dataclass(frozen=True, slots=True)
 class ToldZones:
     """Where an enrollment was, and the time of the earliest event that told of it; None where none did."""
