@@ -13,7 +13,7 @@ from tests.support.wait import wait_until
 from worker.analytics import activity_claims
 from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.activity_statement import compute_activity
-from worker.analytics.rules.stuck import StuckThresholds
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit.compare import Scope
 from worker.audit.repair import rebuild_scope, repair
 from worker.contract.event import Event
@@ -25,6 +25,7 @@ from worker.summary.refresh import refresh_summaries
 
 CUTOFF = IDLE_CUTOFF.total_seconds()
 MARKED = "SELECT DISTINCT user_course_id FROM activity_change ORDER BY 1"
+STUCK = AnalysisThresholds().stuck
 REFRESHED = "SELECT user_course_id, refreshed_at FROM enrollment_activity ORDER BY 1"
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 ACTIVITY = ("enrollment_activity", "topic_activity", "lesson_activity", "daily_activity")
@@ -250,7 +251,7 @@ def test_a_rebuild_with_another_cut_off_has_activity_computed_again(engine: Engi
         (Scope(2), 600, {1: long[1], 2: short[2]}),
         (Scope(), 600, short),
     ):
-        assert [step.left for step in rebuild_scope(engine, scope, 60, StuckThresholds(), cutoff) if step.left] == []
+        assert [step.left for step in rebuild_scope(engine, scope, 60, STUCK, cutoff) if step.left] == []
         assert stored_activity(engine) == expected
         assert marked(engine) == []
 

@@ -12,6 +12,7 @@ from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.rules.time_statistics import figures_by_course
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.analytics.stored_statistics import StoredStatistics, read_figures, read_statistics
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit.compare import Scope, examine_scope
 from worker.audit.rules import Difference
 from worker.progress.reference import State
@@ -54,7 +55,7 @@ def refresh_all(engine: Engine, chunk: int = 500, rules: StuckThresholds | None 
     """Bring every rollup up to date; afterwards nothing is stale."""
     assert refresh_summaries(engine, chunk).oldest_change_at is None
     assert refresh_activity(engine, chunk, IDLE_CUTOFF.total_seconds()).oldest_change_at is None
-    assert refresh_statistics(engine, 60, rules or StuckThresholds()).oldest_change_at is None
+    assert refresh_statistics(engine, 60, rules or AnalysisThresholds().stuck).oldest_change_at is None
     assert rows(engine, STALE) == [(0,)]
 
 
@@ -67,7 +68,7 @@ def audited(engine: Engine) -> list[Difference]:
     """Everything that an audit of everything lists."""
     return [
         each
-        for step in examine_scope(engine, Scope(), IDLE_CUTOFF.total_seconds(), StuckThresholds())
+        for step in examine_scope(engine, Scope(), IDLE_CUTOFF.total_seconds(), AnalysisThresholds().stuck)
         for each in step.differences
     ]
 
@@ -80,7 +81,7 @@ def assert_rollups_equal_model(
     activities = expected_activity(state)
     assert stored_activity(engine, enrollments) == activities
     found = stored_statistics(engine, courses)
-    figures = figures_by_course(state, activities, StuckThresholds())
+    figures = figures_by_course(state, activities, AnalysisThresholds().stuck)
     with engine.connect() as connection:
         assert {key: read_figures(connection, key) for key in found if key in figures} == {
             key: figures[key] for key in found if key in figures

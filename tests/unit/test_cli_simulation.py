@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from worker.analytics.rules.stuck import StuckThresholds
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.entry import Entry, Reason, Rejection, parse
 from worker.contract.event import EVENT, Event
 from worker.errors import InputError
@@ -108,7 +108,7 @@ def test_learners_do_all_that_the_rules_speak_of(published: list[Published], eve
         "progress.corrected",
     }
     assert len({event.event_id for event in events if event.type == "course.outlined"}) > 5
-    tables = expected_tables(expected_state(published), 1_800, StuckThresholds())
+    tables = expected_tables(expected_state(published), 1_800, AnalysisThresholds().stuck)
     assert {row[0] for row in tables["user_course_progress"].values()} >= {"in_progress", "completed"}
     titles = [str(row[2]) for row in tables["course_lesson"].values()]
     assert all(re.fullmatch(r"[A-Z][\w ]+ \d+\.\d+: [A-Z]\w+", title) for title in titles)

@@ -7,6 +7,7 @@ import pytest
 from tests.support.learners import NOW, ago, completed, started
 from worker.analytics.rules.learner_history import History, LessonHistory
 from worker.analytics.rules.stuck import Stuck, StuckThresholds, drop_off, stopped_at, stuck
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 
@@ -16,7 +17,7 @@ OFTEN = started(ago(days=2), visits=3)
 
 
 def lessons(history: History, medians: dict[Lesson, float] = MEDIANS, *, visits: int = 3) -> list[Lesson]:
-    return [(each.topic_id, each.lesson_id) for each in stuck(history, OUTLINE, medians, StuckThresholds(visits))]
+    return [(each.topic_id, each.lesson_id) for each in stuck(history, OUTLINE, medians, StuckThresholds(visits, 2))]
 
 
 @pytest.mark.parametrize(
@@ -86,13 +87,13 @@ def test_lessons_come_in_outline_order_and_those_outside_count_nowhere() -> None
 def test_the_reason_names_the_figures(visits: int, seconds: int, effort: str) -> None:
     reason = f"not completed after {effort}, and nothing later since its first visit"
     history = {(1, 1): started(NOW, visits=visits, seconds=seconds)}
-    assert stuck(history, OUTLINE, {(1, 1): 900}, StuckThresholds()) == [Stuck(1, 1, reason)]
+    assert stuck(history, OUTLINE, {(1, 1): 900}, AnalysisThresholds().stuck) == [Stuck(1, 1, reason)]
 
 
 def test_both_limits_can_be_set() -> None:
     history = {(1, 1): started(NOW, visits=1, seconds=160)}
     by_visits, by_time = (
-        stuck(history, OUTLINE, MEDIANS, rules) for rules in (StuckThresholds(1), StuckThresholds(factor=1.5))
+        stuck(history, OUTLINE, MEDIANS, rules) for rules in (StuckThresholds(1, 2), StuckThresholds(3, 1.5))
     )
     assert [each.reason[:28] for each in by_visits] == ["not completed after 1 visit,"]
     assert ["1.5 times" in each.reason for each in by_time] == [True]

@@ -55,7 +55,7 @@ def _analysis(
     known = stored.lessons if stored else {}
     order = [lesson for lesson in outline.lessons if lesson in known] if outline else sorted(known)
     signs = {lesson: _signs(known[lesson], figures.lessons.get(lesson, _NOTHING)) for lesson in order}
-    difficulty_of = difficulties(signs, min_learners=rules.min_learners)
+    difficulty_of = difficulties(signs, rules.min_learners)
     return CourseAnalysis(
         course_id=course_id,
         total_is_known=outline is not None,

@@ -35,8 +35,8 @@ def recommendations(
     outline: Sequence[Lesson],
     medians: Mapping[Lesson, float],
     *,
-    hurried_ratio: float = 0.25,
-    revisits: int = 3,
+    hurried_ratio: float,
+    revisits: int,
     limit: int = 5,
 ) -> list[Recommendation]:
     """The summary's next lesson, then those worth a second look in outline order, `limit` in all.

@@ -14,8 +14,8 @@ from worker.formatting import counted, duration
 class StuckThresholds:
     """When a learner has tried a lesson hard: with at least so many visits, or more than so many times its median."""
 
-    visits: int = 3
-    factor: float = 2.0
+    visits: int
+    factor: float
 
 
 @dataclass(frozen=True, slots=True)
