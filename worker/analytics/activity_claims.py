@@ -1,4 +1,4 @@
-"""Claim enrollments whose activity is stale: lock them against deletion and take their marks away.
+"""Claim enrollments with stale activity: lock them against deletion and take their marks away.
 
 In the caller's transaction: a claim, `activity_statement.compute_activity`, commit. Recording never waits for it.
 """

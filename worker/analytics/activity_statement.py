@@ -25,14 +25,14 @@ _REFRESH = text(f"""
     ordered AS (
         SELECT user_course_id, topic_id, lesson_id, occurred_at, duration_seconds,
                lead(occurred_at) OVER by_enrollment AS next_at, lag(occurred_at) OVER by_enrollment AS previous_at,
-               lag(occurred_at) OVER by_lesson AS previous_of_lesson_at, row_number() OVER by_enrollment AS place
+               lag(occurred_at) OVER by_lesson AS previous_of_lesson_at, row_number() OVER by_enrollment AS nth
         FROM lesson_event
         WHERE user_course_id = ANY(CAST(:ids AS bigint[])) AND type <> 'corrected'
         WINDOW by_enrollment AS (PARTITION BY user_course_id ORDER BY {ORDER}),
                by_lesson AS (PARTITION BY user_course_id, topic_id, lesson_id ORDER BY {ORDER})
     ),
     event AS MATERIALIZED (
-        SELECT user_course_id, place, topic_id, lesson_id, occurred_at, completed_at,
+        SELECT user_course_id, nth, topic_id, lesson_id, occurred_at, completed_at,
                {COVERED},
                {_BEGINS_SESSION} AS begins_session, {_BEGINS_VISIT} AS begins_visit
         FROM ordered CROSS JOIN cutoff
@@ -56,7 +56,7 @@ _REFRESH = text(f"""
         SELECT user_course_id, max(ends_at) - min(starts_at) AS length
         FROM (
             SELECT *, count(*) FILTER (WHERE begins_session) OVER (
-                PARTITION BY user_course_id ORDER BY place ROWS UNBOUNDED PRECEDING
+                PARTITION BY user_course_id ORDER BY nth ROWS UNBOUNDED PRECEDING
             ) AS number
             FROM event
         ) AS numbered

@@ -1,4 +1,4 @@
-"""Who of a course was active once, is not any more, and has not completed it."""
+"""The dormant learners of a course: once active, no longer so, and without completing it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,17 +43,17 @@ _DORMANT = text(f"""
 
 @dataclass(frozen=True, slots=True)
 class Dormant:
-    """How many there are, and those of them seen last."""
+    """The number of dormant learners, and those last seen most recently."""
 
     count: int
     latest: list[DormantLearner]
 
 
 def read_dormant(connection: Connection, course_id: int, now: datetime, dormant_days: int, limit: int) -> Dormant:
-    """The dormant learners of a course, as `rules.streaks.is_dormant` says, up to `limit` of them by name.
+    """Return the dormant learners of a course, as `rules.streaks.is_dormant` defines, listing up to `limit`.
 
-    Who has completed the course, by the stored summary, is finished instead. Two queries. Costs one row of each
-    enrollment of the course.
+    Learners who completed the course by their stored summary are not dormant. Two queries; reads one row of each
+    enrollment.
     """
     found = connection.execute(
         _DORMANT,

@@ -23,7 +23,7 @@ from worker.analytics.rules.activity_rows import by_table
 from worker.analytics.rules.statistics_rows import by_table as figure_rows_by_table
 from worker.analytics.rules.statistics_rows import figure_rows
 from worker.analytics.stored_activity import read_rows
-from worker.analytics.stored_statistics import read_figures
+from worker.analytics.stored_statistics import read_time_statistics
 
 Rows = dict[tuple[object, ...], tuple[object, ...]]
 
@@ -99,7 +99,9 @@ def read_tables(connection: Connection) -> dict[str, Rows]:
     for name, (key_columns, statement) in _TABLES.items():
         rows = [tuple(row) for row in connection.execute(statement)]
         tables[name] = {row[:key_columns]: row[key_columns:] for row in rows}
-    figures = {course_id: read_figures(connection, course_id) for course_id in connection.scalars(_COURSES).all()}
+    figures = {
+        course_id: read_time_statistics(connection, course_id) for course_id in connection.scalars(_COURSES).all()
+    }
     activity = read_rows(connection, list(connection.scalars(_ENROLLMENTS)))
     known = figure_rows({course_id: its for course_id, its in figures.items() if its})
     return tables | figure_rows_by_table(known) | by_table(activity.values())
