@@ -68,7 +68,7 @@ _REFRESH = text(f"""
     ),
     local AS MATERIALIZED (
         SELECT user_course_id, occurred_at AT TIME ZONE zone AS at,
-               occurred_at < told_at - make_interval(secs => :doubtful_seconds) AS is_doubtful
+               occurred_at < made_at - make_interval(secs => :doubtful_seconds) AS is_doubtful
         FROM event JOIN zone ON id = user_course_id AND {_IN_FORCE}
     ),
     hour AS (

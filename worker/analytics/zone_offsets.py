@@ -27,8 +27,8 @@ _OF_IDS = text("""
 _OF_COURSE = text("""
     SELECT pg_postmaster_start_time(), ARRAY(
         SELECT timezone FROM user_course WHERE course_id = :course_id UNION
-        SELECT told.timezone FROM enrollment_event AS told
-        JOIN user_course AS enrollment ON enrollment.id = told.user_course_id
+        SELECT event.timezone FROM enrollment_event AS event
+        JOIN user_course AS enrollment ON enrollment.id = event.user_course_id
         WHERE enrollment.course_id = :course_id
     )
 """)
@@ -61,13 +61,13 @@ def clocks_of_course(connection: Connection, course_id: int) -> str:
 
 
 def _clocks(connection: Connection, started_at: datetime, names: Sequence[str | None]) -> str:
-    told = sorted(zone_names() & set(names))
-    if new := [name for name in told if (started_at, name) not in _found]:
+    known = sorted(zone_names() & set(names))
+    if new := [name for name in known if (started_at, name) not in _found]:
         agreeing = _agreeing(connection, new)
         for name in new:
             whole: list[Clock] = [(name, None, None, f":{name}")]
             _found[started_at, name] = whole if name in agreeing else list(_pieces(name))
-    return json.dumps([clock for name in told for clock in _found[started_at, name]], default=datetime.isoformat)
+    return json.dumps([clock for name in known for clock in _found[started_at, name]], default=datetime.isoformat)
 
 
 def _agreeing(connection: Connection, names: Sequence[str]) -> set[str]:

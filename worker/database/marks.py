@@ -91,7 +91,7 @@ _OLDEST = {
     "activity": text(f"SELECT least({_SUMMARIES}, {_ACTIVITY})"),
     "course_statistics": text(f"SELECT least({_SUMMARIES}, {_ACTIVITY}, {_COURSES})"),
 }
-"""What waits for a summary waits for the activity too, and what waits for that for the statistics."""
+"""Activity is refreshed after summaries, and statistics after activity, so a mark counts for all that follow."""
 
 
 def mark_activity(connection: Connection, ids: Sequence[int]) -> set[int]:

@@ -1,7 +1,7 @@
 """Claim enrollments whose summary is stale, by locking their rows as recording does.
 
-In the caller's transaction: `outlines.hold_outlines`, a claim, `statement.compute_summaries`, commit. The locks keep
-events from coming between what a summary shows and the mark that is taken away.
+In the caller's transaction: `outlines.hold_outlines`, a claim, `statement.compute_summaries`, commit. No event can be
+recorded between the computation of a summary and the removal of its mark.
 """
 
 from dataclasses import dataclass
