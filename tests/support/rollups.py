@@ -11,7 +11,7 @@ from worker.analytics.rules.completion_statistics import tallies
 from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.rules.time_statistics import figures_by_course
 from worker.analytics.statistics_refresh import refresh_statistics
-from worker.analytics.stored_statistics import StoredStatistics, read_statistics, read_time_statistics
+from worker.analytics.stored_statistics import StoredStatistics, read_figures, read_statistics
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit.compare import Scope, examine_scope
 from worker.audit.rules import Difference
@@ -83,7 +83,7 @@ def assert_rollups_equal_model(
     found = stored_statistics(engine, courses)
     figures = figures_by_course(state, activities, AnalysisThresholds().stuck)
     with engine.connect() as connection:
-        assert {key: read_time_statistics(connection, key) for key in found if key in figures} == {
+        assert {key: read_figures(connection, key) for key in found if key in figures} == {
             key: figures[key] for key in found if key in figures
         }
     statistics = {key: (each.course, each.lessons) for key, each in found.items()}

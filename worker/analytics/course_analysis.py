@@ -14,7 +14,7 @@ from worker.analytics.rules.difficulty import Difficulty, Signs, difficulties
 from worker.analytics.rules.stuck import drop_off, is_blocker
 from worker.analytics.rules.time_statistics import CourseFigures, LessonFigures, WeekFigures
 from worker.analytics.rules.weeks import last_mondays
-from worker.analytics.stored_statistics import StoredStatistics, read_statistics, read_time_statistics
+from worker.analytics.stored_statistics import StoredStatistics, read_figures, read_statistics
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.lesson import Lesson
 from worker.database.engine import snapshot
@@ -24,7 +24,7 @@ from worker.progress.outlines import StoredOutline, read_outlines
 
 _NO_TIME = TimeSpent(0, 0)
 _NOTHING = LessonFigures(0, 0, 0, _NO_TIME, None, None, None)
-_NO_TIMES = CourseFigures(_NO_TIME, 0, 0, [0] * HOURS_OF_A_WEEK, None, {}, {})
+_NO_FIGURES = CourseFigures(_NO_TIME, 0, 0, [0] * HOURS_OF_A_WEEK, None, {}, {})
 
 
 def analyze_course(engine: Engine, course_id: int, now: datetime | None, rules: AnalysisThresholds) -> CourseAnalysis:
@@ -36,42 +36,42 @@ def analyze_course(engine: Engine, course_id: int, now: datetime | None, rules: 
     require_course(course_id)
     with snapshot(engine) as connection:
         stored = read_statistics(connection, course_id)
-        times = read_time_statistics(connection, course_id)
+        figures = read_figures(connection, course_id)
         outline = read_outlines(connection, [course_id]).get(course_id)
         if not (stored or outline or enrollments_of(connection, course_id, 0, 1)):
             raise unknown_course(course_id)
         dormant = read_dormant(connection, course_id, now or clock(connection), rules.dormant_days, DORMANT)
-    return _analysis(course_id, stored, times or _NO_TIMES, outline, dormant, rules)
+    return _analysis(course_id, stored, figures or _NO_FIGURES, outline, dormant, rules)
 
 
 def _analysis(
     course_id: int,
     stored: StoredStatistics | None,
-    times: CourseFigures,
+    figures: CourseFigures,
     outline: StoredOutline | None,
     dormant: Dormant,
     rules: AnalysisThresholds,
 ) -> CourseAnalysis:
     known = stored.lessons if stored else {}
     order = [lesson for lesson in outline.lessons if lesson in known] if outline else sorted(known)
-    signs = {lesson: _signs(known[lesson], times.lessons.get(lesson, _NOTHING)) for lesson in order}
+    signs = {lesson: _signs(known[lesson], figures.lessons.get(lesson, _NOTHING)) for lesson in order}
     difficulty_of = difficulties(signs, rules.min_learners)
     return CourseAnalysis(
         course_id=course_id,
         total_is_known=outline is not None,
         statistics=stored.course if stored else None,
-        spent=times.spent,
-        sessions=times.sessions,
-        session_seconds=times.session_seconds,
-        median_days=times.median_days,
-        events_by_weekday=by_weekday(times.events_by_hour),
-        weeks=_weeks(times.weeks),
+        spent=figures.spent,
+        sessions=figures.sessions,
+        session_seconds=figures.session_seconds,
+        median_days=figures.median_days,
+        events_by_weekday=by_weekday(figures.events_by_hour),
+        weeks=_weeks(figures.weeks),
         lessons=[
             _lesson(
                 lesson,
                 outline.titles[lesson] if outline else None,
                 known[lesson],
-                times.lessons.get(lesson, _NOTHING),
+                figures.lessons.get(lesson, _NOTHING),
                 difficulty_of.get(lesson),
                 rules,
             )
@@ -83,12 +83,12 @@ def _analysis(
     )
 
 
-def _signs(statistics: Statistics, times: LessonFigures) -> Signs:
+def _signs(statistics: Statistics, figures: LessonFigures) -> Signs:
     return Signs(
         learners=statistics.started,
-        median_seconds=times.median_seconds,
-        median_visits_to_complete=times.median_visits_to_complete,
-        drop_off=drop_off(statistics.started, times.stopped),
+        median_seconds=figures.median_seconds,
+        median_visits_to_complete=figures.median_visits_to_complete,
+        drop_off=drop_off(statistics.started, figures.stopped),
     )
 
 
@@ -96,22 +96,22 @@ def _lesson(
     lesson: Lesson,
     title: str | None,
     statistics: Statistics,
-    times: LessonFigures,
+    figures: LessonFigures,
     difficulty: Difficulty | None,
     rules: AnalysisThresholds,
 ) -> AnalyzedLesson:
-    share = drop_off(statistics.started, times.stopped)
+    share = drop_off(statistics.started, figures.stopped)
     return AnalyzedLesson(
         *lesson,
         title=title,
         statistics=statistics,
-        visits=times.visits,
-        spent=times.spent,
-        median_seconds=times.median_seconds,
-        median_visits_to_complete=times.median_visits_to_complete,
-        median_days=times.median_days,
-        stopped=times.stopped,
-        stuck=times.stuck,
+        visits=figures.visits,
+        spent=figures.spent,
+        median_seconds=figures.median_seconds,
+        median_visits_to_complete=figures.median_visits_to_complete,
+        median_days=figures.median_days,
+        stopped=figures.stopped,
+        stuck=figures.stuck,
         drop_off=share,
         is_blocker=is_blocker(share, statistics.started, rules.blocker_ratio, rules.min_learners),
         difficulty=difficulty,

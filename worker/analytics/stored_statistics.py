@@ -18,11 +18,11 @@ _COURSE = text("SELECT * FROM course_statistics WHERE course_id = :course_id")
 
 _LESSONS = text("SELECT * FROM lesson_statistics WHERE course_id = :course_id")
 
-_COURSE_TIMES = text("SELECT * FROM course_figures WHERE course_id = :course_id")
+_COURSE_FIGURES = text("SELECT * FROM course_figures WHERE course_id = :course_id")
 
-_WEEK_TIMES = text("SELECT * FROM week_figures WHERE course_id = :course_id")
+_WEEK_FIGURES = text("SELECT * FROM week_figures WHERE course_id = :course_id")
 
-_LESSON_TIMES = text("SELECT * FROM lesson_figures WHERE course_id = :course_id")
+_LESSON_FIGURES = text("SELECT * FROM lesson_figures WHERE course_id = :course_id")
 
 _MEDIANS = text("""
     SELECT topic_id, lesson_id, median_seconds FROM lesson_figures
@@ -50,13 +50,13 @@ def read_statistics(connection: Connection, course_id: int) -> StoredStatistics 
     )
 
 
-def read_time_statistics(connection: Connection, course_id: int) -> CourseFigures | None:
-    """Return the time statistics of a course, exact at the same instant; None if not stored yet.
+def read_figures(connection: Connection, course_id: int) -> CourseFigures | None:
+    """The stored figures of a course, as of the same instant; None while there are none.
 
-    Three queries, which need one snapshot. Reads a row of each lesson and week.
+    Three queries, which must see one snapshot. Costs a row of each lesson and each week.
     """
     key = {"course_id": course_id}
-    row = connection.execute(_COURSE_TIMES, key).one_or_none()
+    row = connection.execute(_COURSE_FIGURES, key).one_or_none()
     if row is None:
         return None
     return CourseFigures(
@@ -67,7 +67,7 @@ def read_time_statistics(connection: Connection, course_id: int) -> CourseFigure
         median_days=row.median_days,
         weeks={
             each.monday: WeekFigures(each.completed, each.learners, _spent(each))
-            for each in connection.execute(_WEEK_TIMES, key)
+            for each in connection.execute(_WEEK_FIGURES, key)
         },
         lessons={
             (each.topic_id, each.lesson_id): LessonFigures(
@@ -79,7 +79,7 @@ def read_time_statistics(connection: Connection, course_id: int) -> CourseFigure
                 median_visits_to_complete=each.median_visits_to_complete,
                 median_days=each.median_days,
             )
-            for each in connection.execute(_LESSON_TIMES, key)
+            for each in connection.execute(_LESSON_FIGURES, key)
         },
     )
 

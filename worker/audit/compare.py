@@ -213,7 +213,7 @@ def _statistics_differences(connection: Connection, course_id: int, tally: Tally
 
 
 def _figures_differences(connection: Connection, course_id: int, expected: CourseFigures) -> Iterator[Difference]:
-    stored = stored_statistics.read_time_statistics(connection, course_id)
+    stored = stored_statistics.read_figures(connection, course_id)
     ours = figure_rows({course_id: stored} if stored else {})
     for table, rows in figure_rows({course_id: expected}).items():
         for key in sorted(rows.keys() | ours[table].keys()):

@@ -23,7 +23,7 @@ from worker.analytics.rules.activity_rows import by_table
 from worker.analytics.rules.statistics_rows import by_table as figure_rows_by_table
 from worker.analytics.rules.statistics_rows import figure_rows
 from worker.analytics.stored_activity import read_rows
-from worker.analytics.stored_statistics import read_time_statistics
+from worker.analytics.stored_statistics import read_figures
 
 Rows = dict[tuple[object, ...], tuple[object, ...]]
 
@@ -100,7 +100,7 @@ def read_tables(connection: Connection) -> dict[str, Rows]:
         rows = [tuple(row) for row in connection.execute(statement)]
         tables[name] = {row[:key_columns]: row[key_columns:] for row in rows}
     figures = {
-        course_id: read_time_statistics(connection, course_id) for course_id in connection.scalars(_COURSES).all()
+        course_id: read_figures(connection, course_id) for course_id in connection.scalars(_COURSES).all()
     }
     activity = read_rows(connection, list(connection.scalars(_ENROLLMENTS)))
     known = figure_rows({course_id: its for course_id, its in figures.items() if its})
