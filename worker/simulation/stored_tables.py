@@ -99,9 +99,7 @@ def read_tables(connection: Connection) -> dict[str, Rows]:
     for name, (key_columns, statement) in _TABLES.items():
         rows = [tuple(row) for row in connection.execute(statement)]
         tables[name] = {row[:key_columns]: row[key_columns:] for row in rows}
-    figures = {
-        course_id: read_figures(connection, course_id) for course_id in connection.scalars(_COURSES).all()
-    }
+    figures = {course_id: read_figures(connection, course_id) for course_id in connection.scalars(_COURSES).all()}
     activity = read_rows(connection, list(connection.scalars(_ENROLLMENTS)))
     known = figure_rows({course_id: its for course_id, its in figures.items() if its})
     return tables | figure_rows_by_table(known) | by_table(activity.values())
