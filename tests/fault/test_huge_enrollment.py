@@ -18,8 +18,8 @@ from tests.support.system import System
 from tests.support.tables import execute, rows
 from tests.support.wait import wait_until
 from worker.analytics.activity_refresh import refresh_activity
-from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_refresh import refresh_statistics
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit import compare
 from worker.contract.event import Event
 from worker.database.engine import open_engine
@@ -158,7 +158,7 @@ def test_a_course_that_fails_stops_no_other(engine: Engine, what: str) -> None:
     refresh_summaries(engine, 500)
     refresh_activity(engine, 500, CUTOFF)
     hamper(engine, "course_statistics", what, 2, "course_id")
-    done = refresh_statistics(engine, 0.5, StuckThresholds())
+    done = refresh_statistics(engine, 0.5, AnalysisThresholds().stuck)
     assert (done.courses, done.failed) == (3, [2])
 
 
@@ -171,7 +171,7 @@ def test_a_course_whose_rows_somebody_holds_is_not_waited_for(engine: Engine) ->
         holder.execute(text("SELECT FROM course_statistics WHERE course_id = 2 FOR UPDATE"))
         holder.execute(text("SELECT FROM course_change WHERE course_id = 2 FOR UPDATE"))
         began_at = monotonic()
-        done = refresh_statistics(patient, 60, StuckThresholds())
+        done = refresh_statistics(patient, 60, AnalysisThresholds().stuck)
         assert (done.courses, done.failed) == (2, [2])
         assert monotonic() - began_at < 5
 
@@ -247,5 +247,5 @@ def test_an_audit_is_never_silently_clean(environment: dict[str, str], scope: li
 @pytest.mark.usefixtures("five_events_at_most")
 def test_those_examined_together_have_no_more_events_together(engine: Engine) -> None:
     ids = compare.Scope(sample=4)
-    steps = list(compare.examine_scope(engine, ids, CUTOFF, StuckThresholds()))
+    steps = list(compare.examine_scope(engine, ids, CUTOFF, AnalysisThresholds().stuck))
     assert [[each.id for each in step.enrollments] for step in steps if step.enrollments] == [[1], [3], [4]]

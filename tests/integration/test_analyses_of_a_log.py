@@ -17,7 +17,7 @@ from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.progress.ingest import ingest
 
-RULES = AnalysisThresholds(grace_weekends=True, stuck=StuckThresholds(visits=2))
+RULES = AnalysisThresholds(grace_weekends=True, stuck=StuckThresholds(2, 2))
 
 
 def test_every_analysis_of_a_whole_log_is_that_of_the_rules(engine: Engine) -> None:

@@ -91,7 +91,7 @@ def test_a_course_that_is_unknown_or_not_the_callers_is_refused(settings: Settin
     with served(settings) as client:
         unknown = client.get("/analytics/course/404")
         assert (unknown.status_code, unknown.headers["Content-Type"]) == (404, "application/problem+json")
-        assert "Nothing is known of a course 404" in unknown.json()["detail"]
+        assert "Course 404 is unknown" in unknown.json()["detail"]
         assert client.get(f"/analytics/course/{2**63}").status_code == 422
     limited = settings.model_copy(update={"api_tokens": SecretStr(json.dumps(TOKENS))})
     with served(limited, Authorization="Bearer everything-in-one-course") as client:

@@ -73,7 +73,7 @@ def test_the_rules_are_those_given(engine: Engine) -> None:
     usual = analyze_learner(engine, 5, NOW, RULES)
     assert (usual.streaks.current, usual.is_dormant, len(usual.stuck)) == (0, False, 1)
     other = analyze_learner(
-        engine, 5, NOW, AnalysisThresholds(grace_weekends=True, dormant_days=2, stuck=StuckThresholds(visits=4))
+        engine, 5, NOW, AnalysisThresholds(grace_weekends=True, dormant_days=2, stuck=StuckThresholds(4, 2))
     )
     assert (other.streaks.current, other.is_dormant, len(other.stuck)) == (3, True, 0)
 

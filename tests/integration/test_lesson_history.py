@@ -70,8 +70,8 @@ def test_ids_that_are_none_are_told_so(engine: Engine) -> None:
         lesson_history(engine, 404, 1, 2, CUTOFF)
     for key, what in (
         ((0, 1, 1), "0 is no enrollment"),
-        ((5, 2**31, 1), "is no topic"),
-        ((5, 1, -1), "-1 is no lesson"),
+        ((5, 2**31, 1), "is not a topic"),
+        ((5, 1, -1), "-1 is not a lesson"),
     ):
         with pytest.raises(InputError, match=what):
             lesson_history(engine, *key, CUTOFF)

@@ -13,7 +13,7 @@ from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import execute, rows
 from tests.support.wait import wait_until
-from worker.analytics.rules.stuck import StuckThresholds
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit import repair
 from worker.audit.compare import Scope, Step
 from worker.audit.repair import rebuild_scope
@@ -83,7 +83,7 @@ def test_a_rebuild_waits_for_a_refresh_that_ends(
 
 def test_statistics_for_which_the_time_runs_out_wait(engine: Engine) -> None:
     execute(engine, WRONG_STATISTICS)
-    steps = list(rebuild_scope(engine, Scope(), 0.001, StuckThresholds(), 600))
+    steps = list(rebuild_scope(engine, Scope(), 0.001, AnalysisThresholds().stuck, 600))
     assert [each.course_id for each in steps if each.is_waiting] == [3]
 
 

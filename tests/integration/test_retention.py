@@ -15,7 +15,7 @@ from tests.support.activity import IDLE_CUTOFF
 from tests.support.events import at, completed, corrected, enrolled, entries, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import contents, counted_statements, execute, rows, snapshot
-from worker.analytics.rules.stuck import StuckThresholds
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit.compare import Scope, examine_scope
 from worker.audit.repair import rebuild_scope
 from worker.contract.event import Event
@@ -72,13 +72,13 @@ def everything_but_the_ledger(engine: Engine) -> object:
 def unprovable(engine: Engine) -> int:
     return sum(
         each.unprovable
-        for step in examine_scope(engine, Scope(), CUTOFF, StuckThresholds())
+        for step in examine_scope(engine, Scope(), CUTOFF, AnalysisThresholds().stuck)
         for each in step.enrollments
     )
 
 
 def rebuild(engine: Engine) -> None:
-    for _ in rebuild_scope(engine, Scope(), 60, StuckThresholds(), CUTOFF):
+    for _ in rebuild_scope(engine, Scope(), 60, AnalysisThresholds().stuck, CUTOFF):
         pass
 
 

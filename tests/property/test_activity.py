@@ -16,9 +16,9 @@ from tests.support.events import completed, corrected, enrolled, entries, viewed
 from tests.support.histories import Batches, arrangements, recorded_order
 from tests.support.rollups import BEHIND, audited, refresh_all
 from tests.support.tables import clear, execute, rows, snapshot
-from worker.analytics import activity_claims
 from worker.analytics.activity_refresh import refresh_activity
 from worker.contract.event import Event
+from worker.database import marks
 from worker.progress.ingest import ingest
 from worker.progress.redrive import apply_parked
 from worker.progress.reference import fold
@@ -115,7 +115,7 @@ def test_another_cut_off_is_applied_to_what_is_marked_again(engine: Engine, batc
     state = fold(recorded_order(batches))
     for minutes in (10, 60):
         with engine.begin() as connection:
-            activity_claims.mark(connection, list(state.enrollments))
+            marks.mark_activity(connection, list(state.enrollments))
         refresh_activity(engine, 500, 60 * minutes)
         assert stored_activity(engine) == expected_activity(state, timedelta(minutes=minutes))
 

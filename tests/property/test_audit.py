@@ -10,7 +10,7 @@ from tests.support.events import entries
 from tests.support.histories import Batches, histories
 from tests.support.rollups import audited, refresh_all, stored_summaries
 from tests.support.tables import clear, contents, execute, rows
-from worker.analytics.rules.stuck import StuckThresholds
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit.compare import Scope
 from worker.audit.repair import rebuild_scope
 from worker.progress.ingest import ingest
@@ -122,7 +122,7 @@ def test_what_is_corrupted_is_found_and_rebuilt_to_what_it_was(
     assert contents(engine) == corrupted, "an audit reads only"
     assert bool(found) == (corrupted != before or rows(engine, VERSIONS) != versions)
 
-    steps = rebuild_scope(engine, Scope(), 60, StuckThresholds(), IDLE_CUTOFF.total_seconds())
+    steps = rebuild_scope(engine, Scope(), 60, AnalysisThresholds().stuck, IDLE_CUTOFF.total_seconds())
     assert [each for step in steps for each in step.differences] == found
     assert audited(engine) == []
     refresh_all(engine)

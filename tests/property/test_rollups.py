@@ -11,8 +11,8 @@ from tests.support.events import entries
 from tests.support.histories import Batches, histories, recorded_order
 from tests.support.rollups import assert_rollups_equal_model, refresh_all
 from tests.support.tables import clear, snapshot
-from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_refresh import refresh_statistics
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.progress.ingest import ingest
 from worker.progress.redrive import apply_parked
 from worker.progress.reference import fold
@@ -33,7 +33,7 @@ def test_a_read_is_right_after_every_batch_and_a_refresh_equals_the_rules(
         assert {key: get_summary(engine, key).summary for key in known} == known
         if data.draw(st.booleans()):
             refresh_summaries(engine, data.draw(st.integers(1, 3)), partial(bool, data.draw(st.booleans())))
-            refresh_statistics(engine, 60, StuckThresholds())
+            refresh_statistics(engine, 60, AnalysisThresholds().stuck)
             assert {key: get_summary(engine, key).summary for key in known} == known
     refresh_all(engine, chunk=2)
     assert_rollups_equal_model(engine, fold(recorded_order(batches)))

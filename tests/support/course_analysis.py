@@ -42,7 +42,7 @@ def expected_course(
         )
         for lesson in order
     }
-    difficult = difficulties(signs, min_learners=rules.min_learners)
+    difficult = difficulties(signs, rules.min_learners)
     return CourseAnalysis(
         course_id=course_id,
         total_is_known=course_id in state.outlines,

@@ -54,7 +54,7 @@ def refresh_all(engine: Engine, chunk: int = 500, rules: StuckThresholds | None 
     """Bring every rollup up to date; afterwards nothing is stale."""
     assert refresh_summaries(engine, chunk).oldest_change_at is None
     assert refresh_activity(engine, chunk, IDLE_CUTOFF.total_seconds()).oldest_change_at is None
-    assert refresh_statistics(engine, 60, rules or StuckThresholds()).oldest_change_at is None
+    assert refresh_statistics(engine, 60, rules or AnalysisThresholds().stuck).oldest_change_at is None
     assert rows(engine, STALE) == [(0,)]
 
 
@@ -67,7 +67,7 @@ def audited(engine: Engine) -> list[Difference]:
     """Everything that an audit of everything lists."""
     return [
         each
-        for step in examine_scope(engine, Scope(), IDLE_CUTOFF.total_seconds(), StuckThresholds())
+        for step in examine_scope(engine, Scope(), IDLE_CUTOFF.total_seconds(), AnalysisThresholds().stuck)
         for each in step.differences
     ]
 

@@ -109,7 +109,7 @@ def test_learners_do_all_that_the_rules_speak_of(published: list[Published], eve
         "progress.corrected",
     }
     assert len({event.event_id for event in events if event.type == "course.outlined"}) > 5
-    tables = expected_tables(expected_state(published), 1_800, StuckThresholds())
+    tables = expected_tables(expected_state(published), 1_800, AnalysisThresholds().stuck)
     assert {row[0] for row in tables["user_course_progress"].values()} >= {"in_progress", "completed"}
     titles = [str(row[2]) for row in tables["course_lesson"].values()]
     assert all(re.fullmatch(r"[A-Z][\w ]+ \d+\.\d+: [A-Z]\w+", title) for title in titles)

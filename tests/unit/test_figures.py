@@ -9,7 +9,6 @@ from tests.support.learners import NOW, ago, completed, started
 from tests.support.zones import only
 from worker.analytics.rules.activity import HOURS_OF_A_WEEK, Activity, Day, TimeSpent
 from worker.analytics.rules.learner_history import History, LessonHistory
-from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.rules.time_statistics import (
     CourseTimeStatistics,
     Enrolled,
@@ -19,6 +18,7 @@ from worker.analytics.rules.time_statistics import (
     median,
 )
 from worker.analytics.rules.weeks import monday
+from worker.analytics.thresholds import AnalysisThresholds
 
 NOTHING = TimeSpent(0, 0)
 IDLE = Activity({}, {}, {}, NOTHING, 0, 0, None, None, [0] * HOURS_OF_A_WEEK)

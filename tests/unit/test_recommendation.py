@@ -1,5 +1,7 @@
 """What is recommended to a learner, and why, one sentence each."""
 
+from functools import partial
+
 import pytest
 
 from tests.support.learners import NOW, completed, started
@@ -17,10 +19,11 @@ MEDIANS = dict.fromkeys(OUTLINE, 400.0)
 HURRIED = completed(NOW, seconds=99)
 HURRY = Reason(Rule.HURRIED, seconds=99, median_seconds=400, median_factor=0.25)
 REVISITED = completed(NOW, seconds=400, visits=5, visits_to_complete=2)
+recommended = partial(recommendations, hurried_ratio=0.25, revisits=3)
 
 
 def second_looks(history: History, medians: dict[Lesson, float] = MEDIANS) -> list[Lesson]:
-    return [(each.topic_id, each.lesson_id) for each in recommendations(None, history, OUTLINE, medians)]
+    return [(each.topic_id, each.lesson_id) for each in recommended(None, history, OUTLINE, medians)]
 
 
 @pytest.mark.parametrize("reason", NextReason)
@@ -31,7 +34,7 @@ def test_the_next_lesson_comes_first_with_the_summarys_reason(reason: NextReason
 
 
 def test_without_a_next_lesson_and_a_second_look_there_is_nothing_to_recommend() -> None:
-    assert recommendations(None, {(1, 1): completed(NOW, seconds=400)}, OUTLINE, MEDIANS) == []
+    assert recommended(None, {(1, 1): completed(NOW, seconds=400)}, OUTLINE, MEDIANS) == []
 
 
 @pytest.mark.parametrize(("seconds", "hurried"), [(0, False), (1, True), (99, True), (100, False)])
@@ -85,8 +88,7 @@ def test_their_number_is_bounded_and_the_next_lesson_is_the_last_to_go() -> None
     following = NextLesson(2, 2, NextReason.AFTER_CURRENT)
     history = {(2, 1): HURRIED, (1, 1): HURRIED}
     kinds = [
-        [each.kind for each in recommendations(following, history, OUTLINE, MEDIANS, limit=limit)]
-        for limit in (0, 1, 2, 9)
+        [each.kind for each in recommended(following, history, OUTLINE, MEDIANS, limit=limit)] for limit in (0, 1, 2, 9)
     ]
     assert kinds == [[], [NEXT], [NEXT, SECOND_LOOK], [NEXT, SECOND_LOOK, SECOND_LOOK]]
 

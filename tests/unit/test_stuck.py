@@ -9,6 +9,7 @@ from worker.analytics.phrases import lesson_phrase
 from worker.analytics.rules.learner_history import History, LessonHistory
 from worker.analytics.rules.reasons import Reason, Rule
 from worker.analytics.rules.stuck import Stuck, StuckThresholds, drop_off, stopped_at, stuck
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 
@@ -20,7 +21,7 @@ OFTEN = started(ago(days=2), visits=3)
 
 
 def lessons(history: History, medians: dict[Lesson, float] = MEDIANS, *, visits: int = 3) -> list[Lesson]:
-    return [(each.topic_id, each.lesson_id) for each in stuck(history, OUTLINE, medians, StuckThresholds(visits))]
+    return [(each.topic_id, each.lesson_id) for each in stuck(history, OUTLINE, medians, StuckThresholds(visits, 2))]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_the_reason_names_the_figures(visits: int, seconds: int, reasons: tuple[
 def test_both_limits_can_be_set() -> None:
     history = {(1, 1): started(NOW, visits=1, seconds=160)}
     by_visits, by_time = (
-        stuck(history, OUTLINE, MEDIANS, rules) for rules in (StuckThresholds(1), StuckThresholds(factor=1.5))
+        stuck(history, OUTLINE, MEDIANS, rules) for rules in (StuckThresholds(1, 2), StuckThresholds(3, 1.5))
     )
     assert [lesson_phrase(each)[:28] for each in by_visits] == ["not completed after 1 visit,"]
     assert ["1.5 times" in lesson_phrase(each) for each in by_time] == [True]

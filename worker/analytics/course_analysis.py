@@ -1,4 +1,4 @@
-"""Analyze one course: put together its statistics, the figures of its learners, and what the rules say of them."""
+"""Analyze one course: combine its stored statistics with the rules."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -28,10 +28,10 @@ _NO_FIGURES = CourseTimeStatistics(_NO_TIME, 0, 0, [0] * HOURS_OF_A_WEEK, None, 
 
 
 def analyze_course(engine: Engine, course_id: int, now: datetime | None, rules: AnalysisThresholds) -> CourseAnalysis:
-    """The analysis of one course as of `now`, None for PostgreSQL's clock, from the rollups.
+    """Return the analysis of one course at `now`, by default PostgreSQL's time, from the rollups.
 
-    In as many queries for 10,000 learners as for one: eight, and one for the clock.
-    Raises InputError for what is no id, and NotFoundError for a course that nothing is known of.
+    Eight queries, and one for the time, whatever the number of learners. Raises InputError for an invalid id, and
+    NotFoundError for an unknown course.
     """
     require_course(course_id)
     with snapshot(engine) as connection:
@@ -55,7 +55,7 @@ def _analysis(
     known = stored.lessons if stored else {}
     order = [lesson for lesson in outline.lessons if lesson in known] if outline else sorted(known)
     signs = {lesson: _signs(known[lesson], figures.lessons.get(lesson, _NOTHING)) for lesson in order}
-    difficulty_of = difficulties(signs, min_learners=rules.min_learners)
+    difficulty_of = difficulties(signs, rules.min_learners)
     return CourseAnalysis(
         course_id=course_id,
         total_is_known=outline is not None,

@@ -1,6 +1,6 @@
-"""What is stored of courses, read: how many started and completed each lesson, and what they show together.
+"""Read the stored statistics of courses.
 
-The definitions, in plain Python: `rules.completion_statistics` and `rules.time_statistics`.
+Reference model in plain Python: `rules.completion_statistics` and `rules.time_statistics`.
 """
 
 from dataclasses import dataclass, fields
@@ -32,7 +32,7 @@ _MEDIANS = text("""
 
 @dataclass(frozen=True, slots=True)
 class StoredStatistics:
-    """The statistics of a course and its lessons, all exactly as of one instant."""
+    """The completion statistics of a course and its lessons, exact at one instant."""
 
     course: Statistics
     lessons: dict[Lesson, Statistics]
@@ -40,7 +40,7 @@ class StoredStatistics:
 
 
 def read_statistics(connection: Connection, course_id: int) -> StoredStatistics | None:
-    """The stored statistics of a course; None while there are none. Two queries, which must see one snapshot."""
+    """Return the completion statistics of a course, None if not stored yet. Two queries, which need one snapshot."""
     row = connection.execute(_COURSE, {"course_id": course_id}).one_or_none()
     if row is None:
         return None
@@ -85,7 +85,7 @@ def read_time_statistics(connection: Connection, course_id: int) -> CourseTimeSt
 
 
 def read_medians(connection: Connection, course_id: int | None) -> dict[Lesson, float]:
-    """The median seconds of a course's lessons that have one. One query."""
+    """Return the median seconds of the course's lessons that have one. One query."""
     found = connection.execute(_MEDIANS, {"course_id": course_id})
     return {(topic_id, lesson_id): median for topic_id, lesson_id, median in found}
 

@@ -14,7 +14,7 @@ from worker.analytics import stored_activity
 from worker.analytics.rules.activity import Activity, activity, in_order
 from worker.analytics.rules.activity_rows import ActivityRows, activity_rows
 from worker.analytics.rules.local_day import Zones
-from worker.analytics.zone_history import ToldZones, read_zones
+from worker.analytics.zone_history import EnrollmentZones, read_zones
 from worker.audit import stored_rows
 from worker.audit.rules import (
     NO_ROW,
@@ -69,7 +69,7 @@ class _Stored:
     outline: StoredOutline | None
     summary: StoredSummary
     is_unmarked: bool
-    zones: ToldZones
+    zones: EnrollmentZones
     activity: ActivityRows | None
     """None where it is not to be compared."""
 
@@ -169,7 +169,7 @@ def _activity(
 ) -> Activity:
     """Of the rows as they must be, so that a wrong `completed_at` is told once, as that."""
     completed_at = {lesson: row.completed_at for lesson, row in rows.items()}
-    return activity(events, completed_at, stored.zones.zones, idle_cutoff, stored.zones.told_at)
+    return activity(events, completed_at, stored.zones.zones, idle_cutoff, stored.zones.made_at)
 
 
 def _activity_differences(stored: _Stored, its: Activity | None) -> Iterator[Difference]:

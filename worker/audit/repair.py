@@ -12,9 +12,10 @@ from dataclasses import replace
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from worker.analytics import activity_claims, statistics_claims
+from worker.analytics import statistics_claims
 from worker.analytics.activity_refresh import refresh_these
 from worker.analytics.rules.stuck import StuckThresholds
+from worker.analytics.statistics_refresh import refresh_course
 from worker.audit import orphans, stored_rows
 from worker.audit.compare import (
     PAGE,
@@ -28,11 +29,12 @@ from worker.audit.compare import (
 )
 from worker.audit.enrollment_audit import Examined, examine
 from worker.audit.rules import Difference
+from worker.database import marks
 from worker.database.failures import is_passing, may_be_ones_own
 from worker.errors import LockedError
 from worker.progress import enrollments as enrollment
 from worker.progress import outlines
-from worker.summary import claims
+from worker.summary.statement import compute_summaries
 
 
 def rebuild_scope(
@@ -115,11 +117,11 @@ def repair(connection: Connection, ids: Sequence[int]) -> list[Examined]:
     positions = {each.id: each.position for each in wrong if ("user_course", (each.id,)) in keys}
     if progress:
         stored_rows.write_progress(connection, progress)
-        activity_claims.mark(connection, sorted({user_course_id for user_course_id, _, _ in progress}))
+        marks.mark_activity(connection, sorted({user_course_id for user_course_id, _, _ in progress}))
     if positions:
         stored_rows.write_positions(connection, positions)
     if wrong:
-        claims.refresh(connection, [each.id for each in wrong])
+        compute_summaries(connection, [each.id for each in wrong])
     return wrong
 
 
@@ -158,7 +160,7 @@ def _mark_activity(engine: Engine, step: Step) -> list[int]:
     wrong = {each.id for each in step.enrollments if each.activity_differences}
     if wrong:
         with engine.begin() as connection:
-            wrong -= activity_claims.mark(connection, sorted(wrong))
+            wrong -= marks.mark_activity(connection, sorted(wrong))
     return sorted(wrong)
 
 
@@ -188,11 +190,11 @@ def _try_repair(engine: Engine, ids: Sequence[int]) -> bool:
 def _recompute(engine: Engine, course_id: int, seconds: float, rules: StuckThresholds) -> bool:
     """Compute the course's statistics, after whoever is at them; False where that fails: the mark has it done later."""
     with engine.begin() as connection:
-        statistics_claims.mark_course(connection, course_id)
+        marks.mark_statistics(connection, course_id)
     try:
         with engine.begin() as connection:
             statistics_claims.wait_for_refresh(connection, course_id, seconds)
-            return statistics_claims.refresh_course(connection, course_id, seconds, rules)
+            return refresh_course(connection, course_id, seconds, rules)
     except DBAPIError as error:
         if not may_be_ones_own(error):
             raise

@@ -9,20 +9,20 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from worker.analytics import activity_claims
 from worker.audit import stored_rows, voided_events
 from worker.audit.rules import Difference, differences, expected_position, expected_progress, position_columns
 from worker.audit.stored_rows import StoredEnrollment
 from worker.audit.void_rules import without
 from worker.contract.event import LedgerEvent, ProgressCorrected
 from worker.contract.identity import identity
+from worker.database import marks
 from worker.database.engine import extend_timeout
 from worker.database.failures import is_lock_timeout, is_passing
 from worker.errors import InputError, LockedError, NotFoundError, ProgressError
 from worker.progress import outlines
 from worker.progress.enrollments import wait_for_enrollment
 from worker.progress.reference import Position, Progress, latest_event, lesson_of, lesson_progress, position
-from worker.summary import claims
+from worker.summary.statement import compute_summaries
 
 SHOWN = 10
 """Enrollments told of that have one and the same event."""
@@ -116,8 +116,8 @@ def _set_right(connection: Connection, event: LedgerEvent) -> list[Difference]:
     if place != enrolled.position:
         stored_rows.write_positions(connection, {data.user_course_id: place})
         changes += differences("user_course", (data.user_course_id,), enrolled.columns, position_columns(place))
-    activity_claims.mark(connection, [data.user_course_id])
-    claims.refresh(connection, [data.user_course_id])
+    marks.mark_activity(connection, [data.user_course_id])
+    compute_summaries(connection, [data.user_course_id])
     return changes
 
 

@@ -34,8 +34,8 @@ def recommendations(
     outline: Sequence[Lesson],
     medians: Mapping[Lesson, float],
     *,
-    hurried_ratio: float = 0.25,
-    revisits: int = 3,
+    hurried_ratio: float,
+    revisits: int,
     limit: int = 5,
 ) -> list[Recommendation]:
     """Return the summary's next lesson, then lessons worth a second look in outline order, `limit` in total.

@@ -14,8 +14,8 @@ from worker.contract.progress_status import ProgressStatus
 class StuckThresholds:
     """A learner tried a lesson hard after this many visits, or more than `factor` times its median time."""
 
-    visits: int = 3
-    factor: float = 2.0
+    visits: int
+    factor: float
 
 
 @dataclass(frozen=True, slots=True)
