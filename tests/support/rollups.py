@@ -12,6 +12,7 @@ from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.rules.time_statistics import time_statistics_by_course
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.analytics.stored_statistics import StoredStatistics, read_statistics, read_time_statistics
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit.compare import Scope, examine_scope
 from worker.audit.rules import Difference
 from worker.progress.reference import State
@@ -80,7 +81,7 @@ def assert_rollups_equal_model(
     activities = expected_activity(state)
     assert stored_activity(engine, enrollments) == activities
     found = stored_statistics(engine, courses)
-    figures = time_statistics_by_course(state, activities, StuckThresholds())
+    figures = time_statistics_by_course(state, activities, AnalysisThresholds().stuck)
     with engine.connect() as connection:
         assert {key: read_time_statistics(connection, key) for key in found if key in figures} == {
             key: figures[key] for key in found if key in figures

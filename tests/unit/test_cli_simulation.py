@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from worker.analytics.rules.stuck import StuckThresholds
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.entry import Entry, Reason, Rejection
 from worker.contract.event import EVENT, Event
 from worker.contract.parse import parse_entry

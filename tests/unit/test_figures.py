@@ -30,7 +30,7 @@ def learner(history: History, activity: Activity = IDLE, timezone: str | None = 
 
 
 def figures(*enrolled: Enrolled, outline: list[tuple[int, int]] | None = OUTLINE) -> CourseTimeStatistics:
-    return course_time_statistics(enrolled, outline, StuckThresholds())
+    return course_time_statistics(enrolled, outline, AnalysisThresholds().stuck)
 
 
 def first_lesson(*histories: History) -> LessonTimeStatistics:

@@ -28,7 +28,7 @@ def second_looks(history: History, medians: dict[Lesson, float] = MEDIANS) -> li
 
 @pytest.mark.parametrize("reason", NextReason)
 def test_the_next_lesson_comes_first_with_the_summarys_reason(reason: NextReason) -> None:
-    found = recommendations(NextLesson(2, 2, reason), {(2, 1): HURRIED}, OUTLINE, MEDIANS)
+    found = recommended(NextLesson(2, 2, reason), {(2, 1): HURRIED}, OUTLINE, MEDIANS)
     assert found[0] == Recommendation(NEXT, 2, 2, (Reason(reason),))
     assert [each.kind for each in found] == [NEXT, SECOND_LOOK]
 
@@ -75,7 +75,7 @@ def test_only_what_is_completed_gets_a_second_look() -> None:
     ],
 )
 def test_the_reason_names_the_figures(history: LessonHistory, reasons: tuple[Reason, ...], words: str) -> None:
-    (found,) = recommendations(None, {(1, 1): history}, OUTLINE, MEDIANS)
+    (found,) = recommended(None, {(1, 1): history}, OUTLINE, MEDIANS)
     assert found == Recommendation(SECOND_LOOK, 1, 1, reasons)
     assert lesson_phrase(found) == words
 
@@ -95,7 +95,7 @@ def test_their_number_is_bounded_and_the_next_lesson_is_the_last_to_go() -> None
 
 def test_both_thresholds_can_be_set() -> None:
     history = {(1, 1): completed(NOW, seconds=150, visits=2)}
-    found = recommendations(None, history, OUTLINE, MEDIANS, hurried_ratio=0.5, revisits=1)
+    found = recommended(None, history, OUTLINE, MEDIANS, hurried_ratio=0.5, revisits=1)
     assert [lesson_phrase(each) for each in found] == [
         "only 2.5 min spent, less than 50 % of the median of 6.7 min and visited 1 time since it was completed"
     ]

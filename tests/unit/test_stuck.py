@@ -90,7 +90,7 @@ def test_lessons_come_in_outline_order_and_those_outside_count_nowhere() -> None
 )
 def test_the_reason_names_the_figures(visits: int, seconds: int, reasons: tuple[Reason, ...], effort: str) -> None:
     history = {(1, 1): started(NOW, visits=visits, seconds=seconds)}
-    (found,) = stuck(history, OUTLINE, {(1, 1): 900}, StuckThresholds())
+    (found,) = stuck(history, OUTLINE, {(1, 1): 900}, AnalysisThresholds().stuck)
     assert found == Stuck(1, 1, reasons)
     assert lesson_phrase(found) == f"not completed after {effort}, nor any later lesson since the first visit"
 

@@ -51,9 +51,9 @@ def read_statistics(connection: Connection, course_id: int) -> StoredStatistics 
 
 
 def read_time_statistics(connection: Connection, course_id: int) -> CourseTimeStatistics | None:
-    """The stored figures of a course, as of the same instant; None while there are none.
+    """Return the time statistics of a course, exact at the same instant; None if not stored yet.
 
-    Three queries, which must see one snapshot. Costs a row of each lesson and each week.
+    Three queries, which need one snapshot. Reads a row of each lesson and week.
     """
     key = {"course_id": course_id}
     row = connection.execute(_COURSE_FIGURES, key).one_or_none()

@@ -35,7 +35,7 @@ _PARTS: tuple[Callable[[Signs], float | None], ...] = (
 )
 
 
-def difficulties(signs: Mapping[Lesson, Signs], *, min_learners: int = 10) -> dict[Lesson, Difficulty]:
+def difficulties(signs: Mapping[Lesson, Signs], min_learners: int) -> dict[Lesson, Difficulty]:
     """Return the difficulty of each lesson of a course: the mean of its known parts.
 
     The parts are median time, median visits to complete, and drop-off, each relative to the course:
