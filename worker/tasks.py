@@ -15,7 +15,8 @@
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from functools import cache
@@ -24,7 +25,6 @@ from typing import Any
 from celery import Task
 from celery.exceptions import Reject
 from redis import RedisError
-from sqlalchemy.exc import SQLAlchemyError
 
 from worker.analytics.activity_refresh import refresh_activity as refresh_changed_activity
 from worker.analytics.statistics_refresh import refresh_statistics
@@ -35,6 +35,7 @@ from worker.celery_support.scheduled_task import Scheduled
 from worker.client import EventPublisher
 from worker.consume.maintenance import maintain as maintain_everything
 from worker.contract.event import partition_key
+from worker.database.failures import is_database_error
 from worker.database.server import read_clock
 from worker.errors import ProgressError, first_line
 from worker.liveness import Heartbeat
@@ -87,11 +88,8 @@ def consume_events() -> None:
 def maintain() -> None:
     """Sweep parked events, remove dead consumers, trim. Overlapping runs are harmless; the next one catches up."""
     consumer = worker_process.current_consumer()
-    try:
+    with _postpone("maintenance_postponed"):
         done = maintain_everything(get_settings(), consumer.redis, consumer.engine, _go_on)
-    except (SQLAlchemyError, RedisError, ProgressError) as error:
-        log.warning("maintenance_postponed", detail=first_line(error))
-    else:
         found_something = any(asdict(done).values())
         log.log(logging.INFO if found_something else logging.DEBUG, "maintained", **asdict(done))
 
@@ -101,12 +99,9 @@ def refresh_summaries() -> None:
     """Refresh stale summaries for one time slice at most. Overlapping runs share the work."""
     settings = get_settings()
     engine, go_on = worker_process.current_consumer().engine, _for_at_most(settings.slice_seconds)
-    try:
+    with _postpone("refresh_postponed", rollup="summaries"):
         done = refresh_stale_summaries(engine, settings.summary_chunk, go_on)
         _log_refreshed("summaries", done.summaries, done.oldest_change_at)
-    except SQLAlchemyError as error:
-        log.warning("refresh_postponed", rollup="summaries", detail=first_line(error))
-    else:
         if done.failed:
             log.warning("refresh_failed", rollup="summaries", enrollments=done.failed)
 
@@ -116,12 +111,9 @@ def refresh_course_statistics() -> None:
     """Refresh the statistics of the courses that changed. Of overlapping runs each passes over the other's course."""
     settings = get_settings()
     seconds, rules = settings.statistics_timeout_seconds, AnalysisThresholds.of(settings).stuck
-    try:
+    with _postpone("refresh_postponed", rollup="course_statistics"):
         done = refresh_statistics(worker_process.current_consumer().engine, seconds, rules, _for_at_most(seconds))
         _log_refreshed("course_statistics", done.courses, done.oldest_change_at)
-    except SQLAlchemyError as error:
-        log.warning("refresh_postponed", rollup="course_statistics", detail=first_line(error))
-    else:
         if done.failed:
             log.warning("refresh_failed", rollup="course_statistics", courses=done.failed)
 
@@ -131,7 +123,7 @@ def refresh_activity() -> None:
     """Refresh the activity of changed enrollments for one time slice at most. Of overlapping runs one goes on."""
     settings = get_settings()
     engine, go_on = worker_process.current_consumer().engine, _for_at_most(settings.slice_seconds)
-    try:
+    with _postpone("refresh_postponed", rollup="activity"):
         done = refresh_changed_activity(
             engine,
             settings.summary_chunk,
@@ -140,9 +132,6 @@ def refresh_activity() -> None:
             long_seconds=settings.statistics_timeout_seconds,
         )
         _log_refreshed("activity", done.enrollments, done.oldest_change_at)
-    except SQLAlchemyError as error:
-        log.warning("refresh_postponed", rollup="activity", detail=first_line(error))
-    else:
         if done.failed:
             log.warning("refresh_failed", rollup="activity", enrollments=done.failed)
 
@@ -154,16 +143,24 @@ def apply_retention() -> None:
     if days is None:
         return
     consumer = worker_process.current_consumer()
-    try:
-        # If clocks differ any of them may be wrong, and what seems old may be fresh.
+    with _postpone("retention_postponed"):
+        # If the clocks differ, any of them may be wrong, and an event that seems old may be new.
         if complaint := clocks_complaint(consumer.engine, consumer.redis, get_settings().clock_tolerance_seconds):
             log.warning("retention_refused", detail=complaint)
             return
         deleted = delete_expired(consumer.engine, days, _for_at_most(get_settings().slice_seconds))
-    except (SQLAlchemyError, RedisError) as error:
-        log.warning("retention_postponed", detail=first_line(error))
-    else:
         log.log(logging.INFO if deleted else logging.DEBUG, "retention_applied", events=deleted)
+
+
+@contextmanager
+def _postpone(log_event: str, **details: str) -> Iterator[None]:
+    """Log an error that only time or a person can remove; the next run catches up. Errors of the code are raised."""
+    try:
+        yield
+    except Exception as error:
+        if not (is_database_error(error) or isinstance(error, RedisError | ProgressError)):
+            raise
+        log.warning(log_event, **details, detail=first_line(error))
 
 
 def _log_refreshed(rollup: str, refreshed: int, oldest_change_at: datetime | None) -> None:

@@ -8,11 +8,10 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from sqlalchemy import Engine
-
 from worker.consume.deferral import Deferral
 from worker.contract.entry import Entry
 from worker.contract.fast_path import Batch, Target, parse_batch
+from worker.database.engine import Engine
 from worker.database.server import clock
 from worker.logs import get_logger
 from worker.progress.ledger_lookups import last_recorded_at
