@@ -1,6 +1,6 @@
-"""Housekeeping: notice lost commits, apply parked events, remove dead consumers, trim the streams, balance them.
+"""Housekeeping: detect lost commits and vanished entries, remove dead consumers, trim the streams, apply parked events.
 
-What a server refuses of it holds up nothing that comes after.
+A step that a server refuses does not prevent the next one.
 """
 
 import time
@@ -34,7 +34,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Maintained:
-    """What one run found to do."""
+    """What one run did."""
 
     parked_applied: int
     consumers_removed: int
@@ -43,10 +43,10 @@ class Maintained:
 
 
 def maintain(settings: Settings, redis: Redis, engine: Engine, go_on: Callable[[], bool] = lambda: True) -> Maintained:
-    """Do all of it, the sweep while `go_on` says so. Idempotent, and safe on several workers at once.
+    """Run every step, the sweep of parked events while `go_on` agrees. Idempotent; safe on several workers at once.
 
-    First it looks whether PostgreSQL has lost commits: consumers that have nothing to record would not notice. Raises
-    OtherSystemError, and CommitsLostError while another applies them again, before anything is done.
+    Checks for lost commits first, because idle consumers would not notice them. Raises before any other step:
+    OtherSystemError, and CommitsLostError while another consumer replays them.
     """
     keys, _ = with_strays(redis, Keys(settings.stream_key, settings.stream_partitions))
     name = f"maintain-{uuid4().hex[:8]}"
