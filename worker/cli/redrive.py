@@ -29,7 +29,7 @@ def redrive(engine: "Engine", letter_ids: Sequence[int], reason: str | None) -> 
 
     Raises InputError, before anything is tried, when an id is not there.
     """
-    from worker.progress import dead_letters
+    from worker.progress import stored_dead_letters
     from worker.progress.redrive import apply_parked
     from worker.progress.redrive import redrive as redrive_page
 
@@ -40,7 +40,7 @@ def redrive(engine: "Engine", letter_ids: Sequence[int], reason: str | None) -> 
         total.repeated += outcome.repeated
         total.superseded += outcome.superseded
         with engine.connect() as connection:
-            total.refused.update(dead_letters.count_reasons(connection, page))
+            total.refused.update(stored_dead_letters.count_reasons(connection, page))
         arrived = apply_parked(engine, outcome.enrolled)
         total.parked += arrived.applied + arrived.repeated
     return total
@@ -54,14 +54,14 @@ def chosen(
 
 
 def _given(engine: "Engine", letter_ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    from worker.progress import dead_letters
+    from worker.progress import stored_dead_letters
     from worker.progress.redrive import PAGE
 
     pages = [letter_ids[start : start + PAGE] for start in range(0, len(letter_ids), PAGE)]
     with engine.connect() as connection:
         for page in pages:
-            if sum(dead_letters.count_reasons(connection, page).values()) < len(page):
-                missing = [each for each in page if not dead_letters.count_reasons(connection, [each])]
+            if sum(stored_dead_letters.count_reasons(connection, page).values()) < len(page):
+                missing = [each for each in page if not stored_dead_letters.count_reasons(connection, [each])]
                 names = ", ".join(str(each) for each in missing[:10])
                 raise InputError(f"There is no dead letter {names}: applied meanwhile? Nothing was tried.")
     yield from pages
@@ -69,13 +69,15 @@ def _given(engine: "Engine", letter_ids: Sequence[int]) -> Iterator[Sequence[int
 
 def _found(engine: "Engine", reason: str | None, last: int) -> Iterator[Sequence[int]]:
     """Ids only rise, so a letter that stays is not met again; one whose reason changes neither."""
-    from worker.progress import dead_letters
+    from worker.progress import stored_dead_letters
     from worker.progress.redrive import PAGE
 
     after = 0
     while True:
         with engine.connect() as connection:
-            page = [each for each in dead_letters.letter_ids(connection, reason, after, PAGE) if each <= last]
+            page = [
+                each for each in stored_dead_letters.dead_letter_ids(connection, reason, after, PAGE) if each <= last
+            ]
         if not page:
             return
         after = page[-1]

@@ -19,9 +19,9 @@ from worker.ops.clocks import Clocks, measure_clocks
 from worker.ops.degradation import find_degradation
 from worker.ops.redis_configuration import advise, version
 from worker.ops.rollup_lag import Failed
-from worker.progress import dead_letters as dead_letter
 from worker.progress.doubtful_events import Doubtful, read_doubtful
 from worker.progress.ledger_lookups import last_recorded_at
+from worker.progress.stored_dead_letters import count_dead_letters
 from worker.settings import Settings
 from worker.streams.accounting import Account, read_accounts
 from worker.streams.backlog import Backlog, measure
@@ -137,7 +137,7 @@ def _foreign_streams(redis: Redis, keys: Keys, system: System, *, was_refused: b
 
 def _letters(connection: Connection) -> dict[str, int]:
     schema.check(connection)
-    return dead_letter.count_dead_letters(connection)
+    return count_dead_letters(connection)
 
 
 def _rollups(connection: Connection) -> dict[str, Rollup]:
