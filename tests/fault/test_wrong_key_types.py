@@ -57,7 +57,7 @@ def test_a_stream_that_is_none_is_left_out_and_named_once(system: System, when: 
     assert 1 <= len(named) <= 2, "once a process"
     assert {line["event"] for line in named} == {"wrong_key_types"}
 
-    environment, sentence = system.environment(), "Keys in Redis of another type than ours: "
+    environment, sentence = system.environment(), "Keys in Redis of the wrong type: "
     shown = json.loads(invoke(environment, "status", "--json").stdout)
     assert any(each.startswith(sentence) and f"{wrong[-1]} (list)" in each for each in shown["warnings"])
     assert len(shown["streams"]) == 9 - len(wrong)

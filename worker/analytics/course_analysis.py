@@ -20,7 +20,7 @@ from worker.contract.lesson import Lesson
 from worker.database.engine import snapshot
 from worker.database.server import clock
 from worker.progress.enrollments import enrollments_of
-from worker.progress.outlines import StoredOutline, read_outlines
+from worker.progress.stored_outline import StoredOutline, read_outlines
 
 _NO_TIME = TimeSpent(0, 0)
 _NOTHING = LessonTimeStatistics(0, 0, 0, _NO_TIME, None, None, None)

@@ -14,7 +14,7 @@ from worker.contract.ids import MAX_ID
 from worker.database.engine import snapshot
 from worker.errors import InputError, NotFoundError
 from worker.progress.enrollments import enrollments_of
-from worker.progress.outlines import StoredOutline, read_outlines
+from worker.progress.stored_outline import StoredOutline, read_outlines
 from worker.summary.read import TitledSummary, read_summaries
 
 PAGE = 50

@@ -25,7 +25,7 @@ from worker.contract.lesson import Lesson
 from worker.database.engine import snapshot
 from worker.database.server import clock
 from worker.errors import unknown_enrollment
-from worker.progress.outlines import StoredOutline, read_outlines
+from worker.progress.stored_outline import StoredOutline, read_outlines
 from worker.summary.rules import summarize
 
 Key = TypeVar("Key")

@@ -12,7 +12,7 @@ from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.current_lesson import CurrentLesson
 from worker.progress.reference import Progress
-from worker.progress.ties import tied_places
+from worker.progress.ties import tied_positions
 
 _ENROLLMENT = text("""
     SELECT course_id, current_topic, current_lesson, position_tied, refreshed_at, seconds, measured_seconds,
@@ -62,7 +62,7 @@ def read_learner(connection: Connection, user_course_id: int) -> StoredLearner |
     enrollment = connection.execute(_ENROLLMENT, key).one_or_none()
     if enrollment is None:
         return None
-    tied = tied_places(connection, [user_course_id]) if enrollment.position_tied else {}
+    tied = tied_positions(connection, [user_course_id]) if enrollment.position_tied else {}
     rows: dict[Lesson, Progress] = {}
     lessons: dict[Lesson, tuple[TimeSpent, Visits]] = {}
     for row in connection.execute(_LESSONS, key):

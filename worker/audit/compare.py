@@ -21,7 +21,7 @@ from worker.audit.enrollment_audit import Examined, examine
 from worker.audit.rules import NO_ROW, WHOLE_ROW, Difference, differences
 from worker.database.engine import snapshot
 from worker.errors import InputError
-from worker.progress.outlines import read_outlines
+from worker.progress.stored_outline import read_outlines
 from worker.summary.counted_lessons import counted_rows
 
 PAGE = 200

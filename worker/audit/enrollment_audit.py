@@ -29,7 +29,6 @@ from worker.audit.stored_rows import StoredEnrollment
 from worker.contract.event import LedgerEvent, LessonEvent, ProgressCorrected
 from worker.contract.lesson import Lesson
 from worker.progress.current_lesson import CurrentLesson
-from worker.progress.outlines import StoredOutline, read_outlines
 from worker.progress.reference import (
     Position,
     Progress,
@@ -39,6 +38,7 @@ from worker.progress.reference import (
     order,
     position,
 )
+from worker.progress.stored_outline import StoredOutline, read_outlines
 from worker.summary.rules import Summary, summarize
 from worker.summary.stored_summary import StoredSummary, read_stored
 

@@ -22,6 +22,7 @@ from worker.errors import InputError, LockedError, NotFoundError, ProgressError
 from worker.progress import outlines
 from worker.progress.enrollments import wait_for_enrollment
 from worker.progress.reference import Position, Progress, latest_event, lesson_of, lesson_progress, position
+from worker.progress.stored_outline import read_outlines
 from worker.summary.statement import compute_summaries
 
 SHOWN = 10
@@ -130,7 +131,7 @@ def _expected_position(
     ]
     recorded = None
     if events:
-        outlined = outlines.read_outlines(connection, [enrolled.course_id]).get(enrolled.course_id)
+        outlined = read_outlines(connection, [enrolled.course_id]).get(enrolled.course_id)
         latest, is_tied = latest_event(events, outlined.ordinals if outlined else {})
         recorded = position(latest, enrolled.rows[lesson_of(latest)], is_tied=is_tied)
     is_gone = known is not None and known.event_id == event.event_id

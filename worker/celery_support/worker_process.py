@@ -1,4 +1,4 @@
-"""What belongs to one worker: its processes' consumers, the flag that stops them, the doorbell for another drain."""
+"""The state of one worker: its processes' consumers, the flag that stops them, and the pipe for its wake-ups."""
 
 import gc
 import mmap
@@ -13,13 +13,13 @@ from worker.database.engine import open_engine
 from worker.settings import get_settings
 from worker.streams import connection
 
-# Shared with the pool's processes, because they are forked after this import. A plain byte: a signal handler may
-# write it at any moment, where a lock could deadlock.
+# Shared with the pool's processes, which are forked after this import. A plain byte, because a signal handler may write
+# it at any moment and a lock could deadlock.
 _stopping = mmap.mmap(-1, 1)
 
-# Shared in the same way. It never blocks: what does not fit is one more ring among thousands.
+# Shared likewise. It never blocks: a wake-up that does not fit is one of thousands.
 WAKE_UPS, _wake_up_pipe = os.pipe()
-"""The main process's end: readable when some process or thread of this worker has asked for another drain."""
+"""The main process's end: readable after a process or thread of this worker has asked for another drain."""
 os.set_blocking(WAKE_UPS, False)
 os.set_blocking(_wake_up_pipe, False)
 
@@ -28,12 +28,12 @@ _consumers: dict[int, tuple[Consumer, Recovery]] = {}
 
 
 def stop_reading() -> None:
-    """Tell every consumer of this worker, in whatever process or thread, to stop reading."""
+    """Stop the reading of every consumer of this worker, in all processes and threads."""
     _stopping[0] = 1
 
 
 def is_stopping() -> bool:
-    """The worker is shutting down."""
+    """Return whether the worker is shutting down."""
     return _stopping[0] == 1
 
 
@@ -44,7 +44,7 @@ def wake_up() -> None:
 
 
 def take_wake_ups() -> None:
-    """Forget what was asked for until now."""
+    """Clear all requests made so far."""
     with suppress(BlockingIOError):
         os.read(WAKE_UPS, 65_536)
 
@@ -67,14 +67,14 @@ def _current() -> tuple[Consumer, Recovery]:
         consumer = Consumer(settings, connection.connect(settings), open_engine(settings))
         _consumers[thread] = (consumer, Recovery(consumer))
         if len(_consumers) == 1:
-            # Imported modules stay: without this each full collection goes through them (docs/decisions/0007).
+            # Imported modules stay: without this each full collection traverses them (docs/decisions/0007).
             gc.collect()
             gc.freeze()
     return _consumers[thread]
 
 
 def forget_consumers() -> None:
-    """Start without consumers in a process that was just forked: connections do not survive a fork."""
+    """Drop the consumers in a process that was just forked: connections do not survive a fork."""
     _consumers.clear()
 
 

@@ -10,7 +10,7 @@ from worker.errors import InputError
 
 if TYPE_CHECKING:
     from worker.contract.entry import Entry
-    from worker.progress.dead_letters import StoredDeadLetter
+    from worker.progress.stored_dead_letters import StoredDeadLetter
 
 SHOWN_BYTES = 4_096
 LISTED_CHARACTERS = 100
@@ -37,10 +37,10 @@ def list_dead_letters(reason: str | None, limit: int, after: int, as_json: bool)
     from worker.cli.output import new_table, show, show_json
     from worker.cli.servers import open_database, server_settings
     from worker.printable import printable
-    from worker.progress import dead_letters
+    from worker.progress import stored_dead_letters
 
     with open_database(server_settings("DATABASE_URL")) as engine, engine.connect() as connection:
-        letters = dead_letters.list_dead_letters(connection, _known(reason), after, limit + 1)
+        letters = stored_dead_letters.list_dead_letters(connection, _known(reason), after, limit + 1)
     more, letters = len(letters) > limit, letters[:limit]
     if as_json:
         show_json([_mapping(letter) for letter in letters])
@@ -73,10 +73,10 @@ def show_dead_letter(letter_id: int, as_json: bool, raw: bool) -> None:
     from worker.cli.output import new_table, show, show_json
     from worker.cli.servers import open_database, server_settings
     from worker.printable import printable
-    from worker.progress import dead_letters
+    from worker.progress import stored_dead_letters
 
     with open_database(server_settings("DATABASE_URL")) as engine, engine.connect() as connection:
-        letter = dead_letters.get_dead_letter(connection, letter_id) if _fits(letter_id) else None
+        letter = stored_dead_letters.get_dead_letter(connection, letter_id) if _fits(letter_id) else None
     if letter is None:
         raise InputError(f"There is no dead letter {letter_id}. It may have been applied; see `dead-letters list`.")
     if raw:
@@ -133,20 +133,23 @@ def delete_dead_letters(letter_ids: tuple[int, ...], reason: str | None, everyth
     """
     from worker.cli.output import show
     from worker.cli.servers import open_database, server_settings
-    from worker.progress import dead_letters
+    from worker.progress import stored_dead_letters
     from worker.progress.redrive_all import pages
 
     _require_one_choice(letter_ids, reason, everything)
     known, ids, deleted = _known(reason), sorted(set(letter_ids)), 0
     with open_database(server_settings("DATABASE_URL")) as engine:
         with engine.connect() as connection:
-            counts, last = dead_letters.count_dead_letters(connection), dead_letters.last_letter_id(connection)
+            counts, last = (
+                stored_dead_letters.count_dead_letters(connection),
+                stored_dead_letters.last_dead_letter_id(connection),
+            )
         number = len(ids) or sum(count for each, count in counts.items() if known in (None, each))
         if not yes:
             click.confirm(f"Delete {number:,} dead letters for good?", abort=True)
         for page in pages(engine, ids, known, last):
             with engine.begin() as connection:
-                deleted += dead_letters.discard_dead_letters(connection, page)
+                deleted += stored_dead_letters.discard_dead_letters(connection, page)
             if sys.stderr.isatty():
                 click.echo(f"\r{deleted:,} of {number:,}", err=True, nl=deleted >= number)
     show(f"deleted: {deleted:,}")

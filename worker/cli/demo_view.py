@@ -72,12 +72,12 @@ class View:
         """Measure, show and return the counts."""
         from worker.contract.entry import Reason
         from worker.database.table_sizes import count_rows
-        from worker.progress import dead_letters
+        from worker.progress import stored_dead_letters
         from worker.streams.backlog import measure
 
         backlogs = measure(self._redis, self._keys.group, self._keys.streams)
         with self._engine.connect() as connection:
-            letters = dead_letters.count_dead_letters(connection)
+            letters = stored_dead_letters.count_dead_letters(connection)
             recorded = count_rows(connection, ["lesson_event"])["lesson_event"].rows
         figures = Figures(
             published=self._published,

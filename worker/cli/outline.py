@@ -12,7 +12,7 @@ from worker.errors import InputError, ServerUnavailableError
 
 if TYPE_CHECKING:
     from worker.contract.event import Outline
-    from worker.progress.outlines import StoredOutline
+    from worker.progress.stored_outline import StoredOutline
 
 LARGEST_FILE_BYTES = 16 * 1024 * 1024
 """Larger than any spelling of an outline that fits into one event."""
@@ -33,7 +33,7 @@ def show_outline(course_id: int, as_json: bool) -> None:
     """Show the live outline of COURSE with its version and start time."""
     from worker.cli.output import show_json
     from worker.cli.servers import open_database, server_settings
-    from worker.progress.outlines import read_outlines
+    from worker.progress.stored_outline import read_outlines
 
     with open_database(server_settings("DATABASE_URL")) as engine, engine.connect() as connection:
         found = read_outlines(connection, [course_id]).get(course_id)

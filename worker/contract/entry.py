@@ -12,7 +12,7 @@ _MAX_DETAIL = 500
 
 
 class Reason(StrEnum):
-    """Why an entry stands in `dead_letter`."""
+    """Why an entry is a dead letter."""
 
     MISSING_FIELD = "missing_field"
     TOO_LARGE = "too_large"
@@ -31,7 +31,7 @@ class Reason(StrEnum):
 class Entry(Struct, frozen=True, gc=False):
     """A stream entry: its stream, its id (`milliseconds-sequence`) and the bytes of its field `event`, if any.
 
-    `fields`: its other fields, name, value, name, value, …; they are kept where it becomes a dead letter.
+    `fields`: its other fields (name, value, name, value, …), kept if it becomes a dead letter.
     """
 
     stream: str
@@ -41,26 +41,26 @@ class Entry(Struct, frozen=True, gc=False):
 
     @property
     def other_fields(self) -> list[tuple[bytes, bytes]]:
-        """Names and values of the fields that are not the event's."""
+        """Names and values of the fields other than the event."""
         return list(zip(self.fields[::2], self.fields[1::2], strict=True))
 
     @property
     def milliseconds(self) -> int:
-        """The millisecond of Redis' clock in the entry's id."""
+        """The time in the entry's id, by Redis's clock."""
         return int(self.id.partition("-")[0])
 
     @property
     def arrival(self) -> int:
-        """The id as one number: of two entries of a Redis the later has the greater."""
+        """The id as one number, greater for later entries of the same Redis."""
         milliseconds, _, sequence = self.id.partition("-")
         return min(int(milliseconds), 2**42 - 1) << 20 | min(int(sequence or 0), 2**20 - 1)
 
 
-class Rejection(Exception):  # noqa: N818 - a verdict on input, not an error of ours
+class Rejection(Exception):  # noqa: N818 - a verdict on input, not a failure
     """The event can never be applied as it is."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
-        """Keep the reason, and the detail as text that any database and terminal takes."""
+        """Keep the reason, and the detail as text that is safe for any database and terminal."""
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = "".join(c if c.isprintable() else "?" for c in detail[:_MAX_DETAIL])

@@ -1,7 +1,7 @@
 """Parse a batch of entries: ordinary lesson events on a fast path, everything else against the contract's models.
 
-Nearly every entry is an ordinary lesson event, and the models take ten times as long (docs/decisions/0007). The fast
-path accepts only what `parse` accepts too, as the same event, and leaves every rejection to it.
+Nearly every entry is an ordinary lesson event, and the models take ten times as long (docs/decisions/0007). Every event
+that the fast path accepts, `parse` would accept as the same event; rejections are left to `parse`.
 """
 
 import re
@@ -27,7 +27,8 @@ _Name = Annotated[str, Meta(min_length=1)]
 _Sequence = Annotated[int, Meta(ge=0, le=MAX_SEQUENCE)] | Annotated[str, Meta(pattern="^[!-~]{1,100}$")]
 
 _PERHAPS_FINER_THAN_MICROSECONDS = re.compile(rb"\.\d{7}|\\u00[23]")
-"""There this decoder rounds and the contract cuts off: left to the contract, and escaped dots and digits with them."""
+"""This decoder would round such times where the contract truncates, so they are left to the contract; so are times with
+escaped dots or digits."""
 
 
 class Activity(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -41,7 +42,7 @@ class Activity(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
 
 class DecodedLessonEvent(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """`worker.contract.event.LessonEvent`, and those CloudEvents members beside it that libraries add by themselves.
+    """`worker.contract.event.LessonEvent`, with the CloudEvents members that libraries add.
 
     An event with any other member is left to the contract.
     """
@@ -65,29 +66,29 @@ class DecodedLessonEvent(Struct, frozen=True, gc=False, forbid_unknown_fields=Tr
 
 
 Target = tuple[str, int]
-"""What an event changes: an `enrollment` or a `course`, and its id."""
+"""The row that an event changes: an `enrollment` or a `course`, and its id."""
 
 
 @dataclass(slots=True)
 class Batch:
-    """Parsed entries by kind of event, and what is wrong with the others."""
+    """Parsed entries by kind of event, and the rejected ones."""
 
     enrollments: list[tuple[Entry, EnrollmentCreated]] = field(default_factory=list)
     outlines: list[tuple[Entry, CourseOutlined]] = field(default_factory=list)
     ledger_events: list[tuple[Entry, LedgerEvent | DecodedLessonEvent]] = field(default_factory=list)
     rejected: list[tuple[Entry, Rejection]] = field(default_factory=list)
     dropped: list[Entry] = field(default_factory=list)
-    """The entry of each optional member that was not valid."""
+    """The entry of each invalid optional member."""
     user_course_ids: set[int] = field(default_factory=set)
 
     def take_outlines(self) -> list[tuple[Entry, Target]]:
-        """Remove the outlines; return their entries, each with its course."""
+        """Remove the outlines and return their entries, each with its target."""
         taken = [(entry, ("course", event.data.course_id)) for entry, event in self.outlines]
         self.outlines.clear()
         return taken
 
     def targets(self) -> Iterator[tuple[Entry, Target]]:
-        """Yield every entry that is not rejected, with what it changes and so may find locked."""
+        """Yield every entry that is not rejected, with its target."""
         for entry, outlined in self.outlines:
             yield entry, ("course", outlined.data.course_id)
         for entry, event in chain(self.enrollments, self.ledger_events):
@@ -95,7 +96,7 @@ class Batch:
 
 
 def parse_batch(entries: Iterable[Entry]) -> Batch:
-    """Parse the entries and sort them by kind."""
+    """Parse the entries and group them by kind."""
     batch, now = Batch(), time.time() * 1000
     for entry in entries:
         lesson_event = decode(entry)
@@ -125,7 +126,7 @@ _decode = Decoder(DecodedLessonEvent).decode
 
 
 def decode(entry: Entry) -> DecodedLessonEvent | None:
-    """Return the entry's event if it is a valid lesson event in the ordinary form with its time in UTC, else None."""
+    """Return the entry's event if it is a valid lesson event in ordinary form and with its time in UTC, else None."""
     body = entry.body
     if body is None or len(body) > MAX_EVENT_CHARACTERS or _PERHAPS_FINER_THAN_MICROSECONDS.search(body):
         return None

@@ -17,30 +17,30 @@ from worker.contract.event import (
 
 MAX_AHEAD_MILLISECONDS = 5 * 60 * 1000
 MAX_BYTES = 12 * MAX_OUTLINE_CHARACTERS
-"""Of the largest outline, with every character written as two escapes."""
+"""The size of the largest outline with every character written as two escapes."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-"""Some programs begin every text with it (RFC 8259, 8.1)."""
+"""Some programs add it to every text; parsers may ignore it (RFC 8259, 8.1)."""
 NO_TIME = "time: missing. Send when it happened, such as 2025-07-14T10:30:00Z; a Celery task sends it as occurred_at"
 
 
 def parse_entry(entry: Entry, now_milliseconds: float = 0, dropped: list[str] | None = None) -> Event:
     """Parse an entry's event like `parse`.
 
-    The verdict depends on the entry alone, so that it is the same on every redelivery; but a time ahead of the entry's
-    id is accepted unless it is ahead of `now_milliseconds` as well.
+    The verdict depends on the entry alone and so is the same on every redelivery, with one exception: a time ahead of
+    the entry's id is accepted unless it is also ahead of `now_milliseconds`.
     """
     if entry.body is not None:
         return parse(entry.body, max(entry.milliseconds, now_milliseconds), dropped)
     names = [name.decode(errors="replace") for name in entry.fields[::2]]
     if FIELD in names:
-        raise Rejection(Reason.INVALID_EVENT, "the entry has several fields named event: send an entry for each")
-    raise Rejection(Reason.MISSING_FIELD, f"the entry has no field named event, but: {', '.join(names) or 'none'}")
+        raise Rejection(Reason.INVALID_EVENT, "the entry has several fields named event: send one entry per event")
+    raise Rejection(Reason.MISSING_FIELD, f"the entry has no field named event, only: {', '.join(names) or 'none'}")
 
 
 def parse(body: bytes, arrived_milliseconds: float, dropped: list[str] | None = None) -> Event:
-    """Parse an event that arrived at this time (since the epoch). Raises Rejection and nothing else, for any bytes.
+    """Parse an event that arrived at this time since the epoch. For any bytes it raises Rejection and nothing else.
 
-    The names of invalid optional members, which count as not sent, are added to `dropped`.
+    Invalid optional members are ignored; their names are added to `dropped`.
     """
     body = body.removeprefix(BYTE_ORDER_MARK)
     size = _characters(body)
@@ -60,20 +60,20 @@ _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-
 
 
 def _characters(body: bytes) -> int:
-    """How long the JSON text is in characters, an escaped one counting as the one that it stands for."""
+    """Return the length of the JSON text in characters, an escape counting as one."""
     if len(body) <= MAX_EVENT_CHARACTERS or len(body) > MAX_BYTES:
         return len(body)
     return len(_ESCAPE.sub(b"?", body).decode(errors="replace"))
 
 
 def refuse_ahead(time: datetime, arrived_milliseconds: float) -> None:
-    """Raise Rejection for a time more than 5 minutes ahead of the clock at arrival: it would win every maximum."""
+    """Raise Rejection for a time more than 5 minutes ahead of the arrival: it would win every maximum."""
     if time.timestamp() * 1000 > arrived_milliseconds + MAX_AHEAD_MILLISECONDS:
         raise Rejection(Reason.TIME_OUT_OF_RANGE, f"{time.isoformat()} is more than 5 minutes ahead of its arrival")
 
 
 def _latest_time(event: Event) -> datetime:
-    """Of the times an event carries; a correction's snapshot must not be ahead either."""
+    """Return the latest time in the event; a correction's snapshot must not be ahead either."""
     if isinstance(event, ProgressCorrected):
         return max(filter(None, [event.time, event.data.last_viewed_at, event.data.completed_at]))
     return event.time
@@ -83,13 +83,13 @@ def _rejection(error: ValidationError) -> Rejection:
     problem = error.errors(include_url=False, include_input=False)[0]
     kind, message = problem["type"], problem["msg"]
     # The first element of a location inside the union is the event's type.
-    place = ".".join(str(part) for part in problem["loc"][1:])
-    if kind == "missing" and place == "time":
+    member = ".".join(str(part) for part in problem["loc"][1:])
+    if kind == "missing" and member == "time":
         return Rejection(Reason.INVALID_EVENT, NO_TIME)
     if kind == "json_invalid":
         return Rejection(Reason.INVALID_JSON, message)
     if kind == "union_tag_invalid":
         return Rejection(Reason.UNKNOWN_TYPE, f"type: {message}")
-    if kind in {"greater_than_equal", "less_than"} and place in {"time", "data.last_viewed_at", "data.completed_at"}:
-        return Rejection(Reason.TIME_OUT_OF_RANGE, f"{place}: {message}")
-    return Rejection(Reason.INVALID_EVENT, f"{place}: {message}" if place else message)
+    if kind in {"greater_than_equal", "less_than"} and member in {"time", "data.last_viewed_at", "data.completed_at"}:
+        return Rejection(Reason.TIME_OUT_OF_RANGE, f"{member}: {message}")
+    return Rejection(Reason.INVALID_EVENT, f"{member}: {message}" if member else message)

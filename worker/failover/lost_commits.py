@@ -23,7 +23,7 @@ from worker.streams import commit_marks as written
 from worker.streams import stream_state
 from worker.streams.connection import Redis
 from worker.streams.keys import Keys
-from worker.streams.stream_state import Standing
+from worker.streams.stream_state import StreamState
 
 log = get_logger(__name__)
 
@@ -34,7 +34,7 @@ _STAY = text("SELECT 1")
 class Lost:
     """A stream of which PostgreSQL has forgotten commits."""
 
-    standing: Standing
+    state: StreamState
     postgresql_at: EntryId
     redis_at: EntryId
 
@@ -51,14 +51,14 @@ def reconcile(
         known = stream_positions.highest(connection, keys.streams)
         is_behind = commits.recall(connection, keys.streams)
         is_unfinished = system_table.replay_cursor(connection) is not None
-    standings = stream_state.look(redis, keys.group, keys.streams)
-    _note_put_back(engine, redis, standings, known)
-    if not is_behind and not is_unfinished and not _losses(engine, redis, keys, standings):
+    states = stream_state.read(redis, keys.group, keys.streams)
+    _note_put_back(engine, redis, states, known)
+    if not is_behind and not is_unfinished and not _losses(engine, redis, keys, states):
         return True
     with engine.begin() as guard:  # held open for its lock, and asked something now and then: it must not look idle
         if not system_table.lock_replay(guard):
             raise CommitsLostError("PostgreSQL has lost commits, and another consumer applies them again: waiting.")
-        losses = _losses(engine, redis, keys, stream_state.look(redis, keys.group, keys.streams))
+        losses = _losses(engine, redis, keys, stream_state.read(redis, keys.group, keys.streams))
         if system_table.replay_cursor(guard) is None:
             if not losses and not (is_behind and commits.is_latest(guard)):
                 return True  # the other one has done it
@@ -74,8 +74,8 @@ def reconcile(
             done = replay(engine, redis, keys, part, commits.consumer, stay)
             with engine.begin() as connection:
                 system_table.advance_replay(connection, part[-1].stream, part[-1].id, len(part), done.applied)
-        reached = {each.stream: BEGINNING for each in standings if each.last_delivered > BEGINNING}
-        reached |= {each.standing.stream: each.redis_at for each in losses}
+        reached = {each.stream: BEGINNING for each in states if each.last_delivered > BEGINNING}
+        reached |= {each.state.stream: each.redis_at for each in losses}
         with engine.begin() as connection:  # later than the beginning of the replay, as that of `guard` is not
             committed = stream_positions.advance(connection, commits.consumer, reached)
         system_table.end_replay(guard)
@@ -94,13 +94,13 @@ def reconcile(
     return True
 
 
-def _losses(engine: Engine, redis: Redis, keys: Keys, standings: Sequence[Standing]) -> list[Lost]:
+def _losses(engine: Engine, redis: Redis, keys: Keys, states: Sequence[StreamState]) -> list[Lost]:
     """PostgreSQL is asked last: what is acknowledged by then was committed before."""
     with engine.connect() as connection:
         before = stream_positions.highest(connection, keys.streams)
     reached = {
         each.stream: acknowledged
-        for each in standings
+        for each in states
         if (
             acknowledged := stream_state.highest_acknowledged(
                 redis, keys.group, each, before.get(each.stream, BEGINNING)
@@ -114,7 +114,7 @@ def _losses(engine: Engine, redis: Redis, keys: Keys, standings: Sequence[Standi
         known = stream_positions.highest(connection, keys.streams)
         lost = stream_positions.lost(connection, committed)
     found = []
-    for each in standings:
+    for each in states:
         position = known.get(each.stream, BEGINNING)
         acknowledged = max(reached.get(each.stream, BEGINNING), position)
         if acknowledged > position or each.stream in lost:
@@ -126,7 +126,7 @@ def _begin(engine: Engine, commits: Commits, losses: Sequence[Lost]) -> None:
     """Say what is lost, and that it is to be applied again."""
     for each in losses:
         at = {"postgresql_at": format_id(each.postgresql_at), "redis_at": format_id(each.redis_at)}
-        log.error("commits_lost", stream=each.standing.stream, **at)
+        log.error("commits_lost", stream=each.state.stream, **at)
     if not losses:
         log.error("commits_lost", consumer=commits.consumer)
     with engine.begin() as connection:
@@ -135,16 +135,16 @@ def _begin(engine: Engine, commits: Commits, losses: Sequence[Lost]) -> None:
 
 def _publish_again_from(losses: Iterable[Lost]) -> datetime | None:
     """The earliest time from which something may be gone that Redis does not have any more; None where it has all."""
-    gone = [each.postgresql_at for each in losses if not each.standing.has_all_since(each.postgresql_at)]
+    gone = [each.postgresql_at for each in losses if not each.state.has_all_since(each.postgresql_at)]
     return (moment(min(gone)) or datetime.fromtimestamp(0, UTC)) if gone else None
 
 
-def _note_put_back(engine: Engine, redis: Redis, standings: Iterable[Standing], known: Mapping[str, EntryId]) -> None:
+def _note_put_back(engine: Engine, redis: Redis, states: Iterable[StreamState], known: Mapping[str, EntryId]) -> None:
     """Say which streams are older than what was committed of them, and forget positions that are not theirs any more.
 
     A group that was made anew has delivered less too; but its stream still has the entry.
     """
-    for each in standings:
+    for each in states:
         position = known.get(each.stream, BEGINNING)
         if each.last_delivered >= position or stream_state.has_entry(redis, each.stream, position):
             continue

@@ -39,7 +39,7 @@ def claim_streams(connection: Connection, redis: Redis, keys: Keys, consumer: st
     unclaimed = [stream for stream in keys.streams if stream not in found]
     if unclaimed:
         known = stream_positions.highest(connection, unclaimed)
-        delivered = {each.stream: each.last_delivered for each in stream_state.look(redis, keys.group, unclaimed)}
+        delivered = {each.stream: each.last_delivered for each in stream_state.read(redis, keys.group, unclaimed)}
         first = {name: last for name, last in delivered.items() if name not in known and last > BEGINNING}
         if first:
             stream_positions.advance(connection, consumer, first)

@@ -29,7 +29,7 @@ def read_again(
 
     `after` names, for some streams, the entry to go on from.
     """
-    for each in stream_state.look(redis, keys.group, keys.streams):
+    for each in stream_state.read(redis, keys.group, keys.streams):
         batch_size_now = AdaptiveBatchSize(batch_size)
         start = f"({after[each.stream]}" if after and each.stream in after else format_id(since)
         last = format_id(each.last_delivered)

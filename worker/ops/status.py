@@ -19,9 +19,9 @@ from worker.ops.clocks import Clocks, measure_clocks
 from worker.ops.degradation import find_degradation
 from worker.ops.redis_configuration import check_configuration, version
 from worker.ops.rollup_lag import FailedRefreshes
-from worker.progress.dead_letters import count_dead_letters
 from worker.progress.doubtful_events import Doubtful, read_doubtful
 from worker.progress.ledger_lookups import last_recorded_at
+from worker.progress.stored_dead_letters import count_dead_letters
 from worker.settings import Settings
 from worker.streams.accounting import Account, read_accounts
 from worker.streams.backlog import Backlog, measure

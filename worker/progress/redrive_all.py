@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from worker.contract.ids import MAX_ID
 from worker.errors import InputError
-from worker.progress import dead_letters, redrive
+from worker.progress import redrive, stored_dead_letters
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ def redrive_all(engine: Engine, letter_ids: Sequence[int], reason: str | None) -
         total.repeated += outcome.repeated
         total.superseded += outcome.superseded
         with engine.connect() as connection:
-            total.refused.update(dead_letters.count_reasons(connection, page))
+            total.refused.update(stored_dead_letters.count_reasons(connection, page))
         arrived = redrive.apply_parked(engine, outcome.enrolled)
         total.parked += arrived.applied + arrived.repeated
     return total
@@ -54,8 +54,8 @@ def _given(engine: Engine, letter_ids: Sequence[int]) -> Iterator[Sequence[int]]
     given = [letter_ids[start : start + redrive.PAGE] for start in range(0, len(letter_ids), redrive.PAGE)]
     with engine.connect() as connection:
         for page in given:
-            if sum(dead_letters.count_reasons(connection, page).values()) < len(page):
-                missing = [each for each in page if not dead_letters.count_reasons(connection, [each])]
+            if sum(stored_dead_letters.count_reasons(connection, page).values()) < len(page):
+                missing = [each for each in page if not stored_dead_letters.count_reasons(connection, [each])]
                 names = ", ".join(str(each) for each in missing[:10])
                 raise InputError(f"There is no dead letter {names}; it may have been applied. Nothing was changed.")
     yield from given
@@ -66,7 +66,11 @@ def _found(engine: Engine, reason: str | None, last: int) -> Iterator[Sequence[i
     after = 0
     while True:
         with engine.connect() as connection:
-            page = [each for each in dead_letters.letter_ids(connection, reason, after, redrive.PAGE) if each <= last]
+            page = [
+                each
+                for each in stored_dead_letters.dead_letter_ids(connection, reason, after, redrive.PAGE)
+                if each <= last
+            ]
         if not page:
             return
         after = page[-1]

@@ -1,4 +1,4 @@
-"""Tell a poison entry, which kills the workers that process it, from one that was delivered often by bad luck.
+"""Distinguish a poison entry, which kills the workers that process it, from one delivered often by bad luck.
 
 Redis counts every delivery, including those of outages, so a count alone proves nothing. A quarantined entry is
 processed alone while the consumer's name is in a set of the entry's; only a consumer that dies leaves its name there.

@@ -10,7 +10,7 @@ from worker.contract.ids import require_enrollment_id
 from worker.contract.lesson import Lesson
 from worker.database.engine import snapshot
 from worker.errors import unknown_enrollment
-from worker.progress.outlines import read_outlines
+from worker.progress.stored_outline import read_outlines
 from worker.summary.rules import Summary, summarize
 from worker.summary.stored_summary import StoredSummary, read_states, read_stored
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, text
 from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.current_lesson import CurrentLesson
-from worker.progress.ties import tied_places
+from worker.progress.ties import tied_positions
 from worker.summary.next_lesson import NextReason
 from worker.summary.rules import Summary
 
@@ -91,7 +91,7 @@ def read_states(connection: Connection, ids: Sequence[int]) -> list[EnrollmentSt
     """
     found = connection.execute(_STATES, {"ids": list(ids)}).all()
     ids_tied = [row.id for row in found if row.position_tied]
-    tied = tied_places(connection, ids_tied) if ids_tied else {}
+    tied = tied_positions(connection, ids_tied) if ids_tied else {}
     return [
         EnrollmentState(
             user_course_id=row.id,
