@@ -101,7 +101,7 @@ def test_behind_a_pooler_the_consumer_sees_that_its_last_transaction_is_gone(
     work(consumer, redis, stream, EVENTS)
     execute(engine, *FORGET)  # no connection is cut
     add(redis, stream, LATER)
-    with pytest.raises(CommitsLostError, match="older copy was put back"):
+    with pytest.raises(CommitsLostError, match="older copy was restored"):
         consumer.read(consumer.keys.streams, None)
     assert rows(engine, "SELECT 1 FROM lesson_event") == []
     assert recovered(consumer)[:2] == ["commits_lost", "commits_replayed"]
