@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, text
 
 from worker.analytics import activity_claims
+from worker.database.locks import ACTIVITY_LOCK
 
 _WAIT_FOR_LOCK = text("SELECT set_config('lock_timeout', :milliseconds, true), pg_advisory_xact_lock(:key)")
 
@@ -21,7 +22,7 @@ def claim_these(connection: Connection, ids: Sequence[int], seconds: float) -> l
 
     Waits for whoever else computes any activity, for so long at most.
     """
-    connection.execute(_WAIT_FOR_LOCK, {"milliseconds": str(int(seconds * 1000)), "key": activity_claims.LOCK_KEY})
+    connection.execute(_WAIT_FOR_LOCK, {"milliseconds": str(int(seconds * 1000)), "key": ACTIVITY_LOCK})
     claimed = list(connection.scalars(_CLAIM, {"ids": list(ids)}))
     activity_claims.take_marks(connection, claimed)
     return claimed

@@ -14,8 +14,7 @@ from worker.analytics.activity_statement import REFRESH
 from worker.analytics.rules.activity import DOUBTFUL
 from worker.analytics.zone_offsets import clocks_of
 from worker.database.engine import without_jit
-
-LOCK_KEY = 7_305_113
+from worker.database.locks import ACTIVITY_LOCK
 
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
 
@@ -86,7 +85,7 @@ def claim(connection: Connection, limit: int) -> list[int] | None:
 
 def try_lock(connection: Connection) -> bool:
     """Keep others from computing any activity until the transaction ends; whether no other is at it."""
-    return bool(connection.scalar(_TRY_LOCK, {"key": LOCK_KEY}))
+    return bool(connection.scalar(_TRY_LOCK, {"key": ACTIVITY_LOCK}))
 
 
 def take_marks(connection: Connection, ids: Sequence[int]) -> None:

@@ -12,8 +12,7 @@ from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_statement import REFRESH
 from worker.analytics.zone_offsets import clocks_of_course
 from worker.database.engine import extend_timeout, wait_briefly, without_jit
-
-_LOCK_CLASS = 7_305_112
+from worker.database.locks import STATISTICS_LOCK_CLASS
 
 _CHANGED = text("""
     SELECT course_id FROM course_change GROUP BY course_id ORDER BY max(failed_at) NULLS FIRST, min(changed_at)
@@ -59,7 +58,7 @@ def wait_for_refresh(connection: Connection, course_id: int, seconds: float) -> 
     """Let another transaction that is refreshing the course end; raises PostgreSQL's lock timeout after so long."""
     milliseconds = str(int(seconds * 1000))
     connection.execute(
-        _WAIT_FOR_LOCK, {"milliseconds": milliseconds, "lock_class": _LOCK_CLASS, "course_id": course_id}
+        _WAIT_FOR_LOCK, {"milliseconds": milliseconds, "lock_class": STATISTICS_LOCK_CLASS, "course_id": course_id}
     )
 
 
@@ -70,7 +69,7 @@ def refresh_course(connection: Connection, course_id: int, seconds: float, rules
     marks stay then. The marks go first: what is computed after that shows every change they stood for, and a change
     that comes later leaves a mark of its own.
     """
-    if not connection.scalar(_TRY_LOCK, {"lock_class": _LOCK_CLASS, "course_id": course_id}):
+    if not connection.scalar(_TRY_LOCK, {"lock_class": STATISTICS_LOCK_CLASS, "course_id": course_id}):
         return False
     wait_briefly(connection)
     connection.execute(_TAKE_MARKS, {"course_id": course_id})

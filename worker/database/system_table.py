@@ -6,10 +6,8 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from worker.contract.system_id import System
+from worker.database.locks import REPLAY_LOCK
 from worker.errors import SchemaError
-
-REPLAY_LOCK = 7_305_112_023
-"""One consumer at a time applies what was lost again."""
 
 _MAY_ASK = text("SELECT has_function_privilege('pg_control_system()', 'EXECUTE')")
 
