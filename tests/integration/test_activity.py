@@ -13,8 +13,8 @@ from tests.support.wait import wait_until
 from worker.analytics import activity_claims
 from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.rules.stuck import StuckThresholds
-from worker.audit.compare import Scope
 from worker.audit.repair import rebuild_scope, repair
+from worker.audit.scope import Scope
 from worker.contract.event import Event
 from worker.progress.ingest import ingest
 from worker.progress.reference import fold

@@ -14,8 +14,8 @@ from worker.analytics.lesson_history import lesson_history
 from worker.analytics.rules.activity import TimeSpent
 from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.thresholds import AnalysisThresholds
-from worker.audit.compare import Scope
 from worker.audit.repair import rebuild_scope
+from worker.audit.scope import Scope
 from worker.contract.event import Event
 from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_statement import REFRESH
 from worker.analytics.zone_offsets import clocks_of_course
-from worker.database.engine import extend_timeout, wait_briefly, without_jit
+from worker.database.engine import extend_timeout, limit_lock_waits, without_jit
 from worker.database.locks import STATISTICS_LOCK_CLASS
 
 _CHANGED = text("""
@@ -71,7 +71,7 @@ def refresh_course(connection: Connection, course_id: int, seconds: float, rules
     """
     if not connection.scalar(_TRY_LOCK, {"lock_class": STATISTICS_LOCK_CLASS, "course_id": course_id}):
         return False
-    wait_briefly(connection)
+    limit_lock_waits(connection)
     connection.execute(_TAKE_MARKS, {"course_id": course_id})
     extend_timeout(connection, seconds)
     without_jit(connection)

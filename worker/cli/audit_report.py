@@ -10,8 +10,9 @@ import click
 from worker.errors import InputError
 
 if TYPE_CHECKING:
-    from worker.audit.compare import Scope, Step
-    from worker.audit.rules import Difference
+    from worker.audit.compare import Step
+    from worker.audit.difference import Difference
+    from worker.audit.scope import Scope
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -29,7 +30,7 @@ def scope_options(command: Command) -> Command:
 
 def chosen_scope(user_course: int | None, course: int | None, sample: int | None = None) -> "Scope":
     """What the options name. Raises InputError when they name more than one."""
-    from worker.audit.compare import Scope
+    from worker.audit.scope import Scope
 
     if sum(each is not None for each in (user_course, course, sample)) > 1:
         raise InputError("Give one of --user-course, --course and --sample, or none for everything.")

@@ -20,8 +20,9 @@ def command(user_course: int | None, course: int | None, dry_run: bool, after: i
     repaired is audited again: what differs all the same is told.
     """
     from worker.analytics.thresholds import AnalysisThresholds
-    from worker.audit.compare import count_scope, examine_scope
+    from worker.audit.compare import audit_scope
     from worker.audit.repair import rebuild_scope
+    from worker.audit.scope import count_scope
     from worker.cli.output import show_json
     from worker.cli.servers import open_database, server_settings
 
@@ -33,7 +34,7 @@ def command(user_course: int | None, course: int | None, dry_run: bool, after: i
     with open_database(settings) as engine:
         total, rules = count_scope(engine, scope), AnalysisThresholds.of(settings).stuck
         if dry_run:
-            steps = examine_scope(engine, scope, settings.idle_cutoff_seconds, rules)
+            steps = audit_scope(engine, scope, settings.idle_cutoff_seconds, rules)
         else:
             seconds = settings.statistics_timeout_seconds
             steps = rebuild_scope(engine, scope, seconds, rules, settings.idle_cutoff_seconds, after or 0)

@@ -95,7 +95,7 @@ def extend_timeout(connection: Connection, seconds: float) -> None:
 _WAIT_BRIEFLY = text("SET LOCAL lock_timeout = '1s'")
 
 
-def wait_briefly(connection: Connection) -> None:
+def limit_lock_waits(connection: Connection) -> None:
     """Have no statement of the present transaction wait longer than a second for a lock."""
     connection.execute(_WAIT_BRIEFLY)
 

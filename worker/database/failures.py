@@ -45,7 +45,7 @@ def has_answered(error: Exception) -> bool:
     return getattr(getattr(error, "orig", error), "sqlstate", None) is not None
 
 
-def is_passing(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """PostgreSQL is there and refused for now: a timeout, a lock, a deadlock. What was asked may go through later."""
     return has_answered(error) and classify(error) is Failure.TRANSIENT
 
