@@ -1,4 +1,4 @@
-"""Bring the database's tables up to date. Apart from `worker.database.schema`, as only this needs Alembic."""
+"""Apply the migrations. Separate from `worker.database.schema` because only this needs Alembic."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from worker.database.schema import REVISIONS
 
 _PACKAGE = Path(__file__).parents[1]
 _LOCATIONS = (_PACKAGE / "migrations", _PACKAGE.parent / "migrations")
-"""In an installed wheel; in a checkout."""
+"""In an installed wheel, and in a checkout."""
 
 
 def migrate(engine: Engine) -> str:
-    """Apply every missing migration in one transaction, under the migrations' lock; the revision reached."""
+    """Apply every missing migration in one transaction under the migration lock; return the revision reached."""
     config = Config()
     config.set_main_option("script_location", str(next(path for path in _LOCATIONS if path.is_dir())))
     with engine.connect() as connection:
