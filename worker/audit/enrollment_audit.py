@@ -23,15 +23,7 @@ from worker.contract.event import LedgerEvent, LessonEvent, ProgressCorrected
 from worker.contract.lesson import Lesson
 from worker.progress.current_lesson import CurrentLesson
 from worker.progress.outlines import StoredOutline, read_outlines
-from worker.progress.reference import (
-    Position,
-    Progress,
-    latest_event,
-    lesson_of,
-    lesson_progress,
-    order,
-    position,
-)
+from worker.progress.reference import Position, Progress, latest_event, lesson_of, lesson_progress, order, position
 from worker.summary.rules import Summary, summarize
 from worker.summary.stored_summary import StoredSummary, read_stored
 

@@ -2,16 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    ForeignKey,
-    Identity,
-    Index,
-    Integer,
-    func,
-    text,
-)
+from sqlalchemy import ARRAY, BigInteger, ForeignKey, Identity, Index, Integer, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.database.models.base import Base

@@ -3,15 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import (
-    DateTime,
-    Double,
-    Enum,
-    LargeBinary,
-    MetaData,
-    Numeric,
-    Text,
-)
+from sqlalchemy import DateTime, Double, Enum, LargeBinary, MetaData, Numeric, Text
 from sqlalchemy.orm import DeclarativeBase
 
 from worker.contract.progress_status import ProgressStatus

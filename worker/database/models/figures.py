@@ -2,13 +2,7 @@
 
 from datetime import date
 
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    ForeignKey,
-    ForeignKeyConstraint,
-    Integer,
-)
+from sqlalchemy import ARRAY, BigInteger, ForeignKey, ForeignKeyConstraint, Integer
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.database.models.base import Base
