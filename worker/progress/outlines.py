@@ -16,11 +16,9 @@ from worker.contract.event import CourseOutlined
 from worker.contract.identity import sequence_key
 from worker.contract.lesson import Lesson
 from worker.database.failures import is_lock_timeout
+from worker.database.locks import OUTLINES_LOCK
 from worker.progress.moved_lessons import moved_lessons
 from worker.progress.reference import Recorded
-
-OUTLINES_LOCK = 7_305_112_020
-"""Advisory lock of the transaction: shared while summaries are made from outlines, exclusive while one changes."""
 
 # Whoever asks holds no row yet, so nobody waits for the asker, and this may take longer than a wait for a row.
 _HOLD = text("SELECT set_config('lock_timeout', '1s', true), pg_advisory_xact_lock_shared(:key)")
