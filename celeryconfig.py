@@ -22,7 +22,7 @@ TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "worker.celery_support.m
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 broker_channel_error_retry = True  # without this a full or loading broker would end the worker
-worker_consumer = "worker.celery_support.message_filter:Consumer"
+worker_consumer = "worker.celery_support.broker_consumer:Consumer"
 broker_transport_options = {
     "socket_connect_timeout": _settings.connect_timeout_seconds,
     "socket_timeout": _settings.socket_timeout_seconds,

@@ -15,8 +15,8 @@ from tests.support.tables import TABLES, execute, insert_as_lms, rows
 from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit import orphans
-from worker.audit.compare import Scope
 from worker.audit.repair import rebuild_scope
+from worker.audit.scope import Scope
 from worker.audit.void import void_event
 from worker.contract.event import Event
 from worker.progress.ingest import ingest

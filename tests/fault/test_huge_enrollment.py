@@ -21,6 +21,7 @@ from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit import compare
+from worker.audit.scope import Scope
 from worker.contract.event import Event
 from worker.database.engine import open_engine
 from worker.progress.ingest import ingest
@@ -207,7 +208,7 @@ def test_outlines_are_reached_however_many_locked_courses_are_before_them(engine
 
 @pytest.fixture
 def five_events_at_most(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> None:
-    monkeypatch.setattr(compare, "MOST", 5)
+    monkeypatch.setattr(compare, "MAX_EVENTS_AND_ROWS", 5)
     huge = [viewed(2, 1, number) for number in range(1, 9)]
     ingest(engine, entries([*learners(1, 2, 3), *huge, enrolled(4, course_id=4), viewed(4, 1, 1)]))
     refresh_all(engine)
@@ -246,6 +247,6 @@ def test_an_audit_is_never_silently_clean(environment: dict[str, str], scope: li
 
 @pytest.mark.usefixtures("five_events_at_most")
 def test_those_examined_together_have_no_more_events_together(engine: Engine) -> None:
-    ids = compare.Scope(sample=4)
-    steps = list(compare.examine_scope(engine, ids, CUTOFF, AnalysisThresholds().stuck))
+    ids = Scope(sample=4)
+    steps = list(compare.audit_scope(engine, ids, CUTOFF, AnalysisThresholds().stuck))
     assert [[each.id for each in step.enrollments] for step in steps if step.enrollments] == [[1], [3], [4]]

@@ -14,8 +14,8 @@ from worker.analytics import activity_claims
 from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.activity_statement import compute_activity
 from worker.analytics.thresholds import AnalysisThresholds
-from worker.audit.compare import Scope
 from worker.audit.repair import rebuild_scope, repair
+from worker.audit.scope import Scope
 from worker.contract.event import Event
 from worker.database import marks
 from worker.progress.ingest import ingest

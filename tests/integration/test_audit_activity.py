@@ -11,9 +11,10 @@ from tests.support.events import completed, corrected, enrolled, entries, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import contents, execute, rows, snapshot
 from worker.analytics.thresholds import AnalysisThresholds
-from worker.audit.compare import Scope, examine_scope
+from worker.audit.compare import audit_scope
+from worker.audit.difference import Difference
 from worker.audit.repair import rebuild_scope
-from worker.audit.rules import Difference
+from worker.audit.scope import Scope
 from worker.contract.event import Event
 from worker.progress.ingest import ingest
 from worker.progress.retention import delete_expired
@@ -258,4 +259,4 @@ def test_after_retention_and_refresh_nothing_differs_from_what_is_left(engine: E
 def test_a_scope_of_one_or_of_some_compares_activity_too(engine: Engine) -> None:
     execute(engine, "UPDATE enrollment_activity SET sessions = 7")
     for scope, size in ((Scope(user_course_id=2), 1), (Scope(sample=2), 2), (Scope(), 3)):
-        assert sum(len(step.differences) for step in examine_scope(engine, scope, CUTOFF, STUCK)) == size
+        assert sum(len(step.differences) for step in audit_scope(engine, scope, CUTOFF, STUCK)) == size

@@ -14,7 +14,7 @@ from tests.support.tables import contents, execute, insert_as_lms, rows, snapsho
 from worker.audit import compare
 from worker.audit import repair as rebuild
 from worker.audit.compare import Step
-from worker.audit.enrollment_audit import Examined
+from worker.audit.enrollment_audit import AuditedEnrollment
 from worker.cli.audit_report import Report
 from worker.progress.ingest import ingest
 from worker.progress.retention import delete_expired
@@ -397,7 +397,7 @@ def test_an_event_that_is_recorded_while_a_rebuild_looks_is_kept(
 ) -> None:
     repair = rebuild.repair
 
-    def late(connection: Connection, ids: list[int]) -> list[Examined]:
+    def late(connection: Connection, ids: list[int]) -> list[AuditedEnrollment]:
         ingest(engine, entries([completed(5, 1, 2, seconds=60), viewed(5, 1, 3, seconds=61)]))
         return repair(connection, ids)
 
@@ -424,7 +424,7 @@ def interrupted(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, re
     """A rebuild that Ctrl-C ends after so many repairs."""
     repair, left = rebuild.repair, [None] * repairs
 
-    def until_then(connection: Connection, ids: list[int]) -> list[Examined]:
+    def until_then(connection: Connection, ids: list[int]) -> list[AuditedEnrollment]:
         if not left:
             raise KeyboardInterrupt
         left.pop()
@@ -509,7 +509,7 @@ def test_an_interrupted_dry_run_speaks_of_no_repair(
     def until_now(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(compare, "examine", until_now)
+    monkeypatch.setattr(compare, "audit_enrollments", until_now)
     result = invoke(environment, "rebuild", "--dry-run")
     assert (result.exit_code, "Interrupted" in result.output) == (130, False)
 

@@ -13,8 +13,8 @@ from tests.support.rollups import audited
 from tests.support.tables import contents, execute, insert_as_lms, rows, snapshot
 from tests.support.wait import wait_until
 from worker.analytics.thresholds import AnalysisThresholds
-from worker.audit.compare import Scope
 from worker.audit.repair import rebuild_scope
+from worker.audit.scope import Scope
 from worker.contract.event import LedgerEvent
 from worker.contract.progress_status import ProgressStatus
 from worker.errors import ConflictError, InputError

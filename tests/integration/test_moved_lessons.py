@@ -13,8 +13,8 @@ from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.lesson_history import lesson_history
 from worker.analytics.rules.activity import TimeSpent
 from worker.analytics.thresholds import AnalysisThresholds
-from worker.audit.compare import Scope
 from worker.audit.repair import rebuild_scope
+from worker.audit.scope import Scope
 from worker.contract.event import Event
 from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus

@@ -15,8 +15,9 @@ from tests.support.tables import execute, rows
 from tests.support.wait import wait_until
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit import repair
-from worker.audit.compare import Scope, Step
+from worker.audit.compare import Step
 from worker.audit.repair import rebuild_scope
+from worker.audit.scope import Scope
 from worker.progress.ingest import ingest
 
 WRONG_STATISTICS = "UPDATE course_statistics SET completed = 55"

@@ -16,8 +16,9 @@ from tests.support.events import at, completed, corrected, enrolled, entries, vi
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import contents, counted_statements, execute, rows, snapshot
 from worker.analytics.thresholds import AnalysisThresholds
-from worker.audit.compare import Scope, examine_scope
+from worker.audit.compare import audit_scope
 from worker.audit.repair import rebuild_scope
+from worker.audit.scope import Scope
 from worker.contract.event import Event
 from worker.progress import ingest as ingest_service
 from worker.progress import retention
@@ -72,7 +73,7 @@ def everything_but_the_ledger(engine: Engine) -> object:
 def unprovable(engine: Engine) -> int:
     return sum(
         each.unprovable
-        for step in examine_scope(engine, Scope(), CUTOFF, AnalysisThresholds().stuck)
+        for step in audit_scope(engine, Scope(), CUTOFF, AnalysisThresholds().stuck)
         for each in step.enrollments
     )
 

@@ -11,8 +11,8 @@ from tests.support.histories import Batches, histories
 from tests.support.rollups import audited, refresh_all, stored_summaries
 from tests.support.tables import clear, contents, execute, rows
 from worker.analytics.thresholds import AnalysisThresholds
-from worker.audit.compare import Scope
 from worker.audit.repair import rebuild_scope
+from worker.audit.scope import Scope
 from worker.progress.ingest import ingest
 from worker.progress.redrive import apply_parked
 from worker.summary.read import get_summary

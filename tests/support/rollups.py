@@ -13,8 +13,9 @@ from worker.analytics.rules.time_statistics import time_statistics_by_course
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.analytics.stored_statistics import StoredStatistics, read_statistics, read_time_statistics
 from worker.analytics.thresholds import AnalysisThresholds
-from worker.audit.compare import Scope, examine_scope
-from worker.audit.rules import Difference
+from worker.audit.compare import audit_scope
+from worker.audit.difference import Difference
+from worker.audit.scope import Scope
 from worker.progress.reference import State
 from worker.summary.refresh import refresh_summaries
 from worker.summary.rules import Summary, summaries
@@ -68,7 +69,7 @@ def audited(engine: Engine) -> list[Difference]:
     """Everything that an audit of everything lists."""
     return [
         each
-        for step in examine_scope(engine, Scope(), IDLE_CUTOFF.total_seconds(), AnalysisThresholds().stuck)
+        for step in audit_scope(engine, Scope(), IDLE_CUTOFF.total_seconds(), AnalysisThresholds().stuck)
         for each in step.differences
     ]
 

@@ -8,9 +8,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Connection, text
 
 from worker.database import marks
-
-_LOCK_KEY = 7_305_113
-"""Held by the one transaction that computes activity: another could overwrite its result with an older one."""
+from worker.database.locks import ACTIVITY_LOCK
 
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
 
@@ -64,12 +62,12 @@ def claim_one(connection: Connection, user_course_id: int) -> list[int]:
 
 def claim_these(connection: Connection, ids: Sequence[int], seconds: float) -> list[int]:
     """Claim the marked ones of these enrollments, waiting up to `seconds` for another transaction's computation."""
-    connection.execute(_WAIT_FOR_LOCK, {"milliseconds": str(int(seconds * 1000)), "key": _LOCK_KEY})
+    connection.execute(_WAIT_FOR_LOCK, {"milliseconds": str(int(seconds * 1000)), "key": ACTIVITY_LOCK})
     return _take(connection, connection.scalars(_CLAIM_THESE, {"ids": list(ids)}))
 
 
 def _try_lock(connection: Connection) -> bool:
-    return bool(connection.scalar(_TRY_LOCK, {"key": _LOCK_KEY}))
+    return bool(connection.scalar(_TRY_LOCK, {"key": ACTIVITY_LOCK}))
 
 
 def _take(connection: Connection, claimed: Iterable[int]) -> list[int]:

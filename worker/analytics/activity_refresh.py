@@ -12,7 +12,7 @@ from worker.analytics.activity_statement import compute_activity
 from worker.database import marks
 from worker.database.chunked_refresh import ChunkedRefresh
 from worker.database.engine import extend_timeout
-from worker.database.failures import may_be_ones_own
+from worker.database.failures import may_be_caused_by_one
 from worker.database.one_by_one import RETRY_SECONDS
 
 LONG_SECONDS = 100.0
@@ -75,6 +75,6 @@ def refresh_these(
                     compute_activity(connection, claimed, idle_cutoff_seconds)
             refreshed.update(claimed)
         except DBAPIError as error:
-            if not may_be_ones_own(error):
+            if not may_be_caused_by_one(error):
                 raise
     return refreshed

@@ -5,9 +5,8 @@ In the caller's transaction: `claim`, `statistics_statement.compute_statistics`,
 
 from sqlalchemy import Connection, text
 
-from worker.database.engine import wait_briefly
-
-_LOCK_CLASS = 7_305_112
+from worker.database.engine import limit_lock_waits
+from worker.database.locks import STATISTICS_LOCK_CLASS
 
 _CHANGED = text("""
     SELECT course_id FROM course_change GROUP BY course_id ORDER BY max(failed_at) NULLS FIRST, min(changed_at)
@@ -31,14 +30,14 @@ def wait_for_refresh(connection: Connection, course_id: int, seconds: float) -> 
     """Wait for another transaction that computes this course. Raises PostgreSQL's lock timeout after `seconds`."""
     milliseconds = str(int(seconds * 1000))
     connection.execute(
-        _WAIT_FOR_LOCK, {"milliseconds": milliseconds, "lock_class": _LOCK_CLASS, "course_id": course_id}
+        _WAIT_FOR_LOCK, {"milliseconds": milliseconds, "lock_class": STATISTICS_LOCK_CLASS, "course_id": course_id}
     )
 
 
 def claim(connection: Connection, course_id: int) -> bool:
     """Claim this course, with a lock timeout of one second; return False while another transaction computes it."""
-    if not connection.scalar(_TRY_LOCK, {"lock_class": _LOCK_CLASS, "course_id": course_id}):
+    if not connection.scalar(_TRY_LOCK, {"lock_class": STATISTICS_LOCK_CLASS, "course_id": course_id}):
         return False
-    wait_briefly(connection)
+    limit_lock_waits(connection)
     connection.execute(_TAKE_MARKS, {"course_id": course_id})
     return True

@@ -12,7 +12,7 @@ from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_statement import compute_statistics
 from worker.database import marks
 from worker.database.engine import extend_timeout
-from worker.database.failures import may_be_ones_own
+from worker.database.failures import may_be_caused_by_one
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def refresh_statistics(
             with engine.begin() as connection:
                 count += refresh_course(connection, course_id, seconds, rules)
         except DBAPIError as error:
-            if not may_be_ones_own(error):
+            if not may_be_caused_by_one(error):
                 raise
             with engine.begin() as connection:
                 marks.mark_failed(connection, "course_statistics", course_id)

@@ -17,7 +17,8 @@ def command(user_course: int | None, course: int | None, sample: int | None, as_
     differences.
     """
     from worker.analytics.thresholds import AnalysisThresholds
-    from worker.audit.compare import count_scope, examine_scope
+    from worker.audit.compare import audit_scope
+    from worker.audit.scope import count_scope
     from worker.cli.output import show_json
     from worker.cli.servers import open_database, server_settings
 
@@ -25,7 +26,7 @@ def command(user_course: int | None, course: int | None, sample: int | None, as_
     settings = server_settings("DATABASE_URL")
     report = Report()
     with open_database(settings) as engine:
-        steps = examine_scope(engine, scope, settings.idle_cutoff_seconds, AnalysisThresholds.of(settings).stuck)
+        steps = audit_scope(engine, scope, settings.idle_cutoff_seconds, AnalysisThresholds.of(settings).stuck)
         follow(steps, report, "audited", count_scope(engine, scope))
     if as_json:
         show_json(report.as_mapping())

@@ -11,8 +11,9 @@ from worker.cli.id_type import ID
 from worker.errors import InputError
 
 if TYPE_CHECKING:
-    from worker.audit.compare import Scope, Step
-    from worker.audit.rules import Difference
+    from worker.audit.compare import Step
+    from worker.audit.difference import Difference
+    from worker.audit.scope import Scope
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -30,7 +31,7 @@ def scope_options(command: Command) -> Command:
 
 def chosen_scope(user_course: int | None, course: int | None, sample: int | None = None) -> "Scope":
     """Return the scope of the options. Raises InputError when they conflict."""
-    from worker.audit.compare import Scope
+    from worker.audit.scope import Scope
 
     if sum(each is not None for each in (user_course, course, sample)) > 1:
         raise InputError("Use at most one of --user-course, --course and --sample; none of them means everything.")

@@ -19,8 +19,9 @@ def command(user_course: int | None, course: int | None, dry_run: bool, after: i
     the changes first. Repaired rows are audited again and remaining differences reported.
     """
     from worker.analytics.thresholds import AnalysisThresholds
-    from worker.audit.compare import count_scope, examine_scope
+    from worker.audit.compare import audit_scope
     from worker.audit.repair import rebuild_scope
+    from worker.audit.scope import count_scope
     from worker.cli.output import show_json
     from worker.cli.servers import open_database, server_settings
 
@@ -32,7 +33,7 @@ def command(user_course: int | None, course: int | None, dry_run: bool, after: i
     with open_database(settings) as engine:
         total, thresholds = count_scope(engine, scope), AnalysisThresholds.of(settings).stuck
         if dry_run:
-            steps = examine_scope(engine, scope, settings.idle_cutoff_seconds, thresholds)
+            steps = audit_scope(engine, scope, settings.idle_cutoff_seconds, thresholds)
         else:
             seconds = settings.statistics_timeout_seconds
             steps = rebuild_scope(engine, scope, seconds, thresholds, settings.idle_cutoff_seconds, after or 0)

@@ -12,7 +12,7 @@ from uuid import uuid4
 from redis import ResponseError
 
 from worker.database.engine import Engine
-from worker.database.failures import may_be_ones_own
+from worker.database.failures import may_be_caused_by_one
 from worker.errors import first_line
 from worker.failover.lost_commits import reconcile
 from worker.failover.ownership import claim_streams
@@ -80,6 +80,6 @@ def _log_refusals() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not isinstance(error, ResponseError) and not may_be_ones_own(error):
+        if not isinstance(error, ResponseError) and not may_be_caused_by_one(error):
             raise
         log.warning("maintenance_postponed", detail=first_line(error))

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from worker.database import marks
 from worker.database.engine import extend_timeout
-from worker.database.failures import may_be_ones_own
+from worker.database.failures import may_be_caused_by_one
 from worker.database.one_by_one import one_by_one
 
 
@@ -48,7 +48,7 @@ class ChunkedRefresh:
                     ids = claimed  # from here on one of them may be the cause
                     self.compute(connection, ids)
         except DBAPIError as error:
-            if not may_be_ones_own(error):
+            if not may_be_caused_by_one(error):
                 raise
             if give_up:
                 return 0

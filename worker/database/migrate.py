@@ -1,4 +1,4 @@
-"""Bring the database's tables up to date. Apart from `worker.database.schema`, as only this needs Alembic."""
+"""Apply the migrations. Separate from `worker.database.schema` because only this needs Alembic."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from worker.errors import SchemaError
 
 _PACKAGE = Path(__file__).parents[1]
 _LOCATIONS = (_PACKAGE / "migrations", _PACKAGE.parent / "migrations")
-"""In an installed wheel; in a checkout."""
+"""In an installed wheel, and in a checkout."""
 
 
 def migrate(engine: Engine) -> tuple[str | None, str | None]:

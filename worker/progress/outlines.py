@@ -13,11 +13,9 @@ from sqlalchemy.exc import OperationalError
 from worker.contract.event import CourseOutlined
 from worker.contract.identity import sequence_key
 from worker.database.failures import is_lock_timeout
+from worker.database.locks import OUTLINES_LOCK
 from worker.progress.moved_lessons import moved_lessons
 from worker.progress.reference import Recorded
-
-OUTLINES_LOCK = 7_305_112_020
-"""Advisory lock of the transaction: shared while summaries are made from outlines, exclusive while one changes."""
 
 # The caller holds no row yet, so no session waits for it, and this may take longer than a wait for a row.
 _HOLD = text("SELECT set_config('lock_timeout', '1s', true), pg_advisory_xact_lock_shared(:key)")

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from worker.contract.fast_path import parse_batch
-from worker.database.failures import is_missing_reference, may_be_ones_own
+from worker.database.failures import is_missing_reference, may_be_caused_by_one
 from worker.progress import dead_letters
 from worker.progress.bisect import bisect
 from worker.progress.ingest import record_batch
@@ -87,7 +87,7 @@ def apply_parked(engine: Engine, user_course_ids: Sequence[int], go_on: Callable
         try:
             done = redrive(engine, ids)
         except DBAPIError as error:
-            if not may_be_ones_own(error):
+            if not may_be_caused_by_one(error):
                 raise
             done = Outcome()
         if ids and done == Outcome():  # one of the enrollments may be to blame
@@ -136,7 +136,7 @@ def _sweep_referring(engine: Engine, go_on: Callable[[], bool]) -> Outcome:
         try:
             done = redrive(engine, ids, final=True)
         except DBAPIError as error:
-            if not may_be_ones_own(error):
+            if not may_be_caused_by_one(error):
                 raise
             done = sum((_redrive_one(engine, each) for each in ids if go_on()), Outcome())
         total += done
@@ -149,6 +149,6 @@ def _redrive_one(engine: Engine, dead_letter_id: int) -> Outcome:
     try:
         return redrive(engine, [dead_letter_id], final=True)
     except DBAPIError as error:
-        if not may_be_ones_own(error):
+        if not may_be_caused_by_one(error):
             raise
         return Outcome()

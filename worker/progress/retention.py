@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from worker.database.failures import may_be_ones_own
+from worker.database.failures import may_be_caused_by_one
 from worker.database.one_by_one import one_by_one
 from worker.logs import get_logger
 from worker.progress.enrollments import lock_enrollments
@@ -56,7 +56,7 @@ def delete_expired(engine: Engine, days: float, go_on: Callable[[], bool] = lamb
                 count = delete(connection, events) if events else 0
             total += count
         except DBAPIError as error:
-            if not events or not may_be_ones_own(error):
+            if not events or not may_be_caused_by_one(error):
                 raise
             failed += delete_each(events)
         if not events or not go_on():
