@@ -8,8 +8,8 @@ from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
+from worker.database.advisory_locks import MIGRATION_LOCK
 from worker.database.engine import extend_timeout, open_engine
-from worker.database.locks import MIGRATION_LOCK
 from worker.database.models import Base
 from worker.database.schema import VERSION_TABLE, require_utf8
 from worker.errors import SchemaError

@@ -16,7 +16,7 @@ from worker.consume import leases as lease
 from worker.consume.consumer import Consumer
 from worker.contract.event import CloudEvent
 from worker.settings import Settings
-from worker.streams import quarantine, refusal_mark
+from worker.streams import quarantine_mark, refusal_mark
 from worker.streams.connection import Redis
 from worker.streams.keys import account, commits
 
@@ -151,7 +151,7 @@ def test_leases_and_marks_of_another_type_are_written_anew(redis: Redis, consume
     assert leases.complete
     spoil(redis, keys.refused, keys.quarantine(keys.stream_key, "1-1"), broker_queue.mark(keys.stream_key, "some"))
     assert refusal_mark.since(redis, keys.refused) is None
-    with quarantine.quarantine(redis, keys.quarantine(keys.stream_key, "1-1"), "me") as is_poison:
+    with quarantine_mark.quarantine(redis, keys.quarantine(keys.stream_key, "1-1"), "me") as is_poison:
         assert not is_poison
     assert broker_queue.may_send(redis, broker_queue.mark(keys.stream_key, "some"), 1_000)
     assert not broker_queue.may_send(redis, broker_queue.mark(keys.stream_key, "some"), 1_000)

@@ -17,7 +17,7 @@ from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit.repair import rebuild_scope, repair
 from worker.audit.scope import Scope
 from worker.contract.event import Event
-from worker.database import marks
+from worker.database import stale_marks
 from worker.progress.ingest import ingest
 from worker.progress.reference import fold
 from worker.progress.retention import delete_expired
@@ -174,7 +174,7 @@ def test_two_runs_at_once_and_a_change_between_them_lose_nothing(engine: Engine)
 def test_events_are_recorded_while_a_run_is_in_its_transaction(engine: Engine) -> None:
     learners(engine, 1)
     with engine.begin() as connection:
-        marks.mark_activity(connection, [1])
+        stale_marks.mark_activity(connection, [1])
     with engine.begin() as connection:
         ids = activity_claims.claim(connection, 500)
         compute_activity(connection, ids or [], CUTOFF)
@@ -262,7 +262,7 @@ def test_a_repair_marks_what_it_changes(engine: Engine) -> None:
     before = stored_activity(engine)
     execute(engine, "UPDATE user_course_progress SET completed_at = NULL WHERE user_course_id = 2")
     with engine.begin() as connection:
-        marks.mark_activity(connection, [2])
+        stale_marks.mark_activity(connection, [2])
     refresh_activity(engine, 500, CUTOFF)
     assert stored_activity(engine) != before
     with engine.begin() as connection:

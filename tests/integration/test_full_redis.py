@@ -29,7 +29,7 @@ from worker.streams import trim as housekeeping
 from worker.streams.accounting import Account
 from worker.streams.connection import Redis
 from worker.streams.keys import Keys
-from worker.streams.quarantine import quarantine
+from worker.streams.quarantine_mark import quarantine
 
 
 @pytest.fixture(scope="module")

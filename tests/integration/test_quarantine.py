@@ -4,7 +4,7 @@ import pytest
 
 from worker.settings import Settings
 from worker.streams.connection import Redis
-from worker.streams.quarantine import quarantine
+from worker.streams.quarantine_mark import quarantine
 
 
 @pytest.fixture

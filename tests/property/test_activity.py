@@ -18,7 +18,7 @@ from tests.support.rollups import BEHIND, audited, refresh_all
 from tests.support.tables import clear, execute, rows, snapshot
 from worker.analytics.activity_refresh import refresh_activity
 from worker.contract.event import Event
-from worker.database import marks
+from worker.database import stale_marks
 from worker.progress.ingest import ingest
 from worker.progress.redrive import apply_parked
 from worker.progress.reference import fold
@@ -115,7 +115,7 @@ def test_another_cut_off_is_applied_to_what_is_marked_again(engine: Engine, batc
     state = fold(recorded_order(batches))
     for minutes in (10, 60):
         with engine.begin() as connection:
-            marks.mark_activity(connection, list(state.enrollments))
+            stale_marks.mark_activity(connection, list(state.enrollments))
         refresh_activity(engine, 500, 60 * minutes)
         assert stored_activity(engine) == expected_activity(state, timedelta(minutes=minutes))
 

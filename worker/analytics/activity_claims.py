@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, text
 
-from worker.database import marks
-from worker.database.locks import ACTIVITY_LOCK
+from worker.database import stale_marks
+from worker.database.advisory_locks import ACTIVITY_LOCK
 
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
 
@@ -18,7 +18,7 @@ _CLAIM = text(f"""
     SELECT enrollment.id
     FROM (
         SELECT user_course_id, min(id) AS first
-        FROM (SELECT id, user_course_id FROM activity_change WHERE {marks.PAGE}) AS page
+        FROM (SELECT id, user_course_id FROM activity_change WHERE {stale_marks.PAGE}) AS page
         WHERE user_course_id <> ALL(ARRAY(SELECT user_course_id FROM activity_change WHERE failed_at IS NOT NULL))
         GROUP BY user_course_id
     ) AS mark
@@ -52,7 +52,11 @@ def claim(connection: Connection, limit: int) -> list[int]:
 
     Return none while another transaction computes activity.
     """
-    return _take(connection, marks.claim_marked(connection, "activity", _CLAIM, limit)) if _try_lock(connection) else []
+    return (
+        _take(connection, stale_marks.claim_marked(connection, "activity", _CLAIM, limit))
+        if _try_lock(connection)
+        else []
+    )
 
 
 def claim_one(connection: Connection, user_course_id: int) -> list[int]:

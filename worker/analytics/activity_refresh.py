@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from worker.analytics import activity_claims
 from worker.analytics.activity_statement import compute_activity
-from worker.database import marks
+from worker.database import stale_marks
 from worker.database.chunked_refresh import ChunkedRefresh
 from worker.database.engine import extend_timeout
 from worker.database.failures import may_be_caused_by_one
@@ -56,7 +56,7 @@ def refresh_activity(
     else:
         run.retry(retry_seconds, long_seconds)
     with engine.connect() as connection:
-        return RefreshedActivity(run.count, run.failed, marks.oldest_change(connection, "activity"))
+        return RefreshedActivity(run.count, run.failed, stale_marks.oldest_change(connection, "activity"))
 
 
 def refresh_these(

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from worker.analytics.rules.completion_statistics import Statistics
 from worker.analytics.stored_statistics import StoredStatistics, read_statistics
-from worker.contract.ids import MAX_ID
+from worker.contract.id_ranges import MAX_ID
 from worker.database.engine import snapshot
 from worker.errors import InputError, NotFoundError
 from worker.progress.enrollments import enrollments_of

@@ -20,7 +20,7 @@ from worker.analytics.rules.weeks import LearnerWeek, last_mondays, learner_week
 from worker.analytics.stored_learner import StoredLearner, read_learner
 from worker.analytics.stored_statistics import read_medians
 from worker.analytics.thresholds import AnalysisThresholds
-from worker.contract.ids import require_enrollment_id
+from worker.contract.id_ranges import require_enrollment_id
 from worker.contract.lesson import Lesson
 from worker.database.engine import snapshot
 from worker.database.server import clock

@@ -4,7 +4,7 @@ from sqlalchemy import Engine
 
 from worker.analytics.rules.visit_history import LessonVisits
 from worker.analytics.stored_visits import read_lesson, read_visit_history
-from worker.contract.ids import require_enrollment_id
+from worker.contract.id_ranges import require_enrollment_id
 from worker.database.engine import snapshot
 from worker.errors import InputError, unknown_enrollment
 

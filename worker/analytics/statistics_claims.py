@@ -5,8 +5,8 @@ In the caller's transaction: `claim`, `statistics_statement.compute_statistics`,
 
 from sqlalchemy import Connection, text
 
+from worker.database.advisory_locks import STATISTICS_LOCK_CLASS
 from worker.database.engine import limit_lock_waits
-from worker.database.locks import STATISTICS_LOCK_CLASS
 
 _CHANGED = text("""
     SELECT course_id FROM course_change GROUP BY course_id ORDER BY max(failed_at) NULLS FIRST, min(changed_at)

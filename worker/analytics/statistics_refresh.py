@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from worker.analytics import statistics_claims
 from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_statement import compute_statistics
-from worker.database import marks
+from worker.database import stale_marks
 from worker.database.engine import extend_timeout
 from worker.database.failures import may_be_caused_by_one
 
@@ -45,12 +45,12 @@ def refresh_statistics(
             if not may_be_caused_by_one(error):
                 raise
             with engine.begin() as connection:
-                marks.mark_failed(connection, "course_statistics", course_id)
+                stale_marks.mark_failed(connection, "course_statistics", course_id)
             failed.append(course_id)
         if not go_on():
             break
     with engine.connect() as connection:
-        return RefreshedStatistics(count, failed, marks.oldest_change(connection, "course_statistics"))
+        return RefreshedStatistics(count, failed, stale_marks.oldest_change(connection, "course_statistics"))
 
 
 def refresh_course(connection: Connection, course_id: int, seconds: float, rules: StuckThresholds) -> bool:

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, WithJ
 from pydantic_core import PydanticCustomError
 
 from worker.api.schema import Answer
-from worker.contract.member import Duration, Id32, Id64, Time
 from worker.contract.progress_status import ProgressStatus
+from worker.contract.value_types import Duration, Id32, Id64, Time
 from worker.progress.correction_rules import Changes
 
 _TIME_EXAMPLE = "2025-07-14T10:30:00Z"
@@ -22,7 +22,7 @@ BodyTime = Annotated[Time, Field(description="1980 or later, at most 5 minutes a
 
 
 def _or_anything(kind: Any) -> WithJsonSchema:
-    """Describe a member whose invalid values count as not sent; see `worker.contract.member.DropIfBad`."""
+    """Describe a member whose invalid values count as not sent; see `worker.contract.value_types.DropIfBad`."""
     other = {"description": "Anything else counts as not sent."}
     return WithJsonSchema({"anyOf": [TypeAdapter(kind).json_schema(), {"type": "null"}, other]})
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.json_schema import SkipJsonSchema
 from starlette.convertors import Convertor, register_url_convertor
 
-from worker.contract.ids import MAX_ID, MAX_LESSON_ID
+from worker.contract.id_ranges import MAX_ID, MAX_LESSON_ID
 
 
 class IdConvertor(Convertor[int]):

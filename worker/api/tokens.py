@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
-from worker.contract.member import Id64
+from worker.contract.value_types import Id64
 from worker.errors import ConfigurationError
 from worker.settings import Settings
 

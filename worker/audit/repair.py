@@ -22,7 +22,7 @@ from worker.audit.difference import Difference
 from worker.audit.enrollment_audit import AuditedEnrollment, audit_enrollments
 from worker.audit.repaired_rows import write_positions, write_progress
 from worker.audit.scope import Scope, scoped_courses, scoped_enrollments
-from worker.database import marks
+from worker.database import stale_marks
 from worker.database.failures import is_transient, may_be_caused_by_one
 from worker.errors import LockedError
 from worker.progress import enrollments as enrollment
@@ -109,7 +109,7 @@ def repair(connection: Connection, ids: Sequence[int]) -> list[AuditedEnrollment
     positions = {each.id: each.position for each in wrong if ("user_course", (each.id,)) in keys}
     if progress:
         write_progress(connection, progress)
-        marks.mark_activity(connection, sorted({user_course_id for user_course_id, _, _ in progress}))
+        stale_marks.mark_activity(connection, sorted({user_course_id for user_course_id, _, _ in progress}))
     if positions:
         write_positions(connection, positions)
     if wrong:
@@ -152,7 +152,7 @@ def _mark_activity(engine: Engine, step: Step) -> list[int]:
     wrong = {each.id for each in step.enrollments if each.activity_differences}
     if wrong:
         with engine.begin() as connection:
-            wrong -= marks.mark_activity(connection, sorted(wrong))
+            wrong -= stale_marks.mark_activity(connection, sorted(wrong))
     return sorted(wrong)
 
 
@@ -182,7 +182,7 @@ def _try_repair(engine: Engine, ids: Sequence[int]) -> bool:
 def _recompute(engine: Engine, course_id: int, seconds: float, rules: StuckThresholds) -> bool:
     """Compute the course's statistics after any refresh in progress; False when that fails and is left to the mark."""
     with engine.begin() as connection:
-        marks.mark_statistics(connection, course_id)
+        stale_marks.mark_statistics(connection, course_id)
     try:
         with engine.begin() as connection:
             statistics_claims.wait_for_refresh(connection, course_id, seconds)

@@ -17,7 +17,7 @@ from worker.audit.stored_rows import StoredEnrollment, read_enrollments
 from worker.audit.void_rules import without
 from worker.contract.event import LedgerEvent, ProgressCorrected
 from worker.contract.identity import identity
-from worker.database import marks
+from worker.database import stale_marks
 from worker.database.engine import extend_timeout
 from worker.database.failures import is_lock_timeout, is_transient
 from worker.errors import InputError, LockedError, NotFoundError, ProgressError
@@ -119,7 +119,7 @@ def _correct_rows(connection: Connection, event: LedgerEvent) -> list[Difference
     if place != enrolled.position:
         write_positions(connection, {data.user_course_id: place})
         changes += differences("user_course", (data.user_course_id,), enrolled.columns, position_columns(place))
-    marks.mark_activity(connection, [data.user_course_id])
+    stale_marks.mark_activity(connection, [data.user_course_id])
     compute_summaries(connection, [data.user_course_id])
     return changes
 

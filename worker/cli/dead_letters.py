@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.contract.ids import MAX_ID
+from worker.contract.id_ranges import MAX_ID
 from worker.errors import InputError
 
 if TYPE_CHECKING:

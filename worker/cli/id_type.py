@@ -2,6 +2,6 @@
 
 import click
 
-from worker.contract.ids import MAX_ID
+from worker.contract.id_ranges import MAX_ID
 
 ID = click.IntRange(1, MAX_ID)

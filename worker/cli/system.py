@@ -24,7 +24,7 @@ def show_system(as_json: bool) -> None:
     from worker.database.system_table import identify, was_refused
     from worker.printable import printable
     from worker.streams import connection as stream_connection
-    from worker.streams import owner as streams
+    from worker.streams import owner_mark as streams
     from worker.streams.keys import Keys
     from worker.streams.stray_streams import with_strays
 
@@ -69,7 +69,7 @@ def adopt_streams(yes: bool) -> None:
     from worker.database.system_table import end_refusal, identify, was_refused
     from worker.printable import printable
     from worker.streams import connection as stream_connection
-    from worker.streams import owner as streams
+    from worker.streams import owner_mark as streams
     from worker.streams.keys import Keys
     from worker.streams.stray_streams import with_strays
 

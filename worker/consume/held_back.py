@@ -1,6 +1,6 @@
 """Entries that one consumer has read and cannot record yet, although both servers are up.
 
-Their enrollment or course is locked, or PostgreSQL refuses everything. They stay pending in Redis. `Deferral` decides
+Their enrollment or course is locked, or PostgreSQL refuses everything. They stay pending in Redis; `RetrySchedule` says
 when to try which again; this module keeps them from being reclaimed, and decides when a refusal is final.
 """
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from worker.consume.deferral import Deferral
+from worker.consume.retry_schedule import RetrySchedule
 from worker.contract.entry import Entry
 from worker.contract.fast_path import Batch, Target, parse_batch
 from worker.database.engine import Engine
@@ -46,16 +46,16 @@ class HeldBack:
         self._engine = engine
         self._keys = keys
         self._consumer = consumer
-        self._deferral = Deferral(BATCHES * settings.batch_size)
+        self._retries = RetrySchedule(BATCHES * settings.batch_size)
         self._keep_at = self._await_at = self._careful_until = 0.0
         self._log_at = time.monotonic() + LONG_SECONDS
 
     def without(self, entries: Sequence[Entry], batch: Batch | None) -> tuple[Sequence[Entry], Batch | None]:
         """Hold back entries whose target others wait for already; return the rest, and the rest parsed."""
-        if not self._deferral:
+        if not self._retries:
             return entries, batch
         joining = {
-            entry: target for entry, target in (batch or parse_batch(entries)).targets() if target in self._deferral
+            entry: target for entry, target in (batch or parse_batch(entries)).targets() if target in self._retries
         }
         if not joining:
             return entries, batch
@@ -65,40 +65,40 @@ class HeldBack:
 
     def settle(self, entries: Sequence[Entry], outcome: Outcome) -> None:
         """Hold back the deferred entries and forget the others."""
-        self._deferral.settle(entries, outcome.deferred)
+        self._retries.settle(entries, outcome.deferred)
         self._defer(outcome.deferred)
 
     def due(self) -> list[Entry]:
         """Return the entries to try now. Keeps all from being reclaimed by other consumers, and logs long waits."""
-        if self._deferral and time.monotonic() >= self._keep_at:
-            read.keep(self._redis, self._keys.group, self._consumer, self._deferral)
+        if self._retries and time.monotonic() >= self._keep_at:
+            read.keep(self._redis, self._keys.group, self._consumer, self._retries)
             self._keep_at = time.monotonic() + self._settings.reclaim_idle_seconds / 3
-        if self._deferral and time.monotonic() >= self._log_at:
+        if self._retries and time.monotonic() >= self._log_at:
             self._log_at = time.monotonic() + LONG_SECONDS
             self._log_longest()
-        return self._deferral.due(self._settings.batch_size)
+        return self._retries.due(self._settings.batch_size)
 
     def busy(self) -> tuple[int, list[Entry]] | None:
         """Return at times a busy enrollment to wait for briefly, with its entries; see AWAIT_EVERY_SECONDS."""
-        if not self._deferral or time.monotonic() < self._await_at:
+        if not self._retries or time.monotonic() < self._await_at:
             return None
-        if (found := self._deferral.busy()) is not None:
-            is_long = self._deferral.longest()[1] >= LONG_SECONDS
+        if (found := self._retries.busy()) is not None:
+            is_long = self._retries.longest()[1] >= LONG_SECONDS
             self._await_at = time.monotonic() + AWAIT_EVERY_SECONDS[is_long]
         return found
 
     def block_seconds(self) -> float:
         """Return how long an idle read may block: until an entry is due."""
-        due, longest = self._deferral.seconds_to_due(), self._settings.block_seconds
+        due, longest = self._retries.seconds_to_due(), self._settings.block_seconds
         return longest if due is None else min(longest, max(0.001, due))
 
     def forget(self) -> None:
         """Forget all entries: everything pending is about to be read again."""
-        self._deferral.take_all()
+        self._retries.take_all()
 
     def give_back(self) -> None:
         """Leave all entries to any consumer, at once. Raises RedisError; they are then reclaimed later."""
-        self._give_back(self._deferral.take_all(), 0)
+        self._give_back(self._retries.take_all(), 0)
 
     def leave(self, entry: Entry) -> None:
         """Leave a quarantined entry to any consumer after RETURN_SECONDS; its deliveries are kept."""
@@ -107,7 +107,7 @@ class HeldBack:
 
     def is_refusal_final(self) -> bool:
         """Return whether the refused entries are to blame: others were accepted since, or only one was refused."""
-        count, began = self._deferral.count_of(REFUSED), refusal_mark.since(self._redis, self._keys.refused)
+        count, began = self._retries.count_of(REFUSED), refusal_mark.since(self._redis, self._keys.refused)
         if not count or began is None:
             return False
         with self._engine.connect() as connection:
@@ -135,11 +135,11 @@ class HeldBack:
             )
             with self._engine.connect() as connection:
                 refusal_mark.begin(self._redis, self._keys.refused, clock(connection))
-        elif final or (is_due and outcome.recorded and self._deferral.count_of(REFUSED)):
+        elif final or (is_due and outcome.recorded and self._retries.count_of(REFUSED)):
             refusal_mark.end(self._redis, self._keys.refused)
 
     def _defer(self, deferred: Iterable[tuple[Entry, Target]]) -> None:
-        if left := self._deferral.add(deferred):
+        if left := self._retries.add(deferred):
             self._give_back(left, RETURN_SECONDS)
 
     def _give_back(self, entries: Sequence[Entry], wait_seconds: float) -> None:
@@ -151,12 +151,12 @@ class HeldBack:
         read.give_back(self._redis, self._keys.group, self._consumer, entries, idle_seconds, deliveries=1)
 
     def _log_longest(self) -> None:
-        (kind, key), seconds = self._deferral.longest()
+        (kind, key), seconds = self._retries.longest()
         if seconds >= LONG_SECONDS and kind != REFUSED[0]:
             log.warning(
                 "lock_awaited",
                 consumer=self._consumer,
-                entries=len(self._deferral),
+                entries=len(self._retries),
                 longest=f"{kind} {key}",
                 seconds=round(seconds, 1),
             )

@@ -14,7 +14,7 @@ from worker.errors import ProgressError, first_line
 from worker.logs import get_logger
 from worker.progress.ingest import store_dead_letter
 from worker.streams import read
-from worker.streams.quarantine import quarantine
+from worker.streams.quarantine_mark import quarantine
 
 log = get_logger(__name__)
 

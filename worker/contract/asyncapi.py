@@ -9,9 +9,8 @@ from pydantic.json_schema import models_json_schema
 
 from worker.contract.entry import FIELD, GROUP
 from worker.contract.event import EVENT_TYPES, MAX_EVENT_CHARACTERS, MAX_OUTLINE_CHARACTERS, CloudEvent, CourseOutlined
+from worker.contract.event_time import EARLIEST_TIME, MAX_AHEAD_MILLISECONDS
 from worker.contract.identity import MAX_SEQUENCE
-from worker.contract.member import EARLIEST_TIME
-from worker.contract.parse import MAX_AHEAD_MILLISECONDS
 from worker.settings import Settings
 
 _STREAM: str = Settings.model_fields["stream_key"].default

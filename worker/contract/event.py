@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, Typ
 from pydantic_core import PydanticCustomError
 
 from worker.contract.identity import identity, is_identity
-from worker.contract.member import DropIfBad, Duration, Id32, Id64, Sequence, Text, Time, Timezone
 from worker.contract.progress_status import ProgressStatus
+from worker.contract.value_types import DropIfBad, Duration, Id32, Id64, Sequence, Text, Time, Timezone
 
 MAX_EVENT_CHARACTERS = 64 * 1024
 MAX_OUTLINE_CHARACTERS = 1024 * 1024

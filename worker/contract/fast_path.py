@@ -17,9 +17,9 @@ from msgspec.json import Decoder
 
 from worker.contract.entry import Entry, Rejection
 from worker.contract.event import MAX_EVENT_CHARACTERS, CourseOutlined, EnrollmentCreated, LedgerEvent
+from worker.contract.event_time import EARLIEST_TIME, LATEST_TIME, MAX_AHEAD_MILLISECONDS
 from worker.contract.identity import MAX_SEQUENCE, identity, is_identity
-from worker.contract.member import EARLIEST_TIME, LATEST_TIME
-from worker.contract.parse import MAX_AHEAD_MILLISECONDS, parse_entry
+from worker.contract.parse import parse_entry
 
 _Id64 = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 _Id32 = Annotated[int, Meta(ge=1, le=2**31 - 1)]

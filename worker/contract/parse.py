@@ -14,8 +14,8 @@ from worker.contract.event import (
     Event,
     ProgressCorrected,
 )
+from worker.contract.event_time import refuse_ahead
 
-MAX_AHEAD_MILLISECONDS = 5 * 60 * 1000
 MAX_BYTES = 12 * MAX_OUTLINE_CHARACTERS
 """The size of the largest outline with every character written as two escapes."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -64,12 +64,6 @@ def _characters(body: bytes) -> int:
     if len(body) <= MAX_EVENT_CHARACTERS or len(body) > MAX_BYTES:
         return len(body)
     return len(_ESCAPE.sub(b"?", body).decode(errors="replace"))
-
-
-def refuse_ahead(time: datetime, arrived_milliseconds: float) -> None:
-    """Raise Rejection for a time more than 5 minutes ahead of the arrival: it would win every maximum."""
-    if time.timestamp() * 1000 > arrived_milliseconds + MAX_AHEAD_MILLISECONDS:
-        raise Rejection(Reason.TIME_OUT_OF_RANGE, f"{time.isoformat()} is more than 5 minutes ahead of its arrival")
 
 
 def _latest_time(event: Event) -> datetime:

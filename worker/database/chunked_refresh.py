@@ -8,7 +8,7 @@ from typing import Protocol
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from worker.database import marks
+from worker.database import stale_marks
 from worker.database.engine import extend_timeout
 from worker.database.failures import may_be_caused_by_one
 from worker.database.one_by_one import one_by_one
@@ -25,7 +25,7 @@ class Claim(Protocol):
 class ChunkedRefresh:
     """One run. Each transaction begins with `begin`, claims a chunk and computes it; a failed one is split."""
 
-    rollup: marks.Rollup
+    rollup: stale_marks.Rollup
     engine: Engine
     chunk: int
     go_on: Callable[[], bool]
@@ -86,8 +86,8 @@ class ChunkedRefresh:
 
     def _longest_failed(self, retry_seconds: float) -> int | None:
         with self.engine.connect() as connection:
-            return marks.longest_failed(connection, self.rollup, retry_seconds)
+            return stale_marks.longest_failed(connection, self.rollup, retry_seconds)
 
     def _mark_failed(self, user_course_id: int) -> None:
         with self.engine.begin() as connection:
-            marks.mark_failed(connection, self.rollup, user_course_id)
+            stale_marks.mark_failed(connection, self.rollup, user_course_id)

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from worker.contract.system_id import System
-from worker.database.locks import REPLAY_LOCK
+from worker.database.advisory_locks import REPLAY_LOCK
 from worker.errors import SchemaError
 
 _MAY_ASK = text("SELECT has_function_privilege('pg_control_system()', 'EXECUTE')")

@@ -12,7 +12,7 @@ from worker.contract.system_id import System
 from worker.database import system_table
 from worker.errors import OtherSystemError
 from worker.progress import stream_positions
-from worker.streams import owner, stream_state
+from worker.streams import owner_mark, stream_state
 from worker.streams.connection import Redis
 from worker.streams.keys import Keys
 from worker.streams.stray_streams import with_strays
@@ -42,7 +42,7 @@ def claim_streams(connection: Connection, redis: Redis, keys: Keys, consumer: st
         if first:
             stream_positions.advance(connection, consumer, first)
         connection.commit()
-        owner.claim(redis, keys, str(system))
+        owner_mark.claim(redis, keys, str(system))
         refuse_others(redis, keys, system)
     return system
 
@@ -59,7 +59,7 @@ def refuse_others(redis: Redis, keys: Keys, system: System, *, was_refused: bool
 
     Also raises when no stream has an owner but this system was refused before.
     """
-    found = owner.owners(redis, keys)
+    found = owner_mark.owners(redis, keys)
     for stream, text in found.items():
         other = System.parse(text)
         if not system.is_same(other):

@@ -17,7 +17,7 @@ from worker.streams import accounting, publish, stream_state
 from worker.streams.batch_size import AdaptiveBatchSize, split_batches
 from worker.streams.connection import Redis
 from worker.streams.keys import Keys
-from worker.streams.quarantine import quarantine
+from worker.streams.quarantine_mark import quarantine
 from worker.streams.read import read_range
 from worker.streams.totals import add_totals
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import TypedDict
 
 from worker.contract.entry import Reason, Rejection
-from worker.contract.parse import refuse_ahead
+from worker.contract.event_time import refuse_ahead
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.reference import Progress
 

@@ -22,9 +22,9 @@ from worker.progress import dead_letters, enrollments, identity_conflicts, outli
 from worker.progress.bisect import is_any_table_locked
 from worker.progress.commits import Commits
 from worker.progress.dead_letters import DeadLetter
-from worker.progress.isolate import isolate
 from worker.progress.outcome import Outcome
 from worker.progress.reference import Recorded
+from worker.progress.refused_batch import isolate
 
 AWAIT_SECONDS = 0.2
 """How long to wait for a busy row: some tens of ordinary transactions. Other events wait meanwhile."""

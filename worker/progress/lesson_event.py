@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from worker.contract.entry import Rejection
 from worker.contract.event import LessonActivity, LessonCompleted, LessonEvent, LessonViewed
+from worker.contract.event_time import refuse_ahead
 from worker.contract.identity import is_identity
-from worker.contract.parse import refuse_ahead
 from worker.errors import InputError
 
 SOURCE = "progress-api"

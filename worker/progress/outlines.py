@@ -12,8 +12,8 @@ from sqlalchemy.exc import OperationalError
 
 from worker.contract.event import CourseOutlined
 from worker.contract.identity import sequence_key
+from worker.database.advisory_locks import OUTLINES_LOCK
 from worker.database.failures import is_lock_timeout
-from worker.database.locks import OUTLINES_LOCK
 from worker.progress.moved_lessons import moved_lessons
 from worker.progress.reference import Recorded
 

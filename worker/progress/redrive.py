@@ -11,10 +11,10 @@ from worker.contract.fast_path import parse_batch
 from worker.database.failures import is_missing_reference, may_be_caused_by_one
 from worker.progress import dead_letters
 from worker.progress.bisect import bisect
+from worker.progress.everything_refused import EverythingRefusedError, Refusals
 from worker.progress.ingest import record_batch
 from worker.progress.outcome import Outcome
 from worker.progress.reasons import refused
-from worker.progress.refusals import EverythingRefusedError, Refusals
 
 REFERRING_PAGE = 100
 """Maximum dead letters tried at once that wait for a row of the LMS, such as a user."""

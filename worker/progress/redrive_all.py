@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
-from worker.contract.ids import MAX_ID
+from worker.contract.id_ranges import MAX_ID
 from worker.errors import InputError
 from worker.progress import redrive, stored_dead_letters
 

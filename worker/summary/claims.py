@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from worker.database import marks
+from worker.database import stale_marks
 from worker.progress.enrollments import wait_for_enrollment
 
 # Failed enrollments are left to `claim_one`.
@@ -34,7 +34,9 @@ _LATE = text("""
 _CLAIM_MARKED = text(f"""
     SELECT enrollment.id FROM user_course AS enrollment
     WHERE id = ANY(ARRAY(
-        SELECT DISTINCT user_course_id FROM (SELECT user_course_id FROM enrollment_change WHERE {marks.PAGE}) AS page
+        SELECT DISTINCT user_course_id FROM (
+            SELECT user_course_id FROM enrollment_change WHERE {stale_marks.PAGE}
+        ) AS page
         EXCEPT SELECT user_course_id FROM enrollment_change WHERE failed_at IS NOT NULL
     ))
     LIMIT :limit
@@ -97,7 +99,7 @@ def claim_late(connection: Connection, limit: int, user_course_id: int) -> list[
 
 def claim_marked(connection: Connection, limit: int) -> list[int]:
     """Claim up to `limit` enrollments that an LMS's own SQL marked, except locked ones."""
-    return marks.claim_marked(connection, "summaries", _CLAIM_MARKED, limit)
+    return stale_marks.claim_marked(connection, "summaries", _CLAIM_MARKED, limit)
 
 
 def claim_one(connection: Connection, user_course_id: int) -> list[int]:

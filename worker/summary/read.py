@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
-from worker.contract.ids import require_enrollment_id
+from worker.contract.id_ranges import require_enrollment_id
 from worker.contract.lesson import Lesson
 from worker.database.engine import snapshot
 from worker.errors import unknown_enrollment

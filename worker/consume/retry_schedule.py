@@ -29,7 +29,7 @@ class _Wait:
     entries: dict[Entry, None] = field(default_factory=dict)
 
 
-class Deferral:
+class RetrySchedule:
     """Deferred entries by target; at most `max_entries` and BATCH_BYTES."""
 
     def __init__(self, max_entries: int) -> None:

@@ -12,8 +12,8 @@ from worker.database.failures import is_missing_reference
 from worker.progress import reasons
 from worker.progress.bisect import split
 from worker.progress.dead_letters import DeadLetter
+from worker.progress.everything_refused import EverythingRefusedError, Refusals
 from worker.progress.outcome import REFUSED, Outcome
-from worker.progress.refusals import EverythingRefusedError, Refusals
 
 
 class Commit(Protocol):

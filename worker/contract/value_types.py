@@ -16,13 +16,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from worker.contract.event_time import EARLIEST_TIME, LATEST_TIME
+from worker.contract.id_ranges import MAX_ID, MAX_LESSON_ID
 from worker.contract.identity import MAX_SEQUENCE
-from worker.contract.ids import MAX_ID, MAX_LESSON_ID
 from worker.contract.time_zones import zone_names
-
-EARLIEST_TIME = datetime(1980, 1, 1, tzinfo=UTC)
-LATEST_TIME = datetime(9999, 1, 1, tzinfo=UTC)
-"""Beyond any clock. Later times could exceed the last valid year after applying an offset."""
 
 
 def _rfc3339(value: object) -> object:
