@@ -69,7 +69,7 @@ def test_ids_that_are_none_are_told_so(engine: Engine) -> None:
     with pytest.raises(NotFoundError, match="There is no enrollment 404"):
         lesson_history(engine, 404, 1, 2, CUTOFF)
     for key, what in (
-        ((0, 1, 1), "0 is no enrollment"),
+        ((0, 1, 1), "0 is not an enrollment id"),
         ((5, 2**31, 1), "is not a topic"),
         ((5, 1, -1), "-1 is not a lesson"),
     ):
