@@ -10,7 +10,7 @@ BENCH_INSTALLED := .venv-bench/.installed
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-more test-floors soak bench bench-smoke check format constraints clean
+.PHONY: help install demo test test-all test-more test-second-tier test-floors soak bench bench-smoke check format constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,11 +29,17 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED) ## Simulate a class on embedded servers; options: ARGS='…'
 	@$(BIN)/progress-worker demo $(ARGS)
 
-test: $(INSTALLED) ## Run the tests; options: ARGS='-k publish -x'
+test: $(INSTALLED) ## Run the first tier of tests, about five minutes; options: ARGS='-k publish -x'
 	@$(BIN)/python -m pytest $(ARGS)
 
-test-more: test-floors bench-smoke ## What CI runs besides the tests, ten to fifteen minutes
+test-all: $(INSTALLED) ## Run every test, with five times the examples of each law; options as for test
+	@$(BIN)/python -m pytest -m '' --hypothesis-profile=full $(ARGS)
+
+test-more: test-second-tier test-floors bench-smoke ## What `make test` leaves out, as CI runs it after that
 	@:
+
+test-second-tier: $(INSTALLED) ## Run the second tier, and the laws with all their examples; options as for test
+	@$(BIN)/python -m pytest -m 'second_tier or hypothesis' --hypothesis-profile=full $(ARGS)
 
 # What is left out is about constraints.txt.
 test-floors: $(FLOORS_INSTALLED) ## Run unit and integration tests with the lowest versions of pyproject.toml; options: ARGS=-x

@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 pytest.register_assert_rewrite("tests.support")
 
 from tests.support.databases import clone_database, drop_database, make_template  # noqa: E402 - asserts rewritten first
-from tests.support.server_data import server_data  # noqa: E402
+from tests.support.server_data import is_in_memory, server_data  # noqa: E402
 from worker.consume.consumer import Consumer  # noqa: E402
 from worker.database.engine import open_engine  # noqa: E402
 from worker.embedded import Servers, start_servers  # noqa: E402
@@ -39,12 +39,28 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A test's database outlives its examples on purpose: each example clears the tables it needs.
-hypothesis_settings.register_profile(
-    "dev", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-hypothesis_settings.register_profile("ci", parent=hypothesis_settings.get_profile("dev"), derandomize=True)
-hypothesis_settings.register_profile("thorough", parent=hypothesis_settings.get_profile("dev"), max_examples=1_000)
-hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
+EXAMPLES = {"quick": 20, "full": 100, "thorough": 1_000}
+for name, examples in EXAMPLES.items():
+    hypothesis_settings.register_profile(
+        name,
+        deadline=None,
+        max_examples=examples,
+        derandomize="CI" in os.environ,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
+hypothesis_settings.load_profile("quick")
+
+TIMEOUTS = {"e2e": 180, "fault": 180, "property": 180}
+"""Seconds, by folder, where they are not those of pyproject.toml. All examples of a law are one test."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test its timeout; none where somebody asked for thorough laws, which take as long as they take."""
+    is_thorough = hypothesis_settings.get_current_profile_name() == "thorough"
+    for item in items:
+        seconds = 0 if is_thorough else TIMEOUTS.get(item.path.parent.name)
+        if seconds is not None:
+            item.add_marker(pytest.mark.timeout(seconds))
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +90,8 @@ def template(servers: Servers) -> Iterator[str]:
 @pytest.fixture
 def database_url(servers: Servers, template: str) -> Iterator[str]:
     """A migrated, empty database of this test's own."""
-    name, url = clone_database(servers.database_url, template)
+    in_memory = GIVEN["DATABASE_URL"] is None and is_in_memory(servers.directory)
+    name, url = clone_database(servers.database_url, template, strategy="file_copy" if in_memory else None)
     yield url
     drop_database(servers.database_url, name)
 
@@ -156,6 +173,7 @@ def environment(settings: Settings, redis: connection.Redis) -> dict[str, str]:
         "REDIS_URL": str(settings.redis_url),
         "PROGRESS_STREAM_KEY": settings.stream_key,
         "PROGRESS_QUEUE": settings.queue,
+        "PROGRESS_BLOCK_SECONDS": str(settings.block_seconds),
         "PROGRESS_REPLAY_WINDOW_SECONDS": str(settings.replay_window_seconds),
         "PROGRESS_RUNTIME_DIRECTORY": str(settings.runtime_directory),
     }

@@ -23,6 +23,8 @@ from worker.client import EventPublisher
 from worker.contract.event import CloudEvent, LessonEvent
 from worker.progress.lesson_event import SOURCE
 
+pytestmark = pytest.mark.second_tier
+
 CLIENTS = 16
 LESSON = "/progress/1/1/1"
 ENROLLED = enrolled(1)

@@ -193,6 +193,7 @@ def corrections(engine: Engine, exchanges: list[Exchange]) -> Iterator[Event]:
         yield from (corrected(**row, id=each.key, source=SOURCE, time=time) for (time,) in found)
 
 
+@pytest.mark.second_tier
 def test_it_is_not_ready_while_the_tables_or_postgresql_are_missing(
     system: System, servers: Servers, tmp_path: Path
 ) -> None:
@@ -203,9 +204,9 @@ def test_it_is_not_ready_while_the_tables_or_postgresql_are_missing(
             assert client.get("/healthz").status_code == 200
             assert readiness(client) == (503, {"postgresql": False, "redis": True})
             assert run(system.environment(database_url=url), "migrate").returncode == 0
-            wait_until(lambda: readiness(client)[0] == 200, 10, "readiness once the tables are there")
+            wait_until(lambda: readiness(client)[0] == 200, 30, "readiness once the tables are there")
             drop_database(servers.database_url, name)
-            wait_until(lambda: readiness(client)[0] == 503, 10, "the end of readiness")
+            wait_until(lambda: readiness(client)[0] == 503, 30, "the end of readiness")
             assert client.get("/healthz").json() == {"ok": True, "checks": {}}
             answer = client.get("/progress/1/1/1")
             assert (answer.status_code, answer.headers["Content-Type"]) == (503, "application/problem+json")

@@ -11,6 +11,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
@@ -18,6 +19,8 @@ from tests.support.api import served
 from tests.support.events import enrolled, entries, outlined, viewed
 from worker.progress.ingest import ingest
 from worker.settings import Settings
+
+pytestmark = pytest.mark.second_tier
 
 ROOT = Path(__file__).parents[2]
 CONFIG = Path(__file__).with_name("schemathesis.toml")

@@ -128,6 +128,7 @@ def test_the_lms_tells_a_time_zone_without_rights_on_our_tables(roles: SimpleNam
     assert told == [(None, True), ("Asia/Tokyo", True)]
 
 
+@pytest.mark.second_tier
 def test_a_worker_and_every_command_need_no_more(restricted: System, roles: SimpleNamespace) -> None:
     system, lines = restricted, oulad.generate(3_000)
     events = [*oulad.parse(lines), enrolled(900), corrected(900, 1, 1, seconds=9), viewed(900), viewed(900, 1, 2)]

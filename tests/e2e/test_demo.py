@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
+import pytest
 from sqlalchemy import Engine
 
 from tests.support.commands import run
@@ -69,6 +70,7 @@ def test_the_demo_brings_its_own_servers_and_every_row_is_as_expected() -> None:
     assert not directories(demo), "its data is still there"
 
 
+@pytest.mark.second_tier
 def test_the_demo_fails_and_names_the_row_when_a_single_one_is_wrong(
     environment: dict[str, str], engine: Engine
 ) -> None:
@@ -88,6 +90,7 @@ def test_the_demo_fails_and_names_the_row_when_a_single_one_is_wrong(
     assert "Please report this bug" in result.stderr
 
 
+@pytest.mark.second_tier
 def test_servers_that_hold_somebodys_data_are_left_alone(
     environment: dict[str, str], engine: Engine, settings: Settings
 ) -> None:
@@ -103,6 +106,7 @@ def test_servers_that_hold_somebodys_data_are_left_alone(
     assert rows(engine, "SELECT count(*) FROM user_course") == [(1,)]
 
 
+@pytest.mark.second_tier
 def test_keep_leaves_it_running_until_it_is_told_to_stop(environment: dict[str, str]) -> None:
     demo = start(environment, "--keep")
     try:
@@ -123,6 +127,7 @@ def test_keep_leaves_it_running_until_it_is_told_to_stop(environment: dict[str, 
     wait_until(lambda: not any(is_alive(child.pid) for child in children), what="the end of worker and beat")
 
 
+@pytest.mark.second_tier
 def test_an_interrupted_demo_leaves_nothing_behind() -> None:
     demo = start(os.environ)
     try:

@@ -18,6 +18,8 @@ from tests.support.worker_process import ROOT, CeleryProcess
 from worker.database.schema import REVISIONS
 from worker.embedded import Servers
 
+pytestmark = pytest.mark.second_tier
+
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -72,6 +72,7 @@ def refused(administrator: Redis) -> list[dict[str, Any]]:
     return [{name: each[name] for name in ("reason", "object", "username")} for each in log]
 
 
+@pytest.mark.second_tier
 def test_each_role_does_its_work_with_the_documented_rights(users: SimpleNamespace) -> None:
     system, administrator = users.system, users.administrator
     rights = documented()

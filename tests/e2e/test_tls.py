@@ -42,8 +42,8 @@ def use(system: System, url: str) -> None:
     ("options", "host"),
     [
         ("", "localhost"),
-        ("?ssl_cert_reqs=CERT_REQUIRED", "localhost"),
-        ("?ssl_check_hostname=true&ssl_ca_certs={authority}", "127.0.0.1"),
+        pytest.param("?ssl_cert_reqs=CERT_REQUIRED", "localhost", marks=pytest.mark.second_tier),
+        pytest.param("?ssl_check_hostname=true&ssl_ca_certs={authority}", "127.0.0.1", marks=pytest.mark.second_tier),
     ],
     ids=["by default", "as Celery spells it", "another host's certificate"],
 )
@@ -69,8 +69,8 @@ def test_nobody_says_a_word_to_a_server_that_is_not_trusted(
     "options",
     [
         "?ssl_ca_certs={tls.authority}",
-        "?ssl_cert_reqs=CERT_NONE",
-        "?ssl_cert_reqs=none",
+        pytest.param("?ssl_cert_reqs=CERT_NONE", marks=pytest.mark.second_tier),
+        pytest.param("?ssl_cert_reqs=none", marks=pytest.mark.second_tier),
         "?ssl_cert_reqs=CERT_REQUIRED&ssl_ca_certs={tls.authority}&ssl_certfile={tls.certificate}&ssl_keyfile={tls.key}",
     ],
     ids=["authority", "unverified as Celery spells it", "unverified as redis-py spells it", "with certificates"],

@@ -110,6 +110,7 @@ def up(base: Path, *arguments: str, **environment: str) -> Iterator[Up]:
             started.process.wait()
 
 
+@pytest.mark.second_tier
 def test_other_commands_work_on_it_and_everything_ends_with_it(base: Path) -> None:
     with up(base) as system:
         published = system.call("publish", "-", given=VIEWED)
@@ -142,6 +143,7 @@ def test_other_commands_work_on_it_and_everything_ends_with_it(base: Path) -> No
         assert json.loads(again.call("summary", "1", "--json").stdout)["completed_lessons"] == 1, "data is kept"
 
 
+@pytest.mark.second_tier
 def test_given_servers_are_used_none_are_started_and_sigterm_ends_it(base: Path, given: dict[str, str]) -> None:
     with up(base, **given) as system:
         names = {each.name() for each in system.descendants()}
@@ -182,6 +184,7 @@ def test_the_api_answers_where_it_says_and_ends_with_it(base: Path, given: dict[
 
 
 @pytest.mark.parametrize(("argument", "name"), [("worker", "Celery worker"), ("beat", "Celery beat"), ("serve", "API")])
+@pytest.mark.second_tier
 def test_a_child_that_dies_is_named_and_ends_it(
     base: Path, given: dict[str, str], port: int, argument: str, name: str
 ) -> None:

@@ -3,13 +3,17 @@
 import json
 from typing import Any
 
+import pytest
+
 from tests.support import oulad
 from tests.support.commands import invoke
-from tests.support.costly import is_thorough
+from tests.support.profile import is_thorough
 from tests.support.rollups import assert_rollups_equal_model, wait_for_rollups
 from tests.support.system import System
 from tests.support.tables import execute, rows
 from worker.progress.reference import fold
+
+pytestmark = pytest.mark.second_tier
 
 CORRUPTIONS = {
     "user_course_progress": (

@@ -4,14 +4,18 @@ import json
 import random
 from functools import cache, partial
 
+import pytest
+
 from tests.support import oulad
-from tests.support.costly import is_thorough
+from tests.support.profile import is_thorough
 from tests.support.rollups import wait_for_rollups
 from tests.support.system import System
 from tests.support.tables import snapshot
 from tests.support.wait import wait_until
 from tests.support.worker_process import CeleryProcess, kill, pid_of
 from worker.contract.event import Event
+
+pytestmark = pytest.mark.second_tier
 
 FIRST_SEED = 20_130_315
 

@@ -30,7 +30,7 @@ def wait_until_they_have_left(system: System, pids: set[int]) -> None:
     wait_until(lambda: not consumers_of(system, pids), what="the removal of its consumers")
 
 
-@pytest.mark.parametrize("slice_seconds", [2, 10])
+@pytest.mark.parametrize("slice_seconds", [pytest.param(2, marks=pytest.mark.second_tier), 10])
 def test_an_idle_worker_exits_at_once_and_leaves_the_group(system: System, slice_seconds: float) -> None:
     worker = system.start_worker(2, slice_seconds=slice_seconds)
     beat = system.start_beat()
@@ -43,6 +43,7 @@ def test_an_idle_worker_exits_at_once_and_leaves_the_group(system: System, slice
     assert beat.stop()[0] == 0
 
 
+@pytest.mark.second_tier
 def test_one_of_two_workers_leaves_under_load_with_nothing_pending(system: System) -> None:
     lines = oulad.generate(15_000, learners=40)
     workers = [system.start_worker(2, batch_size=200, reclaim_idle_seconds=600) for _ in range(2)]
@@ -64,6 +65,7 @@ def test_one_of_two_workers_leaves_under_load_with_nothing_pending(system: Syste
     system.assert_exact(oulad.parse(lines))
 
 
+@pytest.mark.second_tier
 def test_reading_stops_with_the_signal_although_a_backlog_waits(system: System) -> None:
     lines = oulad.generate(40_000, learners=40)
     system.publish_bodies(lines)
@@ -79,6 +81,7 @@ def test_reading_stops_with_the_signal_although_a_backlog_waits(system: System) 
     system.assert_exact(oulad.parse(lines))
 
 
+@pytest.mark.second_tier
 def test_a_worker_that_waits_for_a_lock_still_exits_in_time_and_its_batch_comes_again(system: System) -> None:
     lines = oulad.generate(300)
     worker = system.start_worker(2, lock_timeout_seconds=3)

@@ -49,6 +49,7 @@ def test_a_task_becomes_an_event_whose_identity_is_the_tasks(system: System, lms
     system.assert_exact(expected, rejected={"invalid_event": 1})
 
 
+@pytest.mark.second_tier
 @pytest.mark.parametrize(
     "members",
     [
@@ -79,6 +80,7 @@ def second_redis() -> Iterator[OwnServers]:
         yield servers
 
 
+@pytest.mark.second_tier
 def test_a_task_that_meets_a_full_redis_is_retried_and_keeps_its_time(
     settings: Settings, lms: Celery, second_redis: OwnServers, tmp_path: Path
 ) -> None:

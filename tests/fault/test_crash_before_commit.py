@@ -4,6 +4,8 @@ The moment is exact without a hook: the test locks `lesson_event` against insert
 its transaction, seen in `pg_stat_activity`, and the process whose consumer has the entries pending is killed there.
 """
 
+import pytest
+
 from tests.support import oulad
 from tests.support.system import System
 from tests.support.worker_process import kill, pid_of
@@ -32,6 +34,7 @@ def test_a_batch_that_dies_in_its_transaction_is_taken_over_and_counts_once(syst
     assert victim not in {line["consumer"] for line in reclaimed}
 
 
+@pytest.mark.second_tier
 def test_one_that_takes_over_and_dies_too_is_taken_over_in_turn(system: System) -> None:
     lines = oulad.generate(300)
     worker = system.start_worker(2, reclaim_idle_seconds=0.5)

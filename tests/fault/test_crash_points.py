@@ -64,13 +64,20 @@ def assert_dead(crash_points: CrashPoints, deaths: int) -> None:
     assert not any(is_alive(pid) for pid in dead)
 
 
-@pytest.mark.parametrize("point", NOTHING_IS_RECORDED_AGAIN.values(), ids=NOTHING_IS_RECORDED_AGAIN)
+@pytest.mark.parametrize(
+    "point",
+    [
+        pytest.param(point, id=name, marks=[] if name == "before COMMIT" else pytest.mark.second_tier)
+        for name, point in NOTHING_IS_RECORDED_AGAIN.items()
+    ],
+)
 def test_what_was_not_committed_or_was_acknowledged_is_recorded_once(
     system: System, tmp_path: Path, point: CrashPoint
 ) -> None:
     assert kill_and_compare(system, tmp_path, point) == 0
 
 
+@pytest.mark.second_tier
 def test_the_neighbors_of_an_entry_set_aside_come_again_when_it_does(system: System, tmp_path: Path) -> None:
     """The refused entry stands in `dead_letter`, some of its neighbors are committed, nothing is acknowledged."""
     assert kill_and_compare(system, tmp_path, CrashPoint("after", "worker.progress.ingest:store_dead_letters", 2)) > 0

@@ -2,6 +2,8 @@
 
 import random
 
+import pytest
+
 from tests.support import oulad
 from tests.support.events import enrolled, viewed
 from tests.support.system import System
@@ -46,6 +48,7 @@ def test_events_of_an_enrollment_that_never_comes_stay_parked_beside_the_others(
     assert system.dead_letters() == {"unknown_enrollment": 49}
 
 
+@pytest.mark.second_tier
 def test_nine_events_in_ten_on_one_enrollment_from_every_stream_at_once_meet_no_deadlock(system: System) -> None:
     """A hot key on the wrong partitions: every consumer wants the same rows all the time."""
     lines = oulad.generate(9_000, learners=1) + oulad.generate(1_000, learners=30, seed=2, first_id=1)

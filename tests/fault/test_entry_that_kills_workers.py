@@ -5,6 +5,8 @@ Both parsers have a crash point for one topic (`tests/support/crash_points.py`);
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.crash_points import CrashPoint, CrashPoints
 from tests.support.events import body, enrolled, viewed
 from tests.support.system import System
@@ -33,6 +35,7 @@ def test_it_ends_as_crashes_worker_and_its_neighbors_are_applied(system: System,
     assert len(crash_points.dead()) >= 4, "one death in a batch and three alone, at least"
 
 
+@pytest.mark.second_tier
 def test_entries_delivered_often_for_another_reason_are_applied_all_the_same(system: System) -> None:
     """Deliveries alone condemn nothing: an outage raises them too."""
     events: list[CloudEvent] = [enrolled(1), *(viewed(1, 1, number, seconds=number) for number in range(1, 11))]

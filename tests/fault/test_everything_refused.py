@@ -31,6 +31,7 @@ def recorded(system: System, events: Sequence[CloudEvent]) -> Callable[[], bool]
 
 
 @pytest.mark.parametrize(("close", "reopen"), REOPENED.values(), ids=REOPENED)
+@pytest.mark.second_tier
 def test_what_is_refused_with_everything_else_waits(system: System, close: tuple[str, ...], reopen: str) -> None:
     worker = system.start_worker(2, slice_seconds=2, backoff_seconds=0.2)
     system.start_beat()
@@ -52,6 +53,7 @@ def test_what_is_refused_with_everything_else_waits(system: System, close: tuple
     system.assert_exact([*events, *later])
 
 
+@pytest.mark.second_tier
 def test_an_entry_that_alone_is_refused_is_set_aside_once_another_is_accepted(system: System) -> None:
     system.start_worker(1)
     system.start_beat()
@@ -67,7 +69,7 @@ def test_an_entry_that_alone_is_refused_is_set_aside_once_another_is_accepted(sy
     system.assert_exact(events)
     bad = [viewed(1, topic, 13) for topic in range(1, 30)]
     system.publish(bad)
-    wait_until(lambda: sum(system.pending().values()) == len(bad), 10, "all of them, undecided")
+    wait_until(lambda: sum(system.pending().values()) == len(bad), 30, "all of them, undecided")
     assert system.dead_letters() == {}
     good = viewed(1, 1, 1)
     system.publish([good])
@@ -80,17 +82,18 @@ def test_a_parked_event_is_not_given_up_when_everything_is_refused(system: Syste
     system.start_beat()
     early = [viewed(1, 1, number) for number in range(1, 4)]
     system.publish(early)
-    wait_until(lambda: system.dead_letters() == {"unknown_enrollment": 3}, 10, "the parked events")
+    wait_until(lambda: system.dead_letters() == {"unknown_enrollment": 3}, 30, "the parked events")
     execute(system.engine, *RAISING)
     enrollment = enrolled(1)
     system.publish([enrollment])
-    wait_until(lambda: rows(system.engine, "SELECT count(*) FROM user_course") == [(1,)], 10, "the enrollment")
-    wait_until(lambda: not any(each.lag or each.pending for each in system.backlogs()), 10, "nothing left to read")
+    wait_until(lambda: rows(system.engine, "SELECT count(*) FROM user_course") == [(1,)], 30, "the enrollment")
+    wait_until(lambda: not any(each.lag or each.pending for each in system.backlogs()), 30, "nothing left to read")
     assert system.dead_letters() == {"unknown_enrollment": 3}
     execute(system.engine, "DROP TRIGGER maintenance ON user_course_progress")
     system.assert_exact([*early, enrollment])
 
 
+@pytest.mark.second_tier
 def test_maintenance_again_and_again_sets_nothing_aside(system: System) -> None:
     """What was accepted between two of them does not speak against what the second refuses."""
     worker = system.start_worker(1, backoff_seconds=0.2)

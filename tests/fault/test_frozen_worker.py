@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.support import oulad
 from tests.support.crash_points import CrashPoint, CrashPoints
@@ -34,6 +35,7 @@ def test_new_entries_of_the_partitions_it_had_leased_are_applied_by_others(syste
     system.assert_exact(events + later + last)
 
 
+@pytest.mark.second_tier
 def test_frozen_in_its_transaction_it_finds_its_batch_done_by_others_when_it_wakes(system: System) -> None:
     """The frozen process holds row locks in PostgreSQL until that ends the idle transaction; then others commit."""
     lines = oulad.generate(400)
@@ -57,6 +59,7 @@ def test_frozen_in_its_transaction_it_finds_its_batch_done_by_others_when_it_wak
     system.assert_exact(oulad.parse(lines))
 
 
+@pytest.mark.second_tier
 def test_frozen_with_a_batch_read_it_records_it_when_it_wakes_and_it_counts_once(
     system: System, tmp_path: Path
 ) -> None:

@@ -33,6 +33,7 @@ def refusals(system: System) -> int:
     return int(system.redis.info("errorstats").get("errorstat_OOM", {}).get("count", 0))
 
 
+@pytest.mark.second_tier
 def test_with_a_broker_of_its_own_the_backlog_drains_also_with_workers_started_then(system: System) -> None:
     lines = oulad.generate(3_000)
     worker = system.start_worker(2)
@@ -72,6 +73,7 @@ def test_filling_up_under_a_running_worker_stops_nothing(system: System) -> None
         system.redis.config_set("maxmemory", 0)
 
 
+@pytest.mark.second_tier
 def test_on_a_shared_one_the_drain_command_empties_it(own_redis_system: System, own_servers: OwnServers) -> None:
     system = own_redis_system
     lines = oulad.generate(3_000)
@@ -94,6 +96,7 @@ def test_on_a_shared_one_the_drain_command_empties_it(own_redis_system: System, 
         system.redis.config_set("maxmemory", 0)
 
 
+@pytest.mark.second_tier
 def test_on_a_shared_one_the_workers_outlive_it(own_redis_system: System) -> None:
     """Celery takes a message and is refused to note that it did; with room again the same processes go on."""
     system = own_redis_system

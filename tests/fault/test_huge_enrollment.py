@@ -61,6 +61,7 @@ def learners(*ids: int) -> list[Event]:
 # ---- Refreshes -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.second_tier
 def test_running_workers_refresh_all_others_and_tell_the_one(system: System) -> None:
     hamper(system.engine, "enrollment_activity", "PERFORM pg_sleep(1.5)", 2)
     system.start_beat(summary_seconds=0.2, activity_seconds=0.2, statistics_seconds=1)

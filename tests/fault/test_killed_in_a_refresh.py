@@ -6,6 +6,8 @@ claimed, seen in `pg_locks`.
 
 import random
 
+import pytest
+
 from tests.support import oulad
 from tests.support.load import Load
 from tests.support.rollups import STALE, audited, wait_for_rollups
@@ -43,6 +45,7 @@ def test_two_runs_killed_with_their_enrollments_claimed_leave_them_to_the_next(s
     system.assert_exact(oulad.parse(lines))
 
 
+@pytest.mark.second_tier
 def test_workers_killed_at_random_while_they_refresh_under_load(system: System) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)

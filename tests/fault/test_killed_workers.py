@@ -5,6 +5,8 @@ import random
 import signal
 from functools import partial
 
+import pytest
+
 from tests.support import oulad
 from tests.support.load import Load
 from tests.support.system import System
@@ -23,6 +25,7 @@ def at_work(system: System, workers: list[CeleryProcess]) -> list[int]:
     return [number for number, worker in enumerate(workers) if holds_entries(system, worker)]
 
 
+@pytest.mark.second_tier
 def test_whole_workers_killed_and_replaced_under_load_leave_exact_rows_and_no_dead_consumers(system: System) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)

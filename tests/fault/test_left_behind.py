@@ -1,5 +1,7 @@
 """What the dead leave behind: a lease nobody uses, many pending entries, and beats that are two or none."""
 
+import pytest
+
 from tests.support import oulad
 from tests.support.events import enrolled, viewed
 from tests.support.system import System
@@ -19,6 +21,7 @@ def test_a_partition_leased_by_somebody_who_does_not_read_is_read_all_the_same(s
     assert system.holder(stream) == "nobody-1-00000000", "the lease was taken, not passed by"
 
 
+@pytest.mark.second_tier
 def test_twenty_thousand_entries_pending_on_dead_consumers_are_taken_over_and_the_dead_disappear(
     system: System,
 ) -> None:
@@ -38,6 +41,7 @@ def test_twenty_thousand_entries_pending_on_dead_consumers_are_taken_over_and_th
     wait_until(lambda: not any(name.startswith("dead-") for name in system.consumers()), 20, "their removal")
 
 
+@pytest.mark.second_tier
 def test_a_dead_consumer_with_something_pending_stays_until_that_is_taken_over(system: System) -> None:
     events: list[CloudEvent] = [enrolled(1), viewed(1, 1, 1)]
     system.publish_bodies([event.model_dump_json(exclude_none=True).encode() for event in events])
@@ -64,6 +68,7 @@ def test_two_beats_ring_and_maintain_without_harm(system: System) -> None:
     ) == len(lines)
 
 
+@pytest.mark.second_tier
 def test_a_backlog_that_grew_without_beat_and_workers_drains_when_both_are_back(system: System) -> None:
     lines = oulad.generate(3_000)
     system.publish_bodies(lines[:1_000])

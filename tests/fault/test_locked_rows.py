@@ -47,6 +47,7 @@ def recorded(system: System, events: Sequence[CloudEvent]) -> Callable[[], bool]
 
 
 @pytest.mark.parametrize(("statement", "is_locked"), LOCKED.values(), ids=LOCKED)
+@pytest.mark.second_tier
 def test_others_are_applied_at_once_and_the_locked_ones_after_the_commit(
     system: System, statement: str, is_locked: Callable[[int], bool]
 ) -> None:
@@ -104,15 +105,16 @@ def test_an_lms_that_locks_in_any_order_never_loses_to_a_worker(system: System) 
     assert errors == []
     assert system.deadlocks() == 0
     assert system.dead_letters() == {}
-    wait_until(system.is_drained, 10, "an empty stream")
+    wait_until(system.is_drained, 30, "an empty stream")
 
 
+@pytest.mark.second_tier
 def test_a_parked_event_of_a_locked_enrollment_holds_up_no_other(system: System) -> None:
     system.start_worker(1)
     system.start_beat()
     early = [viewed(1, 1, 1), viewed(2, 1, 1)]
     system.publish(early)
-    wait_until(lambda: system.dead_letters() == {"unknown_enrollment": 2}, 10, "both parked")
+    wait_until(lambda: system.dead_letters() == {"unknown_enrollment": 2}, 30, "both parked")
     execute(system.engine, "INSERT INTO user_course (id, user_id, course_id) VALUES (1, 70, 30)")
     with system.locked("SELECT FROM user_course WHERE id = 1 FOR UPDATE"):
         execute(system.engine, "INSERT INTO user_course (id, user_id, course_id) VALUES (2, 70, 30)")
@@ -129,7 +131,7 @@ def test_a_quarantined_entry_that_meets_a_lock_is_no_poison(system: System) -> N
     with system.locked("SELECT FROM user_course WHERE id = 9 FOR UPDATE"):
         (entry_id,) = system.publish_bodies([body(late)])
         stream = system.settings.stream_key
-        wait_until(lambda: system.delivered(stream), 5, "the delivery")
+        wait_until(lambda: system.delivered(stream), 30, "the delivery")
         for _ in range(5):  # somebody else was given it too, and died
             system.redis.xclaim(stream, system.keys.group, "dead", 0, [entry_id], idle=60_000)
         others = [viewed(key, 1, 2, seconds=90) for key in range(1, 9)]
@@ -139,6 +141,7 @@ def test_a_quarantined_entry_that_meets_a_lock_is_no_poison(system: System) -> N
     assert not worker.lines("poison_entry")
 
 
+@pytest.mark.second_tier
 def test_summaries_of_others_are_refreshed_beside_a_locked_course(system: System) -> None:
     worker = system.start_worker(1, summary_chunk=3)
     system.start_beat()

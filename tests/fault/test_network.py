@@ -16,7 +16,7 @@ from tests.support.system import System
 from tests.support.wait import wait_until
 from tests.support.worker_process import CeleryProcess
 
-pytestmark = pytest.mark.parametrize("side", ["database_url", "redis_url"])
+pytestmark = pytest.mark.parametrize("side", ["database_url", pytest.param("redis_url", marks=pytest.mark.second_tier)])
 
 
 @contextmanager
@@ -57,6 +57,7 @@ def test_reset_again_and_again_under_load_and_refused_the_rows_are_exact(system:
             wait_until(network.reset, what="connections to reset")
 
 
+@pytest.mark.second_tier
 def test_a_black_hole_is_noticed_within_the_timeouts(system: System, side: str) -> None:
     """One pool process, so that it has a connection when the hole opens, and work then."""
     lines = oulad.generate(2_000, learners=40)

@@ -4,6 +4,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
+import pytest
 from celery import Celery
 from redis import OutOfMemoryError
 
@@ -28,6 +29,7 @@ def waiting(system: System) -> Counter[str]:
     return Counter(name for name in SCHEDULED for each in messages if f'"task": "{name}"'.encode() in each)
 
 
+@pytest.mark.second_tier
 def test_beat_without_workers_leaves_a_few_messages_of_each_task_and_the_first_event_is_applied_at_once(
     system: System,
 ) -> None:
@@ -74,6 +76,7 @@ def recorded(system: System, count: int) -> bool:
     return system.recorded() == count
 
 
+@pytest.mark.second_tier
 def test_workers_of_one_queue_come_and_go_while_those_of_another_are_away(system: System, tmp_path: Path) -> None:
     """Routed by a `celeryconfig.py` of one's own; each worker that connects lets the tasks be sent that it takes."""
     apart = f"{system.settings.queue}-apart"
@@ -90,7 +93,7 @@ def test_workers_of_one_queue_come_and_go_while_those_of_another_are_away(system
     assert system.redis.llen(apart) <= 3
     system.redis.delete(apart)
     other = system.start("worker", "-c", "2", "-Q", apart, *QUICK_START, environment=environment, cwd=tmp_path)
-    wait_until(lambda: "refresh_activity" in other.log.read_text(), 10, "its task, though the message was lost")
+    wait_until(lambda: "refresh_activity" in other.log.read_text(), 30, "its task, though the message was lost")
     assert not other.lines("maintained")
 
 
@@ -138,7 +141,7 @@ def test_a_full_redis_keeps_no_worker_from_reading(own_redis_system: System, own
     system.publish(events)
     system.start_worker(2, slice_seconds=0.05, wake_up_seconds=0.3)
     system.assert_exact(events)
-    wait_until(lambda: system.holder(system.settings.stream_key) is None, 10, "the end of the drain")
+    wait_until(lambda: system.holder(system.settings.stream_key) is None, 30, "the end of the drain")
     events += [viewed(1, 1, number, seconds=number) for number in range(1, 4)]
     system.publish(events[1:])
     system.redis.config_set("maxmemory", 1)

@@ -39,8 +39,8 @@ def without(system: System, table: str) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("fault", "detail"),
     [
-        ("read_only", "read-only"),
-        ("lesson_event", 'relation "lesson_event" does not exist'),
+        pytest.param("read_only", "read-only", marks=pytest.mark.second_tier),
+        pytest.param("lesson_event", 'relation "lesson_event" does not exist', marks=pytest.mark.second_tier),
         ("progress_alembic_version", "no tables of ours"),
     ],
     ids=["read-only", "a table is missing", "migrations are missing"],
@@ -68,6 +68,7 @@ def test_reading_stops_with_a_loud_line_and_nothing_is_dead_lettered(system: Sys
     system.assert_exact(oulad.parse(lines))
 
 
+@pytest.mark.second_tier
 def test_a_worker_started_before_the_migration_waits_for_it_without_reading(system: System) -> None:
     lines = oulad.generate(300)
     with without(system, "progress_alembic_version"):

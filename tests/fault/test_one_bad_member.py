@@ -167,6 +167,7 @@ HEARTBEATS = """
 """
 
 
+@pytest.mark.second_tier
 def test_a_learner_with_too_many_events_is_told_and_the_others_are_computed(system: System) -> None:
     """As in the field: heartbeats every 10 seconds, and a statement's time that is too short for all of them."""
     insert_as_lms(system.engine, *range(1, 11))

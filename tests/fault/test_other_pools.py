@@ -42,7 +42,7 @@ def libraries(system: System, tmp_path: Path) -> Path:
     ("pool", "implementation"),
     [
         ("gevent", "celery.concurrency.gevent"),
-        ("eventlet", "celery.concurrency.eventlet"),
+        pytest.param("eventlet", "celery.concurrency.eventlet", marks=pytest.mark.second_tier),
         ("custom", "own_pool"),
     ],
 )
@@ -73,6 +73,7 @@ def test_a_worker_whose_configuration_names_it_ends_with_a_sentence(system: Syst
     assert REFUSED.format("celery.concurrency.gevent") in finished.stderr
 
 
+@pytest.mark.second_tier
 def test_celery_multi_says_so_before_anything_is_out_of_sight(system: System, libraries: Path) -> None:
     files = (f"--pidfile={libraries}/%n.pid", f"--logfile={libraries}/%n.log")
     finished = subprocess.run(
@@ -89,7 +90,9 @@ def test_celery_multi_says_so_before_anything_is_out_of_sight(system: System, li
     assert not (libraries / "one.pid").exists()
 
 
-@pytest.mark.parametrize("pool", ["solo", "threads", "processes"])
+@pytest.mark.parametrize(
+    "pool", ["solo", *(pytest.param(each, marks=pytest.mark.second_tier) for each in ("threads", "processes"))]
+)
 def test_a_worker_in_one_of_the_others_works(system: System, pool: str) -> None:
     lines = oulad.generate(100)
     worker = system.start_worker(1, "--pool", pool)

@@ -30,6 +30,7 @@ def idle(system: System) -> CeleryProcess:
     return worker
 
 
+@pytest.mark.second_tier
 def test_a_shutdown_that_the_lms_sends_to_all_its_workers_reaches_none_of_ours(system: System, lms: Celery) -> None:
     worker = idle(system)
     ours = Celery(broker=system.settings.redis_url)
@@ -48,6 +49,7 @@ def test_a_shutdown_that_the_lms_sends_to_all_its_workers_reaches_none_of_ours(s
     ours.close()
 
 
+@pytest.mark.second_tier
 def test_celerys_own_commands_find_our_workers_and_their_events(system: System) -> None:
     """`celery -A worker inspect` and `events`, as every Celery user expects."""
     idle(system)
@@ -81,6 +83,7 @@ def test_two_systems_with_different_stream_keys_and_no_word_about_queues_share_n
     assert theirs.is_running()
 
 
+@pytest.mark.second_tier
 def test_a_worker_ends_with_a_sentence_where_its_queue_is_another_systems(system: System) -> None:
     worker = idle(system)
     other = f"{system.settings.stream_key}-other"

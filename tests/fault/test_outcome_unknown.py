@@ -14,11 +14,11 @@ from tests.support.system import System
 @pytest.mark.parametrize(
     ("side", "command", "fate", "comes_again"),
     [
-        ("database_url", COMMIT, Fate.LOST, False),
+        pytest.param("database_url", COMMIT, Fate.LOST, False, marks=pytest.mark.second_tier),
         ("database_url", COMMIT, Fate.UNANSWERED, True),
         ("redis_url", b"XREADGROUP", Fate.UNANSWERED, False),
-        ("redis_url", b"XACK", Fate.LOST, True),
-        ("redis_url", b"XACK", Fate.UNANSWERED, False),
+        pytest.param("redis_url", b"XACK", Fate.LOST, True, marks=pytest.mark.second_tier),
+        pytest.param("redis_url", b"XACK", Fate.UNANSWERED, False, marks=pytest.mark.second_tier),
     ],
     ids=["COMMIT lost", "COMMIT unanswered", "XREADGROUP unanswered", "XACK lost", "XACK unanswered"],
 )

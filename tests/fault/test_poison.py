@@ -6,6 +6,8 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from tests.support import oulad
 from tests.support.events import as_json, body, enrolled, viewed
 from tests.support.system import System
@@ -62,6 +64,7 @@ def poison() -> list[Poison]:
     ]
 
 
+@pytest.mark.second_tier
 def test_one_in_a_thousand_harms_no_neighbor(system: System) -> None:
     lines = oulad.generate(20_000, learners=40)
     planted = poison()[:20]

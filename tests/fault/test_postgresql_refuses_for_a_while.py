@@ -16,6 +16,7 @@ from tests.support.wait import wait_until
     ],
     ids=["lock timeout", "statement timeout"],
 )
+@pytest.mark.second_tier
 def test_a_timeout_is_retried_until_the_lock_is_gone(system: System, changes: dict[str, object], detail: str) -> None:
     lines = oulad.generate(400)
     worker = system.start_worker(2, **changes)
@@ -47,6 +48,7 @@ def test_a_backend_terminated_in_mid_batch_loses_and_doubles_nothing(system: Sys
     system.assert_exact(oulad.parse(lines))
 
 
+@pytest.mark.second_tier
 def test_after_a_lock_on_the_whole_table_everything_is_applied_within_seconds(system: System) -> None:
     """Also what was delivered so often meanwhile that it is tried alone, and what ended drains have in hand."""
     lines = oulad.generate(200)

@@ -3,6 +3,7 @@
 import signal
 
 import psutil
+import pytest
 
 from tests.support import oulad
 from tests.support.load import Load
@@ -11,6 +12,7 @@ from tests.support.system import System
 from tests.support.wait import wait_until
 
 
+@pytest.mark.second_tier
 def test_an_immediate_restart_under_load_leaves_exact_rows(
     own_postgresql_system: System, own_servers: OwnServers
 ) -> None:

@@ -20,7 +20,9 @@ BATCH = {"Content-Type": "application/cloudevents-batch+json", "Authorization": 
 WITH_TOKEN = {"Authorization": f"Bearer {TOKEN}"}
 
 
-@pytest.mark.parametrize("root_path", ["/prefix/", "/a/b", "/progress"])
+@pytest.mark.parametrize(
+    "root_path", ["/progress", *(pytest.param(each, marks=pytest.mark.second_tier) for each in ("/prefix/", "/a/b"))]
+)
 def test_below_a_prefix_it_is_the_same_api(
     environment: dict[str, str], engine: Engine, tmp_path: Path, root_path: str
 ) -> None:

@@ -7,6 +7,8 @@ connection, the ring, the drain, its leases.
 import signal
 import time
 
+import pytest
+
 from tests.support.events import enrolled, viewed
 from tests.support.own_servers import OwnServers
 from tests.support.system import System
@@ -19,6 +21,7 @@ SLICE_SECONDS = 1.0
 MOST_LINES_A_SECOND = 30
 
 
+@pytest.mark.second_tier
 def test_after_an_outage_of_redis_longer_than_a_drain(own_redis_system: System, own_servers: OwnServers) -> None:
     system = own_redis_system
     events: list[CloudEvent] = [enrolled(1), viewed(1, 1, 1)]
@@ -56,6 +59,7 @@ def test_after_an_outage_that_the_leases_outlive(own_redis_system: System, own_s
     system.assert_exact(events)
 
 
+@pytest.mark.second_tier
 def test_after_an_outage_of_postgresql_longer_than_a_drain(
     own_postgresql_system: System, own_servers: OwnServers
 ) -> None:

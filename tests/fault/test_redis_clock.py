@@ -6,6 +6,8 @@ entry ids, by the rest of a lease's life, and by a restored stream.
 
 import time
 
+import pytest
+
 from tests.support.dumped import put_deliveries_ahead
 from tests.support.events import body, enrolled, viewed
 from tests.support.system import System
@@ -48,6 +50,7 @@ def test_a_stream_that_its_holder_does_not_read_is_read_although_its_entries_hav
     assert system.holder(stream) == "frozen-1-00000000", "the lease was taken, not passed by"
 
 
+@pytest.mark.second_tier
 def test_what_was_delivered_in_the_future_to_the_dead_is_taken_over(system: System) -> None:
     stream = system.keys.stream_for(1)
     read.create_groups(system.redis, system.keys.group, system.keys.streams)

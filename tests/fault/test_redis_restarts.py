@@ -14,6 +14,7 @@ on_both = pytest.mark.parametrize("own_servers", ["valkey", "redis"], indirect=T
 
 
 @on_both
+@pytest.mark.second_tier
 def test_killed_and_restarted_under_load_it_has_every_acknowledged_event(
     own_redis_system: System, own_servers: OwnServers
 ) -> None:
@@ -36,6 +37,7 @@ def test_killed_and_restarted_under_load_it_has_every_acknowledged_event(
 
 
 @on_both
+@pytest.mark.second_tier
 def test_while_it_loads_its_data_everybody_waits(own_redis_system: System, own_servers: OwnServers) -> None:
     """A long append-only file, made longer by a delay for each of its commands."""
     system = own_redis_system
@@ -89,6 +91,7 @@ def test_a_destroyed_group_comes_back_and_repeats_what_is_there_without_effect(s
 
 
 @on_both
+@pytest.mark.second_tier
 def test_with_every_connection_cut_again_and_again_the_rows_are_exact(own_redis_system: System) -> None:
     system = own_redis_system
     lines = oulad.generate(6_000, learners=40)

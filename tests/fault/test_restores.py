@@ -74,6 +74,7 @@ def test_an_older_copy_of_postgresql_gets_back_what_was_acknowledged_since_witho
     assert replayed[0]["entries"] >= 800
 
 
+@pytest.mark.second_tier
 def test_an_empty_copy_put_back_while_no_worker_runs_and_more_events_wait(kept: System, backup: Backup) -> None:
     backup.take()
     worker = kept.start_worker(2)
@@ -87,6 +88,7 @@ def test_an_empty_copy_put_back_while_no_worker_runs_and_more_events_wait(kept: 
     kept.assert_exact(oulad.parse([*FIRST, *SECOND]))
 
 
+@pytest.mark.second_tier
 def test_under_load_an_older_copy_is_noticed_and_the_rows_end_exact(kept: System, backup: Backup) -> None:
     worker = kept.start_worker(2, batch_size=50)
     kept.start_beat()
@@ -101,6 +103,7 @@ def test_under_load_an_older_copy_is_noticed_and_the_rows_end_exact(kept: System
     kept.assert_exact(oulad.parse(LINES))
 
 
+@pytest.mark.second_tier
 def test_a_replay_longer_than_a_slice_goes_on_where_it_ended(kept: System, backup: Backup) -> None:
     backup.take()
     worker = kept.start_worker(2)
@@ -157,6 +160,7 @@ def test_an_older_redis_is_told_with_the_time_to_publish_again_from(
 
 
 @pytest.mark.parametrize("older", ["postgresql", "redis"])
+@pytest.mark.second_tier
 def test_both_put_back_to_different_moments_end_exact_once_the_lms_has_sent_again_what_redis_lost(
     kept_on_own_redis: System, own_servers: OwnServers, older: str
 ) -> None:
@@ -179,6 +183,7 @@ def test_both_put_back_to_different_moments_end_exact_once_the_lms_has_sent_agai
         system.assert_exact(oulad.parse(LINES))
 
 
+@pytest.mark.second_tier
 def test_what_was_applied_late_below_later_entries_comes_back_although_nobody_remembers_it(
     kept: System, backup: Backup
 ) -> None:

@@ -67,6 +67,7 @@ def few_open_files() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("few_open_files")
+@pytest.mark.second_tier
 def test_1_100_unfinished_requests_keep_nobody_out(
     environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,11 +89,11 @@ def test_beyond_the_limit_who_has_waited_longest_gives_way(environment: dict[str
     with serving(environment, tmp_path, PROGRESS_API_CALLERS="20") as (url, callers):
         waiting = [call(url, callers, HEAD) for _ in range(60)]
         assert all(answers(url) for _ in range(5))
-        wait_until(lambda: is_hung_up_on(waiting[0]), 5, "the end of the first")
+        wait_until(lambda: is_hung_up_on(waiting[0]), 30, "the end of the first")
         body = b"POST /progress/1/1/1/view HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
         waiting = [call(url, callers, body) for _ in range(60)]
         assert all(answers(url) for _ in range(5))
-        wait_until(lambda: is_hung_up_on(waiting[0]), 5, "the end of the first")
+        wait_until(lambda: is_hung_up_on(waiting[0]), 30, "the end of the first")
 
 
 UNFINISHED = [
@@ -106,6 +107,7 @@ UNFINISHED = [
 """What a caller begins with, and what it sends again and again after that; the last is answered and goes on."""
 
 
+@pytest.mark.second_tier
 def test_who_does_not_finish_a_head_is_hung_up_on(environment: dict[str, str], tmp_path: Path) -> None:
     """However much it goes on to send."""
     with serving(environment, tmp_path, **QUICK) as (url, callers):
@@ -121,6 +123,7 @@ def test_who_does_not_finish_a_head_is_hung_up_on(environment: dict[str, str], t
         assert answers(url)
 
 
+@pytest.mark.second_tier
 def test_a_body_that_does_not_come_is_not_waited_for(environment: dict[str, str], tmp_path: Path) -> None:
     head = b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
     batch = head.replace(b"json\r", b"cloudevents-batch+json\r")

@@ -3,6 +3,8 @@
 import json
 from dataclasses import replace
 
+import pytest
+
 from tests.support import oulad
 from tests.support.commands import invoke
 from tests.support.events import body
@@ -12,6 +14,7 @@ from worker.client import EventPublisher
 from worker.streams.keys import Keys
 
 
+@pytest.mark.second_tier
 def test_a_publisher_with_sixteen_partitions_loses_nothing_and_somebody_can_see_it(system: System) -> None:
     generous = system.settings.model_copy(update={"stream_partitions": 16})
     publisher = EventPublisher(settings=generous)

@@ -4,6 +4,8 @@ import json
 import os
 import signal
 
+import pytest
+
 from tests.support import oulad
 from tests.support.commands import invoke
 from tests.support.system import System
@@ -17,6 +19,7 @@ def told(worker: CeleryProcess) -> int:
     return sum(line["entries"] for line in worker.lines("entries_vanished"))
 
 
+@pytest.mark.second_tier
 def test_what_a_publisher_with_maxlen_took_is_told_exactly(system: System) -> None:
     plain = system.settings.stream_key
     lines = oulad.generate(5_000, learners=40)
@@ -38,6 +41,7 @@ def test_what_a_publisher_with_maxlen_took_is_told_exactly(system: System) -> No
     assert told(worker) == lost, "it was told twice"
 
 
+@pytest.mark.second_tier
 def test_what_is_deleted_with_a_worker_frozen_is_told_and_what_its_death_leaves_behind_is_not(system: System) -> None:
     plain = system.settings.stream_key
     lines = oulad.generate(1_000, learners=40)

@@ -30,6 +30,7 @@ def staging(settings: Settings, redis: Redis, template: str, tmp_path: Path) -> 
     drop_database(str(settings.database_url), name)
 
 
+@pytest.mark.second_tier
 def test_a_copy_of_the_database_reads_nothing_and_says_so_until_it_adopts_the_streams(
     system: System, staging: System
 ) -> None:
@@ -80,7 +81,10 @@ def test_a_stream_key_that_is_a_partition_of_another_system_is_refused(system: S
     assert staging.recorded() == 0
 
 
-@pytest.mark.parametrize("is_copy", [False, True], ids=["empty", "copy with positions"])
+@pytest.mark.parametrize(
+    "is_copy",
+    [pytest.param(False, id="empty"), pytest.param(True, id="copy with positions", marks=pytest.mark.second_tier)],
+)
 def test_who_was_refused_does_not_take_the_streams_when_redis_is_emptied(
     system: System, staging: System, is_copy: bool
 ) -> None:

@@ -83,6 +83,7 @@ ANOTHER_CLOCK = """
 """
 
 
+@pytest.mark.second_tier
 def test_while_clocks_differ_the_task_deletes_nothing_and_says_so(
     engine: Engine, environment: dict[str, str], tmp_path: Path
 ) -> None:

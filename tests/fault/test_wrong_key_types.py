@@ -34,6 +34,7 @@ def spoil(redis: Redis, *names: str) -> None:
 
 @pytest.mark.parametrize("when", ["before the worker starts", "while it reads"])
 @pytest.mark.parametrize("which", ["a partition", "the plain stream", "two partitions"])
+@pytest.mark.second_tier
 def test_a_stream_that_is_none_is_left_out_and_named_once(system: System, when: str, which: str) -> None:
     key, plain = system.settings.stream_key, [system.settings.stream_key]
     wrong = {"a partition": [f"{key}:3"], "the plain stream": plain, "two partitions": [f"{key}:0", f"{key}:3"]}[which]
@@ -105,6 +106,7 @@ def test_small_keys_of_another_type_stop_nothing(system: System) -> None:
     assert invoke(system.environment(), "drain", "--timeout", "10").exit_code == 0
 
 
+@pytest.mark.second_tier
 def test_a_queue_that_is_none_is_set_aside(system: System) -> None:
     events: list[CloudEvent] = [enrolled(1), viewed(1)]
     worker = system.start_worker(2, log_level="DEBUG")

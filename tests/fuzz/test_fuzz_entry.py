@@ -13,7 +13,10 @@ from tests.support.events import body
 FOLDER = Path(__file__).parent
 SECONDS = 5
 
-pytestmark = pytest.mark.skipif(find_spec("atheris") is None, reason="atheris has no wheel for this Python or system")
+pytestmark = [
+    pytest.mark.second_tier,
+    pytest.mark.skipif(find_spec("atheris") is None, reason="atheris has no wheel for this Python or system"),
+]
 
 
 def fuzz(directory: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:

@@ -29,6 +29,8 @@ def doors(
     consumer: Consumer,
     environment: dict[str, str],
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Doors:
-    """The stream, the API and the command line."""
+    """The stream, the API and the command line, whose drain need not wait a second for more."""
+    monkeypatch.setattr("worker.cli.drain.SLICE_SECONDS", 0.01)
     return Doors(engine, redis, open_api, consumer, environment, tmp_path)

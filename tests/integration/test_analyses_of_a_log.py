@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import Engine
 
 from tests.support import oulad
@@ -16,6 +17,8 @@ from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.progress.ingest import ingest
+
+pytestmark = pytest.mark.second_tier
 
 RULES = AnalysisThresholds(grace_weekends=True, stuck=StuckThresholds(2, 2))
 

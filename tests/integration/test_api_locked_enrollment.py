@@ -23,7 +23,7 @@ def test_others_are_read_and_written_while_many_wait_for_one(settings: Settings,
         assert client.post("/progress/2/1/1/view").status_code == 200
         lms.exec_driver_sql("SELECT FROM user_course WHERE id = 1 FOR UPDATE")
         marking = [pool.submit(client.post, "/progress/1/1/1/view") for _ in range(8)]
-        wait_until(lambda: rows(engine, WAITING) == [(4,)], 10, "writers on two thirds of the connections")
+        wait_until(lambda: rows(engine, WAITING) == [(4,)], 30, "writers on two thirds of the connections")
         assert client.get("/progress/2/1/1").status_code == 200
         assert rows(engine, WAITING) == [(4,)], "it was answered beside them"
         assert client.get("/progress/course/2/summary").json()["in_progress_lessons"] == 1

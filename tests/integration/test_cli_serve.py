@@ -202,6 +202,7 @@ def test_a_signal_ends_it_after_the_request_in_hand_is_answered(
     assert "Traceback" not in log.read_text()
 
 
+@pytest.mark.second_tier
 def test_a_request_that_does_not_end_is_given_up_and_writes_nothing(
     environment: dict[str, str], log: Path, engine: Engine
 ) -> None:
@@ -218,7 +219,7 @@ def test_a_request_that_does_not_end_is_given_up_and_writes_nothing(
             process.process.wait(STOP_SECONDS + 10)
             assert monotonic() - started >= STOP_SECONDS, "it had its time"
             assert view.exception(20) or view.result().status_code == 503
-            wait_until(lambda: not rows(engine, BLOCKED), 10, "the end of its statement")
+            wait_until(lambda: not rows(engine, BLOCKED), 30, "the end of its statement")
             lms.rollback()
         assert rows(engine, "SELECT count(*) FROM lesson_event") == [(0,)]
     assert "Traceback" not in log.read_text()

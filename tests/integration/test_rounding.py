@@ -35,7 +35,7 @@ def course_of_many(engine: Engine, done: int) -> None:
     )
 
 
-@pytest.mark.parametrize(("done", "percent"), [(ALL - 1, 99.99), (1, 0.01)])
+@pytest.mark.parametrize(("done", "percent"), [pytest.param(ALL - 1, 99.99, marks=pytest.mark.second_tier), (1, 0.01)])
 def test_a_learner_of_very_many_lessons_is_neither_finished_nor_at_the_beginning(
     engine: Engine, environment: dict[str, str], settings: Settings, done: int, percent: float
 ) -> None:

@@ -7,15 +7,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from tests.support.events import entries
-from tests.support.histories import (
-    ENROLLMENTS,
-    Batches,
-    arrangements,
-    distinct_histories,
-    histories,
-    recorded_order,
-)
-from tests.support.model import assert_progress_follows_from_ledger, assert_tables_equal_model
+from tests.support.histories import ENROLLMENTS, arrangements, distinct_histories
+from tests.support.model import assert_tables_equal_model
 from tests.support.tables import clear, contents, insert_as_lms, snapshot
 from worker.contract.event import Event
 from worker.progress.ingest import ingest
@@ -30,17 +23,6 @@ def record(engine: Engine, batches: Sequence[Sequence[Event]]) -> None:
     for batch in batches:
         apply_parked(engine, ingest(engine, entries(batch)).enrolled)
     refresh_summaries(engine, 500)
-
-
-@given(batches=histories(), inserted=lms_rows)
-def test_rows_are_those_of_the_rules_in_order_of_recording(
-    engine: Engine, batches: Batches, inserted: set[int]
-) -> None:
-    clear(engine)
-    insert_as_lms(engine, *inserted)
-    record(engine, batches)
-    order = recorded_order(batches, known=inserted)
-    assert_tables_equal_model(engine, order, lms_rows=dict.fromkeys(inserted, (70, 30)))
 
 
 @given(data=st.data(), history=distinct_histories, inserted=lms_rows)
@@ -81,24 +63,3 @@ def test_applying_again_in_another_order_writes_nothing(
         apply_parked(engine, outcome.enrolled)
     sweep_parked(engine)
     assert snapshot(engine) == before
-
-
-@given(batches=histories())
-def test_rows_follow_from_the_ledger_after_every_batch(engine: Engine, batches: Batches) -> None:
-    clear(engine)
-    for batch in batches:
-        record(engine, [batch])
-        assert_progress_follows_from_ledger(engine)
-
-
-@given(batches=histories(), inserted=st.sets(st.sampled_from(ENROLLMENTS), min_size=1))
-def test_parked_events_are_applied_once_the_lms_has_inserted_the_enrollment(
-    engine: Engine, batches: Batches, inserted: set[int]
-) -> None:
-    clear(engine)
-    batches = [[event for event in batch if not hasattr(event.data, "user_id")] for batch in batches]
-    record(engine, batches)
-    insert_as_lms(engine, *inserted)
-    sweep_parked(engine)
-    refresh_summaries(engine, 500)
-    assert_tables_equal_model(engine, recorded_order(batches), lms_rows=dict.fromkeys(inserted, (70, 30)))

@@ -46,7 +46,9 @@ def clock_changes(name: str, year: int) -> Iterator[datetime]:
         yield start
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize(
+    "part", [0, 1, *(pytest.param(part, marks=pytest.mark.second_tier) for part in range(2, PARTS))]
+)
 @settings(max_examples=1)
 @given(
     year=st.integers(1980, 2037),

@@ -1,5 +1,6 @@
 """The HTTP API on a real socket: in a thread of the test's process, or as `progress-worker serve`."""
 
+import asyncio
 import re
 import subprocess
 import sys
@@ -16,15 +17,26 @@ from worker.api.app import create_app
 from worker.settings import Settings
 
 
+class _Server(uvicorn.Server):
+    """Looks ten times as often whether it is to end."""
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):
+            await asyncio.sleep(0.01)
+
+
 @contextmanager
 def served(settings: Settings, **headers: str) -> Iterator[httpx.Client]:
     """A client of the API on these settings, which sends the headers; keywords name them with underscores."""
-    config = uvicorn.Config(create_app(settings), host="127.0.0.1", port=0, log_config=None, access_log=False)
-    server = uvicorn.Server(config)
+    app = create_app(settings)
+    generate = app.openapi
+    setattr(app, "openapi", dict)  # noqa: B010 - the document takes as long as a test: made only where it is asked for
+    server = _Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
-        wait_until(lambda: server.started, 20, "the API")
+        wait_until(lambda: server.started, what="the API")
+        setattr(app, "openapi", generate)  # noqa: B010
         port = server.servers[0].sockets[0].getsockname()[1]
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=named, timeout=30) as client:

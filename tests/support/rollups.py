@@ -60,29 +60,33 @@ def refresh_all(engine: Engine, chunk: int = 500, rules: StuckThresholds | None 
     assert rows(engine, STALE) == [(0,)]
 
 
-def wait_for_rollups(engine: Engine, seconds: float = 20) -> None:
+def wait_for_rollups(engine: Engine, seconds: float = 60) -> None:
     """Wait until the workers have brought every rollup up to date."""
     wait_until(lambda: rows(engine, BEHIND) == [(False,)], seconds, "the refresh of every rollup")
 
 
-def audited(engine: Engine) -> list[Difference]:
+def audited(engine: Engine, rules: StuckThresholds | None = None) -> list[Difference]:
     """Everything that an audit of everything lists."""
     return [
         each
-        for step in audit_scope(engine, Scope(), IDLE_CUTOFF.total_seconds(), AnalysisThresholds().stuck)
+        for step in audit_scope(engine, Scope(), IDLE_CUTOFF.total_seconds(), rules or AnalysisThresholds().stuck)
         for each in step.differences
     ]
 
 
 def assert_rollups_equal_model(
-    engine: Engine, state: State, enrollments: tuple[int, int] = EVERY_ID, courses: tuple[int, int] = EVERY_ID
+    engine: Engine,
+    state: State,
+    enrollments: tuple[int, int] = EVERY_ID,
+    courses: tuple[int, int] = EVERY_ID,
+    rules: StuckThresholds | None = None,
 ) -> None:
     """Every summary, activity and statistic is stored, current, and what plain Python makes of the events."""
     assert stored_summaries(engine, enrollments) == summaries(state)
     activities = expected_activity(state)
     assert stored_activity(engine, enrollments) == activities
     found = stored_statistics(engine, courses)
-    figures = time_statistics_by_course(state, activities, AnalysisThresholds().stuck)
+    figures = time_statistics_by_course(state, activities, rules or AnalysisThresholds().stuck)
     with engine.connect() as connection:
         assert {key: read_time_statistics(connection, key) for key in found if key in figures} == {
             key: figures[key] for key in found if key in figures

@@ -30,6 +30,11 @@ def server_data(*, on_disk: bool = False) -> Iterator[Path]:
         shutil.rmtree(directory)
 
 
+def is_in_memory(directory: Path) -> bool:
+    """Making a file there costs next to nothing."""
+    return directory.is_relative_to(_MEMORY)
+
+
 def _is_memory_plenty() -> bool:
     return (
         os.access(_MEMORY, os.W_OK | os.X_OK)

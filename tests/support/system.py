@@ -43,7 +43,7 @@ class System:
     """One test's database, streams and processes."""
 
     def __init__(self, settings: Settings, redis: Redis, directory: Path) -> None:
-        scheduled = ("ring", "maintain", "summary", "statistics", "activity")
+        scheduled = ("wake_up", "maintain", "summary", "statistics", "activity")
         schedule = dict.fromkeys((f"{name}_seconds" for name in scheduled), 0.5)
         self.settings = settings.model_copy(update=schedule)
         self.engine = create_engine(
@@ -119,7 +119,7 @@ class System:
         """How many entries nobody was given yet."""
         return sum(each.lag for each in self.backlogs())
 
-    def wait_until_drained(self, seconds: float = 30) -> None:
+    def wait_until_drained(self, seconds: float = 60) -> None:
         """Wait until nothing is left to do."""
         try:
             wait_until(self.is_drained, seconds, "the end of the backlog")
@@ -184,7 +184,7 @@ class System:
             found = [pid for (pid,) in rows(self.engine, BLOCKED_BATCHES)]
             return found if len(found) >= count else []
 
-        return wait_until(blocked, 20, "a batch that waits for a lock")
+        return wait_until(blocked, what="a batch that waits for a lock")
 
     def assert_exact(
         self,
@@ -193,7 +193,7 @@ class System:
         rejected: Mapping[str, int] | None = None,
         lms_rows: LmsRows | None = None,
         deadlocks: int = 0,
-        seconds: float = 30,
+        seconds: float = 60,
     ) -> None:
         """Drained, every table like the plain-Python model's, the planted dead letters alone, no deadlock.
 
@@ -208,7 +208,7 @@ class System:
         assert {(each.lag, each.pending) for each in self.backlogs()} == {(0, 0)}
         assert self.deadlocks() == deadlocks
 
-    def wait_for_current_rollups(self, seconds: float = 30) -> None:
+    def wait_for_current_rollups(self, seconds: float = 60) -> None:
         """Wait until every summary and all statistics are up to date; brought there here if no worker does it."""
         wait_until(self._are_rollups_current, seconds, "the refresh of every rollup")
 

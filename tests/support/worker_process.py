@@ -17,7 +17,7 @@ from tests.support.forked import ForkedCelery
 from tests.support.wait import wait_until
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 
 
 class CeleryProcess:
@@ -71,7 +71,7 @@ class CeleryProcess:
                     found.append(json.loads(line))
         return [line for line in found if event is None or line.get("event") == event]
 
-    def wait_for_line(self, event: str, seconds: float = 20, count: int = 1) -> list[dict[str, Any]]:
+    def wait_for_line(self, event: str, seconds: float = 30, count: int = 1) -> list[dict[str, Any]]:
         """Wait until the log says `event`, `count` times."""
 
         def found() -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The documents say what is: every command and every setting in them exists, and every one that exists is in them."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -10,6 +11,13 @@ from worker.settings import MainSettings, Settings, variable_name
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FAULTS = ROOT / "docs" / "faults.md"
+SECOND_TIER_ALONE = {
+    "test_while_it_loads_its_data_everybody_waits",  # a load that takes long enough takes 12 s
+    "test_a_clock_set_back_an_hour_or_400_days_ahead_neither_stops_nor_hurries_beat",  # 8 s of beat's schedule
+    "test_whoever_asks_for_28_000_lessons_holds_up_nobody_and_gets_an_answer_that_ends",  # a bound in time, 12 s
+}
+"""Of what alone shows that a fault is survived, and takes too long for the first tier."""
 TEXT = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "worker").rglob("*.py"))
 
@@ -83,3 +91,29 @@ def test_every_test_that_the_documents_name_exists() -> None:
 
     assert len(named) > 20
     assert {name for name in named if f"def {name}(" not in sources} == set()
+
+
+def test_every_fault_has_a_test_in_the_first_tier() -> None:
+    faults, _, _ = FAULTS.read_text(encoding="utf-8").partition("## Who notices")
+    first = {name for path in (ROOT / "tests").rglob("test_*.py") for name in _first_tier(path)}
+    rows = [set(re.findall(r"`(test_\w+)`", line)) for line in faults.splitlines()]
+    alone = [names for names in rows if names and not names & first]
+
+    assert len(alone) == len(SECOND_TIER_ALONE)
+    assert [names for names in alone if not names & SECOND_TIER_ALONE] == []
+
+
+def _first_tier(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    if any(_is_second(mark) for each in tree.body if isinstance(each, ast.Assign) for mark in _marks(each)):
+        return set()
+    tests = [each for each in tree.body if isinstance(each, ast.FunctionDef)]
+    return {each.name for each in tests if not any(_is_second(mark) for mark in each.decorator_list)}
+
+
+def _marks(assigned: ast.Assign) -> list[ast.expr]:
+    return assigned.value.elts if isinstance(assigned.value, ast.List) else [assigned.value]
+
+
+def _is_second(mark: ast.expr) -> bool:
+    return ast.unparse(mark) == "pytest.mark.second_tier"

@@ -16,6 +16,7 @@ from worker.errors import InputError
 if TYPE_CHECKING:
     from worker.cli.child_processes import Children
     from worker.cli.local_system import System
+    from worker.settings import Settings
     from worker.simulation import Published
 
 CHUNK = 500
@@ -52,12 +53,14 @@ def command(events: int, learners: int, seed: int, workers: int | None, keep: bo
     from worker.cli.child_processes import running_children, terminations_interrupt
     from worker.cli.demo_check import compare
     from worker.cli.local_system import processes
+    from worker.cli.servers import given_settings
     from worker.simulation import simulate
 
+    given = given_settings()
     with terminations_interrupt(), ExitStack() as stack:
         click.echo(f"Simulating {learners:,} learners and {events:,} events (seed {seed}) …")
         published = simulate(seed, learners, events)
-        system = _system(stack)
+        system = _system(stack, given)
         click.echo("Starting a Celery worker and beat …")
         children = stack.enter_context(
             running_children(system.settings, system.directory, workers or processes(), quiet=True)
@@ -76,12 +79,10 @@ def command(events: int, learners: int, seed: int, workers: int | None, keep: bo
         raise SystemExit(1)
 
 
-def _system(stack: ExitStack) -> "System":
+def _system(stack: ExitStack, given: "Settings | None") -> "System":
     from worker.cli.child_processes import SHORTENED
     from worker.cli.local_system import embedded_system, given_system
-    from worker.cli.servers import given_settings
 
-    given = given_settings()
     directory = stack.enter_context(_temporary_directory())
     if given is None:
         click.echo("Starting PostgreSQL and Valkey …")
