@@ -1,4 +1,4 @@
-# Compiled and installed in one image, run in another that has neither pip's leftovers nor the sources.
+# Build in one image, run in another without pip's leftovers and the sources.
 FROM python:3.13-slim AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
@@ -11,7 +11,7 @@ RUN pip wheel --quiet --no-deps --wheel-dir /wheels . \
 
 FROM python:3.13-slim
 
-# A home of its own: the workers' heartbeat files and whatever Celery wants to leave need a place to write.
+# A home directory for the workers' heartbeat files and Celery's files.
 RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/progress-worker worker
 COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH \

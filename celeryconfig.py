@@ -1,6 +1,6 @@
 """Celery's configuration: broker, serializers, routes, limits and the beat schedule.
 
-No event data goes through Celery (see `worker/tasks.py`), so a lost message costs a moment, never an event.
+No event data passes through Celery (see `worker/tasks.py`), so a lost message costs a moment, never an event.
 """
 
 from kombu.transport import TRANSPORT_ALIASES
@@ -13,28 +13,28 @@ from worker.settings import get_settings
 try:
     _settings = get_settings().with_servers()
 except ConfigurationError as error:
-    # Celery would print a traceback of its own imports around any other exception.
+    # For any other exception Celery would print a traceback of its own imports.
     raise SystemExit(f"Error: {error}") from None
 
-# ---- Where messages travel -------------------------------------------------------------------------------------------
+# ---- Broker ----------------------------------------------------------------------------------------------------------
 broker_url, broker_use_ssl = for_kombu(_settings.broker_url or str(_settings.redis_url))
 TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "worker.celery_support.message_filter:Transport")
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
-broker_channel_error_retry = True  # a full or loading broker refuses; without this the worker would end
-worker_consumer = "worker.celery_support.message_filter:Consumer"
+broker_channel_error_retry = True  # without this a full or loading broker would end the worker
+worker_consumer = "worker.celery_support.broker_consumer:Consumer"
 broker_transport_options = {
     "socket_connect_timeout": _settings.connect_timeout_seconds,
     "socket_timeout": _settings.socket_timeout_seconds,
     "socket_keepalive": True,
     "retry_on_timeout": False,
     "health_check_interval": 5,
-    # Whoever publishes does not wait for a broker that is away: a worker that did could not even be stopped.
+    # Do not wait for an unavailable broker when publishing: a waiting worker could not even be stopped.
     "max_retries": 1,
     "interval_start": 0,
 }
 
-# ---- What messages may hold: JSON, nothing that could run code -------------------------------------------------------
+# ---- Serialization: only JSON, which cannot run code -----------------------------------------------------------------
 accept_content = ["json"]
 task_serializer = "json"
 result_serializer = "json"
@@ -42,27 +42,27 @@ task_ignore_result = True
 
 # ---- Queues ----------------------------------------------------------------------------------------------------------
 task_default_queue = _settings.queue
-# Broadcasts and events of our own: a `shutdown` that another application sends to all its workers is none of ours.
+# Our own broadcasts and events, so that another application's `shutdown` does not reach our workers.
 control_exchange = _settings.stream_key
 event_exchange = event_queue_prefix = f"{_settings.stream_key}.events"
 task_create_missing_queues = True
 task_routes = {"progress.consume_events": {"queue": _settings.consume_queue or _settings.queue}}
 
-# ---- How tasks run ---------------------------------------------------------------------------------------------------
+# ---- Tasks -----------------------------------------------------------------------------------------------------------
 imports = ("worker.tasks",)
 worker_prefetch_multiplier = 1
-# A process that hangs beyond every timeout of its connections is replaced; what it had read is taken over by others.
+# A process that hangs beyond all connection timeouts is replaced; other consumers take over what it had read.
 task_time_limit = 12 * _settings.slice_seconds + _settings.statement_timeout_seconds
-# It may begin the longest computation just before its own time is over.
+# A refresh may begin its longest computation just before its time is up.
 task_annotations = {
     f"progress.refresh_{rollup}": {"time_limit": task_time_limit + 3 * _settings.statistics_timeout_seconds}
     for rollup in ("course_statistics", "activity")
 }
 
-# ---- The schedule ----------------------------------------------------------------------------------------------------
+# ---- Schedule --------------------------------------------------------------------------------------------------------
 timezone = "UTC"
 enable_utc = True
-# In memory: every entry is a plain interval, so there is nothing to remember and no file to leave behind.
+# In memory: every entry is a plain interval, so there is no state to keep in a file.
 beat_scheduler = "celery.beat:Scheduler"
 beat_max_loop_interval = 1
 _scheduled = {

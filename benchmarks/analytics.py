@@ -30,7 +30,6 @@ from tests.support.events import entries, viewed
 from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.course_analysis import analyze_course
 from worker.analytics.learner_analysis import analyze_learner
-from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.database.engine import open_engine
@@ -135,7 +134,7 @@ def measure(engine: Engine, learners: int, chunk: int) -> None:
 
 
 def refresh_course(engine: Engine) -> float:
-    return timed(lambda: refresh_statistics(engine, 600, StuckThresholds()))
+    return timed(lambda: refresh_statistics(engine, 600, AnalysisThresholds().stuck))
 
 
 def timed(work: Callable[[], object]) -> float:

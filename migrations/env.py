@@ -8,14 +8,12 @@ from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
+from worker.database.advisory_locks import MIGRATION_LOCK
 from worker.database.engine import extend_timeout, open_engine
 from worker.database.models import Base
 from worker.database.schema import VERSION_TABLE, require_utf8
 from worker.errors import SchemaError
 from worker.settings import get_settings
-
-ADVISORY_LOCK = 7_305_112_019
-"""Any constant; two migrations of one database wait for each other on it."""
 
 
 def run(connection: Connection) -> None:
@@ -34,7 +32,7 @@ def run(connection: Connection) -> None:
             raise CommandError(str(error)) from error  # a sentence of Alembic's own command too
         extend_timeout(connection, 900)
         connection.execute(text("SET LOCAL lock_timeout = '15min'"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         connection.execute(text("SET LOCAL lock_timeout = '5s'"))
         context.run_migrations()
 

@@ -1,4 +1,4 @@
-"""The Celery application, and what the worker does as it starts and stops."""
+"""The Celery application, and the worker's actions on start and stop."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ app.steps["consumer"].add(WakeUp)
 log = get_logger(__name__)
 
 POOLS = ("prefork", "solo", "threads")
-"""Those with few tasks in hand. In others every ring would make a consumer, with connections of its own."""
+"""Pools that run few tasks at a time. In others every wake-up would open a consumer with its own connections."""
 
 
 @signals.setup_logging.connect
@@ -33,7 +33,7 @@ def _set_up_logging(**_: Any) -> None:
 
 
 def _refuse_other_pools(pool_cls: Any) -> None:
-    # SystemExit, because Celery logs any other exception of a signal's receiver and goes on.
+    # SystemExit, because Celery only logs any other exception of a signal's receiver.
     pool = get_implementation(pool_cls)
     if pool not in map(get_implementation, POOLS):
         name = f"{pool.__module__}:{pool.__qualname__}"
@@ -41,7 +41,7 @@ def _refuse_other_pools(pool_cls: Any) -> None:
 
 
 @signals.worker_init.connect
-def _refuse_what_cannot_work(sender: Any, **_: Any) -> None:
+def _refuse_to_start(sender: Any, **_: Any) -> None:
     _refuse_other_pools(sender.pool_cls)
     try:
         liveness.check(get_settings().runtime_directory)
@@ -53,7 +53,7 @@ def _refuse_before_detaching(context: click.Context, _parameter: click.Parameter
     _refuse_other_pools(context.params["pool"])
 
 
-# `celery multi` and `--detach` send what a worker says to nowhere; this is called while somebody still listens.
+# `celery multi` and `--detach` discard a worker's output; this runs before they do.
 app.user_options["worker"].add(
     CeleryOption(["--refuse-other-pools"], hidden=True, expose_value=False, callback=_refuse_before_detaching)
 )
@@ -73,7 +73,7 @@ def _stop_reading(**_: Any) -> None:
 
 
 @signals.worker_shutdown.connect
-def _stopped(**_: Any) -> None:
+def _stop(**_: Any) -> None:
     worker_process.leave_group()
     liveness.worker_stopped(get_settings().runtime_directory)
 
@@ -85,12 +85,12 @@ def _after_fork(**_: Any) -> None:
 
 
 @signals.worker_process_shutdown.connect
-def _leave_the_group(**_: Any) -> None:
+def _leave_group(**_: Any) -> None:
     worker_process.leave_group()
 
 
 @signals.task_revoked.connect
-def _discarded(sender: Any, request: Any, terminated: bool, expired: bool, **_: Any) -> None:
-    """Celery says nothing above INFO of a message that it throws away."""
+def _log_discarded(sender: Any, request: Any, terminated: bool, expired: bool, **_: Any) -> None:
+    """Log it as a warning: Celery logs discarded messages at INFO."""
     reason = "expired" if expired else "terminated" if terminated else "revoked"
     log.warning("task_discarded", task=sender.name, id=printable(str(request.id)), reason=reason)

@@ -1,4 +1,4 @@
-"""Publish events from Python. Needs Redis alone: neither PostgreSQL nor Celery is imported."""
+"""Publish events from Python. Needs only Redis: imports neither PostgreSQL's driver nor Celery."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from uuid import uuid4
 from pydantic_core import to_json
 from redis import RedisError
 
-from worker.contract.entry import Entry, Reason, Rejection, parse
+from worker.contract.entry import Entry, Reason, Rejection
 from worker.contract.event import (
     CloudEvent,
     Event,
@@ -20,6 +20,7 @@ from worker.contract.event import (
     ProgressCorrected,
     partition_key,
 )
+from worker.contract.parse import parse_entry
 from worker.contract.totals import Totals
 from worker.errors import ConfigurationError, InputError
 from worker.redis_url import canonical
@@ -36,8 +37,8 @@ PIPELINE = 1_000
 class EventPublisher:
     """Appends events to the stream of their partition. Safe to share between threads.
 
-    When a call returns, Redis has acknowledged the event and it will be applied. When it raises `redis.RedisError`, the
-    event may or may not be there: publish the same event (same `id`) again, it counts once.
+    When a call returns, Redis has acknowledged the event and it will be applied. After `redis.RedisError` the event may
+    or may not be in the stream: publish it again with the same `id`; it counts once.
     """
 
     def __init__(
@@ -48,9 +49,9 @@ class EventPublisher:
         settings: Settings | None = None,
         retries: int = 3,
     ) -> None:
-        """Without `redis_url`, REDIS_URL says where. `source` names this publisher in the events it makes itself.
+        """Connect to `redis_url`, by default REDIS_URL. `source` names this publisher in the events it makes itself.
 
-        A call is tried again so often when the connection is cut or silent.
+        A call is repeated up to `retries` times when the connection breaks or times out.
         """
         settings = settings or get_settings()
         if redis_url is not None:
@@ -63,20 +64,20 @@ class EventPublisher:
         self._source = source
 
     def publish(self, event: Event | Mapping[str, Any]) -> str:
-        """Append one event, a model of `worker.contract.event` or a CloudEvent as a mapping; its stream entry id.
+        """Append an event, a model of `worker.contract.event` or a CloudEvent as a mapping; return its entry id.
 
-        A mapping is not judged here: what is wrong with it will stand in `dead_letter`.
+        A mapping is not validated here: an invalid one becomes a dead letter.
         """
         return publish.append(self._redis, *self._addressed(event), self._keys.instead_of)
 
     def publish_many(self, events: Iterable[Event | Mapping[str, Any]]) -> int:
-        """Append the events in order, pipelined; how many. After an error an unknown part of them is there."""
+        """Append the events in order, pipelined; return their number. After an error, some of them may be appended."""
         return self._append(self._addressed(event) for event in events)
 
     def publish_raw(self, bodies: Iterable[tuple[int | None, bytes]]) -> int:
-        """Append (partition key, JSON bytes) pairs in order, byte for byte, otherwise like `publish_many`.
+        """Append (partition key, JSON bytes) pairs in order, byte for byte; otherwise like `publish_many`.
 
-        The key is what `partition_key` says of the event's data.
+        The key is the `partition_key` of the event's data.
         """
         return self._append((self._keys.stream_for(key), body) for key, body in bodies)
 
@@ -85,8 +86,8 @@ class EventPublisher:
     ) -> str:
         """Publish that a learner viewed a lesson, by default now.
 
-        `activity` are the members of `LessonActivity`; a section or duration that is not valid counts as not given.
-        Raises pydantic.ValidationError for ids or a time out of range.
+        `activity` takes the members of `LessonActivity`; an invalid section or duration counts as missing. Raises
+        pydantic.ValidationError for ids or a time out of range.
         """
         return self.publish(LessonViewed(**self._envelope(occurred_at, event_id), data=_activity(activity)))
 
@@ -97,10 +98,9 @@ class EventPublisher:
         return self.publish(LessonCompleted(**self._envelope(occurred_at, event_id), data=_activity(activity)))
 
     def publish_outline(self, outline: Outline, time: str | None = None) -> datetime:
-        """Publish a course's outline as of an RFC 3339 time, by default now by Redis' clock; returns that time.
+        """Publish a course's outline with an RFC 3339 time, by default now by Redis' clock; return that time.
 
-        Publishing an outline again replaces it with itself. Raises InputError, before anything is published, for what
-        a worker would refuse, and redis.RedisError.
+        Idempotent. Raises redis.RedisError, and InputError, before publishing, for an outline a worker would refuse.
         """
         now = self._now()
         body = to_json(
@@ -115,7 +115,9 @@ class EventPublisher:
             exclude_none=True,
         )
         try:
-            event = parse(Entry("", f"{int(now.timestamp() * 1000)}-0", body), datetime.now(UTC).timestamp() * 1000)
+            event = parse_entry(
+                Entry("", f"{int(now.timestamp() * 1000)}-0", body), datetime.now(UTC).timestamp() * 1000
+            )
         except Rejection as refused:
             if refused.reason is Reason.TOO_LARGE:
                 raise InputError(
@@ -126,11 +128,11 @@ class EventPublisher:
         return event.time
 
     def clock(self) -> datetime:
-        """The present by Redis' clock, against which a worker judges the times of events."""
+        """Return the time by Redis' clock, which workers compare the times of events with."""
         return clock(self._redis)
 
     def add_totals(self, new: Totals) -> None:
-        """Count what was applied without the stream."""
+        """Count events that were applied without the stream."""
         add_totals(self._redis, self._keys, new)
 
     def close(self) -> None:
@@ -144,7 +146,7 @@ class EventPublisher:
         return count
 
     def _now(self) -> datetime:
-        """By Redis' clock; while Redis is away by this host's, so that mistakes in the input are reported first."""
+        """Return Redis' time, or this host's while Redis is unavailable, so that input errors are reported first."""
         try:
             return self.clock()
         except RedisError:
@@ -156,7 +158,7 @@ class EventPublisher:
 
     def _addressed(self, event: Event | Mapping[str, Any]) -> tuple[str, bytes]:
         if isinstance(event, CloudEvent):
-            # In a correction null is a value; elsewhere it says nothing.
+            # Null is a value in a correction and means nothing elsewhere.
             body = event.model_dump_json(exclude_none=not isinstance(event, ProgressCorrected)).encode()
             return self._keys.stream_for(partition_key(vars(event.data))), body
         return self._keys.stream_for(partition_key(event.get("data"))), to_json(event)

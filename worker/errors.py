@@ -1,11 +1,11 @@
-"""The errors a person gets to read: what is wrong, with which id, and what to do next.
+"""Errors for users: what is wrong, with which id, and what to do next.
 
-Everything else that goes wrong is a defect and keeps its traceback. Imports nothing of the project.
+Any other exception is a defect and keeps its traceback. Imports nothing of the project.
 """
 
 
 def first_line(error: Exception) -> str:
-    """An error's reason in one line: that of the driver below SQLAlchemy, where there is one."""
+    """Return an error's reason in one line; for SQLAlchemy's errors, that of the driver."""
     reason = str(getattr(error, "orig", None) or error).strip()
     return reason.splitlines()[0] if reason else type(error).__name__
 
@@ -19,39 +19,39 @@ class ConfigurationError(ProgressError):
 
 
 class ServerUnavailableError(ProgressError):
-    """PostgreSQL or Redis cannot be reached or refuses us."""
+    """PostgreSQL or Redis is unreachable or refuses the connection."""
 
 
 class SchemaError(ProgressError):
-    """The database has no tables yet, or those of another version."""
+    """The database has no tables, or tables of another version."""
 
 
 class OtherSystemError(ProgressError):
-    """The streams belong to another database than this one."""
+    """The streams belong to another database."""
 
 
 class CommitsLostError(ProgressError):
-    """PostgreSQL has forgotten what this consumer committed."""
+    """PostgreSQL has lost commits of this consumer."""
 
 
 class InputError(ProgressError):
-    """What the user gave cannot be used: a file, an id, an option."""
+    """The user's input is invalid: a file, an id, an option."""
 
 
 class NotFoundError(InputError):
-    """There is no such enrollment, course or row."""
+    """The enrollment, course or row does not exist."""
 
 
 class ConflictError(InputError):
-    """What the user gave contradicts what was given before."""
+    """The user's input contradicts earlier input."""
 
 
 class LockedError(ProgressError):
-    """Another session keeps an enrollment or a course locked; the same may go through later."""
+    """Another session holds a lock on an enrollment or a course; try again later."""
 
 
 def unknown_enrollment(user_course_id: int) -> NotFoundError:
-    """The error for an enrollment that does not exist."""
+    """Return the error for an enrollment that does not exist."""
     return NotFoundError(
         f"There is no enrollment {user_course_id}. Its events may be waiting for it: "
         "see `progress-worker dead-letters list --reason unknown_enrollment`."

@@ -1,8 +1,8 @@
-"""Figures as people say them, for the reasons that the analytics give."""
+"""Figures as people write them."""
 
 
 def duration(seconds: float) -> str:
-    """A length of time, in the largest unit of which there are two."""
+    """Return a length of time in the largest unit of which it has two."""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.1f} {unit}"
@@ -10,17 +10,17 @@ def duration(seconds: float) -> str:
 
 
 def two_digits(number: float) -> str:
-    """About so many: rounded to two significant digits."""
-    return f"{float(f'{number:.1e}'):.15g}"
+    """Return the number rounded to two significant digits, with thousands separated."""
+    return f"{float(f'{number:.1e}'):,.15g}"
 
 
 def percent(number: float) -> str:
-    """A percentage in whole ones. Only nothing is 0, and only all is 100."""
+    """Return a whole percentage: 0 only for nothing, 100 only for everything."""
     if 0 < number < 1:
         return "< 1 %"
     return "> 99 %" if 99 < number < 100 else f"{number:.0f} %"
 
 
 def counted(number: int, noun: str) -> str:
-    """So many of a noun whose plural ends in s, thousands parted."""
+    """Return the number and its noun, whose plural ends in s, with thousands separated."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,11 +1,11 @@
-"""Liveness without touching a server: files that the worker and its consumers keep, and the verdict on them.
+"""Liveness without touching a server: heartbeat files of the worker and its consumers, and the check of them.
 
-Imports nothing heavy: the verdict is asked for every few seconds on every host.
+Imports nothing heavy: the check runs every few seconds on every host.
 
-| file             | written                                     | gone when                |
-|------------------|---------------------------------------------|--------------------------|
-| `worker-<pid>`   | when a worker starts                         | it has shut down         |
-| `consumer-<pid>` | at least once a second while a consumer drains | the drain has ended      |
+| file             | written                                        | removed when        |
+|------------------|------------------------------------------------|---------------------|
+| `worker-<pid>`   | when a worker starts                           | it has shut down    |
+| `consumer-<pid>` | at least once a second while a consumer drains | the drain has ended |
 """
 
 import os
@@ -22,12 +22,12 @@ OTHERWISE = "set PROGRESS_RUNTIME_DIRECTORY to another"
 
 
 def check(directory: Path) -> None:
-    """Raise ForeignDirectoryError, a sentence, when other users could put anything in the place of our files."""
+    """Raise ForeignDirectoryError when other users could replace our files."""
     check_own_directory(directory, OTHERWISE)
 
 
 def worker_started(directory: Path) -> None:
-    """Say that this process is a worker; forget files of processes that are gone. Raises OSError."""
+    """Mark this process as a worker; remove the files of processes that are gone. Raises OSError."""
     make_own_directory(directory, OTHERWISE)
     for file in [*_signs(directory, "worker"), *_signs(directory, "consumer")]:
         if not _is_running(file):
@@ -36,19 +36,19 @@ def worker_started(directory: Path) -> None:
 
 
 def worker_stopped(directory: Path) -> None:
-    """Say that this worker has shut down."""
+    """Mark this worker as shut down."""
     (directory / f"worker-{os.getpid()}").unlink(missing_ok=True)
 
 
 class Heartbeat:
-    """The sign of life of one draining consumer."""
+    """The heartbeat of one draining consumer."""
 
     def __init__(self, directory: Path) -> None:
         self._file = directory / f"consumer-{os.getpid()}"
         self._touched = 0.0
 
     def beat(self) -> None:
-        """Touch the file, at most once a second. A full or read-only disk stops no consumer."""
+        """Touch the file, at most once a second. A full or read-only disk does not stop the consumer."""
         now = time.monotonic()
         if now - self._touched >= 1:
             self._touched = now
@@ -59,17 +59,17 @@ class Heartbeat:
                 return
 
     def end(self) -> None:
-        """The drain has ended; silence is fine now."""
+        """Remove the file at the end of a drain."""
         self._touched = 0.0
         self._file.unlink(missing_ok=True)
 
 
 def live(directory: Path, silent_seconds: float) -> tuple[bool, str]:
-    """Whether this host's worker lives, and why in a sentence.
+    """Return whether this host's worker is live, with a sentence of explanation.
 
-    It does not when no worker process runs, or when a consumer went silent in the middle of a drain: stuck or frozen.
-    A server that is away does not count: restarting workers would not bring it back. Files in a directory to which
-    other users may write prove nothing.
+    It is not when no worker process runs, or when a consumer is stuck: silent in the middle of a drain. A server that
+    is unavailable does not count, as restarting workers would not help. Files in a directory that other users may write
+    to prove nothing.
     """
     try:
         check(directory)
@@ -85,7 +85,7 @@ def live(directory: Path, silent_seconds: float) -> tuple[bool, str]:
 
 
 def _touch(file: Path) -> None:
-    """Make the file or renew its time, and follow no link that somebody put in its place."""
+    """Create the file or update its time, without following a link in its place."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(file, flags, 0o600)
     try:
@@ -95,7 +95,7 @@ def _touch(file: Path) -> None:
 
 
 def _signs(directory: Path, kind: str) -> list[Path]:
-    """The files of this kind that we or the directory's owner keep; anything else there is somebody's pretence."""
+    """Return the files of this kind that belong to us or to the directory's owner; others may be fakes."""
     found = []
     for file in directory.glob(f"{kind}-*"):
         try:

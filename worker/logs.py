@@ -1,4 +1,4 @@
-"""Structured logs: one line per happening, JSON unless a person watches the terminal."""
+"""Structured logs: one line per event, as JSON unless on a terminal."""
 
 import logging
 import sys
@@ -22,17 +22,17 @@ _PROCESSORS: list[Any] = [
     *_SHARED,
     structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
 ]
-"""One list for good: a logger keeps that of its first use, and `structlog.testing.capture_logs` changes the latest."""
+"""One list for the process: a logger keeps that of its first use, and `structlog.testing.capture_logs` patches it."""
 
 _WITHOUT_LOCALS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 """Local variables hold credentials and learners' data."""
 
 _CHATTY = ("celery.app.trace", "celery.beat", "celery.worker.request", "celery.worker.strategy", "alembic")
-"""They say several lines for each task message; ours say one for each batch."""
+"""They log several lines per task message; ours log one per batch."""
 
 
 def configure_logging(log_format: Literal["auto", "json", "console"], level: str) -> None:
-    """Send every logger of the process, libraries included, to standard error in one form. Idempotent."""
+    """Send every logger of the process, including libraries', to standard error in one format. Idempotent."""
     as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
     closing: list[Any] = (
         [structlog.processors.ExceptionRenderer(_WITHOUT_LOCALS), structlog.processors.JSONRenderer()]
@@ -59,9 +59,9 @@ def configure_logging(log_format: Literal["auto", "json", "console"], level: str
     )
 
 
-def _made_printable(_logger: Any, _method: str, happening: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """For a terminal: what strangers sent may stand in any text. JSON escapes by itself."""
-    return {name: printable(value) if isinstance(value, str) else value for name, value in happening.items()}
+def _made_printable(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Make text safe for a terminal, as it may quote anything received. JSON escapes by itself."""
+    return {name: printable(value) if isinstance(value, str) else value for name, value in event.items()}
 
 
 def _printable_traceback(output: TextIO, exception: Any) -> None:
@@ -71,6 +71,6 @@ def _printable_traceback(output: TextIO, exception: Any) -> None:
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger whose events are past-tense facts with named values: `log.info("batch_recorded", entries=7)`."""
+    """Return a logger; events are past-tense facts with named values: `log.info("batch_recorded", entries=7)`."""
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
     return logger

@@ -1,7 +1,7 @@
-"""Directories into which no other local user can put anything: made where missing, refused where they are not ours.
+"""Directories that no other local user can write to: created if missing, refused if not ours.
 
-Below one that everybody may write to, such as /tmp, another user may have made any name first, or put a link there.
-Imports nothing heavy and nothing of the project.
+Below a world-writable one, such as /tmp, another user may already have taken any name or put a link there. Imports
+nothing heavy and nothing of the project.
 """
 
 import os
@@ -11,19 +11,19 @@ from pathlib import Path
 
 
 class ForeignDirectoryError(PermissionError):
-    """Another user could put files or links there; the message says why, and what to do."""
+    """Another user could put files or links there; the message says why and what to do."""
 
 
 def make_own_directory(directory: Path, otherwise: str) -> None:
-    """Make the directory and what is missing above it, for us alone. Idempotent.
+    """Create the directory and its missing parents, accessible to us alone. Idempotent.
 
-    Raises ForeignDirectoryError, which ends with what to do `otherwise`, or another OSError.
+    Raises ForeignDirectoryError, whose message ends with the advice `otherwise`, or another OSError.
     """
     _walk(directory, otherwise, make=True)
 
 
 def check_own_directory(directory: Path, otherwise: str) -> None:
-    """Raise ForeignDirectoryError when the directory is there and `make_own_directory` would refuse it."""
+    """Raise ForeignDirectoryError when the directory exists and `make_own_directory` would refuse it."""
     _walk(directory, otherwise, make=False)
 
 
@@ -37,7 +37,7 @@ def _walk(directory: Path, otherwise: str, *, make: bool) -> None:
                 status = folder.lstat()
             except FileNotFoundError:
                 break
-            # Elsewhere an operator made it, and may let a group write to it.
+            # Elsewhere an operator created it and may let a group write to it.
             reason = _reason(status, 0o022 if shared else 0o002) if shared or folder == path else None
             if reason:
                 raise ForeignDirectoryError(
@@ -47,14 +47,14 @@ def _walk(directory: Path, otherwise: str, *, make: bool) -> None:
 
 
 def _lexical_and_real(directory: Path) -> Iterator[Path]:
-    """The path as it is written; then, once the links on it are known to be nobody else's, where it leads."""
+    """Yield the path as written; then, once its links are known to be ours or root's, its target."""
     yield directory.absolute()
     if (real := directory.resolve()) != directory.absolute():
         yield real
 
 
 def _reason(status: os.stat_result, others: int) -> str | None:
-    """Why somebody else could swap what is in it; in a sticky directory, as /tmp is one, only owners can."""
+    """Return why another user could replace its contents; in a sticky directory, such as /tmp, only owners can."""
     if not stat.S_ISDIR(status.st_mode):
         return "it is a link or a file"
     if status.st_uid not in {0, os.geteuid()}:

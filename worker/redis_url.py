@@ -1,7 +1,7 @@
-"""A Redis URL that means the same to redis-py, which reads the streams, and to kombu, through which Celery's tasks go.
+"""Give a Redis URL one meaning for redis-py, which reads the streams, and kombu, which carries Celery's tasks.
 
-By themselves they differ. Kombu verifies no certificate unless an option asks for it, takes TLS options for a wish for
-TLS also in `redis://`, and each has spellings that are an error to the other. So options are read here and only here.
+On their own they differ. Kombu verifies a certificate only if an option asks for it, takes TLS options as a request for
+TLS even in `redis://`, and each has spellings that the other refuses. So options are parsed here and only here.
 """
 
 import ssl
@@ -20,10 +20,9 @@ _OPTIONS = ("db", "ssl_cert_reqs", "ssl_check_hostname", *_FILES, "ssl_password"
 
 
 def canonical(url: str) -> str:
-    """The URL with every option as redis-py spells it; its own result stays as it is.
+    """Return the URL with every option in redis-py's spelling. Idempotent.
 
-    Raises ValueError, a sentence's second half, for what is no such URL, an option that means nothing to us, or one
-    whose files cannot be used.
+    Raises ValueError, with the predicate of a sentence, for another kind of URL, an unknown option or unusable files.
     """
     scheme, separator, rest = url.partition("://")
     scheme = {"valkey": "redis", "valkeys": "rediss"}.get(scheme, scheme)
@@ -33,7 +32,7 @@ def canonical(url: str) -> str:
     options = _options(parts.query)
     database = _database(parts.path.strip("/"), options.pop("db", ""))
     if options and scheme != "rediss":
-        raise ValueError(f"has {min(options)} without TLS: write rediss://, or leave it out")
+        raise ValueError(f"has {min(options)} without TLS: use rediss://, or remove the option")
     if scheme == "rediss":
         _try(options)
     path = f"/{database}" if database else parts.path
@@ -41,7 +40,7 @@ def canonical(url: str) -> str:
 
 
 def split(url: str) -> SplitResult:
-    """Its parts. Raises ValueError."""
+    """Return the parts of the URL. Raises ValueError."""
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -52,7 +51,7 @@ def split(url: str) -> SplitResult:
 
 
 def for_kombu(url: str) -> tuple[str, dict[str, Any] | None]:
-    """Of a canonical URL: the URL without options, and them as `broker_use_ssl`; None without TLS."""
+    """Return a canonical URL without its options, and the options as `broker_use_ssl`, None without TLS."""
     parts = urlsplit(url)
     options: dict[str, Any] = {"ssl_cert_reqs": "required", **dict(parse_qsl(parts.query))}
     if "ssl_check_hostname" in options:
@@ -64,11 +63,10 @@ def _options(query: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name in {"protocol", "decode_responses"}:
-            raise ValueError("must not choose protocol or decode_responses: every answer's shape depends on them")
+            raise ValueError("must not set protocol or decode_responses: the form of every reply depends on them")
         if name not in _OPTIONS:
             raise ValueError(
-                f"has an option that is not understood: {name}. There are {', '.join(_OPTIONS)}; "
-                "timeouts are settings of their own"
+                f"has an unknown option: {name}. Known are {', '.join(_OPTIONS)}; timeouts are separate settings"
             )
         if name in found:
             raise ValueError(f"has {name} twice")
@@ -92,15 +90,15 @@ def _value(name: str, value: str) -> str:
     elif name == "ssl_check_hostname":
         meant = _TRUTH.get(value.lower())
     if meant is None or meant == "":
-        raise ValueError(f"has {name}={value}, which is not understood")
+        raise ValueError(f"has {name}={value}, which is not a known value")
     return str(meant).lower() if isinstance(meant, bool) else meant
 
 
 def _try(options: dict[str, str]) -> None:
-    """What redis-py will do with them, now and not at each attempt to connect."""
+    """Try now what redis-py would do with the options on each connection."""
     for name in _FILES:
         if name in options and not Path(options[name]).exists():
-            raise ValueError(f"has {name}={options[name]}, and there is no such file")
+            raise ValueError(f"has {name}={options[name]}, which does not exist")
     certificate, key = options.get("ssl_certfile"), options.get("ssl_keyfile")
     if key and not certificate:
         raise ValueError("has ssl_keyfile without ssl_certfile")
@@ -108,7 +106,7 @@ def _try(options: dict[str, str]) -> None:
         context = ssl.create_default_context()
         if "ssl_ca_certs" in options or "ssl_ca_path" in options:
             context.load_verify_locations(options.get("ssl_ca_certs"), options.get("ssl_ca_path"))
-        if certificate:  # never asks at the terminal
+        if certificate:  # never prompts on the terminal
             context.load_cert_chain(certificate, key, lambda: options.get("ssl_password", ""))
         if "ssl_ciphers" in options:
             context.set_ciphers(options["ssl_ciphers"])

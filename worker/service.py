@@ -1,8 +1,8 @@
-"""The service layer for Python programs that live in an event loop.
+"""The service layer for asyncio programs.
 
-Each method runs the synchronous core, which owns its transactions, over an asynchronous engine: where the core waits
-for PostgreSQL, SQLAlchemy lets the loop go on. What reckons more than it waits, such as an analysis, has a thread.
-There is no second copy of a rule or a statement.
+Each method runs the synchronous core, which owns its transactions, over an asynchronous engine: while the core waits
+for PostgreSQL, SQLAlchemy lets the loop go on. CPU-bound work, such as an analysis, runs in a thread. No rule or
+statement is duplicated.
 """
 
 import asyncio
@@ -28,8 +28,9 @@ from worker.contract.progress_status import ProgressStatus
 from worker.database.engine import open_async_engine, open_engine
 from worker.database.server import read_clock
 from worker.errors import ServerUnavailableError
-from worker.progress import lesson_event, lesson_progress
+from worker.progress import lesson_progress
 from worker.progress.correction_rules import Changes
+from worker.progress.lesson_event import LessonAction
 from worker.progress.progress_rows import StoredProgress, read_courses
 from worker.progress.submit import LARGE_BYTES, Verdict, submit
 from worker.settings import Settings, get_settings
@@ -42,15 +43,15 @@ T = TypeVar("T")
 
 
 THREADS = 2
-"""Analyses, and large batches, at a time."""
+"""Maximum number of analyses and large batches at a time."""
 
 
 class UserCourseProgressService:
     """Progress of enrollments in their lessons. Safe to share between tasks of one loop.
 
-    What a method writes is committed when it returns. Besides the errors that each names, all raise SQLAlchemy's when
-    PostgreSQL is away or refuses; nothing is written then, or, when the connection broke at the very end, it may be:
-    calling again with the same `event_id` counts once.
+    What a method writes is committed when it returns. In addition to the errors named below, all raise SQLAlchemy's
+    when PostgreSQL is unavailable or refuses. Nothing is written then, unless the connection broke during the commit:
+    call again with the same `event_id`, which counts once.
     """
 
     def __init__(
@@ -58,25 +59,24 @@ class UserCourseProgressService:
         engine: AsyncEngine,
         blocking: Engine,
         *,
-        patience_seconds: float = 5,
-        rules: AnalysisThresholds | None = None,
+        max_wait_seconds: float = 5,
+        thresholds: AnalysisThresholds | None = None,
     ) -> None:
-        """On an engine of `worker.database.engine.connect_async`, and one of `connect` for what takes long.
+        """Use an engine of `worker.database.engine.open_async_engine`, and one of `open_engine` for long work.
 
-        Both stay the caller's to dispose of. Who finds every connection busy waits for so long at most, in turn.
-        Analyses go by the rules.
+        The caller disposes of both. While every connection is busy, calls wait in turn for up to `max_wait_seconds`.
         """
         pool = engine.pool
         assert isinstance(pool, AsyncAdaptedQueuePool)  # noqa: S101 - for the type checker
         self._engine = engine
-        # The pool's own queue lets a newcomer overtake who waits, again and again: seen as a p99 of five times the p50.
+        # The pool's own queue lets newcomers overtake waiting calls: the p99 was five times the p50.
         self._free = asyncio.Semaphore(pool.size())
-        # Who waits for a locked enrollment must not keep everybody from reading.
+        # Calls that wait for a locked enrollment must not block all reads.
         self._free_to_write = asyncio.Semaphore(max(1, pool.size() * 2 // 3))
         self._blocking = blocking
         self._free_threads = asyncio.Semaphore(THREADS)
-        self._patience_seconds = patience_seconds
-        self._rules = rules or AnalysisThresholds()
+        self._max_wait_seconds = max_wait_seconds
+        self._thresholds = thresholds or AnalysisThresholds()
 
     async def create_progress(
         self,
@@ -87,12 +87,12 @@ class UserCourseProgressService:
         event_id: str | None = None,
         **changes: Unpack[Changes],
     ) -> tuple[StoredProgress, bool]:
-        """The row of a lesson, and whether it was made now; see `worker.progress.lesson_progress.create_progress`."""
+        """Return a lesson's row, and whether it is new; see `worker.progress.lesson_progress.create_progress`."""
         key = (user_course_id, topic_id, lesson_id)
         return await self._write(lesson_progress.create_progress, key, changes, event_id)
 
     async def get_progress(self, *, user_course_id: int, topic_id: int, lesson_id: int) -> StoredProgress:
-        """The row of a lesson. Raises NotFoundError where there is no enrollment or no row."""
+        """Return a lesson's row. Raises NotFoundError if the enrollment or row does not exist."""
         return await self._run(lesson_progress.get_progress, (user_course_id, topic_id, lesson_id))
 
     async def update_progress(
@@ -104,7 +104,7 @@ class UserCourseProgressService:
         event_id: str | None = None,
         **changes: Unpack[Changes],
     ) -> StoredProgress:
-        """Set what is given by hand; the row. See `worker.progress.lesson_progress.update_progress`."""
+        """Correct a lesson's row and return it; see `worker.progress.lesson_progress.update_progress`."""
         key = (user_course_id, topic_id, lesson_id)
         return await self._write(lesson_progress.update_progress, key, changes, event_id)
 
@@ -119,11 +119,11 @@ class UserCourseProgressService:
         occurred_at: datetime | None = None,
         event_id: str | None = None,
     ) -> StoredProgress:
-        """Record that the learner viewed the lesson, by default now; its row.
+        """Record that the learner viewed the lesson, by default now; return its row.
 
-        A section or duration that is not valid counts as not given. Raises pydantic.ValidationError for ids out of
-        range, InputError for such a time, NotFoundError where there is no enrollment, and ConflictError where the event
-        id belongs to something else.
+        An invalid section or duration counts as missing. Raises pydantic.ValidationError for ids out of range,
+        InputError for a time out of range, NotFoundError for an unknown enrollment, and ConflictError if the event id
+        belongs to another event.
         """
         activity = _activity(user_course_id, topic_id, lesson_id, section_id, duration_seconds)
         return await self.mark_lesson("viewed", activity, occurred_at, event_id)
@@ -139,18 +139,18 @@ class UserCourseProgressService:
         occurred_at: datetime | None = None,
         event_id: str | None = None,
     ) -> StoredProgress:
-        """Record that the learner completed the lesson, which is an access too; otherwise like viewing it."""
+        """Record that the learner completed the lesson, which implies a view; otherwise like `mark_lesson_viewed`."""
         activity = _activity(user_course_id, topic_id, lesson_id, section_id, duration_seconds)
         return await self.mark_lesson("completed", activity, occurred_at, event_id)
 
     async def mark_lesson(
-        self, deed: lesson_event.Deed, activity: LessonActivity, occurred_at: datetime | None, event_id: str | None
+        self, action: LessonAction, activity: LessonActivity, occurred_at: datetime | None, event_id: str | None
     ) -> StoredProgress:
-        """Record what the learner did; the lesson's row. See `worker.progress.lesson_progress.mark_lesson`."""
-        return await self._write(lesson_progress.mark_lesson, deed, activity, occurred_at, event_id)
+        """Record a view or a completion and return the row; see `worker.progress.lesson_progress.mark_lesson`."""
+        return await self._write(lesson_progress.mark_lesson, action, activity, occurred_at, event_id)
 
     async def get_topic_progress(self, *, user_course_id: int, topic_id: int) -> TopicProgress:
-        """The lessons of a topic in outline order, with their totals. Raises NotFoundError where there is neither."""
+        """Return a topic's lessons in outline order, with totals. Raises NotFoundError if either is unknown."""
         return await self._run(lessons.get_topic, user_course_id, topic_id)
 
     async def get_all_progress(
@@ -161,44 +161,44 @@ class UserCourseProgressService:
         after: Bookmark | None = None,
         limit: int = lessons.PAGE,
     ) -> LessonPage:
-        """All lessons of the course in outline order, page by page; see `worker.summary.lessons.get_lessons`."""
+        """Return a page of the course's lessons in outline order; see `worker.summary.lessons.get_lessons`."""
         return await self._run(lessons.get_lessons, user_course_id, status=status, after=after, limit=limit)
 
     async def get_user_course_progress_summary(self, *, user_course_id: int) -> RefreshedSummary:
-        """How far an enrollment is, and its next lesson; never stale. Raises NotFoundError where there is none."""
+        """Return an enrollment's summary, never stale. Raises NotFoundError if it does not exist."""
         return await self._run(get_refreshed_summary, user_course_id)
 
     async def analyze_learner(self, *, user_course_id: int) -> LearnerAnalysis:
-        """The analysis of an enrollment as of now; see `worker.analytics.learner_analysis.analyze_learner`."""
-        return await self.aside(analyze_learner, self._blocking, user_course_id, None, self._rules)
+        """Analyze an enrollment now; see `worker.analytics.learner_analysis.analyze_learner`."""
+        return await self.aside(analyze_learner, self._blocking, user_course_id, None, self._thresholds)
 
     async def analyze_course(self, *, course_id: int) -> CourseAnalysis:
-        """The analysis of a course; see `worker.analytics.course_analysis.analyze_course`."""
-        return await self.aside(analyze_course, self._blocking, course_id, None, self._rules)
+        """Analyze a course; see `worker.analytics.course_analysis.analyze_course`."""
+        return await self.aside(analyze_course, self._blocking, course_id, None, self._thresholds)
 
     async def get_lesson_history(self, *, user_course_id: int, topic_id: int, lesson_id: int) -> LessonVisits:
-        """Each visit to a lesson, and what was set by hand; see `worker.analytics.lesson_history.lesson_history`."""
+        """Return a lesson's visits and corrections; see `worker.analytics.lesson_history.lesson_history`."""
         key = (user_course_id, topic_id, lesson_id)
-        return await self._run(lesson_history, *key, self._rules.idle_cutoff_seconds)
+        return await self._run(lesson_history, *key, self._thresholds.idle_cutoff_seconds)
 
     async def submit_events(self, entries: Sequence[Entry]) -> list[Verdict]:
-        """Apply events of any type; what became of each, in order. See `worker.progress.submit.submit`."""
+        """Apply events of any type; return a verdict on each, in order. See `worker.progress.submit.submit`."""
         if sum(len(entry.body or b"") for entry in entries) > LARGE_BYTES:
             return await self.aside(submit, self._blocking, entries)
         return await self._write(submit, entries)
 
     async def get_course_ids(self, user_course_ids: Collection[int]) -> dict[int, int | None]:
-        """The courses of those of these enrollments that exist."""
+        """Return the course of each of these enrollments that exists."""
         return await self._run(_course_ids, list(user_course_ids))
 
     async def clock(self) -> datetime:
-        """The present by PostgreSQL's clock."""
+        """Return the time by PostgreSQL's clock."""
         return await self._run(read_clock)
 
     async def aside(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Have a thread do what would hold up the loop, in turn: few threads, as they share the interpreter with it.
+        """Run work that would block the loop in one of a few threads, which share the interpreter with it.
 
-        Raises what the work raises, and ServerUnavailableError where the turn does not come.
+        Raises the work's errors, and ServerUnavailableError after waiting too long for a thread.
         """
         async with self._turn(self._free_threads):
             return await asyncio.to_thread(work, *args, **kwargs)
@@ -208,9 +208,9 @@ class UserCourseProgressService:
             return await self._run(work, *args, **kwargs)
 
     async def _run(self, work: Callable[Concatenate[Engine, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What AsyncConnection.run_sync does, for functions that open their own transactions on an engine.
+        """Do what AsyncConnection.run_sync does, for functions that open their own transactions on an engine.
 
-        They use one connection at a time.
+        They must use one connection at a time.
         """
         async with self._turn(self._free):
             return await greenlet_spawn(partial(work, self._engine.sync_engine, *args, **kwargs))
@@ -218,10 +218,10 @@ class UserCourseProgressService:
     @asynccontextmanager
     async def _turn(self, free: asyncio.Semaphore) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(self._patience_seconds if free.locked() else None):
+            async with asyncio.timeout(self._max_wait_seconds if free.locked() else None):
                 await free.acquire()
         except TimeoutError:
-            raise ServerUnavailableError("Everybody who could answer this is busy. Try again.") from None
+            raise ServerUnavailableError("All connections are busy. Try again.") from None
         try:
             yield
         finally:
@@ -230,7 +230,7 @@ class UserCourseProgressService:
 
 @asynccontextmanager
 async def open_progress_service(settings: Settings | None = None) -> AsyncIterator[UserCourseProgressService]:
-    """A service on DATABASE_URL with connections of its own, closed at the end of the block."""
+    """Open a service on DATABASE_URL with its own connections, closed at the end of the block."""
     settings = settings or get_settings()
     engine = open_async_engine(settings)
     blocking = open_engine(
@@ -239,7 +239,10 @@ async def open_progress_service(settings: Settings | None = None) -> AsyncIterat
     )
     try:
         yield UserCourseProgressService(
-            engine, blocking, patience_seconds=settings.connect_timeout_seconds, rules=AnalysisThresholds.of(settings)
+            engine,
+            blocking,
+            max_wait_seconds=settings.connect_timeout_seconds,
+            thresholds=AnalysisThresholds.of(settings),
         )
     finally:
         blocking.dispose()

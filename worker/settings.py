@@ -1,7 +1,7 @@
 """Every setting of the worker: name, default, unit and range, read from the environment.
 
 `DATABASE_URL` and `REDIS_URL` are plain names; everything else is `PROGRESS_<NAME>`. Imports nothing of the project
-but its errors and what reads a Redis URL.
+but its errors, the liveness defaults and the parsing of Redis URLs.
 """
 
 import re
@@ -21,155 +21,164 @@ _URL_FORMS: dict[Literal["DATABASE_URL", "REDIS_URL"], str] = {
     "REDIS_URL": "redis://host:port/0",
 }
 Seconds = Annotated[float, Field(ge=0.01, le=86_400)]
-Share = Annotated[float, Field(gt=0, le=1)]
+Ratio = Annotated[float, Field(gt=0, le=1)]
 
 STREAM_KEY = "lesson-events"
 _NAME = re.compile(r"[A-Za-z0-9._:/{}-]+")
-_DERIVED = re.compile(r":(\d+|wanted|refused|account|commits|system)$|:(lease|trial|queued):")
-"""How names end, or what they contain, that another stream key gives rise to."""
+_DERIVED = re.compile(r":(\d+|wanted|refused|account|commits|system)$|:(lease|quarantine|queued):")
+"""Endings and parts of names that are derived from a stream key."""
 
 
-def _plain(name: str) -> AliasChoices:
-    """The setting's environment variable carries no prefix."""
-    return AliasChoices(name)
-
-
-class Settings(BaseSettings):
-    """The settings, validated once; immutable afterwards."""
+class MainSettings(BaseSettings):
+    """The settings that operators need first."""
 
     model_config = SettingsConfigDict(env_prefix="PROGRESS_", frozen=True, extra="ignore", populate_by_name=True)
 
     database_url: str | None = Field(
         None,
-        validation_alias=_plain("DATABASE_URL"),
+        validation_alias=AliasChoices("DATABASE_URL"),
         repr=False,
         description="PostgreSQL 14 or later: postgresql://user:password@host:port/name.",
     )
     redis_url: str | None = Field(
         None,
-        validation_alias=_plain("REDIS_URL"),
+        validation_alias=AliasChoices("REDIS_URL"),
         repr=False,
-        description="Redis 7 or Valkey 8 or later, holding the event streams: redis://host:port/0.",
+        description="Redis 7 or Valkey 8, or later, for the event streams: redis://host:port/0.",
     )
-    broker_url: str | None = Field(
-        None, repr=False, description="Celery's broker, when it is another server than REDIS_URL."
-    )
-
+    broker_url: str | None = Field(None, repr=False, description="Celery's broker, if not REDIS_URL.")
     queue: str = Field(
-        "progress", min_length=1, description="Celery's queue; with another stream key `progress:` and that key."
+        "progress",
+        min_length=1,
+        description="Celery's queue; with another stream key, the default is `progress:` plus that key.",
     )
-    consume_queue: str | None = Field(
-        None, description="Celery's queue for draining, where some workers are to drain and others not."
+    stream_key: str = Field(
+        STREAM_KEY, min_length=1, description="Key of the plain stream; partitions append :0, :1, …"
     )
-
-    stream_key: str = Field(STREAM_KEY, min_length=1, description="Plain stream; partitions add :0, :1, …")
+    stream_partitions: int = Field(8, ge=1, le=64, description="Number of partitions in addition to the plain stream.")
     replay_window_seconds: Annotated[float, Field(ge=0, le=604_800)] = Field(
-        300, description="Acknowledged entries stay in Redis so long, to be applied again; 0: not at all."
+        300, description="How long acknowledged entries stay in Redis for replay; 0 keeps none."
     )
-    stream_partitions: int = Field(8, ge=1, le=64, description="Partitioned streams beside the plain one.")
-    batch_size: int = Field(4_000, ge=1, le=10_000, description="Most events in one transaction.")
+    retention_days: Annotated[float, Field(ge=1, le=36_500)] | None = Field(
+        None, description="Age at which recorded events are deleted from the ledger, in days; default: never."
+    )
+    idle_cutoff_seconds: Seconds = Field(
+        1_800,
+        description="A gap this long between events starts a new visit and session; a longer one is not time spent.",
+    )
+    api_tokens: SecretStr | None = Field(
+        None, description='API tokens: a JSON list of {"name", "token", "scopes", "courses"?}.'
+    )
+    api_tokens_directory: Path | None = Field(
+        None, description="Directory of API tokens: one JSON object per file, named after the file."
+    )
+    api_cors_origins: str | None = Field(
+        None, description="Origins whose pages may call the API, separated by commas; default: none."
+    )
+    runtime_directory: Path = Field(
+        DEFAULT_DIRECTORY, description="Directory for the heartbeat files of this host's worker and consumers."
+    )
+    log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: JSON unless on a terminal.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level to log.")
+
+
+class Settings(MainSettings):
+    """All settings, validated once, then immutable. Those defined here are for tuning."""
+
+    consume_queue: str | None = Field(None, description="Celery's queue for draining, if only some workers drain.")
+    batch_size: int = Field(4_000, ge=1, le=10_000, description="Maximum number of events in one transaction.")
     slice_seconds: Seconds = Field(
-        10, description="How long a task drains, or refreshes summaries or activity, at most."
+        10, description="Maximum time for one task to drain, or to refresh summaries or activity."
     )
     block_seconds: Annotated[float, Field(gt=0, le=2)] = Field(
         0.25, description="How long an idle consumer waits in one read."
     )
     lease_seconds: Annotated[float, Field(ge=1, le=86_400)] = Field(
-        5, description="Life of a partition's lease without renewal."
+        5, description="Lifetime of a partition's lease without renewal."
     )
-    stalled_seconds: Seconds = Field(10, description="Unread this long without a delivery: read without the lease.")
-    reclaim_idle_seconds: Seconds = Field(30, description="Pending this long: another consumer takes the entry over.")
-    reclaim_interval_seconds: Seconds = Field(2, description="How often a consumer looks for such entries.")
-    consumer_idle_seconds: Seconds = Field(60, description="A consumer silent this long is removed.")
-    quarantine_deliveries: int = Field(5, ge=1, le=1_000, description="Deliveries after which an entry is tried alone.")
-    wake_up_seconds: Seconds = Field(1, description="How often a worker asks itself for a drain.")
+    stalled_seconds: Seconds = Field(
+        10, description="Time without a delivery after which an unread stream is read without its lease."
+    )
+    reclaim_idle_seconds: Seconds = Field(
+        30, description="Pending time after which another consumer takes an entry over."
+    )
+    reclaim_interval_seconds: Seconds = Field(2, description="How often a consumer looks for entries to take over.")
+    consumer_idle_seconds: Seconds = Field(60, description="Idle time after which a consumer is removed.")
+    quarantine_deliveries: int = Field(
+        5, ge=1, le=1_000, description="Deliveries after which an entry is quarantined and tried alone."
+    )
+    wake_up_seconds: Seconds = Field(1, description="How often a worker wakes itself up to drain.")
     maintain_seconds: Seconds = Field(5, description="How often beat starts progress.maintain.")
     summary_seconds: Seconds = Field(10, description="How often beat starts progress.refresh_summaries.")
     summary_chunk: int = Field(
-        500, ge=1, le=10_000, description="Most summaries, or activities, refreshed in one transaction."
+        500, ge=1, le=10_000, description="Maximum number of summaries, or activities, refreshed in one transaction."
     )
     statistics_seconds: Seconds = Field(300, description="How often beat starts progress.refresh_course_statistics.")
-    statistics_timeout_seconds: Seconds = Field(100, description="Longest computation of one course's statistics.")
+    statistics_timeout_seconds: Seconds = Field(100, description="Time limit for computing one course's statistics.")
     activity_seconds: Seconds = Field(60, description="How often beat starts progress.refresh_activity.")
-    idle_cutoff_seconds: Seconds = Field(
-        1_800, description="A gap this long between two events ends a visit and a session; longer is no time spent."
-    )
-    grace_weekends: bool = Field(False, description="Saturdays and Sundays without activity break no streak.")
+
+    grace_weekends: bool = Field(False, description="Saturdays and Sundays without activity do not break a streak.")
     dormant_days: int = Field(
         14,
         ge=1,
         le=3_650,
-        description="Active on none of so many days, today included, and the course not completed: a dormant learner.",
+        description="Days without activity, today included, after which a learner who has not completed is dormant.",
     )
     stuck_visits: int = Field(
-        3, ge=1, le=1_000, description="Visits to a lesson without completing it after which a learner is stuck on it."
+        3, ge=1, le=1_000, description="A learner is stuck on a lesson after this many visits without completing it."
     )
     stuck_factor: Annotated[float, Field(ge=1, le=1_000)] = Field(
-        2, description="So many times a lesson's median time without completing it: a learner is stuck on it too."
+        2, description="A learner is also stuck after spending this multiple of the lesson's median time."
     )
-    blocker_ratio: Share = Field(
-        0.2, description="A lesson that stopped this share of those who started it is a blocker; 0 to 1."
+    blocker_ratio: Ratio = Field(
+        0.2, description="A lesson is a blocker if it stopped at least this ratio of those who started it; 0 to 1."
     )
     min_learners: int = Field(
-        10, ge=1, le=1_000_000, description="On fewer learners a lesson is no blocker and has no difficulty."
+        10, ge=1, le=1_000_000, description="Minimum learners before a lesson gets a blocker flag or difficulty score."
     )
-    hurried_ratio: Share = Field(
-        0.25, description="Completed in less than this share of the median time: worth a second look; 0 to 1."
+    hurried_ratio: Ratio = Field(
+        0.25,
+        description="A lesson completed faster than this ratio of its median time deserves a second look; 0 to 1.",
     )
-    revisits: int = Field(3, ge=1, le=1_000, description="So many visits after the completion: worth a second look.")
-    retention_days: Annotated[float, Field(ge=1, le=36_500)] | None = Field(
-        None, description="Events recorded longer ago are deleted from the ledger; default: never."
+    revisits: int = Field(
+        3, ge=1, le=1_000, description="A lesson visited this many times after its completion deserves a second look."
     )
 
     statement_timeout_seconds: Seconds = Field(20, description="PostgreSQL's statement_timeout.")
     lock_timeout_seconds: Seconds = Field(
         0.2,
-        description="PostgreSQL's lock_timeout; keep it far below deadlock_timeout: the LMS must never lose.",
+        description="PostgreSQL's lock_timeout; keep it far below deadlock_timeout so that the LMS never loses.",
     )
-    connect_timeout_seconds: Seconds = Field(5, description="Wait for a connection to PostgreSQL or Redis.")
-    socket_timeout_seconds: Seconds = Field(10, description="Silence after which a connection counts as cut.")
-    backoff_seconds: Seconds = Field(2, description="Longest wait between attempts while a server is away.")
+    connect_timeout_seconds: Seconds = Field(5, description="Timeout for connecting to PostgreSQL or Redis.")
+    socket_timeout_seconds: Seconds = Field(10, description="Silence after which a connection counts as broken.")
+    backoff_seconds: Seconds = Field(2, description="Maximum wait between attempts while a server is unavailable.")
     clock_tolerance_seconds: Seconds = Field(
-        3, description="Largest difference between the clocks of host, PostgreSQL and Redis that is still ready."
+        3, description="Maximum difference between the clocks of host, PostgreSQL and Redis to count as ready."
     )
 
-    api_tokens: SecretStr | None = Field(
-        None, description='The API\'s tokens: a JSON list of {"name", "token", "scopes", "courses"?}.'
-    )
-    api_tokens_directory: Path | None = Field(
-        None, description="Folder of such tokens, one JSON object a file, named by the file."
-    )
-    api_cors_origins: str | None = Field(
-        None, description="Origins whose pages may call the API, separated by commas; default: none."
-    )
     api_connections: int = Field(
-        10, ge=1, le=1_000, description="Connections of one API process to PostgreSQL, two for analyses aside."
+        10, ge=1, le=1_000, description="PostgreSQL connections of one API process, plus two for analyses."
     )
     api_lock_timeout_seconds: Seconds = Field(2, description="PostgreSQL's lock_timeout for the API.")
-    api_body_bytes: int = Field(16_777_216, ge=1_024, le=67_108_864, description="Largest request body, in bytes.")
+    api_body_bytes: int = Field(16_777_216, ge=1_024, le=67_108_864, description="Maximum size of a request body.")
     api_callers: int = Field(
-        4_000, ge=1, le=100_000, description="Most callers connected to one `progress-worker serve` at a time."
+        4_000, ge=1, le=100_000, description="Maximum number of clients connected to one `progress-worker serve`."
     )
-    api_header_seconds: Seconds = Field(10, description="How long a caller may take to send a request's headers.")
-    api_body_seconds: Seconds = Field(30, description="How long a request's body may take.")
+    api_header_seconds: Seconds = Field(10, description="Time limit for receiving a request's headers.")
+    api_body_seconds: Seconds = Field(30, description="Time limit for receiving a request's body.")
     api_bad_requests_per_minute: int = Field(
-        120, ge=1, le=1_000_000, description="Bad requests of one client or token before it has to wait."
+        120, ge=1, le=1_000_000, description="Bad requests after which a client or token has to wait."
     )
 
-    runtime_directory: Path = Field(
-        DEFAULT_DIRECTORY, description="Heartbeat files of this host's worker and consumers."
-    )
-    embedded_directory: Path | None = Field(None, description="Data of the embedded servers of `up`.")
+    embedded_directory: Path | None = Field(None, description="Data directory of the embedded servers of `up`.")
     silent_seconds: Seconds = Field(
-        DEFAULT_SILENT_SECONDS, description="A draining consumer silent this long fails `health live`."
+        DEFAULT_SILENT_SECONDS, description="Silence of a draining consumer after which `health live` fails."
     )
-    log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: JSON when not a terminal.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
 
     @model_validator(mode="before")
     @classmethod
     def _queue_of_its_own(cls, given: dict[str, object]) -> dict[str, object]:
-        """Two systems on one broker never take each other's tasks."""
+        """Keep two systems on one broker from taking each other's tasks."""
         stream_key = given.get("stream_key", STREAM_KEY)
         return given if stream_key == STREAM_KEY else {"queue": f"progress:{stream_key}", **given}
 
@@ -177,7 +186,7 @@ class Settings(BaseSettings):
     @classmethod
     def _names_nothing_else(cls, key: str) -> str:
         if not _NAME.fullmatch(key):
-            raise ValueError("may hold letters, digits and . _ - : / { } only: queues and channels are named after it")
+            raise ValueError("may contain only letters, digits and . _ - : / { }: queues and channels use it too")
         if _DERIVED.search(key):
             raise ValueError("looks like a key of another system, such as its partition; choose another ending")
         return key
@@ -196,7 +205,7 @@ class Settings(BaseSettings):
         return self
 
     def with_servers(self, *variables: Literal["DATABASE_URL", "REDIS_URL"]) -> Self:
-        """These settings. Raises ConfigurationError when they do not say where the servers named, or both, are."""
+        """Return the settings; raise ConfigurationError if the URL of a named server, or of either one, is missing."""
         missing = [name for name in variables or _URL_FORMS if getattr(self, name.lower()) is None]
         if missing:
             forms = " and ".join(f"{name} to {_URL_FORMS[name]}" for name in missing)
@@ -204,20 +213,20 @@ class Settings(BaseSettings):
         return self
 
     def impatient(self) -> Self:
-        """These settings for who gives up on a server after two seconds."""
+        """Return the settings with server timeouts of two seconds."""
         seconds = {f"{name}_timeout_seconds": 2 for name in ("connect", "socket", "statement")}
         return self.model_copy(update=seconds)
 
     @field_validator("api_tokens", "api_tokens_directory", mode="before")
     @classmethod
     def _none_if_empty(cls, value: object) -> object:
-        """Compose files set what is not given to nothing, and an empty path would be the current folder."""
+        """Compose files set missing values to empty strings, and an empty path would be the current directory."""
         return value or None
 
     @field_validator("database_url")
     @classmethod
     def _with_driver(cls, url: str | None) -> str | None:
-        """`postgres://` and `postgresql://` mean psycopg 3 here."""
+        """Make `postgres://` and `postgresql://` mean psycopg 3."""
         if url is None:
             return None
         scheme, separator, rest = url.partition("://")
@@ -234,7 +243,7 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The process's settings. Raises ConfigurationError with one line per wrong variable."""
+    """Return the process's settings. Raise ConfigurationError that names every wrong variable."""
     try:
         return Settings()
     except ValidationError as error:
@@ -244,7 +253,7 @@ def get_settings() -> Settings:
 
 
 def variable_name(field: str) -> str:
-    """The environment variable of a setting."""
+    """Return the environment variable of a setting."""
     return field.upper() if field in {"database_url", "redis_url"} else f"PROGRESS_{field.upper()}"
 
 

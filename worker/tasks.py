@@ -1,21 +1,22 @@
-"""The Celery tasks: each says what it calls and little more.
+"""The Celery tasks: thin calls into the packages that do the work.
 
-| task                                 | started by                    | does                                  |
-|--------------------------------------|-------------------------------|---------------------------------------|
-| `progress.consume_events`            | each worker (wake-ups)     | drains the streams for one time slice |
-| `progress.maintain`                  | beat                          | housekeeping                          |
-| `progress.refresh_summaries`         | beat                          | brings stored summaries up to date    |
-| `progress.refresh_course_statistics` | beat                          | brings courses' statistics up to date |
-| `progress.refresh_activity`          | beat                          | brings enrollments' activity up to date |
-| `progress.apply_retention`           | beat, where retention is on   | deletes old events from the ledger    |
-| `progress.lesson_viewed`             | an LMS that speaks Celery     | appends the event to the stream       |
-| `progress.lesson_completed`          | an LMS that speaks Celery     | appends the event to the stream       |
+| task                                 | started by                | does                                          |
+|--------------------------------------|---------------------------|-----------------------------------------------|
+| `progress.consume_events`            | each worker (wake-ups)    | drains the streams for one time slice         |
+| `progress.maintain`                  | beat                      | housekeeping                                  |
+| `progress.refresh_summaries`         | beat                      | refreshes stale summaries                     |
+| `progress.refresh_course_statistics` | beat                      | refreshes the statistics of changed courses   |
+| `progress.refresh_activity`          | beat                      | refreshes the activity of changed enrollments |
+| `progress.apply_retention`           | beat, if retention is on  | deletes old events from the ledger            |
+| `progress.lesson_viewed`             | an LMS, through Celery    | appends the event to a stream                 |
+| `progress.lesson_completed`          | an LMS, through Celery    | appends the event to a stream                 |
 """
 
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from functools import cache
@@ -24,7 +25,6 @@ from typing import Any
 from celery import Task
 from celery.exceptions import Reject
 from redis import RedisError
-from sqlalchemy.exc import SQLAlchemyError
 
 from worker.analytics.activity_refresh import refresh_activity as refresh_changed_activity
 from worker.analytics.statistics_refresh import refresh_statistics
@@ -33,9 +33,9 @@ from worker.celery import app
 from worker.celery_support import worker_process
 from worker.celery_support.scheduled_task import Scheduled
 from worker.client import EventPublisher
-from worker.consume.drain import Drain
 from worker.consume.maintenance import maintain as maintain_everything
 from worker.contract.event import partition_key
+from worker.database.failures import is_database_error
 from worker.database.server import read_clock
 from worker.errors import ProgressError, first_line
 from worker.liveness import Heartbeat
@@ -48,11 +48,11 @@ from worker.summary.refresh import refresh_summaries as refresh_stale_summaries
 log = get_logger(__name__)
 
 APPEND_SECONDS = 10.0
-"""How long a publishing task waits for a Redis that is away or full before it goes back to the queue."""
+"""How long a publishing task waits for a Redis that is away or full before it returns to the queue."""
 
 
 class CeleryHost:
-    """A drain's surroundings in a Celery worker."""
+    """A Celery worker as the host of a drain."""
 
     def __init__(self) -> None:
         self._heartbeat = Heartbeat(get_settings().runtime_directory)
@@ -62,37 +62,34 @@ class CeleryHost:
         worker_process.wake_up()
 
     def is_stopping(self) -> bool:
-        """The worker is shutting down."""
+        """Return whether the worker is shutting down."""
         return worker_process.is_stopping()
 
     def beat(self) -> None:
-        """Keep `health live` content."""
+        """Report to `health live` that the drain is alive."""
         self._heartbeat.beat()
 
     def end(self) -> None:
-        """No drain runs here any more."""
+        """Report that no drain runs here any longer."""
         self._heartbeat.end()
 
 
 @app.task(name="progress.consume_events")
 def consume_events() -> None:
-    """Drain the streams for one time slice. Losing a call, or calling twice, is harmless."""
+    """Drain the streams for one time slice. A lost or repeated call is harmless."""
     host = CeleryHost()
     try:
-        Drain(worker_process.current_consumer(), host, get_settings().slice_seconds).run()
+        worker_process.current_drain(host, get_settings().slice_seconds).run()
     finally:
         host.end()
 
 
 @app.task(name="progress.maintain", base=Scheduled)
 def maintain() -> None:
-    """Sweep parked events, remove dead consumers, trim. Overlapping runs are harmless; the next one catches up."""
+    """Run the housekeeping. Overlapping runs are harmless; the next run catches up."""
     consumer = worker_process.current_consumer()
-    try:
+    with _postpone("maintenance_postponed"):
         done = maintain_everything(get_settings(), consumer.redis, consumer.engine, _go_on)
-    except (SQLAlchemyError, RedisError, ProgressError) as error:
-        log.warning("maintenance_postponed", detail=first_line(error))
-    else:
         found_something = any(asdict(done).values())
         log.log(logging.INFO if found_something else logging.DEBUG, "maintained", **asdict(done))
 
@@ -102,37 +99,31 @@ def refresh_summaries() -> None:
     """Refresh stale summaries for one time slice at most. Overlapping runs share the work."""
     settings = get_settings()
     engine, go_on = worker_process.current_consumer().engine, _for_at_most(settings.slice_seconds)
-    try:
+    with _postpone("refresh_postponed", rollup="summaries"):
         done = refresh_stale_summaries(engine, settings.summary_chunk, go_on)
         _log_refreshed("summaries", done.summaries, done.oldest_change_at)
-    except SQLAlchemyError as error:
-        log.warning("refresh_postponed", rollup="summaries", detail=first_line(error))
-    else:
         if done.failed:
             log.warning("refresh_failed", rollup="summaries", enrollments=done.failed)
 
 
 @app.task(name="progress.refresh_course_statistics", base=Scheduled)
 def refresh_course_statistics() -> None:
-    """Refresh the statistics of the courses that changed. Of overlapping runs each passes over the other's course."""
+    """Refresh the statistics of changed courses. Overlapping runs skip each other's course."""
     settings = get_settings()
     seconds, rules = settings.statistics_timeout_seconds, AnalysisThresholds.of(settings).stuck
-    try:
+    with _postpone("refresh_postponed", rollup="course_statistics"):
         done = refresh_statistics(worker_process.current_consumer().engine, seconds, rules, _for_at_most(seconds))
         _log_refreshed("course_statistics", done.courses, done.oldest_change_at)
-    except SQLAlchemyError as error:
-        log.warning("refresh_postponed", rollup="course_statistics", detail=first_line(error))
-    else:
         if done.failed:
             log.warning("refresh_failed", rollup="course_statistics", courses=done.failed)
 
 
 @app.task(name="progress.refresh_activity", base=Scheduled)
 def refresh_activity() -> None:
-    """Refresh the activity of changed enrollments for one time slice at most. Of overlapping runs one goes on."""
+    """Refresh the activity of changed enrollments for one time slice at most. Of overlapping runs, one continues."""
     settings = get_settings()
     engine, go_on = worker_process.current_consumer().engine, _for_at_most(settings.slice_seconds)
-    try:
+    with _postpone("refresh_postponed", rollup="activity"):
         done = refresh_changed_activity(
             engine,
             settings.summary_chunk,
@@ -141,30 +132,35 @@ def refresh_activity() -> None:
             long_seconds=settings.statistics_timeout_seconds,
         )
         _log_refreshed("activity", done.enrollments, done.oldest_change_at)
-    except SQLAlchemyError as error:
-        log.warning("refresh_postponed", rollup="activity", detail=first_line(error))
-    else:
         if done.failed:
             log.warning("refresh_failed", rollup="activity", enrollments=done.failed)
 
 
 @app.task(name="progress.apply_retention", base=Scheduled)
 def apply_retention() -> None:
-    """Delete what the ledger need not keep any longer, if retention is on. Overlapping runs share the work."""
+    """Delete expired events from the ledger, if retention is on. Overlapping runs share the work."""
     days = get_settings().retention_days
     if days is None:
         return
     consumer = worker_process.current_consumer()
-    try:
-        # If clocks differ any of them may be wrong, and what seems old may be fresh.
+    with _postpone("retention_postponed"):
+        # If the clocks differ, any of them may be wrong, and an event that seems old may be new.
         if complaint := clocks_complaint(consumer.engine, consumer.redis, get_settings().clock_tolerance_seconds):
             log.warning("retention_refused", detail=complaint)
             return
         deleted = delete_expired(consumer.engine, days, _for_at_most(get_settings().slice_seconds))
-    except (SQLAlchemyError, RedisError) as error:
-        log.warning("retention_postponed", detail=first_line(error))
-    else:
         log.log(logging.INFO if deleted else logging.DEBUG, "retention_applied", events=deleted)
+
+
+@contextmanager
+def _postpone(log_event: str, **details: str) -> Iterator[None]:
+    """Log an error of a server or its configuration instead of raising it; the next run catches up."""
+    try:
+        yield
+    except Exception as error:
+        if not (is_database_error(error) or isinstance(error, RedisError | ProgressError)):
+            raise
+        log.warning(log_event, **details, detail=first_line(error))
 
 
 def _log_refreshed(rollup: str, refreshed: int, oldest_change_at: datetime | None) -> None:
@@ -187,22 +183,22 @@ def _for_at_most(seconds: float) -> Callable[[], bool]:
 
 @app.task(name="progress.lesson_viewed", bind=True, acks_late=True, reject_on_worker_lost=True)
 def lesson_viewed(self: "Task[Any, Any]", /, **members: Any) -> None:
-    """Append a `lesson.viewed` event: its data members, `occurred_at`, and optionally `event_id`."""
+    """Append a `lesson.viewed` event, given its data members, `occurred_at` and optionally `event_id`."""
     _append(self, "lesson.viewed", members)
 
 
 @app.task(name="progress.lesson_completed", bind=True, acks_late=True, reject_on_worker_lost=True)
 def lesson_completed(self: "Task[Any, Any]", /, **members: Any) -> None:
-    """Append a `lesson.completed` event, otherwise like `progress.lesson_viewed`."""
+    """Append a `lesson.completed` event, like `progress.lesson_viewed`."""
     _append(self, "lesson.completed", members)
 
 
 def _append(task: "Task[Any, Any]", event_type: str, members: dict[str, Any]) -> None:
-    """Append without judging: wrong members end in `dead_letter`, where they can be seen, not in a failed task.
+    """Append the event without validation: an invalid one becomes a visible dead letter instead of a failed task.
 
-    So does an event without a time. Only its sender knows it: this may run much later, and by another clock.
-    Waits for Redis here, because a retry would be published to a Redis that may just have refused. A task delivered
-    again has the same id and so is the same event.
+    So does an event without a time, which only its sender knows: this may run much later, and by another clock. Waits
+    for Redis here, because Celery would publish a retry to the same Redis. A redelivered task has the same id, so it is
+    the same event.
     """
     event_id, occurred_at = members.pop("event_id", None), members.pop("occurred_at", None)
     event = {
@@ -214,7 +210,7 @@ def _append(task: "Task[Any, Any]", event_type: str, members: dict[str, Any]) ->
     }
     if occurred_at is not None:
         event["time"] = occurred_at
-    body = json.dumps(event).encode()  # which writes whatever Celery's reader has taken
+    body = json.dumps(event).encode()  # writes everything that Celery's reader accepts
     give_up_at = time.monotonic() + APPEND_SECONDS
     while True:
         try:

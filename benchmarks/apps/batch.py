@@ -8,9 +8,9 @@ from sqlalchemy import Engine
 
 from worker.contract.entry import Entry
 from worker.contract.event import EVENT, LedgerEvent
+from worker.contract.fast_path import Batch
 from worker.database.engine import open_engine
-from worker.progress.apply import apply
-from worker.progress.batch import Batch
+from worker.progress.ingest import apply
 from worker.settings import get_settings
 
 

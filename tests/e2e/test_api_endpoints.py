@@ -20,8 +20,8 @@ from tests.support.model import expected_state
 from tests.support.system import System
 from tests.support.tables import rows
 from tests.support.wait import wait_until
-from worker.contract.entry import parse
 from worker.contract.event import Event
+from worker.contract.parse import parse_entry
 from worker.embedded import Servers
 from worker.progress.lesson_event import SOURCE
 from worker.summary.rules import summaries
@@ -157,7 +157,7 @@ def submit(api: Documented) -> Iterator[Event]:
         for each in api.call("post", "/events", prefer=prefer):
             verdicts = [(verdict["id"], verdict["result"]) for verdict in each.answer["events"]]
             assert verdicts == [(event["id"], result) for event in each.example]
-            yield from (parse(entry(event)) for event in each.example)
+            yield from (parse_entry(entry(event)) for event in each.example)
 
 
 def make(api: Documented) -> list[Exchange]:

@@ -128,7 +128,7 @@ def test_other_commands_work_on_it_and_everything_ends_with_it(base: Path) -> No
         assert redis.Redis.from_url(shown[1]).ping(), "an LMS can be given what it prints"
         second = system.call("up")
         assert second.returncode == 1
-        assert second.stderr.startswith("Error: `progress-worker up` is running already")
+        assert second.stderr.startswith("Error: `progress-worker up` is already running")
 
         descendants = system.descendants()
         system.process.send_signal(signal.SIGINT)

@@ -27,7 +27,7 @@ HAS_BAD_ENTRIES = "any(letter.reason == 'invalid_json' for letter in arguments[1
 
 NOTHING_IS_RECORDED_AGAIN = {
     "after the read": CrashPoint("after", "worker.streams.read:read_new", 2, "result"),
-    "before COMMIT": CrashPoint("after", "worker.progress.ingest:record", 2),
+    "before COMMIT": CrashPoint("after", "worker.progress.ingest:record_batch", 2),
     "before COMMIT of dead letters": CrashPoint(
         "after", "worker.progress.dead_letters:store_dead_letters", 2, HAS_BAD_ENTRIES
     ),
@@ -80,7 +80,7 @@ def test_what_was_not_committed_or_was_acknowledged_is_recorded_once(
 @pytest.mark.second_tier
 def test_the_neighbors_of_an_entry_set_aside_come_again_when_it_does(system: System, tmp_path: Path) -> None:
     """The refused entry stands in `dead_letter`, some of its neighbors are committed, nothing is acknowledged."""
-    assert kill_and_compare(system, tmp_path, CrashPoint("after", "worker.progress.ingest:_put", 2)) > 0
+    assert kill_and_compare(system, tmp_path, CrashPoint("after", "worker.progress.ingest:store_dead_letters", 2)) > 0
 
 
 def test_what_comes_again_writes_nothing(system: System, tmp_path: Path) -> None:
@@ -115,17 +115,19 @@ def test_who_dies_as_it_takes_over_from_the_dead_is_taken_over_from_in_turn(syst
     assert sum(line["entries"] for line in worker.lines("entries_reclaimed")) >= len(lines)
 
 
-def test_an_entry_condemned_and_not_acknowledged_is_condemned_once(system: System, tmp_path: Path) -> None:
+def test_a_poison_entry_dead_lettered_and_not_acknowledged_is_dead_lettered_once(
+    system: System, tmp_path: Path
+) -> None:
     """Three marks of the dead condemn it; two more processes die when it stands in `dead_letter`."""
     lines = oulad.generate(40)
-    (suspect,) = system.publish_bodies([lines[-1]])
-    stream, entry_id = system.settings.stream_key, suspect.decode()
+    (poison,) = system.publish_bodies([lines[-1]])
+    stream, entry_id = system.settings.stream_key, poison.decode()
     read.create_groups(system.redis, system.keys.group, system.keys.streams)
     deliver(system.redis, stream, "dead-1-00000000", [entry_id], times=6)
-    system.redis.sadd(system.keys.trial(stream, entry_id), "dead-1", "dead-2", "dead-3")
+    system.redis.sadd(system.keys.quarantine(stream, entry_id), "dead-1", "dead-2", "dead-3")
     system.publish_bodies(lines[:-1])
-    crash_points = CrashPoints(tmp_path, CrashPoint("after", "worker.consume.consumer:set_aside", 2))
+    crash_points = CrashPoints(tmp_path, CrashPoint("after", "worker.consume.quarantine:store_dead_letter", 2))
     worker = start(system, crash_points)
     system.assert_exact(oulad.parse(lines[:-1]), rejected={"crashes_worker": 1})
     assert_dead(crash_points, 2)
-    assert len(worker.lines("entry_condemned")) == 3
+    assert len(worker.lines("poison_entry")) == 3

@@ -13,10 +13,10 @@ from tests.support.events import at, completed, corrected, enrolled, entries, ou
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import TABLES, execute, insert_as_lms, rows
 from worker.analytics.activity_refresh import refresh_activity
-from worker.analytics.rules.stuck import StuckThresholds
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit import orphans
-from worker.audit.compare import Scope
 from worker.audit.repair import rebuild_scope
+from worker.audit.scope import Scope
 from worker.audit.void import void_event
 from worker.contract.event import Event
 from worker.progress.ingest import ingest
@@ -221,7 +221,7 @@ def test_they_are_found_page_by_page_and_deleted_in_bounded_transactions(
     insert_as_lms(engine, 4, 5, 6, 20)
     gone = [key for key in range(1, 20) if key not in {4, 5, 6}]
     assert list(orphans.find(engine, "lesson_event")) == [(key, 5) for key in gone]
-    list(rebuild_scope(engine, Scope(), 60, StuckThresholds(), CUTOFF))
+    list(rebuild_scope(engine, Scope(), 60, AnalysisThresholds().stuck, CUTOFF))
     assert rows(engine, "SELECT DISTINCT user_course_id FROM lesson_event ORDER BY 1") == [(4,), (5,), (6,), (20,)]
 
 

@@ -19,7 +19,7 @@ MEETS_IT = f'b"{DEADLY_TOPIC}" in (arguments[0].body or b"")'
 
 
 def test_it_ends_as_crashes_worker_and_its_neighbors_are_applied(system: System, tmp_path: Path) -> None:
-    parsers = ("worker.contract.entry:parse", "worker.contract.fast_path:decode")
+    parsers = ("worker.contract.parse:parse_entry", "worker.contract.fast_path:decode")
     crash_points = CrashPoints(tmp_path, *(CrashPoint("before", parser, None, MEETS_IT) for parser in parsers))
     neighbors = [enrolled(1), *(viewed(1, 1, number, seconds=number) for number in range(1, 11))]
     deadly = body(viewed(1, DEADLY_TOPIC, 1))
@@ -29,9 +29,9 @@ def test_it_ends_as_crashes_worker_and_its_neighbors_are_applied(system: System,
     system.extra_environment |= crash_points.environment
     worker = system.start_worker(2, quarantine_deliveries=1, reclaim_idle_seconds=0.3, lease_seconds=1)
     system.start_beat()
-    (condemned,) = worker.wait_for_line("entry_condemned", 40)
+    (poison,) = worker.wait_for_line("poison_entry", 40)
     system.assert_exact(neighbors, rejected={"crashes_worker": 1})
-    assert condemned["detail"] == "workers died while they processed it alone"
+    assert poison["detail"] == "workers died while they processed it alone"
     assert len(crash_points.dead()) >= 4, "one death in a batch and three alone, at least"
 
 
@@ -47,4 +47,4 @@ def test_entries_delivered_often_for_another_reason_are_applied_all_the_same(sys
         wait_until(lambda: any(each["times_delivered"] > 3 for each in system.delivered(stream)), 20, "deliveries")
         assert "crashes_worker" not in system.dead_letters()
     system.assert_exact(events)
-    assert not worker.lines("entry_condemned")
+    assert not worker.lines("poison_entry")

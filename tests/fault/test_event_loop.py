@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from tests.support.api import ServeProcess
 from tests.support.events import as_json, enrolled, entries, outlined, viewed
 from tests.support.rollups import refresh_all
-from worker.api.list_limits import MOST
+from worker.api.list_limits import MAX_MEMBERS
 from worker.progress.ingest import ingest
 
 pytestmark = pytest.mark.second_tier
@@ -97,11 +97,11 @@ def test_whoever_asks_for_28_000_lessons_holds_up_nobody_and_gets_an_answer_that
         assert len(answer.content) < max_bytes, path
         assert max(taken) < AT_ONCE_SECONDS, path
     course, learner = (api.get(path).json() for path in list(PATHS)[:2])
-    assert (len(course["lessons"]), course["truncated"]) == (MOST, ["lessons"])
-    assert (len(learner["lessons"]), learner["truncated"][0]) == (MOST, "lessons")
+    assert (len(course["lessons"]), course["truncated"]) == (MAX_MEMBERS, ["lessons"])
+    assert (len(learner["lessons"]), learner["truncated"][0]) == (MAX_MEMBERS, "lessons")
     assert api.get("/reports/course/3/lessons.csv").text.count("\n") == len(LESSONS) + 1
     topic = api.get("/progress/course/1/topic/1").json()
-    assert (len(topic["lessons"]), topic["total_lessons"]) == (MOST, len(LESSONS))
+    assert (len(topic["lessons"]), topic["total_lessons"]) == (MAX_MEMBERS, len(LESSONS))
     assert topic["in_progress_lessons"] + topic["not_started_lessons"] == len(LESSONS)
 
 

@@ -6,6 +6,7 @@ import pickle
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,14 @@ def test_what_is_no_task_is_refused_and_neither_stops_the_worker_nor_comes_again
         put(system)
     worker.wait_for_line("message_refused", count=len(REFUSED) - len(LEFT_TO_CELERY))
     assert not re.search("x{1000}", worker.log.read_text(errors="replace"))
+
+
+def test_what_is_no_message_to_all_workers_is_refused_too(system: System, worker: CeleryProcess) -> None:
+    database = system.redis.connection_pool.connection_kwargs["db"]
+    channel = f"/{database}.{system.settings.stream_key}.pidbox"
+    for content in (b"garbage", b"\xff\x00", b"7", b"[]", b"{}", b"[" * 100_000, enveloped(EMPTY, properties=None)):
+        wait_until(partial(system.redis.publish, channel, content), 20, "a worker that listens")
+    worker.wait_for_line("message_refused")
 
 
 def test_pickle_and_yaml_are_never_loaded(system: System, worker: CeleryProcess, tmp_path: Path) -> None:

@@ -18,9 +18,10 @@ from tests.support.system import System
 from tests.support.tables import execute, rows
 from tests.support.wait import wait_until
 from worker.analytics.activity_refresh import refresh_activity
-from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_refresh import refresh_statistics
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit import compare
+from worker.audit.scope import Scope
 from worker.contract.event import Event
 from worker.database.engine import open_engine
 from worker.progress.ingest import ingest
@@ -159,7 +160,7 @@ def test_a_course_that_fails_stops_no_other(engine: Engine, what: str) -> None:
     refresh_summaries(engine, 500)
     refresh_activity(engine, 500, CUTOFF)
     hamper(engine, "course_statistics", what, 2, "course_id")
-    done = refresh_statistics(engine, 0.5, StuckThresholds())
+    done = refresh_statistics(engine, 0.5, AnalysisThresholds().stuck)
     assert (done.courses, done.failed) == (3, [2])
 
 
@@ -172,7 +173,7 @@ def test_a_course_whose_rows_somebody_holds_is_not_waited_for(engine: Engine) ->
         holder.execute(text("SELECT FROM course_statistics WHERE course_id = 2 FOR UPDATE"))
         holder.execute(text("SELECT FROM course_change WHERE course_id = 2 FOR UPDATE"))
         began_at = monotonic()
-        done = refresh_statistics(patient, 60, StuckThresholds())
+        done = refresh_statistics(patient, 60, AnalysisThresholds().stuck)
         assert (done.courses, done.failed) == (2, [2])
         assert monotonic() - began_at < 5
 
@@ -208,7 +209,7 @@ def test_outlines_are_reached_however_many_locked_courses_are_before_them(engine
 
 @pytest.fixture
 def five_events_at_most(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> None:
-    monkeypatch.setattr(compare, "MOST", 5)
+    monkeypatch.setattr(compare, "MAX_EVENTS_AND_ROWS", 5)
     huge = [viewed(2, 1, number) for number in range(1, 9)]
     ingest(engine, entries([*learners(1, 2, 3), *huge, enrolled(4, course_id=4), viewed(4, 1, 1)]))
     refresh_all(engine)
@@ -227,11 +228,11 @@ def test_audit_and_rebuild_go_on_after_it_and_tell_it(engine: Engine, environmen
         assert "user_course_progress 3/1/1 status: stored not_started, expected in_progress" in result.stdout
         assert "course_statistics" not in result.stdout, "what is not examined is in them"
         assert result.stdout.splitlines()[-2:] == [
-            "1 enrollment with more events than can be held in memory was not examined: 2.",
+            "1 enrollment with more events than can be held in memory was not audited: 2.",
             "Nor were the statistics of the 1 course they belong to.",
         ]
     found = json.loads(invoke(environment, "audit", "--json").stdout)
-    assert (found["not_examined_enrollments"], found["courses_not_compared"]) == ([2], 1)
+    assert (found["not_audited_enrollments"], found["courses_not_compared"]) == ([2], 1)
     assert rows(engine, "SELECT status::text FROM user_course_progress WHERE user_course_id = 3 AND lesson_id = 1") == [
         ("in_progress",)
     ]
@@ -242,11 +243,11 @@ def test_audit_and_rebuild_go_on_after_it_and_tell_it(engine: Engine, environmen
 def test_an_audit_is_never_silently_clean(environment: dict[str, str], scope: list[str]) -> None:
     result = invoke(environment, "audit", *scope)
     assert result.exit_code == 1
-    assert "was not examined: 2." in result.stdout
+    assert "was not audited: 2." in result.stdout
 
 
 @pytest.mark.usefixtures("five_events_at_most")
 def test_those_examined_together_have_no_more_events_together(engine: Engine) -> None:
-    ids = compare.Scope(sample=4)
-    steps = list(compare.examine_scope(engine, ids, CUTOFF, StuckThresholds()))
+    ids = Scope(sample=4)
+    steps = list(compare.audit_scope(engine, ids, CUTOFF, AnalysisThresholds().stuck))
     assert [[each.id for each in step.enrollments] for step in steps if step.enrollments] == [[1], [3], [4]]

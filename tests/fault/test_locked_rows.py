@@ -122,7 +122,7 @@ def test_a_parked_event_of_a_locked_enrollment_holds_up_no_other(system: System)
     system.assert_exact(early, lms_rows=dict.fromkeys([1, 2], (70, 30)))
 
 
-def test_a_suspect_that_meets_a_lock_is_not_condemned(system: System) -> None:
+def test_a_quarantined_entry_that_meets_a_lock_is_no_poison(system: System) -> None:
     """It was delivered often, and whoever tries it alone must neither wait for the lock nor die of it."""
     worker = system.start_worker(1, quarantine_deliveries=1, reclaim_idle_seconds=0.2)
     system.start_beat()
@@ -138,7 +138,7 @@ def test_a_suspect_that_meets_a_lock_is_not_condemned(system: System) -> None:
         system.publish(others)
         wait_until(recorded(system, others), 5, "the others' events")
     system.assert_exact([*events, late, *others])
-    assert not worker.lines("entry_condemned")
+    assert not worker.lines("poison_entry")
 
 
 @pytest.mark.second_tier

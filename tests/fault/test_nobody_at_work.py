@@ -109,7 +109,7 @@ def test_workers_that_connect_and_do_nothing_let_no_queue_grow(system: System) -
         if broker_queue.is_short(system.redis, name):
             broker_queue.forget(system.redis, marks)
     app.close()
-    assert system.redis.llen(name) <= broker_queue.FEW + len(tasks)
+    assert system.redis.llen(name) <= broker_queue.SHORT_QUEUE_LENGTH + len(tasks)
 
 
 def test_messages_lost_with_the_queue_cost_seconds(system: System) -> None:
@@ -118,7 +118,7 @@ def test_messages_lost_with_the_queue_cost_seconds(system: System) -> None:
     system.redis.delete(system.settings.queue)
     marks = [broker_queue.mark(system.settings.stream_key, name) for name in SCHEDULED]
     for mark in marks:  # as after a long pause
-        system.redis.set(mark, broker_queue.DAY, px=2 * broker_queue.DAY)
+        system.redis.set(mark, broker_queue.DAY_MILLISECONDS, px=2 * broker_queue.DAY_MILLISECONDS)
     worker = system.start_worker(2, log_level="DEBUG")
     worker.wait_for_line("maintained", 10, count=2)
 
@@ -129,7 +129,7 @@ def test_a_redis_whose_clock_was_set_back_lets_beat_go_on(system: System) -> Non
     system.start_beat(**QUICK)
     worker.wait_for_line("maintained")
     mark = broker_queue.mark(system.settings.stream_key, "progress.maintain")
-    system.redis.set(mark, 4_000, px=broker_queue.DAY + 4_000 + 3_600_000)
+    system.redis.set(mark, 4_000, px=broker_queue.DAY_MILLISECONDS + 4_000 + 3_600_000)
     count = len(worker.lines("maintained"))
     worker.wait_for_line("maintained", 10, count=count + 2)
 

@@ -20,8 +20,8 @@ from tests.support.system import System
 from tests.support.tables import execute, insert_as_lms, rows
 from tests.support.wait import wait_until
 from worker.analytics.activity_refresh import refresh_activity
-from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_refresh import refresh_statistics
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.consume.maintenance import maintain
 from worker.contract.event import Event
 from worker.database.engine import open_engine
@@ -104,7 +104,7 @@ def test_housekeeping_that_redis_refuses_keeps_no_parked_event_waiting(
 CASES: dict[str, Callable[[Engine], list[int]]] = {
     "summaries": lambda engine: refresh_summaries(engine, 500).failed,
     "activity": lambda engine: refresh_activity(engine, 500, CUTOFF).failed,
-    "course_statistics": lambda engine: refresh_statistics(engine, 0.5, StuckThresholds()).failed,
+    "course_statistics": lambda engine: refresh_statistics(engine, 0.5, AnalysisThresholds().stuck).failed,
 }
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from tests.support.api import ServeProcess
 from tests.support.events import as_json, enrolled, entries, viewed
-from worker.api.middleware import MOST_BYTES
+from worker.api.middleware import MAX_BYTES
 from worker.progress.ingest import ingest
 
 TOKEN = "a-token-of-the-lms"  # noqa: S105 - of this test
@@ -38,7 +38,7 @@ def test_below_a_prefix_it_is_the_same_api(
             assert client.get(f"{sent}/progress/1/1/1").status_code == 401
             assert client.get(f"{sent}/progress/1/1/1", headers=WITH_TOKEN).status_code == 200
             assert client.get(f"{sent}/progress/course/1/summary", headers=WITH_TOKEN).status_code == 200
-            large = json.dumps([as_json(viewed(1, 1, next(lessons)))]).ljust(MOST_BYTES + 1)
+            large = json.dumps([as_json(viewed(1, 1, next(lessons)))]).ljust(MAX_BYTES + 1)
             answer = client.post(f"{sent}/events", content=large, headers=BATCH)
             assert answer.status_code == 200, answer.text
             assert client.post(f"{sent}/progress/1/1/1/view", content=large, headers=BATCH).status_code == 413

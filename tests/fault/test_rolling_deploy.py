@@ -16,16 +16,17 @@ from tests.support.worker_process import ROOT
 from worker.contract.event import CloudEvent
 
 SITECUSTOMIZE = """
-from worker.contract import entry
+from worker.contract import parse
+from worker.contract.entry import Reason, Rejection
 
-parse = entry.parse
+parse_entry = parse.parse_entry
 
 def parse_as_of_old(candidate, *clock_and_dropped):
     if b"progress.corrected" in (candidate.body or b""):
-        raise entry.Rejection(entry.Reason.UNKNOWN_TYPE, "progress.corrected")
-    return parse(candidate, *clock_and_dropped)
+        raise Rejection(Reason.UNKNOWN_TYPE, "progress.corrected")
+    return parse_entry(candidate, *clock_and_dropped)
 
-entry.parse = parse_as_of_old
+parse.parse_entry = parse_as_of_old
 """
 
 

@@ -144,7 +144,7 @@ def test_it_says_what_it_changed_and_a_trial_changes_nothing(engine: Engine, env
     assert lines == [*changes, f"{what} would be voided; nothing was changed."]
     assert contents(engine) == before
     assert said(environment, wrong.event_id).splitlines() == [*changes, f"{what} is voided."]
-    assert "was voided before" in said(environment, wrong.event_id)
+    assert "was already voided" in said(environment, wrong.event_id)
     found = json.loads(said(environment, wrong.event_id, "--json"))
     assert (found["voided"], found["changes"], found["user_course_id"]) == (False, [], 1)
 

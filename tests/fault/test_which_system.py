@@ -115,8 +115,8 @@ def test_who_was_refused_does_not_take_the_streams_when_redis_is_emptied(
 
     system.close()
     empty(system)
-    assert "to be adopted" in invoke(environment, "system", "show").output
-    assert "nobody's now" in invoke(environment, "system", "adopt", "--yes").output
+    assert "no system: adopt it" in invoke(environment, "system", "show").output
+    assert "of no system now" in invoke(environment, "system", "adopt", "--yes").output
     later: list[CloudEvent] = [enrolled(900), viewed(900, 1, 1)]
     staging.publish(later)
     wait_until(lambda: staging.recorded() == 1, 20, "the adopting system at work")

@@ -16,7 +16,7 @@ from worker.consume import leases as lease
 from worker.consume.consumer import Consumer
 from worker.contract.event import CloudEvent
 from worker.settings import Settings
-from worker.streams import quarantine, refusal_mark
+from worker.streams import quarantine_mark, refusal_mark
 from worker.streams.connection import Redis
 from worker.streams.keys import account, commits
 
@@ -58,7 +58,7 @@ def test_a_stream_that_is_none_is_left_out_and_named_once(system: System, when: 
     assert 1 <= len(named) <= 2, "once a process"
     assert {line["event"] for line in named} == {"wrong_key_types"}
 
-    environment, sentence = system.environment(), "Keys in Redis of another type than ours: "
+    environment, sentence = system.environment(), "Keys in Redis of the wrong type: "
     shown = json.loads(invoke(environment, "status", "--json").stdout)
     assert any(each.startswith(sentence) and f"{wrong[-1]} (list)" in each for each in shown["warnings"])
     assert len(shown["streams"]) == 9 - len(wrong)
@@ -151,9 +151,9 @@ def test_leases_and_marks_of_another_type_are_written_anew(redis: Redis, consume
     leases.want()
     leases.acquire_free()
     assert leases.complete
-    spoil(redis, keys.refused, keys.trial(keys.stream_key, "1-1"), broker_queue.mark(keys.stream_key, "some"))
+    spoil(redis, keys.refused, keys.quarantine(keys.stream_key, "1-1"), broker_queue.mark(keys.stream_key, "some"))
     assert refusal_mark.since(redis, keys.refused) is None
-    with quarantine.trial(redis, keys.trial(keys.stream_key, "1-1"), "me") as condemned:
-        assert not condemned
+    with quarantine_mark.quarantine(redis, keys.quarantine(keys.stream_key, "1-1"), "me") as is_poison:
+        assert not is_poison
     assert broker_queue.may_send(redis, broker_queue.mark(keys.stream_key, "some"), 1_000)
     assert not broker_queue.may_send(redis, broker_queue.mark(keys.stream_key, "some"), 1_000)

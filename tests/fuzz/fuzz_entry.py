@@ -12,9 +12,10 @@ import atheris
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 with atheris.instrument_imports(include=["worker.contract"], enable_loader_override=False):
-    from worker.contract.entry import Entry, Reason, Rejection, parse
+    from worker.contract.entry import Entry, Reason, Rejection
     from worker.contract.event import EVENT_TYPES, Event
     from worker.contract.fast_path import decode
+    from worker.contract.parse import parse_entry
 
 MEMBERS = ("id", "source", "time", "type", "event_id")
 DATA = ("user_course_id", "topic_id", "lesson_id", "section_id", "duration_seconds")
@@ -41,7 +42,7 @@ def check(content: bytes) -> None:
 def judge(entry: Entry) -> Event | Rejection:
     """The event, or why there is none."""
     try:
-        return parse(entry)
+        return parse_entry(entry)
     except Rejection as rejection:
         return rejection
 

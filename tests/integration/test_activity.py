@@ -12,10 +12,12 @@ from tests.support.tables import contents, counted_statements, execute, rows
 from tests.support.wait import wait_until
 from worker.analytics import activity_claims
 from worker.analytics.activity_refresh import refresh_activity
-from worker.analytics.rules.stuck import StuckThresholds
-from worker.audit.compare import Scope
+from worker.analytics.activity_statement import compute_activity
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit.repair import rebuild_scope, repair
+from worker.audit.scope import Scope
 from worker.contract.event import Event
+from worker.database import stale_marks
 from worker.progress.ingest import ingest
 from worker.progress.reference import fold
 from worker.progress.retention import delete_expired
@@ -23,6 +25,7 @@ from worker.summary.refresh import refresh_summaries
 
 CUTOFF = IDLE_CUTOFF.total_seconds()
 MARKED = "SELECT DISTINCT user_course_id FROM activity_change ORDER BY 1"
+STUCK = AnalysisThresholds().stuck
 REFRESHED = "SELECT user_course_id, refreshed_at FROM enrollment_activity ORDER BY 1"
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 ACTIVITY = ("enrollment_activity", "topic_activity", "lesson_activity", "daily_activity")
@@ -141,7 +144,7 @@ def test_a_run_that_dies_in_its_transaction_leaves_everything_to_the_next(engine
     with engine.connect() as connection:
         ids = activity_claims.claim(connection, 500)
         assert ids == [1, 2]
-        activity_claims.refresh(connection, ids, CUTOFF)
+        compute_activity(connection, ids, CUTOFF)
         connection.rollback()
     assert marked(engine) == [1, 2]
     assert stored_activity(engine) == before
@@ -157,7 +160,7 @@ def test_two_runs_at_once_and_a_change_between_them_lose_nothing(engine: Engine)
     with engine.begin() as connection:
         ids = activity_claims.claim(connection, 500)
         assert ids == [1]
-        activity_claims.refresh(connection, ids, CUTOFF)
+        compute_activity(connection, ids, CUTOFF)
         record(engine, late[1])
         assert marked(engine) == [1]
         other = refresh_activity(engine, 500, CUTOFF)
@@ -171,10 +174,10 @@ def test_two_runs_at_once_and_a_change_between_them_lose_nothing(engine: Engine)
 def test_events_are_recorded_while_a_run_is_in_its_transaction(engine: Engine) -> None:
     learners(engine, 1)
     with engine.begin() as connection:
-        activity_claims.mark(connection, [1])
+        stale_marks.mark_activity(connection, [1])
     with engine.begin() as connection:
         ids = activity_claims.claim(connection, 500)
-        activity_claims.refresh(connection, ids or [], CUTOFF)
+        compute_activity(connection, ids or [], CUTOFF)
         execute(engine, "SET LOCAL lock_timeout = '1s'", "UPDATE user_course SET updated_at = now()")
 
 
@@ -227,7 +230,7 @@ def test_a_deletion_waits_for_the_run_that_has_the_enrollment(engine: Engine) ->
         ids = activity_claims.claim(connection, 500)
         deletion.start()
         wait_until(lambda: rows(engine, WAITING), what="the deletion's wait")
-        activity_claims.refresh(connection, ids or [], CUTOFF)
+        compute_activity(connection, ids or [], CUTOFF)
     deletion.join(10)
     assert stored_activity(engine) == {}
     assert rows(engine, "SELECT count(*) FROM lesson_activity") == [(0,)]
@@ -248,7 +251,7 @@ def test_a_rebuild_with_another_cut_off_has_activity_computed_again(engine: Engi
         (Scope(2), 600, {1: long[1], 2: short[2]}),
         (Scope(), 600, short),
     ):
-        assert [step.left for step in rebuild_scope(engine, scope, 60, StuckThresholds(), cutoff) if step.left] == []
+        assert [step.left for step in rebuild_scope(engine, scope, 60, STUCK, cutoff) if step.left] == []
         assert stored_activity(engine) == expected
         assert marked(engine) == []
 
@@ -259,7 +262,7 @@ def test_a_repair_marks_what_it_changes(engine: Engine) -> None:
     before = stored_activity(engine)
     execute(engine, "UPDATE user_course_progress SET completed_at = NULL WHERE user_course_id = 2")
     with engine.begin() as connection:
-        activity_claims.mark(connection, [2])
+        stale_marks.mark_activity(connection, [2])
     refresh_activity(engine, 500, CUTOFF)
     assert stored_activity(engine) != before
     with engine.begin() as connection:

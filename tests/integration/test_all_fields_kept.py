@@ -64,8 +64,8 @@ def test_they_are_kept_shown_and_tried_again(
         ["trace", "trace"],
     ]
     as_table = invoke({**environment, "COLUMNS": "300"}, "dead-letters", "list").stdout
-    assert "beside it: trace, trace" in as_table
-    assert "but: data, source" in as_table
+    assert "(other fields: trace, trace)" in as_table
+    assert "only: data, source" in as_table
     shown = [
         json.loads(invoke(environment, "dead-letters", "show", str(each["id"]), "--json").stdout) for each in listed
     ]

@@ -20,7 +20,7 @@ from worker.progress.ingest import ingest
 
 pytestmark = pytest.mark.second_tier
 
-RULES = AnalysisThresholds(grace_weekends=True, stuck=StuckThresholds(visits=2))
+RULES = AnalysisThresholds(grace_weekends=True, stuck=StuckThresholds(2, 2))
 
 
 def test_every_analysis_of_a_whole_log_is_that_of_the_rules(engine: Engine) -> None:

@@ -39,7 +39,13 @@ def test_it_answers_what_the_command_shows(settings: Settings, environment: dict
     for each in (found, shown):  # a rate and what is foreseen from it are of the moment they are asked at
         assert (each.pop("velocity")["overall"], each.pop("projection")["rate"]) == (1, 1)
     assert found == shown
-    assert [each["lesson_id"] for each in found["stuck"]] == [2]
+    (stuck,) = found["stuck"]
+    assert (stuck["lesson_id"], stuck["reason"]) == (
+        2,
+        "not completed after 3 visits, nor any later lesson since the first visit",
+    )
+    assert [(each["rule"], each["visits"], each["seconds"]) for each in stuck["reasons"]] == [("many_visits", 3, None)]
+    assert [each["rule"] for each in found["recommendations"][0]["reasons"]] == ["current"]
 
 
 @pytest.mark.usefixtures("learner")
@@ -85,7 +91,7 @@ def test_a_course_that_is_unknown_or_not_the_callers_is_refused(settings: Settin
     with served(settings) as client:
         unknown = client.get("/analytics/course/404")
         assert (unknown.status_code, unknown.headers["Content-Type"]) == (404, "application/problem+json")
-        assert "Nothing is known of a course 404" in unknown.json()["detail"]
+        assert "Course 404 is unknown" in unknown.json()["detail"]
         assert client.get(f"/analytics/course/{2**63}").status_code == 422
     limited = settings.model_copy(update={"api_tokens": SecretStr(json.dumps(TOKENS))})
     with served(limited, Authorization="Bearer everything-in-one-course") as client:

@@ -230,7 +230,7 @@ def test_a_page_of_another_outline_is_a_conflict(api: httpx.Client, engine: Engi
     after = get(api, "1", limit=2)["next_after"]
     ingest(engine, entries([outlined(3, now, seconds=50)]))
     detail = refused(api.get("/progress/course/1", params={"after": after}), 409)
-    assert "another outline" in detail
+    assert "outline has changed" in detail
     assert "first page" in detail
 
 

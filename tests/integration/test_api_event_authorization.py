@@ -12,6 +12,7 @@ from tests.support.api import served
 from tests.support.events import as_json, completed, corrected, enrolled, entries, outlined, viewed
 from tests.support.tables import rows, snapshot
 from worker.consume.consumer import Consumer
+from worker.consume.recovery import Recovery
 from worker.contract.event import EVENT_TYPES, CloudEvent
 from worker.progress.ingest import ingest
 from worker.settings import Settings
@@ -21,7 +22,7 @@ OWN_COURSE, FOREIGN_COURSE = 3, 4
 OWN, FOREIGN, UNKNOWN = 1, 2, 77
 BATCH = "application/cloudevents-batch+json"
 LIMITED = {"name": "limited", "token": "everything-in-one-course", "scopes": ["read", "write"], "courses": [OWN_COURSE]}
-FORBIDDEN = ("rejected", "forbidden", "the token 'limited' may not touch this course")
+FORBIDDEN = ("rejected", "forbidden", "the token 'limited' has no access to this course")
 
 FOREIGN_EVENTS: dict[str, CloudEvent] = {
     "a view": viewed(FOREIGN, 1, 1, seconds=60),
@@ -76,8 +77,8 @@ def streamed(redis: Redis, settings: Settings) -> list[bytes]:
 
 def apply_streams(consumer: Consumer) -> None:
     """As the worker does."""
-    consumer.recover()
-    assert consumer.read(consumer.keys.streams, None)
+    Recovery(consumer).recover()
+    assert consumer.read(consumer.keys.streams, None).count
 
 
 def test_each_type_of_event_is_tried() -> None:

@@ -14,8 +14,9 @@ from tests.support.events import as_json, at, body, completed, corrected, enroll
 from tests.support.model import assert_tables_equal_model
 from tests.support.rollups import audited
 from tests.support.tables import counted_statements, execute, insert_as_lms, rows, snapshot
-from worker.contract.entry import FIELD, Entry, parse
+from worker.contract.entry import FIELD, Entry
 from worker.contract.event import CloudEvent, Event
+from worker.contract.parse import parse_entry
 from worker.progress.ingest import ingest
 from worker.progress.submit import arriving, submit
 from worker.settings import Settings
@@ -271,7 +272,7 @@ def test_respond_async_appends_what_is_valid_to_the_streams_of_its_partitions(
     for stream in keys.streams:
         bodies: Any = redis.xrange(stream)
         for entry_id, fields in bodies:
-            found.setdefault(stream, []).append(parse(Entry(stream, entry_id.decode(), fields[FIELD.encode()])))
+            found.setdefault(stream, []).append(parse_entry(Entry(stream, entry_id.decode(), fields[FIELD.encode()])))
     assert found == {
         keys.stream_for(1): [sent[0]],
         keys.stream_for(10): [sent[1], sent[3]],

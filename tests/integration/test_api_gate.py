@@ -15,7 +15,7 @@ from tests.support.api import served
 from tests.support.events import as_json, enrolled, entries, viewed
 from tests.support.tables import snapshot
 from worker.api.app import create_app
-from worker.api.middleware import MOST_BYTES
+from worker.api.middleware import MAX_BYTES
 from worker.progress.ingest import ingest
 from worker.settings import Settings
 
@@ -66,8 +66,8 @@ def test_without_tokens_every_other_caller_is_refused_everywhere(settings: Setti
         names = ["lms.example", "lms.example:8000", "localhost.lms.example", "lms.example:localhost", "127.0.0.1.lms.e"]
         pages = [PAGE, "null", "http://localhost:1", "http://127.0.0.1", own(client).replace("http", "https"), ""]
         addresses = [ELSEWHERE, f"127.0.0.1, {ELSEWHERE}", f"{ELSEWHERE}, 127.0.0.1", "::ffff:192.0.2.7", "localhost"]
-        strange = [("Host", name, "must be called localhost") for name in names]
-        strange += [("Origin", page, "Pages of this origin") for page in pages]
+        strange = [("Host", name, "must be localhost") for name in names]
+        strange += [("Origin", page, "Requests from this origin") for page in pages]
         strange += [("X-Forwarded-For", address, "only this host") for address in addresses]
         for header, value, why in strange:
             assert_forbidden(client.post(f"{ROW}/complete", headers={header: value}), why)
@@ -133,10 +133,10 @@ def test_a_body_that_is_too_large_is_refused_with_and_without_a_length(settings:
 def test_only_a_batch_of_events_may_be_large(settings: Settings) -> None:
     """A body of a few megabytes of members that are refused one by one would hold up everybody for seconds."""
     with served(settings) as client:
-        for size, status in ((MOST_BYTES, 200), (MOST_BYTES + 1, 413)):
+        for size, status in ((MAX_BYTES, 200), (MAX_BYTES + 1, 413)):
             content, headers = b"{}".ljust(size), {"Content-Type": "application/json"}
             assert client.post(f"{ROW}/view", content=content, headers=headers).status_code == status
-        assert client.post("/events", content=b"[]".ljust(MOST_BYTES + 1), headers=BATCH).status_code == 200
+        assert client.post("/events", content=b"[]".ljust(MAX_BYTES + 1), headers=BATCH).status_code == 200
 
 
 def test_a_body_that_says_it_is_too_large_is_not_waited_for(settings: Settings) -> None:

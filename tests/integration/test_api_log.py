@@ -134,7 +134,7 @@ def test_a_crash_is_logged_once_and_not_explained_to_the_caller(
         "type": "about:blank",
         "title": "Internal Server Error",
         "status": 500,
-        "detail": "A defect of ours; it is in the log.",
+        "detail": "Internal error. It has been logged.",
     }
     lesson = "/progress/{user_course_id}/{topic_id}/{lesson_id}"
     assert happened(logged(), "request_crashed", "method", "route") == [("GET", lesson)]
@@ -152,7 +152,7 @@ def test_while_postgresql_is_away_the_caller_may_try_again(guarded: Settings, lo
     for answer in answers:
         assert (answer.status_code, answer.headers["Content-Type"]) == (503, PROBLEM)
         assert answer.headers["Retry-After"] == "1"
-        assert answer.json()["detail"] == "The database is away or busy. Try again."
+        assert answer.json()["detail"] == "The database is unavailable or busy. Try again."
     assert (ready.status_code, ready.json()["checks"]["postgresql"]) == (503, False)
     assert "hidden" not in ready.text
     assert len(happened(logged(), "request_failed", "detail")) == 3

@@ -14,7 +14,9 @@ from tests.support.model import assert_progress_follows_from_ledger
 from tests.support.rollups import audited
 from tests.support.tables import insert_as_lms, rows, snapshot
 from worker.consume.consumer import Consumer
-from worker.contract.entry import FIELD, Entry, parse
+from worker.consume.recovery import Recovery
+from worker.contract.entry import FIELD, Entry
+from worker.contract.parse import parse_entry
 from worker.settings import Settings
 from worker.streams.connection import Redis
 
@@ -182,15 +184,15 @@ def test_who_does_not_wait_finds_the_very_event_on_the_stream(
     assert answer.headers["preference-applied"] == "respond-async"
     assert snapshot(engine) == before
     (sent,) = entries_of(redis, f"{settings.stream_key}:1")
-    event = parse(Entry("", f"{at(60).timestamp():.0f}000-0", sent))
+    event = parse_entry(Entry("", f"{at(60).timestamp():.0f}000-0", sent))
     assert (event.type, event.id, event.time) == (kind, "once", at(5))
     assert event.data.model_dump() == BLANK | {"section_id": 2, "duration_seconds": 90}
 
     # Sent again, and this time waiting: whichever is recorded first, it counts once.
     assert api.post(f"{LESSON}/{verb}", json=body, headers={"Idempotency-Key": "once"}).status_code == 200
     before = snapshot(engine)
-    consumer.recover()
-    assert consumer.read([f"{settings.stream_key}:1"], None) == 1
+    Recovery(consumer).recover()
+    assert consumer.read([f"{settings.stream_key}:1"], None).count == 1
     assert snapshot(engine) == before
     assert rows(engine, "SELECT event_id::text FROM lesson_event") == [(event.event_id,)]
 
@@ -268,7 +270,7 @@ def test_a_mistake_is_422_and_nothing_changes(api: httpx.Client, engine: Engine)
         ):
             for prefer in ("", "respond-async"):
                 headers = [(b"Idempotency-Key", key.encode()), (b"Prefer", prefer.encode())]
-                assert_problem(api.request(method, path, json=body, headers=headers), 422, "no event's identity")
+                assert_problem(api.request(method, path, json=body, headers=headers), 422, "does not identify an event")
     for key in ("", "two words", "ü", "x" * 256):
         headers = [(b"Idempotency-Key", key.encode())]
         assert_problem(api.post(f"{LESSON}/view", headers=headers), 422, "Idempotency-Key")

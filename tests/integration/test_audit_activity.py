@@ -10,16 +10,18 @@ from tests.support.commands import invoke
 from tests.support.events import completed, corrected, enrolled, entries, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import contents, execute, rows, snapshot
-from worker.analytics.rules.stuck import StuckThresholds
-from worker.audit.compare import Scope, examine_scope
+from worker.analytics.thresholds import AnalysisThresholds
+from worker.audit.compare import audit_scope
+from worker.audit.difference import Difference
 from worker.audit.repair import rebuild_scope
-from worker.audit.rules import Difference
+from worker.audit.scope import Scope
 from worker.contract.event import Event
 from worker.progress.ingest import ingest
 from worker.progress.retention import delete_expired
 
 CUTOFF = IDLE_CUTOFF.total_seconds()
 MARKED = "SELECT user_course_id FROM activity_change ORDER BY 1"
+STUCK = AnalysisThresholds().stuck
 REFRESHED = "SELECT user_course_id, refreshed_at FROM enrollment_activity"
 TABLES = ("daily_activity", "enrollment_activity", "lesson_activity", "topic_activity")
 OF_1 = "WHERE user_course_id = 1"
@@ -37,7 +39,7 @@ def _three_learners(engine: Engine) -> None:
 
 
 def rebuild(engine: Engine, cutoff: float = CUTOFF) -> list[Difference]:
-    return [each for step in rebuild_scope(engine, Scope(), 60, StuckThresholds(), cutoff) for each in step.differences]
+    return [each for step in rebuild_scope(engine, Scope(), 60, STUCK, cutoff) for each in step.differences]
 
 
 def found(engine: Engine) -> list[tuple[Any, ...]]:
@@ -257,4 +259,4 @@ def test_after_retention_and_refresh_nothing_differs_from_what_is_left(engine: E
 def test_a_scope_of_one_or_of_some_compares_activity_too(engine: Engine) -> None:
     execute(engine, "UPDATE enrollment_activity SET sessions = 7")
     for scope, size in ((Scope(user_course_id=2), 1), (Scope(sample=2), 2), (Scope(), 3)):
-        assert sum(len(step.differences) for step in examine_scope(engine, scope, CUTOFF, StuckThresholds())) == size
+        assert sum(len(step.differences) for step in audit_scope(engine, scope, CUTOFF, STUCK)) == size

@@ -43,7 +43,7 @@ def test_what_was_ahead_is_applied_in_bulk_once_its_moment_has_come(
         dead_letters.store_dead_letters(connection, letters)
     assert ingest(engine, ahead).rejected == 1
     done = invoke(environment, "dead-letters", "redrive", "--reason", "time_out_of_range")
-    assert done.stdout.splitlines()[:3] == ["applied: 3", "already there: 0", "still refused: 1"]
+    assert done.stdout.splitlines()[:3] == ["applied: 3", "already recorded: 0", "still refused: 1"]
     assert rows(engine, LETTERS) == [("time_out_of_range", 1)]
 
 

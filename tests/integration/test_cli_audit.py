@@ -14,7 +14,7 @@ from tests.support.tables import contents, execute, insert_as_lms, rows, snapsho
 from worker.audit import compare
 from worker.audit import repair as rebuild
 from worker.audit.compare import Step
-from worker.audit.enrollment_audit import Examined
+from worker.audit.enrollment_audit import AuditedEnrollment
 from worker.cli.audit_report import Report
 from worker.progress.ingest import ingest
 from worker.progress.retention import delete_expired
@@ -158,7 +158,7 @@ def test_a_summary_of_another_outline_without_any_mark_is_told_and_repaired(
 
 def test_json_has_everything(environment: dict[str, str], engine: Engine) -> None:
     nothing = {"enrollments": 6, "differences": [], "unprovable_rows": 0, "courses_behind": 0, "busy_enrollments": []}
-    nothing |= {"not_examined_enrollments": [], "courses_not_compared": 0, "not_repaired": []}
+    nothing |= {"not_audited_enrollments": [], "courses_not_compared": 0, "not_repaired": []}
     nothing |= {"waiting_enrollments": [], "waiting_courses": [], "changed_courses": []}
     nothing |= {"enrollments_without_events": 0}
     assert shown(environment, "audit") == nothing
@@ -176,12 +176,12 @@ def test_courses_that_wait_for_their_refresh_are_said_to(environment: dict[str, 
     ingest(engine, entries([viewed(6, 1, 3, seconds=60)]))
     assert invoke(environment, "audit").stdout.splitlines() == [
         "6 enrollments audited: 0 differences.",
-        "The statistics of 1 course are being brought up to date and were not compared.",
+        "The statistics of 1 course are being refreshed and were not compared.",
     ]
     assert shown(environment, "audit")["courses_behind"] == 1
     ingest(engine, entries([viewed(5, 1, 3, seconds=60)]))
     assert invoke(environment, "audit").stdout.splitlines()[1:] == [
-        "The statistics of 2 courses are being brought up to date and were not compared."
+        "The statistics of 2 courses are being refreshed and were not compared."
     ]
     refresh_all(engine)
     assert invoke(environment, "audit").stdout == "6 enrollments audited: 0 differences.\n"
@@ -192,7 +192,7 @@ def test_rows_without_their_events_are_said_to_be_unprovable(environment: dict[s
     delete_expired(engine, 30)
     assert invoke(environment, "audit").stdout.splitlines() == [
         "6 enrollments audited: 0 differences.",
-        "Retention left too few events to prove 3 rows; they were held against what is left.",
+        "Retention left too few events to prove 3 rows; they were compared with the remaining events.",
     ]
     assert shown(environment, "audit")["unprovable_rows"] == 3
 
@@ -242,7 +242,7 @@ def test_a_place_that_the_lms_gave_an_enrollment_without_events_is_no_difference
     insert_as_lms(engine, 7, course_id=3)
     refresh_all(engine)
     execute(engine, "UPDATE user_course SET current_topic = 1, current_lesson = 2, current_section = 3 WHERE id = 7")
-    behind = "The statistics of 1 course are being brought up to date and were not compared.\n"
+    behind = "The statistics of 1 course are being refreshed and were not compared.\n"
     for refreshed, told in ((False, behind), (True, "")):
         if refreshed:
             refresh_all(engine)
@@ -311,7 +311,7 @@ def test_a_course_that_has_an_outline_alone_is_known(environment: dict[str, str]
 def test_more_than_one_choice_is_refused(environment: dict[str, str], arguments: str) -> None:
     result = invoke(environment, *arguments.split())
     assert result.exit_code == 1
-    assert "Give one of --user-course, --course and --sample" in result.stderr
+    assert "Use at most one of --user-course, --course and --sample" in result.stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -337,7 +337,7 @@ def test_a_dry_run_lists_what_an_audit_lists_and_changes_nothing(environment: di
     before = snapshot(engine)
     result = invoke(environment, "rebuild", "--dry-run")
     assert result.exit_code == 0
-    assert result.stdout == invoke(environment, "audit").stdout.replace("audited", "examined, nothing changed")
+    assert result.stdout == invoke(environment, "audit").stdout.replace("audited", "audited, nothing changed")
     assert snapshot(engine) == before
 
 
@@ -355,9 +355,9 @@ def test_a_rebuild_repairs_everything_and_the_next_finds_nothing(environment: di
     )
     found = invoke(environment, "audit").stdout
     result = invoke(environment, "rebuild")
-    assert (result.exit_code, result.stdout) == (0, found.replace("audited", "examined and repaired"))
+    assert (result.exit_code, result.stdout) == (0, found.replace("audited", "audited and repaired"))
     assert contents(engine) == before
-    assert invoke(environment, "rebuild").stdout == "6 enrollments examined and repaired: 0 differences.\n"
+    assert invoke(environment, "rebuild").stdout == "6 enrollments audited and repaired: 0 differences.\n"
     assert invoke(environment, "audit").exit_code == 0
 
 
@@ -397,7 +397,7 @@ def test_an_event_that_is_recorded_while_a_rebuild_looks_is_kept(
 ) -> None:
     repair = rebuild.repair
 
-    def late(connection: Connection, ids: list[int]) -> list[Examined]:
+    def late(connection: Connection, ids: list[int]) -> list[AuditedEnrollment]:
         ingest(engine, entries([completed(5, 1, 2, seconds=60), viewed(5, 1, 3, seconds=61)]))
         return repair(connection, ids)
 
@@ -424,7 +424,7 @@ def interrupted(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, re
     """A rebuild that Ctrl-C ends after so many repairs."""
     repair, left = rebuild.repair, [None] * repairs
 
-    def until_then(connection: Connection, ids: list[int]) -> list[Examined]:
+    def until_then(connection: Connection, ids: list[int]) -> list[AuditedEnrollment]:
         if not left:
             raise KeyboardInterrupt
         left.pop()
@@ -442,7 +442,7 @@ def interrupted(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, re
         (0, 6, "start it again", []),
         (1, 4, "start it again", []),
         (2, 2, "start it again", []),
-        (3, 1, "go on with `progress-worker rebuild --after 3`", ["--after", "3"]),
+        (3, 1, "continue with `progress-worker rebuild --after 3`", ["--after", "3"]),
     ],
 )
 def test_an_interrupted_rebuild_tells_how_to_go_on_and_going_on_does_the_rest(
@@ -458,7 +458,7 @@ def test_an_interrupted_rebuild_tells_how_to_go_on_and_going_on_does_the_rest(
     execute(engine, ALL_STATUSES)
     result = interrupted(environment, monkeypatch, repairs)
     assert result.exit_code == 130
-    assert result.stderr.splitlines()[-1] == f"Interrupted. What is repaired stays so; {again}."
+    assert result.stderr.splitlines()[-1] == f"Interrupted. Repairs made so far are kept; {again}."
     wrong = [[each, 1, 2] for each in range(7 - left, 7)]
     assert [list(each.key) for each in audited(engine)] == wrong
     assert listed(environment, "rebuild", *options) == wrong
@@ -476,14 +476,14 @@ def test_an_interrupted_rebuild_of_a_part_is_to_be_started_again(
     execute(engine, ALL_STATUSES)
     result = interrupted(environment, monkeypatch, 0, *chosen)
     assert result.exit_code == 130
-    assert result.stderr.splitlines()[-1] == "Interrupted. What is repaired stays so; start it again."
+    assert result.stderr.splitlines()[-1] == "Interrupted. Repairs made so far are kept; start it again."
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ([], "go on with `progress-worker rebuild --after 3`."),
-        (["--after", "2"], "go on with `progress-worker rebuild --after 3`."),
+        ([], "continue with `progress-worker rebuild --after 3`."),
+        (["--after", "2"], "continue with `progress-worker rebuild --after 3`."),
         (["--course", "3"], "start it again."),
     ],
 )
@@ -500,7 +500,7 @@ def test_only_a_rebuild_of_everything_goes_on_behind_the_last_course_it_finished
     monkeypatch.setattr(Report, "add", until_done)
     result = invoke(environment, "rebuild", *options)
     assert result.exit_code == 130
-    assert result.stderr.splitlines()[-1] == f"Interrupted. What is repaired stays so; {told}"
+    assert result.stderr.splitlines()[-1] == f"Interrupted. Repairs made so far are kept; {told}"
 
 
 def test_an_interrupted_dry_run_speaks_of_no_repair(
@@ -509,7 +509,7 @@ def test_an_interrupted_dry_run_speaks_of_no_repair(
     def until_now(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(compare, "examine", until_now)
+    monkeypatch.setattr(compare, "audit_enrollments", until_now)
     result = invoke(environment, "rebuild", "--dry-run")
     assert (result.exit_code, "Interrupted" in result.output) == (130, False)
 
@@ -560,7 +560,7 @@ def test_a_course_to_go_on_after_is_refused_together_with_another_choice(
     before = snapshot(engine)
     result = invoke(environment, "rebuild", "--after", "3", *other.split())
     assert result.exit_code == 1
-    assert "leave out --user-course, --course and --dry-run" in result.stderr
+    assert "omit --user-course, --course and --dry-run" in result.stderr
     assert snapshot(engine) == before
 
 
@@ -580,8 +580,8 @@ def test_an_enrollment_that_somebody_keeps_locked_is_told_and_holds_up_no_other(
         assert result.stdout.splitlines() == [
             "user_course_progress 4/1/2 status: stored completed, expected in_progress",
             "user_course_progress 5/1/2 status: stored completed, expected in_progress",
-            "6 enrollments examined and repaired: 2 differences in 2 rows.",
-            "1 enrollment that somebody kept locked could not be repaired (5): run it again.",
+            "6 enrollments audited and repaired: 2 differences in 2 rows.",
+            "1 enrollment locked by another session could not be repaired (5): run it again.",
         ]
         assert rows(engine, COMPLETED) == [(5,)]
         for chosen in (["--user-course", "5"], ["--course", "3"], []):

@@ -92,7 +92,7 @@ def test_redrive_tells_applied_there_already_and_still_refused(environment: dict
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines() == [
         "applied: 1",
-        "already there: 1",
+        "already recorded: 1",
         "still refused: 2",
         "  invalid_json: 1",
         "  unknown_enrollment: 1",
@@ -125,7 +125,7 @@ def test_an_enrollment_that_is_redriven_brings_what_was_parked_for_it(
     )
     result = invoke(environment, "dead-letters", "redrive", "--reason", "data_error")
     assert "applied: 1" in result.stdout
-    assert "applied because their enrollment has come: 1" in result.stdout
+    assert "applied as their enrollment arrived: 1" in result.stdout
     assert_tables_equal_model(engine, [enrollment, activity])
 
 
@@ -136,7 +136,7 @@ def test_more_letters_than_a_page_are_each_tried_once(
     put(engine, [body(viewed(5, lesson_id=number)) if number % 2 else b"oops" for number in range(1, 11)])
     execute(engine, "INSERT INTO user_course (id, user_id, course_id) VALUES (5, 7, 3)")
     result = invoke(environment, "dead-letters", "redrive", "--all")
-    assert result.stdout.splitlines() == ["applied: 5", "already there: 0", "still refused: 5", "  invalid_json: 5"]
+    assert result.stdout.splitlines() == ["applied: 5", "already recorded: 0", "still refused: 5", "  invalid_json: 5"]
 
 
 def test_delete_takes_what_was_chosen_and_only_after_a_yes(environment: dict[str, str], engine: Engine) -> None:

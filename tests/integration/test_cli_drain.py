@@ -17,6 +17,7 @@ from tests.support.tables import rows
 from tests.support.wait import wait_until
 from worker.client import EventPublisher
 from worker.consume.consumer import Consumer
+from worker.consume.recovery import Recovery
 from worker.contract.event import Event
 from worker.settings import Settings
 from worker.streams import connection
@@ -81,7 +82,7 @@ def test_parked_events_of_an_enrollment_that_the_lms_inserted_are_applied(
 def test_entries_of_a_dead_consumer_are_taken_over(
     environment: dict[str, str], settings: Settings, redis: Redis, engine: Engine, consumer: Consumer
 ) -> None:
-    consumer.recover()
+    Recovery(consumer).recover()
     made: list[Event] = [enrolled(8), viewed(8)]
     ids = add(redis, settings.stream_key, made)
     deliver(redis, settings.stream_key, "dead", ids, times=1)
@@ -95,7 +96,7 @@ def test_what_another_consumer_has_leased_is_waited_for(
 ) -> None:
     environment["PROGRESS_LEASE_SECONDS"] = "60"
     other = new_consumer(lease_seconds=60)
-    other.recover()
+    Recovery(other).recover()
     other.leases.acquire_free()
     made: list[Event] = [enrolled(8), viewed(8)]
     EventPublisher(settings=settings).publish_many(made)
@@ -128,7 +129,7 @@ def test_a_signal_ends_it_quietly_with_nothing_pending(
 ) -> None:
     environment["PROGRESS_LEASE_SECONDS"] = "60"
     other = new_consumer(lease_seconds=60)
-    other.recover()
+    Recovery(other).recover()
     other.leases.acquire_free()
     EventPublisher(settings=settings).publish(enrolled(8))
     draining = subprocess.Popen(

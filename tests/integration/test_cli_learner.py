@@ -66,7 +66,7 @@ def test_people_get_tables_that_cannot_garble_the_terminal(environment: dict[str
 @pytest.mark.usefixtures("today")
 def test_the_settings_hold(environment: dict[str, str]) -> None:
     shown = invoke({**environment, "PROGRESS_STUCK_VISITS": "4"}, "learner", "5").stdout
-    assert "Stuck on nothing." in shown
+    assert "Not stuck on any lesson." in shown
 
 
 def test_an_enrollment_without_any_event_is_shown_too(environment: dict[str, str], engine: Engine) -> None:

@@ -80,7 +80,7 @@ def test_what_is_absent_is_zero_or_left_out_as_the_help_says(environment: dict[s
     streams = {name for name in found if name.startswith("progress_stream_")}
     unsampled = {name for name, gauge in found.items() if not gauge.samples}
     assert unsampled == {*streams, "progress_last_recorded_timestamp_seconds"}
-    assert all("left out" in found[name].documentation.lower() for name in unsampled)
+    assert all("omitted" in found[name].documentation.lower() for name in unsampled)
     assert values(found["progress_dead_letters"], "reason") == dict.fromkeys(Reason, 0)
     assert values(found["progress_rollup_behind_seconds"], "rollup") == {
         "summaries": 0,

@@ -73,7 +73,7 @@ def test_an_empty_outline_is_an_outline(environment: dict[str, str], engine: Eng
     ingest(engine, entries([outlined(5)]))
     assert shown(environment)["lessons"] == []
     assert invoke(environment, "outline", "show", "5").stdout.splitlines() == [
-        "The outline of course 5 is empty: it has no lesson to do.",
+        "The outline of course 5 has no lessons.",
         "total 0, version 1, since 2025-07-14 10:30:00 UTC",
     ]
 
@@ -86,7 +86,7 @@ def test_a_course_without_an_outline_is_told_what_that_means(
     for options in ([], ["--json"]):
         result = invoke(environment, "outline", "show", str(course_id), *options)
         assert (result.exit_code, result.stdout) == (1, "")
-        assert f"Course {course_id} has no outline, so the lessons of an enrollment are those it has" in result.stderr
+        assert f"Course {course_id} has no outline, so an enrollment's lessons are those with" in result.stderr
         assert f"`progress-worker outline load {course_id} FILE`" in result.stderr
 
 
@@ -95,10 +95,8 @@ def test_what_is_loaded_is_the_outline_once_a_worker_has_read_it(
 ) -> None:
     ingest(engine, entries([outlined(5, LESSONS)]))
     first, second = load(environment, "5", file, "--time", "2025-07-14T12:30:01+02:00")
-    assert first == "Published the outline of course 5 as of 2025-07-14 10:30:01 UTC: 2 lessons."
-    assert (
-        second == "It takes effect when a worker has read it, and changes nothing if the live outline is a later one."
-    )
+    assert first == "Published the outline of course 5 from 2025-07-14 10:30:01 UTC: 2 lessons."
+    assert second == "It takes effect when a worker reads it, unless the live outline is newer."
     assert shown(environment) == {
         "course_id": 5,
         "version": 2,
@@ -137,7 +135,7 @@ def test_what_show_prints_can_be_loaded_again(environment: dict[str, str], engin
     before = shown(environment)
     printed = run(environment, "outline", "show", "5", "--json").stdout.encode()
     loaded = run(environment, "outline", "load", "5", "-", given=printed)
-    assert loaded.stdout.startswith("Published the outline of course 5 as of "), loaded.stderr
+    assert loaded.stdout.startswith("Published the outline of course 5 from "), loaded.stderr
     assert invoke(environment, "drain").exit_code == 0
     after = shown(environment)
     assert (after["version"], after["lessons"]) == (2, before["lessons"])

@@ -84,7 +84,7 @@ def test_everything_before_a_line_that_is_no_event_is_published(
     assert result.exit_code == 1
     assert f"{file}, line 1201: not JSON" in result.stderr
     assert "The 1,200 events before it were published." in result.stderr
-    assert "Publish the whole file again once that is mended: nothing counts twice." in result.stderr
+    assert "Publish the whole file again once that is fixed: nothing counts twice." in result.stderr
     there = published(redis, settings)
     assert {s: sorted(its) for s, its in there.items()} == {
         s: sorted(its) for s, its in partitioned(LINES[:1_200], settings).items()

@@ -23,7 +23,7 @@ from worker.cli.serve import STOP_SECONDS
 
 TOKEN, OTHER = "a-token-of-the-lms", "a-token-from-a-file"
 TOKENS = json.dumps([{"name": "lms", "token": TOKEN, "scopes": ["read", "write"]}])
-NOBODY_ELSE = "No token is configured: only this host may call, and it may do everything."
+NOBODY_ELSE = "No token is configured: only this host can connect, with full access."
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 - what is to be refused
 BLOCKED = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -89,7 +89,7 @@ def test_without_a_token_it_does_not_listen_where_others_could_reach_it(environm
         refused = invoke(environment, "serve", "--host", host, "--port", port)
     assert refused.exit_code == 1
     [line] = refused.stderr.splitlines()
-    assert line.startswith(f"Error: {host} can be reached from elsewhere, and no token is configured. Set PROGRESS_API")
+    assert line.startswith(f"Error: {host} is reachable from other hosts, but no token is configured. Set PROGRESS_API")
 
 
 @pytest.mark.parametrize(("host", "listening"), [(ANYWHERE, "127.0.0.1"), ("::", "[::1]")])

@@ -20,7 +20,7 @@ from worker.client import EventPublisher
 from worker.consume.consumer import Consumer
 from worker.consume.drain import Drain
 from worker.database import table_sizes
-from worker.ops.redis_configuration import advise
+from worker.ops.redis_configuration import check_configuration
 from worker.progress.ledger_lookups import NEWEST_PAGES, last_recorded_at
 from worker.settings import Settings
 from worker.streams import connection
@@ -158,7 +158,7 @@ def own() -> Iterator[OwnServers]:
 
 def test_a_redis_that_may_lose_events_is_warned_about(environment: dict[str, str], own: OwnServers) -> None:
     redis = connection.connect(Settings(redis_url=own.redis_url))
-    assert advise(redis) == []
+    assert check_configuration(redis) == []
     redis.config_set("maxmemory-policy", "allkeys-lru")
     redis.config_set("appendonly", "no")
     try:

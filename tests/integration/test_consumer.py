@@ -15,6 +15,7 @@ from tests.support.tables import execute, insert_as_lms, snapshot
 from tests.support.wait import wait_until
 from worker.consume import consumer as consumer_module
 from worker.consume.consumer import Consumer
+from worker.consume.recovery import Recovery
 from worker.contract.entry import Entry
 from worker.contract.event import Event
 from worker.database import schema
@@ -38,22 +39,22 @@ def test_what_is_read_is_recorded_and_acknowledged(
 ) -> None:
     events: list[Event] = [enrolled(), viewed(), completed(seconds=1), viewed(2)]
     add(redis, stream, events)
-    consumer.recover()
-    assert consumer.read(consumer.keys.streams, None) == 4
+    Recovery(consumer).recover()
+    assert consumer.read(consumer.keys.streams, None).count == 4
     assert pending(redis, stream) == {}
     assert_tables_equal_model(engine, events)
 
 
 def test_a_read_of_nothing_records_nothing(consumer: Consumer, engine: Engine) -> None:
-    consumer.recover()
+    Recovery(consumer).recover()
     before = snapshot(engine)
-    assert consumer.read(consumer.keys.streams, None) == 0
+    assert consumer.read(consumer.keys.streams, None).count == 0
     assert snapshot(engine) == before
 
 
 def test_the_entries_of_all_streams_come(consumer: Consumer, redis: Redis, engine: Engine) -> None:
     events: list[Event] = [enrolled(n) for n in range(1, 10)]
-    consumer.recover()
+    Recovery(consumer).recover()
     for event, each in zip(events, consumer.keys.streams, strict=True):
         add(redis, each, [event])
     consumer.read(consumer.keys.streams, None)
@@ -80,10 +81,10 @@ def test_a_batch_is_never_larger_than_set(
     monkeypatch.setattr(read, "read_new", read_new)
     monkeypatch.setattr(consumer_module, "ingest", counted)
     events: list[Event] = [enrolled(), *(viewed(1, 1, n) for n in range(1, 20))]
-    consumer.recover()
+    Recovery(consumer).recover()
     for each in consumer.keys.streams:
         add(redis, each, events)
-    while consumer.read(consumer.keys.streams, None):
+    while consumer.read(consumer.keys.streams, None).count:
         pass
     assert sum(given) == sum(recorded) == 9 * 20
     assert max(given) <= max(2 * batch_size, 9)
@@ -95,9 +96,9 @@ def test_parked_events_are_applied_by_the_consumer_that_made_the_enrollment(
     consumer: Consumer, redis: Redis, engine: Engine, stream: str
 ) -> None:
     early: list[Event] = [viewed(1, 1, n, seconds=n) for n in range(1, 3_000)]
-    consumer.recover()
+    Recovery(consumer).recover()
     add(redis, stream, early)
-    while consumer.read([stream], None):
+    while consumer.read([stream], None).count:
         pass
     assert_tables_equal_model(engine, early)
     came: list[Event] = [enrolled(1), corrected(1, 9, 9)]
@@ -112,16 +113,17 @@ def test_after_an_interruption_the_own_pending_entries_come_first(
     """Recorded and committed, but the acknowledgement never reached Redis: recording again changes nothing."""
     consumer = new_consumer()
     events: list[Event] = [enrolled(), viewed(), completed(seconds=1)]
-    consumer.recover()
+    Recovery(consumer).recover()
     add(redis, stream, events)
     consumer.read([stream], None)
     redis.xgroup_setid(stream, group_of(stream), "0")
     read.read_new(redis, group_of(stream), consumer.name, [stream], 10, None)
     before = snapshot(engine)
-    consumer.recover()
-    assert pending(redis, stream) == {}
+    recovery = Recovery(consumer)
+    with recovery.before_reading(lambda: True):
+        assert pending(redis, stream) == {}
     assert snapshot(engine) == before
-    assert not consumer.interrupted
+    assert not recovery.is_needed
 
 
 def test_recovering_goes_through_more_than_a_batch(
@@ -132,7 +134,7 @@ def test_recovering_goes_through_more_than_a_batch(
     read.create_groups(redis, group_of(stream), [stream])
     added = add(redis, stream, events)
     deliver(redis, stream, consumer.name, added, times=1)
-    consumer.recover()
+    Recovery(consumer).recover()
     assert pending(redis, stream) == {}
     assert_tables_equal_model(engine, events)
 
@@ -142,11 +144,11 @@ def test_what_a_dead_consumer_left_is_taken_over_page_by_page(
 ) -> None:
     consumer = new_consumer(batch_size=10)
     events: list[Event] = [enrolled(), *(viewed(1, 1, n) for n in range(1, 56))]
-    consumer.recover()
+    Recovery(consumer).recover()
     deliver(redis, stream, "dead", add(redis, stream, events), times=1)
 
     def reclaimed() -> bool:
-        consumer.reclaim([stream])
+        Recovery(consumer).reclaim([stream])
         return pending(redis, stream) == {}
 
     wait_until(reclaimed, what="the end of reclaiming")
@@ -154,10 +156,10 @@ def test_what_a_dead_consumer_left_is_taken_over_page_by_page(
 
 
 def test_what_another_is_still_working_on_is_left_to_it(consumer: Consumer, redis: Redis, stream: str) -> None:
-    consumer.recover()
+    Recovery(consumer).recover()
     add(redis, stream, [enrolled()])
     read.read_new(redis, group_of(stream), "busy", [stream], 10, None)
-    consumer.reclaim([stream])
+    Recovery(consumer).reclaim([stream])
     assert [name for name, _ in pending(redis, stream).values()] == ["busy"]
 
 
@@ -166,7 +168,7 @@ def test_a_lost_group_interrupts_and_recovery_skips_nothing(
     consumer: Consumer, redis: Redis, engine: Engine, stream: str, loss: str
 ) -> None:
     events: list[Event] = [enrolled(), viewed()]
-    consumer.recover()
+    Recovery(consumer).recover()
     if loss == "group":
         add(redis, stream, events)
         redis.xgroup_destroy(stream, group_of(stream))
@@ -175,7 +177,7 @@ def test_a_lost_group_interrupts_and_recovery_skips_nothing(
         add(redis, stream, events)
     with pytest.raises(ResponseError, match="NOGROUP"):
         consumer.read([stream], None)
-    consumer.recover()
+    Recovery(consumer).recover()
     consumer.read([stream], None)
     assert_tables_equal_model(engine, events)
 
@@ -184,7 +186,7 @@ def test_an_error_leaves_what_was_read_pending_and_nothing_recorded(
     consumer: Consumer, redis: Redis, engine: Engine, stream: str
 ) -> None:
     events: list[Event] = [enrolled(), viewed()]
-    consumer.recover()
+    Recovery(consumer).recover()
     added = add(redis, stream, events)
     execute(engine, "ALTER TABLE lesson_event RENAME TO gone")
     with pytest.raises(SQLAlchemyError):
@@ -192,19 +194,19 @@ def test_an_error_leaves_what_was_read_pending_and_nothing_recorded(
     assert list(pending(redis, stream)) == added
     execute(engine, "ALTER TABLE gone RENAME TO lesson_event")
     assert_tables_equal_model(engine, [])
-    consumer.recover()
+    Recovery(consumer).recover()
     assert_tables_equal_model(engine, events)
 
 
 def test_without_our_tables_nothing_is_read_again(
     consumer: Consumer, redis: Redis, engine: Engine, stream: str
 ) -> None:
-    consumer.recover()
+    Recovery(consumer).recover()
     deliver(redis, stream, consumer.name, add(redis, stream, [enrolled()]), times=3)
     execute(engine, f"DROP TABLE {schema.VERSION_TABLE}")
     for _ in range(3):
         with pytest.raises(SchemaError):
-            consumer.recover()
+            Recovery(consumer).recover()
     assert [times for _, times in pending(redis, stream).values()] == [3]
 
 
@@ -212,7 +214,7 @@ def test_leaving_takes_the_consumer_out_of_the_group(new_consumer: NewConsumer, 
     first, second = new_consumer(), new_consumer()
     assert first.name != second.name
     for each in (first, second):
-        each.recover()
+        Recovery(each).recover()
         each.read([stream], None)
     assert consumers(redis, stream) == {first.name, second.name}
     first.leave()
@@ -224,8 +226,8 @@ def test_a_consumer_with_something_pending_leaves_it_to_the_others(
 ) -> None:
     first, second = new_consumer(), new_consumer(reclaim_idle_seconds=0.05)
     insert_as_lms(engine, 1)
-    first.recover()
-    second.recover()
+    Recovery(first).recover()
+    Recovery(second).recover()
     event = viewed(1)
     add(redis, stream, [event])
     read.read_new(redis, group_of(stream), first.name, [stream], 10, None)
@@ -233,7 +235,7 @@ def test_a_consumer_with_something_pending_leaves_it_to_the_others(
     assert len(pending(redis, stream)) == 1
 
     def reclaimed() -> bool:
-        second.reclaim([stream])
+        Recovery(second).reclaim([stream])
         return pending(redis, stream) == {}
 
     wait_until(reclaimed, what="the reclaim")

@@ -12,9 +12,9 @@ from tests.support.events import at, completed, corrected, entries, viewed
 from tests.support.rollups import audited
 from tests.support.tables import contents, execute, insert_as_lms, rows, snapshot
 from tests.support.wait import wait_until
-from worker.analytics.rules.stuck import StuckThresholds
-from worker.audit.compare import Scope
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit.repair import rebuild_scope
+from worker.audit.scope import Scope
 from worker.contract.event import LedgerEvent
 from worker.contract.progress_status import ProgressStatus
 from worker.errors import ConflictError, InputError
@@ -36,7 +36,7 @@ def record(engine: Engine) -> Iterator[Record]:
     yield lambda *events: ingest(engine, entries(events))
     assert audited(engine) == []
     before = contents(engine)["user_course_progress"]
-    found = rebuild_scope(engine, Scope(), 60, StuckThresholds(), IDLE_CUTOFF.total_seconds())
+    found = rebuild_scope(engine, Scope(), 60, AnalysisThresholds().stuck, IDLE_CUTOFF.total_seconds())
     assert [each for step in found for each in step.differences] == []
     assert contents(engine)["user_course_progress"] == before
 

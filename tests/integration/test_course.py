@@ -72,7 +72,7 @@ def test_the_rules_are_those_given(engine: Engine) -> None:
     hard = AnalysisThresholds(blocker_ratio=0.9)
     assert not any(each.is_blocker for each in analyze_course(engine, 3, NOW, hard).lessons)
     execute(engine, "INSERT INTO course_change (course_id) VALUES (3)")
-    refresh_all(engine, rules=StuckThresholds(visits=2))
+    refresh_all(engine, rules=StuckThresholds(2, 2))
     assert [each.stuck for each in analyze_course(engine, 3, NOW, RULES).lessons] == [0, 10, 0]
 
 
@@ -203,10 +203,10 @@ def test_activity_that_is_refreshed_marks_its_course_as_of_its_change(engine: En
 
 
 def test_an_id_that_is_no_course_is_told_so(engine: Engine) -> None:
-    with pytest.raises(NotFoundError, match="Nothing is known of a course 404"):
+    with pytest.raises(NotFoundError, match="Course 404 is unknown"):
         analyze_course(engine, 404, NOW, RULES)
     for wrong in (0, 2**63):
-        with pytest.raises(InputError, match="is no course id"):
+        with pytest.raises(InputError, match="is not a course id"):
             analyze_course(engine, wrong, NOW, RULES)
 
 

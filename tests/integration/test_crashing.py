@@ -12,9 +12,11 @@ from tests.support.model import assert_tables_equal_model
 from tests.support.streams import add, deliver, group_of, pending
 from tests.support.tables import insert_as_lms, rows
 from worker.consume.consumer import Consumer
-from worker.contract.entry import Entry, parse
+from worker.consume.recovery import Recovery
+from worker.contract import fast_path
+from worker.contract.entry import Entry
 from worker.contract.event import Event
-from worker.progress import batch
+from worker.contract.parse import parse_entry
 from worker.progress import ingest as ingest_module
 from worker.settings import Settings
 from worker.streams import read
@@ -39,19 +41,19 @@ def broken_parser(monkeypatch: pytest.MonkeyPatch) -> list[Entry]:
         if entry.body == POISON:
             tried.append(entry)
             raise RuntimeError("nobody expects this")
-        return parse(entry, now_milliseconds, dropped)
+        return parse_entry(entry, now_milliseconds, dropped)
 
-    monkeypatch.setattr(batch, "parse", raising)
+    monkeypatch.setattr(fast_path, "parse_entry", raising)
     return tried
 
 
-def test_an_unexpected_error_sets_a_suspect_aside_and_its_neighbors_are_applied(
+def test_an_unexpected_error_dead_letters_a_quarantined_entry_and_its_neighbors_are_applied(
     consumer: Consumer, redis: Redis, engine: Engine, stream: str, broken_parser: list[Entry]
 ) -> None:
     events: list[Event] = [enrolled(), viewed()]
     added = add(redis, stream, [events[0], POISON, events[1]])
     deliver(redis, stream, consumer.name, added, times=5)
-    consumer.recover()
+    Recovery(consumer).recover()
     assert len(broken_parser) == 1
     assert pending(redis, stream) == {}
     assert_tables_equal_model(engine, events, rejected={"crashes_worker": 1})
@@ -65,33 +67,35 @@ def test_up_to_five_deliveries_an_unexpected_error_is_raised_and_nothing_set_asi
 ) -> None:
     deliver(redis, stream, consumer.name, add(redis, stream, [POISON]), times=4)
     with pytest.raises(RuntimeError):
-        consumer.recover()
+        Recovery(consumer).recover()
     assert rows(engine, REASONS) == []
     assert [times for _, times in pending(redis, stream).values()] == [5]
-    consumer.recover()
+    Recovery(consumer).recover()
     assert rows(engine, REASONS) == [("crashes_worker", 1)]
     assert len(broken_parser) == 2
 
 
-def test_many_deliveries_alone_condemn_nothing(consumer: Consumer, redis: Redis, engine: Engine, stream: str) -> None:
+def test_many_deliveries_alone_make_no_poison_entry(
+    consumer: Consumer, redis: Redis, engine: Engine, stream: str
+) -> None:
     events: list[Event] = [enrolled(), viewed(), viewed(1, 1, 2)]
     deliver(redis, stream, consumer.name, add(redis, stream, events), times=1_000)
-    consumer.recover()
+    Recovery(consumer).recover()
     assert_tables_equal_model(engine, events)
-    assert list(redis.scan_iter(f"{stream}:trial:*")) == []
+    assert list(redis.scan_iter(f"{stream}:quarantine:*")) == []
 
 
-def test_three_marks_left_behind_condemn_without_another_try(
+def test_three_marks_left_behind_mean_poison_without_another_try(
     consumer: Consumer, redis: Redis, engine: Engine, stream: str, broken_parser: list[Entry]
 ) -> None:
     events: list[Event] = [enrolled()]
     added = add(redis, stream, [*events, POISON])
     deliver(redis, stream, consumer.name, added, times=9)
-    redis.sadd(consumer.keys.trial(stream, added[1]), "dead-1", "dead-2", "dead-3")
-    consumer.recover()
+    redis.sadd(consumer.keys.quarantine(stream, added[1]), "dead-1", "dead-2", "dead-3")
+    Recovery(consumer).recover()
     assert broken_parser == []
     assert_tables_equal_model(engine, events, rejected={"crashes_worker": 1})
-    assert list(redis.scan_iter(f"{stream}:trial:*")) == []
+    assert list(redis.scan_iter(f"{stream}:quarantine:*")) == []
 
 
 def test_a_few_marks_of_deaths_leave_a_good_entry_its_chance(
@@ -100,12 +104,12 @@ def test_a_few_marks_of_deaths_leave_a_good_entry_its_chance(
     events: list[Event] = [enrolled()]
     added = add(redis, stream, events)
     deliver(redis, stream, consumer.name, added, times=9)
-    redis.sadd(consumer.keys.trial(stream, added[0]), "dead-1", "dead-2")
-    consumer.recover()
+    redis.sadd(consumer.keys.quarantine(stream, added[0]), "dead-1", "dead-2")
+    Recovery(consumer).recover()
     assert_tables_equal_model(engine, events)
 
 
-def test_a_database_error_in_a_trial_is_no_mark_and_no_verdict(
+def test_a_database_error_in_quarantine_is_no_mark_and_no_verdict(
     consumer: Consumer, redis: Redis, engine: Engine, stream: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events: list[Event] = [enrolled()]
@@ -115,29 +119,29 @@ def test_a_database_error_in_a_trial_is_no_mark_and_no_verdict(
         raise OperationalError("SELECT 1", {}, Exception("server closed the connection"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(ingest_module, "record", away)
+        patch.setattr(ingest_module, "record_batch", away)
         for _ in range(5):
             with pytest.raises(OperationalError):
-                consumer.recover()
-    assert list(redis.scan_iter(f"{stream}:trial:*")) == []
+                Recovery(consumer).recover()
+    assert list(redis.scan_iter(f"{stream}:quarantine:*")) == []
     assert rows(engine, REASONS) == []
-    consumer.recover()
+    Recovery(consumer).recover()
     assert_tables_equal_model(engine, events)
 
 
-def test_a_suspect_taken_over_from_the_dead_is_tried_alone_too(
+def test_an_entry_taken_over_from_the_dead_is_quarantined_too(
     consumer: Consumer, redis: Redis, engine: Engine, stream: str, broken_parser: list[Entry]
 ) -> None:
     events: list[Event] = [enrolled(), viewed()]
-    consumer.recover()
+    Recovery(consumer).recover()
     deliver(redis, stream, "dead", add(redis, stream, [*events, POISON]), times=5)
-    consumer.reclaim([stream])
+    Recovery(consumer).reclaim([stream])
     assert len(broken_parser) == 1
     assert_tables_equal_model(engine, events, rejected={"crashes_worker": 1})
     assert pending(redis, stream) == {}
 
 
-def test_a_suspect_that_cannot_be_recorded_now_holds_up_nothing(
+def test_a_quarantined_entry_that_cannot_be_recorded_now_holds_up_nothing(
     new_consumer: Callable[..., Consumer], redis: Redis, engine: Engine, stream: str
 ) -> None:
     consumer = new_consumer(lock_timeout_seconds=0.1)
@@ -147,12 +151,13 @@ def test_a_suspect_that_cannot_be_recorded_now_holds_up_nothing(
     deliver(redis, stream, consumer.name, added, times=9)
     with engine.connect() as other:
         other.execute(text("SELECT FROM user_course WHERE id = 1 FOR UPDATE"))
-        consumer.recover()
-        assert list(pending(redis, stream)) == [added[0]]
-        assert consumer.read([stream], None) == 0
-        assert not consumer.interrupted
+        recovery = Recovery(consumer)
+        with recovery.before_reading(lambda: True):
+            assert list(pending(redis, stream)) == [added[0]]
+            assert consumer.read([stream], None).count == 0
+        assert not recovery.is_needed
         other.rollback()
-    consumer.recover()
+    Recovery(consumer).recover()
     assert pending(redis, stream) == {}
     assert_tables_equal_model(engine, events, lms_rows=dict.fromkeys([1, 2], (70, 30)))
 
@@ -167,6 +172,6 @@ def test_an_entry_applied_on_redelivery_leaves_its_letter_behind_no_longer(
     ingest_module.ingest(engine, [Entry(stream, entry_id, body_of(event))])
     assert rows(engine, REASONS) == [("unknown_enrollment", 1)]
     insert_as_lms(engine, 1)
-    consumer.recover()
+    Recovery(consumer).recover()
     assert rows(engine, REASONS) == []
     assert rows(engine, "SELECT count(*) FROM lesson_event") == [(1,)]

@@ -72,11 +72,11 @@ def test_status_metrics_and_the_learner_show_them(environment: dict[str, str]) -
     assert "2 events of enrollment 1: dated before" in " ".join(invoke(environment, "status").stdout.split())
     assert "progress_doubtful_events 2.0" in invoke(environment, "metrics").stdout
     assert json.loads(invoke(environment, "learner", "1", "--json").stdout)["doubtful_events"] == 2
-    assert "2 events of a time before the enrollment was made" in invoke(environment, "learner", "1").stdout
+    assert "2 events dated before the enrollment was made" in invoke(environment, "learner", "1").stdout
     assert "doubtful" not in invoke(environment, "learner", "2").stdout
     exported = invoke(environment, "report", "learner", "1", "--format=csv", "--table=headline").stdout
     figures = {row[0]: row[1] for row in csv.reader(exported.splitlines())}
-    assert figures["Events before the enrollment was made"] == "2"
+    assert figures["Events before enrollment"] == "2"
 
 
 def test_without_any_nothing_is_said(environment: dict[str, str], engine: Engine) -> None:

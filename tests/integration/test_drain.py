@@ -204,14 +204,14 @@ def _stays(consumer: Consumer) -> bool:
 def test_an_entry_that_breaks_our_code_holds_its_stream_up_only_for_a_few_drains(
     consumer: Consumer, redis: Redis, engine: Engine, stream: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = ingest_module.record
+    record_batch = ingest_module.record_batch
 
-    def raising(connection: object, entries: object, **options: object) -> object:
+    def raising(connection: object, entries: object, *given: object, **options: object) -> object:
         if any(entry.body == b"poison" for entry in entries):  # type: ignore[attr-defined]
             raise RuntimeError("nobody expects this")
-        return record(connection, entries, **options)  # type: ignore[arg-type]
+        return record_batch(connection, entries, *given, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(ingest_module, "record", raising)
+    monkeypatch.setattr(ingest_module, "record_batch", raising)
     events: list[Event] = [enrolled(), viewed()]
     add(redis, stream, [events[0], b"poison", events[1]])
     failures = 0

@@ -16,6 +16,7 @@ from worker.client import EventPublisher
 from worker.consume.consumer import Consumer
 from worker.consume.drain import Drain
 from worker.consume.maintenance import maintain
+from worker.consume.recovery import Recovery
 from worker.contract.event import Event
 from worker.settings import Settings
 from worker.streams import backlog, read
@@ -145,7 +146,7 @@ def test_maintenance_trims_removes_the_idle_and_sweeps(
     new_consumer: NewConsumer, settings: Settings, redis: Redis, engine: Engine, keys: tuple[str, ...]
 ) -> None:
     idle = new_consumer()
-    idle.recover()
+    Recovery(idle).recover()
     add(redis, keys[1], [enrolled(), viewed(2)])
     idle.read([keys[1]], None)
     impatient = settings.model_copy(update={"consumer_idle_seconds": 0.05})

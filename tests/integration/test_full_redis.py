@@ -17,6 +17,7 @@ from tests.support.wait import wait_until
 from worker.client import EventPublisher
 from worker.consume.consumer import Consumer
 from worker.consume.leases import Leases
+from worker.consume.recovery import Recovery
 from worker.contract.event import Event
 from worker.database.engine import open_engine
 from worker.embedded.valkey import Valkey
@@ -28,7 +29,7 @@ from worker.streams import trim as housekeeping
 from worker.streams.accounting import Account
 from worker.streams.connection import Redis
 from worker.streams.keys import Keys
-from worker.streams.quarantine import trial
+from worker.streams.quarantine_mark import quarantine
 
 
 @pytest.fixture(scope="module")
@@ -120,10 +121,10 @@ def test_a_consumer_reads_though_a_full_redis_refuses_to_note_whose_the_streams_
     event = enrolled(1)
     add(own, full_consumer.keys.stream_key, [event])
     with full(own):
-        full_consumer.recover()
-        assert full_consumer.read(full_consumer.keys.streams, None) == 1
+        Recovery(full_consumer).recover()
+        assert full_consumer.read(full_consumer.keys.streams, None).count == 1
     assert not own.exists(full_consumer.keys.system(full_consumer.keys.stream_key))
-    full_consumer.recover()
+    Recovery(full_consumer).recover()
     assert own.exists(full_consumer.keys.system(full_consumer.keys.stream_key))
     assert_tables_equal_model(engine, [event])
 
@@ -146,12 +147,12 @@ def test_a_stray_that_has_no_group_yet_waits_and_holds_nobody_up(
     own: Redis, full_consumer: Consumer, engine: Engine, full_settings: Settings
 ) -> None:
     events: list[Event] = [enrolled(1), viewed(1)]
-    full_consumer.recover()
+    Recovery(full_consumer).recover()
     add(own, full_settings.stream_key, events[:1])
     add(own, f"{full_settings.stream_key}:8", events[1:])
     with full(own), draining(full_consumer):
         wait_until(lambda: rows(engine, "SELECT id FROM user_course") == [(1,)], what="the enrollment")
-    full_consumer.recover()
+    Recovery(full_consumer).recover()
     full_consumer.read(full_consumer.keys.streams, None)
     assert_tables_equal_model(engine, events)
 
@@ -169,13 +170,13 @@ def test_leases_that_cannot_be_recorded_hold_nobody_up(own: Redis, full_settings
     assert own.keys("*lease*") == []
 
 
-def test_a_trial_without_room_for_its_mark_condemns_nobody(own: Redis) -> None:
-    with full(own), trial(own, "test-mark", "one") as condemned:
-        assert not condemned
+def test_quarantine_without_room_for_its_mark_finds_no_poison(own: Redis) -> None:
+    with full(own), quarantine(own, "test-mark", "one") as is_poison:
+        assert not is_poison
     assert not own.exists("test-mark")
 
 
-def test_a_suspect_is_processed_without_a_mark(
+def test_a_quarantined_entry_is_processed_without_a_mark(
     own: Redis, full_consumer: Consumer, engine: Engine, full_settings: Settings
 ) -> None:
     events: list[Event] = [enrolled(1), viewed(1)]
@@ -183,7 +184,7 @@ def test_a_suspect_is_processed_without_a_mark(
     added = add(own, full_settings.stream_key, events)
     deliver(own, full_settings.stream_key, full_consumer.name, added, times=9)
     with full(own):
-        full_consumer.recover()
+        Recovery(full_consumer).recover()
     assert_tables_equal_model(engine, events)
     assert pending(own, full_settings.stream_key) == {}
 

@@ -12,6 +12,7 @@ from tests.support.learners import NOW, ago
 from tests.support.rollups import refresh_all
 from tests.support.tables import counted_statements, insert_as_lms, rows
 from worker.analytics.learner_analysis import analyze_learner
+from worker.analytics.phrases import lesson_phrase
 from worker.analytics.rules.activity import TimeSpent
 from worker.analytics.rules.recommendations import RecommendationKind
 from worker.analytics.rules.stuck import StuckThresholds
@@ -41,8 +42,8 @@ def test_what_it_says_of_a_learner_is_what_one_would(engine: Engine) -> None:
         ("Two", 4, None),
     ]
     assert (found.streaks.current, found.last_seen_on, found.is_dormant) == (4, ago(days=1).date(), False)
-    assert [each.reason for each in found.stuck] == [
-        "not completed after 4 visits, and nothing later since its first visit"
+    assert [lesson_phrase(each) for each in found.stuck] == [
+        "not completed after 4 visits, nor any later lesson since the first visit"
     ]
     assert [(each.kind, each.lesson_id) for each in found.recommendations] == [(RecommendationKind.NEXT, 2)]
     assert [each.kind for each in found.achievements] == ["first_lesson"]
@@ -72,7 +73,7 @@ def test_the_rules_are_those_given(engine: Engine) -> None:
     usual = analyze_learner(engine, 5, NOW, RULES)
     assert (usual.streaks.current, usual.is_dormant, len(usual.stuck)) == (0, False, 1)
     other = analyze_learner(
-        engine, 5, NOW, AnalysisThresholds(grace_weekends=True, dormant_days=2, stuck=StuckThresholds(visits=4))
+        engine, 5, NOW, AnalysisThresholds(grace_weekends=True, dormant_days=2, stuck=StuckThresholds(4, 2))
     )
     assert (other.streaks.current, other.is_dormant, len(other.stuck)) == (3, True, 0)
 
@@ -100,5 +101,5 @@ def test_an_id_that_is_no_enrollment_is_told_so(engine: Engine) -> None:
     with pytest.raises(NotFoundError, match="There is no enrollment 404"):
         analyze_learner(engine, 404, NOW, RULES)
     for wrong in (0, 2**63):
-        with pytest.raises(InputError, match="is no enrollment id"):
+        with pytest.raises(InputError, match="is not an enrollment id"):
             analyze_learner(engine, wrong, NOW, RULES)

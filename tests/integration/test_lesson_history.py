@@ -13,7 +13,7 @@ from tests.support.commands import invoke
 from tests.support.events import START, at, completed, corrected, enrolled, entries, outlined, viewed
 from tests.support.tables import counted_statements, execute, rows
 from worker.analytics.lesson_history import lesson_history
-from worker.analytics.rules.visit_history import MOST, visit_history
+from worker.analytics.rules.visit_history import MAX_LISTED, visit_history
 from worker.contract.progress_status import ProgressStatus
 from worker.errors import InputError, NotFoundError
 from worker.progress.ingest import ingest
@@ -69,9 +69,9 @@ def test_ids_that_are_none_are_told_so(engine: Engine) -> None:
     with pytest.raises(NotFoundError, match="There is no enrollment 404"):
         lesson_history(engine, 404, 1, 2, CUTOFF)
     for key, what in (
-        ((0, 1, 1), "0 is no enrollment"),
-        ((5, 2**31, 1), "is no topic"),
-        ((5, 1, -1), "-1 is no lesson"),
+        ((0, 1, 1), "0 is not an enrollment id"),
+        ((5, 2**31, 1), "is not a topic"),
+        ((5, 1, -1), "-1 is not a lesson"),
     ):
         with pytest.raises(InputError, match=what):
             lesson_history(engine, *key, CUTOFF)
@@ -103,8 +103,8 @@ def test_of_very_many_all_are_counted_and_the_last_are_shown_by_three_queries(en
         history = lesson_history(engine, 5, 1, 2, CUTOFF).history
     assert len([each for each in statements if each not in {"BEGIN", "COMMIT", "ROLLBACK"}]) == 3
     assert (history.visits, history.corrections, history.first_visit_at) == (20_001, 20_000, START)
-    assert [each.number for each in history.last_visits] == list(range(20_002 - MOST, 20_002))
-    assert len(history.last_corrections) == MOST
+    assert [each.number for each in history.last_visits] == list(range(20_002 - MAX_LISTED, 20_002))
+    assert len(history.last_corrections) == MAX_LISTED
     assert history.last_corrections[-1].corrected_at == history.last_visits[-1].began_at == at(20_000 * 3_600)
 
 
@@ -143,7 +143,7 @@ def test_people_get_tables_that_cannot_garble_the_terminal(environment: dict[str
     assert re.search("2025-07-16 10:30:01 UTC +in_progress +2025-07-15 10:30:00 UTC +-", shown)
     assert "known since" not in shown
     untouched = invoke(environment, "learner", "5", "--lesson", "1", "3").stdout
-    assert re.search("(?s)not_started.*No visits.*Never set by hand", untouched)
+    assert re.search("(?s)not_started.*No visits.*No corrections", untouched)
     unknown = invoke(environment, "learner", "404", "--lesson", "1", "2")
     assert (unknown.exit_code, "There is no enrollment 404" in unknown.stderr) == (1, True)
 

@@ -18,6 +18,7 @@ from worker.cli.local_system import System
 from worker.cli.up import warn_of_other_system
 from worker.consume.consumer import Consumer
 from worker.consume.maintenance import maintain
+from worker.consume.recovery import Recovery
 from worker.contract.entry_id import parse_id
 from worker.contract.event import Event
 from worker.errors import CommitsLostError, OtherSystemError
@@ -43,7 +44,7 @@ def stream(settings: Settings) -> str:
 def work(consumer: Consumer, redis: Redis, stream: str, events: list[Event]) -> list[str]:
     """Have the events recorded and acknowledged; their entry ids."""
     added = add(redis, stream, events)
-    consumer.recover()
+    Recovery(consumer).recover()
     consumer.read(consumer.keys.streams, None)
     return added
 
@@ -51,7 +52,7 @@ def work(consumer: Consumer, redis: Redis, stream: str, events: list[Event]) -> 
 def recovered(consumer: Consumer) -> list[str]:
     """What a recovery says."""
     with capture_logs() as logs:
-        consumer.recover()
+        Recovery(consumer).recover()
     return [line["event"] for line in logs]
 
 
@@ -100,7 +101,7 @@ def test_behind_a_pooler_the_consumer_sees_that_its_last_transaction_is_gone(
     work(consumer, redis, stream, EVENTS)
     execute(engine, *FORGET)  # no connection is cut
     add(redis, stream, LATER)
-    with pytest.raises(CommitsLostError, match="older copy was put back"):
+    with pytest.raises(CommitsLostError, match="older copy was restored"):
         consumer.read(consumer.keys.streams, None)
     assert rows(engine, "SELECT 1 FROM lesson_event") == []
     assert recovered(consumer)[:2] == ["commits_lost", "commits_replayed"]
@@ -177,7 +178,7 @@ def test_only_one_replays_at_a_time(
     with engine.begin() as connection:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7305112023)")
         with pytest.raises(CommitsLostError, match="another consumer applies them again"):
-            new_consumer().recover()
+            Recovery(new_consumer()).recover()
     assert "commits_replayed" in recovered(new_consumer())
 
 
@@ -216,7 +217,7 @@ def test_an_entry_deleted_by_hand_is_no_alarm_that_repeats(
     (entry_id,) = add(redis, stream, LATER)
     read.read_new(redis, group_of(stream), consumer.name, [stream], 10, None)
     redis.xdel(stream, entry_id)
-    consumer.recover()  # the deleted entry is acknowledged here, without having been recorded
+    Recovery(consumer).recover()  # the deleted entry is acknowledged here, without having been recorded
     recovered(consumer)
     assert recovered(consumer) == []
     assert_tables_equal_model(engine, EVENTS)
@@ -235,7 +236,7 @@ def test_a_replay_survives_an_entry_that_kills_workers(
     execute(engine, *FORGET)
     keys = consumer.keys
     (first, *_) = next(iter(replay.read_again(redis, keys, 100)))
-    for key in (keys.trial(stream, f"replay:{first.id}"), keys.trial(stream, deadly)):
+    for key in (keys.quarantine(stream, f"replay:{first.id}"), keys.quarantine(stream, deadly)):
         redis.sadd(key, "dead-1", "dead-2", "dead-3")
     assert "commits_replayed" in recovered(new_consumer())
     assert rows(engine, "SELECT entry_id, reason FROM dead_letter") == [(deadly, "crashes_worker")]
@@ -257,7 +258,7 @@ def test_old_positions_are_forgotten_but_for_the_highest(engine: Engine, stream:
 def test_a_running_consumer_stops_when_another_system_has_adopted_its_streams(
     consumer: Consumer, redis: Redis, stream: str
 ) -> None:
-    consumer.recover()
+    Recovery(consumer).recover()
     consumer.check_system()
     redis.set(consumer.keys.system(stream), "whatever")
     with pytest.raises(OtherSystemError, match=r"database \?, id whatever"):

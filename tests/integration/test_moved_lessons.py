@@ -12,10 +12,9 @@ from tests.support.tables import execute, rows, snapshot
 from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.lesson_history import lesson_history
 from worker.analytics.rules.activity import TimeSpent
-from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.thresholds import AnalysisThresholds
-from worker.audit.compare import Scope
 from worker.audit.repair import rebuild_scope
+from worker.audit.scope import Scope
 from worker.contract.event import Event
 from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
@@ -209,7 +208,7 @@ def test_retention_and_a_rebuild_leave_it_completed(engine: Engine) -> None:
     assert counts(record(engine, MOVED)) == (3, 3)
     execute(engine, "UPDATE user_course_summary SET completed_lessons = 1", "DELETE FROM lesson_statistics")
     assert audited(engine) != []
-    list(rebuild_scope(engine, Scope(), 60, StuckThresholds(), IDLE_CUTOFF.total_seconds()))
+    list(rebuild_scope(engine, Scope(), 60, AnalysisThresholds().stuck, IDLE_CUTOFF.total_seconds()))
     assert audited(engine) == []
     assert stored_summaries(engine)[1].completed_lessons == 3
 

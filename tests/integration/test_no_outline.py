@@ -63,12 +63,12 @@ def test_every_face_of_a_summary_says_whether_the_total_is_known(
         paths = ("/progress/course/1/summary", "/progress/course/1/topic/1", "/analytics/learner/1")
         found += [api.get(path).json() for path in paths]
         assert api.get("/analytics/course/3").json()["total_is_known"] is is_known
-        assert f"Lessons in all are known,{str(is_known).lower()}" in api.get("/reports/course/3/headline.csv").text
+        assert f"Outline is known,{str(is_known).lower()}" in api.get("/reports/course/3/headline.csv").text
         csv, page = api.get("/reports/learner/1/headline.csv").text, api.get("/reports/learner/1").text
     assert [each["total_is_known"] for each in found] == [is_known] * 6
     assert [each["completion_percentage"] for each in found] == [100] * 6
-    assert f"Lessons in all are known,{str(is_known).lower()},flag" in csv
-    assert re.search(rf"Lessons in all are known</dt><dd>{'yes' if is_known else 'no'}<", page)
+    assert f"Outline is known,{str(is_known).lower()},flag" in csv
+    assert re.search(rf"Outline is known</dt><dd>{'yes' if is_known else 'no'}<", page)
     for command in ("summary", "learner"):
         shown = invoke(environment, command, "1").stdout
         assert ("known so far: the course has no outline" in shown) is not is_known

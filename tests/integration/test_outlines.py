@@ -8,7 +8,7 @@ from tests.support.events import enrolled, entries, outlined, viewed
 from tests.support.model import assert_tables_equal_model
 from tests.support.tables import rows, snapshot
 from tests.support.wait import wait_until
-from worker.progress.ingest import ingest, record
+from worker.progress.ingest import ingest, record_batch
 from worker.summary.read import get_summary
 from worker.summary.refresh import refresh_summaries
 
@@ -84,7 +84,7 @@ def test_two_outlines_recorded_at_once_leave_only_the_later_ones_lessons(engine:
     """The later waits for the earlier to commit, and must then see the lessons that it has to remove."""
     later = Thread(target=ingest, args=[engine, entries([SECOND])])
     with engine.connect() as connection:
-        record(connection, entries([FIRST]))
+        record_batch(connection, entries([FIRST]))
         later.start()
         wait_until(lambda: rows(engine, WAITING), what="the later outline's wait for the course")
         connection.commit()

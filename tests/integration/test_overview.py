@@ -12,8 +12,8 @@ from tests.support.rollups import refresh_all
 from tests.support.tables import counted_statements, execute, insert_as_lms
 from worker.analytics.course_overview import Overview, get_overview
 from worker.analytics.rules.completion_statistics import tallies
-from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_refresh import refresh_statistics
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.event import Event
 from worker.contract.lesson import Lesson
 from worker.database.engine import open_engine
@@ -142,7 +142,7 @@ def test_an_enrollment_an_outline_or_statistics_alone_make_a_course_known(engine
     assert get_overview(engine, 31).learners == []
     refresh_all(engine)
     execute(engine, "DELETE FROM user_course")
-    assert refresh_statistics(engine, 60, StuckThresholds()).courses == 1
+    assert refresh_statistics(engine, 60, AnalysisThresholds().stuck).courses == 1
     emptied = get_overview(engine, 30)
     assert emptied.statistics
     assert emptied.statistics.enrollments == 0

@@ -14,8 +14,10 @@ from tests.support.model import assert_tables_equal_model
 from tests.support.tables import rows
 from worker.client import PIPELINE, EventPublisher
 from worker.consume.consumer import Consumer
-from worker.contract.entry import Entry, parse
+from worker.consume.recovery import Recovery
+from worker.contract.entry import Entry
 from worker.contract.event import Event, LessonCompleted, LessonViewed
+from worker.contract.parse import parse_entry
 from worker.settings import Settings
 from worker.streams.connection import Redis
 
@@ -33,7 +35,7 @@ def publisher(settings: Settings, redis: Redis) -> Iterator[EventPublisher]:
 def published(redis: Redis, stream: str) -> list[Event]:
     """The events of the stream, as a consumer reads them."""
     found: Any = redis.xrange(stream)
-    return [parse(Entry(stream, entry_id.decode(), fields[b"event"])) for entry_id, fields in found]
+    return [parse_entry(Entry(stream, entry_id.decode(), fields[b"event"])) for entry_id, fields in found]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,7 @@ def test_a_short_form_without_a_time_may_be_called_again(
     publisher.publish(enrolled(1))
     for _ in range(2):
         publisher.lesson_viewed(user_course_id=1, topic_id=2, lesson_id=3, event_id="e-1", duration_seconds=-1)
-    consumer.recover()
+    Recovery(consumer).recover()
     consumer.read(consumer.keys.streams, None)
     assert rows(engine, "SELECT lesson_id, duration_seconds FROM lesson_event") == [(3, None)]
     assert rows(engine, "SELECT count(*) FROM dead_letter") == [(0,)]
@@ -117,7 +119,7 @@ def test_events_of_any_language_on_the_plain_stream_are_applied(
     member = enrolled(1)
     publisher.publish(member)
     redis.xadd(settings.stream_key, {"event": json.dumps(event)})
-    consumer.recover()
+    Recovery(consumer).recover()
     consumer.read(consumer.keys.streams, None)
     assert_tables_equal_model(engine, [member, viewed(1, 3, 8, id=event["id"])])
 

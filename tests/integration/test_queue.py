@@ -26,16 +26,18 @@ def test_each_message_that_nobody_takes_is_waited_for_ten_times_longer_up_to_a_d
     for expected in (50, 500):
         wait_until(lambda: broker_queue.may_send(redis, mark, 5), what="the next message")
         assert redis.get(mark) == str(expected).encode()
-    redis.set(mark, broker_queue.DAY // 2, px=broker_queue.DAY)  # over, the memory of it just begins
+    redis.set(
+        mark, broker_queue.DAY_MILLISECONDS // 2, px=broker_queue.DAY_MILLISECONDS
+    )  # over, the memory of it just begins
     assert broker_queue.may_send(redis, mark, 5)
-    assert redis.get(mark) == str(broker_queue.DAY).encode()
+    assert redis.get(mark) == str(broker_queue.DAY_MILLISECONDS).encode()
     assert not broker_queue.may_send(redis, mark, 5)
-    assert broker_queue.DAY < redis.pttl(mark) <= 2 * broker_queue.DAY
+    assert broker_queue.DAY_MILLISECONDS < redis.pttl(mark) <= 2 * broker_queue.DAY_MILLISECONDS
 
 
 @pytest.mark.parametrize("value", ["1000", "no number"])
 def test_a_mark_that_ends_later_than_it_can_is_nobodys(redis: Redis, mark: str, value: str) -> None:
-    redis.set(mark, value, px=broker_queue.DAY + 3_600_000)
+    redis.set(mark, value, px=broker_queue.DAY_MILLISECONDS + 3_600_000)
     assert broker_queue.may_send(redis, mark, 1_000)
     assert redis.get(mark) == b"1000"
     assert not broker_queue.may_send(redis, mark, 1_000)

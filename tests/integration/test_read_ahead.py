@@ -15,6 +15,7 @@ from tests.support.tables import rows
 from worker.consume import consumer as consumer_module
 from worker.consume.consumer import Consumer
 from worker.consume.drain import Drain
+from worker.consume.recovery import Recovery
 from worker.contract.entry import Entry
 from worker.contract.event import Event
 from worker.progress.ingest import ingest
@@ -37,23 +38,23 @@ def stream(settings: Settings) -> str:
 def ready(new_consumer: NewConsumer, redis: Redis, stream: str) -> Consumer:
     """A consumer that is about to read six batches."""
     consumer = new_consumer(batch_size=BATCH)
-    consumer.recover()
+    Recovery(consumer).recover()
     add(redis, stream, EVENTS)
     return consumer
 
 
-def always() -> bool:
+def always(_busy: frozenset[str], _is_new: bool) -> bool:
     return True
 
 
 def test_a_backlog_is_read_in_one_call(ready: Consumer, redis: Redis, engine: Engine, stream: str) -> None:
-    assert ready.read([stream], None, always) == len(EVENTS)
+    assert ready.read([stream], None, always).count == len(EVENTS)
     assert pending(redis, stream) == {}
     assert_tables_equal_model(engine, EVENTS)
 
 
 def test_without_leave_to_read_on_one_batch_is_read(ready: Consumer, redis: Redis, stream: str) -> None:
-    assert ready.read([stream], None) == BATCH
+    assert ready.read([stream], None).count == BATCH
     assert pending(redis, stream) == {}
 
 
@@ -85,7 +86,7 @@ def test_when_recording_fails_what_was_read_ahead_is_pending_and_recovered(
             ready.read([stream], None, always)
     assert len(pending(redis, stream)) == 2 * BATCH
     assert rows(engine, "SELECT count(*) FROM lesson_event") == [(0,)]
-    ready.recover()
+    Recovery(ready).recover()
     assert pending(redis, stream) == {}
     ready.read([stream], None, always)
     assert_tables_equal_model(engine, EVENTS)
@@ -108,7 +109,7 @@ def test_when_reading_ahead_fails_the_batch_before_is_recorded(
             ready.read([stream], None, always)
     assert rows(engine, "SELECT count(*) FROM lesson_event") == [(BATCH - 1,)]
     assert pending(redis, stream) == {}
-    ready.recover()
+    Recovery(ready).recover()
     ready.read([stream], None, always)
     assert_tables_equal_model(engine, EVENTS)
 
@@ -121,7 +122,7 @@ def test_a_backlog_is_announced_once_however_many_drains_it_takes(
         Drain(ready, host, 0.4).run()
         return host.rings - 1  # it always rings when it ends
 
-    ready.has_rung = True
+    ready._knows_backlog = True
     assert announced() == 0
     assert_tables_equal_model(engine, EVENTS)
     add(redis, stream, EVENTS)
@@ -132,7 +133,7 @@ def test_a_drain_that_waits_for_single_events_calls_nobody(
     new_consumer: NewConsumer, redis: Redis, stream: str
 ) -> None:
     consumer = new_consumer()
-    consumer.recover()
+    Recovery(consumer).recover()
     add(redis, stream, EVENTS[:5])
     host = RecordingHost()
     Drain(consumer, host, 0.5).run()

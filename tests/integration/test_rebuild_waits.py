@@ -13,10 +13,11 @@ from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import execute, rows
 from tests.support.wait import wait_until
-from worker.analytics.rules.stuck import StuckThresholds
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit import repair
-from worker.audit.compare import Scope, Step
+from worker.audit.compare import Step
 from worker.audit.repair import rebuild_scope
+from worker.audit.scope import Scope
 from worker.progress.ingest import ingest
 
 WRONG_STATISTICS = "UPDATE course_statistics SET completed = 55"
@@ -25,10 +26,10 @@ STORED = "SELECT completed FROM course_statistics"
 STATISTICS, ACTIVITY = "SELECT pg_advisory_lock(7305112, hashint8(3))", "SELECT pg_advisory_lock(7305113)"
 WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND classid = 7305112"
 COURSE_WAITS = (
-    "The statistics of 1 course could not be computed now (3) and are not repaired: the scheduled task does it"
+    "The statistics of 1 course could not be computed now (3) and are not repaired: wait for the scheduled task"
 )
 LEARNER_WAITS = (
-    "The activity of 1 enrollment could not be computed now (1) and is not repaired: the scheduled task does it"
+    "The activity of 1 enrollment could not be computed now (1) and is not repaired: wait for the scheduled task"
 )
 
 
@@ -83,7 +84,7 @@ def test_a_rebuild_waits_for_a_refresh_that_ends(
 
 def test_statistics_for_which_the_time_runs_out_wait(engine: Engine) -> None:
     execute(engine, WRONG_STATISTICS)
-    steps = list(rebuild_scope(engine, Scope(), 0.001, StuckThresholds(), 600))
+    steps = list(rebuild_scope(engine, Scope(), 0.001, AnalysisThresholds().stuck, 600))
     assert [each.course_id for each in steps if each.is_waiting] == [3]
 
 
@@ -137,7 +138,7 @@ def test_what_workers_change_meanwhile_is_left_to_the_scheduled_refresh(
         assert found["changed_courses"] == [3]
         assert (found["waiting_courses"], found["waiting_enrollments"], found["not_repaired"]) == ([], [], [])
     else:
-        assert "changed more since (3): that is left to the scheduled refresh." in result.stdout
+        assert "have changed more since (3): the scheduled task will refresh them." in result.stdout
         assert "not repaired" not in result.stdout
     refresh_all(engine)
     assert audited(engine) == []

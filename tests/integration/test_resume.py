@@ -15,6 +15,7 @@ from tests.support.rollups import refresh_all
 from tests.support.tables import execute, rows
 from worker.analytics.course_analysis import analyze_course
 from worker.analytics.learner_analysis import analyze_learner
+from worker.analytics.phrases import lesson_phrase
 from worker.analytics.rules.recommendations import RecommendationKind
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.event import Event
@@ -45,7 +46,9 @@ def record(engine: Engine, events: list[Event], *, stored: bool = True) -> None:
 
 def recommended(engine: Engine) -> list[tuple[int, int, str]]:
     found = analyze_learner(engine, 1, None, AnalysisThresholds()).recommendations
-    return [(each.topic_id, each.lesson_id, each.reason) for each in found if each.kind is RecommendationKind.NEXT]
+    return [
+        (each.topic_id, each.lesson_id, lesson_phrase(each)) for each in found if each.kind is RecommendationKind.NEXT
+    ]
 
 
 def members(found: dict[str, Any], names: tuple[str, ...]) -> list[Any]:

@@ -15,9 +15,10 @@ from tests.support.activity import IDLE_CUTOFF
 from tests.support.events import at, completed, corrected, enrolled, entries, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import contents, counted_statements, execute, rows, snapshot
-from worker.analytics.rules.stuck import StuckThresholds
-from worker.audit.compare import Scope, examine_scope
+from worker.analytics.thresholds import AnalysisThresholds
+from worker.audit.compare import audit_scope
 from worker.audit.repair import rebuild_scope
+from worker.audit.scope import Scope
 from worker.contract.event import Event
 from worker.progress import ingest as ingest_service
 from worker.progress import retention
@@ -72,13 +73,13 @@ def everything_but_the_ledger(engine: Engine) -> object:
 def unprovable(engine: Engine) -> int:
     return sum(
         each.unprovable
-        for step in examine_scope(engine, Scope(), CUTOFF, StuckThresholds())
+        for step in audit_scope(engine, Scope(), CUTOFF, AnalysisThresholds().stuck)
         for each in step.enrollments
     )
 
 
 def rebuild(engine: Engine) -> None:
-    for _ in rebuild_scope(engine, Scope(), 60, StuckThresholds(), CUTOFF):
+    for _ in rebuild_scope(engine, Scope(), 60, AnalysisThresholds().stuck, CUTOFF):
         pass
 
 
@@ -153,7 +154,7 @@ def test_an_enrollment_that_others_hold_is_left_to_the_next_run_and_its_correcti
 ) -> None:
     old(engine, viewed(1, 1, 1), viewed(1, 1, 2))
     with engine.begin() as connection:
-        ingest_service.record(connection, entries([corrected(1, 1, 1, seconds=-9)]))
+        ingest_service.record_batch(connection, entries([corrected(1, 1, 1, seconds=-9)]))
         assert delete(engine) == 0
     assert delete(engine) == 1
     assert rows(engine, EVENTS) == [(1, 1, 1)] * 2

@@ -13,7 +13,6 @@ from tests.support.events import enrolled, entries, outlined
 from tests.support.rollups import refresh_all
 from tests.support.tables import execute, rows
 from worker.analytics.learner_analysis import analyze_learner
-from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.progress.ingest import ingest
@@ -70,7 +69,7 @@ def test_a_course_of_very_many_learners_is_completed_by_some_and_not_by_all(
         """,
         "INSERT INTO course_change (course_id) VALUES (3)",
     )
-    refresh_statistics(engine, 60, StuckThresholds())
+    refresh_statistics(engine, 60, AnalysisThresholds().stuck)
     for table in ("course_statistics", "lesson_statistics"):
         assert rows(engine, f"SELECT completed, completion_rate FROM {table}") == [(share, Decimal(str(rate)))]
     assert f"({rate} %)" in invoke(environment, "overview", "3", "--limit", "1").stdout

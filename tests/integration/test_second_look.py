@@ -62,7 +62,7 @@ def test_what_a_trigger_undoes_is_not_repaired(
     assert result.exit_code == 1
     assert "Not repaired: " in result.stdout
     assert "(enrollments 1" in result.stdout
-    assert "Does a trigger change what is written to our tables?" in result.stdout
+    assert "If a trigger changes writes to these tables, remove it" in result.stdout
     again = json.loads(invoke(environment, "rebuild", *options, "--json").stdout)
     assert {each["key"][0] for each in again["not_repaired"] if each["table"] == table} == {1}
 
@@ -96,7 +96,7 @@ def test_the_rules_of_zones_are_those_of_this_host(
 def test_an_enrollment_that_the_lms_deleted_and_inserted_is_not_said_to_be_right(
     environment: dict[str, str], engine: Engine
 ) -> None:
-    said = "1 enrollment that the LMS made has no event recorded (1)."
+    said = "1 enrollment created by the LMS has no recorded events (1)."
     assert said not in invoke(environment, "rebuild").stdout
     execute(
         engine,
@@ -107,7 +107,7 @@ def test_an_enrollment_that_the_lms_deleted_and_inserted_is_not_said_to_be_right
     for command in ("rebuild", "audit"):
         result = invoke(environment, command)
         assert (result.exit_code, said in result.stdout) == (0, True)
-        assert "publish or replay their events" in result.stdout
+        assert "publish or replay them" in result.stdout
     assert json.loads(invoke(environment, "audit", "--json").stdout)["enrollments_without_events"] == 1
     execute(engine, "UPDATE user_course SET user_id = 8 WHERE id = 2")
     assert said in invoke(environment, "rebuild").stdout

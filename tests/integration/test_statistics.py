@@ -18,8 +18,8 @@ from tests.support.tables import TABLES, execute, insert_as_lms, rows, snapshot
 from worker.analytics import statistics_claims
 from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.rules.completion_statistics import Statistics
-from worker.analytics.rules.stuck import StuckThresholds
-from worker.analytics.statistics_refresh import RefreshedStatistics, refresh_statistics
+from worker.analytics.statistics_refresh import RefreshedStatistics, refresh_course, refresh_statistics
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.event import Event
 from worker.database import migrate as migration
 from worker.database.engine import open_engine
@@ -31,6 +31,7 @@ from worker.summary.refresh import refresh_summaries
 
 COURSES = "SELECT course_id, enrollments, started FROM course_statistics ORDER BY course_id"
 FAILED = "SELECT DISTINCT course_id, failed_at IS NOT NULL FROM course_change ORDER BY 1, 2"
+STUCK = AnalysisThresholds().stuck
 LESSONS = "SELECT topic_id, lesson_id FROM lesson_statistics WHERE course_id = 3 ORDER BY topic_id, lesson_id"
 
 
@@ -50,14 +51,14 @@ def record(engine: Engine, *events: Event) -> None:
 
 
 def refresh(engine: Engine) -> RefreshedStatistics:
-    return refresh_statistics(engine, 60, StuckThresholds())
+    return refresh_statistics(engine, 60, STUCK)
 
 
 @contextmanager
 def refreshing(engine: Engine, course_id: int) -> Iterator[Connection]:
     """Another run that has computed this course and commits at the end of the block."""
     with engine.begin() as connection:
-        assert statistics_claims.refresh_course(connection, course_id, 60, StuckThresholds())
+        assert refresh_course(connection, course_id, 60, STUCK)
         yield connection
 
 
@@ -106,7 +107,7 @@ def test_the_oldest_change_comes_first_and_the_oldest_left_is_told(engine: Engin
     execute(
         engine, "UPDATE course_change SET changed_at = to_timestamp(CASE course_id WHEN 1 THEN 9 ELSE course_id END)"
     )
-    left = [refresh_statistics(engine, 60, StuckThresholds(), go_on=lambda: False).oldest_change_at for _ in range(3)]
+    left = [refresh_statistics(engine, 60, STUCK, go_on=lambda: False).oldest_change_at for _ in range(3)]
     assert [each and each.timestamp() for each in left] == [3, 9, None]
 
 
@@ -174,7 +175,7 @@ def test_what_is_committed_while_a_run_has_begun_is_shown_and_as_of_says_so(engi
         connection.execute(text("SELECT"))
         record(engine, viewed(1))
         committed_at = clock(engine)
-        statistics_claims.refresh_course(connection, 3, 60, StuckThresholds())
+        refresh_course(connection, 3, 60, STUCK)
     assert rows(engine, COURSES) == [(3, 1, 1)]
     assert as_of(engine)[3] > committed_at
 
@@ -242,7 +243,7 @@ def test_a_computation_longer_than_allowed_is_told_and_leaves_its_marks(engine: 
         "INSERT INTO user_course_progress (user_course_id, topic_id, lesson_id) SELECT id, 1, 1 FROM user_course",
         "INSERT INTO course_change (course_id) VALUES (3)",
     )
-    done = refresh_statistics(engine, 0.001, StuckThresholds())
+    done = refresh_statistics(engine, 0.001, STUCK)
     assert (done.courses, done.failed, done.oldest_change_at is None) == (0, [3], False)
     assert rows(engine, FAILED) == [(3, True)]
     assert rows(engine, COURSES) == []
@@ -273,7 +274,7 @@ def test_a_course_that_fails_holds_up_no_other_and_is_tried_after_them(
         record(engine, viewed(1, seconds=1), viewed(2, seconds=1))
         assert rows(engine, FAILED) == [(3, False), (3, True), (4, False)]
         assert changed(engine) == [4, 3]
-        done = refresh_statistics(impatient, 60, StuckThresholds(), go_on=lambda: False)
+        done = refresh_statistics(impatient, 60, STUCK, go_on=lambda: False)
         assert (done.courses, done.failed) == (1, [])
         assert marks(engine) == [3]
     impatient.dispose()
@@ -294,7 +295,7 @@ def test_what_is_wrong_with_all_courses_is_raised_and_marks_none_as_failed(engin
 def test_a_computation_has_a_time_limit_of_its_own_and_no_other_statement_does(engine: Engine) -> None:
     shown = "SHOW statement_timeout"
     with engine.begin() as connection:
-        statistics_claims.refresh_course(connection, 3, 60, StuckThresholds())
+        refresh_course(connection, 3, 60, STUCK)
         assert connection.scalar(text(shown)) == "1min"
     assert rows(engine, shown) == [("10s",)]
 

@@ -19,6 +19,7 @@ from worker.progress.reference import fold
 from worker.summary import claims
 from worker.summary.read import get_summary
 from worker.summary.refresh import refresh_summaries
+from worker.summary.statement import compute_summaries
 
 STALE = "SELECT id FROM user_course WHERE stale_since IS NOT NULL ORDER BY id"
 STALE_COURSES = "SELECT id FROM course WHERE stale_since IS NOT NULL"
@@ -117,7 +118,7 @@ def test_two_runs_at_once_share_the_work_without_waiting(engine: Engine) -> None
     with engine.begin() as connection:
         first = claims.claim_changed(connection, 2)
         outline.hold_outlines(connection)
-        claims.refresh(connection, first)
+        compute_summaries(connection, first)
         assert first == [1, 2]
         assert refresh_summaries(engine, 2).summaries == 4
     assert stale(engine) == []
@@ -128,7 +129,7 @@ def test_a_run_that_dies_in_its_transaction_leaves_everything_to_the_next(engine
     events = enroll(engine, 1, 2)
     events += change(engine, 1, 2)
     with engine.connect() as connection:
-        claims.refresh(connection, claims.claim_changed(connection, 500))
+        compute_summaries(connection, claims.claim_changed(connection, 500))
         connection.rollback()
     assert stale(engine) == [1, 2]
     refresh_all(engine)
@@ -143,7 +144,7 @@ def test_an_event_recorded_while_a_run_is_in_its_transaction_is_not_lost(engine:
         ids = claims.claim_changed(connection, 500)
         deferred = ingest(engine, late).deferred
         assert deferred == [(late[0], ("enrollment", 1))], "the run's enrollment is passed over"
-        claims.refresh(connection, ids)
+        compute_summaries(connection, ids)
     ingest(engine, late)
     assert stale(engine) == [1]
     assert get_summary(engine, 1).summary.current_lesson_id == 2
@@ -167,7 +168,7 @@ def test_an_outline_that_comes_while_a_run_is_in_its_transaction_is_not_lost(eng
     with engine.begin() as connection:
         ids = claims.claim_changed(connection, 500)
         outline.hold_outlines(connection)
-        claims.refresh(connection, ids)
+        compute_summaries(connection, ids)
         recording.start()
         wait_until(lambda: rows(engine, WAITING), what="the outline's wait for the run")
     recording.join(10)

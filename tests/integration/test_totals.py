@@ -72,7 +72,7 @@ def test_status_and_metrics_tell_them(redis: Redis, settings: Settings, environm
         "superseded": 3,
         "dropped_members": 4,
     }
-    assert "superseded: 3 events; dropped: 4 members" in invoke(environment, "status").stdout
+    assert "Superseded so far: 3 events; dropped: 4 invalid members" in invoke(environment, "status").stdout
     metrics = invoke(environment, "metrics").stdout
     assert "progress_superseded_events 3.0" in metrics
     assert "progress_dropped_members 4.0" in metrics
@@ -84,7 +84,7 @@ def test_a_key_of_another_type_counts_nothing_and_is_named(
     keys = Keys(settings.stream_key, settings.stream_partitions)
     redis.set(keys.totals, "x")
     add_totals(redis, keys, Totals(3, 4))
-    assert "dropped: 0 members" in invoke(environment, "status").stdout
+    assert "dropped: 0 invalid members" in invoke(environment, "status").stdout
     shown = json.loads(invoke(environment, "status", "--json").stdout)
     assert shown["totals"] == {"superseded": 0, "dropped_members": 0}
     assert any(f"{keys.totals} (string)" in each for each in shown["warnings"])

@@ -10,8 +10,9 @@ from sqlalchemy import Engine
 
 from tests.support.events import as_json, at, body, completed, corrected, enrolled, entry, outlined, viewed
 from tests.support.tables import TABLES, clear, rows
-from worker.contract.entry import Entry, Reason, Rejection, parse
+from worker.contract.entry import Entry, Reason, Rejection
 from worker.contract.event import EVENT_TYPES
+from worker.contract.parse import parse_entry
 from worker.progress.ingest import ingest
 
 SEEDS = [
@@ -55,7 +56,7 @@ values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.di
 
 def verdict(content: bytes | None, milliseconds: int = 1_900_000_000_000) -> type:
     try:
-        return type(parse(Entry("s", f"{milliseconds}-0", content)))
+        return type(parse_entry(Entry("s", f"{milliseconds}-0", content)))
     except Rejection as raised:
         rejection = raised
     assert isinstance(rejection.reason, Reason)

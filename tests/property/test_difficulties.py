@@ -23,7 +23,7 @@ courses = st.dictionaries(st.sampled_from(LESSONS), figures)
 
 @given(course=courses)
 def test_a_difficulty_is_at_least_0_and_below_1(course: dict[Lesson, Signs]) -> None:
-    for lesson, found in difficulties(course).items():
+    for lesson, found in difficulties(course, 10).items():
         assert 0 <= found.value < 1
         assert found.learners == course[lesson].learners >= 10
 
@@ -41,16 +41,16 @@ def test_more_of_any_part_never_makes_a_lesson_easier(
     before = getattr(course[lesson], part)
     assume(before is not None and before + more <= 1 if part == "drop_off" else before is not None)
     harder = course | {lesson: replace(course[lesson], **{part: before + more})}
-    if lesson in difficulties(course):
-        assert difficulties(harder)[lesson].value >= difficulties(course)[lesson].value - 1e-12
+    if lesson in difficulties(course, 10):
+        assert difficulties(harder, 10)[lesson].value >= difficulties(course, 10)[lesson].value - 1e-12
 
 
 @given(course=courses, data=st.data())
 def test_the_order_of_a_courses_lessons_does_not_matter(course: dict[Lesson, Signs], data: st.DataObject) -> None:
-    assert difficulties(dict(data.draw(st.permutations(list(course.items()))))) == difficulties(course)
+    assert difficulties(dict(data.draw(st.permutations(list(course.items())))), 10) == difficulties(course, 10)
 
 
 @given(one=figures, lessons=st.lists(st.sampled_from(LESSONS), unique=True))
 def test_of_equal_lessons_each_is_like_the_course(one: Signs, lessons: list[Lesson]) -> None:
-    values = [each.value for each in difficulties(dict.fromkeys(lessons, one)).values()]
+    values = [each.value for each in difficulties(dict.fromkeys(lessons, one), 10).values()]
     assert values == pytest.approx([0.5] * len(values))

@@ -47,8 +47,8 @@ from worker.analytics.rules.visit_history import Visit, VisitHistory, visit_hist
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.analytics.stored_visits import read_visit_history
 from worker.analytics.thresholds import AnalysisThresholds
-from worker.audit.compare import Scope
 from worker.audit.repair import rebuild_scope
+from worker.audit.scope import Scope
 from worker.contract.event import Event
 from worker.progress.ingest import ingest
 from worker.progress.redrive import apply_parked, sweep_parked

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from tests.property.test_any_bytes import HOSTILE, bent
 from tests.support.events import ENTRY_MILLISECONDS, body, completed, corrected, enrolled, outlined, viewed
-from worker.contract.entry import Entry, parse
+from worker.contract.entry import Entry
 from worker.contract.event import Event
 from worker.contract.fast_path import DecodedLessonEvent, decode
+from worker.contract.parse import parse_entry
 
 MEMBERS = ("specversion", "id", "source", "time", "type", "sequence", "untimed")
 DATA = ("user_course_id", "topic_id", "lesson_id", "section_id", "duration_seconds")
@@ -46,7 +47,7 @@ def decoded_alike(content: bytes, milliseconds: int = ENTRY_MILLISECONDS) -> boo
     entry = Entry("s", f"{milliseconds}-0", content)
     event = decode(entry)
     if event is not None:
-        assert described(event) == described(parse(entry))
+        assert described(event) == described(parse_entry(entry))
     return event is not None
 
 

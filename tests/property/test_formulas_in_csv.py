@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.support.reports import course
 from worker.reports.course_report import course_report
 from worker.reports.export import as_csv
-from worker.reports.table import Column, Kind, Table
+from worker.reports.table import Column, Kind, Table, Value
 
 SIGNS = "=+-@＝＋－＠﹦﹢﹣﹫⁺⁼₋−"  # noqa: RUF001 - they are what this is about
 QUOTES = "\"'`‘’‚‛“”„‟«»‹›＂＇"  # noqa: RUF001 - the same
@@ -68,9 +68,11 @@ def test_a_number_stays_a_number(number: float) -> None:
 
 @given(name=formulas)
 def test_no_heading_begins_a_formula(name: str) -> None:
-    heading = next(csv.reader(StringIO(as_csv(Table("t", "T", "T.", (Column(name, "N", Kind.TEXT),), [])), newline="")))
+    heading = next(
+        csv.reader(StringIO(as_csv(Table("t", "T", "T.", (Column(name, "N", Kind.TEXT, str),), [])), newline=""))
+    )
     assert heading[0].startswith("'")
 
 
-def table_of(value: object) -> Table:
-    return Table("t", "T", "T.", (Column("title", "Title", Kind.TEXT),), [(value,)])  # type: ignore[list-item]
+def table_of(value: Value) -> Table[Value]:
+    return Table("t", "T", "T.", (Column("title", "Title", Kind.TEXT, lambda row: row),), [value])

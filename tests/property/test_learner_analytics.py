@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import partial
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -12,8 +13,9 @@ from tests.support.zones import only
 from worker.analytics.rules.achievements import achievements
 from worker.analytics.rules.learner_history import LessonHistory
 from worker.analytics.rules.recommendations import RecommendationKind, recommendations
-from worker.analytics.rules.stuck import StuckThresholds, drop_off, stopped_at, stuck
+from worker.analytics.rules.stuck import drop_off, stopped_at, stuck
 from worker.analytics.rules.velocity import projection, velocity
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 from worker.summary.next_lesson import next_lesson
@@ -23,6 +25,8 @@ Histories = dict[Lesson, LessonHistory]
 LESSONS = [(topic, lesson) for topic in (1, 2) for lesson in (1, 2, 3)]
 MEDIANS = dict.fromkeys(LESSONS, 100.0)
 TODAY = date(2025, 7, 31)
+
+recommended = partial(recommendations, hurried_ratio=0.25, revisits=3)
 
 days = st.lists(st.integers(0, 40).map(lambda before: TODAY - timedelta(days=before)), max_size=40)
 moments = st.integers(0, 40).map(lambda before: ago(days=before))
@@ -83,9 +87,9 @@ def test_the_order_of_a_history_does_not_matter(
         lambda its, on: achievements(its, outline, on, zones=only(None), grace_weekends=grace_weekends),
         lambda its, _: velocity(its, outline, NOW),
         lambda its, _: projection(its, outline, NOW, only(None)),
-        lambda its, _: stuck(its, outline, MEDIANS, StuckThresholds()),
+        lambda its, _: stuck(its, outline, MEDIANS, AnalysisThresholds().stuck),
         lambda its, _: stopped_at(its, outline),
-        lambda its, _: recommendations(following, its, outline, MEDIANS),
+        lambda its, _: recommended(following, its, outline, MEDIANS),
     ]
     shuffled = dict(data.draw(st.permutations(list(history.items()))))
     again = data.draw(st.permutations(active + active))
@@ -106,7 +110,7 @@ def test_a_completion_takes_no_achievement_away(
 
 @given(history=histories, outline=outlines, lesson=st.sampled_from(LESSONS))
 def test_stuck_is_as_the_definition_says(history: Histories, outline: list[Lesson], lesson: Lesson) -> None:
-    found = [(each.topic_id, each.lesson_id) for each in stuck(history, outline, MEDIANS, StuckThresholds())]
+    found = [(each.topic_id, each.lesson_id) for each in stuck(history, outline, MEDIANS, AnalysisThresholds().stuck)]
     its = history.get(lesson)
     if its is None or its.first_visit_at is None or lesson not in outline:
         assert lesson not in found
@@ -119,7 +123,7 @@ def test_stuck_is_as_the_definition_says(history: Histories, outline: list[Lesso
 
 
 def stuck_on(history: Histories) -> set[Lesson]:
-    return {(each.topic_id, each.lesson_id) for each in stuck(history, LESSONS, MEDIANS, StuckThresholds())}
+    return {(each.topic_id, each.lesson_id) for each in stuck(history, LESSONS, MEDIANS, AnalysisThresholds().stuck)}
 
 
 @given(history=histories, lesson=st.sampled_from(LESSONS), visits=st.integers(1, 6), seconds=st.integers(0, 500))
@@ -154,11 +158,11 @@ def test_recommendations_are_bounded_distinct_and_the_beginning_of_the_whole_lis
     history: Histories, outline: list[Lesson], limit: int
 ) -> None:
     following = next_lesson(outline, None, {lesson for lesson, each in history.items() if each.completed})
-    found = recommendations(following, history, outline, MEDIANS, limit=limit)
+    found = recommended(following, history, outline, MEDIANS, limit=limit)
     lessons = [(each.topic_id, each.lesson_id) for each in found]
     assert len(set(lessons)) == len(lessons) <= limit
     assert set(lessons) <= set(outline)
-    assert found == recommendations(following, history, outline, MEDIANS, limit=99)[:limit]
+    assert found == recommended(following, history, outline, MEDIANS, limit=99)[:limit]
     assert all(
         history[each.topic_id, each.lesson_id].completed
         for each in found

@@ -13,7 +13,7 @@ from tests.support.commands import invoke
 from tests.support.tables import clear, rows
 from worker.contract.entry import Entry, Reason
 from worker.logs import configure_logging, get_logger
-from worker.printable import MOST_MARKS, printable
+from worker.printable import MAX_MARKS, printable
 from worker.progress.ingest import store_dead_letter
 
 NASTY = (
@@ -33,7 +33,7 @@ def harmless(output: str) -> bool:
     marks = 0
     for each in output:
         marks = marks + 1 if unicodedata.combining(each) else 0
-        if marks > MOST_MARKS or not (each.isprintable() or each == "\n"):
+        if marks > MAX_MARKS or not (each.isprintable() or each == "\n"):
             return False
     return True
 

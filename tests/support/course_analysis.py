@@ -11,7 +11,7 @@ from worker.analytics.rules.difficulty import Signs, difficulties
 from worker.analytics.rules.local_day import enrollment_zones, local_day
 from worker.analytics.rules.streaks import active_days, is_dormant, last_seen
 from worker.analytics.rules.stuck import drop_off
-from worker.analytics.rules.time_statistics import CourseFigures, WeekFigures, figures_by_course
+from worker.analytics.rules.time_statistics import CourseTimeStatistics, WeekTimeStatistics, time_statistics_by_course
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.event import LessonEvent
 from worker.contract.progress_status import ProgressStatus
@@ -28,7 +28,7 @@ def expected_course(
     as_of: datetime | None,
 ) -> CourseAnalysis:
     """The analysis of a course from events and activity; `as_of` is when it was computed."""
-    figures, tally = figures_by_course(state, activities, rules.stuck)[course_id], tallies(state)[course_id]
+    figures, tally = time_statistics_by_course(state, activities, rules.stuck)[course_id], tallies(state)[course_id]
     titles = titles_of(state, course_id)
     order = list(titles) if course_id in state.outlines else sorted(tally.lessons())
     dormant = _dormant(state, course_id, rules, now)
@@ -42,7 +42,7 @@ def expected_course(
         )
         for lesson in order
     }
-    difficult = difficulties(signs, min_learners=rules.min_learners)
+    difficult = difficulties(signs, rules.min_learners)
     return CourseAnalysis(
         course_id=course_id,
         total_is_known=course_id in state.outlines,
@@ -79,8 +79,8 @@ def expected_course(
     )
 
 
-def _weeks(figures: CourseFigures) -> list[Week]:
-    found, nothing = [], WeekFigures(0, 0, TimeSpent(0, 0))
+def _weeks(figures: CourseTimeStatistics) -> list[Week]:
+    found, nothing = [], WeekTimeStatistics(0, 0, TimeSpent(0, 0))
     monday = min(figures.weeks, default=date.max)
     while monday <= max(figures.weeks, default=date.min):
         its = figures.weeks.get(monday, nothing)

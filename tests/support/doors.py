@@ -15,6 +15,7 @@ from tests.support.streams import add
 from tests.support.tables import rows
 from worker import tasks
 from worker.consume.consumer import Consumer
+from worker.consume.recovery import Recovery
 from worker.settings import get_settings
 from worker.streams.connection import Redis
 
@@ -26,8 +27,8 @@ BATCH = {"Content-Type": "application/cloudevents-batch+json"}
 
 def consume(consumer: Consumer) -> None:
     """Have a consumer record all that is in the streams."""
-    consumer.recover()
-    while consumer.read(list(consumer.keys.streams), None):
+    Recovery(consumer).recover()
+    while consumer.read(list(consumer.keys.streams), None).count:
         pass
 
 

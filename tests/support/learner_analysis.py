@@ -12,7 +12,7 @@ from worker.analytics.rules.local_day import Zones, enrollment_zones, local_day
 from worker.analytics.rules.recommendations import recommendations
 from worker.analytics.rules.streaks import active_days, is_dormant, last_seen, streaks
 from worker.analytics.rules.stuck import stuck
-from worker.analytics.rules.time_statistics import CourseFigures, figures_by_course
+from worker.analytics.rules.time_statistics import CourseTimeStatistics, time_statistics_by_course
 from worker.analytics.rules.velocity import projection, velocity
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.event import LessonEvent
@@ -29,7 +29,7 @@ def expected_learners(
     as_of: Mapping[int, datetime | None],
 ) -> dict[int, LearnerAnalysis]:
     """The analysis of every enrollment from events and activity; `as_of` is when the latter was computed."""
-    figures = figures_by_course(state, activities, rules.stuck)
+    figures = time_statistics_by_course(state, activities, rules.stuck)
     events: dict[int, list[LessonEvent]] = {key: [] for key in state.enrollments}
     for (key, _), event in state.ledger.items():
         if isinstance(event, LessonEvent):
@@ -58,7 +58,7 @@ def titles_of(state: State, course_id: int) -> dict[Lesson, str | None]:
     return {(each.topic_id, each.lesson_id): each.title for each in state.outlines.get(course_id, ())}
 
 
-def _medians(figures: CourseFigures) -> dict[Lesson, float]:
+def _medians(figures: CourseTimeStatistics) -> dict[Lesson, float]:
     known = {lesson: each.median_seconds for lesson, each in figures.lessons.items()}
     return {lesson: seconds for lesson, seconds in known.items() if seconds is not None}
 

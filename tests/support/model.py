@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from tests.support.events import corrected, enrolled, outlined
 from tests.support.tables import rows
-from worker.contract.entry import Entry, parse
+from worker.contract.entry import Entry
 from worker.contract.event import (
     CourseOutlined,
     EnrollmentCreated,
@@ -20,6 +20,7 @@ from worker.contract.event import (
     ProgressCorrected,
 )
 from worker.contract.identity import sequence_key
+from worker.contract.parse import parse_entry
 from worker.progress.reference import Section, State, fold, in_order
 
 EVERY_ID = (1, 2**63 - 1)
@@ -211,7 +212,7 @@ def _letters(engine: Engine) -> Counter[tuple[Any, ...]]:
         engine, "SELECT stream, entry_id, reason, user_course_id, body FROM dead_letter"
     ):
         parked = reason == "unknown_enrollment"
-        found[(key, parse(Entry(stream, entry_id, body)).model_dump_json()) if parked else (reason,)] += 1
+        found[(key, parse_entry(Entry(stream, entry_id, body)).model_dump_json()) if parked else (reason,)] += 1
     return found
 
 

@@ -19,11 +19,13 @@ from worker.analytics.rules.achievements import Achievement, AchievementKind
 from worker.analytics.rules.activity import TimeSpent
 from worker.analytics.rules.completion_statistics import Statistics
 from worker.analytics.rules.difficulty import Difficulty
+from worker.analytics.rules.reasons import Reason, Rule
 from worker.analytics.rules.recommendations import Recommendation, RecommendationKind
 from worker.analytics.rules.streaks import Streaks
 from worker.analytics.rules.stuck import Stuck
 from worker.analytics.rules.velocity import Basis, Projection, Velocity
 from worker.contract.progress_status import ProgressStatus
+from worker.summary.next_lesson import NextReason
 
 AS_OF = datetime(2025, 7, 14, 10, 30, tzinfo=UTC)
 TODAY = AS_OF.date()
@@ -110,15 +112,13 @@ def learner(*, topics: int = 3, lessons: int = 4, title: str = "Fractions", seed
             Stuck(
                 topics,
                 lessons,
-                "not completed after 4 visits, and nothing later since its first visit",
+                (Reason(Rule.MANY_VISITS, visits=4),),
                 f"{title} {topics}.{lessons}",
             )
         ],
         recommendations=[
-            Recommendation(RecommendationKind.NEXT, topics + 1, 1, "first not completed after the current one"),
-            Recommendation(
-                RecommendationKind.SECOND_LOOK, 1, 2, "visited 4 times since it was completed", visited[1].title
-            ),
+            Recommendation(RecommendationKind.NEXT, topics + 1, 1, (Reason(NextReason.AFTER_CURRENT),)),
+            Recommendation(RecommendationKind.SECOND_LOOK, 1, 2, (Reason(Rule.REVISITED, visits=4),), visited[1].title),
         ],
         achievements=[
             Achievement(AchievementKind.FIRST_LESSON, date(2025, 4, 6), AS_OF - timedelta(days=99)),

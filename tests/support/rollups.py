@@ -9,11 +9,13 @@ from tests.support.wait import wait_until
 from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.rules.completion_statistics import tallies
 from worker.analytics.rules.stuck import StuckThresholds
-from worker.analytics.rules.time_statistics import figures_by_course
+from worker.analytics.rules.time_statistics import time_statistics_by_course
 from worker.analytics.statistics_refresh import refresh_statistics
-from worker.analytics.stored_statistics import StoredStatistics, read_figures, read_statistics
-from worker.audit.compare import Scope, examine_scope
-from worker.audit.rules import Difference
+from worker.analytics.stored_statistics import StoredStatistics, read_statistics, read_time_statistics
+from worker.analytics.thresholds import AnalysisThresholds
+from worker.audit.compare import audit_scope
+from worker.audit.difference import Difference
+from worker.audit.scope import Scope
 from worker.progress.reference import State
 from worker.summary.refresh import refresh_summaries
 from worker.summary.rules import Summary, summaries
@@ -54,7 +56,7 @@ def refresh_all(engine: Engine, chunk: int = 500, rules: StuckThresholds | None 
     """Bring every rollup up to date; afterwards nothing is stale."""
     assert refresh_summaries(engine, chunk).oldest_change_at is None
     assert refresh_activity(engine, chunk, IDLE_CUTOFF.total_seconds()).oldest_change_at is None
-    assert refresh_statistics(engine, 60, rules or StuckThresholds()).oldest_change_at is None
+    assert refresh_statistics(engine, 60, rules or AnalysisThresholds().stuck).oldest_change_at is None
     assert rows(engine, STALE) == [(0,)]
 
 
@@ -67,7 +69,7 @@ def audited(engine: Engine, rules: StuckThresholds | None = None) -> list[Differ
     """Everything that an audit of everything lists."""
     return [
         each
-        for step in examine_scope(engine, Scope(), IDLE_CUTOFF.total_seconds(), rules or StuckThresholds())
+        for step in audit_scope(engine, Scope(), IDLE_CUTOFF.total_seconds(), rules or AnalysisThresholds().stuck)
         for each in step.differences
     ]
 
@@ -84,9 +86,9 @@ def assert_rollups_equal_model(
     activities = expected_activity(state)
     assert stored_activity(engine, enrollments) == activities
     found = stored_statistics(engine, courses)
-    figures = figures_by_course(state, activities, rules or StuckThresholds())
+    figures = time_statistics_by_course(state, activities, rules or AnalysisThresholds().stuck)
     with engine.connect() as connection:
-        assert {key: read_figures(connection, key) for key in found if key in figures} == {
+        assert {key: read_time_statistics(connection, key) for key in found if key in figures} == {
             key: figures[key] for key in found if key in figures
         }
     statistics = {key: (each.course, each.lessons) for key, each in found.items()}

@@ -17,8 +17,8 @@ from tests.support.tables import rows
 from tests.support.wait import wait_until
 from tests.support.worker_process import ROOT, CeleryProcess
 from worker.analytics.activity_refresh import refresh_activity
-from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_refresh import refresh_statistics
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.client import EventPublisher
 from worker.contract.entry import FIELD
 from worker.contract.event import CloudEvent, Event
@@ -219,7 +219,7 @@ class System:
     def _are_rollups_current(self) -> bool:
         refresh_summaries(self.engine, 500)
         refresh_activity(self.engine, 500, IDLE_CUTOFF.total_seconds())
-        refresh_statistics(self.engine, 60, StuckThresholds())
+        refresh_statistics(self.engine, 60, AnalysisThresholds().stuck)
         return rows(self.engine, BEHIND) == [(False,)]
 
     def _count_deadlocks(self) -> int:

@@ -41,7 +41,7 @@ def test_without_one_the_next_event_ends_it_unless_it_is_too_far(later: str, sec
     its = found(view("2025-01-01 10:00"), view(f"2025-01-01 {later}", 2))
     assert its.spent == TimeSpent(seconds, 0)
     assert its.lessons[1, 1][0] == TimeSpent(seconds, 0)
-    assert its.lessons[1, 2][0].is_measured
+    assert its.lessons[1, 2][0].seconds == its.lessons[1, 2][0].measured_seconds
     assert its.sessions == (1 if later == "10:29" else 2)
 
 

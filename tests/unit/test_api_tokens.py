@@ -97,7 +97,7 @@ def test_a_client_may_have_two_while_it_changes_from_one_to_the_other(tmp_path: 
 
 def test_two_may_not_be_the_same(tmp_path: Path) -> None:
     twice = refusal(listed(READER, WRITER | {"token": FIRST}))
-    assert twice == "The API tokens 'dashboard' and 'lms' are the same. Make another."
+    assert twice == "The API tokens 'dashboard' and 'lms' are the same. Change one."
     file_in(tmp_path, "second", READER | {"name": "other"})
     settings = listed(READER).model_copy(update={"api_tokens_directory": tmp_path})
     assert "'dashboard' and 'other' are the same" in refusal(settings)
@@ -125,10 +125,10 @@ def test_variables_that_are_empty_are_unset(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 WRONG = {
-    "too short": ({"token": FIRST[:15]}, "token: Use at least 16 letters, digits and signs of ASCII"),
-    "with a space": ({"token": f"{FIRST} x"}, "token: Use at least 16 letters, digits and signs of ASCII"),
-    "no ASCII": ({"token": f"{FIRST}é"}, "token: Use at least 16 letters, digits and signs of ASCII"),
-    "a line end": ({"token": f"{FIRST}\n"}, "token: Use at least 16 letters, digits and signs of ASCII"),
+    "too short": ({"token": FIRST[:15]}, "token: Use at least 16 ASCII letters, digits and symbols"),
+    "with a space": ({"token": f"{FIRST} x"}, "token: Use at least 16 ASCII letters, digits and symbols"),
+    "no ASCII": ({"token": f"{FIRST}é"}, "token: Use at least 16 ASCII letters, digits and symbols"),
+    "a line end": ({"token": f"{FIRST}\n"}, "token: Use at least 16 ASCII letters, digits and symbols"),
     "not text": ({"token": [FIRST]}, "token: Input should be a valid string"),
     "no name": ({"name": ""}, "name: String should have at least 1 character"),
     "no scope": ({"scopes": []}, "scopes: Frozenset should have at least 1 item"),

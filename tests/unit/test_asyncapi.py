@@ -11,8 +11,9 @@ import pytest
 from pydantic import ValidationError
 
 from worker.contract.asyncapi import document
-from worker.contract.entry import Entry, parse
+from worker.contract.entry import Entry
 from worker.contract.event import EVENT, EVENT_TYPES
+from worker.contract.parse import parse_entry
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "asyncapi.json"
 DOCUMENT = document()
@@ -109,7 +110,7 @@ def test_every_schema_is_a_schema() -> None:
 @each_event
 def test_the_examples_fit_the_models_and_the_schemas(name: str) -> None:
     example = EXAMPLES[name]
-    assert type(parse(Entry("s", "1900000000000-0", json.dumps(example).encode()))).__name__ == name
+    assert type(parse_entry(Entry("s", "1900000000000-0", json.dumps(example).encode()))).__name__ == name
     assert fits_schema(name, example)
 
 

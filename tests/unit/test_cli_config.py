@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.commands import invoke
 from worker.embedded import Servers, publish_state, state
-from worker.settings import Settings, variable_name
+from worker.settings import MainSettings, Settings, variable_name
 
 
 @pytest.fixture(autouse=True)
@@ -34,13 +34,27 @@ def test_value_default_unit_and_range_are_told() -> None:
     assert re.fullmatch(r"[≥>] [\d.]+, ≤ 86,400", shown.pop("range"))
     assert shown == {
         "variable": "PROGRESS_LOCK_TIMEOUT_SECONDS",
+        "group": "tuning",
         "value": 2.5,
         "default": 0.2,
         "origin": "environment",
         "unit": "seconds",
-        "description": "PostgreSQL's lock_timeout; keep it far below deadlock_timeout: the LMS must never lose.",
+        "description": "PostgreSQL's lock_timeout; keep it far below deadlock_timeout so that the LMS never loses.",
     }
     assert config()["PROGRESS_LOG_LEVEL"]["range"] == "DEBUG | INFO | WARNING | ERROR"
+
+
+def test_the_main_settings_and_any_other_that_is_set_are_shown_first_and_the_rest_with_all() -> None:
+    given = {"PROGRESS_BATCH_SIZE": "7"}
+    main = {variable_name(name) for name in MainSettings.model_fields}
+    every = {variable_name(name) for name in Settings.model_fields}
+    assert len(main) == 15
+    shown, whole = invoke(given, "config").stdout, invoke(given, "config", "--all").stdout
+    assert {name for name in every if re.search(rf"^ ?{name} ", shown, re.MULTILINE)} == main | set(given)
+    assert f"{len(every) - len(main) - 1} more for tuning: --all" in shown
+    assert {name for name in every if re.search(rf"^ ?{name} ", whole, re.MULTILINE)} == every
+    assert "--all" not in whole
+    assert {name for name, each in config().items() if each["group"] == "main"} == main
 
 
 def test_passwords_are_left_out() -> None:

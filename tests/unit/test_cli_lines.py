@@ -55,7 +55,7 @@ def test_each_line_goes_to_the_partition_of_its_enrollment_or_course(file: Path)
     ("content", "problem"),
     [
         (b'{"a":1}\n\n{"a":\n', "line 3: not JSON"),
-        (b"[1]\n", "line 1: JSON, but no object"),
+        (b"[1]\n", "line 1: JSON, but not an object"),
         (b'{"a":"\xff"}\n', "line 1: not JSON"),
         (gzip.compress(b'{"a":1}\n' * 1_000)[:-10], r"line \d+: cannot be read"),
         (gzip.compress(b'{"a":1}\n')[:12] + b"\x00" * 20, "line 1: cannot be read"),

@@ -88,7 +88,7 @@ def test_a_file_without_lessons_has_to_be_meant(text: str, tmp_path: Path) -> No
     result = invoke(NOWHERE, "outline", "load", "1", str(file))
     assert result.exit_code == 1
     assert result.stderr == (
-        f"Error: {file} has no lessons, so all would leave the course. If that is meant, add --empty. "
+        f"Error: {file} has no lessons, which would remove all from the course. If that is intended, add --empty. "
         "Nothing was published.\n"
     )
     assert "Redis does not answer" in invoke(NOWHERE, "outline", "load", "1", str(file), "--empty").stderr
@@ -102,7 +102,7 @@ def test_titles_may_be_missing_from_all_lessons() -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("", " is empty. An outline without lessons is written []."),
+        ("", " is empty. Write an outline without lessons as []."),
         (" \n", " is empty."),
         ("{", ": not JSON (EOF"),
         ("[]\n[]", ": not JSON (trailing characters at line 2"),
@@ -116,13 +116,16 @@ def test_titles_may_be_missing_from_all_lessons() -> None:
         ('[{"topic_id": "1", "lesson_id": 1}]', ", lesson 1: topic_id: Input should be a valid integer."),
         ('[{"topic_id": 1, "lesson_id": 1, "title": 1}]', ", lesson 1: title: not valid."),
         ('[{"topic_id": 1, "lesson_id": 1, "title": "\\u0000"}]', ", lesson 1: title: not valid."),
-        ('[{"topic_id": 1, "lesson_id": 1}, {"topic_id": 1, "lesson_id": 1}]', ", lesson 2: topic 1, lesson 1 stands"),
+        (
+            '[{"topic_id": 1, "lesson_id": 1}, {"topic_id": 1, "lesson_id": 1}]',
+            ", lesson 2: topic 1, lesson 1 is already",
+        ),
         ("oops", ", line 1: 'oops' is neither JSON nor the header of a CSV file."),
         ("\n1,2,One\n", ", line 2: '1,2,One' is neither"),
         ("topic_id|lesson_id|title\n", ", line 1: 'topic_id|lesson_id|title' is neither"),
         (
             "topic_id;lesson_id;title\n1;2;Loops; and more\n",
-            ", line 2: 4 cells under 3 columns. A title with a semicolon",
+            ", line 2: 4 cells under 3 columns. Put a title that contains a semicolon",
         ),
         ("topic_id;lesson_id\n1,0;2\n", ", line 2: topic_id: Input should be a valid integer."),
         ("topic_id,lesson_id,titel\n", ", line 1: 'topic_id,lesson_id,titel' is neither"),
@@ -136,9 +139,12 @@ def test_titles_may_be_missing_from_all_lessons() -> None:
         ),
         ("topic_id,lesson_id\n1,1_0\n", ", line 2: lesson_id: Input should be a valid integer."),
         ("topic_id,lesson_id\n1\n", ", line 2: lesson_id: Field required."),
-        ("topic_id,lesson_id,title\n1,2,Hello, world\n", ", line 2: 4 cells under 3 columns. A title with a comma"),
+        (
+            "topic_id,lesson_id,title\n1,2,Hello, world\n",
+            ", line 2: 4 cells under 3 columns. Put a title that contains a comma",
+        ),
         ('topic_id,lesson_id,title\n1,2,"a\nb"\n1,x,c', ", line 4: lesson_id: Input should be a valid integer."),
-        ('topic_id,lesson_id,title\n1,2,"a\nb"\n1,2,c', ", line 4: topic 1, lesson 2 stands at line 2 already."),
+        ('topic_id,lesson_id,title\n1,2,"a\nb"\n1,2,c', ", line 4: topic 1, lesson 2 is already at line 2."),
         ('topic_id,lesson_id,title\n1,1,a\n1,2,"b\n1,3,c\n', ", line 3: not CSV (unexpected end of data)."),
         ('topic_id,lesson_id,title\n1,1,"a"b\n', ", line 2: not CSV ("),
         ("topic_id,lesson_id,title\n1,2,Li\u00e8ge\n".encode("latin-1"), ", line 2: not UTF-8 text."),
@@ -213,7 +219,7 @@ def test_a_valid_outline_gets_as_far_as_redis(file: Path) -> None:
     result = invoke(NOWHERE, "outline", "load", "1", str(file))
     assert result.exit_code == 1
     assert "Redis does not answer at 127.0.0.1:1" in result.stderr
-    assert result.stderr.endswith(" Load the outline again once that is possible.\n")
+    assert result.stderr.endswith(" Load the outline again once that is fixed.\n")
 
 
 @pytest.mark.parametrize("course", ["0", "-1", str(2**63), "x"])

@@ -60,4 +60,4 @@ def test_a_long_body_is_cut_with_a_note_also_in_the_middle_of_a_character() -> N
 
 
 def test_an_entry_without_a_body_is_said_to_have_none() -> None:
-    assert readable_body(None) == ["The entry has no field named event, or several."]
+    assert readable_body(None) == ["The entry has no field named event, or more than one."]

@@ -7,12 +7,13 @@ from itertools import pairwise
 
 import pytest
 
-from worker.analytics.rules.stuck import StuckThresholds
-from worker.contract.entry import Entry, Reason, Rejection, parse
+from worker.analytics.thresholds import AnalysisThresholds
+from worker.contract.entry import Entry, Reason, Rejection
 from worker.contract.event import EVENT, Event
+from worker.contract.parse import parse_entry
 from worker.errors import InputError
 from worker.simulation import Published, simulate
-from worker.simulation.expectation import expected_letters, expected_state, expected_tables, valid_events
+from worker.simulation.expectation import expected_dead_letters, expected_state, expected_tables, valid_events
 
 ENTRY_MILLISECONDS = int(datetime(2025, 7, 14, tzinfo=UTC).timestamp() * 1000)
 """Any time after the term: a clock that is right by a year is right enough."""
@@ -48,7 +49,7 @@ def test_too_few_events_for_the_learners_are_refused() -> None:
 def test_every_entry_gets_the_verdict_it_was_made_for(published: list[Published]) -> None:
     for each in published:
         try:
-            parse(Entry("lesson-events", f"{ENTRY_MILLISECONDS}-0", each.body))
+            parse_entry(Entry("lesson-events", f"{ENTRY_MILLISECONDS}-0", each.body))
             verdict = None
         except Rejection as rejection:
             verdict = rejection.reason
@@ -60,7 +61,7 @@ def test_there_are_some_of_every_kind_of_bad_event(published: list[Published]) -
     by_postgresql_or_a_crash = {Reason.DATA_ERROR, Reason.UNKNOWN_REFERENCE, Reason.CRASHES_WORKER}
     by_which_comes_first = {Reason.IDENTITY_CONFLICT, Reason.ENROLLMENT_CONFLICT}
     assert set(reasons) == {None, *Reason} - by_postgresql_or_a_crash - by_which_comes_first
-    assert sum(expected_letters(published).values()) == len(published) - reasons[None]
+    assert sum(expected_dead_letters(published).values()) == len(published) - reasons[None]
 
 
 def test_a_tenth_are_duplicates_and_some_of_them_are_spelled_otherwise(published: list[Published]) -> None:
@@ -108,7 +109,7 @@ def test_learners_do_all_that_the_rules_speak_of(published: list[Published], eve
         "progress.corrected",
     }
     assert len({event.event_id for event in events if event.type == "course.outlined"}) > 5
-    tables = expected_tables(expected_state(published), 1_800, StuckThresholds())
+    tables = expected_tables(expected_state(published), 1_800, AnalysisThresholds().stuck)
     assert {row[0] for row in tables["user_course_progress"].values()} >= {"in_progress", "completed"}
     titles = [str(row[2]) for row in tables["course_lesson"].values()]
     assert all(re.fullmatch(r"[A-Z][\w ]+ \d+\.\d+: [A-Z]\w+", title) for title in titles)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.analytics.phrases import NEXT_PHRASES
 from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.current_lesson import CurrentLesson
@@ -92,7 +93,9 @@ def test_the_next_lesson_is_open_and_the_nearest_one(
     ],
 )
 def test_the_next_lesson_says_why(current: Lesson | None, completed: list[Lesson], words: str) -> None:
-    assert str(next_lesson(OUTLINE, current, completed)) == words
+    found = next_lesson(OUTLINE, current, completed)
+    assert found
+    assert f"lesson {found.lesson_id} of topic {found.topic_id}: {NEXT_PHRASES[found.reason]}" == words
 
 
 def test_lessons_outside_the_outline_count_nowhere() -> None:

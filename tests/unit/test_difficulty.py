@@ -15,7 +15,7 @@ def course(*figures: Signs) -> dict[Lesson, Signs]:
 
 
 def values(*figures: Signs) -> list[float]:
-    return [each.value for each in difficulties(course(*figures)).values()]
+    return [each.value for each in difficulties(course(*figures), 10).values()]
 
 
 def test_a_lesson_alone_is_like_its_course() -> None:
@@ -60,13 +60,13 @@ def test_where_no_part_is_known_there_is_no_difficulty() -> None:
 
 def test_with_too_few_learners_a_lesson_has_none_and_moves_no_mean() -> None:
     few = Signs(9, 90_000, 90, 0.9)
-    assert difficulties(course(LIKE_THE_COURSE, few)) == {(1, 1): Difficulty(0.5, 10)}
-    assert difficulties(course(few), min_learners=9) == {(1, 1): Difficulty(0.5, 9)}
+    assert difficulties(course(LIKE_THE_COURSE, few), 10) == {(1, 1): Difficulty(0.5, 10)}
+    assert difficulties(course(few), 9) == {(1, 1): Difficulty(0.5, 9)}
 
 
 def test_it_tells_on_how_many_learners_it_rests() -> None:
-    assert difficulties(course(replace(LIKE_THE_COURSE, learners=37)))[1, 1].learners == 37
+    assert difficulties(course(replace(LIKE_THE_COURSE, learners=37)), 10)[1, 1].learners == 37
 
 
 def test_a_course_without_lessons_has_no_difficulties() -> None:
-    assert difficulties({}) == {}
+    assert difficulties({}, 10) == {}

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from worker.cli.main import main
-from worker.settings import Settings, variable_name
+from worker.settings import MainSettings, Settings, variable_name
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -19,6 +19,7 @@ SECOND_TIER_ALONE = {
 }
 """Of what alone shows that a fault is survived, and takes too long for the first tier."""
 TEXT = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
+SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "worker").rglob("*.py"))
 
 
 def _commands(group: click.Group, prefix: str = "") -> set[str]:
@@ -61,6 +62,27 @@ def test_the_table_of_settings_gives_each_default_and_description() -> None:
         assert row.endswith(f"| {field.description} |")
         if name != "runtime_directory":
             assert (f"| `{field.default}` |" in row) == (field.default is not None)
+
+
+def test_the_table_of_log_events_has_every_event_and_no_other() -> None:
+    table = TEXT.partition("\n## Logs\n")[2].partition("\n## ")[0]
+    cells = " ".join(re.findall(r"^\| (.*) \|$", table, re.MULTILINE))
+    documented = {
+        name for cell in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"\w+", cell)
+    }
+    calls = r'\blog\.(?:log\([^"]*|debug\(|info\(|warning\(|error\()\s*"(\w+)"'
+
+    assert set(re.findall(calls, SOURCE)) <= set(re.findall(r"`(\w+)`", cells))
+    assert {name for name in documented if f'"{name}"' not in SOURCE} == set()
+
+
+def test_the_main_settings_stand_in_the_first_table_in_order_and_the_rest_under_tuning() -> None:
+    section = TEXT.partition("\n## Settings\n")[2].partition("\n## ")[0]
+    tables = [re.findall(r"^\| `([A-Z_]+)` \|", part, re.MULTILINE) for part in section.split("\n### Tuning\n")]
+
+    main = [variable_name(name) for name in MainSettings.model_fields]
+    every = [variable_name(name) for name in Settings.model_fields]
+    assert tables == [main, [name for name in every if name not in main]]
 
 
 def test_every_test_that_the_documents_name_exists() -> None:

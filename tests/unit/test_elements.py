@@ -22,7 +22,7 @@ def test_the_elements_come_as_they_were_written(parts: list[object], space: str,
     gap = space.encode()
     body = gap + b"[" + gap + (gap + b"," + gap).join(written) + gap + b"]" + gap
     assert elements(body) == written
-    assert module._told_apart(body.strip()) == written
+    assert module._split(body.strip()) == written
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_the_elements_come_as_they_were_written(parts: list[object], space: str,
         (b"[{}, ]", [b"{}", b""]),
     ],
 )
-def test_what_is_no_json_is_told_apart_too(body: bytes, found: list[bytes]) -> None:
+def test_what_is_no_json_is_split_too(body: bytes, found: list[bytes]) -> None:
     assert elements(body) == found
 
 
@@ -44,5 +44,5 @@ def test_what_is_no_json_is_told_apart_too(body: bytes, found: list[bytes]) -> N
     [b"", b"[", b"{}", b'"[]"', b"[{}] 1", b"[}", b"[{]", b"[{}]]", b"7", b"null", b"\xff", b"[" * 9_999],
 )
 def test_what_is_no_list_is_refused(body: bytes) -> None:
-    with pytest.raises(ValueError, match="no list"):
+    with pytest.raises(ValueError, match="not a list"):
         elements(body)

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tests.support.events import as_json, at, body, completed, corrected, enrolled, entry, outlined, viewed
-from worker.contract.entry import Entry, Reason, Rejection, parse
+from worker.contract.entry import Entry, Reason, Rejection
 from worker.contract.event import CloudEvent
+from worker.contract.parse import parse_entry
 
 KILOBYTE = 1024
 NOW = 1_752_489_000_000
@@ -18,7 +19,7 @@ NOW = 1_752_489_000_000
 def rejection(content: Any, **changes: Any) -> Rejection:
     """The rejection of an entry with this content."""
     with pytest.raises(Rejection) as caught:
-        parse(entry(content | changes if isinstance(content, dict) else content))
+        parse_entry(entry(content | changes if isinstance(content, dict) else content))
     return caught.value
 
 
@@ -29,7 +30,7 @@ def padded(event: CloudEvent, size: int) -> bytes:
 
 @pytest.mark.parametrize("event", [viewed(), completed(), corrected(), enrolled(), outlined(lessons=[(1, 2, "A")])])
 def test_what_a_publisher_sent_is_what_is_read(event: CloudEvent) -> None:
-    assert parse(entry(event)) == event
+    assert parse_entry(entry(event)) == event
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_a_rejection_names_its_reason_and_the_place(content: Any, reason: Reason
 
 @pytest.mark.parametrize("event", [viewed(), completed(), corrected(), enrolled()], ids=lambda event: event.type)
 def test_an_event_may_have_65_536_characters_and_not_one_more(event: CloudEvent) -> None:
-    assert parse(entry(padded(event, 64 * KILOBYTE))) == event
+    assert parse_entry(entry(padded(event, 64 * KILOBYTE))) == event
     rejected = rejection(padded(event, 64 * KILOBYTE + 1))
     assert rejected.reason is Reason.TOO_LARGE
     assert "65537 characters" in rejected.detail
@@ -70,47 +71,47 @@ def test_a_character_counts_once_however_it_is_written(character: str, is_ascii:
     for note, fits in ((character * room, True), (character * (room + 1), False)):
         written = entry(json.dumps(content | {"note": note}, ensure_ascii=is_ascii).encode())
         if fits:
-            parse(written)
+            parse_entry(written)
         else:
             with pytest.raises(Rejection, match="65537 characters"):
-                parse(written)
+                parse_entry(written)
 
 
 def test_an_outline_may_have_1_048_576_characters_and_not_one_more() -> None:
     outline = outlined(lessons=[(topic, lesson, "x" * 20) for topic in range(1, 101) for lesson in range(1, 101)])
     assert 64 * KILOBYTE < len(body(outline)) < KILOBYTE**2
-    assert parse(entry(padded(outline, KILOBYTE**2))) == outline
+    assert parse_entry(entry(padded(outline, KILOBYTE**2))) == outline
     assert rejection(padded(outline, KILOBYTE**2 + 1)).reason is Reason.TOO_LARGE
 
 
 def test_a_time_may_be_five_minutes_ahead_of_the_entry_and_not_a_microsecond_more() -> None:
     early = Entry("s", f"{NOW}-0", body(viewed(seconds=300)))
-    assert parse(early).time == at(300)
+    assert parse_entry(early).time == at(300)
     late = Entry("s", f"{NOW}-0", body(viewed(time=at(300) + timedelta(microseconds=1))))
     with pytest.raises(Rejection) as caught:
-        parse(late)
+        parse_entry(late)
     assert caught.value.reason is Reason.TIME_OUT_OF_RANGE
 
 
 def test_a_time_may_be_ahead_of_the_entry_but_not_of_the_clock_of_whoever_judges_too() -> None:
     early = Entry("s", f"{NOW - 600_000}-0", body(viewed()))
-    assert parse(early, NOW - 300_000).time == at(0)
+    assert parse_entry(early, NOW - 300_000).time == at(0)
     with pytest.raises(Rejection) as caught:
-        parse(early, NOW - 300_001)
+        parse_entry(early, NOW - 300_001)
     assert caught.value.reason is Reason.TIME_OUT_OF_RANGE
 
 
 def test_a_byte_order_mark_before_the_event_says_nothing() -> None:
-    assert parse(entry(b"\xef\xbb\xbf" + body(viewed(id="a")))) == viewed(id="a")
+    assert parse_entry(entry(b"\xef\xbb\xbf" + body(viewed(id="a")))) == viewed(id="a")
     assert rejection(b"\xef\xbb\xbf").reason is Reason.INVALID_JSON
 
 
 def test_the_verdict_on_a_time_is_the_entrys_own_whatever_the_hour() -> None:
     event = body(viewed(time="2130-01-01T00:00:00Z"))
     far_future = 5_049_200_000_000
-    assert parse(Entry("s", f"{far_future}-5", event)).time.year == 2130
+    assert parse_entry(Entry("s", f"{far_future}-5", event)).time.year == 2130
     with pytest.raises(Rejection):
-        parse(Entry("s", f"{NOW}-5", event))
+        parse_entry(Entry("s", f"{NOW}-5", event))
 
 
 def test_a_detail_is_short_and_printable() -> None:
@@ -124,6 +125,6 @@ def test_the_same_entry_always_gets_the_same_verdict() -> None:
     verdicts = []
     for _ in range(2):
         with pytest.raises(Rejection) as caught:
-            parse(bad)
+            parse_entry(bad)
         verdicts.append((caught.value.reason, caught.value.detail))
     assert verdicts[0] == verdicts[1]

@@ -9,16 +9,16 @@ from tests.support.learners import NOW, ago, completed, started
 from tests.support.zones import only
 from worker.analytics.rules.activity import HOURS_OF_A_WEEK, Activity, Day, TimeSpent
 from worker.analytics.rules.learner_history import History, LessonHistory
-from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.rules.time_statistics import (
-    CourseFigures,
+    CourseTimeStatistics,
     Enrolled,
-    LessonFigures,
-    WeekFigures,
-    course_figures,
+    LessonTimeStatistics,
+    WeekTimeStatistics,
+    course_time_statistics,
     median,
 )
 from worker.analytics.rules.weeks import monday
+from worker.analytics.thresholds import AnalysisThresholds
 
 NOTHING = TimeSpent(0, 0)
 IDLE = Activity({}, {}, {}, NOTHING, 0, 0, None, None, [0] * HOURS_OF_A_WEEK)
@@ -29,11 +29,11 @@ def learner(history: History, activity: Activity = IDLE, timezone: str | None = 
     return Enrolled(history, activity, only(timezone))
 
 
-def figures(*enrolled: Enrolled, outline: list[tuple[int, int]] | None = OUTLINE) -> CourseFigures:
-    return course_figures(enrolled, outline, StuckThresholds())
+def figures(*enrolled: Enrolled, outline: list[tuple[int, int]] | None = OUTLINE) -> CourseTimeStatistics:
+    return course_time_statistics(enrolled, outline, AnalysisThresholds().stuck)
 
 
-def first_lesson(*histories: History) -> LessonFigures:
+def first_lesson(*histories: History) -> LessonTimeStatistics:
     return figures(*(learner(each) for each in histories)).lessons[1, 1]
 
 
@@ -46,7 +46,7 @@ def test_a_median_is_the_middle_or_the_middle_of_the_middle_two(values: list[flo
 
 def test_a_course_without_enrollments_has_figures_of_nothing_for_each_lesson() -> None:
     found = figures()
-    assert found.lessons == dict.fromkeys(OUTLINE, LessonFigures(0, 0, 0, NOTHING, None, None, None))
+    assert found.lessons == dict.fromkeys(OUTLINE, LessonTimeStatistics(0, 0, 0, NOTHING, None, None, None))
     assert (found.median_days, found.weeks, found.spent) == (None, {}, NOTHING)
 
 
@@ -98,7 +98,7 @@ def test_a_lesson_that_was_taken_back_stops_nobody() -> None:
 
 def test_a_lesson_that_left_the_outline_is_completed_in_no_week() -> None:
     history: History = {(1, 1): completed(NOW), (9, 9): completed(NOW)}
-    assert figures(learner(history)).weeks == {date(2025, 7, 14): WeekFigures(1, 0, NOTHING)}
+    assert figures(learner(history)).weeks == {date(2025, 7, 14): WeekTimeStatistics(1, 0, NOTHING)}
 
 
 def test_weeks_begin_on_monday_where_the_learner_is() -> None:
@@ -113,7 +113,7 @@ def test_a_week_has_the_learners_with_an_event_once_and_the_time_of_all_days() -
     busy = {tuesday: Day(TimeSpent(60, 60), 2), wednesday: Day(TimeSpent(30.5, 0), 1)}
     over_midnight = {wednesday: Day(TimeSpent(10, 10), 0)}
     found = figures(learner({}, replace(IDLE, days=busy)), learner({}, replace(IDLE, days=over_midnight)))
-    assert found.weeks == {monday(tuesday): WeekFigures(0, 1, TimeSpent(100.5, 70))}
+    assert found.weeks == {monday(tuesday): WeekTimeStatistics(0, 1, TimeSpent(100.5, 70))}
 
 
 def test_time_sessions_and_hours_are_the_sums_of_the_learners() -> None:

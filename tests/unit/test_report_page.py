@@ -11,7 +11,7 @@ from tests.support.reports import AS_OF, NOTHING, course, empty_course, learner,
 from worker.errors import ConfigurationError
 from worker.reports import page
 from worker.reports.course_report import course_report
-from worker.reports.formatting import row_shown
+from worker.reports.formatting import shown
 from worker.reports.learner_report import learner_report
 from worker.reports.page import POLICY, as_page, sections
 from worker.reports.table import Report
@@ -111,7 +111,7 @@ def test_phones_readers_and_programs_find_their_way(report: Report) -> None:
 
 
 @every_report
-def test_each_picture_says_its_gist_and_has_its_table(report: Report) -> None:
+def test_each_picture_says_what_it_shows_and_has_its_table(report: Report) -> None:
     found = Page(as_page(report))
     for figure in found.all("figure"):
         parts = found.all("svg", "div", "ul", "table", within=figure)
@@ -121,7 +121,7 @@ def test_each_picture_says_its_gist_and_has_its_table(report: Report) -> None:
         table = report.table(str(section.attributes["aria-labelledby"]))
         body = found.all("tbody", within=section)[-1]
         rows = [[each.text for each in found.all("th", "td", within=row)] for row in found.all("tr", within=body)]
-        assert rows == [row_shown(table, row) for row in table.rows]
+        assert rows == [[shown(column.value(row), column.kind) for column in table.columns] for row in table.rows]
     unlabeled = [each for each in found.all("svg") if not each.attributes.get("aria-label")]
     assert [each for each in unlabeled if each.attributes.get("aria-hidden") != "true"] == []
 
@@ -135,7 +135,7 @@ def test_every_kind_of_picture_is_drawn() -> None:
 def test_a_column_is_as_high_as_its_number() -> None:
     report = REPORTS["course"]
     (chart,) = sections(report)[0].pictures
-    started = report.table("lessons").column("started")
+    started = [lesson.statistics.started for lesson in report.table("lessons").rows]
     heights = [
         float(each)
         for each in re.findall(r'class="pale" x="[\d.]+" y="[\d.]+" width=".8" height="([\d.]+)"', as_page(report))
@@ -161,19 +161,19 @@ def test_titles_are_text_wherever_they_stand() -> None:
 @pytest.mark.parametrize(
     ("report", "words"),
     [
-        (course_report(replace(course(), lessons=[])), ["Nobody has started yet."]),
+        (course_report(replace(course(), lessons=[])), ["No learner has started yet."]),
         (REPORTS["empty course"], ["Not computed yet."]),
         (REPORTS["new learner"], ["Nothing to recommend.", "Not computed yet."]),
         (
             learner_report(replace(new_learner(), as_of=AS_OF)),
-            ["Nothing to recommend.", "Stuck on nothing.", "Nothing happened in the last 28 days."],
+            ["Nothing to recommend.", "Not stuck on any lesson.", "Nothing happened in the last 28 days."],
         ),
     ],
 )
 def test_what_is_empty_is_said_and_not_drawn(report: Report, words: list[str]) -> None:
     text = as_page(report)
     assert [each for each in words if each not in text] == []
-    assert (report.as_of is None) == ("Nobody has started" not in text and "Stuck on nothing" not in text)
+    assert (report.as_of is None) == ("No learner has started" not in text and "Not stuck on any lesson" not in text)
     assert {picture for each in sections(report) if not each.table.rows for picture in each.pictures} == set()
 
 
@@ -191,8 +191,8 @@ def test_a_course_that_nobody_has_started_is_not_drawn() -> None:
         for each in found.lessons
     ]
     made = sections(course_report(replace(found, lessons=lessons)))
-    assert [(each.gist, each.pictures) for each in made[:2]] == [("Nobody has started yet.", ())] * 2
-    assert made[4].gist == "No time spent is known yet."
+    assert [(each.headline, each.pictures) for each in made[:2]] == [("No learner has started yet.", ())] * 2
+    assert made[4].headline == "No time spent is known yet."
 
 
 def test_an_untitled_lesson_is_called_by_its_ids() -> None:

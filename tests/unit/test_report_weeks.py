@@ -13,8 +13,8 @@ from worker.reports.table import Report
 MONDAY = date(2025, 6, 2)
 
 
-def gist(report: Report) -> str:
-    (found,) = (each.gist for each in sections(report) if each.table.name == "weeks")
+def headline(report: Report) -> str:
+    (found,) = (each.headline for each in sections(report) if each.table.name == "weeks")
     return found
 
 
@@ -29,19 +29,17 @@ def of_course(*completed: int) -> Report:
 
 
 def test_the_pace_is_that_of_the_last_four_weeks_and_the_best_week_is_the_first_of_the_best() -> None:
-    pace = (
-        "Lessons completed a week, in the 4 weeks up to 6 Jul 2025: 2.5. The best week began on 2 Jun 2025: 9 lessons"
-    )
-    assert gist(of_learner(9, 1, 4, 1, 4)) == f"{pace}."
-    assert gist(of_course(9, 1, 4, 1, 4)) == f"{pace} by 7 active learners."
+    pace = "Lessons completed a week in the 4 weeks up to 6 Jul 2025: 2.5. The best week began on 2 Jun 2025: 9 lessons"
+    assert headline(of_learner(9, 1, 4, 1, 4)) == f"{pace}."
+    assert headline(of_course(9, 1, 4, 1, 4)) == f"{pace} by 7 active learners."
 
 
 def test_one_week_is_one_week() -> None:
-    assert gist(of_learner(1)) == (
-        "Lessons completed a week, in the 1 week up to 8 Jun 2025: 1. The best week began on 2 Jun 2025: 1 lesson."
+    assert headline(of_learner(1)) == (
+        "Lessons completed a week in the 1 week up to 8 Jun 2025: 1. The best week began on 2 Jun 2025: 1 lesson."
     )
 
 
 def test_where_nothing_was_completed_no_week_is_the_best() -> None:
-    assert gist(of_learner(0, 0)) == gist(of_course(0, 0)) == "No lesson was completed in these weeks."
-    assert gist(of_learner()) == gist(of_course()) == "No week has any activity yet."
+    assert headline(of_learner(0, 0)) == headline(of_course(0, 0)) == "No lesson was completed in these weeks."
+    assert headline(of_learner()) == headline(of_course()) == "No week has any activity yet."

@@ -123,7 +123,7 @@ def test_a_directory_is_a_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     [
         ("redis://127.0.0.1:abc/0", "the port must be a number"),
         ("redis://127.0.0.1:6379/abc", "the database after the host must be a number"),
-        ("redis://127.0.0.1:6379/0?protocol=3", "must not choose protocol"),
+        ("redis://127.0.0.1:6379/0?protocol=3", "must not set protocol"),
         ("unix:///run/redis.sock", "must start with redis://"),
     ],
 )
@@ -159,7 +159,7 @@ def test_each_stream_key_has_a_queue_of_its_own(
 )
 def test_a_stream_key_that_is_anothers_or_breaks_names_is_refused(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setenv("PROGRESS_STREAM_KEY", key)
-    with pytest.raises(ConfigurationError, match=r"PROGRESS_STREAM_KEY: (may hold|looks like)"):
+    with pytest.raises(ConfigurationError, match=r"PROGRESS_STREAM_KEY: (may contain only|looks like)"):
         get_settings()
 
 

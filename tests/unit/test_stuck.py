@@ -5,18 +5,23 @@ from datetime import datetime
 import pytest
 
 from tests.support.learners import NOW, ago, completed, started
+from worker.analytics.phrases import lesson_phrase
 from worker.analytics.rules.learner_history import History, LessonHistory
+from worker.analytics.rules.reasons import Reason, Rule
 from worker.analytics.rules.stuck import Stuck, StuckThresholds, drop_off, stopped_at, stuck
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 
 OUTLINE = [(2, 1), (1, 1), (2, 2)]
 MEDIANS = dict.fromkeys(OUTLINE, 100.0)
+MANY_VISITS = Reason(Rule.MANY_VISITS, visits=4)
+LONG_TIME = Reason(Rule.LONG_TIME, seconds=1860, median_seconds=900, median_factor=2)
 OFTEN = started(ago(days=2), visits=3)
 
 
 def lessons(history: History, medians: dict[Lesson, float] = MEDIANS, *, visits: int = 3) -> list[Lesson]:
-    return [(each.topic_id, each.lesson_id) for each in stuck(history, OUTLINE, medians, StuckThresholds(visits))]
+    return [(each.topic_id, each.lesson_id) for each in stuck(history, OUTLINE, medians, StuckThresholds(visits, 2))]
 
 
 @pytest.mark.parametrize(
@@ -76,26 +81,27 @@ def test_lessons_come_in_outline_order_and_those_outside_count_nowhere() -> None
 
 
 @pytest.mark.parametrize(
-    ("visits", "seconds", "effort"),
+    ("visits", "seconds", "reasons", "effort"),
     [
-        (4, 60, "4 visits"),
-        (2, 1860, "31.0 min, more than 2 times the median of 15.0 min"),
-        (4, 1860, "4 visits and 31.0 min, more than 2 times the median of 15.0 min"),
+        (4, 60, (MANY_VISITS,), "4 visits"),
+        (2, 1860, (LONG_TIME,), "31.0 min, more than 2 times the median of 15.0 min"),
+        (4, 1860, (MANY_VISITS, LONG_TIME), "4 visits and 31.0 min, more than 2 times the median of 15.0 min"),
     ],
 )
-def test_the_reason_names_the_figures(visits: int, seconds: int, effort: str) -> None:
-    reason = f"not completed after {effort}, and nothing later since its first visit"
+def test_the_reason_names_the_figures(visits: int, seconds: int, reasons: tuple[Reason, ...], effort: str) -> None:
     history = {(1, 1): started(NOW, visits=visits, seconds=seconds)}
-    assert stuck(history, OUTLINE, {(1, 1): 900}, StuckThresholds()) == [Stuck(1, 1, reason)]
+    (found,) = stuck(history, OUTLINE, {(1, 1): 900}, AnalysisThresholds().stuck)
+    assert found == Stuck(1, 1, reasons)
+    assert lesson_phrase(found) == f"not completed after {effort}, nor any later lesson since the first visit"
 
 
 def test_both_limits_can_be_set() -> None:
     history = {(1, 1): started(NOW, visits=1, seconds=160)}
     by_visits, by_time = (
-        stuck(history, OUTLINE, MEDIANS, rules) for rules in (StuckThresholds(1), StuckThresholds(factor=1.5))
+        stuck(history, OUTLINE, MEDIANS, rules) for rules in (StuckThresholds(1, 2), StuckThresholds(3, 1.5))
     )
-    assert [each.reason[:28] for each in by_visits] == ["not completed after 1 visit,"]
-    assert ["1.5 times" in each.reason for each in by_time] == [True]
+    assert [lesson_phrase(each)[:28] for each in by_visits] == ["not completed after 1 visit,"]
+    assert ["1.5 times" in lesson_phrase(each) for each in by_time] == [True]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.learners import NOW, ago, completed, started
 from tests.support.zones import only
+from worker.analytics.phrases import projection_phrase
 from worker.analytics.rules.learner_history import History, LessonHistory
 from worker.analytics.rules.velocity import Basis, Projection, Velocity, projection, velocity
 from worker.contract.progress_status import ProgressStatus
@@ -75,14 +76,14 @@ def test_the_projection_goes_on_at_the_recent_rate() -> None:
     history = {(1, 1): completed(ago(days=280)), (1, 2): completed(ago(days=3)), (1, 3): completed(ago(days=2))}
     found = projected(history)
     assert found == Projection(NOW.date() + timedelta(weeks=14), 0.5, Basis.RECENT)
-    assert found.reason == "at the rate of the last 28 days, 0.5 completed a week"
+    assert projection_phrase(found) == "at 0.5 lessons a week, the rate of the last 28 days"
 
 
 def test_without_a_recent_completion_it_goes_on_at_the_overall_rate() -> None:
     history = {(1, number): completed(ago(days=70)) for number in (1, 2)}
     found = projected(history)
     assert found == Projection(NOW.date() + timedelta(weeks=40), 0.2, Basis.OVERALL)
-    assert found.reason == "at the rate of all time since the first activity, 0.2 completed a week"
+    assert projection_phrase(found) == "at 0.2 lessons a week, the rate of all time since the first activity"
 
 
 def test_the_projected_date_is_the_learners_own() -> None:

@@ -14,7 +14,7 @@ def test_a_length_of_time_is_told_in_the_largest_unit_of_which_there_are_two(sec
 
 
 @pytest.mark.parametrize(
-    ("number", "words"), [(0.00192, "0.0019"), (0.25, "0.25"), (2, "2"), (9.96, "10"), (128, "130"), (5555, "5600")]
+    ("number", "words"), [(0.00192, "0.0019"), (0.25, "0.25"), (2, "2"), (9.96, "10"), (128, "130"), (5555, "5,600")]
 )
 def test_a_number_is_told_with_two_digits(number: float, words: str) -> None:
     assert two_digits(number) == words

@@ -1,1 +1,1 @@
-"""Activity, statistics of courses, and the analyses made of them: SQL, services, and the pure `rules`."""
+"""Activity of learners, statistics of courses, and analyses of both: SQL, services and pure `rules`."""

@@ -1,43 +1,46 @@
 """The statement that computes and stores the activity of some enrollments.
 
-The definitions, in plain Python: `worker.analytics.rules.activity`.
+Reference model in plain Python: `rules.activity`.
 """
 
-from sqlalchemy import text
+from collections.abc import Sequence
 
-from worker.analytics.zone_history import ZONES
+from sqlalchemy import Connection, text
 
-# A stretch over midnight is cut at every quarter of an hour, one in which the clock was set at every minute: since 1980
-# each zone has changed its date on one of them, and which day a piece is on then follows from its start.
-REFRESH = text(f"""
+from worker.analytics.activity_fragments import COVERED, IDLE, ORDER, SPENT, STRETCHES, begins_after
+from worker.analytics.rules.activity import DOUBTFUL
+from worker.analytics.zone_history import ZONES, in_force
+from worker.analytics.zone_offsets import clocks_of
+from worker.database.engine import without_jit
+
+_BEGINS_SESSION, _BEGINS_VISIT = begins_after("previous_at"), begins_after("previous_of_lesson_at")
+_IN_FORCE = in_force("occurred_at")
+
+# A stretch over midnight is cut at every quarter of an hour, one with a clock change at every minute. Since 1980 each
+# zone's date has changed at one of these moments, so a piece is on the day of its start.
+_REFRESH = text(f"""
     WITH enrollment AS MATERIALIZED (SELECT id, timezone FROM user_course WHERE id = ANY(CAST(:ids AS bigint[]))),
     {ZONES},
-    cutoff AS (SELECT make_interval(secs => :idle_cutoff_seconds) AS idle),
+    cutoff AS (SELECT {IDLE}),
     ordered AS (
         SELECT user_course_id, topic_id, lesson_id, occurred_at, duration_seconds,
                lead(occurred_at) OVER by_enrollment AS next_at, lag(occurred_at) OVER by_enrollment AS previous_at,
-               lag(occurred_at) OVER by_lesson AS previous_of_lesson_at, row_number() OVER by_enrollment AS place
+               lag(occurred_at) OVER by_lesson AS previous_of_lesson_at, row_number() OVER by_enrollment AS nth
         FROM lesson_event
         WHERE user_course_id = ANY(CAST(:ids AS bigint[])) AND type <> 'corrected'
-        WINDOW by_enrollment AS (PARTITION BY user_course_id ORDER BY occurred_at, sequence, type DESC, event_id),
-               by_lesson AS (PARTITION BY user_course_id, topic_id, lesson_id
-                             ORDER BY occurred_at, sequence, type DESC, event_id)
+        WINDOW by_enrollment AS (PARTITION BY user_course_id ORDER BY {ORDER}),
+               by_lesson AS (PARTITION BY user_course_id, topic_id, lesson_id ORDER BY {ORDER})
     ),
     event AS MATERIALIZED (
-        SELECT user_course_id, place, topic_id, lesson_id, occurred_at, completed_at,
-               duration_seconds IS NOT NULL AS is_measured,
-               occurred_at - make_interval(secs => coalesce(duration_seconds, 0)) AS starts_at,
-               CASE WHEN duration_seconds IS NULL AND next_at - occurred_at <= idle
-                    THEN next_at ELSE occurred_at END AS ends_at,
-               coalesce(occurred_at - previous_at >= idle, true) AS begins_session,
-               coalesce(occurred_at - previous_of_lesson_at >= idle, true) AS begins_visit
+        SELECT user_course_id, nth, topic_id, lesson_id, occurred_at, completed_at,
+               {COVERED},
+               {_BEGINS_SESSION} AS begins_session, {_BEGINS_VISIT} AS begins_visit
         FROM ordered CROSS JOIN cutoff
         LEFT JOIN user_course_progress AS progress USING (user_course_id, topic_id, lesson_id)
     ),
     covered AS MATERIALIZED ( -- by lesson, by topic, and by enrollment
         SELECT GROUPING(topic_id, lesson_id) AS level, user_course_id, topic_id, lesson_id,
-               range_agg(tstzrange(starts_at, ends_at)) AS stretches,
-               range_agg(tstzrange(starts_at, ends_at)) FILTER (WHERE is_measured) AS measured_stretches,
+               {STRETCHES},
                count(*) FILTER (WHERE begins_visit) AS visits,
                min(occurred_at) AS first_at, max(occurred_at) AS last_at,
                max(occurred_at) FILTER (WHERE begins_visit) AS last_visit_at,
@@ -47,22 +50,13 @@ REFRESH = text(f"""
         GROUP BY GROUPING SETS ((user_course_id, topic_id, lesson_id), (user_course_id, topic_id), (user_course_id))
     ),
     spent AS MATERIALIZED (
-        SELECT covered.*, whole.seconds, measured.seconds AS measured_seconds
-        FROM covered
-        CROSS JOIN LATERAL (
-            SELECT coalesce(extract(epoch FROM sum(upper(each) - lower(each))), 0)::float8 AS seconds
-            FROM unnest(stretches) AS each
-        ) AS whole
-        CROSS JOIN LATERAL (
-            SELECT coalesce(extract(epoch FROM sum(upper(each) - lower(each))), 0)::float8 AS seconds
-            FROM unnest(measured_stretches) AS each
-        ) AS measured
+        SELECT covered.*, {SPENT} FROM covered
     ),
     session AS (
         SELECT user_course_id, max(ends_at) - min(starts_at) AS length
         FROM (
             SELECT *, count(*) FILTER (WHERE begins_session) OVER (
-                PARTITION BY user_course_id ORDER BY place ROWS UNBOUNDED PRECEDING
+                PARTITION BY user_course_id ORDER BY nth ROWS UNBOUNDED PRECEDING
             ) AS number
             FROM event
         ) AS numbered
@@ -74,8 +68,8 @@ REFRESH = text(f"""
     ),
     local AS MATERIALIZED (
         SELECT user_course_id, occurred_at AT TIME ZONE zone AS at,
-               occurred_at < told_at - make_interval(secs => :doubtful_seconds) AS is_doubtful
-        FROM event JOIN zone ON id = user_course_id AND occurred_at >= since AND occurred_at < until
+               occurred_at < made_at - make_interval(secs => :doubtful_seconds) AS is_doubtful
+        FROM event JOIN zone ON id = user_course_id AND {_IN_FORCE}
     ),
     hour AS (
         SELECT user_course_id, 24 * (extract(isodow FROM at)::int - 1) + extract(hour FROM at)::int AS hour,
@@ -197,3 +191,13 @@ REFRESH = text(f"""
       = (excluded.seconds, excluded.measured_seconds, excluded.sessions, excluded.session_seconds, excluded.first_at,
          excluded.last_at, excluded.events_by_hour, excluded.doubtful_events, now())
 """)  # noqa: S608 - constants
+
+
+def compute_activity(connection: Connection, ids: Sequence[int], idle_cutoff_seconds: float) -> None:
+    """Compute and store the activity of these claimed enrollments, in one statement, whatever the number.
+
+    Reads their whole ledger; writes only the lessons, topics and days that changed.
+    """
+    without_jit(connection)
+    given = {"idle_cutoff_seconds": idle_cutoff_seconds, "doubtful_seconds": DOUBTFUL.total_seconds()}
+    connection.execute(_REFRESH, {"ids": list(ids), "clocks": clocks_of(connection, ids), **given})

@@ -1,4 +1,4 @@
-"""What an analysis holds: of one enrollment (habits, pace, advice, achievements) and of a course (its lessons' too)."""
+"""The types of an enrollment's and of a course's analysis."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -15,13 +15,13 @@ from worker.analytics.rules.velocity import Projection, Velocity
 from worker.contract.progress_status import ProgressStatus
 
 DAYS = 28
-"""Days that a learner's analysis shows one by one, today included."""
+"""Days listed in a learner's analysis, including today."""
 
 WEEKS = 104
-"""Most weeks that an analysis shows one by one."""
+"""Maximum number of weeks listed in an analysis."""
 
 DORMANT = 100
-"""Most dormant learners that a course's analysis names."""
+"""Maximum number of dormant learners listed in a course's analysis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class TopicTime:
 
 @dataclass(frozen=True, slots=True)
 class VisitedLesson:
-    """A lesson with at least one visit; the title is the outline's, None where it has none."""
+    """A lesson with at least one visit; the title is the outline's, None if it has none."""
 
     topic_id: int
     lesson_id: int
@@ -49,7 +49,7 @@ class VisitedLesson:
 
 @dataclass(frozen=True, slots=True)
 class DayTime:
-    """A day where the learner is: the time spent in it, and how many events it has."""
+    """Time spent and number of events on a local day."""
 
     day: date
     spent: TimeSpent
@@ -58,7 +58,7 @@ class DayTime:
 
 @dataclass(frozen=True, slots=True)
 class WeekTime:
-    """A week, Monday to Sunday where the learner is: lessons completed in it, the time spent, its events."""
+    """Lessons completed, time spent and number of events in a local week, Monday to Sunday."""
 
     monday: date
     completed: int
@@ -68,12 +68,12 @@ class WeekTime:
 
 @dataclass(frozen=True, slots=True)
 class LearnerAnalysis:
-    """The analysis of one enrollment. Topics and lessons are in outline order, those that left the outline last."""
+    """The analysis of one enrollment. Topics and lessons are in outline order, those outside it last."""
 
     user_course_id: int
     course_id: int | None
     total_lessons: int
-    """These four are as in `worker.summary.rules.Summary`."""
+    """This and the next three are those of `worker.summary.rules.Summary`."""
     total_is_known: bool
     completed_lessons: int
     completion_percentage: Decimal
@@ -81,34 +81,34 @@ class LearnerAnalysis:
     topics: list[TopicTime]
     lessons: list[VisitedLesson]
     days: list[DayTime]
-    """The last 28, in order; today, where the learner is, is the last."""
+    """The last 28 in order, ending with the learner's today."""
     weeks: list[WeekTime]
-    """In order, without gaps, up to the last with anything in it; at most 104."""
+    """In order, without gaps, up to the last active one; at most 104."""
     sessions: int
     session_seconds: float
     events_by_weekday: list[list[int]]
-    """Monday first, 24 hours of each."""
+    """24 hours of each weekday, Monday first."""
     doubtful_events: int
-    """Of a time before the enrollment was made."""
+    """Events dated before the enrollment was made."""
     streaks: Streaks
     last_seen_on: date | None
     is_dormant: bool
-    """As `worker.analytics.rules.streaks` has it; who completed the course is not."""
+    """As defined in `worker.analytics.rules.streaks`; False once the course is completed."""
     velocity: Velocity
     projection: Projection | None
     stuck: list[Stuck]
     recommendations: list[Recommendation]
     achievements: list[Achievement]
     as_of: datetime | None
-    """When the activity was computed; later events show in rows and statuses alone. None where it never was."""
+    """When the activity was computed, None if never; later events show only in statuses."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnalyzedLesson:
-    """A lesson of a course: how many came to it, how long it takes, and where it stops them.
+    """A lesson of a course, over all enrollments.
 
-    `drop_off` is the share of those who started it that it stopped, 0...1; `is_blocker` says that it is high and rests
-    on enough learners. The medians and `spent` are as in `worker.analytics.rules.time_statistics`.
+    `drop_off` (0...1) and `is_blocker` are defined in `worker.analytics.rules.stuck`, the medians and `spent` in
+    `worker.analytics.rules.time_statistics`.
     """
 
     topic_id: int
@@ -129,7 +129,7 @@ class AnalyzedLesson:
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """A week, Monday to Sunday: lessons completed in it, learners active, time spent."""
+    """Lessons completed, active learners and time spent in a week, Monday to Sunday."""
 
     monday: date
     completed: int
@@ -139,36 +139,36 @@ class Week:
 
 @dataclass(frozen=True, slots=True)
 class DormantLearner:
-    """An enrollment that was active once, is not any more and has not completed the course; the date is its own."""
+    """An enrollment that was active once, is inactive now, and has not completed the course; the date is local."""
 
     user_course_id: int
     last_seen_on: date
     completion_percentage: Decimal | None
-    """Of its stored summary; None where it has none yet."""
+    """From its stored summary; None if it has none yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class CourseAnalysis:
-    """The analysis of a course; all but who is dormant is as of one instant, `as_of`.
+    """The analysis of a course as of one instant, `as_of`, except for dormant learners, which are current.
 
-    All is empty, and `statistics` and `as_of` None, before it is first computed.
+    Until statistics are first computed, `statistics` and `as_of` are None and the rest is empty.
     """
 
     course_id: int
     total_is_known: bool
-    """The course has an outline; else nobody knows all of its lessons, and nobody has completed it."""
+    """Whether the course has an outline; without one it is never completed."""
     statistics: Statistics | None
     spent: TimeSpent
     sessions: int
     session_seconds: float
     median_days: float | None
     events_by_weekday: list[list[int]]
-    """Monday first, 24 hours of each, where each learner is."""
+    """24 hours of each weekday, Monday first, in each learner's local time."""
     weeks: list[Week]
-    """In order, without gaps, up to the last with anything in it; at most 104."""
+    """In order, without gaps, up to the last active one; at most 104."""
     lessons: list[AnalyzedLesson]
-    """Those that counted as of then, in outline order; without an outline by topic and lesson."""
+    """Those that counted then, in outline order; without an outline by topic and lesson."""
     dormant_learners: int
     dormant: list[DormantLearner]
-    """Up to 100 of them, those seen last first."""
+    """Up to 100, the most recently seen first."""
     as_of: datetime | None

@@ -1,4 +1,4 @@
-"""Analyze one course: put together its statistics, the figures of its learners, and what the rules say of them."""
+"""Analyze one course: combine its stored statistics with the rules."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -12,31 +12,31 @@ from worker.analytics.rules.activity import HOURS_OF_A_WEEK, TimeSpent, by_weekd
 from worker.analytics.rules.completion_statistics import Statistics
 from worker.analytics.rules.difficulty import Difficulty, Signs, difficulties
 from worker.analytics.rules.stuck import drop_off, is_blocker
-from worker.analytics.rules.time_statistics import CourseFigures, LessonFigures, WeekFigures
+from worker.analytics.rules.time_statistics import CourseTimeStatistics, LessonTimeStatistics, WeekTimeStatistics
 from worker.analytics.rules.weeks import last_mondays
-from worker.analytics.stored_statistics import StoredStatistics, read_figures, read_statistics
+from worker.analytics.stored_statistics import StoredStatistics, read_statistics, read_time_statistics
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.lesson import Lesson
 from worker.database.engine import snapshot
 from worker.database.server import clock
 from worker.progress.enrollments import enrollments_of
-from worker.progress.outlines import StoredOutline, read_outlines
+from worker.progress.stored_outline import StoredOutline, read_outlines
 
 _NO_TIME = TimeSpent(0, 0)
-_NOTHING = LessonFigures(0, 0, 0, _NO_TIME, None, None, None)
-_NO_FIGURES = CourseFigures(_NO_TIME, 0, 0, [0] * HOURS_OF_A_WEEK, None, {}, {})
+_NOTHING = LessonTimeStatistics(0, 0, 0, _NO_TIME, None, None, None)
+_NO_FIGURES = CourseTimeStatistics(_NO_TIME, 0, 0, [0] * HOURS_OF_A_WEEK, None, {}, {})
 
 
 def analyze_course(engine: Engine, course_id: int, now: datetime | None, rules: AnalysisThresholds) -> CourseAnalysis:
-    """The analysis of one course as of `now`, None for PostgreSQL's clock, from the rollups.
+    """Return the analysis of one course at `now`, by default PostgreSQL's time, from the rollups.
 
-    In as many queries for 10,000 learners as for one: eight, and one for the clock.
-    Raises InputError for what is no id, and NotFoundError for a course that nothing is known of.
+    Eight queries, and one for the time, whatever the number of learners. Raises InputError for an invalid id, and
+    NotFoundError for an unknown course.
     """
     require_course(course_id)
     with snapshot(engine) as connection:
         stored = read_statistics(connection, course_id)
-        figures = read_figures(connection, course_id)
+        figures = read_time_statistics(connection, course_id)
         outline = read_outlines(connection, [course_id]).get(course_id)
         if not (stored or outline or enrollments_of(connection, course_id, 0, 1)):
             raise unknown_course(course_id)
@@ -47,7 +47,7 @@ def analyze_course(engine: Engine, course_id: int, now: datetime | None, rules: 
 def _analysis(
     course_id: int,
     stored: StoredStatistics | None,
-    figures: CourseFigures,
+    figures: CourseTimeStatistics,
     outline: StoredOutline | None,
     dormant: Dormant,
     rules: AnalysisThresholds,
@@ -55,7 +55,7 @@ def _analysis(
     known = stored.lessons if stored else {}
     order = [lesson for lesson in outline.lessons if lesson in known] if outline else sorted(known)
     signs = {lesson: _signs(known[lesson], figures.lessons.get(lesson, _NOTHING)) for lesson in order}
-    difficulty_of = difficulties(signs, min_learners=rules.min_learners)
+    difficulty_of = difficulties(signs, rules.min_learners)
     return CourseAnalysis(
         course_id=course_id,
         total_is_known=outline is not None,
@@ -83,7 +83,7 @@ def _analysis(
     )
 
 
-def _signs(statistics: Statistics, figures: LessonFigures) -> Signs:
+def _signs(statistics: Statistics, figures: LessonTimeStatistics) -> Signs:
     return Signs(
         learners=statistics.started,
         median_seconds=figures.median_seconds,
@@ -96,7 +96,7 @@ def _lesson(
     lesson: Lesson,
     title: str | None,
     statistics: Statistics,
-    figures: LessonFigures,
+    figures: LessonTimeStatistics,
     difficulty: Difficulty | None,
     rules: AnalysisThresholds,
 ) -> AnalyzedLesson:
@@ -118,7 +118,7 @@ def _lesson(
     )
 
 
-def _weeks(weeks: Mapping[date, WeekFigures]) -> list[Week]:
-    nothing = WeekFigures(0, 0, _NO_TIME)
+def _weeks(weeks: Mapping[date, WeekTimeStatistics]) -> list[Week]:
+    nothing = WeekTimeStatistics(0, 0, _NO_TIME)
     found = ((monday, weeks.get(monday, nothing)) for monday in last_mondays(weeks, WEEKS))
     return [Week(monday, of.completed, of.learners, of.spent) for monday, of in found]

@@ -1,7 +1,6 @@
-"""How a whole course is doing: its statistics, those of its lessons, and the summaries of its learners page by page.
+"""The overview of a course: its statistics, those of its lessons, and the summaries of its learners in pages.
 
-All from the rollups, in as many queries for 10,000 learners as for one: five, and two more when some summary of the
-page is not current.
+From the rollups, in five queries whatever the number of learners, or seven if any summary of the page is stale.
 """
 
 from dataclasses import dataclass
@@ -11,20 +10,20 @@ from sqlalchemy import Connection, Engine
 
 from worker.analytics.rules.completion_statistics import Statistics
 from worker.analytics.stored_statistics import StoredStatistics, read_statistics
-from worker.contract.ids import MAX_ID
+from worker.contract.id_ranges import MAX_ID
 from worker.database.engine import snapshot
 from worker.errors import InputError, NotFoundError
 from worker.progress.enrollments import enrollments_of
-from worker.progress.outlines import StoredOutline, read_outlines
+from worker.progress.stored_outline import StoredOutline, read_outlines
 from worker.summary.read import TitledSummary, read_summaries
 
 PAGE = 50
-"""Learners of a page, when nobody says how many."""
+"""Default number of learners on a page."""
 
 
 @dataclass(frozen=True, slots=True)
 class LessonOverview:
-    """A lesson of the course. It has no statistics while those that are stored are older than its place."""
+    """A lesson of the course, without statistics if it is newer than those stored."""
 
     topic_id: int
     lesson_id: int
@@ -36,8 +35,8 @@ class LessonOverview:
 class Overview:
     """A course in one snapshot of the database.
 
-    The statistics are those of the instant `as_of`, both None before they are first computed; lessons are in the order
-    of the outline, without one by topic and lesson. The learners' summaries are those of now.
+    The statistics were exact at `as_of`; both are None until first computed. Lessons are in outline order, without an
+    outline by topic and lesson. The learners' summaries are current.
     """
 
     course_id: int
@@ -46,13 +45,13 @@ class Overview:
     lessons: list[LessonOverview]
     learners: list[TitledSummary]
     next_after: int | None
-    """The `after` of the next page; None when this is the last one."""
+    """The `after` of the next page; None on the last page."""
 
 
 def get_overview(engine: Engine, course_id: int, *, after: int = 0, limit: int = PAGE) -> Overview:
-    """The course with up to `limit` of its learners, by enrollment id, those above `after`.
+    """Return the course with up to `limit` of its learners, by enrollment id above `after`.
 
-    Raises InputError for what is no id, and NotFoundError for a course that nothing is known of.
+    Raises InputError for an invalid id, and NotFoundError for an unknown course.
     """
     require_course(course_id)
     with snapshot(engine) as connection:
@@ -72,21 +71,21 @@ def get_overview(engine: Engine, course_id: int, *, after: int = 0, limit: int =
 
 
 def require_course(course_id: int) -> None:
-    """Return when it can be one. Raises InputError."""
+    """Raise InputError unless this can be a course id."""
     if not 1 <= course_id <= MAX_ID:
-        raise InputError(f"{course_id} is no course id: ids are whole numbers from 1 on.")
+        raise InputError(f"{course_id} is not a course id: ids are whole numbers from 1.")
 
 
 def unknown_course(course_id: int) -> NotFoundError:
-    """What to tell who asks for a course that nothing is known of."""
+    """Return the error for a course without enrollments and outline."""
     return NotFoundError(
-        f"Nothing is known of a course {course_id}: it has neither an enrollment nor an outline. "
-        "Its events may still be waiting: see `progress-worker status`."
+        f"Course {course_id} is unknown: it has no enrollment and no outline. "
+        "Its events may still be waiting; see `progress-worker status`."
     )
 
 
 def _has_enrollments(connection: Connection, course_id: int) -> bool:
-    """Also below the page that was asked for."""
+    """Return whether the course has any, on whatever page."""
     return bool(enrollments_of(connection, course_id, 0, 1))
 
 

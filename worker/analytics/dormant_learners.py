@@ -1,4 +1,4 @@
-"""Who of a course was active once, is not any more, and has not completed it."""
+"""The dormant learners of a course: once active, no longer so, and without completing it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,11 +6,13 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from worker.analytics.analysis import DormantLearner
-from worker.analytics.zone_history import ZONES
+from worker.analytics.zone_history import ZONES, in_force
 from worker.analytics.zone_offsets import clocks_of_course
 
-# The last event tells the last active day, unless that is tomorrow where the learner is, or the learner has moved: then
-# the days do.
+_IN_FORCE = in_force("CAST(:now AS timestamptz)")
+
+# The last event is on the last active day, unless that is tomorrow for the learner or the time zone changed: then the
+# stored days decide.
 _DORMANT = text(f"""
     WITH enrollment AS (
         SELECT id, timezone FROM user_course WHERE course_id = :course_id
@@ -21,7 +23,7 @@ _DORMANT = text(f"""
                CASE WHEN since = '-infinity' AND last_at < until THEN (last_at AT TIME ZONE zone)::date END AS last_on,
                (CAST(:now AS timestamptz) AT TIME ZONE zone)::date AS today
         FROM zone JOIN enrollment_activity ON user_course_id = id
-        WHERE CAST(:now AS timestamptz) >= since AND CAST(:now AS timestamptz) < until AND last_at IS NOT NULL
+        WHERE {_IN_FORCE} AND last_at IS NOT NULL
     ),
     seen AS (
         SELECT id, today, CASE WHEN last_on <= today THEN last_on ELSE (
@@ -41,17 +43,17 @@ _DORMANT = text(f"""
 
 @dataclass(frozen=True, slots=True)
 class Dormant:
-    """How many there are, and those of them seen last."""
+    """The number of dormant learners, and those last seen most recently."""
 
     count: int
     latest: list[DormantLearner]
 
 
 def read_dormant(connection: Connection, course_id: int, now: datetime, dormant_days: int, limit: int) -> Dormant:
-    """The dormant learners of a course, as `rules.streaks.is_dormant` says, up to `limit` of them by name.
+    """Return the dormant learners of a course, as `rules.streaks.is_dormant` defines, listing up to `limit`.
 
-    Who has completed the course, by the stored summary, is finished instead. Two queries. Costs one row of each
-    enrollment of the course.
+    Learners who completed the course by their stored summary are not dormant. Two queries; reads one row of each
+    enrollment.
     """
     found = connection.execute(
         _DORMANT,

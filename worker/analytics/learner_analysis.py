@@ -1,9 +1,9 @@
-"""Analyze one enrollment: put together what the rules say of its rows, its activity and its course's outline."""
+"""Analyze one enrollment: apply the rules to its rows, its activity and its course's outline."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Engine
 
@@ -20,12 +20,12 @@ from worker.analytics.rules.weeks import LearnerWeek, last_mondays, learner_week
 from worker.analytics.stored_learner import StoredLearner, read_learner
 from worker.analytics.stored_statistics import read_medians
 from worker.analytics.thresholds import AnalysisThresholds
-from worker.contract.ids import require_enrollment_id
+from worker.contract.id_ranges import require_enrollment_id
 from worker.contract.lesson import Lesson
 from worker.database.engine import snapshot
 from worker.database.server import clock
 from worker.errors import unknown_enrollment
-from worker.progress.outlines import StoredOutline, read_outlines
+from worker.progress.stored_outline import StoredOutline, read_outlines
 from worker.summary.rules import summarize
 
 Key = TypeVar("Key")
@@ -34,10 +34,10 @@ Key = TypeVar("Key")
 def analyze_learner(
     engine: Engine, user_course_id: int, now: datetime | None, rules: AnalysisThresholds
 ) -> LearnerAnalysis:
-    """The analysis of one enrollment as of `now`, None for PostgreSQL's clock, from seven queries over one moment.
+    """Return the analysis of one enrollment at `now`, by default PostgreSQL's time: seven queries, one snapshot.
 
-    The median times of lessons are those of when its course's figures were last computed.
-    Raises InputError for what is no id, and NotFoundError where there is no enrollment.
+    The median times of lessons are from the last refresh of its course's statistics. Raises InputError for an invalid
+    id, and NotFoundError if the enrollment does not exist.
     """
     require_enrollment_id(user_course_id)
     with snapshot(engine) as connection:
@@ -50,13 +50,6 @@ def analyze_learner(
     return _analysis(user_course_id, learner, outline, medians, now, rules)
 
 
-def as_mapping(found: LearnerAnalysis) -> dict[str, Any]:
-    """The analysis as programs get it: plain members, the projection with its reason."""
-    foreseen = found.projection
-    reason = {"projection": {**asdict(foreseen), "reason": foreseen.reason}} if foreseen else {}
-    return {**asdict(found), **reason}
-
-
 def _analysis(
     user_course_id: int,
     learner: StoredLearner,
@@ -65,14 +58,14 @@ def _analysis(
     now: datetime,
     rules: AnalysisThresholds,
 ) -> LearnerAnalysis:
-    """Without an outline the enrollment's own rows stand for it, as they do in its summary, where any order will do."""
+    """Without an outline, the enrollment's own rows take its place, as in the summary."""
     live, moved = (outline.lessons, outline.moved) if outline else (None, {})
     history, activity = counted_history(learner.rows, learner.activity, moved)
     today = local_day(now, learner.zones)
     lessons = sorted(history) if live is None else live
     titles = outline.titles if outline else {}
     statuses = {lesson: each.status for lesson, each in history.items()}
-    summary = summarize(user_course_id, live, statuses, learner.place, moved)
+    summary = summarize(user_course_id, live, statuses, learner.current_lesson, moved)
     active = {day for day, each in activity.days.items() if each.events}
     seen_on = last_seen(active, today)
     return LearnerAnalysis(
@@ -122,7 +115,7 @@ def _analysis(
 
 
 def _in_order(found: Mapping[Key, object], order: Iterable[Key]) -> list[Key]:
-    """What was found: first as in the order, then the rest as it came."""
+    """Return the keys found: those in `order` first, then the rest."""
     return [key for key in dict.fromkeys([*order, *found]) if key in found]
 
 

@@ -1,35 +1,38 @@
-"""Refresh the statistics and figures of courses that changed: oldest change first, one course a transaction."""
+"""Refresh the statistics of courses that changed: oldest change first, one course a transaction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from worker.analytics import statistics_claims
 from worker.analytics.rules.stuck import StuckThresholds
-from worker.database.failures import may_be_ones_own
+from worker.analytics.statistics_statement import compute_statistics
+from worker.database import stale_marks
+from worker.database.engine import extend_timeout
+from worker.database.failures import may_be_caused_by_one
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshedStatistics:
-    """What one run did, and the oldest change that it left."""
+    """The result of one run, with the oldest change that it left."""
 
     courses: int
     failed: list[int]
-    """Courses that PostgreSQL refused: the computation took too long, or somebody holds their rows."""
+    """Courses that PostgreSQL refused: the computation took too long, or their rows are locked."""
     oldest_change_at: datetime | None
 
 
 def refresh_statistics(
     engine: Engine, seconds: float, rules: StuckThresholds, go_on: Callable[[], bool] = lambda: True
 ) -> RefreshedStatistics:
-    """Refresh the statistics of every course that changed, at most so many seconds each, while `go_on` says so.
+    """Refresh the statistics of every course that changed, each in at most `seconds`, while `go_on` allows.
 
-    Costs one pass over the rows of those courses and nothing for the others. Idempotent. A course that another run is
-    at is passed over; one that fails holds up no other, and is the last that the next run tries; a crash leaves the
-    marks for the next run. Raises PostgreSQL's errors that are not about one course.
+    Costs one pass over the rows of those courses. Skips courses that another run computes; one that fails is tried last
+    by the next run. Idempotent; a crash leaves the marks for the next run. Raises PostgreSQL's errors that no single
+    course can cause.
     """
     with engine.connect() as connection:
         changed = statistics_claims.changed_courses(connection)
@@ -37,14 +40,26 @@ def refresh_statistics(
     for course_id in changed:
         try:
             with engine.begin() as connection:
-                count += statistics_claims.refresh_course(connection, course_id, seconds, rules)
+                count += refresh_course(connection, course_id, seconds, rules)
         except DBAPIError as error:
-            if not may_be_ones_own(error):
+            if not may_be_caused_by_one(error):
                 raise
             with engine.begin() as connection:
-                statistics_claims.mark_failed(connection, course_id)
+                stale_marks.mark_failed(connection, "course_statistics", course_id)
             failed.append(course_id)
         if not go_on():
             break
     with engine.connect() as connection:
-        return RefreshedStatistics(count, failed, statistics_claims.oldest_change(connection))
+        return RefreshedStatistics(count, failed, stale_marks.oldest_change(connection, "course_statistics"))
+
+
+def refresh_course(connection: Connection, course_id: int, seconds: float, rules: StuckThresholds) -> bool:
+    """Refresh one course in the caller's transaction, in at most `seconds`.
+
+    Return False, and keep the marks, while another transaction computes it.
+    """
+    if not statistics_claims.claim(connection, course_id):
+        return False
+    extend_timeout(connection, seconds)
+    compute_statistics(connection, course_id, rules)
+    return True

@@ -1,17 +1,21 @@
-"""The statement that computes and stores the statistics and figures of a course.
+"""The statement that computes and stores the statistics of a course: one statement, so exact for one instant.
 
-The definitions, in plain Python: `rules.completion_statistics` and `rules.time_statistics`.
+Reference model in plain Python: `rules.completion_statistics` and `rules.time_statistics`.
 """
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
-from worker.analytics.zone_history import ZONES
+from worker.analytics.rules.stuck import StuckThresholds
+from worker.analytics.zone_history import ZONES, in_force
+from worker.analytics.zone_offsets import clocks_of_course
+from worker.database.engine import without_jit
 from worker.summary.percentage import percentage
 
 _COMPLETION_RATE = percentage("completed", "enrollments")
+_IN_FORCE = in_force("completed_at")
 
-# Sums of seconds are taken over whole microseconds, so that no order of the rows changes them.
-REFRESH = text(f"""
+# Seconds are summed as whole microseconds, so that the order of rows does not change a sum.
+_REFRESH = text(f"""
     WITH enrollment AS MATERIALIZED (
         SELECT id, position_at, timezone FROM user_course WHERE course_id = :course_id
     ),
@@ -22,7 +26,7 @@ REFRESH = text(f"""
     outlined AS (
         SELECT EXISTS (SELECT FROM course WHERE id = :course_id) AS is_outlined
     ),
-    place AS MATERIALIZED ( -- of lessons that moved: where each was before, and where it is
+    place AS MATERIALIZED ( -- of lessons that moved: each former place, and the present one
         SELECT from_topic_id, from_lesson_id, topic_id, lesson_id FROM moved_lesson WHERE course_id = :course_id
         UNION
         SELECT topic_id, lesson_id, topic_id, lesson_id FROM moved_lesson WHERE course_id = :course_id
@@ -35,7 +39,7 @@ REFRESH = text(f"""
         JOIN user_course_progress AS its
           ON (user_course_id, its.topic_id, its.lesson_id) = (enrollment.id, from_topic_id, from_lesson_id)
     ),
-    row AS MATERIALIZED ( -- rows of lessons that count; without an outline they are in order of topic and lesson alone
+    row AS MATERIALIZED ( -- rows of lessons that count; without an outline, ordered by topic and lesson alone
         SELECT progress.user_course_id, topic_id, lesson_id, ordinal, status, last_viewed_at,
                CASE WHEN status = 'completed' THEN completed_at END AS completed_at,
                seconds, measured_seconds, visits, first_visit_at, visits_to_complete
@@ -63,7 +67,7 @@ REFRESH = text(f"""
                count(completed_at) AS known, max(completed_at) AS completed_at
         FROM row GROUP BY user_course_id
     ),
-    completer AS MATERIALIZED ( -- of the whole course; without an outline there is none
+    completer AS MATERIALIZED ( -- of the whole course; none without an outline
         SELECT user_course_id, CASE WHEN known = completed THEN completed_at END AS completed_at
         FROM learner WHERE completed > 0 AND completed = (SELECT count(*) FROM outline)
     ),
@@ -130,7 +134,7 @@ REFRESH = text(f"""
                    0 AS us, 0 AS measured_us
             FROM (
                 SELECT (completed_at AT TIME ZONE zone)::date AS day
-                FROM row JOIN zone ON id = user_course_id AND completed_at >= since AND completed_at < until
+                FROM row JOIN zone ON id = user_course_id AND {_IN_FORCE}
             ) AS completion
             GROUP BY monday
             UNION ALL
@@ -197,7 +201,7 @@ REFRESH = text(f"""
         WHERE (known.completed, known.learners, known.seconds, known.measured_seconds)
            <> (excluded.completed, excluded.learners, excluded.seconds, excluded.measured_seconds)
     ),
-    removed AS ( -- and its figures with it
+    removed AS ( -- and its `lesson_figures`, by cascade
         DELETE FROM lesson_statistics
         WHERE course_id = :course_id AND (topic_id, lesson_id) NOT IN (SELECT topic_id, lesson_id FROM lesson)
     ),
@@ -232,3 +236,15 @@ REFRESH = text(f"""
                           excluded.measured_seconds, excluded.median_seconds, excluded.median_visits_to_complete,
                           excluded.median_days)
 """)  # noqa: S608 - constants
+
+
+def compute_statistics(connection: Connection, course_id: int, rules: StuckThresholds) -> None:
+    """Compute and store the statistics of a claimed course."""
+    without_jit(connection)
+    given = {
+        "course_id": course_id,
+        "stuck_visits": rules.visits,
+        "stuck_factor": rules.factor,
+        "clocks": clocks_of_course(connection, course_id),
+    }
+    connection.execute(_REFRESH, given)

@@ -1,4 +1,4 @@
-"""Stored activity as the rows of its tables, read to be held against the rules."""
+"""Read stored activity as the rows of its tables, to compare them with the rules."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from sqlalchemy import Connection, text
 
 from worker.analytics.rules.activity_rows import ActivityRows
 
-# A mark of the enrollment's summary is passed on to its activity.
+# A stale summary passes its mark on to the activity.
 _SETTLED = text("""
     SELECT enrollment.id FROM user_course AS enrollment
     WHERE enrollment.id = ANY(CAST(:ids AS bigint[])) AND enrollment.stale_since IS NULL
@@ -45,16 +45,16 @@ _TABLES = {
         """),
     ),
 }
-"""The number of columns that are the key, and the query."""
+"""The number of key columns, and the query."""
 
 
 def settled(connection: Connection, ids: Sequence[int]) -> list[int]:
-    """Those of these enrollments whose activity waits for no refresh."""
+    """Return those of these enrollments whose activity is current."""
     return list(connection.scalars(_SETTLED, {"ids": list(ids)}))
 
 
 def read_rows(connection: Connection, ids: Sequence[int]) -> dict[int, ActivityRows]:
-    """The stored rows of each of these enrollments. Four queries."""
+    """Return the stored rows of each of these enrollments. Four queries."""
     found: dict[int, ActivityRows] = {each: {} for each in ids}
     for table, (key_columns, statement) in _TABLES.items():
         result = connection.execute(statement, {"ids": list(ids)})

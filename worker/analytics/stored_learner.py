@@ -1,4 +1,4 @@
-"""Everything of one enrollment that its analysis is made of, but for the outline."""
+"""Read everything that the analysis of one enrollment needs, except the outline."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.current_lesson import CurrentLesson
 from worker.progress.reference import Progress
-from worker.progress.ties import tied_places
+from worker.progress.ties import tied_positions
 
 _ENROLLMENT = text("""
     SELECT course_id, current_topic, current_lesson, position_tied, refreshed_at, seconds, measured_seconds,
@@ -40,29 +40,29 @@ _DAYS = text("""
 
 @dataclass(frozen=True, slots=True)
 class StoredLearner:
-    """An enrollment's course, time zones, place, rows and activity: each where it was told, also of lessons that moved.
+    """An enrollment's course, time zones, current lesson, rows and activity; moved lessons at their former places.
 
-    The activity is that of `refreshed_at`, the rest of now; None, and no activity at all, where it was never computed.
+    The activity is from `refreshed_at`, or empty if that is None; the rest is current.
     """
 
     course_id: int | None
     zones: Zones
-    place: CurrentLesson
+    current_lesson: CurrentLesson
     rows: dict[Lesson, Progress]
     activity: Activity
     refreshed_at: datetime | None
 
 
 def read_learner(connection: Connection, user_course_id: int) -> StoredLearner | None:
-    """What is stored of one enrollment, None where there is none.
+    """Return what is stored for one enrollment, None if it does not exist.
 
-    Five queries, in the caller's transaction, which must be REPEATABLE READ. Costs one row of each lesson and each day.
+    Five queries in the caller's transaction, which must be REPEATABLE READ. Reads one row of each lesson and day.
     """
     key = {"id": user_course_id}
     enrollment = connection.execute(_ENROLLMENT, key).one_or_none()
     if enrollment is None:
         return None
-    places = tied_places(connection, [user_course_id]) if enrollment.position_tied else {}
+    tied = tied_positions(connection, [user_course_id]) if enrollment.position_tied else {}
     rows: dict[Lesson, Progress] = {}
     lessons: dict[Lesson, tuple[TimeSpent, Visits]] = {}
     for row in connection.execute(_LESSONS, key):
@@ -74,7 +74,7 @@ def read_learner(connection: Connection, user_course_id: int) -> StoredLearner |
     return StoredLearner(
         course_id=enrollment.course_id,
         zones=read_zones(connection, [user_course_id])[user_course_id].zones,
-        place=places.get(user_course_id) or CurrentLesson(enrollment.current_topic, enrollment.current_lesson),
+        current_lesson=tied.get(user_course_id) or CurrentLesson(enrollment.current_topic, enrollment.current_lesson),
         rows=rows,
         activity=Activity(
             lessons=lessons,

@@ -1,6 +1,6 @@
-"""What is stored of courses, read: how many started and completed each lesson, and what they show together.
+"""Read the stored statistics of courses.
 
-The definitions, in plain Python: `rules.completion_statistics` and `rules.time_statistics`.
+Reference model in plain Python: `rules.completion_statistics` and `rules.time_statistics`.
 """
 
 from dataclasses import dataclass, fields
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, text
 
 from worker.analytics.rules.activity import TimeSpent
 from worker.analytics.rules.completion_statistics import Statistics
-from worker.analytics.rules.time_statistics import CourseFigures, LessonFigures, WeekFigures
+from worker.analytics.rules.time_statistics import CourseTimeStatistics, LessonTimeStatistics, WeekTimeStatistics
 from worker.contract.lesson import Lesson
 
 _COURSE = text("SELECT * FROM course_statistics WHERE course_id = :course_id")
@@ -32,7 +32,7 @@ _MEDIANS = text("""
 
 @dataclass(frozen=True, slots=True)
 class StoredStatistics:
-    """The statistics of a course and its lessons, all exactly as of one instant."""
+    """The completion statistics of a course and its lessons, exact at one instant."""
 
     course: Statistics
     lessons: dict[Lesson, Statistics]
@@ -40,7 +40,7 @@ class StoredStatistics:
 
 
 def read_statistics(connection: Connection, course_id: int) -> StoredStatistics | None:
-    """The stored statistics of a course; None while there are none. Two queries, which must see one snapshot."""
+    """Return the completion statistics of a course, None if not stored yet. Two queries, which need one snapshot."""
     row = connection.execute(_COURSE, {"course_id": course_id}).one_or_none()
     if row is None:
         return None
@@ -50,27 +50,27 @@ def read_statistics(connection: Connection, course_id: int) -> StoredStatistics 
     )
 
 
-def read_figures(connection: Connection, course_id: int) -> CourseFigures | None:
-    """The stored figures of a course, as of the same instant; None while there are none.
+def read_time_statistics(connection: Connection, course_id: int) -> CourseTimeStatistics | None:
+    """Return the time statistics of a course, exact at the same instant; None if not stored yet.
 
-    Three queries, which must see one snapshot. Costs a row of each lesson and each week.
+    Three queries, which need one snapshot. Reads a row of each lesson and week.
     """
     key = {"course_id": course_id}
     row = connection.execute(_COURSE_FIGURES, key).one_or_none()
     if row is None:
         return None
-    return CourseFigures(
+    return CourseTimeStatistics(
         spent=_spent(row),
         sessions=row.sessions,
         session_seconds=row.session_seconds,
         events_by_hour=row.events_by_hour,
         median_days=row.median_days,
         weeks={
-            each.monday: WeekFigures(each.completed, each.learners, _spent(each))
+            each.monday: WeekTimeStatistics(each.completed, each.learners, _spent(each))
             for each in connection.execute(_WEEK_FIGURES, key)
         },
         lessons={
-            (each.topic_id, each.lesson_id): LessonFigures(
+            (each.topic_id, each.lesson_id): LessonTimeStatistics(
                 stopped=each.stopped,
                 stuck=each.stuck,
                 visits=each.visits,
@@ -85,7 +85,7 @@ def read_figures(connection: Connection, course_id: int) -> CourseFigures | None
 
 
 def read_medians(connection: Connection, course_id: int | None) -> dict[Lesson, float]:
-    """The median seconds of a course's lessons that have one. One query."""
+    """Return the median seconds of the course's lessons that have one. One query."""
     found = connection.execute(_MEDIANS, {"course_id": course_id})
     return {(topic_id, lesson_id): median for topic_id, lesson_id, median in found}
 

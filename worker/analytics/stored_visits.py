@@ -1,6 +1,6 @@
-"""One lesson of one enrollment: its row, and the history of visits and corrections that the ledger has of it.
+"""Read one lesson of one enrollment: its row, and its visits and corrections from the ledger.
 
-The definitions, in plain Python: `worker.analytics.rules.visit_history`.
+Reference model in plain Python: `rules.visit_history`.
 """
 
 from dataclasses import dataclass
@@ -8,12 +8,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from worker.analytics.activity_fragments import COVERED, IDLE, ORDER, SPENT, STRETCHES, begins_after
 from worker.analytics.rules.activity import TimeSpent
-from worker.analytics.rules.visit_history import MOST, LessonCorrection, Visit, VisitHistory
+from worker.analytics.rules.visit_history import MAX_LISTED, LessonCorrection, Visit, VisitHistory
 from worker.contract.lesson import LessonKey
 from worker.contract.progress_status import ProgressStatus
 
-# Where the lesson is, and where it was before.
+# The present and former places of the lesson.
 _PLACES = """
     SELECT CAST(:topic_id AS int), CAST(:lesson_id AS int)
     UNION ALL
@@ -33,29 +34,26 @@ _LESSON = text(f"""
     GROUP BY title, history_from
 """)  # noqa: S608 - a constant
 
-# The first row is that of all visits together.
+_BEGINS = begins_after("lag(occurred_at) OVER (ORDER BY nth)")
+
+# The first row is the total of all visits.
 _VISITS = text(f"""
     WITH given AS (
-        SELECT make_interval(secs => :idle_cutoff_seconds) AS idle,
-               CAST(:completed_at AS timestamptz) AS lesson_completed_at
+        SELECT {IDLE}, CAST(:completed_at AS timestamptz) AS lesson_completed_at
     ),
-    ordered AS ( -- with the time of the enrollment's next event, of whatever lesson
+    ordered AS ( -- with the time of the enrollment's next event, of any lesson
         SELECT topic_id, lesson_id, type, occurred_at, duration_seconds, lead(occurred_at) OVER latest_last AS next_at,
-               row_number() OVER latest_last AS place
+               row_number() OVER latest_last AS nth
         FROM lesson_event WHERE user_course_id = :user_course_id AND type <> 'corrected'
-        WINDOW latest_last AS (ORDER BY occurred_at, sequence, type DESC, event_id)
+        WINDOW latest_last AS (ORDER BY {ORDER})
     ),
     event AS (
-        SELECT place, occurred_at, type = 'completed' AS completes, duration_seconds IS NOT NULL AS is_measured,
-               occurred_at - make_interval(secs => coalesce(duration_seconds, 0)) AS starts_at,
-               CASE WHEN duration_seconds IS NULL AND next_at - occurred_at <= idle
-                    THEN next_at ELSE occurred_at END AS ends_at,
-               coalesce(occurred_at - lag(occurred_at) OVER (ORDER BY place) >= idle, true) AS begins
+        SELECT nth, occurred_at, type = 'completed' AS completes, {COVERED}, {_BEGINS} AS begins
         FROM ordered CROSS JOIN given WHERE (topic_id, lesson_id) IN ({_PLACES})
     ),
     numbered AS (
         SELECT *, count(*) FILTER (WHERE begins) OVER (
-            ORDER BY place ROWS UNBOUNDED PRECEDING
+            ORDER BY nth ROWS UNBOUNDED PRECEDING
         ) AS number
         FROM event
     ),
@@ -63,8 +61,7 @@ _VISITS = text(f"""
         SELECT number, count(*) AS events, min(occurred_at) AS began_at, max(occurred_at) AS last_at,
                count(*) FILTER (WHERE completes) AS completions,
                max(occurred_at) FILTER (WHERE completes AND occurred_at = lesson_completed_at) AS completed_at,
-               range_agg(tstzrange(starts_at, ends_at)) AS stretches,
-               range_agg(tstzrange(starts_at, ends_at)) FILTER (WHERE is_measured) AS measured_stretches,
+               {STRETCHES},
                count(*) FILTER (WHERE begins) AS visits,
                max(occurred_at) FILTER (WHERE begins) AS last_visit_at,
                count(*) FILTER (WHERE begins AND occurred_at <= lesson_completed_at) AS visits_to_complete
@@ -72,13 +69,8 @@ _VISITS = text(f"""
         GROUP BY GROUPING SETS ((), (number))
         ORDER BY number DESC NULLS FIRST LIMIT 1 + :most
     )
-    SELECT number, began_at, last_at, events, completions, completed_at, visits, last_visit_at, visits_to_complete, (
-               SELECT coalesce(extract(epoch FROM sum(upper(each) - lower(each))), 0)::float8
-               FROM unnest(stretches) AS each
-           ) AS seconds, (
-               SELECT coalesce(extract(epoch FROM sum(upper(each) - lower(each))), 0)::float8
-               FROM unnest(measured_stretches) AS each
-           ) AS measured_seconds
+    SELECT number, began_at, last_at, events, completions, completed_at, visits, last_visit_at, visits_to_complete,
+           {SPENT}
     FROM visit ORDER BY number NULLS FIRST
 """)  # noqa: S608 - a constant
 
@@ -93,7 +85,7 @@ _CORRECTIONS = text(f"""
 
 @dataclass(frozen=True, slots=True)
 class StoredLesson:
-    """A lesson as an enrollment has it, of all its places; that of a lesson never touched where it has no row."""
+    """A lesson of an enrollment, merged over its places; not started if it has no row."""
 
     title: str | None
     status: ProgressStatus
@@ -102,7 +94,7 @@ class StoredLesson:
 
 
 def read_lesson(connection: Connection, key: LessonKey) -> StoredLesson | None:
-    """The lesson, None where there is no enrollment."""
+    """Return the lesson, None if the enrollment does not exist."""
     row = connection.execute(_LESSON, _parameters(key)).one_or_none()
     if row is None:
         return None
@@ -111,11 +103,15 @@ def read_lesson(connection: Connection, key: LessonKey) -> StoredLesson | None:
 
 
 def read_visit_history(
-    connection: Connection, key: LessonKey, completed_at: datetime | None, idle_cutoff_seconds: float, most: int = MOST
+    connection: Connection,
+    key: LessonKey,
+    completed_at: datetime | None,
+    idle_cutoff_seconds: float,
+    most: int = MAX_LISTED,
 ) -> VisitHistory:
-    """The lesson's history, `completed_at` being its own. In the caller's transaction, which must be REPEATABLE READ.
+    """Return the history of a lesson completed at `completed_at`, listing up to `most` visits and corrections.
 
-    Two queries. Costs the enrollment's ledger; what comes back is bounded by `most`.
+    Two queries in the caller's transaction, which must be REPEATABLE READ. Reads the enrollment's ledger.
     """
     given = _parameters(key) | {"most": most}
     rule = {"completed_at": completed_at, "idle_cutoff_seconds": idle_cutoff_seconds}

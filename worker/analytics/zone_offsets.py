@@ -1,8 +1,8 @@
-"""What `AT TIME ZONE` takes for the zones of some enrollments, so that PostgreSQL's clocks are Python's.
+"""Arguments of `AT TIME ZONE` for the zones of some enrollments, so that PostgreSQL's local times equal Python's.
 
-A name with a colon before it is the zone of that name also where PostgreSQL has an abbreviation of it, such as `CET`,
-of one offset all year. Where PostgreSQL's tz database is of another release, or made otherwise, and has other rules for
-a zone since 1980, or no such zone, Python's offsets are told one by one.
+A leading colon names the zone even where PostgreSQL has an abbreviation of that name, such as `CET`, with a fixed
+offset. Where PostgreSQL's tz database lacks a zone, or has other rules for it since 1980, Python's offsets are passed
+one by one.
 """
 
 import json
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from worker.contract.time_zones import BEGINNING, END, local_zone, settings_of, zone_names
 
 Clock = tuple[str, datetime | None, datetime | None, str]
-"""A zone's name, from when until when (None: ever), and what to give to `AT TIME ZONE` then."""
+"""A zone's name, since and until when (None: unbounded), and the argument of `AT TIME ZONE` then."""
 
 _OF_IDS = text("""
     SELECT pg_postmaster_start_time(), ARRAY(
@@ -27,15 +27,15 @@ _OF_IDS = text("""
 _OF_COURSE = text("""
     SELECT pg_postmaster_start_time(), ARRAY(
         SELECT timezone FROM user_course WHERE course_id = :course_id UNION
-        SELECT told.timezone FROM enrollment_event AS told
-        JOIN user_course AS enrollment ON enrollment.id = told.user_course_id
+        SELECT event.timezone FROM enrollment_event AS event
+        JOIN user_course AS enrollment ON enrollment.id = event.user_course_id
         WHERE enrollment.course_id = :course_id
     )
 """)
 
 _KNOWN = text("SELECT name FROM pg_timezone_names WHERE name = ANY(CAST(:names AS text[]))")
 
-# Rules change for weeks at least, or where Python's do.
+# A rule lasts for weeks at least, or changes where Python's does.
 _LOCAL = text("""
     SELECT name, at, at AT TIME ZONE (':' || name) AS local
     FROM unnest(CAST(:names AS text[])) AS name
@@ -47,31 +47,31 @@ _LOCAL = text("""
 
 _SECOND = timedelta(seconds=1)
 _found: dict[tuple[datetime, str], list[Clock]] = {}
-"""By the start of the server, whose tz database is read once, and the zone's name."""
+"""By zone name and the start of the server, which reads its tz database once."""
 
 
 def clocks_of(connection: Connection, ids: Sequence[int]) -> str:
-    """The parameter `clocks` of `zone.ZONES` for these enrollments. One query; two more for a zone not met before."""
+    """Return the parameter `clocks` of `zone_history.ZONES` for these enrollments. One query, three for a new zone."""
     return _clocks(connection, *connection.execute(_OF_IDS, {"ids": list(ids)}).one())
 
 
 def clocks_of_course(connection: Connection, course_id: int) -> str:
-    """The same for all enrollments of a course."""
+    """Return the same for all enrollments of a course."""
     return _clocks(connection, *connection.execute(_OF_COURSE, {"course_id": course_id}).one())
 
 
 def _clocks(connection: Connection, started_at: datetime, names: Sequence[str | None]) -> str:
-    told = sorted(zone_names() & set(names))
-    if new := [name for name in told if (started_at, name) not in _found]:
+    known = sorted(zone_names() & set(names))
+    if new := [name for name in known if (started_at, name) not in _found]:
         agreeing = _agreeing(connection, new)
         for name in new:
             whole: list[Clock] = [(name, None, None, f":{name}")]
             _found[started_at, name] = whole if name in agreeing else list(_pieces(name))
-    return json.dumps([clock for name in told for clock in _found[started_at, name]], default=datetime.isoformat)
+    return json.dumps([clock for name in known for clock in _found[started_at, name]], default=datetime.isoformat)
 
 
 def _agreeing(connection: Connection, names: Sequence[str]) -> set[str]:
-    """Those that PostgreSQL knows and has Python's rules for."""
+    """Return the zones for which PostgreSQL has the same rules as Python."""
     known = sorted(connection.scalars(_KNOWN, {"names": list(names)}))
     settings = [
         (name, at) for name in known for moment in settings_of(local_zone(name)) for at in (moment - _SECOND, moment)
@@ -98,6 +98,6 @@ def _pieces(name: str) -> Iterator[Clock]:
 
 
 def _fixed(offset: timedelta) -> str:
-    """An offset as POSIX writes it: with the opposite sign."""
+    """Return an offset as POSIX writes it: with the opposite sign."""
     hours, seconds = divmod(abs(int(offset.total_seconds())), 3_600)
     return f"<local>{'+' if offset < timedelta() else '-'}{hours:02}:{seconds // 60:02}:{seconds % 60:02}"

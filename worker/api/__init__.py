@@ -1,14 +1,14 @@
-"""The HTTP API: requests in, answers out. It parses, asks a service, and prints; it has no rule of its own.
+"""The HTTP API: parses requests, calls a service and renders the answer. It has no rules of its own.
 
-| module                                   | owns                                                            |
-|------------------------------------------|-----------------------------------------------------------------|
-| `app`                                    | the application: what is put together and lives as long as it   |
-| `gate`                                   | who may come in: tokens, scopes, bad requests; one log line each |
-| `exchange`                               | a request's size, its answer's status, what is said on failure  |
-| `tokens`, `permission`                   | who calls, and which courses they may touch                     |
-| `caller`                                 | what an endpoint works with                                     |
-| `problem`                                | errors as `application/problem+json`                            |
-| `schema`                                 | bodies and answers                                              |
-| `progress`, `course`, `events`, `health` | the endpoints                                                   |
-| `analytics`, `reports`                   | the endpoints of the analyses                                   |
+| module                                    | owns                                                               |
+|-------------------------------------------|--------------------------------------------------------------------|
+| `app`                                     | the application: wiring and lifespan                               |
+| `openapi`                                 | corrections to FastAPI's OpenAPI document                          |
+| `middleware`                              | authentication, scopes, the limit of bad requests                  |
+| `body_limit`, `slow_clients`              | size and time limits of bodies and of connections                  |
+| `request_log`, `problems`                 | one log line per request; errors as `application/problem+json`     |
+| `tokens`, `authorization`, `dependencies` | bearer tokens, the courses they may access, what endpoints receive |
+| `schema`, `*_schema`                      | request bodies and answers                                         |
+| `progress`, `summary`, `events`, `health` | the endpoints                                                      |
+| `analytics`, `reports`                    | the endpoints of the analyses                                      |
 """

@@ -1,10 +1,10 @@
-"""What the history of an enrollment, and of a whole course, tells."""
+"""Endpoints of the analyses of learners, lessons and courses."""
 
 from dataclasses import asdict
 
 from fastapi import APIRouter
 
-from worker.analytics.learner_analysis import as_mapping
+from worker.analytics.phrases import as_mapping
 from worker.api.course_schema import Course
 from worker.api.dependencies import CallerParameter
 from worker.api.learner_schema import Learner
@@ -24,8 +24,8 @@ router = APIRouter(prefix="/analytics", tags=["analytics"])
     responses=documented(404, 422),
 )
 async def get_learner(user_course_id: UserCourseId, caller: CallerParameter) -> object:
-    """What the enrollment did, how fast, where it is stuck, and what to do next."""
-    await caller.may_touch(user_course_id)
+    """The enrollment's activity, pace, difficulties and recommendations."""
+    await caller.require_enrollment(user_course_id)
     found = await caller.service.analyze_learner(user_course_id=user_course_id)
     return await caller.service.aside(shortened, found, as_mapping)
 
@@ -39,11 +39,11 @@ async def get_learner(user_course_id: UserCourseId, caller: CallerParameter) -> 
 async def get_lesson_history(
     user_course_id: UserCourseId, topic_id: LessonPart, lesson_id: LessonPart, caller: CallerParameter
 ) -> object:
-    """Each visit to the lesson and each correction, the last 1,000 of them; empty where it was never touched.
+    """The last 1,000 visits to the lesson and corrections of it, including those before it moved.
 
-    What happened where the lesson was before it moved is part of it.
+    Empty if the lesson is untouched.
     """
-    await caller.may_touch(user_course_id)
+    await caller.require_enrollment(user_course_id)
     return await caller.service.get_lesson_history(
         user_course_id=user_course_id, topic_id=topic_id, lesson_id=lesson_id
     )
@@ -57,7 +57,7 @@ async def get_lesson_history(
     responses=documented(404, 422),
 )
 async def get_course(course_id: CourseId, caller: CallerParameter) -> object:
-    """How many came how far, how long it takes them, where it stops them, and who stays away."""
-    caller.may_touch_course(course_id)
+    """Completion, time spent, blockers and dormant learners of the course."""
+    caller.require_course(course_id)
     found = await caller.service.analyze_course(course_id=course_id)
     return await caller.service.aside(shortened, found, asdict)

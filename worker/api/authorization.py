@@ -1,4 +1,4 @@
-"""Which courses a token may touch."""
+"""Check which courses a token may access."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,45 +10,43 @@ from worker.service import UserCourseProgressService
 
 
 async def require_enrollment(service: UserCourseProgressService, token: Token, user_course_id: int) -> None:
-    """Return when the token may touch this enrollment; costs nothing for one that may touch all.
+    """Raise HTTPException 403 unless the token may access this enrollment; no query for tokens of all courses.
 
-    Raises HTTPException 403, also where there is no enrollment: who is enrolled elsewhere is none of its business.
+    Also 403 where there is no such enrollment, so that a token cannot probe for enrollments outside its courses.
     """
     if token.courses is None:
         return
     courses = await service.get_course_ids([user_course_id])
     if courses.get(user_course_id) not in token.courses:
-        raise HTTPException(
-            403, f"The token {token.name!r} may not touch enrollment {user_course_id}, if there is one."
-        )
+        raise HTTPException(403, f"The token {token.name!r} has no access to enrollment {user_course_id}, if any.")
 
 
 def require_course(token: Token, course_id: int) -> None:
-    """Return when the token may touch this course. Raises HTTPException 403, also where there is no such course."""
+    """Raise HTTPException 403 unless the token may access this course, existing or not."""
     if token.courses is not None and course_id not in token.courses:
-        raise HTTPException(403, f"The token {token.name!r} may not touch course {course_id}, if there is one.")
+        raise HTTPException(403, f"The token {token.name!r} has no access to course {course_id}, if any.")
 
 
 async def forbidden_events(
     service: UserCourseProgressService, token: Token, events: Sequence[Event | None]
 ) -> list[str | None]:
-    """Of each event why the token may not send it, None where it may; unreadable ones (None) are not judged here.
+    """Return for each event why the token may not send it, or None if it may. Unreadable events (None) get None.
 
-    Its course must be among the token's, and that of its enrollment now. So a limited token enrolls nobody: it would
-    get what waits for an enrollment that the LMS has yet to make elsewhere.
+    The token needs the event's course and the current course of its enrollment. So a limited token cannot create
+    enrollments: it would also receive events that wait for an enrollment the LMS will create in another course.
     """
     if token.courses is None:
         return [None] * len(events)
     ids = {event.data.user_course_id for event in events if event and not isinstance(event, CourseOutlined)}
     courses = await service.get_course_ids(ids)
-    return [_why_not(token, event, courses) if event else None for event in events]
+    return [_denial(token, event, courses) if event else None for event in events]
 
 
-def _why_not(token: Token, event: Event, courses: Mapping[int, int | None]) -> str | None:
-    touched: set[int | None] = set()
+def _denial(token: Token, event: Event, courses: Mapping[int, int | None]) -> str | None:
+    needed: set[int | None] = set()
     if isinstance(event, CourseOutlined | EnrollmentCreated):
-        touched.add(event.data.course_id)
+        needed.add(event.data.course_id)
     if not isinstance(event, CourseOutlined):
-        touched.add(courses.get(event.data.user_course_id))
+        needed.add(courses.get(event.data.user_course_id))
     allowed: frozenset[int | None] = frozenset(token.courses or ())
-    return None if touched <= allowed else f"the token {token.name!r} may not touch this course"
+    return None if needed <= allowed else f"the token {token.name!r} has no access to this course"

@@ -1,4 +1,4 @@
-"""The analysis of a course as the API answers it. Days and hours are those where each learner is."""
+"""API schema of a course's analysis. Days and hours are in each learner's local time."""
 
 from datetime import date, datetime
 from typing import Annotated
@@ -8,14 +8,11 @@ from pydantic import BaseModel, Field
 from worker.api.learner_schema import Amount, Count, Hours, TimeSpent, Truncated
 from worker.api.schema import Percentage, TotalIsKnown
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Ratio = Annotated[float, Field(ge=0, le=1)]
 
 
 class Statistics(BaseModel):
-    """How many enrollments started and completed the course, or a lesson; the rate is in percent of all of them.
-
-    Without an outline nobody has completed the course, as nobody knows all of its lessons.
-    """
+    """Enrollments that started and completed a course or lesson; without an outline a course is never completed."""
 
     enrollments: Count
     started: Count
@@ -25,14 +22,14 @@ class Statistics(BaseModel):
 
 
 class Difficulty(BaseModel):
-    """Of a lesson beside the others of its course: 0 is the easiest, 0.5 like the course."""
+    """Difficulty of a lesson compared with the others of its course: 0 is the easiest, 0.5 average."""
 
-    value: Share
-    learners: Count = Field(description="On so many learners it rests.")
+    value: Ratio
+    learners: Count = Field(description="Learners it is based on.")
 
 
 class AnalyzedLesson(BaseModel):
-    """A lesson: how many came to it, how long it takes, and where it stops them. Medians are of those who completed."""
+    """A lesson over all enrollments; medians are over learners who completed it."""
 
     topic_id: int
     lesson_id: int
@@ -43,15 +40,15 @@ class AnalyzedLesson(BaseModel):
     median_seconds: Amount | None
     median_visits_to_complete: Amount | None
     median_days: Amount | None = Field(description="From the first visit to the completion.")
-    stopped: Count = Field(description="Started it, neither completed it nor went on.")
-    stuck: Count = Field(description="Learners who are stuck on it.")
-    drop_off: Share | None = Field(description="Stopped, as a share of started; null where nobody started.")
+    stopped: Count = Field(description="Learners who started it, did not complete it, and started no later lesson.")
+    stuck: Count = Field(description="Learners stuck on it.")
+    drop_off: Ratio | None = Field(description="Ratio of stopped to started; null if no learner started.")
     is_blocker: bool
-    difficulty: Difficulty | None = Field(description="Null where it rests on too few learners.")
+    difficulty: Difficulty | None = Field(description="Null with too few learners.")
 
 
 class Week(BaseModel):
-    """A week: lessons completed in it, learners active, time spent."""
+    """Lessons completed, active learners and time spent in a week."""
 
     monday: date
     completed: Count
@@ -60,7 +57,7 @@ class Week(BaseModel):
 
 
 class DormantLearner(BaseModel):
-    """An enrollment that was active once, is not any more, and has not completed the course."""
+    """An enrollment that was active once, is inactive now, and has not completed the course."""
 
     user_course_id: int
     last_seen_on: date
@@ -68,21 +65,21 @@ class DormantLearner(BaseModel):
 
 
 class Course(BaseModel):
-    """How many came how far, how long it takes them, where it stops them, and who stays away."""
+    """Completion, time spent, blockers and dormant learners of a course."""
 
     course_id: int
     total_is_known: TotalIsKnown
-    statistics: Statistics | None = Field(description="Null before they are first computed.")
+    statistics: Statistics | None = Field(description="Null until first computed.")
     spent: TimeSpent
     sessions: Count
-    session_seconds: Amount = Field(description="Of all sessions together.")
+    session_seconds: Amount = Field(description="Total of all sessions.")
     median_days: Amount | None = Field(description="From the first event to the completion of the course.")
     events_by_weekday: list[Hours] = Field(
         min_length=7, max_length=7, description="Events in each hour of each weekday, Monday first."
     )
-    weeks: list[Week] = Field(description="In order and without gaps, up to the last with anything in it; at most 104.")
+    weeks: list[Week] = Field(description="In order, without gaps, up to the last active one; at most 104.")
     lessons: list[AnalyzedLesson] = Field(description="In outline order.")
     dormant_learners: Count
-    dormant: list[DormantLearner] = Field(description="Up to 100 of them, those seen last first.")
-    as_of: datetime | None = Field(description="The instant of all but who is dormant, which is as of now.")
+    dormant: list[DormantLearner] = Field(description="Up to 100, the most recently seen first.")
+    as_of: datetime | None = Field(description="When the statistics were computed; dormant learners are current.")
     truncated: Truncated = []

@@ -1,4 +1,4 @@
-"""Who calls, and what an endpoint works with for them."""
+"""What endpoints receive: the caller's token and the services of the application."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -13,23 +13,23 @@ from worker.service import UserCourseProgressService
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A caller whom the gate let in."""
+    """An authenticated caller."""
 
     token: Token
     service: UserCourseProgressService
     publisher: EventPublisher
 
-    async def may_touch(self, user_course_id: int) -> None:
-        """Return when this enrollment is the caller's business; see `worker.api.authorization.require_enrollment`."""
+    async def require_enrollment(self, user_course_id: int) -> None:
+        """Raise HTTPException 403 unless the caller may access this enrollment."""
         await require_enrollment(self.service, self.token, user_course_id)
 
-    def may_touch_course(self, course_id: int) -> None:
-        """Return when this course is the caller's business; see `worker.api.authorization.require_course`."""
+    def require_course(self, course_id: int) -> None:
+        """Raise HTTPException 403 unless the caller may access this course."""
         require_course(self.token, course_id)
 
 
 async def _caller(request: Request) -> Caller:
-    """Asynchronous, or FastAPI would send it to a thread."""
+    """Return the request's caller. Asynchronous, because FastAPI runs other dependencies in a thread."""
     state = request.app.state
     return Caller(request.state.token, state.service, state.publisher)
 

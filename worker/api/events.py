@@ -1,10 +1,11 @@
-"""`POST /events`: a batch of CloudEvents, and what became of each."""
+"""`POST /events`: a batch of CloudEvents, each with its own result."""
 
 import time
 from dataclasses import dataclass
 from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
 from pydantic_core import from_json
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
@@ -15,32 +16,52 @@ from worker.api.dependencies import Caller, CallerParameter
 from worker.api.json_elements import elements
 from worker.api.problems import documented
 from worker.api.progress import RESPOND_ASYNC, responds_async
-from worker.api.schema import EventVerdict, Prefer, Verdicts
-from worker.contract.entry import BYTE_ORDER_MARK, Entry, Rejection, parse
+from worker.api.schema import Prefer
+from worker.contract.entry import Entry, Rejection
 from worker.contract.event import CourseOutlined, Event, Outline, partition_key
+from worker.contract.parse import BYTE_ORDER_MARK, parse_entry
 from worker.contract.totals import Totals
 from worker.progress.submit import LARGE_BYTES, Result, arriving
 
 router = APIRouter(tags=["events"])
 
 MEDIA_TYPE = "application/cloudevents-batch+json"
-MOST_EVENTS = 1_000
+MAX_EVENTS = 1_000
+
+
+class EventVerdict(BaseModel):
+    """The result for one event.
+
+    `accepted`: on the stream, will be applied. `superseded`: an enrollment or outline older than the stored one, which
+    stays.
+    """
+
+    id: str | None = Field(description="The event's own `id`; null if it has none that can be read.")
+    result: Result
+    reason: str | None = None
+    detail: str | None = None
+
+
+class Verdicts(BaseModel):
+    """The result for each event, in the order of the request."""
+
+    events: list[EventVerdict]
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """An event as it came: its id if it can be read, and parsed or what is wrong with it."""
+class ReceivedEvent:
+    """An event of the batch, its id if it can be read, and the parsed event or its rejection."""
 
     entry: Entry
     id: str | None
-    judged: Event | Rejection
+    parsed: Event | Rejection
     dropped: int = 0
-    """Optional members that were not valid."""
+    """Number of invalid optional members."""
 
     @property
-    def addressed(self) -> tuple[int | None, bytes]:
-        """The key of its partition, and its bytes."""
-        key = None if isinstance(self.judged, Rejection) else partition_key(vars(self.judged.data))
+    def message(self) -> tuple[int | None, bytes]:
+        """Its partition key and its bytes, as the publisher takes them."""
+        key = None if isinstance(self.parsed, Rejection) else partition_key(vars(self.parsed.data))
         return key, self.entry.body or b""
 
 
@@ -62,15 +83,15 @@ _EXAMPLE = [
         ]
     )
 ]
-# Loose on purpose: an event that breaks the contract is rejected alone, not with the whole batch.
+# Permissive, because an event that breaks the contract is rejected alone, not with the whole batch.
 _BODY = {
     "required": True,
     "content": {
         MEDIA_TYPE: {
             "schema": {
                 "type": "array",
-                "maxItems": MOST_EVENTS,
-                "items": {"type": "object", "description": "A CloudEvent as docs/asyncapi.json defines it."},
+                "maxItems": MAX_EVENTS,
+                "items": {"type": "object", "description": "A CloudEvent as defined in docs/asyncapi.json."},
                 "examples": [_EXAMPLE],
             }
         }
@@ -85,7 +106,7 @@ _BODY = {
     responses=documented(415, 422)
     | {
         202: {
-            "description": "Those accepted are on the stream, as `Prefer: respond-async` asks",
+            "description": "Accepted events are on the stream, as requested by `Prefer: respond-async`",
             "model": Verdicts,
             "headers": {"Preference-Applied": {"schema": {"const": "respond-async"}, "required": True}},
         }
@@ -93,27 +114,27 @@ _BODY = {
     openapi_extra={"requestBody": _BODY},
 )
 async def post_events(request: Request, caller: CallerParameter, prefer: Prefer = None) -> Response:
-    """Apply up to 1,000 events of any type in one transaction, each on its own merits; what became of each, in order.
+    """Apply up to 1,000 events of any type in one transaction. An invalid event does not affect the others.
 
-    With `Prefer: respond-async` they are checked and appended to the stream.
+    With `Prefer: respond-async` they are validated and appended to the stream instead. Results are in request order.
     """
     content_type, body = request.headers.get("content-type", ""), await request.body()
     is_async, background = responds_async(prefer), None
     now = await (run_in_threadpool(caller.publisher.clock) if is_async else caller.service.clock())
     if len(body) > LARGE_BYTES:
-        given = await caller.service.aside(_read, content_type, body, now)
+        received = await caller.service.aside(_read, content_type, body, now)
     else:
-        given = _read(content_type, body, now)
-    verdicts = await _refusals(caller, given)
+        received = _read(content_type, body, now)
+    verdicts = await _judge(caller, received)
     allowed = [number for number, verdict in enumerate(verdicts) if verdict.result is Result.ACCEPTED]
     if is_async:
-        await run_in_threadpool(caller.publisher.publish_raw, [given[number].addressed for number in allowed])
+        await run_in_threadpool(caller.publisher.publish_raw, [received[number].message for number in allowed])
     else:
-        found = await caller.service.submit_events([given[number].entry for number in allowed])
+        found = await caller.service.submit_events([received[number].entry for number in allowed])
         for number, each in zip(allowed, found, strict=True):
             update = {"result": each.result, "reason": each.reason, "detail": each.detail}
             verdicts[number] = verdicts[number].model_copy(update=update)
-        if (totals := _totals(given, verdicts)) != Totals():
+        if (totals := _totals(received, verdicts)) != Totals():
             background = BackgroundTask(caller.publisher.add_totals, totals)
     answer = Verdicts(events=verdicts).model_dump_json()
     headers = RESPOND_ASYNC if is_async else None
@@ -122,8 +143,8 @@ async def post_events(request: Request, caller: CallerParameter, prefer: Prefer 
     )
 
 
-def _read(content_type: str, body: bytes, now: datetime) -> list[Given]:
-    """The events, each by the bytes in which it came. Raises HTTPException."""
+def _read(content_type: str, body: bytes, now: datetime) -> list[ReceivedEvent]:
+    """Return the events of a body. Raises HTTPException for a body that is not a batch."""
     if content_type.partition(";")[0].strip().lower() != MEDIA_TYPE:
         raise HTTPException(415, f"The Content-Type must be {MEDIA_TYPE}.")
     try:
@@ -131,22 +152,22 @@ def _read(content_type: str, body: bytes, now: datetime) -> list[Given]:
     except ValueError as error:
         raise HTTPException(422, f"The body must be a JSON list of CloudEvents: {error}.") from None
     if not all(each.startswith((b"{", BYTE_ORDER_MARK + b"{")) for each in bodies):
-        raise HTTPException(422, "The body must be a JSON list of CloudEvents: not all that it has are objects.")
-    if len(bodies) > MOST_EVENTS:
-        raise HTTPException(422, f"{len(bodies)} events; at most {MOST_EVENTS} at a time.")
+        raise HTTPException(422, "The body must be a JSON list of CloudEvents: some of its elements are not objects.")
+    if len(bodies) > MAX_EVENTS:
+        raise HTTPException(422, f"{len(bodies)} events; at most {MAX_EVENTS} are accepted.")
     milliseconds = time.time() * 1000
-    return [_given(entry, milliseconds) for entry in arriving(bodies, now)]
+    return [_parse(entry, milliseconds) for entry in arriving(bodies, now)]
 
 
-def _given(entry: Entry, milliseconds: float) -> Given:
+def _parse(entry: Entry, milliseconds: float) -> ReceivedEvent:
     dropped: list[str] = []
     try:
-        event = parse(entry, milliseconds, dropped)
-    except Rejection as refused:
-        return Given(entry, _readable_id(entry.body or b""), refused)
-    if isinstance(event, CourseOutlined):  # all of a batch's lessons would hold up everybody while Python collects
+        event = parse_entry(entry, milliseconds, dropped)
+    except Rejection as rejection:
+        return ReceivedEvent(entry, _readable_id(entry.body or b""), rejection)
+    if isinstance(event, CourseOutlined):  # collecting a batch of lessons as garbage would block the loop
         event = event.model_copy(update={"data": Outline(course_id=event.data.course_id, lessons=())})
-    return Given(entry, event.id, event, len(dropped))
+    return ReceivedEvent(entry, event.id, event, len(dropped))
 
 
 def _readable_id(body: bytes) -> str | None:
@@ -157,23 +178,23 @@ def _readable_id(body: bytes) -> str | None:
     return found if isinstance(found, str) else None
 
 
-async def _refusals(caller: Caller, given: list[Given]) -> list[EventVerdict]:
-    """A verdict on each: rejected for what it is or touches, accepted so far."""
-    events = [None if isinstance(each.judged, Rejection) else each.judged for each in given]
+async def _judge(caller: Caller, received: list[ReceivedEvent]) -> list[EventVerdict]:
+    """Return a verdict on each event: rejected as invalid or forbidden, otherwise accepted so far."""
+    events = [None if isinstance(each.parsed, Rejection) else each.parsed for each in received]
     verdicts = []
-    for each, why in zip(given, await forbidden_events(caller.service, caller.token, events), strict=True):
+    for each, denial in zip(received, await forbidden_events(caller.service, caller.token, events), strict=True):
         verdict = EventVerdict(id=each.id, result=Result.ACCEPTED)
-        if isinstance(each.judged, Rejection):
+        if isinstance(each.parsed, Rejection):
             verdict = EventVerdict(
-                id=each.id, result=Result.REJECTED, reason=each.judged.reason, detail=each.judged.detail
+                id=each.id, result=Result.REJECTED, reason=each.parsed.reason, detail=each.parsed.detail
             )
-        elif why is not None:
-            verdict = EventVerdict(id=each.id, result=Result.REJECTED, reason="forbidden", detail=why)
+        elif denial is not None:
+            verdict = EventVerdict(id=each.id, result=Result.REJECTED, reason="forbidden", detail=denial)
         verdicts.append(verdict)
     return verdicts
 
 
-def _totals(given: list[Given], verdicts: list[EventVerdict]) -> Totals:
-    done = [each.result for each in verdicts]
-    dropped = sum(each.dropped for each, result in zip(given, done, strict=True) if result is not Result.REJECTED)
-    return Totals(done.count(Result.SUPERSEDED), dropped)
+def _totals(received: list[ReceivedEvent], verdicts: list[EventVerdict]) -> Totals:
+    results = [each.result for each in verdicts]
+    dropped = sum(each.dropped for each, result in zip(received, results, strict=True) if result is not Result.REJECTED)
+    return Totals(results.count(Result.SUPERSEDED), dropped)

@@ -1,34 +1,34 @@
-"""The elements of a JSON list as they were written, so that each is judged by its own bytes."""
+"""Split a JSON list into the original bytes of its elements, so that each is validated on its own."""
 
 import re
 
 from msgspec import DecodeError, Raw
 from msgspec.json import Decoder
 
-from worker.contract.entry import BYTE_ORDER_MARK
+from worker.contract.parse import BYTE_ORDER_MARK
 
 _SPACE = b" \t\r\n"
-_SIGN = re.compile(rb'"(?:[^"\\]|\\.)*"|[][{},]', re.DOTALL)
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[][{},]', re.DOTALL)
 _decode = Decoder(list[Raw]).decode
 
 
 def elements(body: bytes) -> list[bytes]:
-    """The bytes of each element of the list. One that is no JSON is told apart by brackets and strings alone.
+    """Return the bytes of each element. When one is invalid JSON, split by brackets and strings alone.
 
-    Raises ValueError where the body is no list.
+    Raises ValueError when the body is not a list.
     """
     body = body.removeprefix(BYTE_ORDER_MARK).strip(_SPACE)
     try:
         return [bytes(each) for each in _decode(body)]
     except (DecodeError, RecursionError):
-        return _told_apart(body)
+        return _split(body)
 
 
-def _told_apart(body: bytes) -> list[bytes]:
+def _split(body: bytes) -> list[bytes]:
     found: list[bytes] = []
     depth = start = 0
-    for sign in _SIGN.finditer(body):
-        at = sign.start()
+    for token in _TOKEN.finditer(body):
+        at = token.start()
         if body[at] in b"[{":
             depth += 1
             start = start or at + 1
@@ -40,5 +40,5 @@ def _told_apart(body: bytes) -> list[bytes]:
         elif depth == 0:
             break
     if (body[:1], body[-1:]) != (b"[", b"]") or start != len(body):
-        raise ValueError("no list that ends where the body does")
+        raise ValueError("not a list that ends where the body ends")
     return found

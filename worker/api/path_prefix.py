@@ -1,14 +1,14 @@
-"""Where a request wants to go, below whatever prefix the API stands."""
+"""Find the route's path when the API is served under a path prefix."""
 
 from starlette.routing import Match
 from starlette.types import Scope
 
 
-def settle(scope: Scope) -> str:
-    """The route's path; `scope["path"]` becomes it behind the root path, so that the router goes by the same.
+def strip_prefix(scope: Scope) -> str:
+    """Return the route's path, and set `scope["path"]` to it after the root path for the router.
 
-    A server puts its root path before what it was sent. Some proxies take the prefix off and some leave it on, and
-    nothing says which: it is left on where only so there is such a route. Slashes too many at the joints are dropped.
+    The server prepends its root path to the path it received. Some proxies strip the prefix, others do not: it is
+    stripped a second time unless the path with it is a route. Superfluous slashes after a prefix are dropped.
     """
     root = scope.get("root_path", "").rstrip("/")
     path = _below(root, scope["path"])
@@ -25,5 +25,5 @@ def _below(root: str, path: str) -> str:
 
 
 def _is_route(scope: Scope, path: str) -> bool:
-    asked = {**scope, "path": path, "root_path": ""}
-    return any(route.matches(asked)[0] is not Match.NONE for route in scope["app"].router.routes)
+    request = {**scope, "path": path, "root_path": ""}
+    return any(route.matches(request)[0] is not Match.NONE for route in scope["app"].router.routes)

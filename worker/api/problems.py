@@ -1,12 +1,12 @@
-"""Errors as RFC 9457 says: `application/problem+json` with title, status and a detail that says what to do."""
+"""Errors as RFC 9457 problems (`application/problem+json`), and the handlers that answer them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from pydantic_core import to_json
 from redis import RedisError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -23,8 +23,8 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
 
 
-class Mistake(BaseModel):
-    """One member of a request that is wrong."""
+class FieldError(BaseModel):
+    """An invalid member of a request."""
 
     location: str
     detail: str
@@ -33,22 +33,18 @@ class Mistake(BaseModel):
 class Problem(BaseModel):
     """What went wrong, and what to do about it."""
 
-    model_config = ConfigDict(title="Problem")
-
     type: str = "about:blank"
     title: str
     status: int
     detail: str
-    errors: list[Mistake] | None = None
+    errors: list[FieldError] | None = None
 
 
-def problem(
-    status: int, detail: str, *, headers: Mapping[str, str] | None = None, errors: Sequence[Mistake] | None = None
+def problem_response(
+    status: int, detail: str, *, headers: Mapping[str, str] | None = None, errors: list[FieldError] | None = None
 ) -> Response:
-    """The answer that says so."""
-    body = Problem(
-        title=HTTPStatus(status).phrase, status=status, detail=detail, errors=list(errors) if errors else None
-    )
+    """Return the problem as an HTTP response."""
+    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors)
     return Response(
         to_json(body, exclude_none=True), status_code=status, headers=dict(headers or {}), media_type=MEDIA_TYPE
     )
@@ -57,72 +53,73 @@ def problem(
 _RETRY_AFTER = {"Retry-After": {"description": "Seconds", "required": True, "schema": {"type": "integer"}}}
 _CHALLENGE = {"WWW-Authenticate": {"description": "Bearer", "required": True, "schema": {"type": "string"}}}
 _DESCRIBED: dict[int, tuple[str, dict[str, Any]]] = {
-    400: ("The request cannot be read.", {}),
-    401: ("A valid bearer token is needed.", _CHALLENGE),
-    403: ("The token lacks the scope or the course; without tokens, the caller is not of this host.", {}),
-    404: ("There is no such enrollment, course, topic, lesson, row or table.", {}),
-    408: ("The body did not come in time.", {}),
-    409: ("It contradicts what is stored, such as another request with this `Idempotency-Key`.", {}),
+    400: ("Malformed request.", {}),
+    401: ("Missing or invalid bearer token.", _CHALLENGE),
+    403: ("The token lacks the scope or the course or, without tokens, the request is not from this host.", {}),
+    404: ("No such enrollment, course, topic, lesson, row or table.", {}),
+    408: ("The body did not arrive in time.", {}),
+    409: ("Conflict with stored data, such as another request with this `Idempotency-Key`.", {}),
     413: ("The body is too large.", {}),
-    415: ("The body's `Content-Type` is none that is taken here.", {}),
-    422: ("Something is missing or wrong; `errors` says where, if it is in one place.", {}),
-    429: ("Too many bad requests; none is taken for a while.", _RETRY_AFTER),
-    501: ("Reports as pages are not installed here: the extra `report` is missing.", {}),
-    503: ("PostgreSQL or Redis is away or busy. The same request may be sent again.", _RETRY_AFTER),
+    415: ("Unsupported `Content-Type`.", {}),
+    422: ("A parameter or member is missing or invalid; `errors` has the locations, where known.", {}),
+    429: ("Too many bad requests.", _RETRY_AFTER),
+    501: ("HTML reports are not installed: the extra `report` is missing.", {}),
+    503: ("PostgreSQL or Redis is unavailable or busy. The request can be sent again.", _RETRY_AFTER),
 }
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """These problems for an endpoint's OpenAPI description; any endpoint may also refuse the caller, or be unable."""
+    """Return OpenAPI responses for these problems and for those that every endpoint may answer."""
     return {status: described(status) for status in sorted({400, 401, 403, 408, 413, 429, 503, *statuses})}
 
 
 def described(status: int) -> dict[str, Any]:
-    """One problem for an endpoint's OpenAPI description."""
+    """Return the OpenAPI response for one problem."""
     description, headers = _DESCRIBED[status]
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {"description": description, "content": content, **({"headers": headers} if headers else {})}
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Answer every error that has a name. One that has none is a defect: the gate logs it."""
+    """Answer every expected error. Others are bugs, which `worker.api.request_log` logs and answers."""
 
     @app.exception_handler(HTTPException)
-    async def refused(request: Request, error: HTTPException) -> Response:
+    async def http_error(request: Request, error: HTTPException) -> Response:
         if error.status_code == 405 and (methods := _documented_methods(request)):
-            return problem(405, f"This path takes {methods}.", headers={"Allow": methods})
-        return problem(error.status_code, str(error.detail), headers=error.headers)
+            return problem_response(405, f"Allowed methods: {methods}.", headers={"Allow": methods})
+        return problem_response(error.status_code, str(error.detail), headers=error.headers)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
-        if isinstance(error.body, bytes):  # it was not said to be JSON, and so nobody has read it
-            return problem(415, "The Content-Type must be application/json.")
-        mistakes = [
-            Mistake(location=".".join(str(part) for part in each["loc"]), detail=each["msg"]) for each in error.errors()
+    async def validation_error(_: Request, error: RequestValidationError) -> Response:
+        if isinstance(error.body, bytes):  # FastAPI parses only bodies declared as JSON
+            return problem_response(415, "The Content-Type must be application/json.")
+        errors = [
+            FieldError(location=".".join(str(part) for part in each["loc"]), detail=each["msg"])
+            for each in error.errors()
         ]
-        return problem(422, f"{mistakes[0].location}: {mistakes[0].detail}", errors=mistakes)
+        return problem_response(422, f"{errors[0].location}: {errors[0].detail}", errors=errors)
 
     @app.exception_handler(ProgressError)
-    async def told(_: Request, error: ProgressError) -> Response:
+    async def progress_error(_: Request, error: ProgressError) -> Response:
         if isinstance(error, InputError):
-            return problem(_input_status(error), str(error))
-        return _unable(error, str(error))
+            return problem_response(_input_status(error), str(error))
+        return _unavailable(error, str(error))
 
     @app.exception_handler(SQLAlchemyError)
-    async def database_failed(_: Request, error: SQLAlchemyError) -> Response:
+    async def database_error(_: Request, error: SQLAlchemyError) -> Response:
         if isinstance(error, DBAPIError) and classify(error) is Failure.DATA:
-            return problem(422, f"PostgreSQL refuses this: {first_line(error)}.")
-        return _unable(error, "The database is away or busy. Try again.")
+            return problem_response(422, f"PostgreSQL rejects the data: {first_line(error)}.")
+        return _unavailable(error, "The database is unavailable or busy. Try again.")
 
     @app.exception_handler(RedisError)
-    async def stream_failed(_: Request, error: RedisError) -> Response:
-        return _unable(
-            error, "Redis is away or full. Try again; with an Idempotency-Key, or ids of their own, events count once."
+    async def redis_error(_: Request, error: RedisError) -> Response:
+        return _unavailable(
+            error, "Redis is unavailable or full. Try again: events with an id or Idempotency-Key count once."
         )
 
 
 def _documented_methods(request: Request) -> str:
-    """All of this path's methods; Starlette names those of one route, and each of ours has one."""
+    """Return all methods of the path. Starlette lists those of one route, and our routes have one each."""
     template = getattr(request.scope.get("route"), "path_format", None)
     return ", ".join(sorted(method.upper() for method in request.app.openapi()["paths"].get(template, ())))
 
@@ -133,7 +130,7 @@ def _input_status(error: InputError) -> int:
     return 409 if isinstance(error, ConflictError) else 422
 
 
-def _unable(error: Exception, detail: str) -> Response:
-    # A lock's sentence names the enrollment, which is no business of the log.
+def _unavailable(error: Exception, detail: str) -> Response:
+    # The text of a LockedError has the enrollment, which the log must not show.
     log.error("request_failed", detail=type(error).__name__ if isinstance(error, LockedError) else first_line(error))
-    return problem(503, detail, headers={"Retry-After": str(RETRY_SECONDS)})
+    return problem_response(503, detail, headers={"Retry-After": str(RETRY_SECONDS)})

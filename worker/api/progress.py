@@ -1,25 +1,16 @@
-"""The endpoints of one lesson: its row, and what marks it."""
+"""The endpoints of one lesson: read, correct and mark its row."""
 
 from fastapi import APIRouter, BackgroundTasks, Response
 from starlette.concurrency import run_in_threadpool
 
 from worker.api.dependencies import Caller, CallerParameter
 from worker.api.problems import documented
-from worker.api.schema import (
-    Accepted,
-    Activity,
-    ChangedProgress,
-    IdempotencyKey,
-    LessonPart,
-    NewProgress,
-    Prefer,
-    Progress,
-    UserCourseId,
-)
+from worker.api.progress_schema import Accepted, Activity, ChangedProgress, NewProgress, Progress
+from worker.api.schema import IdempotencyKey, LessonPart, Prefer, UserCourseId
 from worker.contract.event import LessonActivity
 from worker.contract.lesson import LessonKey
 from worker.contract.totals import Totals
-from worker.progress.lesson_event import Deed, lesson_event
+from worker.progress.lesson_event import LessonAction, lesson_event
 
 router = APIRouter(prefix="/progress", tags=["progress"])
 
@@ -29,17 +20,17 @@ RESPOND_ASYNC = {"Preference-Applied": "respond-async"}
 
 @router.post(
     "/",
-    summary="Make a lesson's row",
+    summary="Create a lesson's row",
     status_code=201,
     response_model=Progress,
     responses=documented(404, 409, 415, 422)
-    | {200: {"description": "It is there already, and stays as it is", "model": Progress}},
+    | {200: {"description": "The row exists already and is unchanged", "model": Progress}},
 )
 async def create_progress(
     body: NewProgress, caller: CallerParameter, response: Response, key: IdempotencyKey = None
 ) -> object:
-    """Make the row of a lesson: a blank one, or with another status or a time, a correction."""
-    await caller.may_touch(body.user_course_id)
+    """Create a lesson's row: not started or, given a status or time, as a correction."""
+    await caller.require_enrollment(body.user_course_id)
     row, is_new = await caller.service.create_progress(
         user_course_id=body.user_course_id,
         topic_id=body.topic_id,
@@ -55,17 +46,15 @@ async def create_progress(
 async def get_progress(
     user_course_id: UserCourseId, topic_id: LessonPart, lesson_id: LessonPart, caller: CallerParameter
 ) -> object:
-    """The row of a lesson at this place.
+    """Return the row of the lesson at this place.
 
-    Of a lesson that moved each place keeps its own; lists, summary and analyses count them together.
+    A moved lesson keeps a row per place; lists, summary and analyses combine them.
     """
-    await caller.may_touch(user_course_id)
+    await caller.require_enrollment(user_course_id)
     return await caller.service.get_progress(user_course_id=user_course_id, topic_id=topic_id, lesson_id=lesson_id)
 
 
-@router.put(
-    LESSON, summary="Set a lesson's row by hand", response_model=Progress, responses=documented(404, 409, 415, 422)
-)
+@router.put(LESSON, summary="Correct a lesson's row", response_model=Progress, responses=documented(404, 409, 415, 422))
 async def update_progress(
     user_course_id: UserCourseId,
     topic_id: LessonPart,
@@ -74,12 +63,12 @@ async def update_progress(
     caller: CallerParameter,
     key: IdempotencyKey = None,
 ) -> object:
-    """Set what is given, by hand: a correction, which rules over every event up to now.
+    """Set the given members by a correction, which overrides all events up to now.
 
-    `completed` without a time is completed now, and a `completed_at` without a status says `completed`; any other
-    status has no such time.
+    `completed` without a time means completed now. `completed_at` without a status implies `completed`. Other statuses
+    have no `completed_at`.
     """
-    await caller.may_touch(user_course_id)
+    await caller.require_enrollment(user_course_id)
     return await caller.service.update_progress(
         user_course_id=user_course_id, topic_id=topic_id, lesson_id=lesson_id, event_id=key, **body.changes
     )
@@ -87,7 +76,7 @@ async def update_progress(
 
 _MARKING = documented(404, 409, 415, 422) | {
     202: {
-        "description": "Appended to the stream, as `Prefer: respond-async` asks",
+        "description": "Appended to the stream, as requested by `Prefer: respond-async`",
         "model": Accepted,
         "headers": {"Preference-Applied": {"schema": {"type": "string"}, "description": "respond-async"}},
     }
@@ -105,7 +94,7 @@ async def view_lesson(
     key: IdempotencyKey = None,
     prefer: Prefer = None,
 ) -> object:
-    """The learner viewed the lesson: applied at once; the row."""
+    """Record that the learner viewed the lesson. Returns the row."""
     return await _mark(caller, "viewed", (user_course_id, topic_id, lesson_id), body, key, prefer, background)
 
 
@@ -120,25 +109,25 @@ async def complete_lesson(
     key: IdempotencyKey = None,
     prefer: Prefer = None,
 ) -> object:
-    """The learner completed the lesson, which is a view too: applied at once; the row."""
+    """Record that the learner completed the lesson, which is also a view. Returns the row."""
     return await _mark(caller, "completed", (user_course_id, topic_id, lesson_id), body, key, prefer, background)
 
 
 def responds_async(prefer: str | None) -> bool:
-    """RFC 7240: one of several preferences, whose values do not matter here."""
+    """Return whether respond-async is among the preferences (RFC 7240)."""
     return any(each.partition(";")[0].strip().lower() == "respond-async" for each in (prefer or "").split(","))
 
 
 async def _mark(
     caller: Caller,
-    deed: Deed,
+    deed: LessonAction,
     lesson: LessonKey,
     body: Activity | None,
     key: str | None,
     prefer: str | None,
     background: BackgroundTasks,
 ) -> object:
-    await caller.may_touch(lesson[0])
+    await caller.require_enrollment(lesson[0])
     members: dict[str, object] = dict(zip(("user_course_id", "topic_id", "lesson_id"), lesson, strict=True))
     if body:
         members |= {"section_id": body.section_id, "duration_seconds": body.duration_seconds}

@@ -1,4 +1,4 @@
-"""A table of a report as the API answers it."""
+"""API schema of a report's table."""
 
 from datetime import datetime
 from typing import Literal
@@ -9,7 +9,7 @@ from worker.reports.table import Kind
 
 
 class ReportColumn(BaseModel):
-    """A column: its name in the rows, with the unit in it, its title for people, and what its values are."""
+    """A column: its name in the rows, which includes the unit, its title for people, and the kind of its values."""
 
     name: str
     title: str
@@ -17,11 +17,11 @@ class ReportColumn(BaseModel):
 
 
 class ReportTable(BaseModel):
-    """A table of a report: what it shows, and its rows by the names of the columns."""
+    """A table of a report; rows have their values by column name."""
 
     subject: Literal["course", "learner"]
     id: int
-    as_of: datetime | None = Field(description="When the analysis was computed; null where it never was.")
+    as_of: datetime | None = Field(description="When the activity was computed; null if never.")
     name: str
     title: str
     description: str

@@ -1,4 +1,4 @@
-"""Reports: an analysis as one page to be read, and each of its tables as CSV and JSON."""
+"""Endpoints of reports: an analysis as a page, and each of its tables as CSV and JSON."""
 
 from typing import Annotated, Any
 
@@ -20,18 +20,18 @@ from worker.reports.table import Report
 router = APIRouter(prefix="/reports", tags=["reports"])
 
 
-_UNSTORED = {"Cache-Control": "no-store"}
-"""Who learns how is for nobody's cache."""
+_NO_STORE = {"Cache-Control": "no-store"}
+"""Learners' data must not stay in caches."""
 
 _COURSE, _LEARNER = "/course/{course_id:id}", "/learner/{user_course_id:id}"
 _PAGE: dict[str, Any] = {
     "response_class": HTMLResponse,
-    "responses": {200: {"description": "A page that asks for nothing else."}, **documented(404, 422, 501)},
+    "responses": {200: {"description": "A self-contained page."}, **documented(404, 422, 501)},
 }
 _CSV: dict[str, Any] = {
     "response_class": Response,
     "responses": {
-        200: {"description": "The table, its columns named.", "content": {"text/csv": {"schema": {"type": "string"}}}},
+        200: {"description": "The table with a header row.", "content": {"text/csv": {"schema": {"type": "string"}}}},
         **documented(404, 422),
     },
 }
@@ -39,12 +39,12 @@ _JSON: dict[str, Any] = {"response_model": ReportTable, "responses": documented(
 
 
 def _names(tables: tuple[str, ...]) -> Any:
-    """An unknown one is no mistake in a request's form: it is not found."""
-    return Path(description="The table.", examples=[tables[0]], json_schema_extra={"enum": list(tables)})
+    """Return a plain path parameter: an unknown table is a 404, not a 422."""
+    return Path(description="Name of the table.", examples=[tables[0]], json_schema_extra={"enum": list(tables)})
 
 
 Accept = Annotated[str, Header(include_in_schema=False)]
-"""A browser's names text/html; libraries send */* or none."""
+"""Browsers name text/html; libraries send */* or nothing."""
 
 CourseTable = Annotated[str, _names(COURSE_TABLES)]
 LearnerTable = Annotated[str, _names(LEARNER_TABLES)]
@@ -52,7 +52,7 @@ LearnerTable = Annotated[str, _names(LEARNER_TABLES)]
 
 @router.get(_COURSE, summary="Report on a course", **_PAGE)
 async def get_course_report(course_id: CourseId, caller: CallerParameter) -> Response:
-    """How far a course's learners come, where they stop, when and how long they learn: to be read and printed."""
+    """A page to read and print: completion, blockers, activity and time spent of the course."""
     return await _page(await _course(course_id, caller), caller)
 
 
@@ -60,19 +60,19 @@ async def get_course_report(course_id: CourseId, caller: CallerParameter) -> Res
 async def get_course_csv(
     course_id: CourseId, table: CourseTable, caller: CallerParameter, accept: Accept = ""
 ) -> Response:
-    """A table of the report, for a spreadsheet: after a byte order mark where text/html or text/csv is accepted."""
+    """A table for spreadsheets, with a byte order mark if `Accept` names text/html or text/csv."""
     return await _csv(await _course(course_id, caller), table, caller, accept)
 
 
 @router.get(f"{_COURSE}/{{table}}.json", summary="Export a table of a course's report as JSON", **_JSON)
 async def get_course_table(course_id: CourseId, table: CourseTable, caller: CallerParameter) -> Response:
-    """A table of the course's report, for a program."""
+    """A table for programs."""
     return await _json(await _course(course_id, caller), table, caller)
 
 
 @router.get(_LEARNER, summary="Report on a learner", **_PAGE)
 async def get_learner_report(user_course_id: UserCourseId, caller: CallerParameter) -> Response:
-    """What the enrollment did and when, where it is stuck, what to do next: to be read and printed."""
+    """A page to read and print: the enrollment's activity, pace, difficulties and recommendations."""
     return await _page(await _learner(user_course_id, caller), caller)
 
 
@@ -80,23 +80,23 @@ async def get_learner_report(user_course_id: UserCourseId, caller: CallerParamet
 async def get_learner_csv(
     user_course_id: UserCourseId, table: LearnerTable, caller: CallerParameter, accept: Accept = ""
 ) -> Response:
-    """A table of the report, for a spreadsheet: after a byte order mark where text/html or text/csv is accepted."""
+    """A table for spreadsheets, with a byte order mark if `Accept` names text/html or text/csv."""
     return await _csv(await _learner(user_course_id, caller), table, caller, accept)
 
 
 @router.get(f"{_LEARNER}/{{table}}.json", summary="Export a table of a learner's report as JSON", **_JSON)
 async def get_learner_table(user_course_id: UserCourseId, table: LearnerTable, caller: CallerParameter) -> Response:
-    """A table of the learner's report, for a program."""
+    """A table for programs."""
     return await _json(await _learner(user_course_id, caller), table, caller)
 
 
 async def _course(course_id: int, caller: Caller) -> Report:
-    caller.may_touch_course(course_id)
+    caller.require_course(course_id)
     return await caller.service.aside(course_report, await caller.service.analyze_course(course_id=course_id))
 
 
 async def _learner(user_course_id: int, caller: Caller) -> Report:
-    await caller.may_touch(user_course_id)
+    await caller.require_enrollment(user_course_id)
     found = await caller.service.analyze_learner(user_course_id=user_course_id)
     return await caller.service.aside(learner_report, found)
 
@@ -106,19 +106,19 @@ async def _page(report: Report, caller: Caller) -> Response:
         page = await caller.service.aside(as_page, report)
     except ConfigurationError as error:
         raise HTTPException(501, str(error)) from None
-    return HTMLResponse(page, headers=_UNSTORED | {"Content-Security-Policy": POLICY})
+    return HTMLResponse(page, headers=_NO_STORE | {"Content-Security-Policy": POLICY})
 
 
 async def _csv(report: Report, table: str, caller: Caller, accept: str) -> Response:
-    """Who names a kind of text, as browsers do, opens it in a spreadsheet; a program reads the mark as a letter."""
+    """Browsers name a text type and open the file in a spreadsheet; programs would read the mark as a character."""
     name = f"{report.subject}-{report.id}-{table}.csv"
     for_spreadsheet = any(kind in accept.lower() for kind in ("text/html", "text/csv"))
     content = await caller.service.aside(as_csv, report.table(table), for_spreadsheet=for_spreadsheet)
-    headers = _UNSTORED | {"Content-Disposition": f'attachment; filename="{name}"', "Vary": "Accept"}
+    headers = _NO_STORE | {"Content-Disposition": f'attachment; filename="{name}"', "Vary": "Accept"}
     return Response(content, media_type="text/csv", headers=headers)
 
 
 async def _json(report: Report, table: str, caller: Caller) -> Response:
-    """Written here: FastAPI would do it in the loop."""
+    """Serialize outside the event loop, unlike FastAPI."""
     content = await caller.service.aside(as_json, report, report.table(table))
-    return Response(content, media_type="application/json", headers=_UNSTORED)
+    return Response(content, media_type="application/json", headers=_NO_STORE)

@@ -1,4 +1,4 @@
-"""The endpoints of an enrollment: its summary, a topic, all lessons."""
+"""The endpoints of an enrollment: its summary, one topic, all lessons."""
 
 from typing import Annotated
 
@@ -8,26 +8,27 @@ from pydantic.json_schema import SkipJsonSchema
 
 from worker.api.dependencies import CallerParameter
 from worker.api.problems import documented
-from worker.api.schema import LessonPart, Lessons, Summary, Topic, UserCourseId
+from worker.api.schema import LessonPart, UserCourseId
+from worker.api.summary_schema import Lessons, Summary, Topic
 from worker.contract.progress_status import ProgressStatus
 from worker.summary.lessons import PAGE, Bookmark
 
 router = APIRouter(prefix="/progress/course/{user_course_id:id}", tags=["enrollment"])
 
-MOST_LESSONS = 1_000
+MAX_LESSONS = 1_000
 
 After = Annotated[
     Annotated[str, Field(pattern="^[0-9]{1,10}-[0-9]{1,10}-[0-9]{1,10}$")] | SkipJsonSchema[None],
-    Query(description="The `next_after` of the page before: its last topic and lesson, and the outline's version."),
+    Query(description="The previous page's `next_after`: its last topic and lesson, and the outline's version."),
 ]
-Status = Annotated[ProgressStatus | SkipJsonSchema[None], Query(description="Only lessons of this status.")]
-Limit = Annotated[int, Query(ge=1, le=MOST_LESSONS, description="Most lessons of a page.")]
+Status = Annotated[ProgressStatus | SkipJsonSchema[None], Query(description="Only lessons with this status.")]
+Limit = Annotated[int, Query(ge=1, le=MAX_LESSONS, description="Maximum number of lessons in the page.")]
 
 
 @router.get("/summary", summary="Get the summary", response_model=Summary, responses=documented(404, 422))
 async def get_summary(user_course_id: UserCourseId, caller: CallerParameter) -> object:
-    """How far the enrollment is, and its next lesson."""
-    await caller.may_touch(user_course_id)
+    """Return how far the enrollment is, and its next lesson."""
+    await caller.require_enrollment(user_course_id)
     return await caller.service.get_user_course_progress_summary(user_course_id=user_course_id)
 
 
@@ -35,8 +36,8 @@ async def get_summary(user_course_id: UserCourseId, caller: CallerParameter) -> 
     "/topic/{topic_id:id}", summary="Get a topic with its lessons", response_model=Topic, responses=documented(404, 422)
 )
 async def get_topic(user_course_id: UserCourseId, topic_id: LessonPart, caller: CallerParameter) -> object:
-    """A topic's lessons in outline order, with its totals. Lessons without a row are not started."""
-    await caller.may_touch(user_course_id)
+    """Return a topic's totals and its lessons in outline order. Lessons without a row are not started."""
+    await caller.require_enrollment(user_course_id)
     return await caller.service.get_topic_progress(user_course_id=user_course_id, topic_id=topic_id)
 
 
@@ -48,8 +49,8 @@ async def get_lessons(
     after: After = None,
     limit: Limit = PAGE,
 ) -> object:
-    """All lessons of the course in outline order, page by page. Lessons without a row are not started."""
-    await caller.may_touch(user_course_id)
+    """Return a page of the course's lessons in outline order. Lessons without a row are not started."""
+    await caller.require_enrollment(user_course_id)
     page = await caller.service.get_all_progress(
         user_course_id=user_course_id, status=status, after=_bookmark(after), limit=limit
     )

@@ -1,4 +1,4 @@
-"""Bearer tokens: read from the settings or a folder of secrets, compared in constant time."""
+"""Bearer tokens, from the settings or a directory of secrets, compared in constant time."""
 
 import hmac
 import re
@@ -11,33 +11,33 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
-from worker.contract.member import Id64
+from worker.contract.value_types import Id64
 from worker.errors import ConfigurationError
 from worker.settings import Settings
 
-SHORTEST_TOKEN = 16
+MIN_TOKEN_LENGTH = 16
 
 
 class Scope(StrEnum):
-    """What a token allows: GET, or everything else."""
+    """Permission for GET, or for all other methods."""
 
     READ = "read"
     WRITE = "write"
 
 
 def _sendable(token: SecretStr) -> SecretStr:
-    """Refuse what is easily guessed, and what no Authorization header carries unchanged."""
-    if not re.fullmatch(f"[!-~]{{{SHORTEST_TOKEN},}}", token.get_secret_value()):
+    """Refuse tokens that are easily guessed or that an Authorization header cannot carry."""
+    if not re.fullmatch(f"[!-~]{{{MIN_TOKEN_LENGTH},}}", token.get_secret_value()):
         raise PydanticCustomError(
             "token_characters",
-            "Use at least {shortest} letters, digits and signs of ASCII, without spaces",
-            {"shortest": SHORTEST_TOKEN},
+            "Use at least {length} ASCII letters, digits and symbols, without spaces",
+            {"length": MIN_TOKEN_LENGTH},
         )
     return token
 
 
 class Token(BaseModel):
-    """Who calls, and what it may do; `courses` None means all of them."""
+    """A client's token and what it allows; `courses` None means all courses."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,30 +47,28 @@ class Token(BaseModel):
     courses: frozenset[Id64] | None = None
 
 
-ANYBODY = Token(name="local", token=SecretStr("-" * SHORTEST_TOKEN), scopes=frozenset(Scope))
-"""Whoever calls over loopback while no token is configured."""
+LOCAL_TOKEN = Token(name="local", token=SecretStr("-" * MIN_TOKEN_LENGTH), scopes=frozenset(Scope))
+"""The token of loopback requests while none is configured."""
 
 _LIST = TypeAdapter(list[Token])
 
 
 class Tokens:
-    """Every token that is valid now; several of one client while it changes from one to the next."""
+    """All valid tokens. A client may have several, to replace one without downtime."""
 
     def __init__(self, tokens: Iterable[Token]) -> None:
-        """Raises ConfigurationError where two of them are the same."""
+        """Raises ConfigurationError for duplicate tokens."""
         self._by_digest: dict[bytes, Token] = {}
         for token in tokens:
             first = self._by_digest.setdefault(_digest(token.token.get_secret_value()), token)
             if first is not token:
-                raise ConfigurationError(
-                    f"The API tokens {first.name!r} and {token.name!r} are the same. Make another."
-                )
+                raise ConfigurationError(f"The API tokens {first.name!r} and {token.name!r} are the same. Change one.")
 
     def __bool__(self) -> bool:
         return bool(self._by_digest)
 
     def find(self, presented: str) -> Token | None:
-        """The token with this text. Takes the same time whichever it is, and whether it is one at all."""
+        """Return the token with this text, if any. Takes the same time for all texts."""
         digest, found = _digest(presented), None
         for known, token in self._by_digest.items():
             if hmac.compare_digest(known, digest):
@@ -79,7 +77,7 @@ class Tokens:
 
 
 def load_tokens(settings: Settings) -> Tokens:
-    """The configured tokens, none at all included. Raises ConfigurationError, which never quotes a token."""
+    """Return the configured tokens, maybe none. Raises ConfigurationError, which never quotes a token."""
     return Tokens([*_from_settings(settings.api_tokens), *_from_directory(settings.api_tokens_directory)])
 
 
@@ -93,7 +91,7 @@ def _from_settings(text: SecretStr | None) -> list[Token]:
 
 
 def _from_directory(directory: Path | None) -> Iterator[Token]:
-    """One token a file; hidden files are the bookkeeping of whoever mounts the folder."""
+    """Read one token per file. Skip hidden files: Kubernetes mounts secrets with some of its own."""
     if directory is None:
         return
     try:

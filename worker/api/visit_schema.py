@@ -1,28 +1,28 @@
-"""The history of one lesson for one learner as the API answers it."""
+"""API schema of a lesson's history for one learner."""
 
 from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from worker.analytics.rules.visit_history import MOST
+from worker.analytics.rules.visit_history import MAX_LISTED
 from worker.api.learner_schema import Count, TimeSpent
 from worker.contract.progress_status import ProgressStatus
 
 
 class Visit(BaseModel):
-    """Events of the lesson with gaps below the idle cut-off; times spent of two visits may overlap."""
+    """A run of the lesson's events with gaps below the idle cut-off; the times of two visits may overlap."""
 
     number: int = Field(ge=1, description="From 1, in order of time.")
     began_at: datetime
-    last_at: datetime = Field(description="When its last event was.")
+    last_at: datetime = Field(description="Time of its last event.")
     events: int = Field(ge=1)
-    completions: Count = Field(description="Those of its events that say that the lesson was completed.")
-    completed_at: datetime | None = Field(description="Null but in the visit that completed the lesson.")
+    completions: Count = Field(description="Its `completed` events.")
+    completed_at: datetime | None = Field(description="Null except in the visit that completed the lesson.")
     spent: TimeSpent
 
 
 class LessonCorrection(BaseModel):
-    """What the row was set to by hand, and when; events at or before that time are silent in the row."""
+    """A correction of the lesson's row; events at or before `corrected_at` are ignored."""
 
     corrected_at: datetime
     status: ProgressStatus
@@ -31,20 +31,20 @@ class LessonCorrection(BaseModel):
 
 
 class VisitHistory(BaseModel):
-    """All visits to the lesson and all corrections, counted; the last of each in order of time."""
+    """Counts of visits and corrections, and the last of each in order of time."""
 
     visits: Count
     first_visit_at: datetime | None = Field(description="When the first visit began.")
     last_visit_at: datetime | None = Field(description="When the last visit began.")
-    visits_to_complete: Count | None = Field(description="Those begun up to its completion; null where it has none.")
+    visits_to_complete: Count | None = Field(description="Visits begun by its completion; null if it has none.")
     spent: TimeSpent
-    last_visits: list[Visit] = Field(max_length=MOST)
+    last_visits: list[Visit] = Field(max_length=MAX_LISTED)
     corrections: Count
-    last_corrections: list[LessonCorrection] = Field(max_length=MOST, description="The last is the one that rules.")
+    last_corrections: list[LessonCorrection] = Field(max_length=MAX_LISTED, description="The last one applies.")
 
 
 class LessonVisits(BaseModel):
-    """The history of one lesson for one learner; that of a lesson never touched is empty."""
+    """The history of one lesson for one learner; empty for an untouched lesson."""
 
     user_course_id: int
     topic_id: int
@@ -54,5 +54,5 @@ class LessonVisits(BaseModel):
     completed_at: datetime | None
     history: VisitHistory
     history_from: datetime | None = Field(
-        description="Events recorded before it were deleted; null while the history is whole."
+        description="Events recorded earlier were deleted; null if the history is complete."
     )

@@ -1,1 +1,1 @@
-"""Compare what is stored with what the ledger says, and repair it."""
+"""Compare the stored rows with the ledger, and repair them."""

@@ -1,7 +1,6 @@
-"""Hold what is stored against the ledger: enrollments (`worker.audit.enrollment_audit`), the statistics and figures of
-courses; and look for rows of enrollments that are gone.
+"""Compare enrollments and courses with the ledger. Reads only; `worker.audit.repair` repairs.
 
-Each course is read in one snapshot, so workers may go on meanwhile. Reads only; `worker.audit.repair` repairs.
+Each course is read in one snapshot, so workers may go on meanwhile.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,120 +12,80 @@ from sqlalchemy import Connection, Engine
 from worker.analytics import stored_statistics
 from worker.analytics.rules.completion_statistics import Statistics, Tally
 from worker.analytics.rules.learner_history import counted_history
-from worker.analytics.rules.statistics_rows import figure_rows
+from worker.analytics.rules.statistics_rows import statistics_rows
 from worker.analytics.rules.stuck import StuckThresholds
-from worker.analytics.rules.time_statistics import CourseFigures, Enrolled, FiguresTally
+from worker.analytics.rules.time_statistics import CourseTimeStatistics, Enrolled, TimeTally
 from worker.audit import orphans, stored_rows
-from worker.audit.enrollment_audit import Examined, examine
-from worker.audit.rules import NO_ROW, WHOLE_ROW, Difference, differences
+from worker.audit.difference import NO_ROW, WHOLE_ROW, Difference, differences
+from worker.audit.enrollment_audit import AuditedEnrollment, audit_enrollments
+from worker.audit.scope import BELOW_ALL_IDS, Scope, enrollment_page, scoped_courses, scoped_enrollments
 from worker.database.engine import snapshot
-from worker.errors import InputError
-from worker.progress.outlines import read_outlines
+from worker.progress.stored_outline import read_outlines
 from worker.summary.counted_lessons import counted_rows
 
 PAGE = 200
-"""Enrollments examined at a time, unless they are large."""
+"""Enrollments audited at a time, unless they are large."""
 
-MOST = 100_000
-"""Events and rows held in memory at a time, some 200 MB. An enrollment that has more by itself is not examined: that is
-something every two minutes, day and night, for five months, so a defect or an attack."""
+MAX_EVENTS_AND_ROWS = 100_000
+"""Events and rows held in memory at a time, about 200 MB. An enrollment with more is not audited: it takes an event
+every two minutes for five months, so it is a bug or an attack."""
 
-MOST_ORPHANS = 1_000
-"""Enrollments that are gone, told of each table; a rebuild deletes the rows of all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What to examine: one enrollment, so many at random, one course, or everything."""
-
-    user_course_id: int | None = None
-    sample: int | None = None
-    course_id: int | None = None
+MAX_ORPHANS = 1_000
+"""Deleted enrollments listed for each table; a rebuild deletes the rows of all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Some enrollments, of one course where whole courses are examined; its last step has the course's statistics."""
+    """The result for some enrollments, of one course when whole courses are audited; the last has its statistics."""
 
-    enrollments: list[Examined]
+    enrollments: list[AuditedEnrollment]
     course_id: int | None = None
     statistics: list[Difference] = field(default_factory=list)
     is_behind: bool = False
-    """The course's statistics wait for their next refresh and were not compared."""
+    """The course's statistics are behind and were not compared."""
     busy: list[int] = field(default_factory=list)
-    """Enrollments that somebody kept locked, so that a rebuild could not repair them."""
+    """Enrollments that a rebuild could not repair because another session locked them."""
     too_large: list[int] = field(default_factory=list)
-    """Enrollments that were not examined, as they have more than MOST events and rows."""
+    """Enrollments that were not audited because they have more than MAX_EVENTS_AND_ROWS."""
     is_partial: bool = False
-    """The course has such an enrollment, and its statistics were not compared."""
+    """The course's statistics were not compared because it has such an enrollment."""
     orphans: list[Difference] = field(default_factory=list)
-    """Rows of enrollments that are gone."""
+    """Rows of deleted enrollments."""
     left: list[Difference] = field(default_factory=list)
-    """What a rebuild repaired, and what differs from the ledger all the same."""
+    """Differences that a rebuild repaired and that came back."""
     waiting: list[int] = field(default_factory=list)
-    """Enrollments whose activity was wrong, and a rebuild could not compute it now."""
+    """Enrollments whose wrong activity a rebuild could not compute now."""
     is_waiting: bool = False
-    """The course's statistics were wrong, or what they are made of, and a rebuild could not compute them now."""
+    """The course's statistics, or their sources, were wrong, and a rebuild could not compute them now."""
     has_changed: bool = False
-    """Its statistics were computed, but workers have changed the course since."""
+    """A rebuild computed the course's statistics, and workers have changed the course since."""
     is_done: bool = False
     """The course is rebuilt."""
 
     @property
     def differences(self) -> list[Difference]:
-        """All of this step."""
+        """All differences of this step but those that came back."""
         found = [each for its in self.enrollments for each in its.differences + its.activity_differences]
         return found + self.statistics + self.orphans
 
 
-def count_scope(engine: Engine, scope: Scope) -> int:
-    """How many enrollments the scope holds. Raises InputError where it names one that is not there."""
-    with engine.connect() as connection:
-        total = stored_rows.count_enrollments(connection, scope.course_id)
-        if scope.user_course_id is not None:
-            if not stored_rows.read_enrollments(connection, [scope.user_course_id]):
-                raise InputError(f"There is no enrollment {scope.user_course_id}.")
-            return 1
-        if scope.course_id is not None and scope.course_id not in stored_rows.course_ids(connection):
-            raise InputError(f"There is no course {scope.course_id}: no enrollment, outline or statistics name it.")
-    return total if scope.sample is None else min(scope.sample, total)
+def audit_scope(engine: Engine, scope: Scope, idle_cutoff_seconds: float, rules: StuckThresholds) -> Iterator[Step]:
+    """Audit the scope, up to PAGE enrollments a step; whole courses with their statistics, each in one snapshot.
 
-
-def examine_scope(engine: Engine, scope: Scope, idle_cutoff_seconds: float, rules: StuckThresholds) -> Iterator[Step]:
-    """Examine what the scope says, PAGE enrollments a step; of whole courses the statistics too, all in one snapshot.
-
-    Where that is everything, rows of enrollments that are gone first.
+    If the scope is everything, the rows of deleted enrollments come first.
     """
     if scope == Scope():
-        yield from examine_orphans(engine)
+        yield from audit_orphans(engine)
     courses = scoped_courses(engine, scope)
     if courses is None:
-        yield from examine_pages(engine, scoped_enrollments(engine, scope), idle_cutoff_seconds)
+        yield from audit_pages(engine, scoped_enrollments(engine, scope), idle_cutoff_seconds)
         return
     for course_id in courses:
-        yield from examine_course(engine, course_id, idle_cutoff_seconds, rules)
+        yield from audit_course(engine, course_id, idle_cutoff_seconds, rules)
 
 
-def scoped_courses(engine: Engine, scope: Scope) -> list[int | None] | None:
-    """The whole courses that the scope names, None standing for enrollments without one; or None when it names none."""
-    if scope.course_id is not None:
-        return [scope.course_id]
-    if scope.user_course_id is not None or scope.sample is not None:
-        return None
-    with engine.connect() as connection:
-        return stored_rows.course_ids(connection)
-
-
-def scoped_enrollments(engine: Engine, scope: Scope) -> list[int]:
-    """The single enrollments that the scope names."""
-    if scope.user_course_id is not None:
-        return [scope.user_course_id]
-    with engine.connect() as connection:
-        return stored_rows.sample_enrollments(connection, scope.sample or 0)
-
-
-def examine_pages(engine: Engine, ids: Sequence[int], idle_cutoff_seconds: float) -> Iterator[Step]:
-    """Examine these enrollments, each page in a snapshot of its own that has ended when the step is there."""
+def audit_pages(engine: Engine, ids: Sequence[int], idle_cutoff_seconds: float) -> Iterator[Step]:
+    """Audit these enrollments, each portion in a snapshot that has ended when its step is yielded."""
     for start in range(0, len(ids), PAGE):
         page = ids[start : start + PAGE]
         with snapshot(engine) as connection:
@@ -134,69 +93,69 @@ def examine_pages(engine: Engine, ids: Sequence[int], idle_cutoff_seconds: float
         yield Step([], too_large=too_large)
         for portion in portions:
             with snapshot(engine) as connection:
-                stored_rows.allow_pauses(connection)
-                examined = examine(connection, portion, idle_cutoff_seconds)
-            yield Step(examined)
+                stored_rows.extend_idle_timeout(connection)
+                audited = audit_enrollments(connection, portion, idle_cutoff_seconds)
+            yield Step(audited)
 
 
-def examine_orphans(engine: Engine) -> Iterator[Step]:
-    """Look for rows of enrollments that are gone, in every table that has some; up to MOST_ORPHANS ids of each."""
+def audit_orphans(engine: Engine) -> Iterator[Step]:
+    """List the rows of deleted enrollments in every table, up to MAX_ORPHANS ids of each table."""
     for table in orphans.TABLES:
-        found = islice(orphans.find(engine, table), MOST_ORPHANS)
+        found = islice(orphans.find(engine, table), MAX_ORPHANS)
         yield Step([], orphans=[Difference(table, (key,), WHOLE_ROW, {"rows": count}, NO_ROW) for key, count in found])
 
 
 def _portions(connection: Connection, ids: Sequence[int]) -> tuple[list[list[int]], list[int]]:
-    """The enrollments in portions of up to MOST events and rows together, and those that have more by themselves."""
+    """Return the enrollments in portions of up to MAX_EVENTS_AND_ROWS, and those that have more by themselves."""
     portions: list[list[int]] = []
     too_large: list[int] = []
     room = 0
-    for user_course_id, size in stored_rows.read_sizes(connection, ids, MOST + 1).items():
-        if size > MOST:
+    for user_course_id, size in stored_rows.read_sizes(connection, ids, MAX_EVENTS_AND_ROWS + 1).items():
+        if size > MAX_EVENTS_AND_ROWS:
             too_large.append(user_course_id)
             continue
         if size > room or not portions:
             portions.append([])
-            room = MOST
+            room = MAX_EVENTS_AND_ROWS
         portions[-1].append(user_course_id)
         room -= size
     return portions, too_large
 
 
-def examine_course(
+def audit_course(
     engine: Engine, course_id: int | None, idle_cutoff_seconds: float, rules: StuckThresholds
 ) -> Iterator[Step]:
-    """Examine the enrollments of a course, or those without one (None), at last the course's statistics and figures.
+    """Audit the enrollments of a course, or those without a course (None), and at last the course's statistics.
 
-    In one snapshot, which holds back the vacuum meanwhile: else the statistics could not be compared. Figures are left
-    to their refresh while that of any learner's activity waits; medians take 24 bytes for each completed lesson.
+    One snapshot holds back vacuum meanwhile: without it statistics could not be compared. Figures are not compared
+    while any learner's activity is stale. Medians take 24 bytes for each completed lesson.
     """
     with snapshot(engine) as connection:
-        stored_rows.allow_pauses(connection)
+        stored_rows.extend_idle_timeout(connection)
         outline = read_outlines(connection, [course_id]).get(course_id)
         lessons, moved = (outline.lessons, outline.moved) if outline else (None, {})
-        tally, figures, is_settled, is_partial = Tally(lessons), FiguresTally(lessons), True, False
-        after = stored_rows.BELOW_ALL_IDS
-        while ids := stored_rows.enrollment_page(connection, course_id, after, PAGE):
+        tally, figures, is_settled, is_partial = Tally(lessons), TimeTally(lessons), True, False
+        after = BELOW_ALL_IDS
+        while ids := enrollment_page(connection, course_id, after, PAGE):
             portions, too_large = _portions(connection, ids)
             is_partial = is_partial or bool(too_large)
             yield Step([], course_id, too_large=too_large)
             for portion in portions:
-                examined = examine(connection, portion, idle_cutoff_seconds)
-                for each in examined:
+                audited = audit_enrollments(connection, portion, idle_cutoff_seconds)
+                for each in audited:
                     tally.add(each.summary, counted_rows(each.rows, moved))
                     is_settled = is_settled and each.activity is not None
                     if each.activity:
                         figures.add(Enrolled(*counted_history(each.rows, each.activity, moved), each.zones))
-                yield Step(examined, course_id)
+                yield Step(audited, course_id)
             after = ids[-1]
         if course_id is not None:
-            is_behind = stored_rows.has_changed(connection, course_id)
+            is_behind = stored_rows.is_behind(connection, course_id)
             found: list[Difference] = []
             if not is_behind and not is_partial:
                 found += _statistics_differences(connection, course_id, tally)
                 if is_settled:
-                    found += _figures_differences(connection, course_id, figures.figures(rules))
+                    found += _time_differences(connection, course_id, figures.statistics(rules))
             yield Step([], course_id, found, is_behind=is_behind, is_partial=is_partial)
 
 
@@ -212,10 +171,10 @@ def _statistics_differences(connection: Connection, course_id: int, tally: Tally
             yield from differences("lesson_statistics", (course_id, *lesson), _row(ours), _row(theirs))
 
 
-def _figures_differences(connection: Connection, course_id: int, expected: CourseFigures) -> Iterator[Difference]:
-    stored = stored_statistics.read_figures(connection, course_id)
-    ours = figure_rows({course_id: stored} if stored else {})
-    for table, rows in figure_rows({course_id: expected}).items():
+def _time_differences(connection: Connection, course_id: int, expected: CourseTimeStatistics) -> Iterator[Difference]:
+    stored = stored_statistics.read_time_statistics(connection, course_id)
+    ours = statistics_rows({course_id: stored} if stored else {})
+    for table, rows in statistics_rows({course_id: expected}).items():
         for key in sorted(rows.keys() | ours[table].keys()):
             yield from differences(table, key, ours[table].get(key), rows.get(key))
 

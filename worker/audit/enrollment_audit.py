@@ -1,6 +1,6 @@
-"""Examine enrollments: hold their progress, position, summary and activity against their ledger.
+"""Audit enrollments: compare their progress, position, summary and activity with their ledger.
 
-What must be stored is computed by the plain rules, not by the SQL that stored it.
+The expected rows come from the rules in Python, not from the SQL that stored the rows.
 """
 
 from collections import defaultdict
@@ -14,38 +14,23 @@ from worker.analytics import stored_activity
 from worker.analytics.rules.activity import Activity, activity, in_order
 from worker.analytics.rules.activity_rows import ActivityRows, activity_rows
 from worker.analytics.rules.local_day import Zones
-from worker.analytics.zone_history import ToldZones, read_zones
+from worker.analytics.zone_history import EnrollmentZones, read_zones
 from worker.audit import stored_rows
-from worker.audit.rules import (
-    NO_ROW,
-    WHOLE_ROW,
-    Difference,
-    differences,
-    expected_position,
-    expected_progress,
-    position_columns,
-)
+from worker.audit.difference import NO_ROW, WHOLE_ROW, Difference, differences
+from worker.audit.expected import expected_position, expected_progress, position_columns
 from worker.audit.stored_rows import StoredEnrollment
 from worker.contract.event import LedgerEvent, LessonEvent, ProgressCorrected
 from worker.contract.lesson import Lesson
 from worker.progress.current_lesson import CurrentLesson
-from worker.progress.outlines import StoredOutline, read_outlines
-from worker.progress.reference import (
-    Position,
-    Progress,
-    latest_event,
-    lesson_of,
-    lesson_progress,
-    order,
-    position,
-)
+from worker.progress.reference import Position, Progress, latest_event, lesson_of, lesson_progress, order, position
+from worker.progress.stored_outline import StoredOutline, read_outlines
 from worker.summary.rules import Summary, summarize
 from worker.summary.stored_summary import StoredSummary, read_stored
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
-    """An enrollment: what it must be, and every difference from that."""
+class AuditedEnrollment:
+    """What an enrollment's rows must be, and every difference from that."""
 
     id: int
     zones: Zones
@@ -53,14 +38,14 @@ class Examined:
     position: Position | None
     summary: Summary
     differences: list[Difference]
-    """Those of its rows, its position and its summary."""
+    """Those of progress rows, position and summary."""
     activity: Activity | None
-    """None where its stored one waits for its refresh, or is not to be compared."""
+    """None when the stored one is stale or was not compared."""
     activity_differences: list[Difference]
     unprovable: int
-    """Rows for which retention left too few events to say what they must be."""
+    """Number of rows for which retention left too few events to prove them."""
     is_bare: bool
-    """The LMS made it, and nothing of it was ever recorded, or went with a row that the LMS deleted."""
+    """The LMS created it and the ledger has no event of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +54,18 @@ class _Stored:
     outline: StoredOutline | None
     summary: StoredSummary
     is_unmarked: bool
-    zones: ToldZones
+    zones: EnrollmentZones
     activity: ActivityRows | None
-    """None where it is not to be compared."""
+    """None when it is not compared."""
 
 
-def examine(connection: Connection, ids: Sequence[int], idle_cutoff_seconds: float | None) -> list[Examined]:
-    """Hold these enrollments against their ledger, in the caller's transaction, which must see one moment of them.
+def audit_enrollments(
+    connection: Connection, ids: Sequence[int], idle_cutoff_seconds: float | None
+) -> list[AuditedEnrollment]:
+    """Compare these enrollments with their ledger in the caller's transaction, which must be a snapshot or hold locks.
 
-    Activity is compared where no mark of a change waits, else it is left to its refresh; without a cut-off nowhere. A
-    fixed number of queries; memory follows the enrollments, their lessons and days, and the events of one of them.
+    Stale activity is not compared; without a cut-off none is. The number of queries is fixed; memory grows with the
+    enrollments, their lessons and days, and the events of one enrollment.
     """
     enrollments = stored_rows.read_enrollments(connection, ids)
     outlines = read_outlines(connection, {each.course_id for each in enrollments})
@@ -99,11 +86,14 @@ def examine(connection: Connection, ids: Sequence[int], idle_cutoff_seconds: flo
         )
         for each in enrollments
     }
-    found = {key: _examine(page[key], its, idle_cutoff) for key, its in stored_rows.read_ledger(connection, list(page))}
-    return [found[key] if key in found else _examine(each, [], idle_cutoff) for key, each in page.items()]
+    found = {
+        key: _audit_enrollment(page[key], its, idle_cutoff)
+        for key, its in stored_rows.read_ledger(connection, list(page))
+    }
+    return [found[key] if key in found else _audit_enrollment(each, [], idle_cutoff) for key, each in page.items()]
 
 
-def _examine(stored: _Stored, ledger: Sequence[LedgerEvent], idle_cutoff: timedelta) -> Examined:
+def _audit_enrollment(stored: _Stored, ledger: Sequence[LedgerEvent], idle_cutoff: timedelta) -> AuditedEnrollment:
     ours, complete = stored.enrollment, stored.enrollment.history_from is None
     events = in_order(event for event in ledger if not isinstance(event, ProgressCorrected))
     recorded = _recorded_rows(ledger)
@@ -115,7 +105,7 @@ def _examine(stored: _Stored, ledger: Sequence[LedgerEvent], idle_cutoff: timede
         expected = expected_progress(row, known, complete=complete)
         if expected is not None:
             rows[lesson] = expected
-            # Of a corrected lesson, events later than the correction may have gone before it came.
+            # Events later than a correction may have been deleted before it was recorded.
             unprovable += not complete and (expected != known or expected.corrected_at is not None)
         if row != expected:
             found += differences("user_course_progress", (ours.id, *lesson), _columns(row), _columns(expected))
@@ -133,13 +123,15 @@ def _examine(stored: _Stored, ledger: Sequence[LedgerEvent], idle_cutoff: timede
     its = None if stored.activity is None else _activity(stored, events, rows, idle_cutoff)
     differing = list(_activity_differences(stored, its))
     is_bare = ours.is_of_lms and complete and not ledger
-    return Examined(ours.id, stored.zones.zones, rows, where, summary, found, its, differing, unprovable, is_bare)
+    return AuditedEnrollment(
+        ours.id, stored.zones.zones, rows, where, summary, found, its, differing, unprovable, is_bare
+    )
 
 
 def _recorded_position(
     stored: _Stored, events: Sequence[LessonEvent], rows: Mapping[Lesson, Progress]
 ) -> Position | None:
-    """Where the outline decides, an enrollment waits for its summary's refresh after the outline changed."""
+    """Between tied events the outline decides, but only once the summary shows the outline."""
     latest, is_tied = latest_event(events, stored.outline.ordinals if stored.outline else {})
     ours = stored.enrollment.position
     if is_tied and ours and not stored.summary.is_current:
@@ -167,9 +159,9 @@ def _summary_differences(stored: _Stored, expected: Summary) -> Iterator[Differe
 def _activity(
     stored: _Stored, events: Sequence[LessonEvent], rows: dict[Lesson, Progress], idle_cutoff: timedelta
 ) -> Activity:
-    """Of the rows as they must be, so that a wrong `completed_at` is told once, as that."""
+    """Return the activity that the expected rows imply, so that a wrong `completed_at` is reported only once."""
     completed_at = {lesson: row.completed_at for lesson, row in rows.items()}
-    return activity(events, completed_at, stored.zones.zones, idle_cutoff, stored.zones.told_at)
+    return activity(events, completed_at, stored.zones.zones, idle_cutoff, stored.zones.made_at)
 
 
 def _activity_differences(stored: _Stored, its: Activity | None) -> Iterator[Difference]:

@@ -1,4 +1,4 @@
-"""Rows of enrollments that are gone. Deleting one deletes them all, unless PostgreSQL's triggers were kept from it."""
+"""Rows of deleted enrollments. PostgreSQL's triggers delete them, unless an operator disabled triggers."""
 
 from collections.abc import Iterator
 
@@ -11,19 +11,19 @@ TABLES = tuple(
     for name, table in sorted(Base.metadata.tables.items())
     if "user_course_id" in table.columns and name != DeadLetter.__tablename__
 )
-"""Every table whose rows belong to an enrollment. A dead letter may wait for one that is still to come."""
+"""Every table whose rows belong to an enrollment. A dead letter may wait for an enrollment that is yet to come."""
 
 PAGE = 1_000
-"""Ids looked at in one statement."""
+"""Ids read by one statement."""
 
 CHUNK = 10_000
-"""Rows of each table deleted in one transaction, at most."""
+"""Maximum number of rows of each table deleted in one transaction."""
 
 _DELETE = text("SELECT progress_delete_orphans(:id, :most)")
 
 
 def _page_of(table_name: str) -> TextClause:
-    """From id to id through an index that begins with it: a table of a billion rows is not read whole."""
+    """Skip from id to id through an index that begins with it, so that a table of a billion rows is not scanned."""
     return text(f"""
         WITH RECURSIVE its (id, number) AS (
             (SELECT user_course_id, 1 FROM {table_name} WHERE user_course_id > :after ORDER BY user_course_id LIMIT 1)
@@ -41,7 +41,7 @@ def _page_of(table_name: str) -> TextClause:
 
 
 def find(engine: Engine, table: str) -> Iterator[tuple[int, int]]:
-    """Enrollments that are gone but have rows in this one of TABLES, by id, and how many. PAGE ids a statement."""
+    """Yield the deleted enrollments that have rows in one of TABLES, in order of ids, with their number of rows."""
     after, statement = -(2**63), _page_of(table)
     while True:
         with engine.connect() as connection:
@@ -53,7 +53,7 @@ def find(engine: Engine, table: str) -> Iterator[tuple[int, int]]:
 
 
 def delete(engine: Engine) -> None:
-    """Delete every such row, in transactions of up to CHUNK of each table. Idempotent; what was deleted stays so."""
+    """Delete all such rows, in transactions of up to CHUNK rows of each table. Idempotent."""
     for table in TABLES:
         for user_course_id, _ in find(engine, table):
             while _delete_some(engine, user_course_id):

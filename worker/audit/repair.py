@@ -1,9 +1,9 @@
-"""Repair what differs from the ledger: examine like `worker.audit.compare`, then set right what is wrong.
+"""Repair what differs from the ledger: audit like `worker.audit.compare`, then write what is expected.
 
-Safe while workers run: only enrollments that differ are locked, examined again under the lock, and repaired in one
-transaction a page. Idempotent; what is repaired stays repaired wherever a run ends. Activity that differs, be it for
-another idle cut-off, is marked and computed anew, and so are statistics; what cannot be now is told and left to the
-scheduled task. At last everything is examined again: what is written and differs all the same was not repaired.
+Safe while workers run: only enrollments that differ are locked; they are audited again under the lock and repaired in
+one transaction a page. Idempotent, and an interrupted run keeps its repairs. Activity and statistics that differ are
+marked and computed again; what cannot be computed now is reported and left to the scheduled task. Finally everything
+that differed is audited again, and what still differs is reported as not repaired.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -12,27 +12,22 @@ from dataclasses import replace
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from worker.analytics import activity_claims, statistics_claims
+from worker.analytics import statistics_claims
 from worker.analytics.activity_refresh import refresh_these
 from worker.analytics.rules.stuck import StuckThresholds
-from worker.audit import orphans, stored_rows
-from worker.audit.compare import (
-    PAGE,
-    Scope,
-    Step,
-    examine_course,
-    examine_orphans,
-    examine_pages,
-    scoped_courses,
-    scoped_enrollments,
-)
-from worker.audit.enrollment_audit import Examined, examine
-from worker.audit.rules import Difference
-from worker.database.failures import is_passing, may_be_ones_own
+from worker.analytics.statistics_refresh import refresh_course
+from worker.audit import orphans
+from worker.audit.compare import PAGE, Step, audit_course, audit_orphans, audit_pages
+from worker.audit.difference import Difference
+from worker.audit.enrollment_audit import AuditedEnrollment, audit_enrollments
+from worker.audit.repaired_rows import write_positions, write_progress
+from worker.audit.scope import Scope, scoped_courses, scoped_enrollments
+from worker.database import stale_marks
+from worker.database.failures import is_transient, may_be_caused_by_one
 from worker.errors import LockedError
 from worker.progress import enrollments as enrollment
 from worker.progress import outlines
-from worker.summary import claims
+from worker.summary.statement import compute_summaries
 
 
 def rebuild_scope(
@@ -43,27 +38,26 @@ def rebuild_scope(
     idle_cutoff_seconds: float,
     after: int = 0,
 ) -> Iterator[Step]:
-    """Examine and repair what the scope says, each course when it was examined; its last step says that it is done.
+    """Audit and repair the scope, course by course; a course's last step has `is_done`.
 
-    Where that is everything, rows of enrollments that are gone are deleted first.
-
-    Where anything of a course differed, its statistics are computed anew, in at most so many seconds, and the whole
-    course is examined again. `after` leaves out the courses up to that one: it goes on where another run ended.
+    If the scope is everything, the rows of deleted enrollments are deleted first. When anything in a course differed,
+    its statistics are computed within `statistics_seconds` and the course is audited again. `after` skips the courses
+    up to that id, to continue an interrupted run.
     """
     if scope == Scope():
-        yield from examine_orphans(engine)
+        yield from audit_orphans(engine)
         orphans.delete(engine)
-        yield _second_look(examine_orphans(engine))
+        yield _second_look(audit_orphans(engine))
     courses = scoped_courses(engine, scope)
     if courses is None:
-        for step in examine_pages(engine, scoped_enrollments(engine, scope), idle_cutoff_seconds):
+        for step in audit_pages(engine, scoped_enrollments(engine, scope), idle_cutoff_seconds):
             busy = _mark_activity(engine, step)
             busy += _repair_all(engine, [each.id for each in step.enrollments if each.differences])
             yield replace(step, busy=busy)
             if differing := _differing(step):
                 computed = refresh_these(engine, differing, PAGE, idle_cutoff_seconds, statistics_seconds)
                 uncomputed = _marked(step) - computed
-                yield _second_look(examine_pages(engine, differing, idle_cutoff_seconds), uncomputed, busy)
+                yield _second_look(audit_pages(engine, differing, idle_cutoff_seconds), uncomputed, busy)
         return
     for course_id in courses:
         if after and (course_id is None or course_id <= after):
@@ -72,7 +66,7 @@ def rebuild_scope(
         differing, held = [], []
         marked: set[int] = set()
         differs = was_behind = False
-        for step in examine_course(engine, course_id, idle_cutoff_seconds, rules):
+        for step in audit_course(engine, course_id, idle_cutoff_seconds, rules):
             wrong += [each.id for each in step.enrollments if each.differences]
             differing += _differing(step)
             marked |= _marked(step)
@@ -84,18 +78,18 @@ def rebuild_scope(
         if differs:
             marked -= refresh_these(engine, differing, PAGE, idle_cutoff_seconds, statistics_seconds)
             is_waiting = course_id is not None and not _recompute(engine, course_id, statistics_seconds, rules)
-            again = examine_course(engine, course_id, idle_cutoff_seconds, rules)
+            again = audit_course(engine, course_id, idle_cutoff_seconds, rules)
             found = _second_look(again, marked, [*held, *busy])
             has_changed = found.has_changed and not was_behind and not is_waiting
             yield replace(found, course_id=course_id, is_waiting=is_waiting, has_changed=has_changed)
         yield Step([], course_id, busy=busy, is_done=True)
 
 
-def repair(connection: Connection, ids: Sequence[int]) -> list[Examined]:
-    """Lock these enrollments, examine them, set their rows and position right and refresh their summaries.
+def repair(connection: Connection, ids: Sequence[int]) -> list[AuditedEnrollment]:
+    """Lock these enrollments, audit them, repair their rows and position and refresh their summaries.
 
-    Where a row was wrong the activity is marked, as what stands in a row is part of it. In the caller's transaction,
-    which must not have locked anything yet. One alone is waited for; of several held by others raises LockedError.
+    A wrong row also marks the activity, which depends on it. In the caller's transaction, which must not hold any lock
+    yet. Waits for a single enrollment; raises LockedError when another session holds one of several.
     """
     outlines.hold_outlines(connection)
     if len(ids) == 1:
@@ -104,7 +98,7 @@ def repair(connection: Connection, ids: Sequence[int]) -> list[Examined]:
         free = enrollment.lock_enrollments(connection, ids)
         if enrollment.existing_enrollments(connection, set(ids) - free):
             raise LockedError("Another session keeps some of these enrollments locked.")
-    wrong = [each for each in examine(connection, sorted(ids), None) if each.differences]
+    wrong = [each for each in audit_enrollments(connection, sorted(ids), None) if each.differences]
     keys = {(difference.table, difference.key) for each in wrong for difference in each.differences}
     progress = {
         (each.id, *lesson): row
@@ -114,12 +108,12 @@ def repair(connection: Connection, ids: Sequence[int]) -> list[Examined]:
     }
     positions = {each.id: each.position for each in wrong if ("user_course", (each.id,)) in keys}
     if progress:
-        stored_rows.write_progress(connection, progress)
-        activity_claims.mark(connection, sorted({user_course_id for user_course_id, _, _ in progress}))
+        write_progress(connection, progress)
+        stale_marks.mark_activity(connection, sorted({user_course_id for user_course_id, _, _ in progress}))
     if positions:
-        stored_rows.write_positions(connection, positions)
+        write_positions(connection, positions)
     if wrong:
-        claims.refresh(connection, [each.id for each in wrong])
+        compute_summaries(connection, [each.id for each in wrong])
     return wrong
 
 
@@ -128,7 +122,7 @@ def _differing(step: Step) -> list[int]:
 
 
 def _marked(step: Step) -> set[int]:
-    """Those whose activity is marked, as it differed or what it is made of."""
+    """Return the enrollments whose activity is marked because it, or a row it depends on, differed."""
     return {
         each.id
         for each in step.enrollments
@@ -137,7 +131,7 @@ def _marked(step: Step) -> set[int]:
 
 
 def _second_look(steps: Iterable[Step], uncomputed: Collection[int] = (), busy: Collection[int] = ()) -> Step:
-    """What differs still, of what nobody kept locked, and whose activity was not computed and still waits."""
+    """Return what still differs, except in locked enrollments, and whose activity is still to be computed."""
     left: list[Difference] = []
     waiting: list[int] = []
     has_changed = False
@@ -154,16 +148,16 @@ def _second_look(steps: Iterable[Step], uncomputed: Collection[int] = (), busy: 
 
 
 def _mark_activity(engine: Engine, step: Step) -> list[int]:
-    """Mark what differs; those that are being deleted, or locked like it."""
+    """Mark wrong activity; return the enrollments that could not be marked because they are locked for deletion."""
     wrong = {each.id for each in step.enrollments if each.activity_differences}
     if wrong:
         with engine.begin() as connection:
-            wrong -= activity_claims.mark(connection, sorted(wrong))
+            wrong -= stale_marks.mark_activity(connection, sorted(wrong))
     return sorted(wrong)
 
 
 def _repair_all(engine: Engine, ids: Sequence[int]) -> list[int]:
-    """Repair them page by page, or one by one where somebody holds one for long; those that were held to the end."""
+    """Repair page by page, or one by one in a page with a locked enrollment; return those that stayed locked."""
     busy: list[int] = []
     for start in range(0, len(ids), PAGE):
         page = ids[start : start + PAGE]
@@ -179,21 +173,21 @@ def _try_repair(engine: Engine, ids: Sequence[int]) -> bool:
     except LockedError:
         return False
     except DBAPIError as error:
-        if not is_passing(error):
+        if not is_transient(error):
             raise
         return False
     return True
 
 
 def _recompute(engine: Engine, course_id: int, seconds: float, rules: StuckThresholds) -> bool:
-    """Compute the course's statistics, after whoever is at them; False where that fails: the mark has it done later."""
+    """Compute the course's statistics after any refresh in progress; False when that fails and is left to the mark."""
     with engine.begin() as connection:
-        statistics_claims.mark_course(connection, course_id)
+        stale_marks.mark_statistics(connection, course_id)
     try:
         with engine.begin() as connection:
             statistics_claims.wait_for_refresh(connection, course_id, seconds)
-            return statistics_claims.refresh_course(connection, course_id, seconds, rules)
+            return refresh_course(connection, course_id, seconds, rules)
     except DBAPIError as error:
-        if not may_be_ones_own(error):
+        if not may_be_caused_by_one(error):
             raise
         return False

@@ -1,7 +1,6 @@
-"""What is stored for some enrollments, read to be held against their ledger, and the writes that repair it."""
+"""Read the stored rows and the ledger of enrollments."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -9,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from worker.audit.rules import position_columns
+from worker.audit.expected import position_columns
 from worker.contract.event import (
     Correction,
     LedgerEvent,
@@ -18,29 +17,12 @@ from worker.contract.event import (
     LessonViewed,
     ProgressCorrected,
 )
-from worker.contract.lesson import Lesson, LessonKey
+from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.current_lesson import CurrentLesson
 from worker.progress.reference import Position, Progress, Section
 
-BELOW_ALL_IDS = -(2**63)
-
-_ALLOW_PAUSES = text("SET LOCAL idle_in_transaction_session_timeout = '10min'")
-
-_COUNT = text("SELECT count(*) FROM user_course WHERE CAST(:course_id AS bigint) IS NULL OR course_id = :course_id")
-
-_COURSES = text("""
-    SELECT course_id FROM user_course UNION SELECT id FROM course UNION SELECT course_id FROM course_statistics
-    ORDER BY 1 NULLS FIRST
-""")
-
-_PAGE = text("""
-    SELECT id FROM user_course
-    WHERE id > :after AND (course_id = :course_id OR (CAST(:course_id AS bigint) IS NULL AND course_id IS NULL))
-    ORDER BY id LIMIT :limit
-""")
-
-_SAMPLE = text("SELECT id FROM (SELECT id FROM user_course ORDER BY random() LIMIT :size) AS chosen ORDER BY id")
+_EXTEND_IDLE_TIMEOUT = text("SET LOCAL idle_in_transaction_session_timeout = '10min'")
 
 _ENROLLMENTS = text("""
     SELECT id, course_id, current_topic, current_lesson, current_section, position_at, position_sequence,
@@ -75,7 +57,7 @@ _SIZES = text("""
     ORDER BY enrollment.id
 """)
 
-# Rows of an older outline are marked on their course.
+# Summaries of an older outline are marked on their course.
 _UNMARKED = text("""
     SELECT enrollment.id
     FROM user_course AS enrollment
@@ -88,38 +70,13 @@ _UNMARKED = text("""
            OR (summary.outline_version <> coalesce(course.version, 0) AND course.stale_since IS NULL))
 """)
 
-_IS_CHANGED = text("""
+_IS_BEHIND = text("""
     SELECT EXISTS (SELECT FROM course_change WHERE course_id = :course_id)
         OR EXISTS (SELECT FROM user_course WHERE course_id = :course_id AND stale_since IS NOT NULL)
         OR EXISTS (
             SELECT FROM enrollment_change JOIN user_course ON user_course.id = user_course_id
             WHERE course_id = :course_id
         )
-""")
-
-_WRITE_PROGRESS = text("""
-    INSERT INTO user_course_progress AS known (
-        user_course_id, topic_id, lesson_id, status, last_viewed_at, completed_at, corrected_at,
-        section_id, section_at, section_sequence, section_type, section_event_id
-    )
-    SELECT (e->>0)::bigint, (e->>1)::int, (e->>2)::int, (e->>3)::progress_status, (e->>4)::timestamptz,
-           (e->>5)::timestamptz, (e->>6)::timestamptz,
-           (e->>7)::int, (e->>8)::timestamptz, e->>9, (e->>10)::lesson_event_type, (e->>11)::uuid
-    FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS given (e)
-    ON CONFLICT (user_course_id, topic_id, lesson_id) DO UPDATE
-    SET status = excluded.status, last_viewed_at = excluded.last_viewed_at, completed_at = excluded.completed_at,
-        corrected_at = excluded.corrected_at, section_id = excluded.section_id, section_at = excluded.section_at,
-        section_sequence = excluded.section_sequence, section_type = excluded.section_type,
-        section_event_id = excluded.section_event_id, updated_at = now()
-""")
-
-_WRITE_POSITIONS = text("""
-    UPDATE user_course
-    SET current_topic = (e->>1)::int, current_lesson = (e->>2)::int, current_section = (e->>3)::int,
-        position_at = (e->>4)::timestamptz, position_sequence = e->>5, position_type = (e->>6)::lesson_event_type,
-        position_event_id = (e->>7)::uuid, position_tied = (e->>8)::boolean, updated_at = now()
-    FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS given (e)
-    WHERE id = (e->>0)::bigint
 """)
 
 
@@ -130,49 +87,29 @@ class StoredEnrollment:
     id: int
     course_id: int | None
     columns: dict[str, object]
-    """Its position as it stands, by column, also where an LMS set it."""
+    """The position's columns, whoever wrote them."""
     position: Position | None
-    """The same where an event made it."""
+    """None unless an event made it."""
     place: CurrentLesson
-    """The same as a summary shows it."""
+    """The position as a summary shows it."""
     history_from: datetime | None
     is_of_lms: bool
-    """No event made it."""
+    """No event created it."""
     rows: dict[Lesson, Progress]
 
 
-def allow_pauses(connection: Connection) -> None:
-    """Let the present transaction wait while the rules go over many events in plain Python. It must hold no locks."""
-    connection.execute(_ALLOW_PAUSES)
-
-
-def count_enrollments(connection: Connection, course_id: int | None) -> int:
-    """How many enrollments there are, of one course or in all."""
-    return int(connection.scalar(_COUNT, {"course_id": course_id}) or 0)
-
-
-def course_ids(connection: Connection) -> list[int | None]:
-    """Every course that anything is stored for; None for enrollments without one."""
-    return list(connection.scalars(_COURSES))
-
-
-def enrollment_page(connection: Connection, course_id: int | None, after: int, limit: int) -> list[int]:
-    """Up to `limit` enrollments of a course with higher ids than `after`, in order."""
-    return list(connection.scalars(_PAGE, {"course_id": course_id, "after": after, "limit": limit}))
-
-
-def sample_enrollments(connection: Connection, size: int) -> list[int]:
-    """So many enrollments at random, in order."""
-    return list(connection.scalars(_SAMPLE, {"size": size}))
+def extend_idle_timeout(connection: Connection) -> None:
+    """Let this transaction idle for 10 minutes while Python applies the rules. It must hold no locks."""
+    connection.execute(_EXTEND_IDLE_TIMEOUT)
 
 
 def read_sizes(connection: Connection, ids: Sequence[int], most: int) -> dict[int, int]:
-    """How many events and rows each of these enrollments has, by id; of each kind no more than `most` are counted."""
+    """Return the number of events and rows of each enrollment, counting up to `most` of each kind."""
     return {row.id: row.size for row in connection.execute(_SIZES, {"ids": list(ids), "most": most})}
 
 
 def read_enrollments(connection: Connection, ids: Sequence[int]) -> list[StoredEnrollment]:
-    """These enrollments as they are stored, by id. Two queries."""
+    """Return these enrollments with their progress rows, in order of ids. Two queries."""
     rows: dict[int, dict[Lesson, Progress]] = {}
     for row in connection.execute(_PROGRESS, {"ids": list(ids)}):
         times = (row.last_viewed_at, row.completed_at, row.corrected_at)
@@ -194,9 +131,9 @@ def read_enrollments(connection: Connection, ids: Sequence[int]) -> list[StoredE
 
 
 def read_ledger(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[int, list[LedgerEvent]]]:
-    """Each of these enrollments that has events, with all of them in no order; streamed, one enrollment at a time.
+    """Stream the enrollments that have events, each with all of its events, unordered.
 
-    Events were checked when they were recorded and are not checked again; what the rules do not ask for is left out.
+    Events are not validated again, and members that no rule needs are left out.
     """
     events = connection.execute(_EVENTS, {"ids": list(ids)}, execution_options={"yield_per": 5_000})
     for user_course_id, its in groupby(events, key=lambda row: int(row.user_course_id)):
@@ -204,48 +141,19 @@ def read_ledger(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[in
 
 
 def unmarked(connection: Connection, ids: Sequence[int]) -> list[int]:
-    """Those of these enrollments whose summary is missing or of another outline, with no mark to have it refreshed."""
+    """Return the enrollments whose summary is missing or of another outline, with no mark that it is stale."""
     return list(connection.scalars(_UNMARKED, {"ids": list(ids)}))
 
 
-def has_changed(connection: Connection, course_id: int) -> bool:
-    """Something happened in the course that its statistics do not show yet."""
-    return bool(connection.scalar(_IS_CHANGED, {"course_id": course_id}))
-
-
-def write_progress(connection: Connection, rows: Mapping[LessonKey, Progress]) -> None:
-    """Set these rows, inserting what is missing. Their enrollments must be locked."""
-    connection.execute(
-        _WRITE_PROGRESS,
-        {
-            "rows": json.dumps(
-                [
-                    (
-                        *(*key, row.status, _iso(row.last_viewed_at), _iso(row.completed_at), _iso(row.corrected_at)),
-                        *section_columns(row.section),
-                    )
-                    for key, row in rows.items()
-                ]
-            )
-        },
-    )
-
-
-def write_positions(connection: Connection, positions: Mapping[int, Position | None]) -> None:
-    """Set these enrollments' positions. They must be locked."""
-    connection.execute(_WRITE_POSITIONS, {"rows": json.dumps([_place(*each) for each in positions.items()])})
-
-
-def _place(key: int, where: Position | None) -> tuple[object, ...]:
-    columns = position_columns(where)
-    columns["position_at"] = _iso(where.occurred_at) if where else None
-    return (key, *columns.values())
+def is_behind(connection: Connection, course_id: int) -> bool:
+    """Return whether the course's statistics are behind."""
+    return bool(connection.scalar(_IS_BEHIND, {"course_id": course_id}))
 
 
 def _position(row: Row[Any]) -> Position | None:
     if row.position_at is None:
         return None
-    # What was recorded before there were these columns has neither a sequence nor a type.
+    # Positions older than these columns have neither a sequence nor a type.
     order = (
         row.position_at,
         row.position_sequence or "",
@@ -256,27 +164,15 @@ def _position(row: Row[Any]) -> Position | None:
 
 
 def section_of(row: Row[Any]) -> Section | None:
-    """The section of a row of `user_course_progress`, ids and enums as text."""
+    """Return the section in a row of `user_course_progress`, whose ids and enums are text."""
     if row.section_id is None:
         return None
     order = (row.section_at, row.section_sequence or "", row.section_type == "viewed", row.section_event_id)
     return Section(row.section_id, order)
 
 
-def section_columns(section: Section | None) -> tuple[object, ...]:
-    """In the order of the columns, as JSON has them."""
-    if section is None:
-        return (None,) * 5
-    at, sequence, is_view, event_id = section.order
-    return (section.section_id, at.isoformat(), sequence, "viewed" if is_view else "completed", event_id)
-
-
-def _iso(time: datetime | None) -> str | None:
-    return None if time is None else time.isoformat()
-
-
 def ledger_event(row: Row[Any]) -> LedgerEvent:
-    """The event of a row with the ledger's columns, ids and enums as text. Not checked again."""
+    """Return the event in a row of the ledger, whose ids and enums are text. It is not validated again."""
     envelope = {"specversion": "1.0", "id": row.event_id, "source": "ledger", "time": row.occurred_at}
     envelope["sequence"] = row.sequence or None
     lesson = {"user_course_id": row.user_course_id, "topic_id": row.topic_id, "lesson_id": row.lesson_id}

@@ -1,6 +1,6 @@
-"""Void an event: take it out of the ledger for good, for instance one that a device's wrong clock dated years ahead.
+"""Void an event: remove it from the ledger for good, for instance one that a wrong clock dated years ahead.
 
-It is kept among the voided events, so that it stays out however often it is delivered or published again.
+It is kept as a voided event, so that later deliveries of it are ignored.
 """
 
 from dataclasses import asdict, dataclass
@@ -9,40 +9,43 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from worker.analytics import activity_claims
-from worker.audit import stored_rows, voided_events
-from worker.audit.rules import Difference, differences, expected_position, expected_progress, position_columns
-from worker.audit.stored_rows import StoredEnrollment
+from worker.audit import voided_events
+from worker.audit.difference import Difference, differences
+from worker.audit.expected import expected_position, expected_progress, position_columns
+from worker.audit.repaired_rows import write_positions, write_progress
+from worker.audit.stored_rows import StoredEnrollment, read_enrollments
 from worker.audit.void_rules import without
 from worker.contract.event import LedgerEvent, ProgressCorrected
 from worker.contract.identity import identity
+from worker.database import stale_marks
 from worker.database.engine import extend_timeout
-from worker.database.failures import is_lock_timeout, is_passing
+from worker.database.failures import is_lock_timeout, is_transient
 from worker.errors import InputError, LockedError, NotFoundError, ProgressError
 from worker.progress import outlines
 from worker.progress.enrollments import wait_for_enrollment
 from worker.progress.reference import Position, Progress, latest_event, lesson_of, lesson_progress, position
-from worker.summary import claims
+from worker.progress.stored_outline import read_outlines
+from worker.summary.statement import compute_summaries
 
-SHOWN = 10
-"""Enrollments told of that have one and the same event."""
+MAX_SHOWN = 10
+"""Maximum number of enrollments named that have the same event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Voided:
-    """What became of an event."""
+    """A voided event."""
 
     user_course_id: int
     event_id: str
     event: LedgerEvent | None
-    """None where it was voided before."""
+    """None when it had been voided before."""
     voided_at: datetime
     changes: list[Difference]
-    """What its lesson's row and the position now say instead."""
+    """Changes of its lesson's row and of the position."""
 
 
 def event_identity(event: str, source: str | None) -> str:
-    """The identity of an event by its id, and its source where that id is no UUID. Raises InputError."""
+    """Return the identity of an event. Raises InputError if its id is not a UUID and no source is given."""
     found = identity(source or "", event)
     if source is None and found != event.lower():
         raise InputError(
@@ -54,11 +57,11 @@ def event_identity(event: str, source: str | None) -> str:
 def void_event(
     engine: Engine, event_id: str, user_course_id: int | None, seconds: float, *, is_trial: bool = False
 ) -> Voided:
-    """Void one event of one enrollment; set right its lesson's row, position and summary, and mark its activity.
+    """Void one event of one enrollment; correct its lesson's row, position and summary, and mark its activity.
 
-    In one transaction, under the enrollment's lock; a trial is rolled back. `seconds`: the longest that a statement may
-    take. Idempotent. Raises NotFoundError, InputError where several enrollments have the event and none is given, and
-    ProgressError where somebody holds the enrollment.
+    In one transaction under the enrollment's lock; a trial is rolled back. A statement may take `seconds`. Idempotent.
+    Raises NotFoundError, InputError when several enrollments have the event and none is given, LockedError when another
+    session holds the enrollment, and ProgressError when the ledger takes too long to read.
     """
     try:
         with engine.connect() as connection:
@@ -72,7 +75,7 @@ def void_event(
             raise LockedError(
                 f"Nothing was changed: another session keeps the enrollment of event {event_id} locked. Try again."
             ) from error
-        if not is_passing(error):
+        if not is_transient(error):
             raise
         raise ProgressError(
             f"Nothing was changed: the ledger takes longer than {seconds:.0f} s to read. Try again, with --enrollment."
@@ -80,7 +83,7 @@ def void_event(
 
 
 def _enrollment(connection: Connection, event_id: str, user_course_id: int | None) -> int:
-    found = voided_events.find_enrollments(connection, event_id, user_course_id, SHOWN)
+    found = voided_events.find_enrollments(connection, event_id, user_course_id, MAX_SHOWN)
     if not found:
         where = "" if user_course_id is None else f" of enrollment {user_course_id}"
         raise NotFoundError(f"There is no event {event_id}{where} in the ledger, nor was it voided.")
@@ -97,27 +100,27 @@ def _void(connection: Connection, event_id: str, user_course_id: int) -> Voided:
     at = voided_events.voided_at(connection, user_course_id, event_id)
     if at is None:
         raise NotFoundError(f"Enrollment {user_course_id} or its event {event_id} was deleted meanwhile.")
-    changes = [] if event is None else _set_right(connection, event)
+    changes = [] if event is None else _correct_rows(connection, event)
     return Voided(user_course_id, event_id, event, at, changes)
 
 
-def _set_right(connection: Connection, event: LedgerEvent) -> list[Difference]:
-    """Have the lesson's row, the position and the summary say what the events that are left say."""
+def _correct_rows(connection: Connection, event: LedgerEvent) -> list[Difference]:
+    """Write the lesson's row, the position and the summary that the remaining events require."""
     data = event.data
     key = (data.user_course_id, data.topic_id, data.lesson_id)
     stored = voided_events.read_stored(connection, key)
     row = _expected_row(connection, event, stored)
     changes: list[Difference] = []
     if row is not None and row != stored.row:
-        stored_rows.write_progress(connection, {key: row})
+        write_progress(connection, {key: row})
         changes += differences("user_course_progress", key, asdict(stored.row) if stored.row else None, asdict(row))
-    (enrolled,) = stored_rows.read_enrollments(connection, [data.user_course_id])
+    (enrolled,) = read_enrollments(connection, [data.user_course_id])
     place = _expected_position(connection, event, enrolled, is_complete=stored.is_complete)
     if place != enrolled.position:
-        stored_rows.write_positions(connection, {data.user_course_id: place})
+        write_positions(connection, {data.user_course_id: place})
         changes += differences("user_course", (data.user_course_id,), enrolled.columns, position_columns(place))
-    activity_claims.mark(connection, [data.user_course_id])
-    claims.refresh(connection, [data.user_course_id])
+    stale_marks.mark_activity(connection, [data.user_course_id])
+    compute_summaries(connection, [data.user_course_id])
     return changes
 
 
@@ -130,7 +133,7 @@ def _expected_position(
     ]
     recorded = None
     if events:
-        outlined = outlines.read_outlines(connection, [enrolled.course_id]).get(enrolled.course_id)
+        outlined = read_outlines(connection, [enrolled.course_id]).get(enrolled.course_id)
         latest, is_tied = latest_event(events, outlined.ordinals if outlined else {})
         recorded = position(latest, enrolled.rows[lesson_of(latest)], is_tied=is_tied)
     is_gone = known is not None and known.event_id == event.event_id
@@ -139,7 +142,7 @@ def _expected_position(
 
 def _expected_row(connection: Connection, event: LedgerEvent, stored: voided_events.Stored) -> Progress | None:
     data = event.data
-    left = voided_events.telling_events(connection, (data.user_course_id, data.topic_id, data.lesson_id))
+    left = voided_events.decisive_events(connection, (data.user_course_id, data.topic_id, data.lesson_id))
     known = stored.row if stored.is_complete else without(stored.row, event)
     expected = expected_progress(known, lesson_progress(left) if left else None, complete=stored.is_complete)
     return expected or (stored.row and Progress())

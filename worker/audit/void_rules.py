@@ -1,4 +1,4 @@
-"""What a row says without an event that is taken out of the ledger."""
+"""What a progress row shows without a voided event. Pure."""
 
 from dataclasses import replace
 
@@ -8,9 +8,9 @@ from worker.progress.reference import Progress
 
 
 def without(row: Progress | None, event: LedgerEvent) -> Progress | None:
-    """The row without what it has from this event: what events that retention deleted said, as far as that is known.
+    """Return the row without what this event contributed; None if nothing is left.
 
-    None where that is nothing.
+    The rest comes from events that retention may have deleted.
     """
     if row is None:
         return None

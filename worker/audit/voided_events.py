@@ -1,4 +1,4 @@
-"""Take an event out of the ledger for good, and read what then is left of its lesson and its enrollment's position."""
+"""Move an event from the ledger to the voided events, and read what remains of its lesson and position."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from worker.contract.lesson import LessonKey
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.reference import Progress
 
-# Read whole where no enrollment is given: the ledger's key begins with it.
+# Without an enrollment this scans the ledger, whose key begins with it.
 _FIND = text("""
     SELECT user_course_id FROM lesson_event
     WHERE event_id = CAST(:event_id AS uuid)
@@ -28,7 +28,7 @@ _COLUMNS = """
     corrected_status::text, corrected_last_viewed_at, corrected_completed_at, sequence
 """
 
-# One that a worker of an older version has recorded again may be among the voided ones already.
+# A worker of an older version may have recorded an event that was already voided.
 _MOVE = text(f"""
     WITH gone AS (
         DELETE FROM lesson_event WHERE (user_course_id, event_id) = (:user_course_id, CAST(:event_id AS uuid))
@@ -60,9 +60,9 @@ _STORED = text("""
     WHERE enrollment.id = :user_course_id
 """)
 
-# The ruling correction, the latest event and the earliest completion after it, and the section told last: all that the
-# rules ask for.
-_TELLING = text(f"""
+# All that the rules need: the ruling correction, the latest event and the earliest completion after it, and the event
+# with the latest section.
+_DECISIVE = text(f"""
     WITH its AS MATERIALIZED (
         SELECT * FROM lesson_event
         WHERE (user_course_id, topic_id, lesson_id) = (:user_course_id, :topic_id, :lesson_id)
@@ -77,14 +77,14 @@ _TELLING = text(f"""
             OR (its.occurred_at = ruling.occurred_at AND ruling.sequence <> '' AND its.sequence > ruling.sequence)
         )
     ),
-    telling AS (
+    decisive AS (
         SELECT * FROM ruling
         UNION (SELECT * FROM later ORDER BY occurred_at DESC LIMIT 1)
         UNION (SELECT * FROM later WHERE type = 'completed' ORDER BY occurred_at LIMIT 1)
         UNION (SELECT * FROM its WHERE section_id IS NOT NULL
                ORDER BY occurred_at DESC, sequence DESC, type, event_id DESC LIMIT 1)
     )
-    SELECT {_COLUMNS} FROM telling
+    SELECT {_COLUMNS} FROM decisive
 """)  # noqa: S608 - constants
 
 _LATEST = text(f"""
@@ -104,29 +104,29 @@ class Stored:
 
     row: Progress | None
     is_complete: bool
-    """Retention deleted nothing of the enrollment's history."""
+    """Retention deleted none of the enrollment's events."""
 
 
 def find_enrollments(connection: Connection, event_id: str, user_course_id: int | None, limit: int) -> list[int]:
-    """Up to `limit` enrollments that have recorded or voided this event; of one, if it is given."""
+    """Return up to `limit` enrollments that recorded or voided this event; at most the given one."""
     parameters = {"event_id": event_id, "user_course_id": user_course_id, "limit": limit}
     return list(connection.scalars(_FIND, parameters))
 
 
 def move_event(connection: Connection, user_course_id: int, event_id: str) -> LedgerEvent | None:
-    """Move the event from the ledger to the voided ones; None where it is not there. The enrollment must be locked."""
+    """Move the event from the ledger to the voided ones; None if it is not there. The enrollment must be locked."""
     row = connection.execute(_MOVE, {"user_course_id": user_course_id, "event_id": event_id}).one_or_none()
     return None if row is None else ledger_event(row)
 
 
 def voided_at(connection: Connection, user_course_id: int, event_id: str) -> datetime | None:
-    """When the event was voided; None while it is not."""
+    """Return when the event was voided; None if it was not."""
     found: datetime | None = connection.scalar(_VOIDED_AT, {"user_course_id": user_course_id, "event_id": event_id})
     return found
 
 
 def read_stored(connection: Connection, key: LessonKey) -> Stored:
-    """What is stored of this lesson of an enrollment that is there. One query."""
+    """Return what is stored of this lesson of an existing enrollment. One query."""
     found = connection.execute(_STORED, _lesson(key)).one()
     row = None
     if found.row_id is not None:
@@ -135,13 +135,13 @@ def read_stored(connection: Connection, key: LessonKey) -> Stored:
     return Stored(row, found.history_from is None)
 
 
-def telling_events(connection: Connection, key: LessonKey) -> list[LedgerEvent]:
-    """Up to four events of the lesson that make the same row as all of them; reads the enrollment's ledger once."""
-    return [ledger_event(row) for row in connection.execute(_TELLING, _lesson(key))]
+def decisive_events(connection: Connection, key: LessonKey) -> list[LedgerEvent]:
+    """Return up to four events of the lesson that imply the same row as all. Reads the enrollment's ledger once."""
+    return [ledger_event(row) for row in connection.execute(_DECISIVE, _lesson(key))]
 
 
 def latest_events(connection: Connection, user_course_id: int) -> list[LedgerEvent]:
-    """The enrollment's latest lesson event, or all that are so together; reads its ledger once."""
+    """Return the enrollment's latest lesson event, or all that are tied. Reads its ledger once."""
     return [ledger_event(row) for row in connection.execute(_LATEST, {"user_course_id": user_course_id})]
 
 

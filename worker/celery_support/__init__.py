@@ -1,1 +1,1 @@
-"""What we add to Celery's own worker: its broker consumer, message filter, wake-ups and scheduled tasks."""
+"""Our additions to Celery: broker consumer, message filter, wake-ups and scheduled tasks."""

@@ -1,13 +1,15 @@
-"""Celery's consumer of its broker: sooner back after the broker was away, and only on queues of its own system."""
+"""Celery's consumer: reconnects sooner, takes only its own system's queues, and drops messages that are not tasks."""
 
+from collections.abc import Callable
 from typing import Any
 
 from celery.exceptions import WorkerShutdown
 from celery.worker import consumer
 from celery.worker.state import maybe_shutdown
-from kombu import Connection
+from kombu import Connection, Message
+from msgspec import MsgspecError
 
-from worker.celery_support import broker_queue
+from worker.celery_support import broker_queue, message_filter
 from worker.errors import first_line
 from worker.logs import get_logger
 from worker.settings import get_settings
@@ -15,14 +17,16 @@ from worker.settings import get_settings
 log = get_logger(__name__)
 
 RECONNECT_SECONDS = 2
-"""How often a lost broker is tried. Celery itself waits two seconds longer each time, up to thirty."""
+"""Pause between attempts to reach a lost broker. Celery's own grows by two seconds each time, up to thirty."""
+MAX_NAME_CHARACTERS = 100
+"""Maximum length of an unknown task's name in the log."""
 
 
 class Consumer(consumer.Consumer):
-    """The main process's side of the broker; `worker.celery_support.message_filter` adds what it hands on."""
+    """The main process's side of the broker; `celeryconfig.worker_consumer` names it."""
 
     def connect(self) -> Any:
-        """Connect, see that nobody else's tasks are in our queues, and let beat send anew what may have been lost."""
+        """Connect, check the owner of our queues, and let beat send messages again that may have been lost."""
         connection: Any = super().connect()
         redis, stream_key = connection.default_channel.client, get_settings().stream_key
         for name in self.app.amqp.queues.consume_from:
@@ -39,28 +43,40 @@ class Consumer(consumer.Consumer):
         return connection
 
     def ensure_connected(self, conn: Connection) -> Connection:
-        """Connect, trying until it succeeds or the worker is told to stop."""
+        """Retry until the connection succeeds or the worker is asked to stop."""
         conn.ensure_connection(
-            _say, interval_start=RECONNECT_SECONDS, interval_max=RECONNECT_SECONDS, callback=maybe_shutdown
+            _log_retry, interval_start=RECONNECT_SECONDS, interval_max=RECONNECT_SECONDS, callback=maybe_shutdown
         )
         connected: Connection = super().ensure_connected(conn)
         return connected
 
-    def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Drop the lost connection.
+    def create_task_handler(self, *arguments: Any, **options: Any) -> Callable[[Message], None]:
+        """Return Celery's handler behind the filter."""
+        handle = super().create_task_handler(*arguments, **options)
 
-        Closing it, kombu 5.7 returns what was not acknowledged to its queue, through a connection that is gone by then:
-        an AttributeError, and the end of the worker. Nothing depends on that return: a lost ring costs a moment, and
-        a publishing task is delivered again when its visibility timeout is over.
-        """
-        try:
-            super().on_connection_error_after_connected(exc)
-        except AttributeError as error:
-            log.warning("broker_connection_dropped", detail=str(error))
+        def handle_or_refuse(message: Message) -> None:
+            try:
+                name = message_filter.read(message).task
+            except (MsgspecError, RecursionError, ValueError) as error:
+                message_filter.refuse(f"not a task: {first_line(error)}")
+                message.reject()
+                return
+            if name not in self.app.tasks:
+                message_filter.refuse(f"unknown task: {name[:MAX_NAME_CHARACTERS]}")
+                message.reject()
+                return
+            handle(message)
+
+        return handle_or_refuse
+
+    def on_decode_error(self, message: Message, exc: Exception) -> None:
+        """Drop the message like Celery, but keep its content out of the log."""
+        message_filter.refuse(f"not readable: {first_line(exc)}")
+        message.ack()
 
 
 def _scheduled_to(app: Any, name: str) -> list[str]:
-    """The tasks that beat sends to this queue."""
+    """Return the tasks that beat sends to this queue."""
     tasks = (str(entry["task"]) for entry in app.conf.beat_schedule.values())
     return [task for task in tasks if app.amqp.router.route({}, task)["queue"].name == name]
 
@@ -68,10 +84,10 @@ def _scheduled_to(app: Any, name: str) -> list[str]:
 def _refusal(name: str, owner: str, stream_key: str) -> str:
     return (
         f"Celery's queue {name} is used by the system of PROGRESS_STREAM_KEY={owner}, and this worker's key is"
-        f" {stream_key}: one would take the other's tasks. Give this one a PROGRESS_QUEUE of its own or another broker;"
-        f" if that system is gone, delete the key {name}:system from the broker."
+        f" {stream_key}: they would take each other's tasks. Give this one a PROGRESS_QUEUE of its own or another"
+        f" broker; if that system is gone, delete the key {name}:system from the broker."
     )
 
 
-def _say(error: Exception, seconds: float) -> None:
+def _log_retry(error: Exception, seconds: float) -> None:
     log.error("broker_away", detail=first_line(error), seconds=seconds)

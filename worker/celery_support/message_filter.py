@@ -1,32 +1,26 @@
-"""Which messages become tasks. Any other is refused with a log line and gone; none ends the worker.
+"""Which messages become tasks. Any other is logged and dropped; none ends the worker.
 
-Celery checks a message where it uses each part of it, some of that far from its reader: there a part of the wrong type
-ends the whole worker, and the message, given back to the queue, the next one. So all parts are looked at beforehand.
+Celery checks the parts of a message where it uses them, often far from its reader, and a part of the wrong type there
+ends the whole worker; the message, returned to the queue, ends the next one. Hence all parts are checked beforehand.
 """
 
 import json
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from kombu import Message
 from kombu.transport import redis
-from msgspec import Meta, MsgspecError, Struct, convert
+from msgspec import Meta, Struct, convert
 
-from worker.celery_support import broker_consumer
-from worker.errors import first_line
 from worker.logs import get_logger
 from worker.printable import printable
 
 log = get_logger(__name__)
 
-NAMED_CHARACTERS = 100
-"""So much of a stranger's task name is logged."""
-
 _Signatures = list[dict[str, Any]] | None
 
 
 class Embedded(Struct):
-    """What a message says to do besides."""
+    """The third part of a body: further tasks that the message asks for."""
 
     callbacks: _Signatures = None
     errbacks: _Signatures = None
@@ -35,7 +29,7 @@ class Embedded(Struct):
 
 
 class Task(Struct):
-    """The parts of a task message that Celery uses: headers, or in Celery's first protocol members of the body."""
+    """The parts of a task message that Celery uses: headers or, in protocol 1, members of the body."""
 
     task: str
     id: Annotated[str, Meta(min_length=1)]
@@ -52,40 +46,12 @@ class Task(Struct):
     stamps: dict[str, Any] | None = None
 
 
-class Consumer(broker_consumer.Consumer):
-    """Celery's consumer, which hands on only such messages; `celeryconfig.worker_consumer` names it."""
-
-    def create_task_handler(self, *arguments: Any, **options: Any) -> Callable[[Message], None]:
-        """Celery's handler behind the check."""
-        handle = super().create_task_handler(*arguments, **options)
-
-        def handle_or_refuse(message: Message) -> None:
-            try:
-                name = read(message).task
-            except (MsgspecError, RecursionError, ValueError) as error:
-                refuse(f"not a task: {first_line(error)}")
-                message.reject()
-                return
-            if name not in self.app.tasks:
-                refuse(f"unknown task: {name[:NAMED_CHARACTERS]}")
-                message.reject()
-                return
-            handle(message)
-
-        return handle_or_refuse
-
-    def on_decode_error(self, message: Message, exc: Exception) -> None:
-        """Like Celery's, without the message's content in the log."""
-        refuse(f"not readable: {first_line(exc)}")
-        message.ack()
-
-
 NO_MESSAGE = (TypeError, ValueError, LookupError, AttributeError, RecursionError)
-"""What kombu raises when it reads bytes that are none."""
+"""Raised by kombu when it reads bytes that are not a message."""
 
 
 class Channel(redis.Channel):
-    """Kombu's reader of Redis' lists and channels, where bytes may come that are no message at all."""
+    """Kombu's reader, which survives bytes that are not a message, in a list and on a channel."""
 
     def _brpop_read(self, **options: Any) -> bool:
         try:
@@ -103,13 +69,13 @@ class Channel(redis.Channel):
 
 
 class Transport(redis.Transport):
-    """Kombu's way to Redis with that reader; in a worker `celeryconfig` puts it in the place of kombu's own."""
+    """Kombu's Redis transport with that reader; in a worker `celeryconfig` puts it in the place of kombu's own."""
 
     Channel = Channel
 
 
 def read(message: Message) -> Task:
-    """What the message says. Raises MsgspecError, RecursionError or ValueError."""
+    """Return the checked message. Raises MsgspecError, RecursionError or ValueError."""
     if message.content_type != "application/json":
         raise ValueError("its content is not JSON")
     body = json.loads(message.body or b"")  # as Celery does, NaN and lone surrogates included
@@ -120,5 +86,5 @@ def read(message: Message) -> Task:
 
 
 def refuse(why: str) -> None:
-    """Say so."""
+    """Log a refused message."""
     log.error("message_refused", detail=printable(why))

@@ -1,6 +1,6 @@
-"""Beat's tasks: by a clock that nobody sets, and at most one message of each waits to be taken.
+"""Beat's tasks: scheduled by a monotonic clock, with at most one waiting message of each.
 
-A message lost costs seconds, then the next one is sent; while no worker takes any, the pauses grow up to a day.
+A lost message delays its task by seconds. While no worker takes any, the pauses grow up to a day.
 """
 
 import time
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def every(seconds: float) -> schedule:
-    """So often by this process's monotonic clock: a host clock that is set neither stops beat nor makes it hurry."""
+    """Return a schedule by this process's monotonic clock, so that setting the host's clock does not affect beat."""
     return schedule(timedelta(seconds=seconds), nowfun=_now)
 
 
@@ -37,14 +37,14 @@ class Scheduled(Task[..., None]):
     """A task that beat sends."""
 
     def apply_async(self, *arguments: Any, **options: Any) -> Any:
-        """Send a message, or none (and return None) while the last one waits. Raises what the broker raises."""
+        """Send a message, or return None while the last one waits. Raises the broker's errors."""
         milliseconds = int(2000 * get_settings().slice_seconds)
         if not self._at_broker(lambda redis: broker_queue.may_send(redis, self._mark, milliseconds)):
             return None
         return super().apply_async(*arguments, **options)
 
     def before_start(self, *_: Any) -> None:
-        """Called by Celery as a pool process begins: from now on the next message may be sent."""
+        """Let the next message be sent. Called by Celery when a pool process begins the task."""
         try:
             self._at_broker(lambda redis: broker_queue.forget(redis, [self._mark]))
         except (OperationalError, RedisError, OSError) as error:

@@ -1,7 +1,7 @@
 """Wake-ups: a worker's main process asks its own pool for drains.
 
-It does so on connecting to the broker, every `PROGRESS_WAKE_UP_SECONDS` of its monotonic clock, and when a drain asks
-for another. No message is sent: reading depends on neither beat nor a queue nor a wall clock, and wake-ups cannot pile
+It does so on connecting to the broker, every `PROGRESS_WAKE_UP_SECONDS` by its monotonic clock, and when a drain asks
+for another. No message is sent, so reading depends on neither beat, a queue nor a wall clock, and wake-ups cannot pile
 up.
 """
 
@@ -23,24 +23,24 @@ TASK = "progress.consume_events"
 
 
 class WakeUp(bootsteps.StartStopStep):
-    """Hands the task to Celery as if its message had just come, at most one that no pool process has begun."""
+    """Hands the task to Celery as if its message had arrived; at most one waits for a pool process."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
     _waiting_since: float | None = None
 
     def register_with_event_loop(self, parent: Any, hub: Any) -> None:
-        """Called by Celery each time it has connected; disconnecting, it forgets timers, readers and waiting tasks."""
+        """Start wake-ups. Called by Celery on each connection; a lost one takes timers, readers and waiting tasks."""
         self._waiting_since = None
-        hub.call_soon(self._ring, parent)
-        hub.call_repeatedly(get_settings().wake_up_seconds, self._ring, parent)
-        hub.add_reader(worker_process.WAKE_UPS, self._answer, parent)
+        hub.call_soon(self._wake_up, parent)
+        hub.call_repeatedly(get_settings().wake_up_seconds, self._wake_up, parent)
+        hub.add_reader(worker_process.WAKE_UPS, self._on_request, parent)
 
-    def _answer(self, parent: Any) -> None:
+    def _on_request(self, parent: Any) -> None:
         worker_process.take_wake_ups()
-        self._ring(parent)
+        self._wake_up(parent)
 
-    def _ring(self, parent: Any) -> None:
-        if not _reads(parent) or self._must_wait():
+    def _wake_up(self, parent: Any) -> None:
+        if not _is_reading(parent) or self._must_wait():
             return
         self._waiting_since = time.monotonic()
         task = parent.app.amqp.as_task_v2(uuid(), TASK)
@@ -48,10 +48,10 @@ class WakeUp(bootsteps.StartStopStep):
         message = Message(
             body, content_type=content_type, content_encoding=encoding, headers=task.headers, properties=task.properties
         )
-        parent.strategies[TASK](message, None, self._begun, self._begun, ())
+        parent.strategies[TASK](message, None, self._on_begun, self._on_begun, ())
 
     def _must_wait(self) -> bool:
-        """The last ring is still unanswered, and not for so long that it may be lost."""
+        """Return whether the last wake-up is unanswered and too recent to count as lost."""
         if self._waiting_since is None:
             return False
         waited = time.monotonic() - self._waiting_since
@@ -60,13 +60,13 @@ class WakeUp(bootsteps.StartStopStep):
         log.warning("wake_up_unanswered", seconds=round(waited, 1))
         return False
 
-    def _begun(self, *_: object) -> None:
-        """Celery acknowledges: a pool process has begun, or the task was revoked."""
+    def _on_begun(self, *_: object) -> None:
+        """Allow the next wake-up. Celery acknowledges when a pool process begins, or the task was revoked."""
         self._waiting_since = None
 
 
-def _reads(parent: Any) -> bool:
-    """This worker takes part in the draining, and is not about to end."""
+def _is_reading(parent: Any) -> bool:
+    """Return whether this worker drains the streams and is not about to end."""
     settings = get_settings()
     if worker_process.is_stopping() or parent.blueprint.state != bootsteps.RUN:  # type: ignore[attr-defined] # unknown to the stubs
         return False

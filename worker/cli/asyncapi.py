@@ -5,7 +5,7 @@ import click
 
 @click.command("asyncapi")
 def command() -> None:
-    """Print the events' contract as an AsyncAPI 3.0 document in JSON."""
+    """Print the event contract as AsyncAPI 3.0 JSON."""
     import json
 
     from worker.contract.asyncapi import document

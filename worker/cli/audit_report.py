@@ -1,4 +1,4 @@
-"""How `audit` and `rebuild` go through a scope and tell what they found."""
+"""How `audit` and `rebuild` walk through a scope and report what they find."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -7,38 +7,40 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from worker.cli.id_type import ID
 from worker.errors import InputError
 
 if TYPE_CHECKING:
-    from worker.audit.compare import Scope, Step
-    from worker.audit.rules import Difference
+    from worker.audit.compare import Step
+    from worker.audit.difference import Difference
+    from worker.audit.scope import Scope
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def scope_options(command: Command) -> Command:
-    """The options that both commands share."""
+    """Add the options that both commands share."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-        click.option("--user-course", type=click.IntRange(1, 2**63 - 1), metavar="ID", help="Only this enrollment."),
-        click.option("--course", type=click.IntRange(1, 2**63 - 1), metavar="ID", help="Only this course."),
+        click.option("--user-course", type=ID, metavar="ID", help="Only this enrollment."),
+        click.option("--course", type=ID, metavar="ID", help="Only this course."),
     ):
         command = option(command)
     return command
 
 
 def chosen_scope(user_course: int | None, course: int | None, sample: int | None = None) -> "Scope":
-    """What the options name. Raises InputError when they name more than one."""
-    from worker.audit.compare import Scope
+    """Return the scope of the options. Raises InputError when they conflict."""
+    from worker.audit.scope import Scope
 
     if sum(each is not None for each in (user_course, course, sample)) > 1:
-        raise InputError("Give one of --user-course, --course and --sample, or none for everything.")
+        raise InputError("Use at most one of --user-course, --course and --sample; none of them means everything.")
     return Scope(user_course, sample, course)
 
 
 @dataclass(slots=True)
 class Report:
-    """What was found so far."""
+    """The findings so far."""
 
     enrollments: int = 0
     differences: "list[Difference]" = field(default_factory=list)
@@ -76,17 +78,17 @@ class Report:
 
     @property
     def is_repaired(self) -> bool:
-        """Nothing that was found wrong is left wrong, and everything was examined."""
+        """Whether everything was audited and every difference repaired."""
         return not (self.busy or self.too_large or self.left or self.waiting or self.waiting_courses)
 
     def as_mapping(self) -> dict[str, Any]:
-        """For scripts."""
+        """Return the findings for scripts."""
         return {
             "enrollments": self.enrollments,
             "differences": [difference_mapping(each) for each in self.differences],
             "unprovable_rows": self.unprovable,
             "courses_behind": self.courses_behind,
-            "not_examined_enrollments": self.too_large,
+            "not_audited_enrollments": self.too_large,
             "courses_not_compared": self.courses_partial,
             "busy_enrollments": self.busy,
             "not_repaired": [difference_mapping(each) for each in self.left],
@@ -97,7 +99,7 @@ class Report:
         }
 
     def show(self, verb: str) -> None:
-        """Print every difference, then how many there are and what could not be told; `verb` is a past participle."""
+        """Print every difference, the totals and what could not be compared; `verb` is a past participle."""
         for each in self.differences:
             click.echo(difference_line(each))
         rows = len({(each.table, each.key) for each in self.differences})
@@ -106,32 +108,31 @@ class Report:
         if self.unprovable:
             click.echo(
                 f"Retention left too few events to prove {_count(self.unprovable, 'row')}; "
-                "they were held against what is left."
+                "they were compared with the remaining events."
             )
         if self.courses_behind:
             click.echo(
-                f"The statistics of {_count(self.courses_behind, 'course')} are being brought up to date "
-                "and were not compared."
+                f"The statistics of {_count(self.courses_behind, 'course')} are being refreshed and were not compared."
             )
         if self.too_large:
             ids = ", ".join(map(str, self.too_large))
             click.echo(
                 f"{_count(len(self.too_large), 'enrollment')} with more events than can be held in memory "
-                f"{'was' if len(self.too_large) == 1 else 'were'} not examined: {ids}."
+                f"{'was' if len(self.too_large) == 1 else 'were'} not audited: {ids}."
             )
         if self.courses_partial:
             click.echo(f"Nor were the statistics of the {_count(self.courses_partial, 'course')} they belong to.")
         if self.busy:
             some = ", ".join(map(str, self.busy[:10]))
             click.echo(
-                f"{_count(len(self.busy), 'enrollment')} that somebody kept locked could not be repaired ({some}): "
+                f"{_count(len(self.busy), 'enrollment')} locked by another session could not be repaired ({some}): "
                 "run it again."
             )
         if self.bare:
             click.echo(
-                f"{_count(len(self.bare), 'enrollment')} that the LMS made {_has(self.bare)} no event recorded "
-                f"({_some(self.bare)}). Who never began has none. But did the LMS delete rows and insert them again? "
-                "Then what was recorded went with them: publish or replay their events, and let it UPDATE rows."
+                f"{_count(len(self.bare), 'enrollment')} created by the LMS {_has(self.bare)} no recorded events "
+                f"({_some(self.bare)}). That is normal before a learner begins. But if the LMS deleted rows and "
+                "inserted them again, their events were deleted too: publish or replay them, and let it UPDATE rows."
             )
         self._show_what_is_left()
 
@@ -139,18 +140,18 @@ class Report:
         if self.waiting:
             click.echo(
                 f"The activity of {_count(len(self.waiting), 'enrollment')} could not be computed now "
-                f"({_some(self.waiting)}) and is not repaired: the scheduled task does it, or run it again."
+                f"({_some(self.waiting)}) and is not repaired: wait for the scheduled task, or run it again."
             )
         if self.waiting_courses:
             click.echo(
                 f"The statistics of {_count(len(self.waiting_courses), 'course')} could not be computed now "
-                f"({_some(self.waiting_courses)}) and are not repaired: the scheduled task does it, or run it again. "
-                "If that does not help, give it more time: PROGRESS_STATISTICS_TIMEOUT_SECONDS."
+                f"({_some(self.waiting_courses)}) and are not repaired: wait for the scheduled task, or run it again. "
+                "If that does not help, raise PROGRESS_STATISTICS_TIMEOUT_SECONDS."
             )
         if self.changed_courses:
             click.echo(
-                f"The statistics of {_count(len(self.changed_courses), 'course')} were computed, and workers have "
-                f"changed more since ({_some(self.changed_courses)}): that is left to the scheduled refresh."
+                f"The statistics of {_count(len(self.changed_courses), 'course')} were computed, but workers "
+                f"have changed more since ({_some(self.changed_courses)}): the scheduled task will refresh them."
             )
         if self.left:
             named: dict[str, set[int]] = {"enrollments": set(), "courses": set()}
@@ -158,9 +159,9 @@ class Report:
                 named["courses" if each.table in _OF_COURSES else "enrollments"].add(int(str(each.key[0])))
             where = "; ".join(f"{name} {_some(sorted(ids))}" for name, ids in named.items() if ids)
             click.echo(
-                f"Not repaired: {_count(len(self.left), 'difference')} came back at once ({where}). Does a trigger "
-                "change what is written to our tables? Remove it and run it again; else report this with what "
-                "`progress-worker audit` lists."
+                f"Not repaired: {_count(len(self.left), 'difference')} came back at once ({where}). If a trigger "
+                "changes writes to these tables, remove it and run this again; else report a bug with the output of "
+                "`progress-worker audit`."
             )
 
 
@@ -168,18 +169,18 @@ _OF_COURSES = {"course_statistics", "lesson_statistics", "course_figures", "week
 
 
 def difference_mapping(of: "Difference") -> dict[str, object]:
-    """A difference for scripts."""
+    """Return a difference for scripts."""
     return {"table": of.table, "key": of.key, "column": of.column, "stored": of.stored, "expected": of.expected}
 
 
 def difference_line(of: "Difference") -> str:
-    """A difference for people."""
+    """Return a difference as a line."""
     key = "/".join(map(str, of.key))
     return f"{of.table} {key} {of.column}: stored {_text(of.stored)}, expected {_text(of.expected)}"
 
 
 def follow(steps: "Iterator[Step]", report: Report, verb: str, total: int) -> None:
-    """Take every step, with progress; `report` holds what was found also when it is interrupted."""
+    """Take every step and show progress; after an interruption, `report` has the findings so far."""
     from worker.cli.progress_bar import open_progress
 
     with open_progress(verb, total=total, unit="enrollments") as progress:

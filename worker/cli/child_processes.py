@@ -1,4 +1,4 @@
-"""The processes below `up` and `demo`: a Celery worker, beat, the API; started, watched, ended for certain."""
+"""Start, watch and reliably end the processes of `up` and `demo`: a Celery worker, beat and the API."""
 
 import contextlib
 import os
@@ -22,33 +22,33 @@ START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.05
 
+SHORTENED = ("slice_seconds", "summary_seconds", "statistics_seconds", "activity_seconds")
+"""Settings that `demo` sets to a second."""
+_PASSED_ON = ("database_url", "redis_url", "runtime_directory", *SHORTENED)
+
 
 class ChildEndedError(ProgressError):
-    """A child process ended although nobody asked it to."""
+    """A child process ended unexpectedly."""
 
 
 class Children:
-    """The processes, each in a session of its own, so that Ctrl-C reaches us alone and we end them in order."""
+    """The processes, each in its own session, so that Ctrl-C reaches only us and we end them in order."""
 
     def __init__(
         self, settings: "Settings", directory: Path, processes: int, *, quiet: bool, api_port: int | None = None
     ) -> None:
-        """Start a worker with `processes` pool processes, beat, and the API where it has a port; all in `directory`.
+        """Start a worker with `processes` pool processes, beat and, if it has a port, the API; all in `directory`.
 
-        `quiet` sends what they say to files there.
+        `quiet` sends their output to files there.
         """
+        from worker.settings import variable_name
+
         self._directory = directory
         self._quiet = quiet
         self._runtime_directory = settings.runtime_directory
         self._environment = {
             **os.environ,
-            "DATABASE_URL": str(settings.database_url),
-            "REDIS_URL": str(settings.redis_url),
-            "PROGRESS_RUNTIME_DIRECTORY": str(settings.runtime_directory),
-            "PROGRESS_SLICE_SECONDS": str(settings.slice_seconds),
-            "PROGRESS_SUMMARY_SECONDS": str(settings.summary_seconds),
-            "PROGRESS_STATISTICS_SECONDS": str(settings.statistics_seconds),
-            "PROGRESS_ACTIVITY_SECONDS": str(settings.activity_seconds),
+            **{variable_name(name): str(getattr(settings, name)) for name in _PASSED_ON},
         }
         self._api_port = api_port
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -62,9 +62,9 @@ class Children:
             raise
 
     def wait_until_ready(self) -> None:
-        """Return when the worker takes tasks and the API requests.
+        """Return when the worker accepts tasks and the API accepts requests.
 
-        Raises ChildEndedError, or ServerUnavailableError when that takes long.
+        Raises ChildEndedError, or ServerUnavailableError after START_SECONDS.
         """
         sign = self._runtime_directory / f"worker-{self._processes['Celery worker'].pid}"
         waiting = {"Celery worker": sign.exists, "API": self._api_answers}
@@ -84,7 +84,7 @@ class Children:
                 raise ChildEndedError(f"The {name} ended {how}.{self._log(name)}")
 
     def stop(self) -> None:
-        """SIGTERM to all, 15 s of patience at most, then SIGKILL to what is left; Ctrl-C ends the patience."""
+        """Send SIGTERM to all, wait up to 15 s or until Ctrl-C, then send SIGKILL to the rest."""
         running = [process for process in self._processes.values() if process.poll() is None]
         for process in running:
             process.terminate()
@@ -93,17 +93,17 @@ class Children:
             for process in running:
                 process.wait(max(0.1, deadline - time.monotonic()))
         for process in self._processes.values():
-            with contextlib.suppress(ProcessLookupError):  # pool processes that outlived their parent included
+            with contextlib.suppress(ProcessLookupError):  # including pool processes that outlived their parent
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
     def _celery(self, program: str, *arguments: str) -> None:
-        # As root, in a container for example, Celery prints a paragraph about that at every start.
+        # As root, for example in a container, Celery prints a paragraph about it at every start.
         options = ["-W", "ignore:You're running the worker with superuser", "-m", "celery", "--quiet", "-A", "worker"]
         self._start(f"Celery {program}", *options, program, *arguments)
 
     def _start(self, name: str, *arguments: str) -> None:
-        # In a directory of ours: `python -m` looks for modules in the current one first.
+        # In our own directory: `python -m` looks for modules in the current one first.
         with uninterrupted(), self._log_file(name).open("wb") if self._quiet else contextlib.nullcontext() as output:
             self._processes[name] = subprocess.Popen(
                 [sys.executable, *arguments],
@@ -136,7 +136,7 @@ class Children:
 def running_children(
     settings: "Settings", directory: Path, processes: int, *, quiet: bool, api_port: int | None = None
 ) -> Iterator[Children]:
-    """The processes while the block runs."""
+    """Run the processes during the block."""
     children = Children(settings, directory, processes, quiet=quiet, api_port=api_port)
     try:
         yield children
@@ -146,7 +146,7 @@ def running_children(
 
 @contextmanager
 def terminations_interrupt() -> Iterator[None]:
-    """SIGTERM, and SIGHUP unless ignored, raise KeyboardInterrupt as Ctrl-C does, so that everything is wound up."""
+    """Make SIGTERM, and SIGHUP unless ignored, raise KeyboardInterrupt like Ctrl-C, for a clean shutdown."""
     watched = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is not signal.SIG_IGN]
     handlers = {number: signal.signal(number, signal.default_int_handler) for number in watched}
     try:

@@ -1,4 +1,4 @@
-"""`progress-worker config`: every setting, its value and where it comes from."""
+"""`progress-worker config`."""
 
 import os
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,10 @@ _BOUNDS = {"ge": "≥ {}", "gt": "> {}", "le": "≤ {}", "lt": "< {}"}
 
 
 @click.command("config")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(as_json: bool) -> None:
-    """Show every setting: its variable, value, default, range and meaning. Passwords are left out."""
+@click.option("--all", "everything", is_flag=True, help="Show the settings for tuning too.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, always with all settings.")
+def command(everything: bool, as_json: bool) -> None:
+    """Show the main settings, and any others that are set, without passwords."""
     from worker.cli.output import new_table, show, show_json
     from worker.printable import printable
 
@@ -23,20 +24,23 @@ def command(as_json: bool) -> None:
         show_json(settings)
         return
     table = new_table(None, "variable", "value", "default", "unit, range", "meaning")
-    for each in settings:
+    shown = [each for each in settings if everything or each["group"] == "main" or each["origin"] != "default"]
+    for each in shown:
         limits = ", ".join(part for part in (each["unit"], each["range"]) if part)
         value, default = _text(each["value"]), _text(each["default"])
         origin = {"environment": " *", "up": " (of the running `up`)"}.get(each["origin"], "")
         table.add_row(each["variable"], printable(value) + origin, default, limits, each["description"])
     show(table)
     show("* set in the environment")
+    if len(shown) < len(settings):
+        show(f"{len(settings) - len(shown)} more for tuning: --all")
 
 
 def describe_settings() -> list[dict[str, Any]]:
-    """One mapping for each setting. Raises ConfigurationError when one is wrong."""
+    """Return a mapping per setting. Raise ConfigurationError when one is wrong."""
     from worker.cli.output import redacted
     from worker.cli.servers import found_settings
-    from worker.settings import Settings, get_settings, variable_name
+    from worker.settings import MainSettings, Settings, get_settings, variable_name
 
     own, found = get_settings(), found_settings()
     present = {name.upper() for name in os.environ}
@@ -51,6 +55,7 @@ def describe_settings() -> list[dict[str, Any]]:
         described.append(
             {
                 "variable": variable,
+                "group": "main" if name in MainSettings.model_fields else "tuning",
                 "value": value if isinstance(value, int | float | None) else str(value),
                 "default": field.default if isinstance(field.default, int | float | None) else str(field.default),
                 "origin": origin,
@@ -69,7 +74,7 @@ def _text(value: object) -> str:
 
 
 def _range(field: "FieldInfo") -> str | None:
-    """The bounds; where several of one kind are given, each is in force."""
+    """Return the bounds, all of which apply, or the choices."""
     from typing import Literal, get_args, get_origin
 
     if get_origin(field.annotation) is Literal:

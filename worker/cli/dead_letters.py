@@ -1,15 +1,16 @@
-"""`progress-worker dead-letters`: look at what could not be applied, try it again, or delete it."""
+"""`progress-worker dead-letters`: list, show, redrive or delete dead letters."""
 
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.contract.id_ranges import MAX_ID
 from worker.errors import InputError
 
 if TYPE_CHECKING:
     from worker.contract.entry import Entry
-    from worker.progress.dead_letters import StoredDeadLetter
+    from worker.progress.stored_dead_letters import StoredDeadLetter
 
 SHOWN_BYTES = 4_096
 LISTED_CHARACTERS = 100
@@ -17,26 +18,29 @@ LISTED_CHARACTERS = 100
 
 @click.group("dead-letters")
 def command() -> None:
-    """Look at events that could not be applied, try them again, or delete them.
+    """List, show, redrive or delete dead letters.
 
-    Those with the reason unknown_enrollment wait for their enrollment and are applied by themselves when it comes.
+    These are events that could not be applied. Those with the reason unknown_enrollment are parked: they are applied
+    automatically when their enrollment arrives.
     """
 
 
 @command.command("list")
 @click.option("--reason", help="Only those with this reason.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
-@click.option("--after", type=click.IntRange(min=0), default=0, help="Only ids above this one: the next page.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON; bodies with `show`.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Maximum number of rows to show."
+)
+@click.option("--after", type=click.IntRange(min=0), default=0, help="Only ids above this one, for the next page.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; see `show` for bodies.")
 def list_dead_letters(reason: str | None, limit: int, after: int, as_json: bool) -> None:
     """List dead letters, oldest first."""
     from worker.cli.output import new_table, show, show_json
     from worker.cli.servers import open_database, server_settings
     from worker.printable import printable
-    from worker.progress import dead_letters
+    from worker.progress import stored_dead_letters
 
     with open_database(server_settings("DATABASE_URL")) as engine, engine.connect() as connection:
-        letters = dead_letters.list_dead_letters(connection, _known(reason), after, limit + 1)
+        letters = stored_dead_letters.list_dead_letters(connection, _known(reason), after, limit + 1)
     more, letters = len(letters) > limit, letters[:limit]
     if as_json:
         show_json([_mapping(letter) for letter in letters])
@@ -62,17 +66,17 @@ def list_dead_letters(reason: str | None, limit: int, after: int, as_json: bool)
 
 @command.command("show")
 @click.argument("letter_id", metavar="ID", type=int)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON; bytes as text or, where they are none, as base64.")
-@click.option("--raw", is_flag=True, help="Write the body's bytes as they are, and nothing else.")
-def show_letter(letter_id: int, as_json: bool, raw: bool) -> None:
-    """Show one dead letter with its original bytes, and the entry's other fields, made safe to look at."""
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; bytes as text if they are UTF-8, else as base64.")
+@click.option("--raw", is_flag=True, help="Write only the body's bytes, unchanged.")
+def show_dead_letter(letter_id: int, as_json: bool, raw: bool) -> None:
+    """Show one dead letter with its body and the entry's other fields, escaped for the terminal."""
     from worker.cli.output import new_table, show, show_json
     from worker.cli.servers import open_database, server_settings
     from worker.printable import printable
-    from worker.progress import dead_letters
+    from worker.progress import stored_dead_letters
 
     with open_database(server_settings("DATABASE_URL")) as engine, engine.connect() as connection:
-        letter = dead_letters.get_dead_letter(connection, letter_id) if _fits(letter_id) else None
+        letter = stored_dead_letters.get_dead_letter(connection, letter_id) if _fits(letter_id) else None
     if letter is None:
         raise InputError(f"There is no dead letter {letter_id}. It may have been applied; see `dead-letters list`.")
     if raw:
@@ -97,74 +101,77 @@ def show_letter(letter_id: int, as_json: bool, raw: bool) -> None:
 @command.command("redrive")
 @click.argument("letter_ids", metavar="[ID]...", type=int, nargs=-1)
 @click.option("--reason", help="All with this reason.")
-@click.option("--all", "everything", is_flag=True, help="All there are.")
-def redrive_letters(letter_ids: tuple[int, ...], reason: str | None, everything: bool) -> None:
-    """Try dead letters again, after a fix: those applied are gone from the list, the others stay."""
+@click.option("--all", "everything", is_flag=True, help="All dead letters.")
+def redrive_dead_letters(letter_ids: tuple[int, ...], reason: str | None, everything: bool) -> None:
+    """Redrive dead letters after a fix: those applied leave the list, the others stay."""
     from worker.cli.output import show
-    from worker.cli.redrive import redrive
     from worker.cli.servers import open_database, server_settings
+    from worker.progress.redrive_all import redrive_all
 
-    _say_which(letter_ids, reason, everything)
+    _require_one_choice(letter_ids, reason, everything)
     with open_database(server_settings("DATABASE_URL")) as engine:
-        done = redrive(engine, sorted(set(letter_ids)), _known(reason))
-    show(f"applied: {done.applied:,}", f"already there: {done.repeated:,}")
+        done = redrive_all(engine, sorted(set(letter_ids)), _known(reason))
+    show(f"applied: {done.applied:,}", f"already recorded: {done.repeated:,}")
     if done.superseded:
         show(f"older than what is known: {done.superseded:,}")
     show(f"still refused: {sum(done.refused.values()):,}")
     for each, number in sorted(done.refused.items()):
         show(f"  {each}: {number:,}")
     if done.parked:
-        show(f"applied because their enrollment has come: {done.parked:,}")
+        show(f"applied as their enrollment arrived: {done.parked:,}")
 
 
 @command.command("delete")
 @click.argument("letter_ids", metavar="[ID]...", type=int, nargs=-1)
 @click.option("--reason", help="All with this reason.")
-@click.option("--all", "everything", is_flag=True, help="All there are.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--all", "everything", is_flag=True, help="All dead letters.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def delete_dead_letters(letter_ids: tuple[int, ...], reason: str | None, everything: bool, yes: bool) -> None:
     """Delete dead letters for good: their events will never be applied.
 
-    In bounded transactions; what is deleted when it is interrupted stays deleted. Those that come meanwhile stay.
+    Deletes in bounded transactions, which an interruption does not undo. Dead letters that arrive meanwhile stay.
     """
     from worker.cli.output import show
-    from worker.cli.redrive import chosen
     from worker.cli.servers import open_database, server_settings
-    from worker.progress import dead_letters
+    from worker.progress import stored_dead_letters
+    from worker.progress.redrive_all import pages
 
-    _say_which(letter_ids, reason, everything)
+    _require_one_choice(letter_ids, reason, everything)
     known, ids, deleted = _known(reason), sorted(set(letter_ids)), 0
     with open_database(server_settings("DATABASE_URL")) as engine:
         with engine.connect() as connection:
-            counts, last = dead_letters.count_dead_letters(connection), dead_letters.last_letter_id(connection)
+            counts, last = (
+                stored_dead_letters.count_dead_letters(connection),
+                stored_dead_letters.last_dead_letter_id(connection),
+            )
         number = len(ids) or sum(count for each, count in counts.items() if known in (None, each))
         if not yes:
             click.confirm(f"Delete {number:,} dead letters for good?", abort=True)
-        for page in chosen(engine, ids, known, last):
+        for page in pages(engine, ids, known, last):
             with engine.begin() as connection:
-                deleted += dead_letters.discard_dead_letters(connection, page)
+                deleted += stored_dead_letters.discard_dead_letters(connection, page)
             if sys.stderr.isatty():
                 click.echo(f"\r{deleted:,} of {number:,}", err=True, nl=deleted >= number)
     show(f"deleted: {deleted:,}")
 
 
 def readable_name(name: bytes) -> str:
-    """A field's name as text that garbles no terminal."""
+    """Return a field's name escaped for the terminal."""
     from worker.printable import printable
 
     return printable(name.decode(errors="backslashreplace"))
 
 
 def readable_body(body: bytes | None) -> list[str]:
-    """The bytes as lines that garble no terminal: text with escapes, or hex where it is not text; cut when long."""
+    """Return the bytes as lines for the terminal: escaped text, or hex if not UTF-8; cut when long."""
     from worker.printable import printable
 
     if body is None:
-        return ["The entry has no field named event, or several."]
+        return ["The entry has no field named event, or more than one."]
     head = body[:SHOWN_BYTES]
     cut = [] if len(body) <= SHOWN_BYTES else [f"… {len(body) - SHOWN_BYTES:,} more bytes; --raw writes them all."]
     try:
-        # The cut may go through a character of several bytes.
+        # The cut may split a character of several bytes.
         text = body.decode() if not cut else head.decode(errors="ignore")
         if cut:
             body.decode()
@@ -178,10 +185,10 @@ def readable_body(body: bytes | None) -> list[str]:
     return [*(printable(line) for line in text.split("\n")), *cut]
 
 
-def _say_which(letter_ids: tuple[int, ...], reason: str | None, everything: bool) -> None:
-    """Raise click.UsageError unless exactly one way is chosen, InputError for an id that cannot be."""
+def _require_one_choice(letter_ids: tuple[int, ...], reason: str | None, everything: bool) -> None:
+    """Raise click.UsageError unless exactly one option is given, InputError for an impossible id."""
     if [bool(letter_ids), reason is not None, everything].count(True) != 1:
-        raise click.UsageError("Say which: one or more IDs, or --reason REASON, or --all.")
+        raise click.UsageError("Give one or more IDs, --reason REASON, or --all.")
     if wrong := [str(each) for each in letter_ids if not _fits(each)]:
         raise InputError(f"There is no dead letter {', '.join(wrong)}.")
 
@@ -206,9 +213,9 @@ def _fields(entry: "Entry") -> list[dict[str, str | None]]:
 
 
 def _others(entry: "Entry") -> str:
-    """What `list` tells of fields beside an event; without one the detail names them."""
+    """Return a note on fields in addition to the event; without an event, the detail names them."""
     names = ", ".join(readable_name(name) for name, _ in entry.other_fields)
-    return f" (beside it: {names})" if names and entry.body is not None else ""
+    return f" (other fields: {names})" if names and entry.body is not None else ""
 
 
 def _mapping(letter: "StoredDeadLetter") -> dict[str, Any]:
@@ -227,13 +234,13 @@ def _mapping(letter: "StoredDeadLetter") -> dict[str, Any]:
 
 
 def _known(reason: str | None) -> str | None:
-    """The reason, if it is one. Raises click.BadParameter."""
+    """Return the reason. Raises click.BadParameter if it is unknown."""
     from worker.contract.entry import Reason
 
     if reason is not None and reason not in set(Reason):
-        raise click.BadParameter(f"{reason!r} is none of {', '.join(Reason)}.", param_hint="--reason")
+        raise click.BadParameter(f"{reason!r} is not one of {', '.join(Reason)}.", param_hint="--reason")
     return reason
 
 
 def _fits(letter_id: int) -> bool:
-    return 0 < letter_id < 2**63
+    return 1 <= letter_id <= MAX_ID

@@ -1,4 +1,4 @@
-"""`progress-worker demo`: a simulated class through the real thing, and every row compared with the plain model."""
+"""`progress-worker demo`: run a simulated class through the real system and compare every row with the model."""
 
 import os
 import shutil
@@ -21,21 +21,34 @@ if TYPE_CHECKING:
 
 CHUNK = 500
 SETTLED_SECONDS = 60.0
-"""The drain may take so long without any progress."""
+"""Maximum time without progress."""
 LOOK_SECONDS = 0.2
 
 
 @click.command("demo")
-@click.option("--events", type=click.IntRange(300, 5_000_000), default=50_000, show_default=True, help="To publish.")
-@click.option("--learners", type=click.IntRange(1, 1_000_000), default=400, show_default=True, help="In all courses.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Another class.")
-@click.option("--workers", type=click.IntRange(1, 64), help="Pool processes; default: one per CPU, four at most.")
-@click.option("--keep", is_flag=True, help="Leave everything running at the end, until Ctrl-C, to look around.")
+@click.option(
+    "--events",
+    type=click.IntRange(300, 5_000_000),
+    default=50_000,
+    show_default=True,
+    help="Number of events to publish.",
+)
+@click.option(
+    "--learners",
+    type=click.IntRange(1, 1_000_000),
+    default=400,
+    show_default=True,
+    help="Number of learners in all courses.",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed simulates another class.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Pool processes; default: one per CPU, up to four.")
+@click.option("--keep", is_flag=True, help="Keep everything running at the end, until Ctrl-C.")
 def command(events: int, learners: int, seed: int, workers: int | None, keep: bool) -> None:
-    """Simulate a class on real servers, with a real Celery worker and beat, and check every row.
+    """Simulate a class on real servers and check every row.
 
-    Events come twice, in disorder, late, before their enrollment, and broken in every way. At the end all tables are
-    compared with what a plain-Python model makes of the same events; the exit status is 1 if anything differs.
+    Runs a real Celery worker and beat. Events are duplicated, out of order, late, ahead of their enrollment, and
+    malformed in every way. At the end all tables are compared with the result of the plain-Python reference model; exit
+    status 1 if anything differs.
     """
     from worker.cli.child_processes import running_children, terminations_interrupt
     from worker.cli.demo_check import compare
@@ -59,7 +72,7 @@ def command(events: int, learners: int, seed: int, workers: int | None, keep: bo
         rate = len(published) / seconds
         click.echo(f"{len(published):,} events published and applied in {seconds:.1f} s: {rate:,.0f} a second.")
         if not equal:
-            click.echo("Some rows differ from what they should be: that is a defect.", err=True)
+            click.echo("Some rows are wrong. Please report this bug.", err=True)
         if keep:
             _stay(system, children)
     if not equal:
@@ -67,6 +80,7 @@ def command(events: int, learners: int, seed: int, workers: int | None, keep: bo
 
 
 def _system(stack: ExitStack, given: "Settings | None") -> "System":
+    from worker.cli.child_processes import SHORTENED
     from worker.cli.local_system import embedded_system, given_system
 
     directory = stack.enter_context(_temporary_directory())
@@ -76,13 +90,7 @@ def _system(stack: ExitStack, given: "Settings | None") -> "System":
     else:
         system = given_system(given, directory)
         _refuse_data_of_others(system)
-    changes: dict[str, object] = {"runtime_directory": directory / "run"}
-    changes |= {
-        "slice_seconds": 1,
-        "summary_seconds": 1,
-        "statistics_seconds": 1,
-        "activity_seconds": 1,
-    }  # nobody wants to wait
+    changes = {"runtime_directory": directory / "run", **dict.fromkeys(SHORTENED, 1)}
     return type(system)(system.settings.model_copy(update=changes), directory, system.servers)
 
 
@@ -98,7 +106,7 @@ def _temporary_directory() -> Iterator[Path]:
 
 
 def _refuse_data_of_others(system: "System") -> None:
-    """The comparison is of whole tables, and nobody's data should meet a simulated class. Raises InputError."""
+    """Raise InputError if the servers have data: whole tables are compared, and real data must not mix with a demo."""
     from worker.cli.servers import explained, open_database
     from worker.simulation.stored_tables import has_rows
     from worker.streams import connection as stream_connection
@@ -116,12 +124,12 @@ def _refuse_data_of_others(system: "System") -> None:
     if used or filled:
         what = "The database of DATABASE_URL has rows" if used else f"The stream {filled[0]} of REDIS_URL has entries"
         raise InputError(
-            f"{what}, and the demo needs both servers empty: name others, or unset both variables to use embedded ones."
+            f"{what}, but the demo needs empty servers: use others, or unset both variables to use embedded ones."
         )
 
 
 def _run(system: "System", children: "Children", published: "list[Published]") -> float:
-    """Publish everything while the worker runs, then wait until it is applied; the seconds both took."""
+    """Publish everything while the worker runs and wait until it is applied; return the seconds taken."""
     from worker.cli.demo_view import open_view
     from worker.cli.servers import explained, open_database
     from worker.contract.entry import Reason
@@ -142,12 +150,12 @@ def _run(system: "System", children: "Children", published: "list[Published]") -
             if (now := view.look()) != before:
                 last_change, before = time.monotonic(), now
             elif time.monotonic() - last_change > SETTLED_SECONDS:
-                break  # the comparison will say what is missing
+                break  # the comparison will show what is missing
         return time.monotonic() - started
 
 
 def _wait_for_rollups(system: "System", children: "Children") -> None:
-    """Until the scheduled tasks have brought every rollup up to date; if they never do, the check will say so."""
+    """Wait until the scheduled tasks have refreshed every rollup; the comparison shows if they have not."""
     from worker.cli.servers import open_database
     from worker.ops.rollup_lag import oldest_changes
 

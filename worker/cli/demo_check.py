@@ -1,4 +1,4 @@
-"""After the demo: every table against what the plain-Python model makes of the same events."""
+"""Compare every table after the demo with the plain-Python reference model."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -14,26 +14,26 @@ SHOWN_DIFFERENCES = 5
 
 
 def compare(settings: "Settings", published: "list[Published]") -> bool:
-    """Read everything back and print it beside what was expected, then one learner's summary; whether all is equal."""
+    """Print stored against expected counts and one learner's summary; return whether everything is equal."""
     from worker.analytics.thresholds import AnalysisThresholds
     from worker.cli.output import console, new_table
     from worker.cli.servers import open_database
     from worker.cli.summary import summary_table
     from worker.printable import printable
-    from worker.simulation.expectation import expected_letters, expected_state, expected_tables
-    from worker.simulation.stored_tables import read_letters, read_tables
+    from worker.simulation.expectation import expected_dead_letters, expected_state, expected_tables
+    from worker.simulation.stored_tables import read_dead_letters, read_tables
     from worker.summary.read import get_summary
 
     state = expected_state(published)
-    letters, rules = expected_letters(published), AnalysisThresholds.of(settings).stuck
+    letters, thresholds = expected_dead_letters(published), AnalysisThresholds.of(settings).stuck
     with open_database(settings) as engine:
         with engine.connect() as connection:
-            stored, stored_letters = read_tables(connection), read_letters(connection)
+            stored, stored_letters = read_tables(connection), read_dead_letters(connection)
         summary = summary_table(get_summary(engine, _example(state)))
 
     table = new_table("What is stored", "", "expected", "stored", "equal", numbers=["expected", "stored"])
     differences: list[str] = []
-    for name, expected in expected_tables(state, settings.idle_cutoff_seconds, rules).items():
+    for name, expected in expected_tables(state, settings.idle_cutoff_seconds, thresholds).items():
         wrong = _differences(expected, stored[name])
         differences += [f"{name}: {each}" for each in wrong[:SHOWN_DIFFERENCES]]
         table.add_row(name, f"{len(expected):,}", f"{len(stored[name]):,}", _verdict(len(wrong)))
@@ -46,7 +46,7 @@ def compare(settings: "Settings", published: "list[Published]") -> bool:
         )
     console().print(table)
     if not differences:
-        console().print("Every row and every dead letter is as it should be.", style="green")
+        console().print("Every row and every dead letter is as expected.", style="green")
     for each in differences:
         console().print(printable(each), style="red")
     console().print("", summary, sep="\n")
@@ -54,7 +54,7 @@ def compare(settings: "Settings", published: "list[Published]") -> bool:
 
 
 def _differences(expected: "Rows", stored: "Rows") -> list[str]:
-    """Every key whose rows differ, with both."""
+    """Describe each key whose rows differ."""
     if expected == stored:
         return []
     keys = sorted({*expected, *stored}, key=str)
@@ -78,7 +78,7 @@ def _verdict(wrong: int) -> str:
 
 
 def _example(state: "State") -> int:
-    """The enrollment that is furthest among those with something left to do; else the first."""
+    """Return the uncompleted enrollment that is furthest ahead, or else the first enrollment."""
     from worker.contract.progress_status import ProgressStatus
 
     completed = Counter(key[0] for key, row in state.progress.items() if row.status is ProgressStatus.COMPLETED)

@@ -1,4 +1,4 @@
-"""The demo while it runs: published, applied and set aside so far; live on a terminal, else a line now and then."""
+"""Progress of a running demo: live on a terminal, otherwise an occasional line."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One look at the system. `done` are the published entries that no longer wait."""
+    """Counts at one moment."""
 
     published: int
     recorded: int
@@ -32,12 +32,12 @@ class Figures:
 
     @property
     def done(self) -> int:
-        """Entries that were read, recorded and acknowledged."""
+        """Entries that were read and acknowledged."""
         return self.published - self.lag - self.pending
 
 
 class View:
-    """Publishes, looks and shows."""
+    """Publishes entries, measures and shows progress."""
 
     def __init__(
         self, settings: "Settings", engine: "Engine", show: "Callable[[Figures, float], None]", total: int
@@ -60,24 +60,24 @@ class View:
         """Append these entries in order."""
         self._publisher.publish_raw((each.key, each.body) for each in published if each.body is not None)
         for each in published:
-            if each.body is None:  # no publisher of ours can leave out the field
+            if each.body is None:  # EventPublisher cannot omit the field
                 self._redis.xadd(self._keys.stream_for(each.key), {"something": "else"})
         self._published += len(published)
 
     def is_due(self, seconds: float) -> bool:
-        """The last look was so long ago."""
+        """Whether the last measurement is at least that old."""
         return time.monotonic() - self._looked_at >= seconds
 
     def look(self) -> Figures:
-        """Measure and show."""
+        """Measure, show and return the counts."""
         from worker.contract.entry import Reason
         from worker.database.table_sizes import count_rows
-        from worker.progress import dead_letters
+        from worker.progress import stored_dead_letters
         from worker.streams.backlog import measure
 
         backlogs = measure(self._redis, self._keys.group, self._keys.streams)
         with self._engine.connect() as connection:
-            letters = dead_letters.count_dead_letters(connection)
+            letters = stored_dead_letters.count_dead_letters(connection)
             recorded = count_rows(connection, ["lesson_event"])["lesson_event"].rows
         figures = Figures(
             published=self._published,
@@ -94,19 +94,19 @@ class View:
 
     @property
     def drained(self) -> bool:
-        """At the last look nothing waited, and everything was published."""
+        """Whether everything had been published and acknowledged at the last measurement."""
         latest = self._latest
         return latest is not None and latest.published == self._total and latest.lag == latest.pending == 0
 
     @property
     def parked(self) -> int:
-        """Letters that waited for their enrollment at the last look."""
+        """Parked dead letters at the last measurement."""
         return self._latest.parked if self._latest else 0
 
 
 @contextmanager
 def open_view(settings: "Settings", engine: "Engine", total: int) -> Iterator[View]:
-    """A view for `total` entries."""
+    """Open a view for `total` entries."""
     from worker.cli.output import console
 
     screen = console()
@@ -131,7 +131,7 @@ def open_view(settings: "Settings", engine: "Engine", total: int) -> Iterator[Vi
 
 
 class _Lines:
-    """A line every two seconds, and one when everything is done."""
+    """Prints a line every two seconds, and one when everything is done."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -139,7 +139,7 @@ class _Lines:
         self._finished = False
 
     def show(self, figures: Figures, rate: float) -> None:
-        """Print when it is time."""
+        """Print if it is time."""
         finished = figures.done == self._total
         if time.monotonic() >= self._next_at or (finished and not self._finished):
             self._next_at = time.monotonic() + LINE_SECONDS

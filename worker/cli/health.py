@@ -1,4 +1,4 @@
-"""`progress-worker health`: for orchestrators; `live` touches no server and imports nothing heavy."""
+"""`progress-worker health`: probes for orchestrators; `live` contacts no server and imports nothing heavy."""
 
 import os
 import sys
@@ -12,12 +12,12 @@ from worker.errors import ConfigurationError
 
 @click.group("health")
 def command() -> None:
-    """Say by the exit status whether this host's worker lives, or whether the system is ready for work."""
+    """Check whether the worker is live or the system ready."""
 
 
 @command.command("live")
 def live() -> None:
-    """Exit 0 while a worker runs on this host and none of its consumers hangs. Asks no server."""
+    """Exit 0 while a worker runs on this host and none of its consumers is stuck. Contacts no server."""
     alive, reason = liveness.live(_directory(), _silent_seconds())
     click.echo(reason)
     sys.exit(0 if alive else 1)
@@ -26,18 +26,18 @@ def live() -> None:
 @command.command("ready")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def ready(as_json: bool) -> None:
-    """Exit 0 when PostgreSQL answers, has our tables and can be written, and Redis takes events.
+    """Exit 0 when PostgreSQL is reachable, migrated and writable, and Redis accepts events.
 
-    What cannot be done all the same, while everything else goes on, is told as degraded, and is no failure.
+    A part that fails while everything else works is reported as degraded and does not change the exit status.
     """
     from worker.cli.output import show_json
     from worker.cli.servers import server_settings
-    from worker.ops.readiness import ask_for_degradation, check_readiness
+    from worker.ops.readiness import check_readiness, read_degradation
 
     settings = server_settings()
     problems = check_readiness(settings)
     is_ready = not any(problems.values())
-    degraded = ask_for_degradation(settings) if is_ready else {}
+    degraded = read_degradation(settings) if is_ready else {}
     if as_json:
         checks = {name: {"ok": problem is None, "detail": problem} for name, problem in problems.items()}
         show_json({"ready": is_ready, "checks": checks} | ({"degraded": degraded} if degraded else {}))

@@ -1,4 +1,4 @@
-"""JSON lines from a file: plain, gzipped or from standard input, with the number of the line that is none."""
+"""Read JSON lines from a plain or gzipped file or standard input; errors name the line."""
 
 import gzip
 import sys
@@ -12,14 +12,14 @@ from zlib import error as ZlibError  # noqa: N812 - it is an exception class
 from worker.errors import InputError
 
 LONGEST_LINE_BYTES = 64 * 1024 * 1024
-"""A longer line means that this is no file of one event per line."""
+"""A longer line means that the file does not have one event per line."""
 
 _GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One event of the file: its own bytes, the key of its partition, and how far into the file it ends."""
+    """One event of the file: its bytes, its partition key, and the file position of its end."""
 
     body: bytes
     key: int | None
@@ -27,13 +27,13 @@ class Line:
 
 
 class JsonLines:
-    """The events of a file in order. Opening and iterating raise InputError, in which `what` names file and line."""
+    """The events of a file in order. Opening and iterating raise InputError with the file and line."""
 
     def __init__(self, path: str) -> None:
-        """Open the file, `-` for standard input. Gzip is known by its first bytes, whatever the name."""
+        """Open the file, `-` for standard input. Gzip is detected by its first bytes."""
         self.name = "standard input" if path == "-" else path
         if path == "-" and sys.stdin is None:
-            raise InputError("Standard input is closed: name a file, or send the events through a pipe.")
+            raise InputError("Standard input is closed: name a file or pipe the events in.")
         try:
             raw: BinaryIO = sys.stdin.buffer if path == "-" else Path(path).open("rb")  # noqa: SIM115 - see close
             self._raw = cast("BufferedReader", raw)
@@ -50,13 +50,13 @@ class JsonLines:
     def __iter__(self) -> Iterator[Line]:
         from pydantic_core import from_json
 
-        from worker.contract.entry import BYTE_ORDER_MARK
         from worker.contract.event import partition_key
+        from worker.contract.parse import BYTE_ORDER_MARK
 
         number = 0
         while body := self._read(number + 1):
             number += 1
-            body = body.removeprefix(BYTE_ORDER_MARK).strip()  # of the file, or of one that it was put together from
+            body = body.removeprefix(BYTE_ORDER_MARK).strip()  # of the file, or of one concatenated into it
             if not body:
                 continue
             try:
@@ -64,7 +64,7 @@ class JsonLines:
             except ValueError as error:
                 raise InputError(f"{self.name}, line {number}: not JSON ({error})") from None
             if not isinstance(event, dict):
-                raise InputError(f"{self.name}, line {number}: JSON, but no object")
+                raise InputError(f"{self.name}, line {number}: JSON, but not an object")
             yield Line(body, partition_key(event.get("data")), self._position())
 
     def _read(self, number: int) -> bytes:
@@ -73,7 +73,7 @@ class JsonLines:
         except (OSError, EOFError, ZlibError) as error:
             raise InputError(f"{self.name}, line {number}: cannot be read ({error})") from None
         if len(body) > LONGEST_LINE_BYTES:
-            raise InputError(f"{self.name}, line {number}: longer than 64 MiB; one event per line is expected")
+            raise InputError(f"{self.name}, line {number}: longer than 64 MiB; expected one event per line")
         return body
 
     def _position(self) -> int:

@@ -15,23 +15,24 @@ if TYPE_CHECKING:
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _WEEKS = 12
-"""Shown one by one."""
+"""Weeks shown."""
 _BLOCKS = 24
 _SHADES = "·░▒▓█"
-"""From no event at all to as many as in the busiest hour."""
+"""From no event to as many as in the busiest hour."""
 
 
 @click.command("learner")
 @click.argument("user_course_id", metavar="ID", type=int)
-@click.option("--lesson", nargs=2, type=int, metavar="TOPIC LESSON", help="The history of this lesson instead.")
+@click.option("--lesson", nargs=2, type=int, metavar="TOPIC LESSON", help="Show the history of this lesson instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(user_course_id: int, lesson: tuple[int, int] | None, as_json: bool) -> None:
-    """Show what the enrollment ID did, how fast, where it is stuck, and what to do next.
+    """Show the activity, pace, difficulties and recommendations of the enrollment ID.
 
-    Times spent, visits and days are those of when its activity was last computed. With --lesson: each visit to one
-    lesson and what was set by hand, as of now; the last 1,000 of each.
+    Times, visits and days are as of the last refresh of its activity. With --lesson, show the last 1,000 visits to one
+    lesson and corrections of it, including the latest events.
     """
-    from worker.analytics.learner_analysis import analyze_learner, as_mapping
+    from worker.analytics.learner_analysis import analyze_learner
+    from worker.analytics.phrases import as_mapping
     from worker.analytics.thresholds import AnalysisThresholds
     from worker.cli.lesson_history import show_lesson
     from worker.cli.output import show, show_json
@@ -47,18 +48,19 @@ def command(user_course_id: int, lesson: tuple[int, int] | None, as_json: bool) 
         show_json(as_mapping(found))
         return
     show(learner_table(found))
-    show(advice_table("Recommended", found.recommendations) if found.recommendations else "Nothing to recommend.", "")
+    show(reasons_table("Recommended", found.recommendations) if found.recommendations else "Nothing to recommend.", "")
     if found.as_of is None:
         show("Time spent, visits and days are not computed yet.", "")
         return
-    show(advice_table("Stuck", found.stuck) if found.stuck else "Stuck on nothing.", "")
+    show(reasons_table("Stuck", found.stuck) if found.stuck else "Not stuck on any lesson.", "")
     show(lessons_table(found) if found.lessons else "No visits.", "")
     show(weeks_table(found) if found.weeks else "No weeks.", "")
     show(days_table(found), hours_table(found))
 
 
 def learner_table(found: "LearnerAnalysis") -> "Table":
-    """What is true of the whole enrollment."""
+    """Return the figures of the whole enrollment."""
+    from worker.analytics.phrases import projection_phrase
     from worker.cli.output import duration, moment, new_table, time_spent
     from worker.cli.summary import completed
     from worker.formatting import counted, two_digits
@@ -66,7 +68,7 @@ def learner_table(found: "LearnerAnalysis") -> "Table":
     table = new_table(f"Enrollment {found.user_course_id}", "", "")
     table.show_header = False
     each = f", {duration(found.session_seconds / found.sessions)} on average" if found.sessions else ""
-    foreseen, pace = found.projection, found.velocity
+    projection, pace = found.projection, found.velocity
     activity = [
         ("time spent", time_spent(found.spent)),
         ("sessions", f"{found.sessions:,}{each}"),
@@ -74,14 +76,15 @@ def learner_table(found: "LearnerAnalysis") -> "Table":
         ("last seen", f"{found.last_seen_on or 'never'}{', dormant' if found.is_dormant else ''}"),
     ]
     if found.doubtful_events:
-        activity.append(
-            ("doubtful", f"{counted(found.doubtful_events, 'event')} of a time before the enrollment was made")
-        )
+        activity.append(("doubtful", f"{counted(found.doubtful_events, 'event')} dated before the enrollment was made"))
     for name, value in (
         ("completed", completed(found)),
         *(activity if found.as_of else []),
         ("lessons a week", f"{two_digits(pace.recent)} in the last 28 days, {two_digits(pace.overall)} overall"),
-        ("completed on", f"{foreseen.completed_on} ({foreseen.reason})" if foreseen else "not foreseen"),
+        (
+            "completed on",
+            f"{projection.completed_on} ({projection_phrase(projection)})" if projection else "unknown",
+        ),
     ):
         table.add_row(name, value)
     for achievement in found.achievements:
@@ -91,19 +94,20 @@ def learner_table(found: "LearnerAnalysis") -> "Table":
     return table
 
 
-def advice_table(title: str, advice: "Sequence[Recommendation | Stuck]") -> "Table":
-    """Lessons, and why they are named."""
+def reasons_table(title: str, lessons: "Sequence[Recommendation | Stuck]") -> "Table":
+    """Return lessons and the reasons for naming them."""
+    from worker.analytics.phrases import lesson_phrase
     from worker.cli.output import new_table
     from worker.printable import printable
 
     table = new_table(title, "topic", "lesson", "title", "why", numbers=("topic", "lesson"))
-    for each in advice:
-        table.add_row(str(each.topic_id), str(each.lesson_id), printable(each.title or "-"), each.reason)
+    for each in lessons:
+        table.add_row(str(each.topic_id), str(each.lesson_id), printable(each.title or "-"), lesson_phrase(each))
     return table
 
 
 def lessons_table(found: "LearnerAnalysis") -> "Table":
-    """The lessons that were visited."""
+    """Return the visited lessons."""
     from worker.cli.output import new_table, time_spent
     from worker.printable import printable
 
@@ -123,7 +127,7 @@ def lessons_table(found: "LearnerAnalysis") -> "Table":
 
 
 def days_table(found: "LearnerAnalysis") -> "Table":
-    """Those of the last days on which anything happened."""
+    """Return the active ones of the last days."""
     from worker.cli.output import new_table, time_spent
 
     table = new_table(f"Last {len(found.days)} days", "day", "events", "time spent", numbers=("events",))
@@ -134,7 +138,7 @@ def days_table(found: "LearnerAnalysis") -> "Table":
 
 
 def weeks_table(found: "LearnerAnalysis") -> "Table":
-    """The last weeks, a block for each lesson completed."""
+    """Return the last weeks with a block for each lesson completed."""
     from worker.cli.output import new_table, time_spent
 
     shown, figures = found.weeks[-_WEEKS:], ("completed", "events")
@@ -146,7 +150,7 @@ def weeks_table(found: "LearnerAnalysis") -> "Table":
 
 
 def hours_table(found: "LearnerAnalysis") -> "Table":
-    """A picture of the week, an hour a character."""
+    """Return a heat map of the week, one character an hour."""
     from worker.cli.output import new_table
 
     table = new_table("Hours", "", "0     6     12    18", "events", numbers=("events",))

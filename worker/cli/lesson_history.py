@@ -1,4 +1,4 @@
-"""What `progress-worker learner ID --lesson TOPIC LESSON` shows."""
+"""Output of `progress-worker learner ID --lesson TOPIC LESSON`."""
 
 from typing import TYPE_CHECKING
 
@@ -26,11 +26,11 @@ def show_lesson(
         return
     show(lesson_table(found))
     show(visits_table(found) if found.history.visits else "No visits.", "")
-    show(corrections_table(found) if found.history.corrections else "Never set by hand.")
+    show(corrections_table(found) if found.history.corrections else "No corrections.")
 
 
 def lesson_table(found: "LessonVisits") -> "Table":
-    """What is true of the whole lesson."""
+    """Return the figures of the whole lesson."""
     from worker.cli.output import moment, new_table, time_spent
     from worker.printable import printable
 
@@ -50,12 +50,12 @@ def lesson_table(found: "LessonVisits") -> "Table":
     ):
         table.add_row(name, value)
     if found.history_from:
-        table.add_row("known since", f"{moment(found.history_from)}, older events were deleted")
+        table.add_row("known since", f"{moment(found.history_from)}; older events were deleted")
     return table
 
 
 def visits_table(found: "LessonVisits") -> "Table":
-    """The last visits, one by one."""
+    """Return the last visits."""
     from worker.cli.output import moment, new_table, time_spent
 
     numbers, history = ("visit", "events", "completions"), found.history
@@ -78,13 +78,13 @@ def visits_table(found: "LessonVisits") -> "Table":
 
 
 def corrections_table(found: "LessonVisits") -> "Table":
-    """What the row was set to by hand."""
+    """Return the last corrections."""
     from worker.cli.output import moment, new_table
 
     history = found.history
     table = new_table(
         _title("corrections", history.last_corrections, history.corrections),
-        *("set by hand", "status", "last viewed", "completed"),
+        *("corrected", "status", "last viewed", "completed"),
     )
     for each in history.last_corrections:
         table.add_row(moment(each.corrected_at), each.status, moment(each.last_viewed_at), moment(each.completed_at))

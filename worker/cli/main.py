@@ -1,4 +1,4 @@
-"""`progress-worker`: a table of commands, each imported when it is asked for, and what their errors look like."""
+"""`progress-worker`: the commands, each imported when it is run, and how their errors are shown."""
 
 import errno
 import sys
@@ -9,54 +9,54 @@ import click
 
 from worker.errors import ProgressError
 
-MODULES = {
-    "demo": "demo",
-    "up": "up",
-    "migrate": "migrate",
-    "publish": "publish",
-    "drain": "drain",
-    "status": "status",
-    "metrics": "metrics",
-    "summary": "summary",
-    "learner": "learner",
-    "report": "report",
-    "outline": "outline",
-    "overview": "overview",
-    "audit": "audit",
-    "rebuild": "rebuild",
-    "void": "void",
-    "replay": "replay",
-    "dead-letters": "dead_letters",
-    "system": "system",
-    "serve": "serve",
-    "config": "config",
-    "health": "health",
-    "asyncapi": "asyncapi",
-}
-"""Command → the module of this package whose `command` it is, in the order of `--help`."""
+COMMANDS = (
+    "demo",
+    "up",
+    "migrate",
+    "publish",
+    "drain",
+    "status",
+    "metrics",
+    "summary",
+    "learner",
+    "report",
+    "outline",
+    "overview",
+    "audit",
+    "rebuild",
+    "void",
+    "replay",
+    "dead-letters",
+    "system",
+    "serve",
+    "config",
+    "health",
+    "asyncapi",
+)
+"""In the order of `--help`. Each is the `command` of the module of its name."""
 
 INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells give it."""
+"""Exit status after Ctrl-C, as in shells."""
 
 
 class Commands(click.Group):
-    """The table of commands. A ProgressError becomes one line and exit status 1, Ctrl-C a quiet 130."""
+    """The commands. A ProgressError becomes one line and exit status 1, Ctrl-C a quiet 130."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Every command."""
-        return list(MODULES)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
         """The command, imported now."""
-        if cmd_name not in MODULES:
+        if cmd_name not in COMMANDS:
             return None
-        command = import_module(f"worker.cli.{MODULES[cmd_name]}").command
+        command = import_module(f"worker.cli.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)  # noqa: S101 - for the type checker
         return command
 
     def invoke(self, ctx: click.Context) -> None:
         """Run the command."""
-        for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character is no reason to fail
+        for stream in (sys.stdout, sys.stderr):  # do not fail on a character that the terminal cannot show
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         try:
@@ -76,8 +76,8 @@ class Commands(click.Group):
 def main() -> None:
     """Exact course progress from lesson events.
 
-    Start with `demo` to see it work, or with `up` for a system to play with. Everywhere else DATABASE_URL and REDIS_URL
-    say which servers to use; without both, those of a running `up`.
+    Run `demo` to see it work, or `up` for a system to try out. All other commands use the servers of DATABASE_URL and
+    REDIS_URL or, if neither is set, those of a running `up`.
     """
 
 

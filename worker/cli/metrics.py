@@ -5,11 +5,11 @@ import click
 
 @click.command("metrics")
 def command() -> None:
-    """Print the figures of `status` for Prometheus, in its text exposition format.
+    """Print the status as Prometheus metrics.
 
-    All of them, or none and exit status 1 when a server is away: no file is ever half written.
+    Uses the text exposition format. Prints all of them, or nothing with exit status 1 when a server is unavailable.
     """
-    from worker.cli.status import ask_servers
+    from worker.cli.status import read_servers
     from worker.ops.metrics import exposition
 
-    click.echo(exposition(ask_servers()), nl=False)
+    click.echo(exposition(read_servers()), nl=False)

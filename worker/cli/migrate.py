@@ -4,8 +4,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.errors import SchemaError
-
 if TYPE_CHECKING:
     from worker.settings import Settings
 
@@ -14,13 +12,11 @@ if TYPE_CHECKING:
 def command() -> None:
     """Create the tables or bring them up to date.
 
-    Safe at any time, also twice at once: the second waits and finds nothing to do.
+    Safe to run at any time, also concurrently: the second run waits and finds nothing to do.
     """
-    from worker.cli.servers import explained_database, server_settings
+    from worker.cli.servers import server_settings
 
-    settings = server_settings("DATABASE_URL")
-    with explained_database(settings):
-        before, after = migrate(settings)
+    before, after = migrate(server_settings("DATABASE_URL"))
     if before == after:
         click.echo(f"The tables are up to date: {after}.")
     else:
@@ -28,22 +24,14 @@ def command() -> None:
 
 
 def migrate(settings: "Settings") -> tuple[str | None, str | None]:
-    """Apply what is missing; the revisions before and after. Raises SchemaError and SQLAlchemy's errors."""
-    from alembic.util import CommandError
-
+    """Apply missing migrations with an engine of its own; the revisions before and after. Raises ProgressError."""
     from worker.database import migrate as migration
     from worker.database.engine import open_engine
-    from worker.database.server import revision
+    from worker.database.failures import explained
 
     engine = open_engine(settings, application_name="progress-worker migrate")
     try:
-        with engine.connect() as connection:
-            before = revision(connection)
-        try:
-            migration.migrate(engine)
-        except (CommandError, SchemaError) as error:
-            raise SchemaError(f"The database stays at {before or 'no tables'}: {error}") from error
-        with engine.connect() as connection:
-            return before, revision(connection)
+        with explained(settings):
+            return migration.migrate(engine)
     finally:
         engine.dispose()

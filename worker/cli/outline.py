@@ -1,4 +1,4 @@
-"""`progress-worker outline`: look at a course's live outline, and publish another one."""
+"""`progress-worker outline`: show a course's live outline or publish another one."""
 
 import sys
 from contextlib import nullcontext
@@ -7,42 +7,40 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.cli.id_type import ID
 from worker.errors import InputError, ServerUnavailableError
 
 if TYPE_CHECKING:
     from worker.contract.event import Outline
-    from worker.progress.outlines import StoredOutline
+    from worker.progress.stored_outline import StoredOutline
 
 LARGEST_FILE_BYTES = 16 * 1024 * 1024
-"""However it is spelled, an outline that fits into one event is smaller."""
-
-COURSE_ID = click.IntRange(1, 2**63 - 1)
-
+"""Larger than any spelling of an outline that fits into one event."""
 
 SOURCE = "progress-worker"
-"""Of the events that `load` publishes."""
+"""The source of events that `load` publishes."""
 
 
 @click.group("outline")
 def command() -> None:
-    """Look at a course's live outline, its lessons in order, or publish another one."""
+    """Show a course's live outline or publish another one."""
 
 
 @command.command("show")
-@click.argument("course_id", metavar="COURSE", type=COURSE_ID)
+@click.argument("course_id", metavar="COURSE", type=ID)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, as `load` reads it.")
 def show_outline(course_id: int, as_json: bool) -> None:
-    """Show the live outline of COURSE and since when."""
+    """Show the live outline of COURSE with its version and start time."""
     from worker.cli.output import show_json
     from worker.cli.servers import open_database, server_settings
-    from worker.progress.outlines import read_outlines
+    from worker.progress.stored_outline import read_outlines
 
     with open_database(server_settings("DATABASE_URL")) as engine, engine.connect() as connection:
         found = read_outlines(connection, [course_id]).get(course_id)
     if found is None:
         raise InputError(
-            f"Course {course_id} has no outline, so the lessons of an enrollment are those it has rows of. "
-            f"Publish course.outlined, or run `progress-worker outline load {course_id} FILE`."
+            f"Course {course_id} has no outline, so an enrollment's lessons are those with rows. "
+            f"Publish course.outlined or run `progress-worker outline load {course_id} FILE`."
         )
     if as_json:
         show_json(_mapping(found))
@@ -51,19 +49,19 @@ def show_outline(course_id: int, as_json: bool) -> None:
 
 
 @command.command("load")
-@click.argument("course_id", metavar="COURSE", type=COURSE_ID)
+@click.argument("course_id", metavar="COURSE", type=ID)
 @click.argument("file")
-@click.option("--time", metavar="RFC3339", help="As of when it is the outline; default: now.")
-@click.option("--empty", is_flag=True, help="FILE may have no lessons: all of them leave the course.")
+@click.option("--time", metavar="RFC3339", help="Time from which the outline applies; default: now.")
+@click.option("--empty", is_flag=True, help="Allow a FILE without lessons, which removes all lessons from the course.")
 def load_outline(course_id: int, file: str, time: str | None, empty: bool) -> None:
-    """Publish FILE as the whole outline of COURSE.
+    """Publish FILE as the complete outline of COURSE.
 
-    FILE, or - for standard input, is JSON, what `show --json` prints or its list of lessons alone, or CSV in UTF-8 with
-    the header topic_id,lesson_id,title, parted by commas, semicolons or tabs. Titles may be missing. Nothing is
+    FILE, or - for standard input, is JSON as printed by `show --json`, or just its list of lessons; or UTF-8 CSV with
+    the header topic_id,lesson_id,title, separated by commas, semicolons or tabs. Titles are optional. Nothing is
     published unless all of it is valid.
 
-    JSON alone tells where a lesson was before: "moved_from": [{"topic_id": 1, "lesson_id": 12}]. A CSV file without
-    those places takes away from such lessons what was done there.
+    Only JSON can state earlier places of a lesson: "moved_from": [{"topic_id": 1, "lesson_id": 12}]. After loading CSV,
+    progress at such places no longer counts for the lesson.
     """
     from worker.cli.servers import explained, server_settings
     from worker.client import EventPublisher
@@ -72,40 +70,42 @@ def load_outline(course_id: int, file: str, time: str | None, empty: bool) -> No
     try:
         outline = _outline(file, course_id, empty)
         with explained(settings):
-            as_of = EventPublisher(settings=settings, source=SOURCE).publish_outline(outline, time)
+            time_utc = EventPublisher(settings=settings, source=SOURCE).publish_outline(outline, time)
     except InputError as error:
         raise InputError(f"{error} Nothing was published.") from None
     except ServerUnavailableError as error:
-        raise ServerUnavailableError(f"{error} Load the outline again once that is possible.") from None
+        raise ServerUnavailableError(f"{error} Load the outline again once that is fixed.") from None
     click.echo(
-        f"Published the outline of course {course_id} as of {as_of:%Y-%m-%d %H:%M:%S} UTC: "
+        f"Published the outline of course {course_id} from {time_utc:%Y-%m-%d %H:%M:%S} UTC: "
         f"{len(outline.lessons):,} lessons.\n"
-        "It takes effect when a worker has read it, and changes nothing if the live outline is a later one."
+        "It takes effect when a worker reads it, unless the live outline is newer."
     )
 
 
 def _outline(file: str, course_id: int, may_be_empty: bool) -> "Outline":
-    """Raises InputError, also for one without lessons that is not meant to be: a file cut short after its header."""
+    """Read the outline. Raises InputError, also for an unexpectedly empty one, such as a file cut after its header."""
     from worker.progress.outline_file import read_outline
 
     name = "standard input" if file == "-" else file
     outline = read_outline(_content(file), name, course_id)
     if not outline.lessons and not may_be_empty:
-        raise InputError(f"{name} has no lessons, so all would leave the course. If that is meant, add --empty.")
+        raise InputError(
+            f"{name} has no lessons, which would remove all from the course. If that is intended, add --empty."
+        )
     return outline
 
 
 def _content(path: str) -> bytes:
-    """The bytes of the file. Raises InputError."""
+    """Read the file. Raises InputError."""
     if path == "-" and sys.stdin is None:
-        raise InputError("Standard input is closed: name a file, or send the outline through a pipe.")
+        raise InputError("Standard input is closed: name a file or pipe the outline in.")
     try:
         with nullcontext(sys.stdin.buffer) if path == "-" else Path(path).open("rb") as source:
             content = source.read(LARGEST_FILE_BYTES + 1)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
     if len(content) > LARGEST_FILE_BYTES:
-        raise InputError(f"{path} is larger than 16 MiB: this is no outline.")
+        raise InputError(f"{path} is larger than 16 MiB, which is too large for an outline.")
     return content
 
 
@@ -136,6 +136,6 @@ def _show(outline: "StoredOutline") -> None:
     table = new_table(f"Course {outline.course_id}", *figures, "title", numbers=figures)
     for number, ((topic_id, lesson_id), title) in enumerate(outline.titles.items(), 1):
         table.add_row(str(number), str(topic_id), str(lesson_id), "-" if title is None else printable(title))
-    show(table if outline.titles else f"The outline of course {outline.course_id} is empty: it has no lesson to do.")
+    show(table if outline.titles else f"The outline of course {outline.course_id} has no lessons.")
     since = f"{outline.outlined_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     show(f"total {len(outline.titles):,}, version {outline.version}, since {since}")

@@ -1,4 +1,4 @@
-"""How commands print: tables for people, JSON for scripts, and nothing that could garble a terminal."""
+"""How commands print: tables for people, JSON for scripts, and nothing that garbles a terminal."""
 
 import json
 import re
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from worker.analytics.rules.activity import TimeSpent
 
 PIPED_WIDTH = 200
-"""Columns where no terminal says how wide it is; tables take only what they need."""
+"""Width of output that is not on a terminal; tables use only what they need."""
 
 
 def console(*, stderr: bool = False) -> "Console":
-    """A console that takes text as it is: no markup, no guessing of colors."""
+    """Return a console that prints text as it is: no markup, no highlighting."""
     from rich.console import Console
 
     made = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
@@ -32,7 +32,7 @@ def console(*, stderr: bool = False) -> "Console":
 
 
 def new_table(title: str | None, *columns: str, numbers: Iterable[str] = ()) -> "Table":
-    """A plain table; the columns named in `numbers` are set to the right."""
+    """Return a plain table; the columns named in `numbers` are right-aligned."""
     from rich import box
     from rich.table import Table
 
@@ -49,33 +49,32 @@ def show(*parts: "RenderableType") -> None:
 
 
 def show_json(value: Any) -> None:
-    """Print as JSON, times and dates in RFC 3339, exact decimals as numbers."""
+    """Print as JSON, with times and dates in RFC 3339 and decimals as numbers."""
     click.echo(json.dumps(value, indent=2, default=_plain))
 
 
 def duration(seconds: float | None) -> str:
-    """A length of time as people say it; `-` where there is none."""
+    """Format a length of time for people; `-` for None."""
     return "-" if seconds is None else formatting.duration(seconds)
 
 
 def time_spent(spent: "TimeSpent") -> str:
-    """How long, and whether that is known or estimated."""
-    if not spent.seconds:
+    """Format the time spent, and how much of it is measured."""
+    if spent.measured_ratio is None:
         return "none known"
-    if spent.is_measured:
-        return f"{duration(spent.seconds)}, measured"
-    return f"{duration(spent.seconds)}, {formatting.percent(100 * spent.measured_seconds / spent.seconds)} measured"
+    ratio = "" if spent.measured_ratio == 1 else f"{formatting.percent(100 * spent.measured_ratio)} "
+    return f"{duration(spent.seconds)}, {ratio}measured"
 
 
 def moment(at: datetime | None) -> str:
-    """A time to the second; `-` where there is none."""
+    """Format a time to the second; `-` for None."""
     return f"{at:%Y-%m-%d %H:%M:%S %Z}" if at else "-"
 
 
 def redacted(url: str) -> str:
-    """The URL without its password, also where that breaks the rules of URLs.
+    """Return the URL without its password, even if the URL is malformed.
 
-    Everything between the user and the last @ goes, and every query member that is named like a password.
+    Removes everything between the user and the last @, and query parameters that are named like a password.
     """
     scheme, separator, rest = url.partition("://")
     credentials, at, place = rest.rpartition("@")

@@ -1,4 +1,4 @@
-"""How commands write a file: all of it or nothing."""
+"""Write a file completely or not at all."""
 
 import os
 from pathlib import Path
@@ -8,10 +8,10 @@ from worker.errors import InputError
 
 
 def write_file(name: str, content: bytes) -> None:
-    """Write the file beside its place and move it there, so that nobody ever reads half of it.
+    """Write a temporary file in the same directory and move it into place, so that no reader sees half of it.
 
-    A file that is there keeps its mode, a link goes on pointing to it; what is no regular file, such as a pipe, is
-    written to and never replaced. Raises InputError where it cannot be written.
+    An existing file keeps its mode, a link keeps its target; anything but a regular file, such as a pipe, is written to
+    and never replaced. Raises InputError if it cannot be written.
     """
     path = Path(os.path.realpath(name))
     try:
@@ -39,7 +39,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _umask() -> int:
-    """Python tells it only to who sets it."""
+    """Return the umask, which Python returns only when setting it."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask

@@ -17,18 +17,20 @@ if TYPE_CHECKING:
     from worker.summary.read import TitledSummary
 
 BAR_WIDTH = 10
-"""Characters of a whole bar; each has eight steps."""
+"""Characters of a full bar, with eight steps each."""
 
 
 @click.command("overview")
 @click.argument("course_id", metavar="COURSE", type=int)
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
-@click.option("--after", type=click.IntRange(0, 2**63 - 1), default=0, help="Only enrollments above this one.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Maximum number of learners to show."
+)
+@click.option("--after", type=click.IntRange(0, 2**63 - 1), default=0, help="Show only enrollments with a higher id.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(course_id: int, limit: int, after: int, as_json: bool) -> None:
-    """Show how COURSE is doing: the whole of it, each lesson, and its learners page by page.
+    """Show the statistics of COURSE and its lessons, and its learners page by page.
 
-    Learners are shown as they are now, statistics as they were when they were last computed.
+    Learners are current, statistics are as of their last refresh.
     """
     from worker.analytics.course_overview import get_overview
     from worker.cli.output import show, show_json
@@ -49,7 +51,7 @@ def command(course_id: int, limit: int, after: int, as_json: bool) -> None:
 
 
 def as_mapping(found: "Overview") -> dict[str, Any]:
-    """The overview as scripts get it; learners as `summary` gives them."""
+    """Return the overview as plain members; learners as in `summary`."""
     return {
         "course_id": found.course_id,
         "as_of": found.as_of,
@@ -61,7 +63,7 @@ def as_mapping(found: "Overview") -> dict[str, Any]:
 
 
 def course_table(found: "Overview", now: "datetime") -> "Table":
-    """The course's own figures."""
+    """Return the statistics of the course."""
     from worker.cli.output import new_table
 
     table = new_table(f"Course {found.course_id}", "", "")
@@ -81,7 +83,7 @@ def course_table(found: "Overview", now: "datetime") -> "Table":
 
 
 def lessons_table(found: "Overview") -> "Table":
-    """The lessons in order, with how many of the course's enrollments started and completed each."""
+    """Return the lessons in order with the enrollments that started and completed each."""
     from worker.cli.output import new_table
 
     figures = ("no.", "topic", "lesson", "started", "completed", "rate")
@@ -99,7 +101,7 @@ def lessons_table(found: "Overview") -> "Table":
 
 
 def learners_table(found: "Overview", now: "datetime") -> "Table":
-    """The learners of this page, by enrollment."""
+    """Return the learners of this page by enrollment."""
     from worker.cli.output import new_table
 
     figures = ("enrollment", "completed", "rate")
@@ -126,17 +128,17 @@ def _next_lesson(learner: "TitledSummary") -> str:
     return f"{topic_id}, {lesson_id}" + (f": {title}" if title else "")
 
 
-def _one_line(words: str) -> "Text":
-    """As much of the words as the column has room for."""
+def _one_line(content: str) -> "Text":
+    """Return text that is cut to the column's width."""
     from rich.text import Text
 
     from worker.printable import printable
 
-    return Text(printable(words), no_wrap=True, overflow="ellipsis")
+    return Text(printable(content), no_wrap=True, overflow="ellipsis")
 
 
 def _bar(rate: "Decimal") -> "Bar":
-    """A picture of 0...100 %; only 100 fill it."""
+    """Return a bar of 0...100 %; only 100 fills it."""
     from rich.bar import Bar
 
     return Bar(size=100, begin=0, end=float(rate), width=BAR_WIDTH)

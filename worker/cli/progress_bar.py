@@ -1,4 +1,4 @@
-"""Progress of long work on standard error: a bar on a terminal, elsewhere a plain line now and then."""
+"""Show the progress of long work on standard error: a bar on a terminal, otherwise an occasional line."""
 
 import time
 from collections.abc import Iterator
@@ -11,21 +11,21 @@ LINE_SECONDS = 2.0
 
 
 class Progress(Protocol):
-    """Something that shows how far the work is."""
+    """Shows the progress of work."""
 
     def update(self, done: float, text: str) -> None:
-        """So much of the total is done; `text` says it in words."""
+        """Show that `done` of the total is done; `text` says it in words."""
 
 
 class Lines:
-    """A line every two seconds."""
+    """Prints a line every two seconds."""
 
     def __init__(self, verb: str) -> None:
         self._verb = verb
         self._next_at = time.monotonic() + LINE_SECONDS
 
     def update(self, done: float, text: str) -> None:  # noqa: ARG002 - the text says it
-        """Print when it is time."""
+        """Print if it is time."""
         if time.monotonic() >= self._next_at:
             self._next_at = time.monotonic() + LINE_SECONDS
             click.echo(f"{self._verb}: {text}", err=True)
@@ -33,7 +33,7 @@ class Lines:
 
 @contextmanager
 def open_progress(verb: str, *, total: float | None, unit: str = "events") -> Iterator[Progress]:
-    """Shows progress while the block runs; without a total it only counts. `unit` may be bytes."""
+    """Show progress during the block; without a total, only count. `unit` may be bytes."""
     from worker.cli.output import console
 
     screen = console(stderr=True)

@@ -1,4 +1,4 @@
-"""`progress-worker publish`: the events of a file onto the streams, byte for byte."""
+"""`progress-worker publish`: append the events of a file to the streams, byte for byte."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -17,18 +17,19 @@ if TYPE_CHECKING:
 
 CHUNK = 1_000
 CHUNK_BYTES = 8 * 1024 * 1024
-"""At most so many events, or about so many bytes, are held and sent at a time."""
+"""Maximum number of events and approximate number of bytes held and sent at a time."""
 
 
 @click.command("publish")
 @click.argument("file")
-@click.option("--shuffle", is_flag=True, help="In random order; the whole file is held in memory.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Which random order.")
+@click.option("--shuffle", is_flag=True, help="Publish in random order; holds the whole file in memory.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the random order.")
 def command(file: str, shuffle: bool, seed: int) -> None:
-    """Publish the events in FILE, one JSON object per line; plain or gzipped, - for standard input.
+    """Publish the events in FILE.
 
-    Every line goes out as it is. What is wrong with an event is found when it is read from the stream; it then stands
-    among the dead letters. Publishing a file again counts nothing twice.
+    FILE has one JSON object per line, plain or gzipped; - is standard input. Every line is published unchanged. An
+    invalid event is detected when it is read from the stream and becomes a dead letter. Safe to repeat: nothing counts
+    twice.
     """
     from worker.cli.json_lines import JsonLines
     from worker.cli.progress_bar import open_progress
@@ -51,7 +52,7 @@ def command(file: str, shuffle: bool, seed: int) -> None:
 def _publish(
     settings: "Settings", publisher: "EventPublisher", lines: "JsonLines", progress: "Progress", random: Random | None
 ) -> int:
-    """Publish everything up to the first line that is no event; how many. Raises with the number published so far."""
+    """Publish everything up to the first line that is not JSON; return the count. Errors state the count so far."""
     from worker.cli.servers import explained
 
     readable = _Readable(lines)
@@ -68,11 +69,9 @@ def _publish(
                 position = max(position, *(line.position for line in chunk))
                 progress.update(position if lines.size else count, f"{count:,} events")
     except ServerUnavailableError as error:
-        raise ServerUnavailableError(
-            f"{error} At least {count:,} events were published. {_AGAIN.format('possible')}"
-        ) from None
+        raise ServerUnavailableError(f"{error} At least {count:,} events were published. {_AGAIN}") from None
     if readable.error:
-        raise InputError(f"{readable.error}. The {count:,} events before it were published. {_AGAIN.format('mended')}")
+        raise InputError(f"{readable.error}. The {count:,} events before it were published. {_AGAIN}")
     return count
 
 
@@ -89,11 +88,11 @@ def _chunks(lines: Iterable["Line"]) -> "Iterator[list[Line]]":
         yield chunk
 
 
-_AGAIN = "Publish the whole file again once that is {}: nothing counts twice."
+_AGAIN = "Publish the whole file again once that is fixed: nothing counts twice."
 
 
 class _Readable:
-    """The lines before the first one that is no event; then `error` says what is wrong with that."""
+    """The lines before the first one that is not a JSON object; `error` is then set for that line."""
 
     def __init__(self, lines: Iterable["Line"]) -> None:
         self._lines = lines

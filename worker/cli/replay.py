@@ -1,4 +1,4 @@
-"""`progress-worker replay`: apply again what is still in the streams."""
+"""`progress-worker replay`: apply again the entries that are still in the streams."""
 
 from datetime import datetime
 
@@ -8,14 +8,14 @@ from worker.errors import InputError
 
 
 @click.command("replay")
-@click.option("--since", metavar="TIME", help="Only entries since then by Redis' clock, such as 2025-07-14T10:30:00Z.")
-@click.option("--dry-run", is_flag=True, help="Count the entries, and apply nothing.")
+@click.option("--since", metavar="TIME", help="Only entries since TIME by Redis' clock, such as 2025-07-14T10:30:00Z.")
+@click.option("--dry-run", is_flag=True, help="Count the entries without applying them.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(since: str | None, dry_run: bool, as_json: bool) -> None:
-    """Apply again every entry that was read and is still in Redis; what is recorded already changes nothing.
+    """Apply again the entries that are still in Redis.
 
-    Workers do this by themselves when they see that PostgreSQL has lost commits. Safe while they run, and at any time
-    again. Redis keeps acknowledged entries for PROGRESS_REPLAY_WINDOW_SECONDS.
+    Workers do this automatically when they detect that PostgreSQL has lost commits. Recorded events change nothing, so
+    it is safe while they run and to repeat. Redis keeps acknowledged entries for PROGRESS_REPLAY_WINDOW_SECONDS.
     """
     from uuid import uuid4
 
@@ -47,11 +47,11 @@ def command(since: str | None, dry_run: bool, as_json: bool) -> None:
     elif dry_run:
         show(f"entries that would be applied again: {entries:,}")
     else:
-        show(f"entries: {entries:,}", f"applied: {total.applied:,}", f"already there: {total.repeated:,}")
+        show(f"entries: {entries:,}", f"applied: {total.applied:,}", f"already recorded: {total.repeated:,}")
         if total.superseded:
             show(f"older than what is known: {total.superseded:,}")
-        show(f"wait for their enrollment: {total.parked:,}", f"refused, see `dead-letters list`: {total.rejected:,}")
-        show(f"left waiting for a lock: {len(total.deferred):,}")
+        show(f"parked for their enrollment: {total.parked:,}", f"refused, see `dead-letters list`: {total.rejected:,}")
+        show(f"deferred by a lock: {len(total.deferred):,}")
 
 
 def _milliseconds(since: str | None) -> int:
@@ -62,5 +62,5 @@ def _milliseconds(since: str | None) -> int:
     except ValueError:
         at = None
     if at is None or at.tzinfo is None:
-        raise InputError(f"--since {since}: write a time with its offset, such as 2025-07-14T10:30:00Z.")
+        raise InputError(f"--since {since}: give a time with an offset, such as 2025-07-14T10:30:00Z.")
     return max(0, int(at.timestamp() * 1000))

@@ -17,20 +17,20 @@ _OPTIONS = (
         type=click.Choice(["html", "csv", "json"]),
         default="html",
         show_default=True,
-        help="A page, one table, or one or all tables.",
+        help="A page, one table as CSV, or one or all tables as JSON.",
     ),
-    click.option("--table", help="The table to export; CSV needs one."),
-    click.option("--excel", is_flag=True, help="CSV begins with a byte order mark: Excel then reads it as UTF-8."),
+    click.option("--table", help="Table to export; required for CSV."),
+    click.option("--excel", is_flag=True, help="Begin CSV with a byte order mark, so that Excel reads it as UTF-8."),
     click.option(
         "--output",
         metavar="FILE",
-        help="Where to; - is standard output. By default a page is written to SUBJECT-ID.html here, all else to -.",
+        help="File to write; - is standard output. Default: SUBJECT-ID.html for a page, - otherwise.",
     ),
 )
 
 
 def _export(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that both commands have."""
+    """Add the options that both commands share."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -38,14 +38,14 @@ def _export(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group("report")
 def command() -> None:
-    """Write a course's or a learner's analysis as a page, as CSV or as JSON."""
+    """Write the analysis of a course or a learner as a page, CSV or JSON."""
 
 
 @command.command("course")
 @click.argument("course_id", metavar="ID", type=int)
 @_export
 def course(course_id: int, **options: Any) -> None:
-    """Report on the course ID: how far its learners come, where they stop, when and how long they learn.
+    """Report on the course ID: completion, blockers, activity and time spent.
 
     Tables: headline, lessons, blockers, weeks, hours, time-spent, dormant.
     """
@@ -64,9 +64,9 @@ def course(course_id: int, **options: Any) -> None:
 @click.argument("user_course_id", metavar="ID", type=int)
 @_export
 def learner(user_course_id: int, **options: Any) -> None:
-    """Report on the enrollment ID: what it did and when, where it is stuck, what to do next.
+    """Report on the enrollment ID: activity, pace, difficulties and recommendations.
 
-    Tables: headline, recommendations, stuck, lessons, days, hours, topics, achievements.
+    Tables: headline, recommendations, stuck, lessons, weeks, days, hours, topics, achievements.
     """
     from worker.analytics.learner_analysis import analyze_learner
     from worker.analytics.thresholds import AnalysisThresholds
@@ -80,7 +80,7 @@ def learner(user_course_id: int, **options: Any) -> None:
 
 
 def write(report: "Report", form: str, table: str | None, output: str | None, excel: bool) -> None:
-    """Write it where it was asked for, and say where that is. Raises InputError and ConfigurationError."""
+    """Write the report to standard output or to a file, and print its name. Raises InputError, ConfigurationError."""
     from worker.cli.output_file import write_file
 
     content = exported(report, form, table, excel=excel).encode()
@@ -94,21 +94,21 @@ def write(report: "Report", form: str, table: str | None, output: str | None, ex
 
 
 def exported(report: "Report", form: str, table: str | None, *, excel: bool = False) -> str:
-    """The report in this form."""
+    """Return the report in this format."""
     from worker.errors import InputError
     from worker.reports.export import as_csv, as_json
     from worker.reports.page import as_page
 
     if excel and form != "csv":
-        raise InputError("Only CSV can be made for Excel: choose --format csv, or leave --excel out.")
+        raise InputError("--excel needs --format csv.")
     if form == "html":
         if table:
-            raise InputError("A page has every table: leave --table out, or choose --format csv or json.")
+            raise InputError("A page has every table: omit --table, or use --format csv or json.")
         return as_page(report)
     chosen = report.table(table) if table else None
     if form == "json":
         return as_json(report, chosen)
     if chosen is None:
         names = ", ".join(each.name for each in report.tables)
-        raise InputError(f"CSV is one table: choose it with --table; there are {names}.")
+        raise InputError(f"CSV is one table: choose it with --table, one of {names}.")
     return as_csv(chosen, for_spreadsheet=excel)

@@ -8,19 +8,19 @@ import click
 from worker.errors import ConfigurationError, InputError
 
 STOP_SECONDS = 10
-"""How long requests in hand may take when the server is told to stop."""
+"""Time for requests in progress to finish when the server stops."""
 
 
 @click.command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65_535), default=8_000, show_default=True, help="Port; 0 takes one that is free."
+    "--port", type=click.IntRange(0, 65_535), default=8_000, show_default=True, help="Port; 0 picks a free one."
 )
-@click.option("--root-path", default="", help="The prefix that a proxy serves it below, such as /progress.")
+@click.option("--root-path", default="", help="Path prefix under which a proxy serves the API, such as /progress.")
 def command(host: str, port: int, root_path: str) -> None:
-    """Serve the HTTP API: progress, summaries, batches of events; its documentation is at /docs.
+    """Serve the HTTP API, with documentation at /docs.
 
-    Without tokens (PROGRESS_API_TOKENS or PROGRESS_API_TOKENS_DIRECTORY) it listens on a loopback address only.
+    Without tokens (PROGRESS_API_TOKENS or PROGRESS_API_TOKENS_DIRECTORY) it listens only on a loopback address.
     """
     from worker.cli.servers import server_settings
 
@@ -52,8 +52,8 @@ def command(host: str, port: int, root_path: str) -> None:
     address = f"http://{_bracketed(listening.getsockname()[0])}:{listening.getsockname()[1]}"
     click.echo(f"Listening on {address}, documentation at {address}/docs.", err=True)
     if not tokens:
-        click.echo("No token is configured: only this host may call, and it may do everything.", err=True)
-    # What was imported stays: without this each full collection goes through it, and everybody waits 80 ms.
+        click.echo("No token is configured: only this host can connect, with full access.", err=True)
+    # Exempt imported objects from full collections, which would pause all requests for 80 ms.
     gc.collect()
     gc.freeze()
     with listening:
@@ -61,16 +61,13 @@ def command(host: str, port: int, root_path: str) -> None:
 
 
 def listen(host: str, port: int, *, anywhere: bool) -> socket.socket:
-    """A listening socket; unless `anywhere`, refused before it listens where others could reach it.
-
-    Raises ConfigurationError and InputError.
-    """
+    """Return a listening socket, only on loopback unless `anywhere`. Raises ConfigurationError and InputError."""
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         if not anywhere:
             _require_loopback(host, str(address[0]))
         return socket.create_server((str(address[0]), port), family=family, backlog=1_024)
-    except (OSError, UnicodeError) as error:  # the latter for what cannot be a host's name
+    except (OSError, UnicodeError) as error:  # the latter for an invalid host name
         reason = getattr(error, "strerror", None) or str(error)
         reason = reason.partition(" (")[0]  # Python adds the address again
         raise InputError(f"Cannot listen on {host!r}, port {port}: {reason}. Choose another.") from None
@@ -81,7 +78,7 @@ def _require_loopback(host: str, address: str) -> None:
 
     if not is_loopback(address):
         raise ConfigurationError(
-            f"{host} can be reached from elsewhere, and no token is configured. Set PROGRESS_API_TOKENS or "
+            f"{host} is reachable from other hosts, but no token is configured. Set PROGRESS_API_TOKENS or "
             "PROGRESS_API_TOKENS_DIRECTORY, or listen on 127.0.0.1."
         )
 

@@ -1,4 +1,4 @@
-"""Which servers a command works on, and what is said when they do not answer."""
+"""The servers that a command works on, and readable errors when they are unavailable."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def server_settings(*variables: Literal["DATABASE_URL", "REDIS_URL"]) -> "Settings":
-    """The settings with the servers named, or both: of the environment, or where it names neither of a running `up`.
+    """Return the settings with the named servers, or both, from the environment or else from a running `up`.
 
-    One URL alone is not completed from `up`: that would mix two systems. Raises ConfigurationError.
+    A single URL is not completed from `up`, which would mix two systems. Raises ConfigurationError.
     """
     return checked(found_settings().with_servers(*variables))
 
 
 def found_settings() -> "Settings":
-    """Like `server_settings`, but a server may be missing and nothing is checked."""
+    """Do as `server_settings`, but without checks; a server may be missing."""
     from worker.embedded import running
     from worker.settings import get_settings
 
@@ -37,9 +37,9 @@ def found_settings() -> "Settings":
 
 
 def given_settings() -> "Settings | None":
-    """For `demo` and `up`: the settings when the environment names both servers, None when it names neither.
+    """Return the settings for `demo` and `up` if the environment names both servers, None if neither.
 
-    Raises ConfigurationError when it names one.
+    Raises ConfigurationError if it names only one.
     """
     from worker.settings import get_settings
 
@@ -50,25 +50,25 @@ def given_settings() -> "Settings | None":
 
 
 def checked(settings: "Settings") -> "Settings":
-    """The settings, when both URLs can be read. Raises ConfigurationError that names the wrong one."""
+    """Return the settings. Raises ConfigurationError for an unreadable URL."""
     for variable, url in (("DATABASE_URL", settings.database_url), ("REDIS_URL", settings.redis_url)):
         if url is not None and not _readable(url):
             raise ConfigurationError(
-                f"{variable} cannot be read as a URL: {redacted(url)}. "
-                "The port is a number up to 65535; in a password, @ : / [ are written %40 %3A %2F %5B."
+                f"{variable} is not a valid URL: {redacted(url)}. "
+                "The port is a number up to 65535; in a password write @ : / [ as %40 %3A %2F %5B."
             )
     return settings
 
 
 def _readable(url: str) -> bool:
-    """What SQLAlchemy, redis-py and our own messages make of it raises nothing."""
+    """Return whether SQLAlchemy, redis-py and our own messages can parse it."""
     from redis.connection import parse_url
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
         parts = urlsplit(url)
-        _ = parts.port  # raises for what is no number, or too large
+        _ = parts.port  # raises if not a number or too large
         if "@" in parts.path:  # the rest of a password with a / in it
             return False
         if url.startswith("postgresql"):
@@ -83,30 +83,22 @@ def _readable(url: str) -> bool:
 @contextmanager
 def explained(settings: "Settings") -> Iterator[None]:
     """Turn both servers' errors into sentences."""
+    from worker.database import failures
     from worker.streams import connection
 
-    with explained_database(settings), connection.explained(settings):
-        yield
-
-
-@contextmanager
-def explained_database(settings: "Settings") -> Iterator[None]:
-    """Turn PostgreSQL's errors into sentences."""
-    from worker.database.failures import explained
-
-    with explained(settings):
+    with failures.explained(settings), connection.explained(settings):
         yield
 
 
 @contextmanager
 def open_database(settings: "Settings") -> "Iterator[Engine]":
-    """An engine for the length of the block, its errors explained; the tables are checked first."""
-    from worker.database import schema
+    """Open an engine for the block, after checking the tables; explain its errors."""
+    from worker.database import failures, schema
     from worker.database.engine import open_engine
 
     engine = open_engine(settings)
     try:
-        with explained_database(settings):
+        with failures.explained(settings):
             with engine.connect() as connection:
                 schema.check(connection)
             yield engine

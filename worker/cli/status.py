@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(as_json: bool) -> None:
-    """Show what waits in the streams, what was recorded, what is not rolled up yet, and what is wrong.
+    """Show backlog, row counts, rollup lag and warnings.
 
-    Row counts with a ~ are PostgreSQL's estimates. A rollup (learners' summaries and activity, courses' statistics) is
-    as of the oldest change that it does not show, but for what failed, of which a warning tells. The last commit is
-    that of the newest ledger row.
+    Row counts with a ~ are PostgreSQL's estimates. A rollup (summaries, activity, course statistics) shows the time of
+    its oldest missing change, except for failed refreshes, which are reported as warnings. The last commit is that of
+    the newest ledger row.
     """
     from worker.cli.output import show_json
 
-    found = ask_servers()
+    found = read_servers()
     if as_json:
         show_json(as_mapping(found))
     else:
         _show(found)
 
 
-def ask_servers() -> "Status":
-    """The status of the system that the settings name. Raises ProgressError."""
+def read_servers() -> "Status":
+    """Return the status of the system in the settings. Raises ProgressError."""
     from worker.cli.servers import explained, open_database, server_settings
     from worker.ops.status import read_status
     from worker.streams import connection as stream_connection
@@ -44,7 +44,7 @@ def ask_servers() -> "Status":
 
 
 def as_mapping(found: "Status") -> dict[str, Any]:
-    """The status as scripts get it."""
+    """Return the status for scripts."""
     return {
         "streams": [asdict(each) | asdict(found.accounts[each.stream]) for each in found.streams],
         "stray_streams": found.stray_streams,
@@ -106,7 +106,7 @@ def _show(found: "Status") -> None:
     if found.streams:
         show(streams)
     else:
-        show("No stream exists yet: nothing was ever published, and no worker has started.", "")
+        show("No stream exists yet: nothing has been published, and no worker has started.", "")
     show(rows)
     show(rollups)
     show(letters if found.dead_letters else "No dead letters.", "")
@@ -118,7 +118,7 @@ def _show(found: "Status") -> None:
     clocks = found.clocks
     ahead = (clocks.postgresql_ahead_seconds, clocks.redis_ahead_seconds)
     totals = found.totals
-    show(f"So far superseded: {totals.superseded:,} events; dropped: {totals.dropped_members:,} members not valid")
+    show(f"Superseded so far: {totals.superseded:,} events; dropped: {totals.dropped_members:,} invalid members")
     show(f"Last commit: {last}", "Clocks: PostgreSQL {:+.1f} s, Redis {:+.1f} s from this host's".format(*ahead))
     show(f"PostgreSQL {found.postgresql_version}, {found.redis_version}")
     for sentence in [*found.warnings, *_repairs(found), *_doubtful(found)]:
@@ -126,22 +126,20 @@ def _show(found: "Status") -> None:
 
 
 def _repairs(found: "Status") -> list[str]:
-    """What was lost the last time, and what is to be done about it."""
+    """Describe the last losses and what to do about them."""
     repairs, sentences = found.repairs, []
     if repairs.commits_lost_at:
         done = f"{repairs.entries_replayed:,} entries were applied again"
         sentences.append(f"PostgreSQL had lost commits on {_time(repairs.commits_lost_at)}: {done}.")
     if repairs.redis_put_back_at:
-        sentences.append(f"Redis had been put back to an older moment on {_time(repairs.redis_put_back_at)}.")
+        sentences.append(f"Redis had been restored to an older state on {_time(repairs.redis_put_back_at)}.")
     if repairs.publish_again_from:
-        sentences.append(
-            f"Publish again what the LMS sent since {_time(repairs.publish_again_from)}: it may be missing."
-        )
+        sentences.append(f"Publish again all events since {_time(repairs.publish_again_from)}: some may be missing.")
     return sentences
 
 
 def _doubtful(found: "Status") -> list[str]:
-    """Whose clock may have been wrong."""
+    """Describe events that a wrong clock may have dated."""
     from worker.formatting import counted
 
     doubtful = found.doubtful
@@ -150,10 +148,8 @@ def _doubtful(found: "Status") -> list[str]:
     of = f"enrollment {doubtful.first}"
     if doubtful.enrollments > 1:
         of = f"{counted(doubtful.enrollments, 'enrollment')}, the first of them {doubtful.first}"
-    told = (
-        f"{counted(doubtful.events, 'event')} of {of}: dated before the enrollment was made, and applied all the same."
-    )
-    return [f"{told} A wrong clock? `progress-worker void` takes an event out."]
+    doubt = f"{counted(doubtful.events, 'event')} of {of}: dated before the enrollment was created, but applied."
+    return [f"{doubt} If a clock was wrong, `progress-worker void` removes an event."]
 
 
 def _time(at: "datetime") -> str:

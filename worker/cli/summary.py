@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("user_course_id", metavar="ID", type=int)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(user_course_id: int, as_json: bool) -> None:
-    """Show how far the enrollment ID is, and which lesson comes next."""
+    """Show the completion, current lesson and next lesson of the enrollment ID."""
     from worker.cli.output import show, show_json
     from worker.cli.servers import open_database, server_settings
     from worker.summary.read import get_summary
@@ -31,13 +31,14 @@ def command(user_course_id: int, as_json: bool) -> None:
 
 
 def completed(summary: "Summary | LearnerAnalysis") -> str:
-    """How many lessons of how many, in percent too."""
+    """Return the completed lessons, the total and the percentage."""
     found = f"{summary.completed_lessons} of {summary.total_lessons} ({summary.completion_percentage} %)"
     return found if summary.total_is_known else f"{found} known so far: the course has no outline"
 
 
 def summary_table(found: "TitledSummary") -> "Table":
-    """The summary for people, lessons with their titles."""
+    """Return the summary as a table, lessons with their titles."""
+    from worker.analytics.phrases import NEXT_PHRASES
     from worker.cli.output import new_table
     from worker.printable import printable
 
@@ -52,7 +53,7 @@ def summary_table(found: "TitledSummary") -> "Table":
 
     table = new_table(f"Enrollment {summary.user_course_id}", "", "")
     table.show_header = False
-    reason = f" ({summary.next_reason.words})" if summary.next_reason else ""
+    reason = f" ({NEXT_PHRASES[summary.next_reason]})" if summary.next_reason else ""
     at = summary.last_activity_at
     for name, value in (
         ("completed", completed(summary)),

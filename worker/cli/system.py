@@ -1,21 +1,21 @@
-"""`progress-worker system`: which system the database is, whose the streams are, and taking them over."""
+"""`progress-worker system`: show which system the database and the streams belong to, or adopt the streams."""
 
 import click
 
 
 @click.group("system")
 def command() -> None:
-    """Show which system this database is and whose streams REDIS_URL holds, or take the streams over.
+    """Show which system owns the streams, or adopt them.
 
-    Workers read the streams of their own system alone. A copy of a database under another name, in another PostgreSQL
-    cluster, or after pg_upgrade counts as another system until it adopts the streams.
+    Workers read only the streams of their own system. A copy of a database with another name, in another PostgreSQL
+    cluster, or after pg_upgrade is another system until it adopts the streams.
     """
 
 
 @command.command("show")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show_system(as_json: bool) -> None:
-    """Show the system of the database, and the one that each stream belongs to."""
+    """Show the system of the database and of each stream."""
     from dataclasses import asdict
 
     from worker.cli.output import new_table, show, show_json
@@ -24,7 +24,7 @@ def show_system(as_json: bool) -> None:
     from worker.database.system_table import identify, was_refused
     from worker.printable import printable
     from worker.streams import connection as stream_connection
-    from worker.streams import owner as streams
+    from worker.streams import owner_mark as streams
     from worker.streams.keys import Keys
     from worker.streams.stray_streams import with_strays
 
@@ -46,7 +46,7 @@ def show_system(as_json: bool) -> None:
     for stream in keys.streams:
         other = owners.get(stream)
         if other is None:
-            whose = "nobody: to be adopted" if is_refused else "nobody yet: the first worker makes it its own"
+            whose = "no system: adopt it" if is_refused else "no system yet: the first worker claims it"
         elif system.is_same(other):
             whose = "this system"
         else:
@@ -56,12 +56,12 @@ def show_system(as_json: bool) -> None:
 
 
 @command.command("adopt")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def adopt_streams(yes: bool) -> None:
-    """Make the streams this database's own: after it has replaced the one they belonged to. Safe to repeat.
+    """Assign the streams to this database after it has replaced the one they belonged to. Safe to repeat.
 
-    Workers of the other database stop reading within a second. What they acknowledged and Redis still has is applied
-    here by the next worker.
+    Workers of the other database stop reading within a second. The next worker applies here what they acknowledged and
+    Redis still has.
     """
     from worker.cli.output import show
     from worker.cli.servers import explained, open_database, server_settings
@@ -69,7 +69,7 @@ def adopt_streams(yes: bool) -> None:
     from worker.database.system_table import end_refusal, identify, was_refused
     from worker.printable import printable
     from worker.streams import connection as stream_connection
-    from worker.streams import owner as streams
+    from worker.streams import owner_mark as streams
     from worker.streams.keys import Keys
     from worker.streams.stray_streams import with_strays
 
@@ -85,13 +85,13 @@ def adopt_streams(yes: bool) -> None:
             show("Nothing to adopt: no stream belongs to another system.")
             return
         for stream, other in others.items():
-            show(f"{stream}: of database {printable(other.database)}, id {printable(other.id)}")
+            show(f"{stream}: belongs to database {printable(other.database)}, id {printable(other.id)}")
         if not owners:
-            show(f"{keys.stream_key} and its partitions: nobody's now, another system's before")
+            show(f"{keys.stream_key} and its partitions: of no system now, of another one before")
         if not yes:
-            click.confirm(f"Make these streams those of database {system.database}, id {system.id}?", abort=True)
+            click.confirm(f"Assign these streams to database {system.database}, id {system.id}?", abort=True)
         streams.take_over(redis, keys, str(system))
         with engine.begin() as connection:
             end_refusal(connection)
         redis.close()
-    show(f"The streams are those of database {printable(system.database)} now.")
+    show(f"The streams now belong to database {printable(system.database)}.")

@@ -1,4 +1,4 @@
-"""`progress-worker up`: a whole system until Ctrl-C."""
+"""`progress-worker up`: run a complete system until Ctrl-C."""
 
 import time
 from contextlib import ExitStack
@@ -17,30 +17,31 @@ EXAMPLE = """\
 "data":{"user_course_id":1,"user_id":7,"course_id":3}}
 {"specversion":"1.0","id":"2","source":"/try","type":"lesson.viewed","time":"2025-07-14T10:30:00Z",\
 "data":{"user_course_id":1,"topic_id":3,"lesson_id":8}}"""
-"""Two lines for `publish`, to be copied from the screen."""
+"""Two lines for `publish`, to copy from the screen."""
 
 
 @click.command("up")
-@click.option("--workers", type=click.IntRange(1, 64), help="Pool processes; default: one per CPU, four at most.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Pool processes; default: one per CPU, up to four.")
 @click.option(
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Data of the embedded servers; default: PROGRESS_EMBEDDED_DIRECTORY, else a private one that is kept.",
+    help="Data directory of the embedded servers; default: PROGRESS_EMBEDDED_DIRECTORY, else a private one.",
 )
-@click.option("--api", is_flag=True, help="The HTTP API too, on this host's 127.0.0.1.")
-@click.option("--api-port", type=click.IntRange(1, 65_535), default=8_000, show_default=True, help="Its port.")
+@click.option("--api", is_flag=True, help="Run the HTTP API too, on 127.0.0.1.")
+@click.option("--api-port", type=click.IntRange(1, 65_535), default=8_000, show_default=True, help="Port of the API.")
 def command(workers: int | None, directory: Path | None, api: bool, api_port: int) -> None:
-    """Run PostgreSQL, Valkey, a Celery worker and beat until Ctrl-C, and with --api the HTTP API.
+    """Run a complete system until Ctrl-C.
 
-    The servers are embedded ones, whose data is kept, unless DATABASE_URL and REDIS_URL name others. Every other
-    command of the same user finds the embedded ones by itself.
+    It has PostgreSQL, Valkey, a Celery worker, beat and, with --api, the HTTP API. Uses embedded servers, whose data is
+    kept, unless DATABASE_URL and REDIS_URL name others. All other commands of the same user find the embedded servers
+    automatically.
     """
     from worker.cli.child_processes import running_children, terminations_interrupt
     from worker.cli.local_system import processes
     from worker.cli.serve import listen
 
     if api:
-        listen("127.0.0.1", api_port, anywhere=True).close()  # better refused now than after the servers' start
+        listen("127.0.0.1", api_port, anywhere=True).close()  # fail before starting the servers
     with terminations_interrupt():
         try:
             with ExitStack() as stack:
@@ -75,8 +76,7 @@ def _system(stack: ExitStack, directory: Path | None) -> "System":
         return given_system(given, default_directory("up"))
     if (other := running()) is not None:
         raise InputError(
-            f"`progress-worker up` is running already, with its data in {other.directory}: "
-            "use that one, or stop it first."
+            f"`progress-worker up` is already running with its data in {other.directory}: use it, or stop it first."
         )
     chosen = directory or get_settings().embedded_directory or default_directory("up")
     system = stack.enter_context(embedded_system(chosen))
@@ -86,7 +86,7 @@ def _system(stack: ExitStack, directory: Path | None) -> "System":
 
 
 def warn_of_other_system(system: "System") -> None:
-    """The folder of one embedded server may be gone and the other's not: the worker will not read then."""
+    """Warn if only one embedded server has lost its data, as the worker will not read the streams then."""
     from worker.cli.servers import explained, open_database
     from worker.errors import OtherSystemError
     from worker.failover.ownership import check_system

@@ -4,22 +4,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.cli.id_type import ID
+
 if TYPE_CHECKING:
     from worker.audit.void import Voided
 
 
 @click.command("void")
 @click.argument("event")
-@click.option("--enrollment", type=click.IntRange(1, 2**63 - 1), metavar="ID", help="Whose event it is.")
-@click.option("--source", metavar="SOURCE", help="The event's source, where EVENT is its publisher's id and no UUID.")
-@click.option("--dry-run", is_flag=True, help="Show what it would change, and change nothing.")
+@click.option("--enrollment", type=ID, metavar="ID", help="The event's enrollment.")
+@click.option("--source", metavar="SOURCE", help="The event's source, if EVENT is its publisher's id and not a UUID.")
+@click.option("--dry-run", is_flag=True, help="Show the changes without making them.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(event: str, enrollment: int | None, source: str | None, dry_run: bool, as_json: bool) -> None:
-    """Take one event out of the ledger for good: a view, a completion or a correction.
+    """Remove one event from the ledger for good.
 
-    EVENT is its event id in the ledger. Its lesson, the position and the summary are set right from the events that are
-    left, and it stays out, however often it is published again. Safe while workers run and to repeat. Without
-    --enrollment the whole ledger is searched.
+    EVENT is the id in the ledger of a view, a completion or a correction. Recomputes its lesson, the position and the
+    summary from the remaining events. The event stays out even if it is published again. Safe while workers run and to
+    repeat. Without --enrollment the whole ledger is searched.
     """
     from worker.audit.void import event_identity, void_event
     from worker.cli.output import show_json
@@ -57,7 +59,7 @@ def _show(found: "Voided", *, changed: bool) -> None:
 
     event, whose = found.event, f"Event {found.event_id} of enrollment {found.user_course_id}"
     if event is None:
-        click.echo(f"{whose} was voided before, at {found.voided_at:%Y-%m-%d %H:%M:%S %Z}; nothing was changed.")
+        click.echo(f"{whose} was already voided at {found.voided_at:%Y-%m-%d %H:%M:%S %Z}; nothing was changed.")
         return
     for each in found.changes:
         click.echo(difference_line(each))

@@ -1,7 +1,7 @@
-"""Who reads which stream: leases that expire, so that consumers do not wait for each other's row locks.
+"""Leases: which consumer reads which stream, so that consumers do not wait for each other's row locks.
 
-Leases are a matter of speed alone. Two consumers on one stream give the same rows, only slower; so a Redis that refuses
-to write (full) makes a consumer go on without leases.
+They only save time. Two consumers on one stream record the same rows, only slower, so consumers continue without leases
+while a full Redis refuses them.
 """
 
 from collections.abc import Collection, Iterable
@@ -12,10 +12,10 @@ from worker.streams.connection import Redis, read_text
 from worker.streams.keys import Keys
 
 WANTED_SECONDS = 2
-"""Life of the mark that a consumer wants work: about twice the doorbell's period."""
+"""Life of the mark that a consumer wants a stream: about twice the interval of wake-ups."""
 
-# A lease that lives longer than any that is given (Redis' clock was set back), or for ever, is nobody's. A full Redis
-# cannot record leases: then everyone reads everything.
+# A lease without expiry, or with a longer one than we set (Redis's clock was set back), is void. A full Redis cannot
+# store leases: then every consumer reads all streams.
 _ACQUIRE = """
 local won = {}
 for i, key in ipairs(KEYS) do
@@ -29,7 +29,7 @@ end
 return won
 """
 
-# A key of another type is nobody's lease either.
+# A key of another type is no lease either.
 _RENEW = """
 local held = {}
 for i, key in ipairs(KEYS) do
@@ -68,16 +68,16 @@ class Leases:
 
     @property
     def complete(self) -> bool:
-        """Every stream is held."""
+        """Whether every stream is held."""
         return len(self.held) == len(self._keys.streams)
 
     def adopt(self, keys: Keys) -> None:
-        """Go by these keys: other streams may be leased from now on. A lease of one that left expires by itself."""
+        """Lease the streams of these keys from now on. A lease on a stream that is not among them expires."""
         self._keys = keys
         self.held = tuple(stream for stream in self.held if stream in keys.streams)
 
     def acquire_free(self) -> None:
-        """Lease every stream that nobody holds, in one round trip."""
+        """Lease every free stream, in one round trip."""
         if self.complete:
             return
         missing = [stream for stream in self._keys.streams if stream not in self.held]
@@ -86,16 +86,16 @@ class Leases:
         self.held = tuple(stream for stream in self._keys.streams if stream in self.held or stream in won)
 
     def renew(self) -> None:
-        """Prolong what is held, also where the key is gone; forget what expired and was taken by another."""
+        """Renew the leases held, even if their keys are gone; drop those that another consumer has taken."""
         if self.held:
             keys = [self._keys.lease(stream) for stream in self.held]
             indexes = self._renew(keys=keys, args=[self._consumer, self._milliseconds])
             self.held = tuple(self.held[index - 1] for index in indexes)
 
     def release(self, streams: Iterable[str] | None = None) -> None:
-        """Give back these streams, or all; another consumer's lease is never touched.
+        """Release these streams, or all; never another consumer's lease.
 
-        When Redis does not answer they stay held: forgotten, they could not be had again before they expired.
+        If Redis does not answer they stay held, because a forgotten lease could not be acquired before it expires.
         """
         released = self.held if streams is None else tuple(streams)
         if released:
@@ -103,23 +103,22 @@ class Leases:
         self.held = tuple(stream for stream in self.held if stream not in released)
 
     def want(self) -> None:
-        """Leave the mark that this consumer could do with a stream."""
+        """Set the mark that this consumer wants a stream."""
         try:
             self._redis.set(self._keys.wanted, self._consumer, ex=WANTED_SECONDS)
         except OutOfMemoryError:
-            return  # nobody will share; the holders go on alone
+            return  # the holders continue alone
 
     def is_wanted(self, busy: Collection[str] = ()) -> bool:
-        """Another consumer left its mark, and there is something to spare for it; see `answer_want`."""
+        """Return whether another consumer wants a stream and there is one to spare; see `answer_want`."""
         marked_by = read_text(self._redis, self._keys.wanted) if self._spare(busy) else None
         return marked_by is not None and marked_by != self._consumer.encode()
 
     def answer_want(self, busy: Collection[str] = ()) -> bool:
-        """Give half of what is held, rounded down, to another consumer that left its mark; whether that was so.
+        """Release half of the streams held, rounded down, if another consumer wants some; return whether it did.
 
-        Half of the `busy` streams and half of the others: a single busy stream that went to and fro would be read by
-        both in turn, and each would wait for the other's row locks. Taking the mark: only one holder answers it, and
-        none that has nothing to spare.
+        Half of the `busy` streams and half of the others: if a single busy stream changed hands, both consumers would
+        read it in turn and wait for each other's row locks. Deleting the mark ensures that one holder answers it.
         """
         if not self.is_wanted(busy) or not self._redis.delete(self._keys.wanted):
             return False
@@ -127,6 +126,6 @@ class Leases:
         return True
 
     def _spare(self, busy: Collection[str]) -> list[str]:
-        at_work = [stream for stream in self.held if stream in busy]
-        at_rest = [stream for stream in self.held if stream not in busy]
-        return at_work[: len(at_work) // 2] + at_rest[: len(at_rest) // 2]
+        working = [stream for stream in self.held if stream in busy]
+        idle = [stream for stream in self.held if stream not in busy]
+        return working[: len(working) // 2] + idle[: len(idle) // 2]

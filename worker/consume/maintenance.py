@@ -1,6 +1,6 @@
-"""Housekeeping: notice lost commits, apply parked events, remove dead consumers, trim the streams, balance them.
+"""Housekeeping: detect lost commits and vanished entries, remove dead consumers, trim the streams, apply parked events.
 
-What a server refuses of it holds up nothing that comes after.
+A step that a server refuses does not prevent the next one.
 """
 
 import time
@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from redis import ResponseError
-from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
 
-from worker.database.failures import may_be_ones_own
+from worker.database.engine import Engine
+from worker.database.failures import may_be_caused_by_one
 from worker.errors import first_line
 from worker.failover.lost_commits import reconcile
 from worker.failover.ownership import claim_streams
@@ -35,7 +34,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Maintained:
-    """What one run found to do."""
+    """What one run did."""
 
     parked_applied: int
     consumers_removed: int
@@ -44,10 +43,10 @@ class Maintained:
 
 
 def maintain(settings: Settings, redis: Redis, engine: Engine, go_on: Callable[[], bool] = lambda: True) -> Maintained:
-    """Do all of it, the sweep while `go_on` says so. Idempotent, and safe on several workers at once.
+    """Run every step, the sweep of parked events while `go_on` agrees. Idempotent; safe on several workers at once.
 
-    First it looks whether PostgreSQL has lost commits: consumers that have nothing to record would not notice. Raises
-    OtherSystemError, and CommitsLostError while another applies them again, before anything is done.
+    Checks for lost commits first, because idle consumers would not notice them. Raises before any other step:
+    OtherSystemError, and CommitsLostError while another consumer replays them.
     """
     keys, _ = with_strays(redis, Keys(settings.stream_key, settings.stream_partitions))
     name = f"maintain-{uuid4().hex[:8]}"
@@ -59,30 +58,28 @@ def maintain(settings: Settings, redis: Redis, engine: Engine, go_on: Callable[[
     ):
         return Maintained(0, 0, 0, 0)
     removed, trimmed, vanished, swept = set[str](), 0, dict[str, int](), Outcome()
-    with _told():
+    with _log_refusals():
         removed = housekeeping.remove_idle_consumers(redis, keys.group, keys.streams, settings.consumer_idle_seconds)
-    with _told():
+    with _log_refusals():
         trimmed = housekeeping.trim(redis, keys.streams, settings.replay_window_seconds)
-    with _told():
+    with _log_refusals():
         vanished = accounting.balance(redis, keys.group, keys.streams)
     for stream, entries in vanished.items():
         log.warning("entries_vanished", stream=stream, entries=entries)
-    with _told(), engine.begin() as connection:
+    with _log_refusals(), engine.begin() as connection:
         commit_marks.forget(redis, stream_positions.delete_old(connection))
-    with _told():
+    with _log_refusals():
         swept = sweep_parked(engine, go_on)
         add_totals(redis, keys, swept.totals)
     return Maintained(swept.applied + swept.repeated + swept.superseded, len(removed), trimmed, sum(vanished.values()))
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """What a server refuses is told and keeps nothing that follows from being done. One that is away does."""
+def _log_refusals() -> Iterator[None]:
+    """Log what a server refuses, so that the next step runs. Errors of a server that is away are raised."""
     try:
         yield
-    except ResponseError as error:
-        log.warning("maintenance_postponed", detail=first_line(error))
-    except DBAPIError as error:
-        if not may_be_ones_own(error):
+    except Exception as error:
+        if not isinstance(error, ResponseError) and not may_be_caused_by_one(error):
             raise
         log.warning("maintenance_postponed", detail=first_line(error))

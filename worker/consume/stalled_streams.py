@@ -1,6 +1,6 @@
-"""Find the streams whose holder does not read them, by this process's monotonic clock alone.
+"""Find streams whose lease holder does not read them, by this process's monotonic clock alone.
 
-Redis' clock may be set back by a restart: then the entries have no age, and the lease of a dead consumer may live long.
+A restart may set Redis's clock back: then entries have no age, and a dead consumer's lease may live long.
 """
 
 import time
@@ -10,18 +10,15 @@ from worker.streams.backlog import Backlog
 
 
 class StalledStreams:
-    """What one observer remembers from look to look."""
+    """The memory of one observer."""
 
     def __init__(self, seconds: float) -> None:
-        """`seconds` without a delivery make a stream with unread entries stalled."""
+        """A stream with unread entries and no delivery for `seconds` is stalled."""
         self._seconds = seconds
         self._undelivered: dict[str, tuple[str, float]] = {}
 
     def among(self, backlogs: Iterable[Backlog]) -> list[str]:
-        """Those with unread entries of which nobody was given any for so long, as seen by every look since.
-
-        A long backlog that is being read is not stalled.
-        """
+        """Return the stalled streams. Call repeatedly; a stream that is being read is not stalled, however behind."""
         stalled, now = [], time.monotonic()
         for each in backlogs:
             if each.oldest_unread_seconds is None:

@@ -1,1 +1,1 @@
-"""What is on the wire: event types and their limits, parsing, and the AsyncAPI document."""
+"""The wire format: event types and their limits, parsing, and the AsyncAPI document."""

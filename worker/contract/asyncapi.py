@@ -1,52 +1,52 @@
-"""The contract as an AsyncAPI 3.0 document, made of the models themselves; `docs/asyncapi.json` is its committed copy.
+"""The contract as an AsyncAPI 3.0 document, generated from the models; `docs/asyncapi.json` is its committed copy.
 
-Knows no server and no setting of this process: the document says what holds by default.
+Independent of this process's settings: it documents the defaults.
 """
 
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from worker.contract.entry import FIELD, GROUP, MAX_AHEAD_MILLISECONDS
+from worker.contract.entry import FIELD, GROUP
 from worker.contract.event import EVENT_TYPES, MAX_EVENT_CHARACTERS, MAX_OUTLINE_CHARACTERS, CloudEvent, CourseOutlined
+from worker.contract.event_time import EARLIEST_TIME, MAX_AHEAD_MILLISECONDS
 from worker.contract.identity import MAX_SEQUENCE
-from worker.contract.member import EARLIEST_TIME
 from worker.settings import Settings
 
 _STREAM: str = Settings.model_fields["stream_key"].default
 _PARTITIONS: int = Settings.model_fields["stream_partitions"].default
 
 _DESCRIPTION = f"""\
-Events that a learning management system appends to Redis Streams. Each entry has one field, `{FIELD}`, that holds one
+Events that a learning management system appends to Redis Streams. Each entry has one field, `{FIELD}`, which holds one
 CloudEvents 1.0 event as a JSON object in UTF-8 (structured mode):
 
     XADD {_STREAM} * {FIELD} '{{"specversion":"1.0", …}}'
 
-* Identity is (`source`, `id`): an `id` that is a UUID is the identity as it is; another string becomes a UUIDv5 of
-  both. An event may be sent again and in any order; it counts once. An identity is known among the lesson events and
-  corrections of one enrollment, the `enrollment.created` of one enrollment, or the outlines of one course: another
-  event there is set aside (`identity_conflict`). The same id in two enrollments is two events, both applied. The nil
-  and the max UUID are no identity. An event that says `untimed` is the same one whatever its `time`.
-* Events of one `time` are ordered by `sequence` where it is given; then a completion comes before a view, and of
-  several lessons the last one in the outline is the position. Of two outlines, or two enrollments, of one time and
-  sequence the one that arrived later is live.
-* Sequences are compared byte by byte, in UTF-8. Before that whole numbers, and strings of digits up to
-  {MAX_SEQUENCE}, are padded with zeros to 20 digits: they go by their value. An event without one comes first.
-* An enrollment stays its user's: an event that names another is set aside (`enrollment_conflict`). One that the LMS
-  inserted itself stays in its course too: an event that names another is superseded. Its `timezone` rules from the
-  event's `time` on all the same.
-* A time zone is a name of Python's tz database, spelled as there; any other name counts as not sent, which means UTC.
-* A lesson of an outline may name its earlier places, all of them, in `moved_from`: what was done there counts for it
-  (highest status, latest view, earliest completion). A place that the outline lists itself stays that lesson's own, so
-  two lessons cannot swap places; of several lessons that name one place the first has it.
-* `time` carries an offset, lies in the year {EARLIEST_TIME.year} or later, and at most \
-{MAX_AHEAD_MILLISECONDS // 60_000} minutes ahead of the millisecond in the entry's stream id or of the worker's clock, \
-whichever is later.
-* An event has at most {MAX_EVENT_CHARACTERS:,} characters, a `course.outlined` at most {MAX_OUTLINE_CHARACTERS:,}; \
-one that is escaped (`\\u00e9`) counts as one.
-* Integers are written as integers: neither `"1"` nor `1.0`. Unknown members are ignored. An \
-optional member that is not valid counts as not sent; its event is applied.
-* What breaks these rules is kept as a dead letter with its reason; an unknown `type` is one too, never dropped.
+* An event's identity is (`source`, `id`). An `id` that is a UUID is used as it is; any other string becomes a UUIDv5 of
+  both. Events may be repeated and arrive in any order; each counts once. Identities are unique among the lesson events
+  and corrections of one enrollment, the `enrollment.created` of one enrollment, or the outlines of one course. A
+  different event with the same identity becomes a dead letter (`identity_conflict`). The same id in two enrollments
+  means two events, both applied. The nil and the max UUID are not identities. An `untimed` event stays the same event
+  whatever its `time`.
+* Events with equal `time` are ordered by `sequence`, if given. Then completions precede views, and among several
+  lessons the last one in the outline becomes the position. Among outlines, or enrollments, with equal time and
+  sequence, the one that arrived last is live.
+* Sequences are compared bytewise in UTF-8, after padding integers and strings of digits up to {MAX_SEQUENCE} with zeros
+  to 20 digits, so numbers sort by value. An event without a sequence comes first.
+* An enrollment's user never changes: an event that names another one becomes a dead letter (`enrollment_conflict`). The
+  course of an enrollment that the LMS inserted itself never changes either: an event that names another course is
+  superseded, but its `timezone` still applies from the event's `time`.
+* A time zone is a name in Python's tz database, spelled exactly; any other name counts as not sent, which means UTC.
+* A lesson of an outline may list all its earlier places in `moved_from`. Progress there counts for it (highest status,
+  latest view, earliest completion). A place that is itself in the outline stays with its own lesson, so two lessons
+  cannot swap places. If several lessons name one place, the first gets it.
+* `time` has an offset, is in {EARLIEST_TIME.year} or later, and is at most {MAX_AHEAD_MILLISECONDS // 60_000} minutes \
+ahead of the later of two clocks: the millisecond in the entry's stream id, and the worker's clock.
+* An event has at most {MAX_EVENT_CHARACTERS:,} characters, a `course.outlined` at most {MAX_OUTLINE_CHARACTERS:,}. An \
+escaped character (`\\u00e9`) counts as one.
+* Integers must be JSON integers, neither `"1"` nor `1.0`. Unknown members are ignored. An invalid optional member \
+counts as not sent; its event is applied.
+* Events that break these rules, or have an unknown `type`, are kept as dead letters with a reason, never dropped.
 """
 
 _ENVELOPE = {"specversion": "1.0", "source": "/moodle", "time": "2025-07-14T10:30:00Z"}
@@ -72,7 +72,7 @@ _EXAMPLE_DATA: dict[str, dict[str, Any]] = {
 
 
 def document() -> dict[str, Any]:
-    """The whole document; equal for equal models."""
+    """Return the document; equal for equal models."""
     messages = {kind.__name__: {"$ref": f"#/components/messages/{kind.__name__}"} for kind in EVENT_TYPES}
     return {
         "asyncapi": "3.0.0",
@@ -87,16 +87,16 @@ def document() -> dict[str, Any]:
             "plain": {
                 "address": _STREAM,
                 "title": "The plain stream",
-                "description": "For publishers that do not choose a partition. Takes every event.",
+                "description": "For publishers that do not choose a partition. Accepts every event.",
                 "messages": messages,
             },
             "partition": {
                 "address": f"{_STREAM}:{{partition}}",
                 "title": "The partitions",
-                "description": "Faster: an enrollment's events share a partition. All partitions take every event.",
+                "description": "Faster: an enrollment's events share a partition. Every partition accepts every event.",
                 "parameters": {
                     "partition": {
-                        "description": f"`user_course_id` modulo {_PARTITIONS}; of an outline, `course_id`.",
+                        "description": f"`user_course_id` modulo {_PARTITIONS}; for an outline, `course_id`.",
                         "enum": [str(number) for number in range(_PARTITIONS)],
                     }
                 },
@@ -139,7 +139,7 @@ def _message(kind: type[CloudEvent]) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    """The models' schemas; what tells an event from another is required, though the models could do without."""
+    """Return the models' schemas, with the members required that the models have defaults for."""
     _, definitions = models_json_schema(
         [(kind, "validation") for kind in EVENT_TYPES], ref_template="#/components/schemas/{model}"
     )

@@ -1,4 +1,4 @@
-"""What one consumer has committed of one stream: what it writes beside the stream with each acknowledgment."""
+"""What one consumer has committed of one stream, written to Redis with each acknowledgment."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,14 +7,14 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """So many transactions; the last one at this time of PostgreSQL's clock."""
+    """The number of transactions, and the time of the last one by PostgreSQL's clock."""
 
     batches: int
     recorded_at: datetime
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """From the text beside a stream; None where somebody else wrote it."""
+        """Parse the text in Redis; None if it is not ours."""
         batches, _, seconds = text.partition("@")
         try:
             return cls(int(batches), datetime.fromtimestamp(float(seconds), UTC))
@@ -22,5 +22,5 @@ class Committed:
             return None
 
     def __str__(self) -> str:
-        """The text beside a stream."""
+        """The text stored in Redis."""
         return f"{self.batches}@{self.recorded_at.timestamp()}"

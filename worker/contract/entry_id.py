@@ -1,4 +1,4 @@
-"""A stream entry's id as two numbers: the millisecond of Redis' clock, and a sequence within it. They sort like ids."""
+"""A stream entry's id as two numbers, the millisecond of Redis' clock and a sequence within it. They sort like ids."""
 
 from datetime import UTC, datetime
 
@@ -9,18 +9,18 @@ BEGINNING: EntryId = (0, 0)
 
 
 def parse_id(text: str) -> EntryId:
-    """The numbers of an id as Redis writes it."""
+    """Parse an id as written by Redis."""
     milliseconds, _, sequence = text.partition("-")
     return int(milliseconds), int(sequence)
 
 
 def format_id(entry_id: EntryId) -> str:
-    """The id as Redis writes it."""
+    """Return the id as written by Redis."""
     return f"{entry_id[0]}-{entry_id[1]}"
 
 
 def moment(entry_id: EntryId) -> datetime | None:
-    """The id's time; None for the beginning, and for an id that is nobody's clock."""
+    """Return the id's time; None for the beginning and for ids that are no valid time."""
     if entry_id == BEGINNING:
         return None
     try:

@@ -1,6 +1,6 @@
-"""The contract: the five event types as CloudEvents 1.0, with their exact limits.
+"""The contract: five event types as CloudEvents 1.0, with their exact limits.
 
-`docs/asyncapi.json` is generated from these models; a publisher in any language builds against that document.
+`docs/asyncapi.json` is generated from these models. Publishers in any language build against that document.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, Typ
 from pydantic_core import PydanticCustomError
 
 from worker.contract.identity import identity, is_identity
-from worker.contract.member import DropIfBad, Duration, Id32, Id64, Sequence, Text, Time, Timezone
 from worker.contract.progress_status import ProgressStatus
+from worker.contract.value_types import DropIfBad, Duration, Id32, Id64, Sequence, Text, Time, Timezone
 
 MAX_EVENT_CHARACTERS = 64 * 1024
 MAX_OUTLINE_CHARACTERS = 1024 * 1024
@@ -21,39 +21,35 @@ class _Model(BaseModel):
 
 
 class LessonActivity(_Model):
-    """What a learner did: which lesson of which enrollment."""
+    """A learner's activity: the lesson and the enrollment."""
 
     user_course_id: Id64
     topic_id: Id32
     lesson_id: Id32
     section_id: Annotated[Id32 | None, DropIfBad] = None
     duration_seconds: Annotated[Duration | None, DropIfBad] = Field(
-        None, description="Time spent that this event reports, in whole seconds, ending at `time`."
+        None, description="Time spent, in whole seconds, ending at `time`."
     )
 
 
 class Enrollment(_Model):
-    """Who takes which course."""
+    """A learner in a course."""
 
     user_course_id: Id64
     user_id: Id64
     course_id: Id64
     timezone: Timezone = Field(
         "UTC",
-        description="A name of the tz database, spelled as there, for days and hours in the analytics; "
-        "null means UTC, and so does an unknown name, which counts as not sent.",
+        description="A name in the tz database, spelled exactly, for days and hours in the analytics. "
+        "Null or an unknown name means UTC.",
     )
 
 
 class LessonPlace(_Model):
-    """Where a lesson was in an earlier outline."""
+    """A lesson's place in an earlier outline."""
 
     topic_id: Id32
     lesson_id: Id32
-
-
-def _none_if_empty(places: Any) -> Any:
-    return places or None
 
 
 class OutlineLesson(_Model):
@@ -62,28 +58,28 @@ class OutlineLesson(_Model):
     topic_id: Id32
     lesson_id: Id32
     title: Annotated[Text | None, DropIfBad] = None
-    moved_from: Annotated[tuple[LessonPlace, ...] | None, AfterValidator(_none_if_empty), DropIfBad] = Field(
+    moved_from: Annotated[tuple[LessonPlace, ...] | None, AfterValidator(lambda it: it or None), DropIfBad] = Field(
         None,
-        description="Where the lesson was before: what learners did there counts for it. "
-        "Not a place that the outline lists itself.",
+        description="The lesson's earlier places; progress there counts for it. "
+        "A place that is itself in the outline is ignored.",
     )
 
 
 class Outline(_Model):
-    """A course's whole live outline, in order; may be empty."""
+    """A course's complete live outline, in order; may be empty."""
 
     course_id: Id64
-    lessons: Annotated[tuple[OutlineLesson, ...], FailFast()]  # or a megabyte of mistakes takes seconds to tell
+    lessons: Annotated[tuple[OutlineLesson, ...], FailFast()]  # collecting a megabyte of errors takes seconds
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         if len({(lesson.topic_id, lesson.lesson_id) for lesson in self.lessons}) < len(self.lessons):
-            raise PydanticCustomError("lesson_repeated", "A (topic_id, lesson_id) pair appears twice in the outline")
+            raise PydanticCustomError("lesson_repeated", "The outline has a (topic_id, lesson_id) pair twice")
         return self
 
 
 class Correction(_Model):
-    """A whole snapshot of one progress row; every member is required, the times may be null."""
+    """A complete snapshot of one progress row. Every member is required; the times may be null."""
 
     user_course_id: Id64
     topic_id: Id32
@@ -96,7 +92,7 @@ class Correction(_Model):
 def _refuse_no_identity(id: str) -> str:  # noqa: A002 - the member's name
     if is_identity(id):
         return id
-    raise PydanticCustomError("no_identity", "The nil and the max UUID are no identity: each event needs its own id")
+    raise PydanticCustomError("no_identity", "The nil and the max UUID are not identities: each event needs its own id")
 
 
 class CloudEvent(_Model):
@@ -105,11 +101,11 @@ class CloudEvent(_Model):
     specversion: Literal["1.0"] = "1.0"
     id: Annotated[str, Field(min_length=1), AfterValidator(_refuse_no_identity)]
     source: Annotated[str, Field(min_length=1)]
-    time: Annotated[Time, Field(description="When it happened; an offset is required.")]
+    time: Annotated[Time, Field(description="When the event happened, with an offset.")]
     sequence: Annotated[Sequence | None, DropIfBad] = Field(
         None,
-        description="Decides between events of one `time`: the greater is the later, none comes first. Compared byte "
-        "by byte; whole numbers, and strings of digits, are padded to 20 digits and so go by their value.",
+        description="Orders events with equal `time`; none comes first. Compared bytewise, after padding integers "
+        "and strings of digits to 20 digits, so that numbers sort by value.",
     )
 
     @property
@@ -121,8 +117,8 @@ class CloudEvent(_Model):
 class _LessonEvent(CloudEvent):
     untimed: Annotated[Annotated[bool, Field(strict=True)] | None, DropIfBad] = Field(
         None,
-        description="`true`: nobody told when it happened, and `time` is when it was sent. "
-        "Sent again, it is the same event whatever its `time`.",
+        description="`true`: the time of the event is unknown, and `time` is when it was sent. "
+        "Repeated, it is the same event whatever its `time`.",
     )
 
 
@@ -134,7 +130,7 @@ class LessonViewed(_LessonEvent):
 
 
 class LessonCompleted(_LessonEvent):
-    """A learner completed a lesson; this is an access too."""
+    """A learner completed a lesson, which is also a view."""
 
     type: Literal["lesson.completed"] = "lesson.completed"
     data: LessonActivity
@@ -148,14 +144,14 @@ class EnrollmentCreated(CloudEvent):
 
 
 class CourseOutlined(CloudEvent):
-    """A course's live outline became this one."""
+    """A course got this live outline."""
 
     type: Literal["course.outlined"] = "course.outlined"
     data: Outline
 
 
 class ProgressCorrected(CloudEvent):
-    """A progress row was set by hand; later events merge onto it."""
+    """A progress row was corrected by hand. Later events merge into it."""
 
     type: Literal["progress.corrected"] = "progress.corrected"
     data: Correction
@@ -175,9 +171,9 @@ EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="ty
 
 
 def partition_key(data: Any) -> int | None:
-    """The id that chooses an event's partition, from its `data` member as parsed JSON; None where it names none.
+    """Return the id that selects an event's partition, from its parsed `data`: its enrollment, or an outline's course.
 
-    The enrollment, or for an outline the course. Takes what may be invalid: the consumer, not the publisher, judges.
+    None if it has none. Accepts invalid data, because the consumer validates events, not the publisher.
     """
     if not isinstance(data, dict):
         return None

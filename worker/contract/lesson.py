@@ -1,4 +1,4 @@
-"""How a lesson is named."""
+"""Keys of lessons."""
 
 Lesson = tuple[int, int]
 """(topic_id, lesson_id)"""

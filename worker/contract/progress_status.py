@@ -1,4 +1,4 @@
-"""How far a learner is with one lesson."""
+"""A learner's progress in one lesson."""
 
 from enum import StrEnum
 
@@ -12,9 +12,9 @@ class ProgressStatus(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0, 1 or 2."""
+        """Position in the order, from 0."""
         return _RANK[self]
 
 
-# The order of declaration is the rank, here and in PostgreSQL.
+# Declaration order is the rank, here and in PostgreSQL.
 _RANK = {status: rank for rank, status in enumerate(ProgressStatus)}

@@ -1,4 +1,4 @@
-"""Time zones by their names, and when their clocks were set, as Python's tz database has it."""
+"""Time zones by name and their changes of offset, from Python's tz database."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
@@ -6,29 +6,26 @@ from zoneinfo import ZoneInfo, available_timezones
 
 BEGINNING = datetime(1979, 12, 1, tzinfo=UTC)
 END = datetime(2040, 1, 1, tzinfo=UTC)
-"""No event is before the one; after the other the offset is taken to stay."""
+"""No event is earlier than BEGINNING. After END, offsets are assumed constant."""
 
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 
 
 def local_zone(name: str | None) -> tzinfo:
-    """The zone of this name; UTC where it is null or no name of the tz database.
-
-    An LMS may write any, and a learner without a known zone still has days.
-    """
+    """Return the zone with this name; UTC for null and unknown names, which an LMS may write."""
     return ZoneInfo(name) if name in zone_names() else UTC
 
 
 @cache
 def zone_names() -> frozenset[str]:
-    """The names of the tz database, but for the one that means another zone on each host."""
+    """Return the names in the tz database, except `localtime`, which differs between hosts."""
     return frozenset(available_timezones() - {"localtime"})
 
 
 @cache
 def settings_of(zone: tzinfo) -> tuple[datetime, ...]:
-    """The moments from BEGINNING to END from which the zone has another offset, in order. Takes 20 ms, once a zone."""
+    """Return the times of the zone's offset changes from BEGINNING to END, in order. Takes 20 ms once per zone."""
     found = []
     low, before = BEGINNING, BEGINNING.astimezone(zone).utcoffset()
     while low < END:
@@ -41,7 +38,7 @@ def settings_of(zone: tzinfo) -> tuple[datetime, ...]:
 
 
 def _first_after(low: datetime, high: datetime, zone: tzinfo) -> datetime:
-    """The second between them from which the offset is no more that of the earlier one."""
+    """Return the first second between the two with another offset than `low`."""
     before = low.astimezone(zone).utcoffset()
     while high - low > _SECOND:
         middle = low + (high - low) // (2 * _SECOND) * _SECOND

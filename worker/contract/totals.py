@@ -1,13 +1,13 @@
-"""Counts that no table keeps."""
+"""Counters that no table has."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Both since they are counted, or to be added."""
+    """Totals, or increments to them."""
 
     superseded: int = 0
-    """Enrollments and outlines that were older than the known ones."""
+    """Enrollments and outlines older than the stored ones."""
     dropped_members: int = 0
-    """Optional members that were not valid; their events were applied without them."""
+    """Invalid optional members; their events were applied without them."""

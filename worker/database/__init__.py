@@ -1,1 +1,1 @@
-"""The connection to PostgreSQL, what its errors mean, the schema and its models."""
+"""PostgreSQL: connections, errors, locks, schema and models."""

@@ -1,4 +1,4 @@
-"""What PostgreSQL's errors mean: for a batch, and for the person who reads them."""
+"""What PostgreSQL's errors mean for a batch and for people."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,22 +17,22 @@ class Failure(Enum):
     """What to do about an error from PostgreSQL."""
 
     DATA = auto()
-    """Some event of the batch can never be stored: find it and set it aside."""
+    """Some event of the batch can never be stored: find it and dead-letter it."""
     TRANSIENT = auto()
-    """The server is away or busy: wait and try again."""
+    """The server is down or busy: wait and retry."""
     SCHEMA = auto()
-    """The database is not ours to write: missing tables, missing rights, read-only. A person must act."""
+    """The database cannot be written: missing tables, missing rights, read-only. An operator must act."""
 
 
 _SCHEMA_STATES = ("42", "3D", "3F", "28", "0A", "25006")
-# Connection, transaction state, rollback, resources, prerequisites, intervention, system, PostgreSQL's own defects.
+# Connection, transaction state, rollback, resources, prerequisites, intervention, system, internal errors.
 _TRANSIENT_STATES = ("08", "25", "40", "53", "55", "57", "58", "XX")
 
 
 def classify(error: Exception) -> Failure:
-    """The meaning of an error, by its SQLSTATE (PostgreSQL manual, appendix A); without one it is the connection.
+    """Return an error's meaning by its SQLSTATE (PostgreSQL manual, appendix A); without one it is the connection.
 
-    What is neither the server's state nor its schema is the data's doing, a trigger of the LMS that raises included.
+    Everything that is neither the server's state nor the schema is the data, including errors of an LMS's triggers.
     """
     state = str(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
     if state.startswith(_SCHEMA_STATES):
@@ -41,66 +41,66 @@ def classify(error: Exception) -> Failure:
 
 
 def has_answered(error: Exception) -> bool:
-    """PostgreSQL itself said no, so it is there and the next statement may do better."""
+    """Return whether PostgreSQL itself refused, so that the connection still works."""
     return getattr(getattr(error, "orig", error), "sqlstate", None) is not None
 
 
-def is_passing(error: Exception) -> bool:
-    """PostgreSQL is there and refused for now: a timeout, a lock, a deadlock. What was asked may go through later."""
+def is_transient(error: Exception) -> bool:
+    """Return whether PostgreSQL refused for now (timeout, lock, deadlock) and a retry may succeed."""
     return has_answered(error) and classify(error) is Failure.TRANSIENT
 
 
 def is_raised_by_a_trigger(error: Exception) -> bool:
-    """Not PostgreSQL's own rules refused it but somebody's code: SQLSTATE class P0, or none that PostgreSQL has."""
+    """Return whether a trigger's code refused, not PostgreSQL's own rules: SQLSTATE class P0, or an unknown one."""
     state = str(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
     return not state.startswith(("22", "23"))
 
 
 def is_missing_reference(error: Exception) -> bool:
-    """A foreign key found no row: what the LMS's tables must have first is not there yet."""
+    """Return whether a foreign key found no row: the LMS has not inserted it yet."""
     return getattr(getattr(error, "orig", error), "sqlstate", None) == "23503"
 
 
 def missing_reference(error: DBAPIError) -> str:
-    """Which row the foreign key wants, in PostgreSQL's words."""
+    """Return the row that the foreign key requires, in PostgreSQL's words."""
     diagnosis = getattr(error.orig, "diag", None)
     return str(getattr(diagnosis, "message_detail", None) or first_line(error))
 
 
 def is_lock_timeout(error: Exception) -> bool:
-    """Somebody held a lock for longer than `lock_timeout`, or a wait for it would have been a deadlock."""
+    """Return whether another session held a lock for longer than `lock_timeout`, or waiting would have deadlocked."""
     return getattr(getattr(error, "orig", error), "sqlstate", None) in {"55P03", "40P01"}
 
 
-def may_be_ones_own(error: Exception) -> bool:
-    """PostgreSQL refused several rows, and the doing may be one's alone: its size, its data, a lock on it."""
+def may_be_caused_by_one(error: Exception) -> bool:
+    """Return whether one of several rows may have caused the refusal: by its size, its data or a lock on it."""
     return has_answered(error) and classify(error) is not Failure.SCHEMA
 
 
-_PEOPLE_CAN_MEND = ("28", "3D", "3F", "0A", "25006", "42501", "42P01", "42703", "42704")
-"""Credentials, names, rights; tables, columns and types that a migration brings. Other 42s are our SQL's doing."""
+_OPERATOR_STATES = ("28", "3D", "3F", "0A", "25006", "42501", "42P01", "42703", "42704")
+"""Credentials, names, rights; tables, columns and types that a migration adds. Any other 42 is a bug in our SQL."""
 
 
 @contextmanager
 def explained(settings: Settings) -> Iterator[None]:
-    """Turn what PostgreSQL or the way to it says into a sentence for a person. A defect of ours stays what it is."""
+    """Turn errors of PostgreSQL and of the connection into sentences for people. Bugs propagate unchanged."""
     try:
         yield
     except sqlalchemy_errors.TimeoutError as error:
         raise ServerUnavailableError(f"No connection to PostgreSQL is free: {first_line(error)}") from error
     except DBAPIError as error:
-        told = _told(error, _where(settings))
-        if told is None:
+        explanation = _explanation(error, _where(settings))
+        if explanation is None:
             raise
-        raise told from error
+        raise explanation from error
 
 
-def _told(error: DBAPIError, where: str) -> ProgressError | None:
-    """What a person is told, None where only its author can do something about it."""
+def _explanation(error: DBAPIError, where: str) -> ProgressError | None:
+    """Return a sentence for people, None for a bug."""
     what, state = first_line(error), getattr(error.orig, "sqlstate", None)
     if state is None:
-        return _told_of_the_way(error, what, where)
-    if state.startswith(_PEOPLE_CAN_MEND):
+        return _connection_explanation(error, what, where)
+    if state.startswith(_OPERATOR_STATES):
         return SchemaError(f"PostgreSQL refuses: {what}. Run `progress-worker migrate`, or check the role's rights.")
     if state.startswith("42"):
         return None
@@ -109,8 +109,8 @@ def _told(error: DBAPIError, where: str) -> ProgressError | None:
     return ServerUnavailableError(f"PostgreSQL refuses: {what}.")
 
 
-def _told_of_the_way(error: DBAPIError, what: str, where: str) -> ProgressError | None:
-    """Libpq tells no SQLSTATE of a connection that the server refused, only its words."""
+def _connection_explanation(error: DBAPIError, what: str, where: str) -> ProgressError | None:
+    """Explain a failed connection, for which libpq gives only a message and no SQLSTATE."""
     if not isinstance(error.orig, psycopg.OperationalError):
         return None
     _, is_refused, reason = what.partition("FATAL:")
@@ -122,3 +122,8 @@ def _told_of_the_way(error: DBAPIError, what: str, where: str) -> ProgressError 
 def _where(settings: Settings) -> str:
     url = make_url(settings.database_url or "postgresql://")
     return f"{url.host or 'local socket'}/{url.database or ''}"
+
+
+def is_database_error(error: Exception) -> bool:
+    """Return whether the error came from PostgreSQL or the way to it."""
+    return isinstance(error, sqlalchemy_errors.SQLAlchemyError)

@@ -1,30 +1,30 @@
-"""Work that PostgreSQL refused for some enrollments together is done for each by itself: so one holds up no other."""
+"""Work that PostgreSQL refused for several enrollments is repeated for each, so that one does not block the rest."""
 
 from collections.abc import Callable, Iterable, Iterator
 
 from sqlalchemy.exc import DBAPIError
 
-from worker.database.failures import may_be_ones_own
+from worker.database.failures import may_be_caused_by_one
 
 RETRY_SECONDS = 600.0
-"""Of those that failed, one is tried again in so long a time: it may take the time of thousands of others."""
+"""Pause between retries of failed enrollments, one of which may take as long as thousands of others."""
 
 
 def one_by_one(
-    ids: Iterable[int], work: Callable[[int], object], set_back: Callable[[int], object], go_on: Callable[[], bool]
+    ids: Iterable[int], work: Callable[[int], object], postpone: Callable[[int], object], go_on: Callable[[], bool]
 ) -> Iterator[int]:
-    """Do the work for each of these ids; those that failed, each set back by then.
+    """Do the work for each id; postpone and yield those that failed.
 
-    All of them, or up to a failure after which `go_on` says no: so every run gets further. `work` has transactions of
-    its own and can be repeated. Raises PostgreSQL's errors that cannot be one member's doing.
+    Checks `go_on` only after a failure, so that every run makes progress. `work` is idempotent and owns its
+    transactions. Raises PostgreSQL's errors that cannot be caused by one id alone.
     """
     for each in ids:
         try:
             work(each)
         except DBAPIError as error:
-            if not may_be_ones_own(error):
+            if not may_be_caused_by_one(error):
                 raise
-            set_back(each)
+            postpone(each)
             yield each
             if not go_on():
                 return

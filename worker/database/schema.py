@@ -1,4 +1,4 @@
-"""Which tables the database has, and whether they are those that this code needs."""
+"""Check that the database has the tables that this code needs."""
 
 from sqlalchemy import Connection, Text, column, select, table, text
 from sqlalchemy.exc import ProgrammingError
@@ -20,19 +20,18 @@ REVISIONS = (
     "a1c4e7092b6d",
     "c7d2f81b6e04",
 )
-"""Every migration, oldest first; a test holds it against the folder. A revision not listed is newer than this code."""
+"""Every migration, oldest first (a test compares this with the folder). An unknown revision is a newer one."""
 
 VERSION_TABLE = "progress_alembic_version"
-"""A name of our own: the LMS may keep its Alembic history in the same schema."""
+"""Not Alembic's default, which the LMS may use in the same schema."""
 
 _VERSIONS = select(column("version_num", Text)).select_from(table(VERSION_TABLE))
 
 
 def require_utf8(connection: Connection) -> None:
-    """Return when the database can hold every title; else raise SchemaError.
+    """Raise SchemaError unless the database's encoding is UTF-8.
 
-    SQL_ASCII would take any bytes for text, another encoding could not store some: the events of those who have such
-    a name would be refused one by one.
+    SQL_ASCII accepts any bytes as text, and other encodings refuse the events whose texts they cannot store.
     """
     encoding = connection.scalar(text("SHOW server_encoding"))
     if encoding != "UTF8":
@@ -43,9 +42,9 @@ def require_utf8(connection: Connection) -> None:
 
 
 def check(connection: Connection) -> None:
-    """Return when the database can be written, is UTF-8 and has our tables; else raise SchemaError.
+    """Raise SchemaError unless the database is writable and UTF-8 and has our tables.
 
-    Tables of a newer version than this code are fine: during a rolling deploy the migration comes first.
+    Tables newer than this code are accepted: a rolling deploy migrates first.
     """
     if connection.scalar(text("SHOW transaction_read_only")) == "on":
         raise SchemaError("The database is read-only: a standby, or default_transaction_read_only is on.")

@@ -1,4 +1,4 @@
-"""What a PostgreSQL says of itself: its version, its clock, the migration it is at."""
+"""PostgreSQL's version, its clock and the revision of its schema."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ _REVISION = text("SELECT max(version_num) FROM progress_alembic_version")
 
 
 def revision(connection: Connection) -> str | None:
-    """The migration that the database is at; None without our tables."""
+    """Return the database's revision; None without our tables."""
     if not connection.scalar(_HAS_VERSION_TABLE):
         return None
     found = connection.scalar(_REVISION)
@@ -18,17 +18,17 @@ def revision(connection: Connection) -> str | None:
 
 
 def server_version(connection: Connection) -> str:
-    """PostgreSQL's version, such as 18.1."""
+    """Return PostgreSQL's version, such as 18.1."""
     return str(connection.scalar(text("SHOW server_version")))
 
 
 def clock(connection: Connection) -> datetime:
-    """The time by PostgreSQL's clock, now, not when the transaction began."""
+    """Return the current time of PostgreSQL's clock, not the transaction's."""
     now: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
     return now
 
 
 def read_clock(engine: Engine) -> datetime:
-    """The same, outside any transaction."""
+    """Return it outside any transaction."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         return clock(connection)

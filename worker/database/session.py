@@ -1,7 +1,7 @@
-"""What every session is told, whatever the server, the database, the role or this process' environment default to.
+"""Session settings that override the defaults of server, database, role and environment.
 
-A text or a number must mean the same everywhere: psycopg reads times and intervals of one style only, and rounded
-floats are other floats. `search_path` is left alone: where the tables are is for the operator to say.
+psycopg parses times and intervals of one style only, and rounded floats are other floats. `search_path` is left to the
+operator, who decides where the tables are.
 """
 
 from sqlalchemy import Engine, event
@@ -19,26 +19,26 @@ PINNED = {
     "array_nulls": "on",
     "transform_null_equals": "off",
 }
-"""By the names under which PostgreSQL reports those that it does."""
+"""By PostgreSQL's own names, under which it reports some of them."""
 
 ENCODING = "UTF8"
 
 
 def options() -> list[str]:
-    """For libpq: these win over `ALTER DATABASE … SET`, `ALTER ROLE … SET` and PGOPTIONS."""
+    """Return libpq options, which win over `ALTER DATABASE … SET`, `ALTER ROLE … SET` and PGOPTIONS."""
     return [f"-c {name}={value}" for name, value in PINNED.items()]
 
 
-def pin(engine: Engine) -> None:
-    """See to it on each new connection of the engine; of an asynchronous one, of its `sync_engine`.
+def pin_settings(engine: Engine) -> None:
+    """Check the settings of each new connection; for an asynchronous engine pass its `sync_engine`.
 
-    PGDATESTYLE and PGTZ win over options, and a pooler may drop these. Either shows in what PostgreSQL reported while
-    connecting, so an ordinary connection costs no statement; what is set here PgBouncer keeps for this client alone.
+    PGDATESTYLE and PGTZ win over options, and a pooler may drop options. PostgreSQL reports both while connecting, so
+    an ordinary connection costs no statement. PgBouncer keeps what is set here for this client alone.
     """
-    event.listen(engine, "connect", _pin)
+    event.listen(engine, "connect", _pin_settings)
 
 
-def _pin(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+def _pin_settings(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
     reported = record.driver_connection.info  # type: ignore[union-attr] # psycopg's, whose stubs SQLAlchemy ignores
     wrong = {
         name: value

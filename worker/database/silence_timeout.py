@@ -1,7 +1,7 @@
-"""A connection to PostgreSQL that gives up on a server which has fallen silent.
+"""Connections to PostgreSQL that give up when the server stops answering.
 
-`statement_timeout` is the server's: lost with it. TCP's own timeouts notice a peer that is gone, but not a proxy or a
-load balancer that stays and acknowledges every byte, so that psycopg would wait for ever.
+`statement_timeout` is the server's and is lost with it. TCP's timeouts detect a peer that is gone, but not a proxy or
+load balancer that still acknowledges every byte, behind which psycopg would wait for ever.
 """
 
 from time import monotonic
@@ -14,24 +14,24 @@ from psycopg.pq.abc import PGconn
 from sqlalchemy import Dialect, Engine, event
 
 Result = TypeVar("Result")
-Patient = TypeVar("Patient", bound="_Patience")
+Limited = TypeVar("Limited", bound="_SilenceTimeout")
 
 
-class _Patience:
-    """Counts as lost once nothing was sent or heard for longer than a statement may take, and a margin."""
+class _SilenceTimeout:
+    """Close the connection after a statement's timeout and a margin without a byte sent or received."""
 
     pgconn: PGconn
     statement_seconds = margin_seconds = float("inf")
-    allowed_seconds = 0.0
-    """What a statement of the present transaction may take, where that is more."""
+    extended_seconds = 0.0
+    """Statement timeout of the current transaction, if longer."""
 
-    def watched(self, gen: PQGen[Result]) -> PQGen[Result]:
-        """The generator itself; psycopg resumes it a few times a second also when nothing came, with a false value.
+    def watch(self, gen: PQGen[Result]) -> PQGen[Result]:
+        """Delegate to the generator. psycopg resumes it several times a second, with a false value if nothing came.
 
-        Raises OperationalError, with the connection closed, when the server is silent.
+        Raises OperationalError, after closing the connection, when the server is silent for too long.
         """
         if self.pgconn.transaction_status == TransactionStatus.IDLE:
-            self.allowed_seconds = 0.0
+            self.extended_seconds = 0.0
         try:
             wanted, heard_at = next(gen), monotonic()
             while True:
@@ -47,38 +47,38 @@ class _Patience:
             return result
 
     def _seconds(self) -> float:
-        return max(self.statement_seconds, self.allowed_seconds) + self.margin_seconds
+        return max(self.statement_seconds, self.extended_seconds) + self.margin_seconds
 
 
-class PatientConnection(_Patience, psycopg.Connection[Any]):
+class SilenceTimeoutConnection(_SilenceTimeout, psycopg.Connection[Any]):
     """A connection of a thread."""
 
     def wait(self, gen: PQGen[Result], *args: Any, **kwargs: Any) -> Result:
-        """As psycopg does, but not for ever."""
-        return super().wait(self.watched(gen), *args, **kwargs)
+        """Wait like psycopg, up to the silence timeout."""
+        return super().wait(self.watch(gen), *args, **kwargs)
 
 
-class AsyncPatientConnection(_Patience, psycopg.AsyncConnection[Any]):
+class AsyncSilenceTimeoutConnection(_SilenceTimeout, psycopg.AsyncConnection[Any]):
     """A connection of an event loop."""
 
     async def wait(self, gen: PQGen[Result], *args: Any, **kwargs: Any) -> Result:
-        """As psycopg does, but not for ever."""
-        return await super().wait(self.watched(gen), *args, **kwargs)
+        """Wait like psycopg, up to the silence timeout."""
+        return await super().wait(self.watch(gen), *args, **kwargs)
 
 
-def be_patient(engine: Engine, statement_seconds: float, margin_seconds: float) -> None:
-    """Have the engine make such connections; of an asynchronous one, its `sync_engine`."""
+def set_silence_timeout(engine: Engine, statement_seconds: float, margin_seconds: float) -> None:
+    """Have the engine open such connections; for an asynchronous engine pass its `sync_engine`."""
 
-    def prepared(connection: Patient) -> Patient:
+    def limit(connection: Limited) -> Limited:
         connection.statement_seconds, connection.margin_seconds = statement_seconds, margin_seconds
         return connection
 
-    async def open_async_engine(*args: Any, **parameters: Any) -> AsyncPatientConnection:
-        return prepared(await AsyncPatientConnection.connect(*args, **parameters))
+    async def connect_async(*args: Any, **parameters: Any) -> AsyncSilenceTimeoutConnection:
+        return limit(await AsyncSilenceTimeoutConnection.connect(*args, **parameters))
 
     def connect(dialect: Dialect, _record: object, args: Any, parameters: Any) -> Any:
         if dialect.is_async:
-            return dialect.connect(*args, async_creator_fn=open_async_engine, **parameters)
-        return prepared(PatientConnection.connect(*args, **parameters))
+            return dialect.connect(*args, async_creator_fn=connect_async, **parameters)
+        return limit(SilenceTimeoutConnection.connect(*args, **parameters))
 
     event.listen(engine, "do_connect", connect)

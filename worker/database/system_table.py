@@ -1,4 +1,4 @@
-"""Which system this database is, and what it last had to repair of itself: the one row of `progress_system`."""
+"""The one row of `progress_system`: the system's identity and its last repairs."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,10 +6,8 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from worker.contract.system_id import System
+from worker.database.advisory_locks import REPLAY_LOCK
 from worker.errors import SchemaError
-
-REPLAY_LOCK = 7_305_112_023
-"""One consumer at a time applies what was lost again."""
 
 _MAY_ASK = text("SELECT has_function_privilege('pg_control_system()', 'EXECUTE')")
 
@@ -51,22 +49,22 @@ _PUT_BACK = text("UPDATE progress_system SET redis_put_back_at = now(), publish_
 
 @dataclass(frozen=True, slots=True)
 class Repairs:
-    """What was lost, as far as this database remembers; times None where it never happened."""
+    """The losses that this database remembers; a time is None if there was none."""
 
     replays: int
-    """How often commits were lost and what Redis still had was applied again."""
+    """Number of times that lost commits were replayed from Redis."""
     commits_lost_at: datetime | None
     entries_replayed: int
-    """The last time."""
+    """In the last replay."""
     applied_again: int
     """Of those."""
     redis_put_back_at: datetime | None
     publish_again_from: datetime | None
-    """What publishers sent since may be missing; None where the last repair was complete."""
+    """Events published since may be missing; None if the last repair was complete."""
 
 
 def identify(connection: Connection) -> System:
-    """Which system the database is. Raises SchemaError where the row is gone."""
+    """Return the system of this database. Raises SchemaError when the row is missing."""
     row = connection.execute(_ID).one_or_none()
     if row is None:
         raise SchemaError("The table progress_system is empty. Restore its row from a backup, or insert a new one.")
@@ -75,52 +73,52 @@ def identify(connection: Connection) -> System:
 
 
 def was_refused(connection: Connection) -> bool:
-    """The system found its streams to be another's, the last time that they were anybody's."""
+    """Return whether the streams belonged to another system when they last had an owner."""
     return bool(connection.scalar(_WAS_REFUSED))
 
 
 def remember_refusal(connection: Connection) -> None:
-    """Note, in the caller's transaction, that the streams are another system's."""
+    """Record that the streams are another system's. In the caller's transaction, like all below."""
     connection.execute(_REFUSE)
 
 
 def end_refusal(connection: Connection) -> None:
-    """Note, in the caller's transaction, that the streams are this system's."""
+    """Record that the streams are this system's."""
     connection.execute(_END_REFUSAL)
 
 
 def read_repairs(connection: Connection) -> Repairs:
-    """What the database remembers of its repairs."""
+    """Return the recorded repairs."""
     return Repairs(*connection.execute(_REPAIRS).one())
 
 
 def lock_replay(connection: Connection) -> bool:
-    """Keep others from replaying until the caller's transaction ends; False where one does already."""
+    """Keep others from replaying until the transaction ends; False when another consumer is replaying."""
     return bool(connection.scalar(_TRY_LOCK, {"key": REPLAY_LOCK}))
 
 
 def begin_replay(connection: Connection, publish_again_from: datetime | None) -> None:
-    """Note, in the caller's transaction, that commits were lost and are to be applied again from the beginning."""
+    """Record that commits were lost and that a replay begins."""
     connection.execute(_BEGIN_REPLAY, {"since": publish_again_from})
 
 
 def replay_cursor(connection: Connection) -> dict[str, str] | None:
-    """The last entry of each stream that the replay going on has applied; None where none is."""
+    """Return the last replayed entry of each stream; None when no replay is in progress."""
     found: dict[str, str] | None = connection.scalar(_CURSOR)
     return found
 
 
 def advance_replay(connection: Connection, stream: str, entry_id: str, entries: int, applied: int) -> None:
-    """Note, in the caller's transaction, how far the replay has come, for whoever goes on with it."""
+    """Record the replay's progress, so that another consumer can continue it."""
     given = {"stream": stream, "entry_id": entry_id, "entries": entries, "applied": applied}
     connection.execute(_ADVANCE_REPLAY, given)
 
 
 def end_replay(connection: Connection) -> None:
-    """Note, in the caller's transaction, that everything was applied again."""
+    """Record that the replay is complete."""
     connection.execute(_END_REPLAY)
 
 
 def remember_put_back(connection: Connection, publish_again_from: datetime | None) -> None:
-    """Note, in the caller's transaction, that Redis was put back to an older moment."""
+    """Record that Redis was restored to an older state."""
     connection.execute(_PUT_BACK, {"since": publish_again_from})

@@ -1,10 +1,10 @@
-"""Tell a lock on a whole table, which holds up everybody, from one on a row."""
+"""Locks on whole tables, which block every worker, unlike those on rows."""
 
 from sqlalchemy import Connection, text
 
 from worker.database.models import Base
 
-# The modes that conflict with writing rows; also one that is still waited for, as everybody queues behind it.
+# The modes that conflict with writing rows, also while they are waited for: later requests queue behind them.
 _IS_LOCKED = text("""
     SELECT EXISTS (
         SELECT FROM pg_locks
@@ -17,5 +17,5 @@ _IS_LOCKED = text("""
 
 
 def is_table_locked(connection: Connection) -> bool:
-    """Another session has locked one of our tables as a whole, or waits to do so."""
+    """Return whether another session has locked, or waits to lock, one of our tables as a whole."""
     return bool(connection.scalar(_IS_LOCKED, {"tables": list(Base.metadata.tables)}))

@@ -1,4 +1,4 @@
-"""How large the tables are: cheap also when they are large."""
+"""Row counts and sizes of our tables, cheap also for large ones."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from sqlalchemy import Connection, func, select, text
 from worker.database.models import Base
 
 TABLES = tuple(Base.metadata.tables)
-"""All of ours but the one that tells the migration."""
+"""All but Alembic's version table."""
 
 COUNTED_EXACTLY_BYTES = 64 * 1024 * 1024
-"""Tables up to this size are counted (some tens of milliseconds); of larger ones PostgreSQL's estimate is taken."""
+"""Tables up to this size are counted (tens of milliseconds), larger ones estimated."""
 
-# The planner's own arithmetic: the density when last analyzed, times the pages there are now.
+# As the planner estimates: rows per page when last analyzed, times the current pages.
 _SIZES = text("""
     SELECT name, pg_relation_size(oid) AS bytes, pg_total_relation_size(oid) AS total_bytes,
            CASE WHEN reltuples < 0 THEN pg_stat_get_live_tuples(oid)
@@ -27,16 +27,16 @@ _SIZES = text("""
 
 @dataclass(frozen=True, slots=True)
 class RowCount:
-    """How many rows a table has, `exact` or PostgreSQL's estimate, and its size on disk."""
+    """A table's number of rows, exact or estimated, and its size on disk."""
 
     rows: int
     exact: bool
     bytes: int
-    """With its indexes and what is stored out of line."""
+    """Including indexes and TOAST."""
 
 
 def count_rows(connection: Connection, names: Iterable[str] = TABLES) -> dict[str, RowCount]:
-    """The rows and the size of these tables of ours, by default of all; exact while a table is small."""
+    """Return rows and size of these tables of ours, by default all of them."""
     sizes = {row.name: row for row in connection.execute(_SIZES, {"names": list(names)})}
     small = [name for name, size in sizes.items() if size.bytes <= COUNTED_EXACTLY_BYTES]
     counts = [select(func.count()).select_from(Base.metadata.tables[name]).scalar_subquery() for name in small]

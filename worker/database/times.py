@@ -1,7 +1,7 @@
-"""Times that Python cannot hold: `infinity`, and years after 9999 or before 1. Other programs write to our tables too.
+"""Times outside Python's range: `infinity`, and years after 9999 or before 1, which other programs may have written.
 
-psycopg refuses the whole result that has one. Read as the first or last moment there is, it is a wrong value like any
-other: an audit lists it, a rebuild repairs it, and it holds up nobody else.
+psycopg rejects a whole result that contains one. Read as Python's first or last moment it is just a wrong value: an
+audit lists it, a rebuild repairs it, and other rows stay readable.
 """
 
 from datetime import UTC, date, datetime
@@ -18,8 +18,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
-def hold(engine: Engine) -> None:
-    """Have each new connection of the engine read them so; of an asynchronous one, of its `sync_engine`."""
+def clamp_times(engine: Engine) -> None:
+    """Have each new connection read such times so; for an asynchronous engine pass its `sync_engine`."""
     event.listen(engine, "connect", _register)
 
 

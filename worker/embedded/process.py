@@ -1,6 +1,6 @@
-"""One server as a child process: started out of the terminal's reach, waited for, stopped for certain.
+"""A server as a child process: start, wait until ready, stop.
 
-Each server runs in a session of its own, so Ctrl-C reaches us alone and we stop it in order.
+Each server runs in its own session, so that Ctrl-C reaches only us and we stop the servers in order.
 """
 
 import os
@@ -20,7 +20,7 @@ POLL_SECONDS = 0.02
 
 
 class ServerProcess:
-    """A server that writes to a log file; `stop_signals` are sent in turn, each with its seconds of patience."""
+    """A server with a log file. `stop_signals` are sent in turn, each with the seconds to wait before the next."""
 
     def __init__(self, name: str, log: Path, stop_signals: Sequence[tuple[signal.Signals, float]]) -> None:
         self.name = name
@@ -31,11 +31,11 @@ class ServerProcess:
 
     @property
     def pid(self) -> int | None:
-        """The process id, also after the end; None before the start."""
+        """The process id, kept after the process ends; None before it starts."""
         return self._process.pid if self._process else None
 
     def start(self, command: Sequence[str], directory: Path, options: Mapping[str, Any]) -> None:
-        """Runs `command` in `directory`; `options` go to Popen. Returns at once. Raises OSError."""
+        """Run `command` in `directory` with Popen's `options`, without waiting. Raises OSError."""
         with self.open_log() as output, uninterrupted():
             self._log_offset = output.seek(0, os.SEEK_END)
             self._process = subprocess.Popen(
@@ -48,14 +48,14 @@ class ServerProcess:
             )
 
     def open_log(self) -> BinaryIO:
-        """The log, to be appended to; nobody else may read it, since servers quote the data that they refuse."""
+        """Open the log for appending. Only its owner may read it, because servers log the data they refuse."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
         descriptor = os.open(self.log, flags, 0o600)
-        os.fchmod(descriptor, 0o600)  # an earlier version let everybody read it
+        os.fchmod(descriptor, 0o600)  # an earlier version made it readable by all
         return os.fdopen(descriptor, "ab")
 
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
-        """Returns when `ready` says so. Raises ServerUnavailableError if the server ends first or time is up."""
+        """Wait until `ready` returns True. Raises ServerUnavailableError if the server ends first or time runs out."""
         deadline = time.monotonic() + seconds
         while not ready():
             if self._process is None or self._process.poll() is not None:
@@ -65,38 +65,38 @@ class ServerProcess:
             time.sleep(POLL_SECONDS)
 
     def failure(self, what: str) -> ServerUnavailableError:
-        """The error that says what happened, names the log and quotes its end."""
+        """Return an error with what happened and the end of the log."""
         return ServerUnavailableError(f"{self.name} {what}. The end of {self.log}:\n{self.log_end()}")
 
     def log_end(self, lines: int = 10) -> str:
-        """The last lines that this start has logged."""
+        """Return the last lines logged since this start."""
         with self.log.open("rb") as file:
             file.seek(self._log_offset)
             return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:]) or "(nothing)"
 
     def ask_to_stop(self) -> None:
-        """Sends the first stop signal, without waiting."""
+        """Send the first stop signal, without waiting."""
         if self._process is not None:
             self._process.send_signal(self._stop_signals[0][0])
 
     def wait_stopped(self) -> None:
-        """Waits for the end; loses patience signal by signal, the last being SIGKILL."""
+        """Wait for the process to end, sending the remaining stop signals and finally SIGKILL."""
         if self._process is None:
             return
         following = [*(number for number, _ in self._stop_signals[1:]), signal.SIGKILL]
-        for (_, patience), harder in zip(self._stop_signals, following, strict=True):
+        for (_, seconds), next_signal in zip(self._stop_signals, following, strict=True):
             try:
-                self._process.wait(patience)
+                self._process.wait(seconds)
                 break
             except subprocess.TimeoutExpired:
-                self._process.send_signal(harder)
+                self._process.send_signal(next_signal)
         self._process.wait()
 
 
 def stop_leftover(pid_file: Path, data: Path, stop_signal: signal.Signals, seconds: float) -> None:
-    """Stops the server that a killed owner left behind, if `data` is the directory that it works in.
+    """Stop the server that a killed owner left behind, if its working directory is `data`.
 
-    Call it only while holding the directory's lock. Raises ServerUnavailableError when it does not end in time.
+    The caller must hold the directory's lock. Raises ServerUnavailableError if the server does not end in time.
     """
     try:
         process = psutil.Process(int(pid_file.read_text().split(maxsplit=1)[0]))
@@ -107,8 +107,8 @@ def stop_leftover(pid_file: Path, data: Path, stop_signal: signal.Signals, secon
         while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
             if time.monotonic() > deadline:
                 raise ServerUnavailableError(
-                    f"A server left running by an earlier start, process {process.pid}, does not stop: end it yourself."
+                    f"Process {process.pid}, a server left running by an earlier start, does not stop: kill it."
                 )
             time.sleep(POLL_SECONDS)
     except (FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess, psutil.AccessDenied):
-        return  # no server of ours: no file, a torn one, or its number now names another process
+        return  # not our server: no file, an incomplete one, or the id of another process

@@ -1,4 +1,4 @@
-"""The servers' programs where every user may run them: in the wheels, or copied out of a private home."""
+"""Provide the servers' programs where every user may run them: in the wheels, or copied from a private directory."""
 
 import os
 import shutil
@@ -12,10 +12,10 @@ UNNEEDED = shutil.ignore_patterns("include", "*.a")
 
 
 def runnable(program: Path, packages: Path, *folders: Path) -> Path:
-    """The program, or its copy when root has installed it where no other user gets through.
+    """Return the program, or a copy of it if root has installed it where other users have no access.
 
-    `packages` is the directory that the wheels were unpacked in, `folders` what the program needs from there. The copy
-    is root's, readable by all, and made once for each version. Raises OSError.
+    `packages` is the directory of the installed wheels, `folders` the part of it that the program needs. There is one
+    copy per version, owned by root and readable by all. Raises OSError.
     """
     if os.geteuid() != 0 or _everybody_may_run(program):
         return program
@@ -34,7 +34,7 @@ def runnable(program: Path, packages: Path, *folders: Path) -> Path:
             unfinished.rename(copy)
         except OSError:
             shutil.rmtree(unfinished)
-            if not copy.exists():  # another start has made it
+            if not copy.exists():  # a concurrent start has made it
                 raise
     return copy / program.relative_to(packages)
 

@@ -1,4 +1,4 @@
-"""Both servers together: started and stopped as one, by one process at a time in each directory."""
+"""Start and stop both servers together, one process at a time per directory."""
 
 import atexit
 import fcntl
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from worker.embedded.interruption import uninterrupted
 from worker.embedded.postgresql import PostgreSQL
-from worker.embedded.state import OTHERWISE, Servers
+from worker.embedded.state import REMEDY, Servers
 from worker.embedded.valkey import Valkey
 from worker.errors import InputError, ServerUnavailableError
 from worker.own_directory import make_own_directory
@@ -17,17 +17,17 @@ from worker.own_directory import make_own_directory
 
 @contextmanager
 def run(directory: Path, port: int | None) -> Iterator[Servers]:
-    """What `start_servers` promises."""
+    """Implement `worker.embedded.start_servers`."""
     owner = os.getpid()
     with _as_unavailable(directory):
-        make_own_directory(directory, OTHERWISE)
+        make_own_directory(directory, REMEDY)
     directory = directory.resolve()
     with _locked(directory):
         postgresql, valkey = PostgreSQL(directory), Valkey(directory, port)
 
         def stop() -> None:
             if os.getpid() != owner:
-                return  # a forked child that ends must not take its parent's servers along
+                return  # a forked child must not stop its parent's servers
             with uninterrupted():
                 postgresql.ask_to_stop()
                 valkey.ask_to_stop()
@@ -35,7 +35,7 @@ def run(directory: Path, port: int | None) -> Iterator[Servers]:
                 valkey.wait_stopped()
             atexit.unregister(stop)
 
-        atexit.register(stop)  # for a block that is never left, or whose end is interrupted before it can stop them
+        atexit.register(stop)  # for blocks that never end, or are interrupted before `finally`
         try:
             with _as_unavailable(directory):
                 postgresql.start()
@@ -48,7 +48,7 @@ def run(directory: Path, port: int | None) -> Iterator[Servers]:
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    """Holds the directory for this process; the system lets go of it when the process dies."""
+    """Lock the directory for this process. The system releases the lock when the process dies."""
     owner = os.getpid()
     with _as_unavailable(directory):
         file = os.fdopen(os.open(directory / "lock", os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600), "w")
@@ -61,7 +61,7 @@ def _locked(directory: Path) -> Iterator[None]:
             yield
         finally:
             if os.getpid() == owner:
-                fcntl.flock(file, fcntl.LOCK_UN)  # also for children forked meanwhile, which share the lock
+                fcntl.flock(file, fcntl.LOCK_UN)  # also for forked children, which share the lock
 
 
 @contextmanager

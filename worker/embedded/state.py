@@ -1,4 +1,4 @@
-"""Where the embedded servers live, and how other commands find those of a running `up`: one small JSON file."""
+"""The directories of the embedded servers, and the JSON file by which other commands find a running `up`."""
 
 import json
 import os
@@ -12,12 +12,12 @@ from pathlib import Path
 from worker.errors import InputError
 from worker.own_directory import check_own_directory
 
-OTHERWISE = "set PROGRESS_EMBEDDED_DIRECTORY to another"
+REMEDY = "set PROGRESS_EMBEDDED_DIRECTORY to another"
 
 
 @dataclass(frozen=True)
 class Servers:
-    """The two running servers and the directory of their data and logs."""
+    """Both running servers and the directory of their data and logs."""
 
     database_url: str
     redis_url: str
@@ -25,9 +25,9 @@ class Servers:
 
 
 def default_directory(name: str) -> Path:
-    """A private directory that outlives a restart, made if missing.
+    """Return a private directory that survives a restart, created if missing.
 
-    Raises InputError when what stands there belongs to someone else.
+    Raises InputError if it belongs to another user.
     """
     directory = _base()
     for path in (directory, directory / name):
@@ -35,17 +35,16 @@ def default_directory(name: str) -> Path:
         status = path.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
             raise InputError(
-                f"{path} is not a directory of your own, so the servers do not put their data there: "
-                f"remove it, or {OTHERWISE}."
+                f"{path} is not a directory of your own, so the servers cannot keep data there: remove it, or {REMEDY}."
             )
-        if status.st_mode & 0o077:  # an earlier version let others pass through
+        if status.st_mode & 0o077:  # an earlier version gave others access
             path.chmod(0o700)
     return directory / name
 
 
 @contextmanager
 def publish_state(servers: Servers) -> Iterator[None]:
-    """Lets every process of this user find `servers` through `running()` while the block runs."""
+    """Let `running()` find `servers` in every process of this user during the block."""
     default_directory("up")
     content = {
         "database_url": servers.database_url,
@@ -61,18 +60,18 @@ def publish_state(servers: Servers) -> Iterator[None]:
         yield
     finally:
         published = _read()
-        if published is not None and published[1] == os.getpid():  # neither a forked child nor another `up`
+        if published is not None and published[1] == os.getpid():  # not in a forked child, nor after another `up`
             _state_file().unlink(missing_ok=True)
 
 
 def running() -> Servers | None:
-    """The servers of this user's running `up`; None without one, or when its file is unreadable. Changes nothing."""
+    """Return the servers of this user's running `up`; None if there is none or its file is unreadable."""
     published = _read()
     return published[0] if published is not None and _alive(published[1]) else None
 
 
 def lasting_directory() -> Path:
-    """Where any user may make a directory that outlives a restart of the machine, where there is such a place."""
+    """Return a directory that any user may write to, one that survives a reboot if possible."""
     lasting = Path("/var/tmp")  # noqa: S108 - our directories in it are checked
     return lasting if os.access(lasting, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
 
@@ -86,9 +85,9 @@ def _state_file() -> Path:
 
 
 def _read() -> tuple[Servers, int] | None:
-    """The published servers with their owner's pid; None if absent, corrupt or written by another user."""
+    """Return the published servers with their owner's pid; None if absent, corrupt or written by another user."""
     try:
-        check_own_directory(_base(), OTHERWISE)
+        check_own_directory(_base(), REMEDY)
         with _state_file().open(encoding="utf-8") as file:
             if os.fstat(file.fileno()).st_uid != os.geteuid():
                 return None
@@ -100,7 +99,7 @@ def _read() -> tuple[Servers, int] | None:
 
 
 def _alive(pid: int) -> bool:
-    """Whether a process of this user has this id."""
+    """Return whether this user has a process with this id."""
     if pid <= 0:
         return False
     try:

@@ -1,1 +1,1 @@
-"""What a restored or replaced server needs: whose streams these are, lost commits, replay."""
+"""Recovery from restored or replaced servers: ownership of streams, lost commits, replay."""

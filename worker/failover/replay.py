@@ -1,4 +1,4 @@
-"""Apply again what is still in the streams though it was acknowledged: after PostgreSQL lost commits. Idempotent."""
+"""Replay acknowledged entries that are still in the streams, after PostgreSQL lost commits. Idempotent."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -17,7 +17,7 @@ from worker.streams import accounting, publish, stream_state
 from worker.streams.batch_size import AdaptiveBatchSize, split_batches
 from worker.streams.connection import Redis
 from worker.streams.keys import Keys
-from worker.streams.quarantine import trial
+from worker.streams.quarantine_mark import quarantine
 from worker.streams.read import read_range
 from worker.streams.totals import add_totals
 
@@ -25,11 +25,11 @@ from worker.streams.totals import add_totals
 def read_again(
     redis: Redis, keys: Keys, batch_size: int, since: EntryId = BEGINNING, after: Mapping[str, str] | None = None
 ) -> Iterator[Sequence[Entry]]:
-    """Every entry from this id on that was delivered and is still there, in portions. Pending ones are among them.
+    """Yield, in batches, every entry from this id on that was delivered and is still there, including pending ones.
 
-    `after` names, for some streams, the entry to go on from.
+    `after` maps some streams to the entry after which to continue.
     """
-    for each in stream_state.look(redis, keys.group, keys.streams):
+    for each in stream_state.read(redis, keys.group, keys.streams):
         batch_size_now = AdaptiveBatchSize(batch_size)
         start = f"({after[each.stream]}" if after and each.stream in after else format_id(since)
         last = format_id(each.last_delivered)
@@ -44,13 +44,13 @@ def read_again(
 def replay(
     engine: Engine, redis: Redis, keys: Keys, entries: Sequence[Entry], name: str, go_on: Callable[[], bool]
 ) -> Outcome:
-    """Record the entries and commit; what waited for their enrollments is applied too, while `go_on` says so.
+    """Record the entries and commit; also apply the parked events of their enrollments, while `go_on` agrees.
 
-    What somebody keeps locked is pending afterwards, with the consumer that has it or for anyone to take over. Where
-    workers died in the middle of these, they are tried one by one, and the guilty one is set aside.
+    Entries of locked enrollments become pending, with the consumer that has them or for any to claim. After a crash in
+    the middle of these entries they are recorded one by one, and the one that crashes workers is dead-lettered.
     """
-    with trial(redis, keys.trial(entries[0].stream, f"replay:{entries[0].id}"), name) as is_deadly:
-        outcome = _one_by_one(engine, redis, keys, entries, name) if is_deadly else _record(engine, entries)
+    with quarantine(redis, keys.quarantine(entries[0].stream, f"replay:{entries[0].id}"), name) as is_poison:
+        outcome = _one_by_one(engine, redis, keys, entries, name) if is_poison else _record(engine, entries)
     _leave_pending(redis, keys, [entry for entry, _ in outcome.deferred], name)
     add_totals(redis, keys, outcome.totals)
     if outcome.enrolled:
@@ -59,7 +59,7 @@ def replay(
 
 
 def _leave_pending(redis: Redis, keys: Keys, entries: Iterable[Entry], name: str) -> None:
-    """What was trimmed meanwhile comes again as a new entry."""
+    """Make the entries pending; append those that were trimmed meanwhile as new entries."""
     for stream, its in groupby(sorted(entries, key=attrgetter("stream")), key=attrgetter("stream")):
         by_id = {entry.id: entry for entry in its}
         gone = accounting.make_pending(redis, keys.group, name, stream, list(by_id))
@@ -69,8 +69,8 @@ def _leave_pending(redis: Redis, keys: Keys, entries: Iterable[Entry], name: str
 def _one_by_one(engine: Engine, redis: Redis, keys: Keys, entries: Sequence[Entry], name: str) -> Outcome:
     total = Outcome()
     for entry in entries:
-        with trial(redis, keys.trial(entry.stream, entry.id), name) as is_deadly:
-            if is_deadly:
+        with quarantine(redis, keys.quarantine(entry.stream, entry.id), name) as is_poison:
+            if is_poison:
                 total += store_dead_letter(
                     engine, entry, Reason.CRASHES_WORKER, "workers died while they processed it alone"
                 )

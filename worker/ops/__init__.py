@@ -1,1 +1,1 @@
-"""What operators look at: status, metrics, readiness and configuration checks."""
+"""For operators: status, metrics, readiness and configuration checks."""

@@ -1,6 +1,6 @@
-"""Hold the clocks of this host, PostgreSQL and Redis against each other.
+"""Compare the clocks of this host, PostgreSQL and Redis.
 
-No decision trusts a host's clock alone (docs/operations.md, "Clocks"); this is how an operator learns that one is off.
+No decision trusts a host's clock alone (docs/operations.md, "Clocks"); this shows operators that one is wrong.
 """
 
 from collections.abc import Callable
@@ -24,19 +24,19 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """How many seconds PostgreSQL and Redis are ahead of this host; negative where they are behind."""
+    """Seconds that PostgreSQL and Redis are ahead of this host; negative if they are behind."""
 
     postgresql_ahead_seconds: float
     redis_ahead_seconds: float
 
     @property
     def difference_seconds(self) -> float:
-        """Between the two of the three clocks that are furthest apart; never negative."""
-        known = (0.0, self.postgresql_ahead_seconds, self.redis_ahead_seconds)
-        return max(known) - min(known)
+        """The largest difference between any two of the three clocks; never negative."""
+        clocks = (0.0, self.postgresql_ahead_seconds, self.redis_ahead_seconds)
+        return max(clocks) - min(clocks)
 
     def complaint(self, tolerance_seconds: float) -> str | None:
-        """A sentence if they differ by more than that, else None."""
+        """Return a sentence if they differ by more than the tolerance, else None."""
         if self.difference_seconds <= tolerance_seconds:
             return None
         return (
@@ -46,38 +46,37 @@ class Clocks:
 
 
 def measure_clocks(connection: Connection, redis: Redis) -> Clocks:
-    """Ask both servers for the time; exact to half a round trip. Raises their errors."""
+    """Ask both servers for the time, exact to half a round trip. Raises their errors."""
     return Clocks(postgresql_ahead(connection), redis_ahead(redis))
 
 
 def clocks_complaint(engine: Engine, redis: Redis, tolerance_seconds: float) -> str | None:
-    """A sentence if the clocks differ by more than that, else None. Raises PostgreSQL's and Redis' errors."""
+    """Return a sentence if the clocks differ by more than the tolerance, else None. Raises the servers' errors."""
     with engine.connect() as connection:
         return measure_clocks(connection, redis).complaint(tolerance_seconds)
 
 
 def postgresql_ahead(connection: Connection) -> float:
-    """Seconds that PostgreSQL's clock is ahead of this host's, to half a round trip. Raises SQLAlchemy's errors."""
+    """Return how many seconds PostgreSQL's clock is ahead of this host's. Raises SQLAlchemyError."""
     return _ahead(lambda: clock(connection))
 
 
 def redis_ahead(redis: Redis) -> float:
-    """The same of Redis' clock. Raises redis.RedisError."""
+    """Return how many seconds Redis' clock is ahead of this host's. Raises RedisError."""
     return _ahead(lambda: stream_connection.clock(redis))
 
 
 def warn(settings: Settings) -> None:
-    """Log a warning if the clocks differ too much. Servers that are away are not waited for longer than 2 s each."""
+    """Log a warning if the clocks differ too much. Waits at most 2 s for each server."""
     impatient = settings.impatient()
     engine, redis = open_engine(impatient), stream_connection.connect(impatient)
     try:
-        with engine.connect() as connection:
-            complaint = measure_clocks(connection, redis).complaint(settings.clock_tolerance_seconds)
+        complaint = clocks_complaint(engine, redis, settings.clock_tolerance_seconds)
     except (SQLAlchemyError, RedisError) as error:
         log.warning("clocks_not_compared", detail=first_line(error))
     else:
         if complaint:
-            log.warning("clocks_differ", advice=complaint)
+            log.warning("clocks_differ", warning=complaint)
     finally:
         redis.close()
         engine.dispose()
@@ -85,6 +84,6 @@ def warn(settings: Settings) -> None:
 
 def _ahead(ask: Callable[[], datetime]) -> float:
     before = datetime.now(UTC)
-    told = ask()
+    answer = ask()
     after = datetime.now(UTC)
-    return (told - before - (after - before) / 2).total_seconds()
+    return (answer - before - (after - before) / 2).total_seconds()

@@ -1,4 +1,4 @@
-"""What keeps a part of the work from being done while everything else goes on: named, so that somebody mends it."""
+"""Find the parts of the work that fail while everything else goes on, so that operators can fix them."""
 
 from sqlalchemy import Connection
 
@@ -10,17 +10,17 @@ _SUBJECTS = {
     "course_statistics": ("statistics", "course"),
     "activity": ("activity", "enrollment"),
 }
-"""By rollup what it could not compute, and of what."""
+"""By rollup: what it computes, and for what."""
 
 
 def find_degradation(connection: Connection, strays: Strays) -> dict[str, str]:
-    """By the part that suffers (`redis_keys`, or a rollup) a sentence; nothing when all is well."""
+    """Return a sentence for each failing part, `redis_keys` or the name of a rollup."""
     found = {"redis_keys": strays.complaint} if strays.complaint else {}
-    for name, failed in rollup_lag.failures(connection).items():
-        what, of = _SUBJECTS[name]
+    for name, failed in rollup_lag.failed_refreshes(connection).items():
+        what, noun = _SUBJECTS[name]
         ids = ", ".join(map(str, failed.ids)) + (", …" if failed.number > len(failed.ids) else "")
         found[name] = (
-            f"The {what} of {failed.number:,} {of}{'' if failed.number == 1 else 's'} could not be computed: {ids}. "
-            "The others go on, and these are tried again later. Why: PostgreSQL's log; its statement_timeout, often."
+            f"The {what} of {failed.number:,} {noun}{'' if failed.number == 1 else 's'} could not be computed: {ids}. "
+            "It is retried later; all others continue. See PostgreSQL's log for the cause, often its statement_timeout."
         )
     return found

@@ -1,4 +1,4 @@
-"""Whether the system is ready for work: both servers asked at once, with a bounded wait."""
+"""Check whether the system is ready. Both servers are asked concurrently, with a bounded wait."""
 
 from collections.abc import Callable
 from threading import Thread
@@ -11,21 +11,21 @@ from worker.errors import ProgressError, ServerUnavailableError
 from worker.failover.ownership import check_system
 from worker.ops.clocks import Clocks, postgresql_ahead, redis_ahead
 from worker.ops.degradation import find_degradation
-from worker.ops.redis_configuration import refuses_events
+from worker.ops.redis_configuration import check_writable
 from worker.settings import Settings
 from worker.streams import connection
 from worker.streams.keys import Keys
 from worker.streams.stray_streams import with_strays
 
 READY_SECONDS = 4.0
-"""All checks together; one that has not answered by then has failed."""
+"""Time limit of all checks together; a check without an answer by then has failed."""
 
 
 def check_readiness(settings: Settings) -> dict[str, str | None]:
-    """Each server's problem in a sentence, None where PostgreSQL is ours to write and Redis takes events.
+    """Return each server's problem as a sentence, None if PostgreSQL is writable and Redis accepts events.
 
-    Also `System`, where both answer and the streams belong to another one, and `Clocks`, where their clocks and this
-    host's differ by more than the settings allow.
+    If both are fine, also `System` when the streams belong to another system, and `Clocks` when the clocks of the
+    servers and this host differ by more than the settings allow.
     """
     impatient = settings.impatient()
     problems: dict[str, str | None] = {}
@@ -55,8 +55,8 @@ def check_readiness(settings: Settings) -> dict[str, str | None]:
     return answers
 
 
-def ask_for_degradation(settings: Settings) -> dict[str, str]:
-    """What a system that is ready cannot do all the same, by `find_degradation`; nothing when a server is away."""
+def read_degradation(settings: Settings) -> dict[str, str]:
+    """Return `find_degradation` of a ready system; nothing if a server is unavailable."""
     impatient = settings.impatient()
     engine, redis = open_engine(impatient), connection.connect(impatient)
     try:
@@ -71,7 +71,7 @@ def ask_for_degradation(settings: Settings) -> dict[str, str]:
 
 
 def _check_database(settings: Settings) -> float:
-    """How far its clock is ahead of this host's. Raises ProgressError."""
+    """Return how many seconds its clock is ahead of this host's. Raises ProgressError."""
     engine = open_engine(settings)
     try:
         with explained(settings), engine.connect() as connected:
@@ -82,10 +82,10 @@ def _check_database(settings: Settings) -> float:
 
 
 def _check_redis(settings: Settings) -> float:
-    """How far its clock is ahead of this host's. Raises ProgressError."""
+    """Return how many seconds its clock is ahead of this host's. Raises ProgressError."""
     with connection.explained(settings):
         redis = connection.connect(settings)
-        problem = refuses_events(redis)
+        problem = check_writable(redis)
         ahead = redis_ahead(redis)
         redis.close()
     if problem:

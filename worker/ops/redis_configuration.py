@@ -1,4 +1,4 @@
-"""What endangers events in Redis, as sentences. A user may lack the right to ask what it says of itself (INFO)."""
+"""Check Redis' configuration for dangers to unread events. Users may lack the right to call INFO."""
 
 from typing import Any
 
@@ -11,30 +11,30 @@ from worker.streams.connection import Redis, connect
 
 log = get_logger(__name__)
 
-# Redis refuses a script that may write, as this one, wherever it would refuse an event; but it writes nothing.
+# Declared as a script that may write, so Redis refuses it whenever it would refuse an event. It writes nothing.
 _MAY_WRITE = "#!lua\nreturn 1"
 
 
-def advise(redis: Redis) -> list[str]:
-    """Each setting that could lose published events, and what to set instead; nothing when all is well, or not told."""
+def check_configuration(redis: Redis) -> list[str]:
+    """Return a warning for each setting that could lose published events; none if INFO is not permitted."""
     try:
         info: Any = redis.info()
     except NoPermissionError:
         return []
-    advice = []
+    warnings = []
     if not info.get("aof_enabled"):
-        advice.append("Redis keeps no append-only file: unread events are gone when it restarts. Set `appendonly yes`.")
+        warnings.append("Redis keeps no append-only file: a restart loses unread events. Set `appendonly yes`.")
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
-        advice.append(
-            f"Redis evicts keys when it is full (maxmemory-policy {policy}), unread events among them. "
+        warnings.append(
+            f"When full, Redis evicts keys, including unread events (maxmemory-policy {policy}). "
             "Set `maxmemory-policy noeviction`: publishers then get an error and can wait."
         )
-    return advice
+    return warnings
 
 
-def refuses_events(redis: Redis) -> str | None:
-    """Why an event could not be appended now, though Redis answers; None where it could, or nobody may ask."""
+def check_writable(redis: Redis) -> str | None:
+    """Return why Redis would refuse an event now; None if it would not, or if EVAL is not permitted."""
     try:
         redis.eval(_MAY_WRITE, 0)
     except NoPermissionError:
@@ -43,28 +43,28 @@ def refuses_events(redis: Redis) -> str | None:
         return "Redis is a replica: set REDIS_URL to its primary."
     except OutOfMemoryError:
         return "Redis is full: raise its maxmemory, or let `progress-worker drain` empty it."
-    except ResponseError as error:  # its disk is full, its replicas are away
-        return f"Redis takes no events: {error}"
+    except ResponseError as error:  # disk full, or too few replicas
+        return f"Redis refuses events: {error}"
     return None
 
 
 def version(redis: Redis) -> str:
-    """The server's name and version, such as Valkey 9.1.2."""
-    asked: Any = redis
+    """Return the server's name and version, such as Valkey 9.1.2."""
+    untyped: Any = redis
     try:
-        answer = asked.execute_command("HELLO")  # INFO is not for everybody
+        answer = untyped.execute_command("HELLO")  # unlike INFO, permitted to every user
     except ResponseError:
         return "Redis of an unknown version"
-    told = dict(zip(answer[::2], answer[1::2], strict=True))
-    return f"{told[b'server'].decode().title()} {told[b'version'].decode()}"
+    members = dict(zip(answer[::2], answer[1::2], strict=True))
+    return f"{members[b'server'].decode().title()} {members[b'version'].decode()}"
 
 
 def warn(settings: Settings) -> None:
-    """Log each piece of advice. A Redis that is away has none to give, and nobody waits for it."""
+    """Log each configuration warning. If Redis is unavailable, log that instead."""
     redis = connect(settings)
     try:
-        for sentence in advise(redis):
-            log.warning("redis_configuration", advice=sentence)
+        for sentence in check_configuration(redis):
+            log.warning("redis_configuration", warning=sentence)
     except RedisError as error:
         log.warning("redis_not_asked", detail=str(error))
     finally:

@@ -1,4 +1,4 @@
-"""How far each rollup is behind, and what it could not compute: one that fails says nothing about the others."""
+"""How far each rollup is behind, and which refreshes failed. Failed ones do not count as behind."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ _FAILED = text("""
     GROUP BY rollup
 """)
 
-# Minimums by index. Activity and statistics follow summaries, and so what waits for one of those waits for them too.
+# Minimums by index. Activity and statistics follow summaries, so what waits for a summary waits for them too.
 _OLDEST = text("""
     WITH failed AS MATERIALIZED (
         SELECT ARRAY(SELECT user_course_id FROM enrollment_change WHERE failed_at IS NOT NULL) AS summaries,
@@ -53,18 +53,18 @@ _OLDEST = text("""
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """How many enrollments (of the course statistics: courses) a rollup could not compute, and the first five."""
+class FailedRefreshes:
+    """How many enrollments (for course statistics, courses) a rollup could not compute, and the first five ids."""
 
     number: int
     ids: list[int]
 
 
 def oldest_changes(connection: Connection) -> dict[str, datetime | None]:
-    """By rollup the time of the oldest change that it does not show, but for what failed; None when there is none."""
+    """Return for each rollup the time of the oldest change it does not include, except failed ones; None if current."""
     return dict(connection.execute(_OLDEST).mappings().one())
 
 
-def failures(connection: Connection) -> dict[str, Failed]:
-    """What failed and waits to be tried again, by rollup; only where anything did."""
-    return {row.rollup: Failed(row.number, row.ids) for row in connection.execute(_FAILED)}
+def failed_refreshes(connection: Connection) -> dict[str, FailedRefreshes]:
+    """Return the failed refreshes waiting for a retry, for each rollup that has any."""
+    return {row.rollup: FailedRefreshes(row.number, row.ids) for row in connection.execute(_FAILED)}

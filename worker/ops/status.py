@@ -1,4 +1,4 @@
-"""How the system is: the streams, the tables, the rollups, the servers. Reads only."""
+"""The status of streams, tables, rollups and servers. Read-only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from worker.failover.ownership import refuse_others
 from worker.ops import rollup_lag
 from worker.ops.clocks import Clocks, measure_clocks
 from worker.ops.degradation import find_degradation
-from worker.ops.redis_configuration import advise, version
-from worker.ops.rollup_lag import Failed
-from worker.progress import dead_letters as dead_letter
+from worker.ops.redis_configuration import check_configuration, version
+from worker.ops.rollup_lag import FailedRefreshes
 from worker.progress.doubtful_events import Doubtful, read_doubtful
 from worker.progress.ledger_lookups import last_recorded_at
+from worker.progress.stored_dead_letters import count_dead_letters
 from worker.settings import Settings
 from worker.streams.accounting import Account, read_accounts
 from worker.streams.backlog import Backlog, measure
@@ -33,7 +33,7 @@ from worker.streams.totals import read_totals
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """How far a rollup is behind, but for what failed: the oldest change that it does not show, or None and 0.0."""
+    """The oldest change that a rollup does not include, except failed refreshes; None and 0.0 if it is current."""
 
     as_of: datetime | None
     behind_seconds: float
@@ -42,18 +42,18 @@ class Rollup:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One moment of PostgreSQL, and one just before it of Redis."""
+    """A snapshot of PostgreSQL, and of Redis just before it."""
 
     streams: list[Backlog]
     accounts: dict[str, Account]
-    """Of each of these streams."""
+    """By stream."""
     stray_streams: tuple[str, ...]
-    """Those of them that are beyond the partitions."""
+    """The streams beyond the configured partitions."""
     dead_letters: dict[str, int]
     rows: dict[str, RowCount]
     rollups: dict[str, Rollup]
-    failed: dict[str, Failed]
-    """By rollup, where any did."""
+    failed: dict[str, FailedRefreshes]
+    """By rollup, only those with any."""
     last_recorded_at: datetime | None
     asked_at: datetime
     """By PostgreSQL's clock."""
@@ -61,7 +61,7 @@ class Status:
     postgresql_version: str
     redis_version: str
     degradation: dict[str, str]
-    """See `find_degradation`; also among the warnings."""
+    """See `find_degradation`; included in the warnings."""
     warnings: list[str]
     system: System
     repairs: Repairs
@@ -70,22 +70,23 @@ class Status:
 
     @property
     def lag(self) -> int:
-        """Entries that no consumer was given yet."""
+        """Entries not yet delivered to a consumer."""
         return sum(each.lag for each in self.streams)
 
     @property
     def pending(self) -> int:
-        """Entries given to a consumer and not acknowledged yet."""
+        """Entries delivered to a consumer and not yet acknowledged."""
         return sum(each.pending for each in self.streams)
 
 
 def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
-    """Ask both servers. Raises SchemaError without our tables, and the servers' own errors."""
+    """Ask both servers. Raises SchemaError if our tables are missing, and the servers' errors."""
     keys, strays = with_strays(redis, Keys(settings.stream_key, settings.stream_partitions))
     streams = measure(redis, keys.group, keys.streams)
     accounts = read_accounts(redis, [each.stream for each in streams])
     with snapshot(engine) as connection:
-        letters, system = _letters(connection), identify(connection)
+        schema.check(connection)
+        system = identify(connection)
         clocks = measure_clocks(connection, redis)
         complaint = clocks.complaint(settings.clock_tolerance_seconds)
         degradation = find_degradation(connection, strays)
@@ -93,10 +94,10 @@ def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
             streams=streams,
             accounts=accounts,
             stray_streams=strays.streams,
-            dead_letters=letters,
+            dead_letters=count_dead_letters(connection),
             rows=count_rows(connection),
             rollups=_rollups(connection),
-            failed=rollup_lag.failures(connection),
+            failed=rollup_lag.failed_refreshes(connection),
             last_recorded_at=last_recorded_at(connection),
             asked_at=server.clock(connection),
             clocks=clocks,
@@ -104,7 +105,7 @@ def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
             redis_version=version(redis),
             degradation=degradation,
             warnings=[
-                *advise(redis),
+                *check_configuration(redis),
                 *_foreign_streams(redis, keys, system, was_refused=was_refused(connection)),
                 *strays.warnings,
                 *degradation.values(),
@@ -120,8 +121,8 @@ def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
 
 def _vanished(accounts: Mapping[str, Account]) -> list[str]:
     return [
-        f"{account.vanished:,} entries of {stream} vanished before anyone had acknowledged them. Find who deletes "
-        "there (MAXLEN, XTRIM, XDEL), and publish again what was lost."
+        f"{account.vanished:,} entries of {stream} vanished before they were acknowledged. Find what deletes them "
+        "(MAXLEN, XTRIM, XDEL), and publish the lost events again."
         for stream, account in accounts.items()
         if account.vanished
     ]
@@ -133,11 +134,6 @@ def _foreign_streams(redis: Redis, keys: Keys, system: System, *, was_refused: b
     except OtherSystemError as error:
         return [str(error)]
     return []
-
-
-def _letters(connection: Connection) -> dict[str, int]:
-    schema.check(connection)
-    return dead_letter.count_dead_letters(connection)
 
 
 def _rollups(connection: Connection) -> dict[str, Rollup]:

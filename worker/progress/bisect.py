@@ -1,4 +1,4 @@
-"""Find the items of a batch that PostgreSQL refuses, or that wait for a lock, so that their neighbors are applied."""
+"""Find the items of a batch that PostgreSQL refuses, or that wait for a lock, so that the others are applied."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -12,10 +12,10 @@ from worker.database.table_locks import is_table_locked
 
 
 class Sum(Protocol):
-    """What became of some items; of two lots of them, the sum."""
+    """An outcome of some items; outcomes of two lots add up."""
 
     def __add__(self, other: Self, /) -> Self:
-        """Of these and those."""
+        """Return the outcome of both."""
 
 
 Item = TypeVar("Item")
@@ -23,7 +23,7 @@ Result = TypeVar("Result", bound=Sum)
 
 
 HELD_SECONDS = 0.5
-"""How long a batch is split to find what is locked in it. Each try may wait `lock_timeout`; others' events wait too."""
+"""How long to split a batch in search of locked rows. Each attempt may wait `lock_timeout` while other events wait."""
 
 
 def bisect(
@@ -35,27 +35,42 @@ def bisect(
     *,
     until: float | None = None,
 ) -> Result:
-    """Do `work` on the items, in one transaction of its own; on a data error do it on each half, and so on.
+    """Do `work` on the items, in one transaction of its own; after a failure that is theirs, on each half, and so on.
 
-    `refuse` gets an item that fails alone, with PostgreSQL's error. Where the work waited too long for a row's lock,
-    `defer` gets the item alone, or all that were not told apart within HELD_SECONDS. Errors that are neither the data's
-    nor a row's lock are raised: the halves done so far stay committed, the rest is not.
+    See `split` for failures. Work done before an error that is raised stays committed.
     """
-    refused: DBAPIError | None = None
     try:
         return work(items)
     except DBAPIError as error:
-        if is_lock_timeout(error):
-            if until is None and is_any_table_locked(engine):
-                raise
-            until = until or time.monotonic() + HELD_SECONDS
-        elif classify(error) is not Failure.DATA:
-            raise
-        else:
-            refused = error
-    if refused is not None and len(items) == 1:
-        return refuse(items[0], refused)
-    if refused is None and (len(items) == 1 or time.monotonic() >= (until or 0)):
+        return split(engine, items, error, work, refuse, defer, until=until)
+
+
+def split(
+    engine: Engine,
+    items: Sequence[Item],
+    error: DBAPIError,
+    work: Callable[[Sequence[Item]], Result],
+    refuse: Callable[[Item, DBAPIError], Result],
+    defer: Callable[[Sequence[Item]], Result],
+    *,
+    until: float | None = None,
+) -> Result:
+    """Go on after `work` failed on the items with this error.
+
+    An item that fails alone is passed to `refuse` with PostgreSQL's error. Items that wait too long for a row's lock
+    are passed to `defer`, alone or with those not told apart within HELD_SECONDS. Errors that are neither the data's
+    nor a row's lock are raised.
+    """
+    is_locked = is_lock_timeout(error)
+    if is_locked:
+        if until is None and is_any_table_locked(engine):
+            raise error
+        until = until or time.monotonic() + HELD_SECONDS
+    elif classify(error) is not Failure.DATA:
+        raise error
+    elif len(items) == 1:
+        return refuse(items[0], error)
+    if is_locked and (len(items) == 1 or time.monotonic() >= (until or 0)):
         return defer(items)
     middle = len(items) // 2
     first, second = (
@@ -65,6 +80,6 @@ def bisect(
 
 
 def is_any_table_locked(engine: Engine) -> bool:
-    """Another session has locked one of our tables as a whole: then no row can be told from another."""
+    """Return whether another session has locked one of our tables, which makes its rows indistinguishable."""
     with engine.connect() as connection:
         return is_table_locked(connection)

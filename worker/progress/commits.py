@@ -1,7 +1,7 @@
-"""What one consumer has committed, held against what PostgreSQL says: an older copy put back has forgotten some.
+"""Compare what one consumer has committed with what PostgreSQL knows, to detect a restored older copy.
 
-Behind a pooler that may happen without a cut connection. So the consumer remembers how many transactions of each stream
-it has committed, and each new one must be the next.
+Behind a pooler a restore may not break the connection. So the consumer counts its transactions per stream, and
+PostgreSQL's count must match with each new one.
 """
 
 import time
@@ -17,7 +17,7 @@ from worker.errors import CommitsLostError
 from worker.progress import stream_positions
 
 MEMORY_SECONDS = 1_800
-"""What was committed longer ago is not held against PostgreSQL, which forgets it after a day."""
+"""Older commits are not compared; PostgreSQL deletes its own count after a day."""
 
 
 class Commits:
@@ -26,34 +26,34 @@ class Commits:
     def __init__(self, consumer: str) -> None:
         self.consumer = consumer
         self.committed: dict[str, Committed] = {}
-        """Of each stream, to be written down with the next acknowledgment."""
+        """The commit mark of each stream, to be stored with the next acknowledgment."""
         self._since: dict[str, float] = {}
-        """When the last transaction of each stream was, by the monotonic clock."""
+        """The time of each stream's last transaction, by the monotonic clock."""
         self._noted: dict[str, Committed] = {}
         self._replays: int | None = None
 
     def note(self, connection: Connection, entries: Sequence[Entry], *, in_order: bool = False) -> None:
-        """Write down, in the caller's transaction, that it records these entries; `keep` must follow its COMMIT.
+        """Store in the caller's transaction that it records these entries; call `keep` after its COMMIT.
 
-        `in_order` says that each stream's are. Raises CommitsLostError when PostgreSQL does not know the transaction
-        before.
+        `in_order`: the entries of each stream are sorted. Raises CommitsLostError if PostgreSQL does not know the
+        previous transaction.
         """
         last = (_last_in_order if in_order else _last_ids)(entries)
         self._noted = stream_positions.advance(connection, self.consumer, last) if entries else {}
         remembered = self._remembered()
         if any(each.batches != remembered.get(stream, each.batches - 1) + 1 for stream, each in self._noted.items()):
             raise CommitsLostError(
-                "PostgreSQL has forgotten what this consumer committed: an older copy was put back, or a standby that "
-                "was behind took over. Nothing more is recorded before what was lost is applied again."
+                "PostgreSQL has lost commits of this consumer: an older copy was restored, or a standby that was "
+                "behind took over. Nothing more is recorded until the lost entries are applied again."
             )
 
     def keep(self) -> None:
-        """The transaction of the last `note` is committed."""
+        """Remember that the transaction of the last `note` is committed."""
         self.committed |= self._noted
         self._since |= dict.fromkeys(self._noted, time.monotonic())
 
     def recall(self, connection: Connection, streams: Collection[str]) -> bool:
-        """Remember what PostgreSQL says; whether that is less than before, and nobody has replayed since."""
+        """Adopt PostgreSQL's counts; return whether they are lower than ours and no consumer has replayed since."""
         is_new = self.is_latest(connection)
         found = stream_positions.committed(connection, self.consumer, streams)
         counts = {stream: each.batches for stream, each in found.items()}
@@ -65,7 +65,7 @@ class Commits:
         return is_behind and is_new
 
     def is_latest(self, connection: Connection) -> bool:
-        """Nobody has replayed since the last `recall`."""
+        """Return whether no consumer has replayed since the last `recall`."""
         return system_table.read_repairs(connection).replays == self._replays
 
     def _remembered(self) -> dict[str, int]:

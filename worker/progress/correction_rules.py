@@ -1,15 +1,16 @@
-"""What setting a row by hand makes of it: the whole snapshot that a `progress.corrected` event carries."""
+"""Correct a row by hand: the complete snapshot that a `progress.corrected` event carries."""
 
 from datetime import datetime, timedelta
 from typing import TypedDict
 
-from worker.contract.entry import Reason, Rejection, refuse_ahead
+from worker.contract.entry import Reason, Rejection
+from worker.contract.event_time import refuse_ahead
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.reference import Progress
 
 
 class Changes(TypedDict, total=False):
-    """The members to set; one that is absent stays as it is, a time that is None is taken away."""
+    """The members to set; a missing one keeps its value, a time of None is removed."""
 
     status: ProgressStatus
     last_viewed_at: datetime | None
@@ -17,10 +18,10 @@ class Changes(TypedDict, total=False):
 
 
 def corrected(row: Progress, changes: Changes, now: datetime, latest: datetime | None = None) -> Progress:
-    """The row with the changes, consistent; `corrected_at` is left as it was.
+    """Return the row with the changes applied consistently; `corrected_at` is unchanged.
 
-    A `completed_at` without a status says `completed`; `completed` without a time gets `now`, and counts as an access;
-    any other status has no `completed_at`. Raises Rejection where the changes contradict each other, or a time has no
+    A `completed_at` without a status implies `completed`; `completed` without a time gets `now` and counts as a view;
+    any other status has no `completed_at`. Raises Rejection if the changes contradict each other, or if a time has no
     offset or is more than 5 minutes ahead of `latest`, by default `now`.
     """
     for time in (changes.get("last_viewed_at"), changes.get("completed_at")):
@@ -35,7 +36,7 @@ def corrected(row: Progress, changes: Changes, now: datetime, latest: datetime |
         if changes.get("completed_at") is not None:
             raise Rejection(
                 Reason.INVALID_EVENT,
-                f"completed_at: only a completed lesson has one, and the status is {status}; set status to completed",
+                f"completed_at: only a completed lesson has one, but the status is {status}; set status to completed",
             )
         return Progress(status, last_viewed_at, None, row.corrected_at)
     completed_at = changes.get("completed_at", row.completed_at) or now
@@ -45,9 +46,9 @@ def corrected(row: Progress, changes: Changes, now: datetime, latest: datetime |
 
 
 def repeats(snapshot: Progress, changes: Changes, now: datetime, latest: datetime | None = None) -> bool:
-    """The snapshot may be what these changes made of some row: it has all that they set.
+    """Return whether the snapshot may result from these changes, that is, has every value that they set.
 
-    A `completed_at` of None says nothing: it was filled in, or there is none.
+    A `completed_at` of None is ignored: it was filled in, or there is none.
     """
     again = changes.copy()
     if again.get("completed_at") is None:
@@ -59,5 +60,5 @@ def repeats(snapshot: Progress, changes: Changes, now: datetime, latest: datetim
 
 
 def correction_time(now: datetime, latest_known: datetime | None) -> datetime:
-    """When a correction takes place that is to rule over everything known of its lesson, whatever its event id."""
+    """Return a time at which a correction overrides everything known of its lesson, whatever its event id."""
     return now if latest_known is None else max(now, latest_known + timedelta(microseconds=1))

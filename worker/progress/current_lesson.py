@@ -1,4 +1,4 @@
-"""Where an enrollment is in its course: the current topic, lesson and section."""
+"""The position of an enrollment in its course: the current topic, lesson and section."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,7 +9,7 @@ from worker.progress.moved_lessons import Moved
 
 @dataclass(frozen=True, slots=True)
 class CurrentLesson:
-    """Where an enrollment is; all None before its first lesson event."""
+    """The position of an enrollment; all None before its first lesson event."""
 
     topic_id: int | None = None
     lesson_id: int | None = None
@@ -18,11 +18,11 @@ class CurrentLesson:
 
     @property
     def lesson(self) -> Lesson | None:
-        """Its lesson, where it names one."""
+        """The lesson, if there is one."""
         return None if self.topic_id is None or self.lesson_id is None else (self.topic_id, self.lesson_id)
 
     def moved(self, moved: Moved) -> "CurrentLesson":
-        """The same where its lesson is now."""
+        """Return the position with its lesson's new place, if it has moved."""
         if self.lesson is None or self.lesson not in moved:
             return self
         topic_id, lesson_id = moved[self.lesson]

@@ -1,4 +1,4 @@
-"""Events that are dated before their enrollment was made: applied as told, and counted."""
+"""Events dated before their enrollment was created: applied as they are, and counted."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ _READ = text("""
 
 @dataclass(frozen=True, slots=True)
 class Doubtful:
-    """How many such events there are, of how many enrollments, and the lowest id of those."""
+    """The number of such events and of their enrollments, and the lowest enrollment id."""
 
     events: int
     enrollments: int
@@ -20,6 +20,6 @@ class Doubtful:
 
 
 def read_doubtful(connection: Connection) -> Doubtful:
-    """Those that the stored activity shows. Costs one row of each enrollment that has any."""
+    """Read the counts from the stored activity. Reads one row of each enrollment with doubtful events."""
     found = connection.execute(_READ).one()
     return Doubtful(int(found.events), found.enrollments, found.first)

@@ -1,7 +1,7 @@
-"""Enrollments: `user_course` rows made by events, the locks every batch takes on them, and those of a course.
+"""Enrollments: the `user_course` rows, and the locks that every batch takes on them.
 
-A row that an event made follows the latest `enrollment.created` by (time, sequence, arrival, event id), but stays its
-user's. A row that the LMS inserted has no `enrolled_at` and keeps what the LMS wrote; its events tell its time zone.
+A row created by an event follows the latest `enrollment.created` by (time, sequence, arrival, event id), but never
+changes its user. A row inserted by the LMS has no `enrolled_at` and keeps its values; events only set its time zone.
 """
 
 import json
@@ -53,7 +53,7 @@ _LIVE = text("""
     WHERE id = ANY(CAST(:ids AS bigint[]))
 """)
 
-_REMEMBER = text("""
+_STORE = text("""
     INSERT INTO enrollment_event (
         user_course_id, event_id, occurred_at, sequence, arrival, user_id, course_id, timezone
     )
@@ -62,7 +62,7 @@ _REMEMBER = text("""
     FROM jsonb_array_elements(CAST(:events AS jsonb)) AS given (e)
 """)
 
-# A zone that the LMS set itself since then stays.
+# A zone that the LMS itself has set later stays.
 _UPDATE = text("""
     UPDATE user_course AS known
     SET course_id = (e->>6)::bigint, enrolled_at = (e->>2)::timestamptz, enrolled_event_id = (e->>1)::uuid,
@@ -75,7 +75,7 @@ _UPDATE = text("""
     WHERE known.id = (e->>0)::bigint
 """)
 
-_REMEMBER_OF_LMS = text("""
+_STORE_LMS_ZONES = text("""
     INSERT INTO enrollment_event (user_course_id, event_id, occurred_at, user_id, course_id, timezone, by_lms)
     SELECT id, gen_random_uuid(), 'epoch', user_id, course_id, timezone, true FROM user_course AS enrollment
     WHERE id = ANY(CAST(:ids AS bigint[])) AND timezone IS NOT NULL
@@ -86,26 +86,25 @@ _OF_COURSE = text("SELECT id FROM user_course WHERE course_id = :course_id AND i
 
 
 FREE_SECONDS = 0.02
-"""How long an insert waits where some are known to be held up."""
+"""How long each insert of `insert_free` waits for a lock."""
 
 
 def insert_enrollments(connection: Connection, events: Sequence[EnrollmentCreated]) -> list[int]:
-    """Insert the enrollments that do not exist yet, each as its first event says, in id order; their ids.
+    """Insert the enrollments that do not exist, each by its first event, in id order; return their ids.
 
-    Waits up to `lock_timeout` for whoever is inserting one of them, or has locked a row that it refers to.
+    Waits up to `lock_timeout` for a session that inserts the same enrollment or has locked a row that it refers to.
     """
     return list(connection.scalars(_INSERT, {"enrollments": _parameter(events)}))
 
 
 def insert_free(connection: Connection, events: Sequence[EnrollmentCreated], until: float) -> list[int]:
-    """Insert those of the enrollments that nobody keeps from being inserted; their ids.
+    """Insert those of the enrollments that no lock holds up; return their ids.
 
-    Each wait is short, and the others are tried apart from whoever waits, up to a moment of the monotonic clock; what
-    is left then is among those not inserted.
+    Each attempt waits for FREE_SECONDS, then is split in halves, until the time `until` of the monotonic clock.
     """
     connection.execute(_LIMIT_WAIT, {"milliseconds": str(int(FREE_SECONDS * 1000))})
     inserted: list[int] = []
-    # Large parts before small ones, and of one course together: what holds one up often holds up its whole course.
+    # Large parts before small ones, sorted by course, because a lock often holds up a whole course.
     parts = deque([sorted(_first(events), key=lambda event: event.data.course_id)])
     while parts and time.monotonic() < until:
         part = parts.popleft()
@@ -121,18 +120,18 @@ def insert_free(connection: Connection, events: Sequence[EnrollmentCreated], unt
 
 
 def lock_enrollments(connection: Connection, ids: Collection[int]) -> set[int]:
-    """Lock those of these rows that nobody else holds until the transaction ends; the ids that are locked now.
+    """Lock the rows that no other session holds, until the transaction ends; return the locked ids.
 
-    Waits for no row (docs/decisions/0011). A statement of its own, before any other write: so every later statement of
-    the transaction sees what the former holder of a lock committed.
+    Waits for no row (docs/decisions/0011). Call it before any other write: later statements of the transaction then see
+    what the previous holder of a lock committed.
     """
     return set(connection.scalars(_LOCK, {"ids": list(ids)}))
 
 
 def wait_for_enrollment(connection: Connection, user_course_id: int, seconds: float | None = None) -> bool:
-    """Lock the row, waiting so long, by default `lock_timeout`, for whoever holds it; whether it exists.
+    """Lock the row, waiting for it up to `seconds`, by default `lock_timeout`; return whether it exists.
 
-    The transaction must hold no other row: then nobody can be waiting for it meanwhile.
+    The transaction must hold no other row, so that no session waits for it meanwhile.
     """
     if seconds is not None:
         connection.execute(_LIMIT_WAIT, {"milliseconds": str(int(seconds * 1000))})
@@ -140,18 +139,18 @@ def wait_for_enrollment(connection: Connection, user_course_id: int, seconds: fl
 
 
 def existing_enrollments(connection: Connection, ids: Collection[int]) -> set[int]:
-    """Those of these enrollments that exist, locked or not."""
+    """Return those of these enrollments that exist, locked or not."""
     return set(connection.scalars(_EXISTING, {"ids": list(ids)}))
 
 
 def record_enrollments(
     connection: Connection, arrived: Sequence[tuple[EnrollmentCreated, int]], inserted: Collection[int]
 ) -> list[Recorded]:
-    """Remember the events and apply the later ones to their rows; what became of each. The rows must be locked.
+    """Store the events and apply the later ones to their rows; return the result of each. The rows must be locked.
 
-    `arrived`: events with the arrival of each, in the order in which they came; `inserted`: the rows that the first
-    event of each made just now. An event that names another user than the row's changes nothing. Of a row that the LMS
-    inserted it tells the time zone from its time on, and nothing else.
+    `arrived`: events with their arrivals, in order of arrival; `inserted`: the rows just created by their first event.
+    An event that names another user than its row's changes nothing. To a row inserted by the LMS it applies only the
+    time zone, from the event's time on.
     """
     keys = [(event.data.user_course_id, event.event_id) for event, _ in arrived]
     known = {
@@ -162,25 +161,25 @@ def record_enrollments(
     orders = {key: tuple(row[3:]) for key, row in live.items()}
     fresh = set(inserted)
     outcome = []
-    of_lms: list[int] = []
+    by_lms: list[int] = []
     new: list[tuple[object, ...]] = []
     changed: dict[int, tuple[object, ...]] = {}
     for key, (event, arrival) in zip(keys, arrived, strict=True):
         user_course_id, data = event.data.user_course_id, event.data
         row = live[user_course_id]
         sequence = sequence_key(event.sequence)
-        told = (event.time, sequence, data.user_id, data.course_id, data.timezone)
+        content = (event.time, sequence, data.user_id, data.course_id, data.timezone)
         if key in known:
-            outcome.append(Recorded.REPEATED if known[key] == told else Recorded.IDENTITY_CONFLICT)
+            outcome.append(Recorded.REPEATED if known[key] == content else Recorded.IDENTITY_CONFLICT)
             continue
         if row.user_id is not None and row.user_id != data.user_id:
             outcome.append(Recorded.ENROLLMENT_CONFLICT)
             continue
-        known[key] = told
+        known[key] = content
         order = (event.time, sequence, arrival, event.event_id)
-        new.append((*key, event.time.isoformat(), sequence, arrival, *told[2:]))
+        new.append((*key, event.time.isoformat(), sequence, arrival, *content[2:]))
         if row.enrolled_at is None:
-            of_lms.append(user_course_id)
+            by_lms.append(user_course_id)
             outcome.append(Recorded.APPLIED if row.course_id == data.course_id else Recorded.SUPERSEDED)
             continue
         if user_course_id in fresh:
@@ -192,22 +191,22 @@ def record_enrollments(
             continue
         outcome.append(Recorded.APPLIED)
         orders[user_course_id] = order
-    if of_lms:
-        connection.execute(_REMEMBER_OF_LMS, {"ids": of_lms})
+    if by_lms:
+        connection.execute(_STORE_LMS_ZONES, {"ids": by_lms})
     if new:
-        connection.execute(_REMEMBER, {"events": json.dumps(new)})
+        connection.execute(_STORE, {"events": json.dumps(new)})
     if changed:
         connection.execute(_UPDATE, {"events": json.dumps(list(changed.values()))})
     return outcome
 
 
 def enrollments_of(connection: Connection, course_id: int, after: int, limit: int) -> list[int]:
-    """Ids above `after` of up to `limit` enrollments of the course, in order: one range of an index."""
+    """Return up to `limit` ids above `after` of enrollments of the course, in order: one range of an index."""
     return list(connection.scalars(_OF_COURSE, {"course_id": course_id, "after": after, "limit": limit}))
 
 
 def _first(events: Sequence[EnrollmentCreated]) -> list[EnrollmentCreated]:
-    """Of each enrollment's events the first alone."""
+    """Return the first event of each enrollment."""
     return list({event.data.user_course_id: event for event in reversed(events)}.values())
 
 

@@ -1,6 +1,6 @@
-"""Delete old events from the ledger, say so on the enrollments they belonged to, and mark their activity.
+"""Delete old events from the ledger, record that on their enrollments, and mark the activity stale.
 
-Every event of a lesson with a correction is kept, because its row is recomputed from them.
+All events of a corrected lesson are kept, because its row is recomputed from them.
 """
 
 import json
@@ -35,7 +35,7 @@ _DELETE = text("""
         )
         RETURNING event.user_course_id
     ),
-    told AS (
+    limited AS (
         UPDATE user_course SET history_from = greatest(history_from, :before)
         WHERE id IN (SELECT user_course_id FROM deleted)
     ),
@@ -50,23 +50,23 @@ Event = tuple[int, str]
 
 
 def time_ago(connection: Connection, days: float) -> datetime:
-    """The time so many days ago, by PostgreSQL's clock."""
+    """Return the time that many days ago, by PostgreSQL's clock."""
     found: datetime = connection.execute(_TIME_AGO, {"days": days}).scalar_one()
     return found
 
 
 def expired_events(connection: Connection, before: datetime, limit: int, held: Collection[int]) -> list[Event]:
-    """Up to `limit` events recorded before that time and not needed any longer, but for those of `held` enrollments.
+    """Return up to `limit` events recorded before that time and no longer needed, except those of `held` enrollments.
 
-    Found through a BRIN index: reads the oldest part of the ledger, not the whole.
+    Uses a BRIN index: reads the oldest part of the ledger, not all of it.
     """
     parameters = {"before": before, "limit": limit, "held": list(held)}
     return [(key, event_id) for key, event_id in connection.execute(_EXPIRED, parameters)]
 
 
 def delete_events(connection: Connection, events: Sequence[Event], before: datetime) -> int:
-    """Delete these events, but for those that are needed by now; how many.
+    """Delete these events except those needed by now; return their number.
 
-    Their enrollments must be locked: then no correction can come in between.
+    Their enrollments must be locked, so that no correction intervenes.
     """
     return int(connection.scalar(_DELETE, {"events": json.dumps(events), "before": before}) or 0)

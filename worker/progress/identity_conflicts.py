@@ -1,4 +1,4 @@
-"""Find events that are not what the ledger has under their identity."""
+"""Find events that differ from the recorded event of the same identity."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from worker.contract.event import LedgerEvent
 from worker.contract.fast_path import DecodedLessonEvent
 from worker.progress.record import rows
 
-_TOLD = """
+_CONTENT = """
     occurred_at, type, topic_id, lesson_id, section_id, duration_seconds, corrected_status, corrected_last_viewed_at,
     corrected_completed_at, sequence
 """
@@ -17,9 +17,9 @@ _CONFLICTS = text(f"""
     SELECT number
     FROM jsonb_array_elements(CAST(:events AS jsonb)) WITH ORDINALITY AS given (e, number)
     JOIN LATERAL (
-        SELECT {_TOLD} FROM lesson_event WHERE (user_course_id, event_id) = ((e->>0)::bigint, (e->>1)::uuid)
+        SELECT {_CONTENT} FROM lesson_event WHERE (user_course_id, event_id) = ((e->>0)::bigint, (e->>1)::uuid)
         UNION ALL
-        SELECT {_TOLD} FROM voided_event WHERE (user_course_id, event_id) = ((e->>0)::bigint, (e->>1)::uuid)
+        SELECT {_CONTENT} FROM voided_event WHERE (user_course_id, event_id) = ((e->>0)::bigint, (e->>1)::uuid)
     ) AS known ON true
     WHERE (occurred_at, sequence, type, topic_id, lesson_id, section_id, duration_seconds,
            corrected_status, corrected_last_viewed_at, corrected_completed_at)
@@ -30,5 +30,5 @@ _CONFLICTS = text(f"""
 
 
 def identity_conflicts(connection: Connection, events: Sequence[LedgerEvent | DecodedLessonEvent]) -> list[int]:
-    """Which of these recorded events, by their index, are not what the ledger has under their identity."""
+    """Return the indexes of those of these recorded events that differ from the first of their identity."""
     return [number - 1 for number in connection.scalars(_CONFLICTS, {"events": rows(events)})]

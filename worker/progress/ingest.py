@@ -1,30 +1,35 @@
 """Record a batch of stream entries in PostgreSQL: one transaction, a fixed number of statements, whatever the size.
 
-Read this file first. A batch may come in any order, again, or in other pieces: the rows are the same. When `ingest`
-returns, every entry is applied or stands in `dead_letter`, committed, and may be acknowledged, but for those that it
-deferred. When it raises, nothing may be acknowledged; some pieces may be committed, and recording them again changes
+Read this file first. The rows are the same in any order, for any split into batches and after any repetition. When
+`ingest` returns, every entry is applied, in `dead_letter` or deferred; all but the deferred ones are committed and may
+be acknowledged. When it raises, nothing may be acknowledged; parts may be committed, and recording them again changes
 nothing.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from worker.contract.entry import Entry, Reason, Rejection
-from worker.database.failures import Failure, classify, is_lock_timeout, is_missing_reference, missing_reference
-from worker.errors import first_line
-from worker.progress import dead_letters, enrollments, outlines
-from worker.progress.apply import apply
-from worker.progress.batch import Batch, sort, targets
-from worker.progress.bisect import bisect, is_any_table_locked
+from worker.contract.event import CourseOutlined, EnrollmentCreated, LedgerEvent
+from worker.contract.fast_path import Batch, DecodedLessonEvent, Target, parse_batch
+from worker.database.failures import Failure, classify, is_lock_timeout
+from worker.progress import dead_letters, enrollments, identity_conflicts, outlines, reasons, record, ties
+from worker.progress.bisect import is_any_table_locked
 from worker.progress.commits import Commits
 from worker.progress.dead_letters import DeadLetter
-from worker.progress.outcome import REFUSED, Held, Outcome
-from worker.progress.refusals import EverythingRefusedError, Refusals
+from worker.progress.outcome import Outcome
+from worker.progress.reference import Recorded
+from worker.progress.refused_batch import isolate
 
 AWAIT_SECONDS = 0.2
-"""How long a busy row is waited for: some tens of ordinary transactions. Others' events wait meanwhile."""
+"""How long to wait for a busy row: some tens of ordinary transactions. Other events wait meanwhile."""
+CAREFUL_SECONDS = 0.2
+"""How long to look for new enrollments that a lock holds up."""
 
 
 def ingest(
@@ -37,61 +42,59 @@ def ingest(
     careful: bool = False,
     commits: Commits | None = None,
 ) -> Outcome:
-    """Record the entries and commit. One that PostgreSQL itself refuses is set aside alone, its neighbors are applied.
+    """Record the entries and commit. An entry that PostgreSQL refuses is dead-lettered alone; the others are applied.
 
-    What would change something that another session keeps locked is deferred: left as it was, waiting for nobody
-    (docs/decisions/0011); and so is what is refused together with everything else, unless `final`. Any database error
-    that is not the data's fault is raised. `batch` is the entries, where they are sorted already; `seen_before`: see
-    `record`. `careful`: look for locks that only waiting shows before waiting for them; without it that begins with the
-    first that was waited for in vain. `commits` remembers what was committed, and raises CommitsLostError.
+    Entries that would change a row locked by another session are deferred without waiting (docs/decisions/0011), and so
+    are all while PostgreSQL refuses everything, unless `final`. Other database errors are raised.
+
+    `batch`: the entries, if they are parsed already. `seen_before`: see `record_batch`. `careful`: look for locks that
+    only waiting reveals before waiting for them. `commits` remembers what was committed; raises CommitsLostError.
     """
-    refusals = {kind: Refusals[Entry](final=final, may_wait=True) for kind in (False, True)}
 
-    def work(part: Sequence[Entry]) -> Outcome:
-        its = batch if batch and part is entries else sort(part)
-        done = _record(engine, part, its, seen_before=seen_before, careful=careful, commits=commits)
-        if done.recorded:
-            refusals[False].accept()
-        if done.enrolled:
-            refusals[True].accept()
-        return done
-
-    def refuse(entry: Entry, error: DBAPIError) -> Outcome:
-        if is_missing_reference(error):
-            return _put(engine, refused(entry, error), commits)
-        refusals[_enrolls(entry)].add(entry, error)
-        return Outcome()
+    def commit(part: Sequence[Entry], parsed: Batch | None = None) -> Outcome:
+        its = parsed or parse_batch(part)
+        return _commit(engine, part, its, seen_before=seen_before, careful=careful, commits=commits)
 
     try:
-        outcome = bisect(engine, entries, work, refuse, lambda part: _defer(engine, part, commits))
-    except EverythingRefusedError as error:
-        kind = refusals[True].undecided
-        outcome = Outcome(
-            deferred=[(entry, REFUSED) for entry in entries if _enrolls(entry) == kind], everything_refused=str(error)
-        )
-        others = [entry for entry in entries if _enrolls(entry) != kind]
-        if others and len(others) < len(entries):
-            outcome += ingest(engine, others, seen_before=seen_before, final=final, careful=careful, commits=commits)
-        return outcome
-    for each in refusals.values():
-        outcome += _judge(engine, each, seen_before=seen_before, commits=commits)
-    return outcome
+        return commit(entries, batch)
+    except DBAPIError as error:
+        again = partial(ingest, engine, seen_before=seen_before, commits=commits)
+        store = partial(store_dead_letters, engine, commits=commits)
+        return isolate(engine, entries, error, commit, again, store, final=final, careful=careful)
 
 
 def ingest_awaiting(engine: Engine, entries: Sequence[Entry], user_course_id: int, commits: Commits) -> Outcome:
-    """Record entries of one enrollment whose row others take by turns: wait for it a moment, holding no other.
+    """Record entries of one enrollment whose row is locked again and again: wait briefly for it, holding no other.
 
-    What it does not get, or PostgreSQL refuses, is deferred once more.
+    Entries that still find it locked, or that PostgreSQL refuses, are deferred once more.
     """
     try:
-        return _record(engine, entries, sort(entries), seen_before=True, commits=commits, awaited=user_course_id)
+        batch = parse_batch(entries)
+        return _commit(engine, entries, batch, seen_before=True, commits=commits, awaited=user_course_id)
     except DBAPIError as error:
         if not is_lock_timeout(error) and classify(error) is not Failure.DATA:
             raise
         return Outcome(deferred=[(entry, ("enrollment", user_course_id)) for entry in entries])
 
 
-def _record(
+def store_dead_letters(engine: Engine, found: Sequence[DeadLetter], *, commits: Commits | None = None) -> Outcome:
+    """Store these dead letters and commit."""
+    if found:
+        with _transaction(engine, commits) as connection:
+            dead_letters.store_dead_letters(connection, found)
+            if commits:
+                commits.note(connection, [letter.entry for letter in found])
+    return Outcome(dead_letters=list(found))
+
+
+def store_dead_letter(
+    engine: Engine, entry: Entry, reason: Reason, detail: str, commits: Commits | None = None
+) -> Outcome:
+    """Store the entry as a dead letter as it is and commit."""
+    return store_dead_letters(engine, [DeadLetter(entry, reason, Rejection(reason, detail).detail)], commits=commits)
+
+
+def _commit(
     engine: Engine,
     entries: Sequence[Entry],
     batch: Batch,
@@ -101,19 +104,17 @@ def _record(
     careful: bool = False,
     awaited: int | None = None,
 ) -> Outcome:
-    def work(held: list[tuple[Entry, Held]], *, careful: bool) -> Outcome:
-        with engine.begin() as connection:
+    def work(held: list[tuple[Entry, Target]], *, careful: bool) -> Outcome:
+        with _transaction(engine, commits) as connection:
             if awaited is not None:
                 enrollments.wait_for_enrollment(connection, awaited, AWAIT_SECONDS)
-            done = record(connection, entries, batch=batch, seen_before=seen_before, careful=careful)
+            done = record_batch(connection, entries, batch, seen_before=seen_before, careful=careful)
             done.deferred += held
             if commits:
                 commits.note(connection, done.settled(entries), in_order=not seen_before)
-        if commits:
-            commits.keep()
         return done
 
-    held: list[tuple[Entry, Held]] = []
+    held: list[tuple[Entry, Target]] = []
     try:
         return work(held, careful=careful)
     except outlines.OutlinesHeldError:
@@ -125,79 +126,126 @@ def _record(
     return work(held, careful=careful)
 
 
-def _judge(engine: Engine, refusals: Refusals[Entry], *, seen_before: bool, commits: Commits | None) -> Outcome:
-    """Set aside what is to blame itself for being refused; what was refused before anything was accepted, if again."""
-    if refusals.undecided:
-        return Outcome(deferred=[(entry, REFUSED) for entry, _ in refusals.found], everything_refused=refusals.message)
-    outcome = Outcome()
-    if early := [entry for entry, _ in refusals.found[: refusals.early]]:
-        outcome += ingest(engine, early, seen_before=seen_before, final=True, commits=commits)
-    for entry, error in refusals.found[refusals.early :]:
-        outcome += _put(engine, refused(entry, error), commits)
-    return outcome
-
-
-def refused(entry: Entry, error: DBAPIError) -> DeadLetter:
-    """The letter of an entry that PostgreSQL refuses. One that wants a row that the LMS does not have yet waits for it.
-
-    Such as an enrollment's user: the sweep tries it again.
-    """
-    if is_missing_reference(error):
-        detail = f"waits for the LMS: {missing_reference(error)}"
-        return DeadLetter(entry, Reason.UNKNOWN_REFERENCE, Rejection(Reason.UNKNOWN_REFERENCE, detail).detail)
-    return DeadLetter(entry, Reason.DATA_ERROR, Rejection(Reason.DATA_ERROR, first_line(error)).detail)
-
-
-def _enrolls(entry: Entry) -> bool:
-    return b'"enrollment.created"' in (entry.body or b"")
-
-
-def _defer(engine: Engine, entries: Sequence[Entry], commits: Commits | None) -> Outcome:
-    batch = sort(entries)
-    outcome = Outcome(dead_letters=batch.dead_letters, deferred=list(targets(batch)))
-    if batch.dead_letters:
-        with engine.begin() as connection:
-            dead_letters.store_dead_letters(connection, batch.dead_letters)
-            if commits:
-                commits.note(connection, outcome.settled(entries))
-        if commits:
-            commits.keep()
-    return outcome
-
-
-def store_dead_letter(
-    engine: Engine, entry: Entry, reason: Reason, detail: str, commits: Commits | None = None
-) -> Outcome:
-    """Put the entry into `dead_letter` as it is and commit. `commits`: see `ingest`."""
-    return _put(engine, DeadLetter(entry, reason, Rejection(reason, detail).detail), commits)
-
-
-def _put(engine: Engine, letter: DeadLetter, commits: Commits | None) -> Outcome:
+@contextmanager
+def _transaction(engine: Engine, commits: Commits | None) -> Iterator[Connection]:
     with engine.begin() as connection:
-        dead_letters.store_dead_letters(connection, [letter])
-        if commits:
-            commits.note(connection, [letter.entry])
+        yield connection
     if commits:
         commits.keep()
-    return Outcome(dead_letters=[letter])
 
 
-def record(
+def record_batch(
     connection: Connection,
     entries: Sequence[Entry],
-    *,
     batch: Batch | None = None,
+    *,
     seen_before: bool = False,
     careful: bool = False,
 ) -> Outcome:
-    """Record the entries in the caller's transaction: what cannot be applied goes into `dead_letter`.
+    """Record the entries in the caller's transaction; those that cannot be applied become dead letters.
 
-    `seen_before` says that they were delivered or set aside earlier: a letter of one that is applied now is deleted.
+    `seen_before`: they were delivered or dead-lettered earlier, so the dead letter of one applied now is deleted.
     """
-    outcome = apply(connection, batch or sort(entries), careful=careful)
+    outcome = apply(connection, batch or parse_batch(entries), careful=careful)
     if outcome.dead_letters:
         dead_letters.store_dead_letters(connection, outcome.dead_letters)
     if seen_before:
         left = {letter.entry for letter in outcome.dead_letters} | {entry for entry, _ in outcome.deferred}
         dead_letters.delete_dead_letters(connection, [entry for entry in entries if entry not in left])
     return outcome
+
+
+def apply(connection: Connection, batch: Batch, *, careful: bool = False) -> Outcome:
+    """Apply the batch in the caller's transaction. What cannot be applied is in the outcome, and stored nowhere.
+
+    Order of locks: outlines, the enrollments that no other session holds, then new enrollments by id; only then is
+    anything else written. Whatever is locked is deferred, so no two sessions wait for each other and none computes from
+    stale rows. `careful`: see `ingest`.
+    """
+    outcome = Outcome(dead_letters=[DeadLetter(entry, each.reason, each.detail) for entry, each in batch.rejected])
+    if batch.outlines:
+        batch.outlines.sort(key=_arrival)
+        arrived = [(event, entry.arrival) for entry, event in batch.outlines]
+        _count(outcome, batch.outlines, outlines.record_outlines(connection, arrived))
+    known, held = _lock_enrollments(connection, batch, outcome, careful=careful)
+    if careful and (busy := record.held_enrollments(connection, [event for _, event in batch.ledger_events])):
+        outcome.met_locks = True
+        known, held = known - busy, held | (known & busy)
+    free: list[tuple[Entry, LedgerEvent | DecodedLessonEvent]] = []
+    for entry, event in batch.ledger_events:
+        user_course_id = event.data.user_course_id
+        if user_course_id in known:
+            free.append((entry, event))
+        elif user_course_id in held:
+            outcome.deferred.append((entry, ("enrollment", user_course_id)))
+        else:
+            outcome.dead_letters.append(reasons.unknown_enrollment(entry, user_course_id))
+    if free:
+        _record_events(connection, free, outcome)
+    if batch.dropped:
+        left = {entry for entry, _ in outcome.deferred} | {letter.entry for letter in outcome.dead_letters}
+        outcome.dropped = sum(entry not in left for entry in batch.dropped)
+    return outcome
+
+
+def _lock_enrollments(
+    connection: Connection, batch: Batch, outcome: Outcome, *, careful: bool
+) -> tuple[set[int], set[int]]:
+    """Lock the batch's enrollments and create new ones; return those locked here and those that others hold."""
+    ids = batch.user_course_ids
+    known = enrollments.lock_enrollments(connection, ids) if ids else set()
+    batch.enrollments.sort(key=_arrival)
+    if batch.enrollments and len(known) < len(ids):
+        new = [event for _, event in batch.enrollments if event.data.user_course_id not in known]
+        if careful:
+            outcome.enrolled = enrollments.insert_free(connection, new, time.monotonic() + CAREFUL_SECONDS)
+        elif new:
+            outcome.enrolled = enrollments.insert_enrollments(connection, new)
+        outcome.met_locks = careful and len(outcome.enrolled) < len({event.data.user_course_id for event in new})
+        known.update(outcome.enrolled)
+    held = enrollments.existing_enrollments(connection, ids - known) if len(known) < len(ids) else set()
+    if created := [(entry, event) for entry, event in batch.enrollments if event.data.user_course_id in known]:
+        arrived = [(event, entry.arrival) for entry, event in created]
+        _count(outcome, created, enrollments.record_enrollments(connection, arrived, outcome.enrolled))
+    outcome.deferred += [
+        (entry, ("enrollment", event.data.user_course_id))
+        for entry, event in batch.enrollments
+        if event.data.user_course_id not in known
+    ]
+    return known, held
+
+
+def _record_events(
+    connection: Connection, free: Sequence[tuple[Entry, LedgerEvent | DecodedLessonEvent]], outcome: Outcome
+) -> None:
+    events = [event for _, event in free]
+    recorded = record.record_events(connection, events)
+    if recorded.corrected:
+        record.recompute_corrected(connection, recorded.corrected)
+    if recorded.tied:
+        ties.settle_ties(connection, recorded.tied)
+    unlike = identity_conflicts.identity_conflicts(connection, events) if recorded.count < len(events) else []
+    outcome.dead_letters += [reasons.identity_conflict(*free[number]) for number in unlike]
+    outcome.recorded = recorded.count
+    outcome.applied += recorded.count
+    outcome.repeated += len(events) - recorded.count - len(unlike)
+
+
+def _count(
+    outcome: Outcome,
+    events: Sequence[tuple[Entry, EnrollmentCreated]] | Sequence[tuple[Entry, CourseOutlined]],
+    found: Sequence[Recorded],
+) -> None:
+    outcome.snapshots |= {entry: each for (entry, _), each in zip(events, found, strict=True)}
+    outcome.applied += found.count(Recorded.APPLIED)
+    outcome.repeated += found.count(Recorded.REPEATED)
+    outcome.superseded += found.count(Recorded.SUPERSEDED)
+    for (entry, event), each in zip(events, found, strict=True):
+        if each is Recorded.IDENTITY_CONFLICT:
+            outcome.dead_letters.append(reasons.identity_conflict(entry, event))
+        elif each is Recorded.ENROLLMENT_CONFLICT and isinstance(event, EnrollmentCreated):
+            outcome.dead_letters.append(reasons.enrollment_conflict(entry, event))
+
+
+def _arrival(each: tuple[Entry, object]) -> int:
+    return each[0].arrival

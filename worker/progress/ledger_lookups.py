@@ -1,4 +1,4 @@
-"""Look-ups in the ledger, off the hot path: which events are there, and what is known of one lesson."""
+"""Look-ups in the ledger, off the hot path: recorded events and the times of one lesson."""
 
 import json
 from collections.abc import Collection
@@ -44,7 +44,7 @@ _PRESENT = text("""
 """)
 
 NEWEST_PAGES = 256
-"""So many pages at the end of the ledger are looked through: more than concurrent writers extend it by at once."""
+"""Number of pages read at the end of the ledger: more than concurrent writers extend it by at once."""
 
 _LAST_PAGE = text("SELECT pg_relation_size('lesson_event') / current_setting('block_size')::int")
 
@@ -53,23 +53,23 @@ _NEWEST = text("SELECT max(recorded_at) FROM lesson_event WHERE ctid >= CAST(:fi
 
 @dataclass(frozen=True, slots=True)
 class RecordedEvent:
-    """An event that was recorded; `type` is the last word of the contract's."""
+    """A recorded event; `type` is the last word of the contract's type."""
 
     type: str
     topic_id: int
     lesson_id: int
     snapshot: Progress | None
-    """What a correction sets."""
+    """The snapshot of a correction."""
 
 
 def recorded_now(connection: Connection, events: Collection[EventKey]) -> set[EventKey]:
-    """Those of these events that this transaction recorded; the others were there before. One query."""
+    """Return those of these events that this transaction recorded; the others existed before. One query."""
     rows = connection.execute(_RECORDED_NOW, {"events": json.dumps(list(events))})
     return {(user_course_id, event_id) for user_course_id, event_id in rows}
 
 
 def find_event(connection: Connection, key: EventKey) -> RecordedEvent | None:
-    """The recorded event of this identity, be it voided."""
+    """Return the recorded event of this identity, even if voided."""
     row = connection.execute(_FIND, {"user_course_id": key[0], "event_id": key[1]}).one_or_none()
     if row is None:
         return None
@@ -81,15 +81,15 @@ def find_event(connection: Connection, key: EventKey) -> RecordedEvent | None:
 
 
 def latest_time(connection: Connection, key: LessonKey) -> datetime | None:
-    """The latest time of any event or correction of the lesson."""
+    """Return the latest time of any event or correction of the lesson."""
     found: datetime | None = connection.scalar(_LATEST_TIME, _parameters(key))
     return found
 
 
 def present(connection: Connection, key: LessonKey) -> tuple[datetime, datetime]:
-    """PostgreSQL's clock, and the time of what is done to the lesson now: never before what was set by hand.
+    """Return PostgreSQL's clock, and the time for an event of the lesson now: always after its correction.
 
-    A correction may be ahead of the clock: it is dated after all that it rules over. The enrollment must be locked.
+    A correction may be ahead of the clock, as it is dated after all that it overrides. The enrollment must be locked.
     """
     now, time = connection.execute(_PRESENT, _parameters(key)).one()
     return now, time
@@ -101,12 +101,11 @@ def _parameters(key: LessonKey) -> dict[str, int]:
 
 
 def last_recorded_at(connection: Connection) -> datetime | None:
-    """When the newest ledger row was recorded (its transaction began); None for an empty ledger.
+    """Return when the newest ledger row was recorded (its transaction began); None for an empty ledger.
 
-    No index answers this cheaply: a BRIN index knows no maximum, and a B-tree on an ever-rising time would tax every
-    insert. But the ledger grows at its end, so the newest row stands in its last pages, read here by their numbers.
-    Only where deletions (retention, a removed enrollment) left room further up may newer rows stand there, and the
-    answer be too old until the ledger grows again.
+    No index answers this cheaply: a BRIN index has no maximum, and a B-tree on a rising time would tax every insert. As
+    the ledger grows at its end, this reads its last pages. If deletions (retention, a removed enrollment) left room
+    further up, newer rows may be there, and the answer is too old until the ledger grows again.
     """
     pages = int(connection.scalar(_LAST_PAGE) or 0)
     newest: datetime | None = connection.scalar(_NEWEST, {"first": f"({max(0, pages - NEWEST_PAGES)},0)"})

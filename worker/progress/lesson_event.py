@@ -1,4 +1,4 @@
-"""The event that a single endpoint makes of a request: a learner viewed or completed a lesson."""
+"""Make an event of a call or request: a learner viewed or completed a lesson."""
 
 from datetime import UTC, datetime
 from typing import Literal
@@ -6,19 +6,20 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
-from worker.contract.entry import Rejection, refuse_ahead
+from worker.contract.entry import Rejection
 from worker.contract.event import LessonActivity, LessonCompleted, LessonEvent, LessonViewed
+from worker.contract.event_time import refuse_ahead
 from worker.contract.identity import is_identity
 from worker.errors import InputError
 
 SOURCE = "progress-api"
-"""The `source` of the events made here; an event id that is no UUID is unique together with it."""
+"""The `source` of these events; an event id that is not a UUID is unique within it."""
 
-Deed = Literal["viewed", "completed"]
+LessonAction = Literal["viewed", "completed"]
 
 
 def lesson_event(
-    deed: Deed,
+    action: LessonAction,
     activity: LessonActivity,
     occurred_at: datetime | None,
     event_id: str | None,
@@ -26,8 +27,8 @@ def lesson_event(
     now: datetime,
     by_default: datetime,
 ) -> LessonEvent:
-    """Without an id another one each time. Raises InputError for a time that is out of range or far ahead of now."""
-    model = LessonViewed if deed == "viewed" else LessonCompleted
+    """Return the event, by default with a new id. Raises InputError for a time out of range or far in the future."""
+    model = LessonViewed if action == "viewed" else LessonCompleted
     untimed = True if occurred_at is None else None
     try:
         event = model(
@@ -44,12 +45,12 @@ def lesson_event(
 
 
 def valid_event_id(event_id: str | None) -> str:
-    """Raises InputError for one that tells no events apart."""
+    """Return the id, by default a new one. Raises InputError for an id that identifies no event."""
     if event_id is not None and not is_identity(event_id):
-        raise InputError(f"{event_id} is no event's identity: the nil and the max UUID are everybody's. Send another.")
+        raise InputError(f"{event_id} does not identify an event, as the nil and max UUIDs are not unique.")
     return event_id or str(uuid4())
 
 
 def latest_clock(now: datetime) -> datetime:
-    """Of the server's clock and this host's the later: a time is refused when it is ahead of both."""
+    """Return the later of the server's and this host's clock: only a time ahead of both is refused."""
     return max(now, datetime.now(UTC))

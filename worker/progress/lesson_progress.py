@@ -1,7 +1,7 @@
-"""One lesson of one enrollment: read its row, make it, set it by hand, mark it viewed or completed.
+"""One lesson of one enrollment: read, create or correct its row, or mark the lesson viewed or completed.
 
-What is written goes through the ledger like an event from a stream, so a rebuild makes the same rows. The one exception
-is a row that is not started, which stands for no event.
+Writes go through the ledger like events from a stream, so a rebuild makes the same rows. The only exception is a blank
+row, not started, which has no event.
 """
 
 from datetime import datetime
@@ -11,12 +11,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
 from worker.contract.entry import Entry, Reason, Rejection
-from worker.contract.event import (
-    Correction,
-    LedgerEvent,
-    LessonActivity,
-    ProgressCorrected,
-)
+from worker.contract.event import Correction, LedgerEvent, LessonActivity, ProgressCorrected
+from worker.contract.fast_path import Batch
 from worker.contract.identity import identity
 from worker.contract.lesson import LessonKey
 from worker.contract.progress_status import ProgressStatus
@@ -24,19 +20,18 @@ from worker.database.failures import is_lock_timeout
 from worker.database.server import clock
 from worker.errors import ConflictError, InputError, LockedError, NotFoundError, unknown_enrollment
 from worker.progress import enrollments, ledger_lookups
-from worker.progress.apply import apply
-from worker.progress.batch import Batch
 from worker.progress.correction_rules import Changes, corrected, correction_time, repeats
-from worker.progress.lesson_event import SOURCE, Deed, latest_clock, lesson_event, valid_event_id
+from worker.progress.ingest import apply
+from worker.progress.lesson_event import SOURCE, LessonAction, latest_clock, lesson_event, valid_event_id
 from worker.progress.progress_rows import StoredProgress, find_progress, insert_blank
 from worker.progress.reference import Progress
 
 _NO_ENTRY = Entry("", "", None)
-"""These events come from no stream."""
+"""The entry of events that come from no stream."""
 
 
 def get_progress(engine: Engine, key: LessonKey) -> StoredProgress:
-    """The row of a lesson. Raises NotFoundError where there is no enrollment or no row."""
+    """Return a lesson's row. Raises NotFoundError if the enrollment or the row does not exist."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         return _existing(connection, key)
 
@@ -44,11 +39,11 @@ def get_progress(engine: Engine, key: LessonKey) -> StoredProgress:
 def create_progress(
     engine: Engine, key: LessonKey, changes: Changes, event_id: str | None = None
 ) -> tuple[StoredProgress, bool]:
-    """The row of a lesson, and whether it was made now; one that is there stays as it is. Idempotent; commits.
+    """Create a lesson's row unless it exists; return it, and whether it is new. Idempotent; commits.
 
-    A row that is not started and has no times is made blank, any other as a correction. Raises NotFoundError where
-    there is no enrollment, InputError for ids or times out of range and changes that contradict each other, and
-    ConflictError where the event id belongs to something else.
+    A row that is not started and has no times is created blank, any other by a correction. Raises NotFoundError for an
+    unknown enrollment, InputError for ids or times out of range and contradictory changes, and ConflictError if the
+    event id belongs to another event.
     """
     with engine.begin() as connection:
         _lock(connection, key)
@@ -65,11 +60,11 @@ def create_progress(
 
 
 def update_progress(engine: Engine, key: LessonKey, changes: Changes, event_id: str | None = None) -> StoredProgress:
-    """Set what is given, as a correction that rules over everything known of the lesson; the row. Commits.
+    """Apply the changes as a correction that overrides every earlier event of the lesson; return the row. Commits.
 
-    What is omitted is filled in under the enrollment's lock. Idempotent by `event_id`. Raises NotFoundError where there
-    is no enrollment or no row, InputError for times out of range and changes that contradict each other, and
-    ConflictError where the event id belongs to something else, a correction that set something else included.
+    Omitted members are filled in under the enrollment's lock. Idempotent by `event_id`. Raises NotFoundError if the
+    enrollment or the row does not exist, InputError for times out of range and contradictory changes, and ConflictError
+    if the event id belongs to another event or to a correction with other changes.
     """
     with engine.begin() as connection:
         _lock(connection, key)
@@ -83,19 +78,19 @@ def update_progress(engine: Engine, key: LessonKey, changes: Changes, event_id: 
 
 
 def mark_lesson(
-    engine: Engine, deed: Deed, activity: LessonActivity, occurred_at: datetime | None, event_id: str | None
+    engine: Engine, action: LessonAction, activity: LessonActivity, occurred_at: datetime | None, event_id: str | None
 ) -> StoredProgress:
-    """Record that a learner viewed or completed a lesson; its row. Idempotent by the event's identity; commits.
+    """Record that a learner viewed or completed a lesson; return its row. Idempotent by event identity; commits.
 
-    Without a time it happened now by PostgreSQL's clock, under the enrollment's lock and after what was set by hand.
-    Raises NotFoundError where there is no enrollment, InputError for a time out of range, and ConflictError where the
-    identity belongs to something else.
+    Without a time it happened now by PostgreSQL's clock, read under the enrollment's lock, and after any correction.
+    Raises NotFoundError for an unknown enrollment, InputError for a time out of range, and ConflictError if the
+    identity belongs to another event.
     """
     key = (activity.user_course_id, activity.topic_id, activity.lesson_id)
     with engine.begin() as connection:
         _lock(connection, key)
         now, time = ledger_lookups.present(connection, key)
-        event = lesson_event(deed, activity, occurred_at, event_id, now=now, by_default=time)
+        event = lesson_event(action, activity, occurred_at, event_id, now=now, by_default=time)
         _record(connection, event)
         return _existing(connection, key)
 
@@ -105,7 +100,7 @@ def _lock(connection: Connection, key: LessonKey) -> None:
         is_enrolled = enrollments.wait_for_enrollment(connection, key[0])
     except OperationalError as error:
         if is_lock_timeout(error):
-            raise LockedError(f"Another session keeps enrollment {key[0]} locked. Send it again.") from None
+            raise LockedError(f"Another session has enrollment {key[0]} locked. Try again.") from None
         raise
     if not is_enrolled:
         raise unknown_enrollment(key[0])
@@ -117,14 +112,14 @@ def _existing(connection: Connection, key: LessonKey) -> StoredProgress:
         raise unknown_enrollment(key[0])
     if row is None:
         raise NotFoundError(
-            f"Enrollment {key[0]} has no row for topic {key[1]}, lesson {key[2]}: nothing was done at this place. "
-            "POST /progress/ makes one; so does viewing the lesson."
+            f"Enrollment {key[0]} has no row for topic {key[1]}, lesson {key[2]}. "
+            "Create it with POST /progress/ or by viewing the lesson."
         )
     return row
 
 
 def _is_recorded(connection: Connection, key: LessonKey, changes: Changes, now: datetime, event_id: str) -> bool:
-    """This very correction is in the ledger. Raises ConflictError where its identity belongs to something else."""
+    """Return whether this correction is in the ledger. Raises ConflictError if its identity is another event's."""
     first = ledger_lookups.find_event(connection, (key[0], identity(SOURCE, valid_event_id(event_id))))
     if first is None:
         return False
@@ -138,7 +133,7 @@ def _is_recorded(connection: Connection, key: LessonKey, changes: Changes, now: 
 
 
 def _consistent(key: LessonKey, row: Progress, changes: Changes, now: datetime) -> Correction:
-    """The snapshot of the lesson that the changes make of the row."""
+    """Return the correction that the changes make of the row."""
     user_course_id, topic_id, lesson_id = key
     try:
         wanted = corrected(row, changes, now, latest_clock(now))
@@ -158,7 +153,7 @@ def _consistent(key: LessonKey, row: Progress, changes: Changes, now: datetime) 
 
 
 def _correct(connection: Connection, wanted: Correction, now: datetime, event_id: str | None) -> None:
-    """Record the snapshot as the ruling correction. The enrollment must be locked."""
+    """Record the correction, dated after everything known of the lesson. The enrollment must be locked."""
     key = (wanted.user_course_id, wanted.topic_id, wanted.lesson_id)
     known = filter(None, (ledger_lookups.latest_time(connection, key), wanted.last_viewed_at, wanted.completed_at))
     time = correction_time(now, max(known, default=None))
@@ -181,6 +176,6 @@ def _record(connection: Connection, event: LedgerEvent) -> None:
 def _conflict(event_id: str, user_course_id: int, first: ledger_lookups.RecordedEvent | None) -> ConflictError:
     what = f": lesson {first.lesson_id} of topic {first.topic_id} was {first.type}" if first else ""
     return ConflictError(
-        f"The event {event_id} of enrollment {user_course_id} is recorded already{what}. "
-        "Nothing was changed; send another event with an id of its own."
+        f"The event {event_id} of enrollment {user_course_id} has already been recorded{what}. "
+        "Nothing was changed; use a new id for another event."
     )

@@ -1,4 +1,4 @@
-"""Lessons that an outline has at another place than before: what happened at the old place counts for the lesson."""
+"""Lessons that have moved within an outline: events at the old place count for the lesson."""
 
 from collections.abc import Iterable, Mapping
 
@@ -10,9 +10,9 @@ Moved = Mapping[Lesson, Lesson]
 
 
 def moved_lessons(outline: Iterable[OutlineLesson]) -> dict[Lesson, Lesson]:
-    """Where each earlier place is now.
+    """Map each earlier place to the live one.
 
-    A place that the outline itself has stays that lesson's own; of several that name one place the first has it.
+    A place that the outline lists stays that lesson's own; of several lessons that claim one place, the first gets it.
     """
     lessons = list(outline)
     live = {(lesson.topic_id, lesson.lesson_id) for lesson in lessons}

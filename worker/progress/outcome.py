@@ -1,48 +1,46 @@
-"""What became of a batch."""
+"""The outcome of a batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from worker.contract.entry import Entry, Reason
+from worker.contract.fast_path import Target
 from worker.contract.totals import Totals
 from worker.progress.dead_letters import DeadLetter
 from worker.progress.reference import Recorded
 
-Held = tuple[str, int]
-"""What an entry waits for: an `enrollment` or a `course` that somebody keeps locked, and its id; or REFUSED."""
-
-REFUSED: Held = ("everything", 0)
-"""PostgreSQL refused everything with one message, so whether it was for the entry's sake is undecided."""
+REFUSED: Target = ("everything", 0)
+"""The target of entries deferred while PostgreSQL refuses everything with one message and the cause is undecided."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """Every entry of a batch is exactly one of applied, repeated, superseded, set aside as a letter or deferred.
+    """Every entry of a batch is exactly one of applied, repeated, superseded, dead-lettered or deferred.
 
-    What was there already is repeated; an older enrollment or outline than the known one is superseded.
+    An event already recorded is repeated; an enrollment or outline older than the known one is superseded.
     """
 
     applied: int = 0
     repeated: int = 0
     superseded: int = 0
     dead_letters: list[DeadLetter] = field(default_factory=list)
-    deferred: list[tuple[Entry, Held]] = field(default_factory=list)
-    """Left as they were, to be tried again."""
+    deferred: list[tuple[Entry, Target]] = field(default_factory=list)
+    """Not applied, to be tried again; each with the target that it waits for."""
     everything_refused: str = ""
-    """The message with which PostgreSQL refused all that it was asked to record; empty when it did not."""
+    """The message with which PostgreSQL refused every entry, or empty."""
     met_locks: bool = False
-    """Some were held by locks that only waiting shows: rows of progress, or what an enrollment refers to."""
+    """Some met locks that SKIP LOCKED does not reveal: on progress rows, or on rows that an enrollment refers to."""
     recorded: int = 0
-    """Events that are new in the ledger."""
+    """Events new in the ledger."""
     dropped: int = 0
-    """Optional members that were not valid; their events count without them."""
+    """Invalid optional members; their events count without them."""
     snapshots: dict[Entry, Recorded] = field(default_factory=dict)
-    """What became of each enrollment and outline."""
+    """The result of each enrollment and outline."""
     enrolled: list[int] = field(default_factory=list)
-    """Enrollments that the batch created: what was parked for them can be applied now."""
+    """Enrollments that the batch created; events parked for them can be applied now."""
 
     def settled(self, entries: Sequence[Entry]) -> Sequence[Entry]:
-        """Those of the batch's entries that may be acknowledged: all but the deferred ones."""
+        """Return the batch's entries that may be acknowledged: all but the deferred ones."""
         if not self.deferred:
             return entries
         left = {entry for entry, _ in self.deferred}
@@ -50,24 +48,22 @@ class Outcome:
 
     @property
     def parked(self) -> int:
-        """Letters that wait for their enrollment, or an enrollment that waits for what it refers to."""
-        return sum(
-            letter.reason in {Reason.UNKNOWN_ENROLLMENT, Reason.UNKNOWN_REFERENCE} for letter in self.dead_letters
-        )
+        """The number of dead letters that wait for their enrollment or for a row that a foreign key requires."""
+        return sum(each.reason in {Reason.UNKNOWN_ENROLLMENT, Reason.UNKNOWN_REFERENCE} for each in self.dead_letters)
 
     @property
     def rejected(self) -> int:
-        """Letters that wait for a person."""
+        """The number of dead letters that wait for a person."""
         return len(self.dead_letters) - self.parked
 
     @property
     def totals(self) -> Totals:
-        """What is counted beside the tables."""
+        """The counts that no table keeps."""
         return Totals(self.superseded, self.dropped)
 
     @property
     def counts(self) -> dict[str, int]:
-        """The figures, by the names that logs and commands use."""
+        """The counts, by the names used in logs and commands."""
         return {
             "applied": self.applied,
             "repeated": self.repeated,
@@ -79,7 +75,7 @@ class Outcome:
         }
 
     def __add__(self, other: "Outcome") -> "Outcome":
-        """The outcome of both."""
+        """Return the outcome of both."""
         return Outcome(
             self.applied + other.applied,
             self.repeated + other.repeated,

@@ -1,4 +1,4 @@
-"""The lessons of a CSV file, as people and spreadsheets write them: with commas, semicolons or tabs."""
+"""Read the lessons of a CSV file separated by commas, semicolons or tabs."""
 
 import csv
 import re
@@ -11,13 +11,13 @@ _HEADERS = ({"topic_id", "lesson_id"}, {"topic_id", "lesson_id", "title"})
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 _DECLARED = re.compile(r'"?sep=([,;\t])"?[,;\t]*\s*')
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}")
-"""No longer than any id: Python refuses numbers of thousands of digits with an error of its own."""
+"""As long as any id: Python raises an error of its own for thousands of digits."""
 
 Row = tuple[str, list[str]]
 
 
 def csv_lessons(text: str, name: str) -> Iterator[tuple[str, object]]:
-    """Where each lesson stands, and its members as JSON would have them. Raises InputError for the first mistake."""
+    """Yield each lesson's place in the file and its members as in JSON. Raises InputError for the first error."""
     delimiter = next((each for each in _DELIMITERS if _columns(_first_row(text, each))), ",")
     rows = _rows(text, name, delimiter)
     place, header = next(rows)
@@ -35,24 +35,24 @@ def csv_lessons(text: str, name: str) -> Iterator[tuple[str, object]]:
         if len(cells) > len(columns):
             raise InputError(
                 f"{name}, {place}: {len(cells)} cells under {len(columns)} columns. "
-                f"A title with a {_DELIMITERS[delimiter]} stands in double quotes."
+                f"Put a title that contains a {_DELIMITERS[delimiter]} in double quotes."
             )
         yield place, {column: _member(column, cell) for column, cell in zip(columns, cells, strict=False)}
 
 
 def _first_row(text: str, delimiter: str) -> list[str]:
-    """What might be the header."""
+    """Return the row that may be the header."""
     rows = csv.reader(StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     return next((row for row in rows if any(each.strip() for each in row) and not _is_declaration(row, delimiter)), [])
 
 
 def _is_declaration(row: list[str], delimiter: str) -> bool:
-    """Some spreadsheets write `sep=;` before the header."""
+    """Return whether the row is the `sep=;` that some spreadsheets write before the header."""
     return _DECLARED.fullmatch(delimiter.join(row)) is not None
 
 
 def _columns(header: list[str]) -> list[str]:
-    """The names of the columns, however they are spelled; none where this is no header."""
+    """Return the normalized names of the columns; none if this is not a header."""
     columns = ["_".join(re.split(r"[\s_-]+", cell.strip().lower())) for cell in header]
     while columns and not columns[-1]:
         columns.pop()
@@ -60,7 +60,7 @@ def _columns(header: list[str]) -> list[str]:
 
 
 def _rows(text: str, name: str, delimiter: str) -> Iterator[Row]:
-    """The rows that have something in them, each with the line it begins at."""
+    """Yield the non-empty rows, each with its first line."""
     rows = csv.reader(StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
     line = 1
     try:
@@ -70,12 +70,12 @@ def _rows(text: str, name: str, delimiter: str) -> Iterator[Row]:
             line = rows.line_num + 1
     except csv.Error as error:
         raise InputError(
-            f"{name}, line {line}: not CSV ({error}). A quoted title ends with its quote; one inside it is doubled."
+            f"{name}, line {line}: not CSV ({error}). Close each quoted title, and double any quote inside it."
         ) from None
 
 
 def _member(column: str, cell: str) -> object:
-    """The cell as JSON would have it; what is no whole number stays text, for the contract to refuse."""
+    """Return the cell as in JSON; anything but a whole number stays text, which the contract refuses."""
     if column == "title":
         return cell or None
     return int(cell) if _WHOLE_NUMBER.fullmatch(cell.strip()) else cell

@@ -1,4 +1,4 @@
-"""An outline that a person wrote down: read from JSON or CSV, held against the contract."""
+"""Read an outline from a JSON or CSV file and validate it."""
 
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from worker.progress.outline_csv import csv_lessons
 
 
 def read_outline(content: bytes, name: str, course_id: int) -> Outline:
-    """The outline of the course from the bytes of a file, UTF-8 with or without a byte order mark.
+    """Return the outline of the course from a file's bytes, UTF-8 with or without a byte order mark.
 
-    JSON is what begins with a bracket: `{"course_id"?, "lessons": [...]}` or the list alone. Everything else is CSV.
-    Raises InputError for the first mistake: `name`, then the line or the lesson, then what is wrong.
+    JSON starts with a bracket or brace: `{"course_id"?, "lessons": [...]}` or the list alone. Anything else is CSV.
+    Raises InputError for the first error, with `name`, the line or lesson, and the reason.
     """
     text = _text(content, name)
     if not text.strip():
-        raise InputError(f"{name} is empty. An outline without lessons is written [].")
+        raise InputError(f"{name} is empty. Write an outline without lessons as [].")
     is_json = text.lstrip().startswith(("[", "{"))
     lessons: list[OutlineLesson] = []
     places: dict[Lesson, str] = {}
@@ -32,12 +32,12 @@ def read_outline(content: bytes, name: str, course_id: int) -> Outline:
             problem = error.errors(include_url=False, include_input=False)[0]
             raise InputError(f"{name}, {place}: {problem['loc'][0]}: {problem['msg']}.") from None
         if dropped:
-            raise InputError(f"{name}, {place}: {dropped[0]}: not valid. Mend it or leave it out.")
+            raise InputError(f"{name}, {place}: {dropped[0]}: not valid. Correct or remove it.")
         first = places.setdefault((lesson.topic_id, lesson.lesson_id), place)
         if first != place:
             raise InputError(
-                f"{name}, {place}: topic {lesson.topic_id}, lesson {lesson.lesson_id} stands at {first} already. "
-                "Take one of them out."
+                f"{name}, {place}: topic {lesson.topic_id}, lesson {lesson.lesson_id} is already at {first}. "
+                "Remove one of them."
             )
         lessons.append(lesson)
     return Outline(course_id=course_id, lessons=tuple(lessons))
@@ -68,7 +68,7 @@ def _json_lessons(text: str, name: str, course_id: int) -> Iterator[tuple[str, o
         if given != course_id:
             raise InputError(
                 f"{name}: course_id is {repr(given)[:50]}, not {course_id}. "
-                "Load it for that course, or take its course_id out."
+                "Load it for that course, or remove its course_id."
             )
         document = document.get("lessons")
     if not isinstance(document, list):

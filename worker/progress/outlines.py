@@ -5,8 +5,6 @@ The latest `course.outlined` by (time, sequence, arrival, event id) is the live 
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from hashlib import sha256
 
 from sqlalchemy import Connection, text
@@ -14,20 +12,17 @@ from sqlalchemy.exc import OperationalError
 
 from worker.contract.event import CourseOutlined
 from worker.contract.identity import sequence_key
-from worker.contract.lesson import Lesson
+from worker.database.advisory_locks import OUTLINES_LOCK
 from worker.database.failures import is_lock_timeout
 from worker.progress.moved_lessons import moved_lessons
 from worker.progress.reference import Recorded
 
-OUTLINES_LOCK = 7_305_112_020
-"""Advisory lock of the transaction: shared while summaries are made from outlines, exclusive while one changes."""
-
-# Whoever asks holds no row yet, so nobody waits for the asker, and this may take longer than a wait for a row.
+# The caller holds no row yet, so no session waits for it, and this may take longer than a wait for a row.
 _HOLD = text("SELECT set_config('lock_timeout', '1s', true), pg_advisory_xact_lock_shared(:key)")
 
 _LOCK = text("SELECT set_config('lock_timeout', '1s', true), pg_advisory_xact_lock(:key)")
 
-_AS_BEFORE = text("SET LOCAL lock_timeout TO DEFAULT")
+_RESET_TIMEOUT = text("SET LOCAL lock_timeout TO DEFAULT")
 
 _KNOWN = text("""
     SELECT course_id, event_id::text, occurred_at, sequence, digest FROM outline_event
@@ -56,7 +51,7 @@ _OUTLINE = text("""
     INSERT INTO course_change (course_id) SELECT id FROM outlined
 """)
 
-_REMEMBER = text("""
+_STORE = text("""
     INSERT INTO outline_event (course_id, event_id, occurred_at, sequence, arrival, digest)
     SELECT (e->>0)::bigint, (e->>1)::uuid, (e->>2)::timestamptz, e->>3, (e->>4)::bigint, decode(e->>5, 'hex')
     FROM jsonb_array_elements(CAST(:events AS jsonb)) AS given (e)
@@ -99,79 +94,27 @@ _REPLACE_MOVED = text("""
     WHERE (known.topic_id, known.lesson_id) <> (excluded.topic_id, excluded.lesson_id)
 """)
 
-_READ = text("""
-    SELECT id, version, outlined_at,
-           (SELECT jsonb_agg(jsonb_build_array(topic_id, lesson_id, title) ORDER BY ordinal)
-            FROM course_lesson WHERE course_id = course.id) AS lessons,
-           (SELECT jsonb_agg(jsonb_build_array(from_topic_id, from_lesson_id, topic_id, lesson_id))
-            FROM moved_lesson WHERE course_id = course.id) AS moved
-    FROM course WHERE id = ANY(CAST(:course_ids AS bigint[]))
-""")
-
 
 class OutlinesHeldError(OperationalError):
-    """Summaries are being made from the outlines as they are."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredOutline:
-    """The live outline of a course: its lessons in order, with their titles."""
-
-    course_id: int
-    version: int
-    outlined_at: datetime
-    titles: dict[Lesson, str | None]
-    moved: dict[Lesson, Lesson]
-    """Where each earlier place of a lesson is now."""
-
-    def moved_from(self, lesson: Lesson) -> list[Lesson]:
-        """The earlier places that count for the lesson, by topic and lesson."""
-        return sorted(old for old, new in self.moved.items() if new == lesson)
-
-    @property
-    def lessons(self) -> list[Lesson]:
-        """The lessons in order."""
-        return list(self.titles)
-
-    @property
-    def ordinals(self) -> dict[Lesson, int]:
-        """The place of each lesson, from 1, and of each earlier place of one."""
-        ordinals = {lesson: number for number, lesson in enumerate(self.titles, 1)}
-        return ordinals | {old: ordinals[new] for old, new in self.moved.items()}
-
-
-def read_outlines(connection: Connection, course_ids: Collection[int | None]) -> dict[int | None, StoredOutline]:
-    """The outlines of those of these courses that have one, an empty one included."""
-    wanted = [course_id for course_id in course_ids if course_id is not None]
-    return {
-        row.id: StoredOutline(
-            row.id,
-            row.version,
-            row.outlined_at,
-            {(topic, lesson): title for topic, lesson, title in row.lessons or ()},
-            {(old_topic, old): (topic, lesson) for old_topic, old, topic, lesson in row.moved or ()},
-        )
-        for row in connection.execute(_READ, {"course_ids": wanted})
-    }
+    """Another session holds the outlines, to refresh summaries from them or to change one."""
 
 
 def hold_outlines(connection: Connection) -> None:
-    """Keep every outline as it is until the transaction ends; others may do so at the same time.
+    """Prevent changes of outlines until the transaction ends; several sessions may hold them at once.
 
-    To be asked before the transaction locks any row.
+    Call it before the transaction locks any row.
     """
     connection.execute(_HOLD, {"key": OUTLINES_LOCK})
-    connection.execute(_AS_BEFORE)
+    connection.execute(_RESET_TIMEOUT)
 
 
 def record_outlines(connection: Connection, arrived: Sequence[tuple[CourseOutlined, int]]) -> list[Recorded]:
-    """Make each course's latest outline the live one, if it is later than the one stored; what became of each event.
+    """Make each course's latest outline the live one, unless the stored one is later; return the result of each event.
 
-    `arrived`: events with the arrival of each, in the order in which they came. No enrollment is written: their
-    summaries are stale by the course's version, and so only the course is marked.
+    `arrived`: events with their arrivals, in order of arrival. Writes no enrollment: the course's new version makes the
+    summaries stale.
 
-    To be called before the transaction locks any row; under the lock nobody else changes an outline. Raises
-    OutlinesHeldError.
+    Call it before the transaction locks any row; it locks out other changes of outlines. Raises OutlinesHeldError.
     """
     try:
         connection.execute(_LOCK, {"key": OUTLINES_LOCK})
@@ -179,7 +122,7 @@ def record_outlines(connection: Connection, arrived: Sequence[tuple[CourseOutlin
         if is_lock_timeout(error):
             raise OutlinesHeldError(error.statement, error.params, error.orig or error) from error
         raise
-    connection.execute(_AS_BEFORE)
+    connection.execute(_RESET_TIMEOUT)
     keys = [(event.data.course_id, event.event_id) for event, _ in arrived]
     known = {
         (row.course_id, row.event_id): (row.occurred_at, row.sequence, row.digest)
@@ -193,7 +136,7 @@ def record_outlines(connection: Connection, arrived: Sequence[tuple[CourseOutlin
         sequence, digest = sequence_key(event.sequence), _digest(event)
         if key in known:
             time, known_sequence, known_digest = known[key]
-            # No digest was kept before there was a column for it.
+            # Older rows have no digest.
             is_equal = (time, known_sequence, known_digest or digest) == (event.time, sequence, digest)
             outcome.append(Recorded.REPEATED if is_equal else Recorded.IDENTITY_CONFLICT)
             continue
@@ -207,7 +150,7 @@ def record_outlines(connection: Connection, arrived: Sequence[tuple[CourseOutlin
     if changed:
         _replace(connection, changed.values())
     if new:
-        connection.execute(_REMEMBER, {"events": json.dumps(new)})
+        connection.execute(_STORE, {"events": json.dumps(new)})
     return outcome
 
 

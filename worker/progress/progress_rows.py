@@ -1,4 +1,4 @@
-"""Rows of `user_course_progress`: one, or those of an enrollment beside the lessons of its course's outline."""
+"""Rows of `user_course_progress`: one, or those of an enrollment joined to its course's outline."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -37,7 +37,7 @@ _ORDINAL = text("""
     WHERE course_id = :course_id AND topic_id = :topic_id AND lesson_id = :lesson_id
 """)
 
-# Those of all places of a lesson together; the id is that of its own, or of the first.
+# The rows of all places of a lesson combined; the id is that of its own row, or of the first.
 _MOVED_ROWS = """(
     SELECT user_course_id, coalesce(moved.topic_id, its.topic_id) AS topic_id,
            coalesce(moved.lesson_id, its.lesson_id) AS lesson_id,
@@ -72,7 +72,7 @@ _OUTLINED = {
     False: text(f"{_OUTLINED_FIRST} user_course_progress {_OUTLINED_LAST}"),
     True: text(f"{_OUTLINED_FIRST} {_MOVED_ROWS} {_OUTLINED_LAST}"),
 }
-"""By whether the course has lessons that moved: looking for some would be most of what planning the others costs."""
+"""By whether the course has moved lessons: looking for them would be most of the planning cost of the others."""
 
 _OWN_ROWS = text("""
     SELECT id, user_course_id, topic_id, lesson_id, NULL AS title, status, last_viewed_at, completed_at,
@@ -108,7 +108,7 @@ _OWN_STATUSES = text("""
 """)
 
 EVERYTHING = 2**31 - 1
-"""As a limit: no limit."""
+"""A limit that means no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +128,9 @@ class StoredProgress:
 
 @dataclass(frozen=True, slots=True)
 class LessonState:
-    """A lesson that counts, with its row; one without a row is not started, and has neither id nor times.
+    """A lesson that counts, with its row; one without a row is not started and has neither id nor times.
 
-    Rows of the places where it was before count too; the id is the own row's, or where there is none the oldest one's.
+    Rows of its earlier places count too; the id is that of its own row, or else of the oldest one.
     """
 
     id: int | None
@@ -147,16 +147,16 @@ class LessonState:
 
 @dataclass(frozen=True, slots=True)
 class EnrollmentCourse:
-    """The course of an enrollment, and the version of its outline, None where it has none."""
+    """The course of an enrollment and the version of its outline, if it has one."""
 
     course_id: int | None
     outline_version: int | None
     has_moved: bool
-    """Some of its lessons were at other places before."""
+    """Whether any of its lessons has moved."""
 
 
 def find_progress(connection: Connection, key: LessonKey) -> tuple[bool, StoredProgress | None]:
-    """Whether the enrollment exists, and its row of the lesson, if any. One query."""
+    """Return whether the enrollment exists, and its row of the lesson, if any. One query."""
     found = connection.execute(_FIND, _parameters(key)).one_or_none()
     if found is None or found.id is None:
         return found is not None, None
@@ -166,12 +166,12 @@ def find_progress(connection: Connection, key: LessonKey) -> tuple[bool, StoredP
 
 
 def insert_blank(connection: Connection, key: LessonKey) -> None:
-    """Make a row that is not started, ahead of any event; one that is there stays as it is."""
+    """Insert a row that is not started, before any event; an existing one is unchanged."""
     connection.execute(_INSERT_BLANK, _parameters(key))
 
 
 def read_courses(connection: Connection, ids: Sequence[int]) -> dict[int, EnrollmentCourse]:
-    """The courses of those of these enrollments that exist."""
+    """Return the course of each of these enrollments that exists."""
     return {
         row.id: EnrollmentCourse(row.course_id, row.outline_version, row.has_moved)
         for row in connection.execute(_COURSES, {"ids": ids})
@@ -179,7 +179,7 @@ def read_courses(connection: Connection, ids: Sequence[int]) -> dict[int, Enroll
 
 
 def find_ordinal(connection: Connection, course_id: int, lesson: Lesson) -> int | None:
-    """The lesson's place in the live outline, from 1 on; None when it has none."""
+    """Return the lesson's number in the live outline, from 1; None if it is not in it."""
     parameters = {"course_id": course_id, "topic_id": lesson[0], "lesson_id": lesson[1]}
     found: int | None = connection.scalar(_ORDINAL, parameters)
     return found
@@ -196,9 +196,9 @@ def read_outlined(
     after: int = 0,
     limit: int = EVERYTHING,
 ) -> list[LessonState]:
-    """Up to `limit` lessons of the course's outline, in order, whose ordinal is above `after`; one topic's, or all.
+    """Return up to `limit` lessons of the outline, or of one topic, in order, with an ordinal above `after`.
 
-    `has_moved` as `read_courses` says.
+    `has_moved` is that of `read_courses`.
     """
     return _states(
         connection.execute(
@@ -224,7 +224,7 @@ def read_own_rows(
     after: Lesson = (0, 0),
     limit: int = EVERYTHING,
 ) -> list[LessonState]:
-    """Up to `limit` rows of the enrollment above `after`, by topic and lesson: what counts without an outline."""
+    """Return up to `limit` rows above `after`, by topic and lesson; they count if there is no outline."""
     return _states(
         connection.execute(
             _OWN_ROWS,
@@ -243,13 +243,13 @@ def read_own_rows(
 def count_outlined(
     connection: Connection, user_course_id: int, course_id: int, topic_id: int, *, has_moved: bool
 ) -> Counter[ProgressStatus]:
-    """How many lessons of the outline's topic have which status."""
+    """Count the lessons of the outline's topic by status."""
     parameters = {"user_course_id": user_course_id, "course_id": course_id, "topic_id": topic_id}
     return _counted(connection.execute(_OUTLINED_STATUSES[has_moved], parameters))
 
 
 def count_own_rows(connection: Connection, user_course_id: int, topic_id: int) -> Counter[ProgressStatus]:
-    """How many of the enrollment's rows in the topic have which status."""
+    """Count the enrollment's rows in the topic by status."""
     return _counted(connection.execute(_OWN_STATUSES, {"user_course_id": user_course_id, "topic_id": topic_id}))
 
 

@@ -1,8 +1,9 @@
-"""Record lesson events: into the ledger once per identity, and what is new on to progress and position.
+"""Record lesson events: into the ledger once per identity, and new ones into progress and position.
 
-Whatever changes one of them marks the enrollment as stale in the same statement and under the same lock: `stale_since`
-is the oldest change that its summary does not show. What changes its activity alone leaves a mark of its own. The same
-rules in plain Python: `worker.progress.reference.fold`.
+Reference model: reference.py.
+
+Every change marks the enrollment as stale in the same statement and under the same lock: `stale_since` is the time of
+the oldest change that its summary does not show. A change of its activity alone is marked in `activity_change`.
 """
 
 import json
@@ -24,8 +25,8 @@ _SECTION_IS_LATER = """
         > (known.section_at, known.section_sequence, known.section_type = 'viewed', known.section_event_id)
 """
 
-# `section_id + 0 > 0` means: where there is one. By the column alone the planner would go by statistics, which know of
-# no sections before an LMS begins to tell them, and join thousands of rows in nested loops.
+# `section_id + 0 > 0` means: if there is one. With the column alone the planner would trust statistics from before the
+# LMS sent sections, and join thousands of rows in nested loops.
 # A lesson with a correction is not merged here: a new event only touches its row, which returns it for recomputation.
 _RECORD = text(f"""
     WITH event AS (
@@ -41,8 +42,8 @@ _RECORD = text(f"""
             user_course_id, event_id, occurred_at, type, topic_id, lesson_id, section_id, duration_seconds, sequence,
             corrected_status, corrected_last_viewed_at, corrected_completed_at
         )
-        SELECT * FROM event -- not by a join, which would lose their order: of equal identities the first counts
-        WHERE NOT EXISTS (SELECT FROM voided_event) -- as nearly always: then no key is taken apart once more
+        SELECT * FROM event -- not by a join, which would lose the order: the first event of an identity wins
+        WHERE NOT EXISTS (SELECT FROM voided_event) -- nearly always, which saves parsing every key again
            OR (user_course_id, event_id) NOT IN (SELECT user_course_id, event_id FROM voided_event)
         ON CONFLICT (user_course_id, event_id) DO NOTHING
         RETURNING user_course_id, event_id, occurred_at, type, topic_id, lesson_id, section_id, sequence
@@ -55,7 +56,7 @@ _RECORD = text(f"""
         FROM recorded WHERE type <> 'corrected'
         GROUP BY user_course_id, topic_id, lesson_id
     ),
-    told AS (
+    sections AS (
         SELECT DISTINCT ON (user_course_id, topic_id, lesson_id)
                user_course_id, topic_id, lesson_id, section_id, occurred_at AS section_at,
                sequence AS section_sequence, type AS section_type, event_id AS section_event_id
@@ -69,7 +70,7 @@ _RECORD = text(f"""
         )
         SELECT user_course_id, topic_id, lesson_id, status, last_viewed_at, completed_at,
                section_id, section_at, section_sequence, section_type, section_event_id
-        FROM folded LEFT JOIN told USING (user_course_id, topic_id, lesson_id)
+        FROM folded LEFT JOIN sections USING (user_course_id, topic_id, lesson_id)
         ON CONFLICT (user_course_id, topic_id, lesson_id) DO UPDATE
         SET status = CASE WHEN known.corrected_at IS NULL
                           THEN greatest(known.status, excluded.status) ELSE known.status END,
@@ -112,7 +113,7 @@ _RECORD = text(f"""
         SET current_topic = latest.topic_id, current_lesson = latest.lesson_id,
             current_section = CASE
                 WHEN merged.lesson_id IS NOT NULL THEN merged.section_id
-                WHEN latest.occurred_at = known.position_at THEN ( -- else its row has changed
+                WHEN latest.occurred_at = known.position_at THEN ( -- otherwise its row has changed
                     SELECT section_id FROM user_course_progress AS unchanged
                     WHERE (unchanged.user_course_id, unchanged.topic_id, unchanged.lesson_id)
                         = (latest.user_course_id, latest.topic_id, latest.lesson_id)
@@ -140,11 +141,11 @@ _RECORD = text(f"""
                    AND (latest.topic_id, latest.lesson_id) <> (known.current_topic, known.current_lesson)))
         RETURNING id, position_tied
     ),
-    late AS MATERIALIZED ( -- few, mostly none, and looked for once
+    late AS MATERIALIZED ( -- few, mostly none, and computed once
         SELECT user_course_id, topic_id, lesson_id, section_id FROM merged
         WHERE section_id + 0 > 0 AND user_course_id NOT IN (SELECT id FROM moved)
     ),
-    told_late AS ( -- of the current lesson, by an event that moves nothing
+    moved_section AS ( -- of the current lesson, by an event that does not move the position
         UPDATE user_course AS known
         SET current_section = late.section_id, updated_at = now(), stale_since = coalesce(known.stale_since, now())
         FROM late
@@ -153,13 +154,13 @@ _RECORD = text(f"""
           AND known.position_at IS NOT NULL AND known.current_section IS DISTINCT FROM late.section_id
         RETURNING id
     ),
-    marked AS ( -- a late event moves no position, but what it changed is not in the summary either
+    marked AS ( -- a late event does not move the position, but the summary does not show its change
         UPDATE user_course AS known SET stale_since = now()
-        WHERE id IN (SELECT user_course_id FROM merged EXCEPT SELECT id FROM moved EXCEPT SELECT id FROM told_late)
+        WHERE id IN (SELECT user_course_id FROM merged EXCEPT SELECT id FROM moved EXCEPT SELECT id FROM moved_section)
           AND stale_since IS NULL
     ),
-    marked_activity AS ( -- nor does every late event change a summary, which else would pass the mark on; and what
-        INSERT INTO activity_change (user_course_id) -- changed the ledger alone leaves a trace for a deletion to meet
+    marked_activity AS ( -- for events that make no summary stale, whose refresh would pass the mark on; a deletion
+        INSERT INTO activity_change (user_course_id) -- of the enrollment conflicts with this row
         SELECT user_course_id FROM recorded
         EXCEPT SELECT id FROM moved EXCEPT SELECT user_course_id FROM merged
     ),
@@ -178,7 +179,7 @@ _RECOMPUTE = text("""
         SELECT (l->>0)::bigint AS user_course_id, (l->>1)::int AS topic_id, (l->>2)::int AS lesson_id
         FROM jsonb_array_elements(CAST(:lessons AS jsonb)) AS given (l)
     ),
-    event AS MATERIALIZED ( -- each enrollment's ledger is read once, however many of its lessons are recomputed
+    event AS MATERIALIZED ( -- reads each enrollment's ledger once, however many of its lessons are recomputed
         SELECT * FROM lesson_event WHERE user_course_id IN (SELECT user_course_id FROM lesson)
     ),
     ruling AS (
@@ -240,44 +241,44 @@ _HELD = text("""
 
 @dataclass(frozen=True, slots=True)
 class LedgerResult:
-    """What one statement recorded."""
+    """The result of `record_events`."""
 
     count: int
-    """Events that were new."""
+    """New events."""
     corrected: list[LessonKey]
-    """Lessons that a correction governs."""
+    """Changed lessons that have a correction."""
     tied: list[int]
-    """Enrollments of whose lessons several are the latest."""
+    """Enrollments with several latest lessons."""
 
 
 def held_enrollments(connection: Connection, events: Sequence[LedgerEvent | DecodedLessonEvent]) -> set[int]:
-    """Lock the progress rows that these events would change; enrollments of which another session holds some."""
+    """Lock the progress rows that these events would change; return enrollments with rows that others hold."""
     lessons = {(each.data.user_course_id, each.data.topic_id, each.data.lesson_id) for each in events}
     return set(connection.scalars(_HELD, {"lessons": json.dumps(list(lessons))}))
 
 
 def record_events(connection: Connection, events: Sequence[LedgerEvent | DecodedLessonEvent]) -> LedgerResult:
-    """Record the events of existing, locked enrollments; an event that is already there writes nothing.
+    """Record the events of existing, locked enrollments; a repeated event writes nothing.
 
-    One statement, whatever the number. Before the commit the lessons it returns must go through `recompute_corrected`,
-    and the enrollments through `ties.settle_ties`.
+    One statement for any number of events. Before the commit, pass the lessons it returns to `recompute_corrected` and
+    the enrollments to `ties.settle_ties`.
     """
     row = connection.execute(_RECORD, {"events": rows(events)}).one()
     return LedgerResult(row.recorded, [(a, b, c) for a, b, c in row.corrected or ()], row.tied or [])
 
 
 def recompute_corrected(connection: Connection, lessons: Sequence[LessonKey]) -> None:
-    """Set these lessons to their ruling correction, the later events of the ledger merged onto it."""
+    """Recompute these lessons: the ruling correction, with the later events of the ledger merged onto it."""
     connection.execute(_RECOMPUTE, {"lessons": json.dumps(lessons)})
 
 
 def rows(events: Sequence[LedgerEvent | DecodedLessonEvent]) -> str:
-    """The parameter of `_RECORD`."""
+    """Return the parameter of `_RECORD`."""
     return msgspec.json.encode([_row(event) for event in events]).decode()
 
 
 def _row(event: LedgerEvent | DecodedLessonEvent) -> tuple[object, ...]:
-    """In the order of the columns in `_RECORD`."""
+    """Return the event in the order of the columns in `_RECORD`."""
     data = event.data
     key = (data.user_course_id, event.event_id, event.time, _TYPES[event.type], data.topic_id, data.lesson_id)
     sequence = sequence_key(event.sequence)

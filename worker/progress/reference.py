@@ -1,7 +1,7 @@
-"""The rules of progress, folded in plain Python over any collection of events.
+"""Reference model: the rules of progress in plain Python, for any collection of events. Production: record.py.
 
-PostgreSQL applies the same rules batch by batch (`worker/progress/record.py`); the tests, `demo` and every comparison
-hold the two against each other. Here each rule stands once, in the simplest form that can be right.
+PostgreSQL applies the same rules batch by batch; tests, `demo` and audits compare the two. Here each rule has its
+simplest form.
 """
 
 from collections import defaultdict
@@ -28,11 +28,11 @@ from worker.progress.moved_lessons import moved_lessons
 
 Snapshot = TypeVar("Snapshot", EnrollmentCreated, CourseOutlined)
 Order = tuple[datetime, str, bool, str]
-"""(time, sequence, whether it is a view, event id): of an enrollment's events the greatest is the latest."""
+"""(time, sequence, whether it is a view, event id): the greatest of an enrollment's events is the latest."""
 
 
 class Recorded(StrEnum):
-    """What recording an event came to."""
+    """The result of recording an event."""
 
     APPLIED = "applied"
     REPEATED = "repeated"
@@ -43,7 +43,7 @@ class Recorded(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The section of a lesson that was told last, and the order of the event that told it."""
+    """The last section that an event of the lesson names, and the order of that event."""
 
     section_id: int
     order: Order
@@ -62,14 +62,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where an enrollment is: the lesson of its latest lesson event, and the section told last for that lesson."""
+    """The position of an enrollment: the lesson of its latest lesson event, with the lesson's last section."""
 
     topic_id: int
     lesson_id: int
     section_id: int | None
     order: Order
     is_tied: bool = False
-    """Another lesson's event is as late, but for its identity: the outline decides."""
+    """Another lesson's event differs in order only by its id, so the outline decides."""
 
     @property
     def occurred_at(self) -> datetime:
@@ -78,31 +78,31 @@ class Position:
 
     @property
     def event_id(self) -> str:
-        """Its identity."""
+        """The identity of the latest lesson event."""
         return self.order[3]
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the tables hold after a set of events."""
+    """The contents of the tables after a set of events."""
 
     enrollments: dict[int, EnrollmentCreated] = field(default_factory=dict)
     snapshots: dict[int, list[EnrollmentCreated]] = field(default_factory=dict)
-    """All that was told of each enrollment, once per identity, in order."""
+    """The enrollment events of each enrollment, once per identity, in order."""
     outlines: dict[int, tuple[OutlineLesson, ...]] = field(default_factory=dict)
     progress: dict[LessonKey, Progress] = field(default_factory=dict)
     positions: dict[int, Position] = field(default_factory=dict)
     ledger: dict[tuple[int, str], LedgerEvent] = field(default_factory=dict)
     conflicts: list[tuple[Event, Recorded]] = field(default_factory=list)
-    """What is set aside: another event under a known identity, or another user's enrollment under a known id."""
+    """Dead letters: another event under a known identity, or another user's enrollment under a known id."""
 
 
 def fold(events: Iterable[Event]) -> State:
-    """The state after the events, in whatever order and however often they come.
+    """Return the state after the events, regardless of order and duplication.
 
-    Of events with one identity the first speaks, and of an enrollment's users the first. Snapshots of one time and
-    sequence alone go by the order in which they come. Events of an enrollment that no event created are left out: they
-    are parked, not applied.
+    The first event of an identity wins, and the first user of an enrollment. Only enrollment events and outlines of
+    equal time and sequence depend on the order of arrival. Events of an enrollment that no event created are left out,
+    as they are parked.
     """
     events = list(events)
     state = State()
@@ -145,9 +145,9 @@ def fold(events: Iterable[Event]) -> State:
 
 
 def is_same(event: Event, other: Event) -> bool:
-    """Whether two events of one identity are one event: of the same kind and moment, and with the same to tell.
+    """Return whether two events of one identity are equal: in type, time and data.
 
-    An untimed one that comes again has another moment.
+    A repeated untimed event has another time.
     """
     is_untimed = isinstance(event, LessonEvent) and event.untimed
     return (
@@ -158,24 +158,24 @@ def is_same(event: Event, other: Event) -> bool:
 
 
 def in_order(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
-    """The latest last: by time and sequence, else as they came."""
+    """Sort by time and sequence, keeping the order of arrival of equal ones; the latest is last."""
     return sorted(snapshots, key=lambda event: (event.time, sequence_key(event.sequence)))
 
 
 def order(event: LedgerEvent) -> Order:
-    """What decides which of an enrollment's events is later; at one moment a completion comes before a view."""
+    """Return the order of an event within its enrollment; at the same time a completion precedes a view."""
     return event.time, sequence_key(event.sequence), event.type == "lesson.viewed", event.event_id
 
 
 def lesson_ordinals(outline: Iterable[OutlineLesson]) -> dict[Lesson, int]:
-    """The place of each lesson in the outline, from 1, and of each earlier place of one."""
+    """Return the ordinal of each lesson in the outline, from 1, also by each of its earlier places."""
     lessons = list(outline)
     ordinals = {(lesson.topic_id, lesson.lesson_id): number for number, lesson in enumerate(lessons, 1)}
     return ordinals | {old: ordinals[new] for old, new in moved_lessons(lessons).items()}
 
 
 def latest_event(events: Iterable[LessonEvent], ordinals: Mapping[Lesson, int]) -> tuple[LessonEvent, bool]:
-    """The latest event, and whether it is so only by the outline or its identity beside another lesson's."""
+    """Return the latest event, and whether only the outline or its id makes it later than another lesson's event."""
     events = list(events)
     last = max(order(event)[:3] for event in events)
     tied = [event for event in events if order(event)[:3] == last]
@@ -184,22 +184,22 @@ def latest_event(events: Iterable[LessonEvent], ordinals: Mapping[Lesson, int]) 
 
 
 def lesson_of(event: LedgerEvent) -> Lesson:
-    """The place that the event names."""
+    """Return the lesson that the event names."""
     return event.data.topic_id, event.data.lesson_id
 
 
 def position(latest: LessonEvent, row: Progress, *, is_tied: bool) -> Position:
-    """Where an enrollment is when this is its latest lesson event, and this the row of its lesson."""
+    """Return the position of an enrollment from its latest lesson event and that lesson's row."""
     section_id = row.section.section_id if row.section else None
     return Position(*lesson_of(latest), section_id, order(latest), is_tied)
 
 
 def lesson_progress(events: Iterable[LedgerEvent]) -> Progress:
-    """The row of one lesson, from its distinct events.
+    """Return the row of one lesson, given its distinct events.
 
-    The latest correction by its order is where it starts; events that are not after it are ignored. From there the
-    status is the highest seen, `last_viewed_at` the latest time, `completed_at` the earliest completion. The section
-    is the one that was told last, corrected or not.
+    It starts with the latest correction by order; events that are not after it are ignored. From there the status is
+    the highest reached, `last_viewed_at` the latest time, `completed_at` the earliest completion. The section is the
+    last one named, regardless of corrections.
     """
     events = list(events)
     corrections = [event for event in events if isinstance(event, ProgressCorrected)]
@@ -218,17 +218,17 @@ def lesson_progress(events: Iterable[LedgerEvent]) -> Progress:
         viewed = [time for time in [ruling.data.last_viewed_at] if time]
         completed = [time for time in [ruling.data.completed_at] if time]
     for event in activity:
-        done = isinstance(event, LessonCompleted)
-        reached = ProgressStatus.COMPLETED if done else ProgressStatus.IN_PROGRESS
+        is_completion = isinstance(event, LessonCompleted)
+        reached = ProgressStatus.COMPLETED if is_completion else ProgressStatus.IN_PROGRESS
         status = max(status, reached, key=lambda each: each.rank)
         viewed.append(event.time)
-        if done:
+        if is_completion:
             completed.append(event.time)
     return Progress(status, max(viewed, default=None), min(completed, default=None), corrected_at, section)
 
 
 def is_after(event: LessonEvent, correction: ProgressCorrected) -> bool:
-    """Whether the event counts beside the correction: it is later, or of the same time with a later sequence."""
+    """Return whether the event counts after the correction: it is later by time, or by sequence at the same time."""
     if event.time != correction.time or event.sequence is None or correction.sequence is None:
         return event.time > correction.time
     return sequence_key(event.sequence) > sequence_key(correction.sequence)

@@ -1,8 +1,8 @@
-"""Retention of the ledger: off unless an operator sets it, since what is deleted can be audited and rebuilt no longer.
+"""Retention of the ledger: off unless an operator sets it, as deleted events can no longer be audited or rebuilt from.
 
-Progress, positions and summaries stay as they are; activity is that of the events that are left, those recorded since
-`history_from` and those of corrected lessons. An event that is published again after its row was deleted is
-recorded again, which changes no progress, position or summary.
+Progress, positions and summaries are unchanged; activity covers the remaining events: those recorded since
+`history_from` and those of corrected lessons. A deleted event that is published again is recorded again, which changes
+no progress, position or summary.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from worker.database.failures import may_be_ones_own
+from worker.database.failures import may_be_caused_by_one
 from worker.database.one_by_one import one_by_one
 from worker.logs import get_logger
 from worker.progress.enrollments import lock_enrollments
@@ -23,11 +23,11 @@ CHUNK = 1_000
 
 
 def delete_expired(engine: Engine, days: float, go_on: Callable[[], bool] = lambda: True) -> int:
-    """Delete the events recorded more than so many days ago; how many. In bounded transactions, while `go_on` says so.
+    """Delete the events recorded more than `days` ago, in bounded transactions while `go_on()`; return their number.
 
-    Ages are by PostgreSQL's clock, which stamped the events too. Idempotent and safe on several workers at once: each
-    transaction locks the enrollments it deletes from; those that others hold are left to the next run, and so are those
-    whose events PostgreSQL does not let go: the log tells. Raises its errors that are not about some enrollment.
+    Ages are by PostgreSQL's clock, which also stamped the events. Idempotent and safe on several workers at once: each
+    transaction locks the enrollments it deletes from. Those locked by others are left to the next run; so are those
+    whose deletion PostgreSQL refuses, which are logged. Raises PostgreSQL's other errors.
     """
     with engine.connect() as connection:
         before = time_ago(connection, days)
@@ -56,7 +56,7 @@ def delete_expired(engine: Engine, days: float, go_on: Callable[[], bool] = lamb
                 count = delete(connection, events) if events else 0
             total += count
         except DBAPIError as error:
-            if not events or not may_be_ones_own(error):
+            if not events or not may_be_caused_by_one(error):
                 raise
             failed += delete_each(events)
         if not events or not go_on():

@@ -1,7 +1,7 @@
-"""How far each consumer has committed each stream, written in the transaction of every batch.
+"""How far each consumer has committed each stream, stored in the transaction of every batch.
 
-A row is its consumer's own, so no batch waits for another's. What PostgreSQL knows here is what it has; Redis knows
-what was acknowledged, which is never more, unless commits were lost.
+Each consumer has rows of its own, so batches do not wait for each other. Redis never shows more as acknowledged than is
+committed here, unless commits were lost.
 """
 
 from collections.abc import Collection, Mapping
@@ -37,14 +37,14 @@ _HIGHEST = text("""
     WHERE stream = ANY(CAST(:streams AS text[])) ORDER BY stream, milliseconds DESC, sequence DESC
 """)
 
-# Not those above what was seen: they are of entries that came since.
+# Not positions above the one seen: they belong to entries that came later.
 _LOWER = text("""
     UPDATE stream_position SET milliseconds = :milliseconds, sequence = :sequence
     WHERE stream = :stream AND (milliseconds, sequence) > (:milliseconds, :sequence)
         AND (milliseconds, sequence) <= (:seen_milliseconds, :seen_sequence)
 """)
 
-# A consumer's row of before may be deleted; one since then that is not there was lost.
+# Rows from before `positions_since` may have been deleted; a later one that is missing was lost.
 _LOST = text("""
     SELECT DISTINCT stream
     FROM unnest(
@@ -72,9 +72,9 @@ _DELETE_OLD = text("""
 
 
 def advance(connection: Connection, consumer: str, positions: Mapping[str, EntryId]) -> dict[str, Committed]:
-    """Note that the consumer commits these entries with the caller's transaction; a position never falls.
+    """Store that the consumer commits these entries with the caller's transaction; a position never decreases.
 
-    Returns of each stream how many transactions of it the consumer has committed, this one included.
+    Returns per stream how many transactions the consumer has committed, including this one.
     """
     given = {
         "consumer": consumer,
@@ -86,13 +86,13 @@ def advance(connection: Connection, consumer: str, positions: Mapping[str, Entry
 
 
 def committed(connection: Connection, consumer: str, streams: Collection[str]) -> dict[str, Committed]:
-    """How many transactions the consumer has committed of each stream, where the last was within the hour."""
+    """Return how many transactions the consumer has committed per stream, if the last was within the hour."""
     rows = connection.execute(_BATCHES, {"consumer": consumer, "streams": list(streams)})
     return {row.stream: Committed(row.batches, row.recorded_at) for row in rows}
 
 
 def lost(connection: Connection, known: Mapping[tuple[str, str], Committed]) -> set[str]:
-    """The streams of which somebody had committed more than is known here; given by (stream, consumer)."""
+    """Return the streams of which a consumer, by (stream, consumer), had committed more than is stored here."""
     given = {
         "streams": [stream for stream, _ in known],
         "consumers": [consumer for _, consumer in known],
@@ -103,21 +103,21 @@ def lost(connection: Connection, known: Mapping[tuple[str, str], Committed]) -> 
 
 
 def highest(connection: Connection, streams: Collection[str]) -> dict[str, EntryId]:
-    """The highest entry of each stream that any consumer committed; streams of which none ever was are left out."""
+    """Return the highest entry committed by any consumer per stream; streams without one are left out."""
     rows = connection.execute(_HIGHEST, {"streams": list(streams)})
     return {row.stream: (int(row.milliseconds), int(row.sequence)) for row in rows}
 
 
 def lower(connection: Connection, stream: str, position: EntryId, seen: EntryId) -> None:
-    """Forget, in the caller's transaction, positions above this one up to the one seen: Redis lost those entries."""
+    """Lower positions between this one and the one seen, in the caller's transaction: Redis lost those entries."""
     given = {"milliseconds": position[0], "sequence": position[1]}
     seen_given = {"seen_milliseconds": seen[0], "seen_sequence": seen[1]}
     connection.execute(_LOWER, {"stream": stream, **given, **seen_given})
 
 
 def delete_old(connection: Connection) -> list[tuple[str, str]]:
-    """Forget consumers silent for a day, in the caller's transaction; a stream's highest position always stays.
+    """Delete rows older than a day, in the caller's transaction, except each stream's highest position.
 
-    Returns the rows that are gone, each as (stream, consumer).
+    Returns the deleted rows as (stream, consumer).
     """
     return [(row.stream, row.consumer) for row in connection.execute(_DELETE_OLD)]

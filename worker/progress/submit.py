@@ -1,7 +1,7 @@
-"""Apply events while their sender waits, and say of each what became of it.
+"""Apply events while their sender waits, and return a verdict on each.
 
-The same rules and statements as for the streams (`worker/progress/ingest.py`), but what cannot be applied is told to
-the sender and leaves nothing behind: neither a dead letter nor a parked event.
+The same rules and statements as for the streams (`worker/progress/ingest.py`), but a rejected event is reported to the
+sender and leaves nothing behind: neither a dead letter nor a parked event.
 """
 
 import time
@@ -14,22 +14,22 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from worker.contract.entry import Entry, Reason
+from worker.contract.fast_path import Batch, parse_batch
 from worker.database.failures import is_lock_timeout
 from worker.errors import LockedError
 from worker.progress import enrollments, ledger_lookups
-from worker.progress.apply import apply
-from worker.progress.batch import Batch, sort
 from worker.progress.bisect import bisect
-from worker.progress.ingest import refused
+from worker.progress.ingest import apply
 from worker.progress.outcome import Outcome
+from worker.progress.reasons import refused
 from worker.progress.redrive import apply_parked
 
 LOCK_SECONDS = 5.0
-"""How long a sender waits for enrollments that others hold."""
+"""Maximum wait for locked enrollments."""
 
 
 class _HeldError(Exception):
-    """Another session holds this enrollment."""
+    """Another session has locked this enrollment."""
 
     def __init__(self, user_course_id: int) -> None:
         super().__init__(user_course_id)
@@ -37,11 +37,11 @@ class _HeldError(Exception):
 
 
 LARGE_BYTES = 128 * 1024
-"""Of a batch: to parse a larger one takes so long that others notice; it is some hundreds of usual events."""
+"""Size of a batch, some hundreds of usual events, above which parsing would noticeably delay other requests."""
 
 
 class Result(StrEnum):
-    """What became of an event."""
+    """The result of an event."""
 
     APPLIED = "applied"
     ACCEPTED = "accepted"
@@ -52,7 +52,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Of one entry; a reason only where it was rejected."""
+    """The result of one entry, with a reason if it was rejected."""
 
     result: Result
     reason: Reason | None = None
@@ -61,22 +61,22 @@ class Verdict:
 
 @dataclass(slots=True)
 class Submitted:
-    """The verdicts, in the order of the entries, and the enrollments that they created."""
+    """The verdicts, in the order of the entries, and the enrollments they created."""
 
     verdicts: list[Verdict]
     enrolled: list[int] = field(default_factory=list)
 
     def __add__(self, other: "Submitted") -> "Submitted":
-        """Of both, in order."""
+        """Return both, in order."""
         return Submitted(self.verdicts + other.verdicts, self.enrolled + other.enrolled)
 
 
 def submit(engine: Engine, entries: Sequence[Entry]) -> list[Verdict]:
-    """Apply the entries, of distinct ids, in one transaction and commit; a verdict on each, in order.
+    """Apply the entries, with distinct ids, in one transaction and commit; return a verdict on each, in order.
 
-    One that PostgreSQL itself refuses is rejected alone. Then, in transactions of their own, whatever the streams have
-    parked for new enrollments. Enrollments that others hold are waited for, LOCK_SECONDS at most; then it raises
-    LockedError, or PostgreSQL's own lock timeout. After an error submit the same events again: nothing counts twice.
+    An entry that PostgreSQL refuses is rejected alone. Then apply, in separate transactions, events parked for the new
+    enrollments. Waits up to LOCK_SECONDS for locked enrollments, then raises LockedError or PostgreSQL's lock timeout.
+    After an error submit the same events again: nothing counts twice.
     """
     give_up_at = time.monotonic() + LOCK_SECONDS
 
@@ -87,9 +87,9 @@ def submit(engine: Engine, entries: Sequence[Entry]) -> list[Verdict]:
                     return judge(connection, part)
             except _HeldError as held:
                 if time.monotonic() >= give_up_at or not _is_free_now(engine, held.user_course_id):
-                    raise LockedError(f"Another session keeps enrollment {held} locked. Send it again.") from None
+                    raise LockedError(f"Another session has enrollment {held} locked. Try again.") from None
 
-    # Enrollments first: should the batch be split to find what is refused, no event is parted from its enrollment.
+    # Enrollments first: splitting the batch to find a refused entry must not separate an event from its enrollment.
     ordered = sorted(entries, key=lambda entry: b'"enrollment.created"' not in (entry.body or b""))
     done = bisect(engine, ordered, work, _refused, _locked) if entries else Submitted([])
     apply_parked(engine, done.enrolled)
@@ -98,8 +98,8 @@ def submit(engine: Engine, entries: Sequence[Entry]) -> list[Verdict]:
 
 
 def judge(connection: Connection, entries: Sequence[Entry]) -> Submitted:
-    """Apply the entries in the caller's transaction. Raises where another holds an enrollment: roll back then."""
-    batch = sort(entries)
+    """Apply the entries in the caller's transaction. Raises if another session holds an enrollment; roll back then."""
+    batch = parse_batch(entries)
     outcome = apply(connection, batch)
     for _, (_, user_course_id) in outcome.deferred:
         raise _HeldError(user_course_id)
@@ -119,14 +119,14 @@ def _verdicts(connection: Connection, entries: Sequence[Entry], batch: Batch, ou
             verdicts.append(Verdict(Result(outcome.snapshots[entry])))
         elif key in new:
             verdicts.append(Verdict(Result.APPLIED))
-            new.remove(key)  # the same event once more in one batch repeats it
+            new.remove(key)  # the same event again in one batch is a repetition
         else:
             verdicts.append(Verdict(Result.REPEATED))
     return verdicts
 
 
 def _is_free_now(engine: Engine, user_course_id: int) -> bool:
-    """Wait for whoever holds the enrollment, up to `lock_timeout`, holding nothing."""
+    """Wait up to `lock_timeout` for the enrollment's lock, holding none; return whether it is free."""
     try:
         with engine.begin() as connection:
             enrollments.wait_for_enrollment(connection, user_course_id)
@@ -138,7 +138,7 @@ def _is_free_now(engine: Engine, user_course_id: int) -> bool:
 
 
 def _locked(_: Sequence[Entry]) -> Submitted:
-    raise LockedError("Another session keeps what these events would change locked. Send them again.")
+    raise LockedError("Another session has rows locked that these events would change. Try again.")
 
 
 def _refused(entry: Entry, error: DBAPIError) -> Submitted:
@@ -147,6 +147,6 @@ def _refused(entry: Entry, error: DBAPIError) -> Submitted:
 
 
 def arriving(bodies: Iterable[bytes], at: datetime) -> list[Entry]:
-    """Events as entries of no stream, arrived then by the clock of PostgreSQL or Redis."""
+    """Return events as entries of no stream that arrived at a time by PostgreSQL's or Redis' clock."""
     milliseconds = int(at.timestamp() * 1000)
     return [Entry("", f"{milliseconds}-{number}", body) for number, body in enumerate(bodies)]

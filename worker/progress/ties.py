@@ -1,7 +1,7 @@
-"""Positions on which the outline decides: lessons of several events that are an enrollment's latest together.
+"""Tied positions: an enrollment's latest events name several lessons, and the outline decides between them.
 
-The outline may come, or change, after the events. So recording an event settles its tie with the outline there is, and
-the refresh of a summary settles it again (docs/decisions/0012).
+The outline may arrive or change after the events. So recording settles a tie by the current outline, and refreshing a
+summary settles it again (docs/decisions/0012).
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from sqlalchemy import Connection, text
 
 from worker.progress.current_lesson import CurrentLesson
 
-# Where retention has deleted the position's event, the others are not all there either.
-_PLACES = """
+# If retention has deleted the position's event, the tied events may be incomplete too.
+_POSITIONS = """
     SELECT DISTINCT ON (enrollment.id)
            enrollment.id, event.topic_id, event.lesson_id, event.event_id, position_at, progress.section_id
     FROM user_course AS enrollment
@@ -32,28 +32,27 @@ _PLACES = """
 """
 
 _SETTLE = text(f"""
-    WITH place AS ({_PLACES})
+    WITH latest AS ({_POSITIONS})
     UPDATE user_course AS known
-    SET current_topic = place.topic_id, current_lesson = place.lesson_id, current_section = place.section_id,
-        position_event_id = place.event_id, updated_at = now(), stale_since = coalesce(stale_since, now())
-    FROM place
-    WHERE known.id = place.id AND known.position_event_id <> place.event_id
+    SET current_topic = latest.topic_id, current_lesson = latest.lesson_id, current_section = latest.section_id,
+        position_event_id = latest.event_id, updated_at = now(), stale_since = coalesce(stale_since, now())
+    FROM latest
+    WHERE known.id = latest.id AND known.position_event_id <> latest.event_id
 """)  # noqa: S608 - a constant
 
-_READ = text(f"{_PLACES}")
+_READ = text(f"{_POSITIONS}")
 
 
 def settle_ties(connection: Connection, user_course_ids: Sequence[int]) -> None:
-    """Of several latest lessons of these enrollments have the one that comes last in the outline be the position.
+    """Set each tied position to the one of its lessons that is last in the outline, or by event id without an outline.
 
-    The enrollments must be locked. Changes nothing where no outline tells the lessons apart. Reads the ledger of those
-    that are tied.
+    The enrollments must be locked. Reads the ledger of those that are tied.
     """
     connection.execute(_SETTLE, {"ids": list(user_course_ids)})
 
 
-def tied_places(connection: Connection, user_course_ids: Sequence[int]) -> dict[int, CurrentLesson]:
-    """The position that each of these enrollments has by the outline as it is now; those that are tied alone."""
+def tied_positions(connection: Connection, user_course_ids: Sequence[int]) -> dict[int, CurrentLesson]:
+    """Return the position of each tied one of these enrollments, by the current outline."""
     return {
         row.id: CurrentLesson(row.topic_id, row.lesson_id, row.section_id, row.position_at)
         for row in connection.execute(_READ, {"ids": list(user_course_ids)})

@@ -1,1 +1,1 @@
-"""Reports: an analysis as tables, and those as CSV, as JSON, and as one self-contained HTML page."""
+"""Reports: an analysis as tables, exported as CSV and JSON or shown on one self-contained HTML page."""

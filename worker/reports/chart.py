@@ -1,48 +1,51 @@
-"""Pictures: what the template draws. All figures are percentages of a height or a width, and words."""
+"""Charts of columns and bars, ready for the template: lengths are percentages, everything else is text."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic
 
 from worker.reports.chart_scale import Mark, Scale, scale_for, with_room
 from worker.reports.formatting import shown
-from worker.reports.table import Kind, Table
+from worker.reports.table import Column, Row, Row_contra
 
-_LEAST_COLUMNS = 16
-"""So that a few are no walls."""
+_MIN_COLUMNS = 16
+"""Keeps few columns from becoming walls."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A part of a picture's columns: what it is, which values it has, and whether it is drawn strong or pale."""
+class Part(Generic[Row_contra]):
+    """A part of a chart's columns: its name, the table's column that has its values, and its shade."""
 
     name: str
-    column: str
+    column: Column[Row_contra]
     is_strong: bool = True
 
     @property
     def style(self) -> str:
-        """Its class."""
+        """The CSS class."""
         return "strong" if self.is_strong else "pale"
+
+    def shown(self, row: Row_contra) -> str:
+        """Return the formatted value."""
+        return shown(self.column.value(row), self.column.kind)
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """One column of a chart: its words, and how high each part is, one before the other."""
+    """One column of a chart: its tooltip, and the height of each part, later parts in front."""
 
-    words: str
+    tooltip: str
     heights: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """A chart of columns side by side; `words` is the gist for those who do not see it."""
+    """A chart of columns side by side; `description` is for screen readers."""
 
     template: ClassVar[str] = "columns"
     title: str
-    words: str
-    parts: tuple[Part, ...]
+    description: str
+    parts: tuple[Part[Any], ...]
     stacks: tuple[Stack, ...]
     scale: Scale
     width: int
@@ -53,7 +56,7 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar from the left, so many percent long, with its name and its figure in words."""
+    """A horizontal bar with its name and formatted figure; `strong` is the length of its strong part."""
 
     name: str
     figure: str
@@ -63,45 +66,48 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Bars below each other."""
+    """A chart of bars below each other."""
 
     template: ClassVar[str] = "bars"
     title: str
-    words: str
-    parts: tuple[Part, ...]
+    parts: tuple[Part[Any], ...]
     bars: tuple[Bar, ...]
 
 
 def columns(
-    table: Table,
+    rows: Sequence[Row],
     title: str,
-    *parts: Part,
-    name: Callable[[dict[str, Any]], str],
-    labels: Callable[[dict[str, Any]], str],
+    *parts: Part[Row],
+    name: Callable[[Row], str],
+    labels: Callable[[Row], str],
     axis: str,
     room: float,
     is_grouped: bool = False,
 ) -> Columns:
-    """A chart with a column for each row: pale parts first, so that the strong one stands before them.
+    """Return a chart with a column for each row; pale parts come first so that the strong one is in front.
 
-    A label is set where it changes, if it has so much room; `is_grouped` draws a line there as well.
+    A label is set where it changes, if it has `room` percent of the width; `is_grouped` also draws a line there.
     """
-    records, kind = table.records(), _kind(table, parts[0].column)
-    scale = scale_for((record[part.column] for record in records for part in parts), kind)
+    values = [[part.column.value(row) for part in parts] for row in rows]
+    scale = scale_for((value for each in values for value in each), parts[0].column.kind)
     stacks = [
         Stack(
-            f"{_capital(name(record))}: "
-            + ", ".join(f"{shown(record[part.column], kind)} {part.name}" for part in parts),
-            tuple(scale.percent(record[part.column]) for part in parts),
+            f"{_capital(name(row))}: " + ", ".join(f"{part.shown(row)} {part.name}" for part in parts),
+            tuple(map(scale.percent, each)),
         )
-        for record in records
+        for row, each in zip(rows, values, strict=True)
     ]
-    width = max(len(records), _LEAST_COLUMNS)
-    texts = [labels(record) for record in records]
+    ranges = [
+        f"{part.name} from {part.shown(min(rows, key=part.column.value))} to "
+        f"{part.shown(max(rows, key=part.column.value))}"
+        for part in parts
+    ]
+    width = max(len(rows), _MIN_COLUMNS)
+    texts = [labels(row) for row in rows]
     starts = [index for index, text in enumerate(texts) if text and (index == 0 or text != texts[index - 1])]
     return Columns(
         title=title,
-        words=f"{title}: {_gist(table, parts, kind)}",
+        description=f"{title}: {len(rows)} columns, " + ", ".join(ranges),
         parts=parts,
         stacks=tuple(stacks),
         scale=scale,
@@ -112,39 +118,21 @@ def columns(
     )
 
 
-def bars(
-    table: Table, title: str, records: Sequence[dict[str, Any]], *parts: Part, name: Callable[[dict[str, Any]], str]
-) -> Bars:
-    """A bar for each of these records of the table: the first part is its length, the last its strong part."""
-    kind, longest = _kind(table, parts[0].column), max(record[parts[0].column] for record in records) or 1
+def bars(rows: Sequence[Row], title: str, *parts: Part[Row], name: Callable[[Row], str]) -> Bars:
+    """Return a chart with a bar for each row: the first part is its length, the last its strong part."""
+    whole, strong = parts[0], parts[-1]
+    longest = max(map(whole.column.value, rows)) or 1
     drawn = tuple(
         Bar(
-            _capital(name(record)),
-            shown(record[parts[0].column], kind),
-            round(100 * record[parts[0].column] / longest, 2),
-            round(100 * record[parts[-1].column] / longest, 2),
+            _capital(name(row)),
+            whole.shown(row),
+            round(100 * whole.column.value(row) / longest, 2),
+            round(100 * strong.column.value(row) / longest, 2),
         )
-        for record in records
+        for row in rows
     )
-    return Bars(title, f"{title}: " + "; ".join(f"{each.name} {each.figure}" for each in drawn), parts, drawn)
+    return Bars(title, parts, drawn)
 
 
-def month(day: date) -> str:
-    """What a week or a day is labeled with."""
-    return f"{day:%b %Y}"
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
-
-
-def _kind(table: Table, name: str) -> Kind:
-    return next(column.kind for column in table.columns if column.name == name)
-
-
-def _gist(table: Table, parts: Sequence[Part], kind: Kind) -> str:
-    said = []
-    for part in parts:
-        values = table.column(part.column)
-        said.append(f"{part.name} from {shown(min(values), kind)} to {shown(max(values), kind)}")
-    return f"{len(table.rows)} columns, " + ", ".join(said)
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,4 +1,4 @@
-"""Scales: where a picture has its lines, and which of its labels have room."""
+"""Scales of charts: where the lines are, and which labels have room."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from math import ceil, floor, log10
 from worker.reports.formatting import SPACE, compact, shown
 from worker.reports.table import Kind
 
-_STEPS = 4
-"""Most lines of a scale, the base line left out."""
+_MAX_LINES = 4
+"""Lines of a scale, without the base line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A label on an axis, at so many percent of its length."""
+    """A label on an axis; `at` is a percentage of its length."""
 
     at: float
     text: str
@@ -21,45 +21,45 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """From nothing to `top`, with a mark at each round figure."""
+    """A scale from 0 to `top`, with a mark at each round figure."""
 
     top: float
     marks: tuple[Mark, ...]
 
     def percent(self, value: float) -> float:
-        """How far up the value is."""
+        """Return the height of the value in percent."""
         return round(100 * value / self.top, 2)
 
 
 def scale_for(values: Iterable[float], kind: Kind) -> Scale:
-    """The scale that the values fill best; its figures are round in the unit in which they are shown."""
+    """Return the scale that the values fill best, with figures that are round in the unit shown."""
     most = max(values, default=0)
     unit = next((size for size in (3_600, 60) if kind is Kind.SECONDS and most >= 2 * size), 1)
-    step = unit * _round_step(most / unit / _STEPS, whole=kind is Kind.COUNT)
+    step = unit * _round_step(most / unit / _MAX_LINES, whole=kind is Kind.COUNT)
     lines = max(1, ceil(most / step - 1e-9))
-    unit_words = {3_600: "h", 60: "min"}.get(unit)
+    unit_name = {3_600: "h", 60: "min"}.get(unit)
     texts = [
-        f"{compact(number * step / unit)}{SPACE}{unit_words}" if unit_words else shown(_tidy(number * step, kind), kind)
+        f"{compact(number * step / unit)}{SPACE}{unit_name}" if unit_name else shown(_tidy(number * step, kind), kind)
         for number in range(1, lines + 1)
     ]
     return Scale(lines * step, tuple(Mark(100 * number / lines, text) for number, text in enumerate(texts, 1)))
 
 
-def with_room(marks: Sequence[Mark], least: float) -> list[Mark]:
-    """Those marks that are at least so many percent from the one before and from the end."""
+def with_room(marks: Sequence[Mark], room: float) -> list[Mark]:
+    """Return the marks at least `room` percent from the previous one and from the end."""
     kept: list[Mark] = []
     for mark in marks:
-        if mark.at <= 100 - least and (not kept or mark.at - kept[-1].at >= least):
+        if mark.at <= 100 - room and (not kept or mark.at - kept[-1].at >= room):
             kept.append(mark)
     return kept
 
 
-def _round_step(least: float, *, whole: bool) -> float:
-    """1, 2 or 5 times a power of ten, at least so much."""
-    if least <= 0:
+def _round_step(minimum: float, *, whole: bool) -> float:
+    """Return 1, 2 or 5 times a power of ten, at least the minimum."""
+    if minimum <= 0:
         return 1
-    power = 10.0 ** floor(log10(least))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * 0.999_999)
+    power = 10.0 ** floor(log10(minimum))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= minimum * 0.999_999)
     return max(1.0, step) if whole else step
 
 

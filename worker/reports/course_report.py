@@ -1,16 +1,27 @@
 """The tables of a course's report."""
 
-from worker.analytics.analysis import AnalyzedLesson, CourseAnalysis
-from worker.reports.hours_table import hours_table
-from worker.reports.table import HEADLINE, LESSON, SPENT, Column, Kind, Report, Table, Value
+from collections.abc import Sequence
+
+from worker.analytics.analysis import AnalyzedLesson, CourseAnalysis, DormantLearner, Week
+from worker.contract.lesson import Lesson
+from worker.reports.hours import hours_table
+from worker.reports.table import HEADLINE, LESSON, SPENT, Column, Figure, Kind, Report, Table, session_figures
 
 COURSE_TABLES = ("headline", "lessons", "blockers", "weeks", "hours", "time-spent", "dormant")
 """Their names, in order."""
 
+STARTED: Column[AnalyzedLesson] = Column("started", "Started", Kind.COUNT, lambda lesson: lesson.statistics.started)
+COMPLETED: Column[AnalyzedLesson] = Column(
+    "completed", "Completed", Kind.COUNT, lambda lesson: lesson.statistics.completed
+)
+DROP_OFF: Column[AnalyzedLesson] = Column("drop_off_ratio", "Drop-off", Kind.RATIO, lambda lesson: lesson.drop_off)
+WEEK_COMPLETED: Column[Week] = Column("completed", "Lessons completed", Kind.COUNT, lambda week: week.completed)
+WEEK_LEARNERS: Column[Week] = Column("learners", "Active learners", Kind.COUNT, lambda week: week.learners)
+
 
 def course_report(found: CourseAnalysis) -> Report:
-    """The report on an analysis of a course."""
-    tables = [
+    """Return the report on a course's analysis."""
+    tables = (
         _headline(found),
         _lessons(found),
         _blockers(found),
@@ -18,161 +29,136 @@ def course_report(found: CourseAnalysis) -> Report:
         hours_table(found.events_by_weekday),
         _time_spent(found),
         _dormant(found),
-    ]
+    )
     return Report("course", found.course_id, found.as_of, tables)
 
 
-def _headline(found: CourseAnalysis) -> Table:
-    of, spent = found.statistics, found.spent
-    rows: list[tuple[str, Value, Kind]] = [
-        ("Enrollments", of.enrollments if of else None, Kind.COUNT),
-        ("Started", of.started if of else None, Kind.COUNT),
-        ("Completed", of.completed if of else None, Kind.COUNT),
-        ("Lessons in all are known", found.total_is_known, Kind.FLAG),
-        ("Completion rate", of.completion_rate if of else None, Kind.PERCENT),
-        ("Median time from start to completion", found.median_days, Kind.DAYS),
-        ("Time spent", spent.seconds, Kind.SECONDS),
-        ("Time spent that is measured", _share(spent.measured_seconds, spent.seconds), Kind.RATIO),
-        ("Sessions", found.sessions, Kind.COUNT),
-        ("Mean session", found.session_seconds / found.sessions if found.session_seconds else None, Kind.SECONDS),
-        ("Blockers", sum(lesson.is_blocker for lesson in found.lessons), Kind.COUNT),
-        ("Dormant learners", found.dormant_learners, Kind.COUNT),
-        ("Last activity", of.last_activity_at if of else None, Kind.TIME),
-    ]
+def _headline(found: CourseAnalysis) -> Table[Figure]:
+    of = found.statistics
     return Table(
         "headline",
         "Headline figures",
-        "The course as a whole. Started is who started any of its lessons, completed who completed all of its outline; "
-        "without an outline nobody has.",
+        "The course as a whole. Learners have started it with their first lesson and completed it with every lesson of "
+        "its outline; without an outline, no learner can complete it.",
         HEADLINE,
-        [(figure, value, kind.value) for figure, value, kind in rows],
+        [
+            Figure("Enrollments", of.enrollments if of else None, Kind.COUNT),
+            Figure("Started", of.started if of else None, Kind.COUNT),
+            Figure("Completed", of.completed if of else None, Kind.COUNT),
+            Figure("Outline is known", found.total_is_known, Kind.FLAG),
+            Figure("Completion rate", of.completion_rate if of else None, Kind.PERCENT),
+            Figure("Median time to complete", found.median_days, Kind.DAYS),
+            *session_figures(found),
+            Figure("Blockers", sum(lesson.is_blocker for lesson in found.lessons), Kind.COUNT),
+            Figure("Dormant learners", found.dormant_learners, Kind.COUNT),
+            Figure("Last activity", of.last_activity_at if of else None, Kind.TIME),
+        ],
     )
 
 
-def _lessons(found: CourseAnalysis) -> Table:
+def _lessons(found: CourseAnalysis) -> Table[AnalyzedLesson]:
+    numbers = lesson_numbers(found.lessons)
     return Table(
         "lessons",
         "From the first lesson to the last",
         "How many of the enrollments started and completed each lesson, in outline order. Medians are over those who "
-        "completed it; the time to complete is from the first visit to the completion. Difficulty is 0...1 beside "
-        "the course's other lessons, ½ being like the course, from median time, median visits and drop-off.",
+        "completed it; the time to complete runs from the first visit to the completion. Difficulty compares a "
+        "lesson's median time, median visits and drop-off with the course's other lessons: 0...1, with ½ for average.",
         (
-            Column("no", "No.", Kind.ID),
+            Column("no", "No.", Kind.ID, lambda lesson: numbers[lesson.topic_id, lesson.lesson_id]),
             *LESSON,
-            Column("enrollments", "Enrollments", Kind.COUNT),
-            Column("started", "Started", Kind.COUNT),
-            Column("completed", "Completed", Kind.COUNT),
-            Column("completion_rate_percent", "Completion rate", Kind.PERCENT),
-            Column("median_days", "Median time to complete", Kind.DAYS),
-            Column("median_seconds", "Median time spent", Kind.SECONDS),
-            Column("median_visits_to_complete", "Median visits to complete", Kind.NUMBER),
-            Column("difficulty", "Difficulty", Kind.NUMBER),
-            Column("difficulty_learners", "Difficulty rests on learners", Kind.COUNT),
-            Column("last_activity_at", "Last activity", Kind.TIME),
+            Column("enrollments", "Enrollments", Kind.COUNT, lambda lesson: lesson.statistics.enrollments),
+            STARTED,
+            COMPLETED,
+            Column(
+                "completion_rate_percent",
+                "Completion rate",
+                Kind.PERCENT,
+                lambda lesson: lesson.statistics.completion_rate,
+            ),
+            Column("median_days", "Median time to complete", Kind.DAYS, lambda lesson: lesson.median_days),
+            Column("median_seconds", "Median time spent", Kind.SECONDS, lambda lesson: lesson.median_seconds),
+            Column(
+                "median_visits_to_complete",
+                "Median visits to complete",
+                Kind.NUMBER,
+                lambda lesson: lesson.median_visits_to_complete,
+            ),
+            Column(
+                "difficulty", "Difficulty", Kind.NUMBER, lambda lesson: lesson.difficulty and lesson.difficulty.value
+            ),
+            Column(
+                "difficulty_learners",
+                "Learners behind difficulty",
+                Kind.COUNT,
+                lambda lesson: lesson.difficulty and lesson.difficulty.learners,
+            ),
+            Column("last_activity_at", "Last activity", Kind.TIME, lambda lesson: lesson.statistics.last_activity_at),
         ),
-        [
-            (
-                number,
-                *_named(each),
-                each.statistics.enrollments,
-                each.statistics.started,
-                each.statistics.completed,
-                each.statistics.completion_rate,
-                each.median_days,
-                each.median_seconds,
-                each.median_visits_to_complete,
-                each.difficulty.value if each.difficulty else None,
-                each.difficulty.learners if each.difficulty else None,
-                each.statistics.last_activity_at,
-            )
-            for number, each in enumerate(found.lessons, 1)
-        ],
+        found.lessons,
     )
 
 
-def _blockers(found: CourseAnalysis) -> Table:
+def _blockers(found: CourseAnalysis) -> Table[AnalyzedLesson]:
     return Table(
         "blockers",
         "Where learners stop",
-        "A lesson stopped those who started it, have not completed it, and started nothing later. Drop-off is their "
-        "share of those who started it; a blocker has a high one that rests on enough learners. Stuck is who tries "
-        "hard and does not get on.",
+        "A lesson stopped the learners who started it, did not complete it, and started no later lesson. Drop-off is "
+        "their share of those who started it. A blocker has a high drop-off over enough learners. Stuck learners try "
+        "hard without completing the lesson or a later one.",
         (
             *LESSON,
-            Column("started", "Started", Kind.COUNT),
-            Column("stopped", "Stopped", Kind.COUNT),
-            Column("drop_off_ratio", "Drop-off", Kind.RATIO),
-            Column("stuck", "Stuck", Kind.COUNT),
-            Column("is_blocker", "Blocker", Kind.FLAG),
+            STARTED,
+            Column("stopped", "Stopped", Kind.COUNT, lambda lesson: lesson.stopped),
+            DROP_OFF,
+            Column("stuck", "Stuck", Kind.COUNT, lambda lesson: lesson.stuck),
+            Column("is_blocker", "Blocker", Kind.FLAG, lambda lesson: lesson.is_blocker),
         ),
-        [
-            (*_named(each), each.statistics.started, each.stopped, each.drop_off, each.stuck, each.is_blocker)
-            for each in found.lessons
-        ],
+        found.lessons,
     )
 
 
-def _weeks(found: CourseAnalysis) -> Table:
+def _weeks(found: CourseAnalysis) -> Table[Week]:
     return Table(
         "weeks",
         "Week by week",
-        "Lessons completed, learners active and time spent in each week, Monday to Sunday where the learner is.",
-        (
-            Column("monday", "Week from", Kind.DATE),
-            Column("completed", "Lessons completed", Kind.COUNT),
-            Column("learners", "Learners active", Kind.COUNT),
-            *SPENT,
-        ),
-        [
-            (each.monday, each.completed, each.learners, each.spent.seconds, each.spent.measured_seconds)
-            for each in found.weeks
-        ],
+        "Lessons completed, active learners and time spent in each week, Monday to Sunday in the learner's local time.",
+        (Column("monday", "Week from", Kind.DATE, lambda week: week.monday), WEEK_COMPLETED, WEEK_LEARNERS, *SPENT),
+        found.weeks,
     )
 
 
-def _time_spent(found: CourseAnalysis) -> Table:
+def _time_spent(found: CourseAnalysis) -> Table[AnalyzedLesson]:
     return Table(
         "time-spent",
         "Time spent by lesson",
-        "The time of all learners together in each lesson, and the median of those who completed it. Measured is what "
-        "events told; the rest is estimated from the time to the learner's next event.",
+        "The time of all learners in each lesson, and the median of those who completed it. Time is measured where "
+        "events report it and otherwise estimated from the gap to the learner's next event.",
         (
             *LESSON,
             *SPENT,
-            Column("measured_ratio", "Measured share", Kind.RATIO),
-            Column("median_seconds", "Median", Kind.SECONDS),
+            Column("measured_ratio", "Measured share", Kind.RATIO, lambda lesson: lesson.spent.measured_ratio),
+            Column("median_seconds", "Median", Kind.SECONDS, lambda lesson: lesson.median_seconds),
         ),
-        [
-            (
-                *_named(each),
-                each.spent.seconds,
-                each.spent.measured_seconds,
-                _share(each.spent.measured_seconds, each.spent.seconds),
-                each.median_seconds,
-            )
-            for each in found.lessons
-        ],
+        found.lessons,
     )
 
 
-def _dormant(found: CourseAnalysis) -> Table:
+def _dormant(found: CourseAnalysis) -> Table[DormantLearner]:
     return Table(
         "dormant",
         "Dormant learners",
-        "Enrollments that were active once, have not been for a while, and have not completed the course: those seen "
-        "last first, at most 100 of them.",
+        "Enrollments that were active once, have been inactive for a while, and have not completed the course: the "
+        "most recently seen first, at most 100.",
         (
-            Column("user_course_id", "Enrollment", Kind.ID),
-            Column("last_seen_on", "Last seen", Kind.DATE),
-            Column("completion_percent", "Completed of the course", Kind.PERCENT),
+            Column("user_course_id", "Enrollment", Kind.ID, lambda learner: learner.user_course_id),
+            Column("last_seen_on", "Last seen", Kind.DATE, lambda learner: learner.last_seen_on),
+            Column("completion_percent", "Completed", Kind.PERCENT, lambda learner: learner.completion_percentage),
         ),
-        [(each.user_course_id, each.last_seen_on, each.completion_percentage) for each in found.dormant],
+        found.dormant,
     )
 
 
-def _named(lesson: AnalyzedLesson) -> tuple[Value, ...]:
-    return lesson.topic_id, lesson.lesson_id, lesson.title
-
-
-def _share(part: float, whole: float) -> float | None:
-    return part / whole if whole else None
+def lesson_numbers(lessons: Sequence[AnalyzedLesson]) -> dict[Lesson, int]:
+    """Return the position of each lesson in the course, from 1."""
+    return {(lesson.topic_id, lesson.lesson_id): number for number, lesson in enumerate(lessons, 1)}

@@ -1,41 +1,43 @@
-"""Pictures that are shaded text: a tile for each lesson of a topic, a cell for each hour of the week."""
+"""Heat maps, shaded text: a tile for each lesson of a topic, a cell for each hour of the week."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from worker.analytics.analysis import AnalyzedLesson
 from worker.reports.formatting import compact, lesson_name, shown
-from worker.reports.table import Kind, Table
+from worker.reports.hours import Hour
+from worker.reports.table import Kind
 
 LEVELS = 5
 """Shades above none."""
 
 _DROP_OFF = (0.0, 0.05, 0.10, 0.20, 0.40)
-"""A drop-off above each of these is a shade darker, the same for every course."""
+"""A drop-off above each of these is one shade darker, the same for every course."""
 
 DROP_OFF_SHADES = ("none", "up to 5 %", "up to 10 %", "up to 20 %", "up to 40 %", "more")
-"""What each shade means."""
+"""The legend of the shades."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A shaded figure with a label over it; a marked one has a sign of its own."""
+    """A shaded figure with a label, a tooltip, and a mark if it stands out."""
 
     label: str
     figure: str
-    words: str
+    tooltip: str
     level: int
     is_marked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
-    """Rows of tiles, each with its name."""
+    """Named rows of tiles; `description` is for screen readers."""
 
     template: ClassVar[str] = "tiles"
     title: str
-    words: str
+    description: str
     rows: tuple[tuple[str, tuple[Tile, ...]], ...]
     shades: Sequence[str] = DROP_OFF_SHADES
 
@@ -46,49 +48,47 @@ class Grid:
 
     template: ClassVar[str] = "grid"
     title: str
-    words: str
+    legend: str
     heads: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Tile, ...]], ...]
 
 
-def drop_off_tiles(table: Table) -> Tiles:
-    """The blockers' heat map: topics down, their lessons across, shaded by drop-off."""
-    topics = groupby(table.records(), key=lambda record: record["topic_id"])
+def drop_off_tiles(lessons: Sequence[AnalyzedLesson]) -> Tiles:
+    """Return the drop-off of each lesson: topics down, their lessons across."""
+    topics = groupby(lessons, key=lambda lesson: lesson.topic_id)
     rows = tuple((f"Topic {topic_id}", tuple(map(_tile, its))) for topic_id, its in topics)
-    marked = sum(tile.is_marked for _, tiles in rows for tile in tiles)
+    marked = sum(lesson.is_blocker for lesson in lessons)
     return Tiles(
         "Drop-off of each lesson",
-        f"Drop-off of {len(table.rows)} lessons in {len(rows)} topics; {marked} of them marked as blockers",
+        f"Drop-off of {len(lessons)} lessons in {len(rows)} topics; {marked} of them marked as blockers",
         rows,
     )
 
 
-def hour_grid(table: Table) -> Grid:
-    """The week's heat map, shaded beside its busiest hour."""
-    most = max(table.column("events"))
-    weekdays = groupby(table.records(), key=lambda record: record["weekday"])
-    rows = tuple((weekday, tuple(_hour(record, most) for record in its)) for weekday, its in weekdays)
-    heads = tuple(f"{tile.label}" for tile in rows[0][1])
+def hour_grid(hours: Sequence[Hour]) -> Grid:
+    """Return the hours of the week, shaded relative to the busiest one."""
+    most = max(hour.events for hour in hours)
+    weekdays = groupby(hours, key=lambda hour: hour.weekday)
+    rows = tuple((weekday, tuple(_hour(hour, most) for hour in its)) for weekday, its in weekdays)
+    heads = tuple(tile.label for tile in rows[0][1])
     return Grid("Events in each hour of the week", f"At most {most:,} in an hour", heads, rows)
 
 
-def _tile(record: dict[str, Any]) -> Tile:
-    drop_off = record["drop_off_ratio"]
-    figure = shown(drop_off, Kind.RATIO)
+def _tile(lesson: AnalyzedLesson) -> Tile:
+    started, drop_off = lesson.statistics.started, lesson.drop_off
     return Tile(
-        label=str(record["lesson_id"]),
-        figure=figure,
-        words=f"{lesson_name(record)}: {record['stopped']:,} of {record['started']:,} who started stopped here",
-        level=sum(drop_off > least for least in _DROP_OFF) if drop_off else 0,
-        is_marked=record["is_blocker"],
+        label=str(lesson.lesson_id),
+        figure=shown(drop_off, Kind.RATIO),
+        tooltip=f"{lesson_name(lesson)}: {lesson.stopped:,} of {started:,} who started stopped here",
+        level=sum(drop_off > bound for bound in _DROP_OFF) if drop_off else 0,
+        is_marked=lesson.is_blocker,
     )
 
 
-def _hour(record: dict[str, Any], most: int) -> Tile:
-    events, hour = record["events"], record["hour"]
+def _hour(its: Hour, most: int) -> Tile:
     return Tile(
-        label=str(hour),
-        figure=compact(events) if events else "",
-        words=f"{record['weekday']} {hour}:00 to {hour + 1}:00: {events:,} events",
-        level=-(-events * LEVELS // most),
+        label=str(its.hour),
+        figure=compact(its.events) if its.events else "",
+        tooltip=f"{its.weekday} {its.hour}:00 to {its.hour + 1}:00: {its.events:,} events",
+        level=-(-its.events * LEVELS // most),
     )

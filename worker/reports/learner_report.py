@@ -1,18 +1,25 @@
 """The tables of a learner's report."""
 
-from worker.analytics.analysis import LearnerAnalysis
-from worker.reports.hours_table import hours_table
-from worker.reports.table import HEADLINE, LESSON, SPENT, Column, Kind, Report, Table, Value
+from worker.analytics.analysis import DayTime, LearnerAnalysis, TopicTime, VisitedLesson, WeekTime
+from worker.analytics.phrases import lesson_phrase, projection_phrase
+from worker.analytics.rules.achievements import Achievement
+from worker.analytics.rules.recommendations import Recommendation
+from worker.analytics.rules.stuck import Stuck
+from worker.reports.hours import hours_table
+from worker.reports.table import HEADLINE, LESSON, SPENT, Column, Figure, Kind, Report, Table, session_figures
 
 LEARNER_TABLES = ("headline", "recommendations", "stuck", "lessons", "weeks", "days", "hours", "topics", "achievements")
 """Their names, in order."""
 
-_REASON = Column("reason", "Why", Kind.TEXT)
+WEEK_COMPLETED: Column[WeekTime] = Column("completed", "Lessons completed", Kind.COUNT, lambda week: week.completed)
+EVENTS: Column[DayTime | WeekTime] = Column("events", "Events", Kind.COUNT, lambda row: row.events)
+_TOPIC: Column[TopicTime | Achievement] = Column("topic_id", "Topic", Kind.ID, lambda row: row.topic_id)
+_REASON: Column[Recommendation | Stuck] = Column("reason", "Why", Kind.TEXT, lesson_phrase)
 
 
 def learner_report(found: LearnerAnalysis) -> Report:
-    """The report on an analysis of an enrollment."""
-    tables = [
+    """Return the report on an enrollment's analysis."""
+    tables = (
         _headline(found),
         _recommendations(found),
         _stuck(found),
@@ -22,150 +29,123 @@ def learner_report(found: LearnerAnalysis) -> Report:
         hours_table(found.events_by_weekday),
         _topics(found),
         _achievements(found),
-    ]
+    )
     return Report("learner", found.user_course_id, found.as_of, tables)
 
 
-def _headline(found: LearnerAnalysis) -> Table:
-    spent, foreseen = found.spent, found.projection
-    mean = found.session_seconds / found.sessions if found.session_seconds else None
-    activity: list[tuple[str, Value, Kind]] = [
-        ("Lessons visited", len(found.lessons), Kind.COUNT),
-        ("Time spent", spent.seconds, Kind.SECONDS),
-        ("Time spent that is measured", spent.measured_seconds / spent.seconds if spent.seconds else None, Kind.RATIO),
-        ("Sessions", found.sessions, Kind.COUNT),
-        ("Mean session", mean, Kind.SECONDS),
-        ("Days in a row now", found.streaks.current, Kind.COUNT),
-        ("Most days in a row", found.streaks.longest, Kind.COUNT),
-        ("Last seen", found.last_seen_on, Kind.DATE),
-        ("Dormant", found.is_dormant, Kind.FLAG),
-        ("Events before the enrollment was made", found.doubtful_events, Kind.COUNT),
-    ]
-    rows: list[tuple[str, Value, Kind]] = [
-        ("Course", found.course_id, Kind.ID),
-        ("Completed", found.completion_percentage, Kind.PERCENT),
-        ("Lessons completed", found.completed_lessons, Kind.COUNT),
-        ("Lessons in all", found.total_lessons, Kind.COUNT),
-        ("Lessons in all are known", found.total_is_known, Kind.FLAG),
-        *((figure, value if found.as_of else None, kind) for figure, value, kind in activity),
-        ("Lessons a week, last 28 days", found.velocity.recent, Kind.NUMBER),
-        ("Lessons a week, overall", found.velocity.overall, Kind.NUMBER),
-        ("Foreseen completion", foreseen.completed_on if foreseen else None, Kind.DATE),
-        ("How it is foreseen", foreseen.reason if foreseen else None, Kind.TEXT),
+def _headline(found: LearnerAnalysis) -> Table[Figure]:
+    projection = found.projection
+    activity = [
+        Figure("Lessons visited", len(found.lessons), Kind.COUNT),
+        *session_figures(found),
+        Figure("Current streak, days", found.streaks.current, Kind.COUNT),
+        Figure("Longest streak, days", found.streaks.longest, Kind.COUNT),
+        Figure("Last seen", found.last_seen_on, Kind.DATE),
+        Figure("Dormant", found.is_dormant, Kind.FLAG),
+        Figure("Events before enrollment", found.doubtful_events, Kind.COUNT),
     ]
     return Table(
         "headline",
         "Headline figures",
-        "The enrollment in all. Days in a row are days with any activity; the completion is foreseen from the pace. "
-        "Without an outline the lessons in all are those with a row so far, and their number is not known.",
+        "The enrollment as a whole. A streak counts days with any activity; the completion is projected from the pace. "
+        "Without an outline, the lessons in total are those with a row so far.",
         HEADLINE,
-        [(figure, value, kind.value) for figure, value, kind in rows],
+        [
+            Figure("Course", found.course_id, Kind.ID),
+            Figure("Completed", found.completion_percentage, Kind.PERCENT),
+            Figure("Lessons completed", found.completed_lessons, Kind.COUNT),
+            Figure("Lessons in total", found.total_lessons, Kind.COUNT),
+            Figure("Outline is known", found.total_is_known, Kind.FLAG),
+            *(each if found.as_of else each._replace(value=None) for each in activity),
+            Figure("Lessons a week, last 28 days", found.velocity.recent, Kind.NUMBER),
+            Figure("Lessons a week, overall", found.velocity.overall, Kind.NUMBER),
+            Figure("Projected completion", projection.completed_on if projection else None, Kind.DATE),
+            Figure("Basis of projection", projection_phrase(projection) if projection else None, Kind.TEXT),
+        ],
     )
 
 
-def _recommendations(found: LearnerAnalysis) -> Table:
+def _recommendations(found: LearnerAnalysis) -> Table[Recommendation]:
     return Table(
         "recommendations",
         "What to do next",
-        "The next lesson, then completed ones worth a second look: hurried through, or visited again and again since.",
-        (Column("kind", "What", Kind.CODE), *LESSON, _REASON),
-        [(each.kind.value, each.topic_id, each.lesson_id, each.title, each.reason) for each in found.recommendations],
+        "The next lesson, then completed ones worth a second look because they were rushed or often revisited.",
+        (Column("kind", "What", Kind.CODE, lambda each: each.kind.value), *LESSON, _REASON),
+        found.recommendations,
     )
 
 
-def _stuck(found: LearnerAnalysis) -> Table:
+def _stuck(found: LearnerAnalysis) -> Table[Stuck]:
     return Table(
         "stuck",
-        "Where it is stuck",
-        "Lessons in progress that were visited often or for long, while nothing later was completed.",
+        "Where the learner is stuck",
+        "Lessons in progress with many visits or much time, while no later lesson was completed.",
         (*LESSON, _REASON),
-        [(each.topic_id, each.lesson_id, each.title, each.reason) for each in found.stuck],
+        found.stuck,
     )
 
 
-def _lessons(found: LearnerAnalysis) -> Table:
+def _lessons(found: LearnerAnalysis) -> Table[VisitedLesson]:
     return Table(
         "lessons",
         "Lessons visited",
-        "Time spent in each lesson, and visits: an event begins one if it comes long enough after the last. Visits to "
-        "complete are those begun up to the completion.",
+        "Time spent and visits by lesson. A visit begins with an event that follows a long enough pause. Visits to "
+        "complete are those begun by the time of completion.",
         (
             *LESSON,
-            Column("status", "Status", Kind.CODE),
+            Column("status", "Status", Kind.CODE, lambda lesson: lesson.status.value),
             *SPENT,
-            Column("visits", "Visits", Kind.COUNT),
-            Column("visits_to_complete", "Visits to complete", Kind.COUNT),
-            Column("first_visit_at", "First visit", Kind.TIME),
-            Column("last_visit_at", "Last visit", Kind.TIME),
+            Column("visits", "Visits", Kind.COUNT, lambda lesson: lesson.visits),
+            Column("visits_to_complete", "Visits to complete", Kind.COUNT, lambda lesson: lesson.visits_to_complete),
+            Column("first_visit_at", "First visit", Kind.TIME, lambda lesson: lesson.first_visit_at),
+            Column("last_visit_at", "Last visit", Kind.TIME, lambda lesson: lesson.last_visit_at),
         ),
-        [
-            (
-                each.topic_id,
-                each.lesson_id,
-                each.title,
-                each.status.value,
-                each.spent.seconds,
-                each.spent.measured_seconds,
-                each.visits,
-                each.visits_to_complete,
-                each.first_visit_at,
-                each.last_visit_at,
-            )
-            for each in found.lessons
-        ],
+        found.lessons,
     )
 
 
-def _weeks(found: LearnerAnalysis) -> Table:
+def _weeks(found: LearnerAnalysis) -> Table[WeekTime]:
     return Table(
         "weeks",
         "Week by week",
-        "Lessons of the course completed, events and time spent in each week, Monday to Sunday where the learner is; "
-        "at most the last 104.",
-        (
-            Column("monday", "Week from", Kind.DATE),
-            Column("completed", "Lessons completed", Kind.COUNT),
-            Column("events", "Events", Kind.COUNT),
-            *SPENT,
-        ),
-        [
-            (each.monday, each.completed, each.events, each.spent.seconds, each.spent.measured_seconds)
-            for each in found.weeks
-        ],
+        "Lessons of the course completed, events and time spent in each week, Monday to Sunday in the learner's local "
+        "time; at most the last 104.",
+        (Column("monday", "Week from", Kind.DATE, lambda week: week.monday), WEEK_COMPLETED, EVENTS, *SPENT),
+        found.weeks,
     )
 
 
-def _days(found: LearnerAnalysis) -> Table:
+def _days(found: LearnerAnalysis) -> Table[DayTime]:
     return Table(
         "days",
         "Day by day",
-        "Events and time spent on each of the last 28 days, midnight to midnight where the learner is.",
-        (Column("day", "Day", Kind.DATE), Column("events", "Events", Kind.COUNT), *SPENT),
-        [(each.day, each.events, each.spent.seconds, each.spent.measured_seconds) for each in found.days],
+        "Events and time spent on each of the last 28 days, midnight to midnight in the learner's local time.",
+        (Column("day", "Day", Kind.DATE, lambda each: each.day), EVENTS, *SPENT),
+        found.days,
     )
 
 
-def _topics(found: LearnerAnalysis) -> Table:
+def _topics(found: LearnerAnalysis) -> Table[TopicTime]:
     return Table(
         "topics",
         "Time spent by topic",
-        "The time in any lesson of the topic; no moment counts twice. Measured is what events told; the rest is "
-        "estimated from the time to the next event.",
-        (LESSON[0], *SPENT),
-        [(each.topic_id, each.spent.seconds, each.spent.measured_seconds) for each in found.topics],
+        "The time in any lesson of the topic; no moment counts twice. Time is measured where events report it and "
+        "otherwise estimated from the gap to the next event.",
+        (_TOPIC, *SPENT),
+        found.topics,
     )
 
 
-def _achievements(found: LearnerAnalysis) -> Table:
+def _achievements(found: LearnerAnalysis) -> Table[Achievement]:
     return Table(
         "achievements",
         "Achievements",
-        "The first lesson, topics, the course, and streaks of 7 and 30 days, as the whole history has them now.",
+        "The first lesson, topics, the course, and streaks of 7 and 30 days, recomputed from the whole history.",
         (
-            Column("kind", "What", Kind.CODE),
-            LESSON[0],
-            Column("earned_on", "Earned on", Kind.DATE),
-            Column("earned_at", "Earned at", Kind.TIME),
+            Column("kind", "What", Kind.CODE, lambda each: each.kind.value),
+            _TOPIC,
+            Column("earned_on", "Earned on", Kind.DATE, lambda each: each.earned_on),
+            Column("earned_at", "Earned at", Kind.TIME, lambda each: each.earned_at),
         ),
-        [(each.kind.value, each.topic_id, each.earned_on, each.earned_at) for each in found.achievements],
+        found.achievements,
     )

@@ -1,102 +1,103 @@
-"""What a learner's page shows of each table, and says of it."""
+"""The headline sentences and pictures of a learner's page."""
 
-from typing import Any
+from collections.abc import Sequence
 
+from worker.analytics.analysis import DayTime, TopicTime, VisitedLesson
+from worker.analytics.phrases import lesson_phrase
+from worker.analytics.rules.recommendations import Recommendation, RecommendationKind
+from worker.analytics.rules.stuck import Stuck
+from worker.contract.progress_status import ProgressStatus
 from worker.formatting import counted
-from worker.reports.busiest_hours import busiest
-from worker.reports.chart import Bars, Columns, Part, bars, columns
-from worker.reports.formatting import lesson_name, shown, spent
+from worker.reports.chart import Columns, Part, bars, columns
+from worker.reports.formatting import lesson_name, shown
 from worker.reports.heatmap import hour_grid
+from worker.reports.hours import busiest_hours
+from worker.reports.learner_report import EVENTS, WEEK_COMPLETED
 from worker.reports.section import Plan, Plans
-from worker.reports.table import Kind, Table
-from worker.reports.time_spent import TIME, time_by_lesson
+from worker.reports.table import Kind
+from worker.reports.time_spent import TIME, has_no_time, time_by_lesson
 from worker.reports.weeks import by_week, pace
 
 
-def _recommendations_gist(table: Table) -> str:
-    first = table.records()[0]
-    what = "Next is" if first["kind"] == "next" else "Look again at"
-    return f"{what} {lesson_name(first)}: {first['reason']}."
+def _recommendations_headline(recommendations: Sequence[Recommendation]) -> str:
+    first = recommendations[0]
+    what = "Next is" if first.kind is RecommendationKind.NEXT else "Look again at"
+    return f"{what} {lesson_name(first)}: {lesson_phrase(first)}."
 
 
-def _stuck_gist(table: Table) -> str:
-    first, more = table.records()[0], len(table.rows) - 1
+def _stuck_headline(stuck: Sequence[Stuck]) -> str:
+    first, more = stuck[0], len(stuck) - 1
     others = f", and on {counted(more, 'other')}" if more else ""
-    return f"Stuck on {lesson_name(first)}{others}: {first['reason']}."
+    return f"Stuck on {lesson_name(first)}{others}: {lesson_phrase(first)}."
 
 
-def _lessons_gist(table: Table) -> str:
-    records = table.records()
-    completed = sum(record["status"] == "completed" for record in records)
-    most = max(records, key=lambda record: record["visits"])
+def _lessons_headline(lessons: Sequence[VisitedLesson]) -> str:
+    completed = sum(lesson.status is ProgressStatus.COMPLETED for lesson in lessons)
+    most = max(lessons, key=lambda lesson: lesson.visits)
     return (
-        f"{completed:,} of {counted(len(records), 'visited lesson')} completed. Visited most: {lesson_name(most)}, "
-        f"{counted(most['visits'], 'time')}."
+        f"{completed:,} of {counted(len(lessons), 'visited lesson')} completed. Visited most: {lesson_name(most)}, "
+        f"{counted(most.visits, 'time')}."
     )
 
 
-def _days_gist(table: Table) -> str:
-    active = sum(1 for events in table.column("events") if events)
-    seconds = sum(table.column("spent_seconds"))
-    return f"Active on {active} of the last {counted(len(table.rows), 'day')}; time spent: {spent(seconds)}."
+def _days_headline(days: Sequence[DayTime]) -> str:
+    active = sum(bool(day.events) for day in days)
+    seconds = sum(day.spent.seconds for day in days)
+    return f"Active on {active} of the last {counted(len(days), 'day')}; time spent: {shown(seconds, Kind.SECONDS)}."
 
 
-def _by_day(table: Table, title: str, *parts: Part) -> Columns:
+def _has_nothing(days: Sequence[DayTime]) -> bool:
+    return has_no_time(days) and not any(day.events for day in days)
+
+
+def _by_day(days: Sequence[DayTime], title: str, *parts: Part[DayTime]) -> Columns:
     return columns(
-        table,
+        days,
         title,
         *parts,
-        name=lambda record: f"{record['day']:%A}, {shown(record['day'], Kind.DATE)}",
-        labels=lambda record: f"{record['day'].day} {record['day']:%b}" if record["day"].weekday() == 0 else "",
+        name=lambda each: f"{each.day:%A}, {shown(each.day, Kind.DATE)}",
+        labels=lambda each: f"{each.day.day} {each.day:%b}" if each.day.weekday() == 0 else "",
         axis="Days; Mondays have their date",
         room=12,
     )
 
 
-def _topics_gist(table: Table) -> str:
-    longest = max(table.records(), key=lambda record: record["spent_seconds"])
-    return f"Most time went into topic {longest['topic_id']}: {spent(longest['spent_seconds'])}."
-
-
-def _topics(table: Table) -> Bars:
-    return bars(table, "Time spent by topic", table.records(), *TIME, name=_topic)
-
-
-def _topic(record: dict[str, Any]) -> str:
-    return f"Topic {record['topic_id']}"
-
-
-def _achievements_gist(table: Table) -> str:
-    return f"{counted(len(table.rows), 'achievement')} so far."
+def _topics_headline(topics: Sequence[TopicTime]) -> str:
+    longest = max(topics, key=lambda topic: topic.spent.seconds)
+    return f"Most time went into topic {longest.topic_id}: {shown(longest.spent.seconds, Kind.SECONDS)}."
 
 
 LEARNER_PLANS: Plans = {
-    "recommendations": Plan(_recommendations_gist, empty="Nothing to recommend.", is_folded=False),
-    "stuck": Plan(_stuck_gist, empty="Stuck on nothing.", is_folded=False),
+    "recommendations": Plan(_recommendations_headline, empty="Nothing to recommend.", is_folded=False),
+    "stuck": Plan(_stuck_headline, empty="Not stuck on any lesson.", is_folded=False),
     "weeks": Plan(
         pace,
         (
-            lambda table: by_week(table, "Lessons completed", Part("completed", "completed")),
-            lambda table: by_week(table, "Time spent", *TIME),
+            lambda weeks: by_week(weeks, "Lessons completed", Part("completed", WEEK_COMPLETED)),
+            lambda weeks: by_week(weeks, "Time spent", *TIME),
         ),
         "No week has any activity yet.",
     ),
     "days": Plan(
-        _days_gist,
+        _days_headline,
         (
-            lambda table: _by_day(table, "Time spent", *TIME),
-            lambda table: _by_day(table, "Events", Part("events", "events")),
+            lambda days: _by_day(days, "Time spent", *TIME),
+            lambda days: _by_day(days, "Events", Part("events", EVENTS)),
         ),
         "Nothing happened in the last 28 days.",
-        is_empty=lambda table: not any(table.column("events")) and not any(table.column("spent_seconds")),
+        is_empty=_has_nothing,
     ),
-    "hours": Plan(busiest, (hour_grid,), "No lesson was viewed or completed yet."),
-    "lessons": Plan(_lessons_gist, (time_by_lesson,), "No lesson was visited yet."),
+    "hours": Plan(busiest_hours, (hour_grid,), "No lesson has been viewed or completed yet."),
+    "lessons": Plan(_lessons_headline, (time_by_lesson,), "No lesson has been visited yet."),
     "topics": Plan(
-        _topics_gist,
-        (_topics,),
+        _topics_headline,
+        (lambda topics: bars(topics, "Time spent by topic", *TIME, name=lambda topic: f"Topic {topic.topic_id}"),),
         "No time spent is known yet.",
-        is_empty=lambda table: not any(table.column("spent_seconds")),
+        is_empty=has_no_time,
     ),
-    "achievements": Plan(_achievements_gist, empty="Nothing achieved yet.", is_folded=False),
+    "achievements": Plan(
+        lambda achievements: f"{counted(len(achievements), 'achievement')} so far.",
+        empty="No achievements yet.",
+        is_folded=False,
+    ),
 }

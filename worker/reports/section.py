@@ -1,46 +1,48 @@
-"""A section of a page: a table, what it says in a sentence, and the pictures made of it."""
+"""Sections of a page: a table, its headline sentence, and its pictures."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import not_
+from typing import Any, Generic
 
 from worker.reports.chart import Bars, Columns
 from worker.reports.heatmap import Grid, Tiles
-from worker.reports.table import Table
+from worker.reports.table import Row, Table
 
-MOST_ROWS = 1_000
-"""Rows of a table that a page shows; of more there is no picture either. A browser must bear them."""
+MAX_ROWS = 1_000
+"""Rows of a table shown on a page, for the browser's sake; a longer table has no picture either."""
 
 Picture = Columns | Bars | Tiles | Grid
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What a page shows of one table; one that is not `folded` shows its rows at once."""
+    """A section of a page; a folded one shows the rows of its table on request."""
 
-    table: Table
-    gist: str
+    table: Table[Any]
+    headline: str
     pictures: tuple[Picture, ...] = ()
     is_folded: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How a table becomes a section, and what is said where it has nothing to show."""
+class Plan(Generic[Row]):
+    """How the rows of a table become a section; `empty` is the headline sentence where `is_empty` holds."""
 
-    gist: Callable[[Table], str]
-    pictures: tuple[Callable[[Table], Picture | None], ...] = ()
+    headline: Callable[[Sequence[Row]], str]
+    pictures: tuple[Callable[[Sequence[Row]], Picture | None], ...] = ()
     empty: str = ""
-    is_empty: Callable[[Table], bool] = lambda table: not table.rows
+    is_empty: Callable[[Sequence[Row]], bool] = not_
     is_folded: bool = True
 
-    def section(self, table: Table) -> Section:
-        """The section of this table."""
-        if self.is_empty(table):
+    def section(self, table: Table[Row]) -> Section:
+        """Return the section of this table."""
+        if self.is_empty(table.rows):
             return Section(table, self.empty)
-        drawn = self.pictures if len(table.rows) <= MOST_ROWS else ()
-        made = tuple(picture for make in drawn if (picture := make(table)))
-        return Section(table, self.gist(table), made, self.is_folded)
+        drawn = self.pictures if len(table.rows) <= MAX_ROWS else ()
+        pictures = tuple(picture for draw in drawn if (picture := draw(table.rows)))
+        return Section(table, self.headline(table.rows), pictures, self.is_folded)
 
 
-Plans = Mapping[str, Plan]
-"""By the name of the table, in the order of the page."""
+Plans = Mapping[str, Plan[Any]]
+"""By table name, in the order of the page."""

@@ -1,20 +1,37 @@
-"""What a report is: tables of plain values. Pictures, CSV and JSON are all made of these, so they cannot differ."""
+"""Tables of a report: typed rows and the columns that read them. Pages, CSV and JSON all go through these columns."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
+from worker.analytics import analysis
+from worker.analytics.rules.recommendations import Recommendation
+from worker.analytics.rules.stuck import Stuck
 from worker.errors import NotFoundError
 
+Row = TypeVar("Row")
+Row_contra = TypeVar("Row_contra", contravariant=True)
+
 Value = str | int | float | Decimal | date | datetime | None
-"""Of a cell; None where there is none."""
+"""The value of a cell, None where it is unknown."""
+
+AnyLesson = analysis.AnalyzedLesson | analysis.VisitedLesson | Recommendation | Stuck
+AnyTime = (
+    analysis.AnalyzedLesson
+    | analysis.VisitedLesson
+    | analysis.TopicTime
+    | analysis.DayTime
+    | analysis.Week
+    | analysis.WeekTime
+)
+"""A row with a time spent."""
 
 
 class Kind(StrEnum):
-    """What the values of a column are, and so how people read them."""
+    """The kind of values in a column, which decides how a page formats them."""
 
     TEXT = "text"
     CODE = "code"
@@ -32,56 +49,51 @@ class Kind(StrEnum):
     TIME = "time"
     FLAG = "flag"
     MIXED = "mixed"
-    """As the row's `unit` says, which is one of the others."""
+    """One of the others, named in the row's `unit`."""
 
     @property
     def is_text(self) -> bool:
-        """Set to the left; everything else to the right."""
+        """Aligned left; every other kind is aligned right."""
         return self in {Kind.TEXT, Kind.CODE, Kind.FLAG, Kind.DATE, Kind.TIME}
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """The name is for programs and has the unit in it, the title for people."""
+class Column(Generic[Row_contra]):
+    """A column: its name in exports, which includes the unit, its title on a page, and its value in a row."""
 
     name: str
     title: str
     kind: Kind
+    value: Callable[[Row_contra], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of plain values. The name is that of addresses and files; the description says what is counted, and how."""
+class Table(Generic[Row]):
+    """Typed rows and their columns. The name appears in URLs and file names; the description defines the figures."""
 
     name: str
     title: str
     description: str
-    columns: tuple[Column, ...]
-    rows: Sequence[tuple[Value, ...]]
+    columns: tuple[Column[Row], ...]
+    rows: Sequence[Row]
 
-    def column(self, name: str) -> list[Any]:
-        """Its values from top to bottom."""
-        index = next(index for index, column in enumerate(self.columns) if column.name == name)
-        return [row[index] for row in self.rows]
-
-    def records(self) -> list[dict[str, Any]]:
-        """Each row with the names of its columns."""
-        names = [column.name for column in self.columns]
-        return [dict(zip(names, row, strict=True)) for row in self.rows]
+    def records(self) -> list[dict[str, Value]]:
+        """Return each row's plain values by column name, for exports."""
+        return [{column.name: column.value(row) for column in self.columns} for row in self.rows]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The tables of one course or one enrollment; `as_of` is when the analysis is from, None where it never was."""
+    """The tables of one course or one enrollment; `as_of` is when its activity was computed, None if it never was."""
 
     subject: str
     """`course` or `learner`."""
     id: int
     as_of: datetime | None
-    tables: Sequence[Table]
+    tables: Sequence[Table[Any]]
 
-    def table(self, name: str) -> Table:
-        """The table of this name. Raises NotFoundError that lists those there are."""
+    def table(self, name: str) -> Table[Any]:
+        """Return the table of this name. Raises NotFoundError, which lists the names there are."""
         for table in self.tables:
             if table.name == name:
                 return table
@@ -89,22 +101,40 @@ class Report:
         raise NotFoundError(f"A {self.subject}'s report has no table {name!r}; it has {names}.")
 
 
-LESSON = (
-    Column("topic_id", "Topic", Kind.ID),
-    Column("lesson_id", "Lesson", Kind.ID),
-    Column("title", "Title", Kind.TEXT),
-)
-"""The columns that name a lesson; the title is the outline's, None where it has none."""
+class Figure(NamedTuple):
+    """One headline figure."""
 
-SPENT = (
-    Column("spent_seconds", "Time spent", Kind.SECONDS),
-    Column("measured_seconds", "Of it measured", Kind.SECONDS),
-)
-"""The columns of a time spent; what of it is not measured is estimated."""
+    name: str
+    value: Value
+    kind: Kind
 
-HEADLINE = (
-    Column("figure", "Figure", Kind.TEXT),
-    Column("value", "Value", Kind.MIXED),
-    Column("unit", "Unit", Kind.TEXT),
+
+def session_figures(found: analysis.CourseAnalysis | analysis.LearnerAnalysis) -> list[Figure]:
+    """Return the headline figures of time spent and sessions."""
+    mean = found.session_seconds / found.sessions if found.session_seconds else None
+    return [
+        Figure("Time spent", found.spent.seconds, Kind.SECONDS),
+        Figure("Measured time", found.spent.measured_ratio, Kind.RATIO),
+        Figure("Sessions", found.sessions, Kind.COUNT),
+        Figure("Mean session", mean, Kind.SECONDS),
+    ]
+
+
+HEADLINE: tuple[Column[Figure], ...] = (
+    Column("figure", "Figure", Kind.TEXT, lambda figure: figure.name),
+    Column("value", "Value", Kind.MIXED, lambda figure: figure.value),
+    Column("unit", "Unit", Kind.TEXT, lambda figure: figure.kind.value),
 )
-"""The columns of figures that have nothing in common."""
+
+LESSON: tuple[Column[AnyLesson], ...] = (
+    Column("topic_id", "Topic", Kind.ID, lambda lesson: lesson.topic_id),
+    Column("lesson_id", "Lesson", Kind.ID, lambda lesson: lesson.lesson_id),
+    Column("title", "Title", Kind.TEXT, lambda lesson: lesson.title),
+)
+"""The title is the outline's, None where it has none."""
+
+SPENT: tuple[Column[AnyTime], ...] = (
+    Column("spent_seconds", "Time spent", Kind.SECONDS, lambda row: row.spent.seconds),
+    Column("measured_seconds", "Measured", Kind.SECONDS, lambda row: row.spent.measured_seconds),
+)
+"""Time that is not measured is estimated."""

@@ -1,21 +1,29 @@
-"""Time spent as a picture: all of it, and what of it is measured."""
+"""The chart of time spent by lesson, measured and in all."""
 
+from collections.abc import Sequence
+
+from worker.analytics.analysis import AnalyzedLesson, VisitedLesson
 from worker.reports.chart import Columns, Part, columns
 from worker.reports.formatting import lesson_name
-from worker.reports.table import Table
+from worker.reports.table import SPENT, AnyTime
 
-TIME = (Part("time spent", "spent_seconds", is_strong=False), Part("of it measured", "measured_seconds"))
-"""The two parts of every such picture."""
+TIME: tuple[Part[AnyTime], ...] = (Part("time spent", SPENT[0], is_strong=False), Part("measured", SPENT[1]))
+"""The two parts of every chart of time."""
 
 
-def time_by_lesson(table: Table) -> Columns:
-    """A column for each lesson of the table, in order."""
+def has_no_time(rows: Sequence[AnyTime]) -> bool:
+    """Return whether no row has any time spent."""
+    return not any(row.spent.seconds for row in rows)
+
+
+def time_by_lesson(lessons: Sequence[AnalyzedLesson | VisitedLesson]) -> Columns:
+    """Return a chart with a column for each lesson, in order."""
     return columns(
-        table,
+        lessons,
         "Time spent by lesson",
         *TIME,
         name=lesson_name,
-        labels=lambda record: str(record["topic_id"]),
+        labels=lambda lesson: str(lesson.topic_id),
         axis="Lessons in order; the numbers are topics",
         room=6,
         is_grouped=True,

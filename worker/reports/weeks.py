@@ -1,39 +1,41 @@
-"""Weeks as a picture and in a sentence."""
+"""Weeks of a course or a learner: the headline sentence and the chart."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TypeVar
 
+from worker.analytics.analysis import Week, WeekTime
 from worker.formatting import counted
-from worker.reports.chart import Columns, Part, columns, month
-from worker.reports.formatting import about, shown
-from worker.reports.table import Kind, Table
+from worker.reports.chart import Columns, Part, columns
+from worker.reports.formatting import shown
+from worker.reports.table import Kind
 
 _RECENT_WEEKS = 4
 
+AnyWeek = TypeVar("AnyWeek", Week, WeekTime)
 
-def pace(table: Table, *, by: Callable[[dict[str, Any]], str] = lambda _: "") -> str:
-    """How many lessons were completed a week of late, and in the best one, `by` whom."""
-    records = table.records()
-    recent, best = records[-_RECENT_WEEKS:], max(records, key=lambda record: record["completed"])
-    if not best["completed"]:
+
+def pace(weeks: Sequence[AnyWeek], *, by: Callable[[AnyWeek], str] = lambda _: "") -> str:
+    """Return a sentence on the lessons completed a week recently and in the best week; `by` names the learners."""
+    recent, best = weeks[-_RECENT_WEEKS:], max(weeks, key=lambda week: week.completed)
+    if not best.completed:
         return "No lesson was completed in these weeks."
-    rate = sum(record["completed"] for record in recent) / len(recent)
-    until = shown(recent[-1]["monday"] + timedelta(days=6), Kind.DATE)
+    rate = sum(week.completed for week in recent) / len(recent)
+    until = shown(recent[-1].monday + timedelta(days=6), Kind.DATE)
     return (
-        f"Lessons completed a week, in the {counted(len(recent), 'week')} up to {until}: {about(rate)}. The best week "
-        f"began on {shown(best['monday'], Kind.DATE)}: {counted(best['completed'], 'lesson')}{by(best)}."
+        f"Lessons completed a week in the {counted(len(recent), 'week')} up to {until}: {shown(rate, Kind.NUMBER)}. "
+        f"The best week began on {shown(best.monday, Kind.DATE)}: {counted(best.completed, 'lesson')}{by(best)}."
     )
 
 
-def by_week(table: Table, title: str, *parts: Part) -> Columns:
-    """A column for each week."""
+def by_week(weeks: Sequence[AnyWeek], title: str, *parts: Part[AnyWeek]) -> Columns:
+    """Return a chart with a column for each week."""
     return columns(
-        table,
+        weeks,
         title,
         *parts,
-        name=lambda record: f"Week from {shown(record['monday'], Kind.DATE)}",
-        labels=lambda record: month(record["monday"]),
+        name=lambda week: f"Week from {shown(week.monday, Kind.DATE)}",
+        labels=lambda week: f"{week.monday:%b %Y}",
         axis="",
         room=16,
     )

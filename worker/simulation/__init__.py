@@ -1,6 +1,6 @@
-"""A simulated class: what an LMS would publish about it, mishaps included, and what the tables must hold afterwards.
+"""A simulated class: the events an LMS would publish, with duplicates and errors, and the resulting table contents.
 
-Pure and deterministic: the same seed gives the same bytes. For `progress-worker demo` and the tests.
+Deterministic: the same seed gives the same bytes. For `progress-worker demo` and the tests.
 """
 
 from worker.simulation.classroom import simulate

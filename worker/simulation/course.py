@@ -1,4 +1,4 @@
-"""The courses of the simulated class: outlines of different sizes, with titles, some revised in mid-term."""
+"""The courses of the simulated class: outlines of different sizes, some revised in mid-term."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 TERM_START = datetime.fromisoformat("2025-01-13T08:00:00+00:00")
-"""Fixed and in the past, so that every run simulates the same term and no event lies ahead of any clock."""
+"""Fixed and in the past, so that every run simulates the same term and no event is ahead of a clock."""
 TERM = timedelta(days=130)
 
 SIZES = (8, 24, 45, 80, 150)
@@ -20,7 +20,7 @@ _THEMES = ("Beginnings", "Tools", "Measuring", "Patterns", "Change", "Mistakes",
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A lesson; ids are unique over all courses."""
+    """A lesson. Its ids are unique across courses."""
 
     topic_id: int
     lesson_id: int
@@ -29,24 +29,24 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A course with its outlines, each from its time on, in that order."""
+    """A course with its outlines and the times they apply from, in order."""
 
     id: int
     outlines: tuple[tuple[datetime, tuple[Lesson, ...]], ...]
 
     @property
     def lessons(self) -> tuple[Lesson, ...]:
-        """The outline that learners meet on the first day."""
+        """The first outline."""
         return self.outlines[0][1]
 
 
 def make_courses(random: Random) -> list[Course]:
-    """Every course; each second one is revised in mid-term: a lesson leaves, another comes, two change places."""
+    """Return all courses. Every other one is revised in mid-term: one lesson removed, one added, two swapped."""
     return [_course(random, number, size) for number, size in enumerate(SIZES, start=1)]
 
 
 def outline_data(course: Course, lessons: tuple[Lesson, ...]) -> dict[str, Any]:
-    """The `data` of a `course.outlined` event."""
+    """Return the `data` of a `course.outlined` event."""
     members = [{"topic_id": each.topic_id, "lesson_id": each.lesson_id, "title": each.title} for each in lessons]
     return {"course_id": course.id, "lessons": members}
 

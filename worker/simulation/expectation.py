@@ -1,4 +1,4 @@
-"""What the tables must hold after everything was published: the fold of what is valid, the verdicts on what is not."""
+"""The expected table contents after publishing: the fold of the valid events, the dead letters of the others."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -7,26 +7,26 @@ from datetime import timedelta
 
 from worker.analytics.rules.activity_rows import activities, activity_rows, by_table
 from worker.analytics.rules.completion_statistics import tallies
-from worker.analytics.rules.statistics_rows import by_table as figure_rows_by_table
-from worker.analytics.rules.statistics_rows import figure_rows
+from worker.analytics.rules.statistics_rows import by_table as statistics_by_table
+from worker.analytics.rules.statistics_rows import statistics_rows
 from worker.analytics.rules.stuck import StuckThresholds
-from worker.analytics.rules.time_statistics import figures_by_course
+from worker.analytics.rules.time_statistics import time_statistics_by_course
 from worker.contract.event import EVENT, Event, ProgressCorrected
 from worker.progress.reference import State, fold
 from worker.simulation.published import Published
 from worker.summary.rules import moved_places, summaries
 
 Rows = dict[tuple[object, ...], tuple[object, ...]]
-"""A table as key → the columns that follow from the events."""
+"""A table: key → the columns determined by the events."""
 
 
 def valid_events(published: Iterable[Published]) -> list[Event]:
-    """The events that must be applied, in the order of publishing, duplicates included."""
+    """Return the events that must be applied, in publishing order, including duplicates."""
     return [EVENT.validate_json(each.body) for each in published if each.reason is None and each.body is not None]
 
 
 def expected_tables(state: State, idle_cutoff_seconds: float, rules: StuckThresholds) -> dict[str, Rows]:
-    """The rows of each table, in the form of `worker.simulation.stored_tables.read_tables`."""
+    """Return the rows of each table as `worker.simulation.stored_tables.read_tables` does."""
     its_activity = activities(state, timedelta(seconds=idle_cutoff_seconds))
     courses = tallies(state)
     return {
@@ -59,18 +59,18 @@ def expected_tables(state: State, idle_cutoff_seconds: float, rules: StuckThresh
             for course_id, tally in courses.items()
             for lesson, statistics in tally.lessons().items()
         },
-        **figure_rows_by_table(figure_rows(figures_by_course(state, its_activity, rules))),
+        **statistics_by_table(statistics_rows(time_statistics_by_course(state, its_activity, rules))),
         **by_table(activity_rows(*each) for each in its_activity.items()),
     }
 
 
-def expected_letters(published: Iterable[Published]) -> Counter[tuple[str, bytes | None]]:
-    """Reason and bytes of every entry that must stand in `dead_letter`."""
+def expected_dead_letters(published: Iterable[Published]) -> Counter[tuple[str, bytes | None]]:
+    """Count the entries that must be dead letters by reason and bytes."""
     return Counter((each.reason.value, each.body) for each in published if each.reason is not None)
 
 
 def expected_state(published: Iterable[Published]) -> State:
-    """What the plain-Python model makes of it."""
+    """Return the state of the reference model after these events."""
     return fold(valid_events(published))
 
 

@@ -1,4 +1,4 @@
-"""What one learner does in a course: goes on, re-reads, skips, drops out; and what a teacher corrects."""
+"""One learner in a course: proceeds, re-reads, skips, drops out; and a teacher's corrections."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ NEW_SESSION = 0.12
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One lesson event of a learner."""
+    """A lesson event of a learner."""
 
     time: datetime
     type: str
@@ -23,7 +23,7 @@ class Step:
     seconds: int | None
 
     def data(self, user_course_id: int) -> dict[str, Any]:
-        """The event's `data`; what a publisher does not know it leaves out."""
+        """Return the event's `data` without unknown members."""
         data: dict[str, Any] = {
             "user_course_id": user_course_id,
             "topic_id": self.lesson.topic_id,
@@ -37,15 +37,15 @@ class Step:
 
 
 def make_steps(random: Random, course: Course, count: int) -> list[Step]:
-    """Exactly `count` events in time order; few of them means that the learner dropped out early."""
+    """Return exactly `count` events in time order. A small count means that the learner dropped out early."""
     return [
-        Step(time, *_what(random, kind, lesson, section))
+        Step(time, kind, lesson, section, random.randint(0, 1_500) if random.random() < 0.7 else None)
         for time, (kind, lesson, section) in zip(_times(random, count), _walk(random, course, count), strict=True)
     ]
 
 
 def correction_data(random: Random, user_course_id: int, step: Step, time: datetime) -> dict[str, Any]:
-    """The `data` of a `progress.corrected` event that resets the step's lesson or marks it as done by hand."""
+    """Return the `data` of a `progress.corrected` event that resets the step's lesson or marks it completed."""
     done = random.random() < 0.5
     return {
         "user_course_id": user_course_id,
@@ -58,40 +58,36 @@ def correction_data(random: Random, user_course_id: int, step: Step, time: datet
 
 
 def _walk(random: Random, course: Course, count: int) -> list[tuple[str, Lesson, int | None]]:
-    """The lessons in outline order, section by section, with detours."""
+    """Return types, lessons and sections in outline order, with detours."""
     walk: list[tuple[str, Lesson, int | None]] = []
-    place = section = 0
+    index = section = 0
     while len(walk) < count:
-        finished = place == len(course.lessons)
-        if finished or (place and random.random() < REREADS):
-            walk.append(("lesson.viewed", course.lessons[random.randrange(place)], random.randint(1, SECTIONS)))
+        finished = index == len(course.lessons)
+        if finished or (index and random.random() < REREADS):
+            walk.append(("lesson.viewed", course.lessons[random.randrange(index)], random.randint(1, SECTIONS)))
             continue
-        lesson = course.lessons[place]
-        if section == 0 and place and random.random() < SKIPS:
-            place += 1
+        lesson = course.lessons[index]
+        if section == 0 and index and random.random() < SKIPS:
+            index += 1
         elif section < 1 + lesson.lesson_id % SECTIONS:
             section += 1
             walk.append(("lesson.viewed", lesson, section if random.random() < 0.8 else None))
         else:
             walk.append(("lesson.completed", lesson, None))
-            place, section = place + 1, 0
+            index, section = index + 1, 0
     return walk
 
 
-def _what(random: Random, kind: str, lesson: Lesson, section: int | None) -> tuple[str, Lesson, int | None, int | None]:
-    return kind, lesson, section, random.randint(0, 1_500) if random.random() < 0.7 else None
-
-
 def _times(random: Random, count: int) -> list[datetime]:
-    """Sessions of minutes with days in between, squeezed into the term where they would outlast it."""
+    """Return times in sessions of minutes, days apart, compressed if they exceed the term."""
     gaps = [
         random.expovariate(1 / 130_000) if random.random() < NEW_SESSION else random.expovariate(1 / 240)
         for _ in range(count)
     ]
     start = random.uniform(0, 0.3) * TERM.total_seconds()
-    squeeze = min(1.0, (TERM.total_seconds() - start) / max(sum(gaps), 1))
+    scale = min(1.0, (TERM.total_seconds() - start) / max(sum(gaps), 1))
     times, elapsed = [], start
     for gap in gaps:
-        elapsed += gap * squeeze
+        elapsed += gap * scale
         times.append(TERM_START + timedelta(milliseconds=int(elapsed * 1000)))
     return times

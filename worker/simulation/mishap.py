@@ -1,4 +1,4 @@
-"""What goes wrong on the way: the same event sent again, and events that can never be applied."""
+"""What goes wrong in publishing: duplicates in another format, and events that can never be applied."""
 
 import json
 from collections.abc import Callable
@@ -12,15 +12,15 @@ from worker.simulation.published import Published, cloud_event, encode
 Change = Callable[[dict[str, Any]], object]
 
 
-def spelled_otherwise(event: dict[str, Any]) -> bytes:
-    """The same event from a publisher with other habits: member order, spacing, offset, an unknown member."""
+def reformatted(event: dict[str, Any]) -> bytes:
+    """Return the same event with another member order, spacing and offset, and an unknown member."""
     time = datetime.fromisoformat(event["time"]).astimezone(timezone(timedelta(hours=2)))
     changed = {**event, "id": event["id"].upper() if len(event["id"]) == 36 else event["id"], "time": time.isoformat()}
     return json.dumps({"attempt": 2, **dict(reversed(changed.items()))}, ensure_ascii=False, indent=1).encode()
 
 
-def bad_events(event_id: Callable[[], str], user_course_id: int, strangers: int, time: datetime) -> list[Published]:
-    """One of each kind; the enrollment `user_course_id` exists, those from `strangers` on never will."""
+def bad_events(event_id: Callable[[], str], user_course_id: int, unknown: int, time: datetime) -> list[Published]:
+    """Return one event of each bad kind. Enrollment `user_course_id` exists; those from `unknown` never will."""
 
     def viewed(change: Change | None = None, **data: Any) -> dict[str, Any]:
         members: dict[str, Any] = {"user_course_id": user_course_id, "topic_id": 101, "lesson_id": 1001, **data}
@@ -59,6 +59,6 @@ def bad_events(event_id: Callable[[], str], user_course_id: int, strangers: int,
         wrong(viewed(lambda event: event.update(type="lesson.liked")), Reason.UNKNOWN_TYPE),
         wrong(viewed(note="x" * MAX_EVENT_CHARACTERS), Reason.TOO_LARGE),
         wrong(outline([{"topic_id": 1, "lesson_id": 1, "title": "x" * MAX_OUTLINE_CHARACTERS}]), Reason.TOO_LARGE),
-        wrong(viewed(user_course_id=strangers), Reason.UNKNOWN_ENROLLMENT),
-        wrong(viewed(user_course_id=strangers + 1), Reason.UNKNOWN_ENROLLMENT),
+        wrong(viewed(user_course_id=unknown), Reason.UNKNOWN_ENROLLMENT),
+        wrong(viewed(user_course_id=unknown + 1), Reason.UNKNOWN_ENROLLMENT),
     ]

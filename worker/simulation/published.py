@@ -1,4 +1,4 @@
-"""One simulated stream entry, and how an event becomes its bytes."""
+"""A simulated stream entry, and the encoding of events."""
 
 import json
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ SOURCE = "/lms/simulated"
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What is published, and the verdict it must get.
+    """An entry and its expected verdict.
 
-    `body` is what the field `event` holds (None: the entry has no such field), `key` chooses the partition, `reason`
-    is why it must stand in `dead_letter`; None: it must be applied.
+    `body` is the field `event` (None: no such field), `key` selects the partition, and `reason` is the expected reason
+    of its dead letter (None: it must be applied).
     """
 
     body: bytes | None
@@ -24,7 +24,7 @@ class Published:
 
 
 def cloud_event(event_id: str, event_type: str, time: datetime, data: dict[str, Any]) -> dict[str, Any]:
-    """A CloudEvent as a mapping."""
+    """Return a CloudEvent as a mapping."""
     return {
         "specversion": "1.0",
         "id": event_id,
@@ -36,5 +36,5 @@ def cloud_event(event_id: str, event_type: str, time: datetime, data: dict[str, 
 
 
 def encode(event: dict[str, Any]) -> bytes:
-    """The event as most publishers would write it."""
+    """Return the event as most publishers would encode it."""
     return json.dumps(event, separators=(",", ":")).encode()

@@ -1,4 +1,4 @@
-"""Read whole tables back, without what depends on when and in which order the events came: for comparisons.
+"""Read whole tables for comparison, without columns that depend on when and in which order events arrived.
 
 | table                    | key                             | value                                            |
 |--------------------------|---------------------------------|--------------------------------------------------|
@@ -8,11 +8,11 @@
 | `lesson_event`           | enrollment, event id             | time, type, lesson, section, duration, correction|
 | `course_lesson`          | course, ordinal                 | topic, lesson, title                             |
 | `moved_lesson`           | course, topic and lesson before | topic and lesson now                             |
-| `user_course_summary`    | id                              | the summary's fields                             |
+| `user_course_summary`    | id                              | the summary's members                            |
 | `course_statistics`      | course                          | its statistics                                   |
-| `lesson_statistics`      | course, topic, lesson           | the same of a lesson                             |
+| `lesson_statistics`      | course, topic, lesson           | the statistics of a lesson                       |
 | `…_figures`, three       | course; week; topic, lesson     | the figures                                      |
-| `…_activity`, four       | theirs                          | the activity, but for when it was refreshed      |
+| `…_activity`, four       | their keys                      | the activity, except its time of refresh         |
 """
 
 from collections import Counter
@@ -20,10 +20,10 @@ from collections import Counter
 from sqlalchemy import Connection, text
 
 from worker.analytics.rules.activity_rows import by_table
-from worker.analytics.rules.statistics_rows import by_table as figure_rows_by_table
-from worker.analytics.rules.statistics_rows import figure_rows
+from worker.analytics.rules.statistics_rows import by_table as statistics_by_table
+from worker.analytics.rules.statistics_rows import statistics_rows
 from worker.analytics.stored_activity import read_rows
-from worker.analytics.stored_statistics import read_figures
+from worker.analytics.stored_statistics import read_time_statistics
 
 Rows = dict[tuple[object, ...], tuple[object, ...]]
 
@@ -85,7 +85,7 @@ _COURSES = text("SELECT course_id FROM course_figures")
 
 _ENROLLMENTS = text("SELECT id FROM user_course")
 
-_LETTERS = text("SELECT reason, body, count(*) FROM dead_letter GROUP BY reason, body")
+_DEAD_LETTERS = text("SELECT reason, body, count(*) FROM dead_letter GROUP BY reason, body")
 
 _HAS_ROWS = text("""
     SELECT EXISTS (SELECT FROM user_course) OR EXISTS (SELECT FROM user_course_progress)
@@ -94,25 +94,27 @@ _HAS_ROWS = text("""
 
 
 def read_tables(connection: Connection) -> dict[str, Rows]:
-    """Every row of every table, all in memory."""
+    """Return all rows of all tables."""
     tables: dict[str, Rows] = {}
     for name, (key_columns, statement) in _TABLES.items():
         rows = [tuple(row) for row in connection.execute(statement)]
         tables[name] = {row[:key_columns]: row[key_columns:] for row in rows}
-    figures = {course_id: read_figures(connection, course_id) for course_id in connection.scalars(_COURSES).all()}
+    figures = {
+        course_id: read_time_statistics(connection, course_id) for course_id in connection.scalars(_COURSES).all()
+    }
     activity = read_rows(connection, list(connection.scalars(_ENROLLMENTS)))
-    known = figure_rows({course_id: its for course_id, its in figures.items() if its})
-    return tables | figure_rows_by_table(known) | by_table(activity.values())
+    known = statistics_rows({course_id: its for course_id, its in figures.items() if its})
+    return tables | statistics_by_table(known) | by_table(activity.values())
 
 
-def read_letters(connection: Connection) -> Counter[tuple[str, bytes | None]]:
-    """How many dead letters there are of each reason and body."""
+def read_dead_letters(connection: Connection) -> Counter[tuple[str, bytes | None]]:
+    """Count the dead letters by reason and body."""
     letters: Counter[tuple[str, bytes | None]] = Counter()
-    for reason, body, count in connection.execute(_LETTERS):
+    for reason, body, count in connection.execute(_DEAD_LETTERS):
         letters[reason, body] += count
     return letters
 
 
 def has_rows(connection: Connection) -> bool:
-    """Somebody's data is here."""
+    """Return whether the database has any data."""
     return bool(connection.scalar(_HAS_ROWS))

@@ -1,1 +1,1 @@
-"""Redis Streams: keys, publish, read, acknowledge, trim. It knows nothing of PostgreSQL or Celery."""
+"""Redis Streams: keys, publish, read, acknowledge, trim. Independent of PostgreSQL and Celery."""

@@ -1,10 +1,10 @@
-"""Hold the entries acknowledged against the entries added: what is neither acknowledged, pending nor unread vanished.
+"""Compare the entries acknowledged with the entries added: an entry neither acknowledged, pending nor unread vanished.
 
-A publisher's MAXLEN, XDEL, XTRIM or XGROUP SETID can take entries that nobody recorded, and the lag says 0 afterwards.
-Every acknowledgment is counted in the script that makes it, and the group's beginning in the one that creates it, so
-crashes, redelivery and our own trimming never look like a loss. The same script writes down what the consumer had
-committed by then: PostgreSQL must know of it ever after (`worker/failover/lost_commits.py`). Each script writes to the
-stream first: from then on a full Redis refuses it nothing.
+A publisher's MAXLEN, XDEL, XTRIM or XGROUP SETID can remove unrecorded entries, and the lag is 0 afterwards. The script
+that acknowledges also counts, and the script that creates the group records where it begins, so crashes, redelivery and
+our own trimming never look like a loss. With each acknowledgment the script stores the consumer's commit mark, which
+PostgreSQL must match from then on (`worker/failover/lost_commits.py`). Each script writes to the stream first, after
+which a full Redis refuses no further write of it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,8 +14,8 @@ from worker.contract.committed import Committed
 from worker.streams.connection import Redis, answers
 from worker.streams.keys import account, commits
 
-# A group made again is given once more whatever the stream still holds. An account from before tells that case from a
-# group that is the stream's first, which has to answer for every entry ever added.
+# A group created again gets everything that the stream still holds once more; the account of the earlier group shows
+# that case. The first group of a stream is accountable for every entry ever added.
 _CREATE_GROUP = """
 local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
 if made.err then return made end
@@ -32,9 +32,9 @@ redis.pcall('HSET', KEYS[2], 'base', base)
 return made
 """
 
-# KEYS: each stream, its account and its commits. ARGV: XACK, said by the caller so that it is seen on the wire; the
-# group; the consumer; for each stream how many ids are its, and what is committed or nothing; the ids. Lua passes fewer
-# than 8,000 values at once.
+# KEYS: each stream, its account and its commits. ARGV: XACK, passed so that it is visible on the wire; the group; the
+# consumer; for each stream its number of ids and its commit mark, or an empty one; the ids. Lua can pass fewer than
+# 8,000 values at once.
 _ACKNOWLEDGE = """
 local streams = #KEYS / 3
 local at = 3 + 2 * streams
@@ -52,7 +52,7 @@ for number = 1, streams do
 end
 """
 
-# An entry that is pending again will be acknowledged once more.
+# An entry that is pending again will be acknowledged again.
 _MAKE_PENDING = """
 local gone, made = {}, 0
 for at = 3, #ARGV do
@@ -67,8 +67,8 @@ if made > 0 and redis.pcall('HEXISTS', KEYS[2], 'base') == 1 then redis.pcall('H
 return gone
 """
 
-# Exact once nothing is unread; before that a lower bound, as at most the stream's length is. Without a base (a group
-# made by an older version) the first look where nothing is unread starts the account.
+# Exact once nothing is unread; before that a lower bound, because at most the stream's length is unread. Without a base
+# (a group created by an older version) the first call with nothing unread starts the account.
 _BALANCE = """#!lua flags=allow-oom
 local function field(reply, name)
   for i = 1, #reply, 2 do if reply[i] == name then return reply[i + 1] end end
@@ -96,14 +96,14 @@ return missing
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A stream's totals since its account began: entries acknowledged, and entries that vanished before that."""
+    """A stream's totals since its account began: entries acknowledged, and entries that vanished unacknowledged."""
 
     acknowledged: int = 0
     vanished: int = 0
 
 
 def create_group(redis: Redis, group: str, stream: str) -> None:
-    """Make the group from the first entry on, and open its account. Raises Redis' BUSYGROUP where the group exists."""
+    """Create the group at the first entry, and open its account. Raises Redis's BUSYGROUP if the group exists."""
     redis.register_script(_CREATE_GROUP)(keys=[stream, account(stream)], args=[group])
 
 
@@ -114,9 +114,9 @@ def acknowledge(
     consumer: str,
     committed: Mapping[str, Committed],
 ) -> None:
-    """Take these entries off their streams' pending lists and count those that were there, in one round trip.
+    """Remove these entries from the pending lists and count those that were there, in one round trip.
 
-    `committed` is what the consumer has committed of each stream, which is written down with it.
+    `committed` has the consumer's commit mark of each stream, stored by the same script.
     """
     if entry_ids:
         keys = [key for stream in entry_ids for key in (stream, account(stream), commits(stream))]
@@ -126,9 +126,9 @@ def acknowledge(
 
 
 def make_pending(redis: Redis, group: str, consumer: str, stream: str, entry_ids: Sequence[str]) -> set[str]:
-    """Have anyone take these acknowledged entries over as if they never had been; those that are trimmed already.
+    """Make these acknowledged entries pending again, to be reclaimed; return those that are already trimmed.
 
-    What is pending stays with its consumer. Idempotent.
+    Entries that are pending stay with their consumer. Idempotent.
     """
     script = redis.register_script(_MAKE_PENDING)
     gone = script(keys=[stream, account(stream)], args=[group, consumer, *entry_ids])
@@ -136,14 +136,17 @@ def make_pending(redis: Redis, group: str, consumer: str, stream: str, entry_ids
 
 
 def balance(redis: Redis, group: str, streams: Iterable[str]) -> dict[str, int]:
-    """How many entries of each stream were found to have vanished since the last call by anyone; only where any did."""
+    """Return how many entries vanished per stream since the last call by any process; streams with none are left out.
+
+    Adds them to the accounts.
+    """
     script = redis.register_script(_BALANCE)
     found = {stream: script(keys=[stream, account(stream)], args=[group]) for stream in streams}
     return {stream: vanished for stream, vanished in found.items() if vanished}
 
 
 def read_accounts(redis: Redis, streams: Sequence[str]) -> dict[str, Account]:
-    """Each stream's totals, in one round trip; none where the account's key has another type."""
+    """Read each stream's totals, in one round trip; zeros where the account's key has another type."""
     pipeline = redis.pipeline(transaction=False)
     for stream in streams:
         pipeline.hmget(account(stream), "acknowledged", "vanished")

@@ -1,7 +1,7 @@
-"""What waits in the streams: for `status`, for a drain's end, and for noticing a stream that its holder does not read.
+"""Measure the backlog of the streams: for `status`, the end of `drain`, and streams that their lease holder neglects.
 
-What Redis says of its lag is a hint (after an XDEL, Redis 7.0 says 2 for ever where nothing is left; XGROUP SETID and
-XSETID make it whatever they are told): whether an entry is there is looked up.
+Redis's lag is only a hint: after an XDEL, Redis 7.0 may report 2 for ever where nothing is left, and XGROUP SETID and
+XSETID set it at will. So whether an entry is unread is looked up.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,12 +12,12 @@ from redis import ResponseError
 
 from worker.streams.connection import Redis, is_wrong_type
 
-_COUNTED = 10_000
+_MAX_COUNTED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """One stream as the group sees it. Ages in seconds of Redis' clock; None where there is nothing of the kind."""
+    """One stream as seen by the group. Ages are in seconds by Redis's clock; None without such an entry."""
 
     stream: str
     length: int
@@ -30,14 +30,14 @@ class Backlog:
 
 
 def measure(redis: Redis, group: str, streams: Iterable[str]) -> list[Backlog]:
-    """The backlog of every stream that exists; one that nobody published to or read yet has none and is left out."""
+    """Measure every stream that exists; one without any publisher or reader so far does not."""
     seconds, microseconds = redis.time()
     now = seconds * 1000 + microseconds // 1000
     return [backlog for stream in streams if (backlog := _measure(redis, group, stream, now)) is not None]
 
 
 def is_empty(backlogs: Iterable[Backlog]) -> bool:
-    """Nothing waits and nothing is pending."""
+    """Return whether nothing is unread and nothing pending."""
     return all(backlog.lag == 0 and backlog.pending == 0 for backlog in backlogs)
 
 
@@ -65,11 +65,11 @@ def _measure(redis: Redis, group_name: str, stream: str, now: int) -> Backlog | 
     )
 
 
-def _lag(redis: Redis, stream: str, length: int, told: int | None, last: str) -> int:
-    """Where something is unread: what Redis says when that can be, else what is counted, up to 10,000."""
-    if told is not None and 0 < told <= length:
-        return told
-    return len(redis.xrange(stream, min=f"({last}", count=_COUNTED) or ())
+def _lag(redis: Redis, stream: str, length: int, reported: int | None, last: str) -> int:
+    """Return the lag that Redis reports if it is possible, else count up to 10,000. An entry must be unread."""
+    if reported is not None and 0 < reported <= length:
+        return reported
+    return len(redis.xrange(stream, min=f"({last}", count=_MAX_COUNTED) or ())
 
 
 def _age(entry_id: bytes, now: int) -> float:

@@ -1,36 +1,36 @@
-"""How much to read and to record at once. Redis counts entries, not bytes, so the memory is ours to bound."""
+"""How much to read and record at once. Redis limits by count, not bytes, so we cap memory ourselves."""
 
 from collections.abc import Iterator, Sequence
 
 from worker.contract.entry import Entry
 
 BATCH_BYTES = 16 * 1024 * 1024
-"""Bodies held and sent to PostgreSQL at once; a batch of ordinary events has well under a megabyte."""
+"""Maximum size of the bodies held and sent to PostgreSQL at once; a batch of ordinary events is far below 1 MB."""
 
 _FIRST_ENTRIES = 64
 
 
 class AdaptiveBatchSize:
-    """How many entries to ask for: few at first, four times as many while they are small, fewer when large.
+    """The number of entries to read: few at first, four times as many while they are small, fewer when they are large.
 
-    A process that was killed by its memory starts again with few, so a flood of large entries is got through.
+    A process killed for its memory restarts with few, so it gets through a flood of large entries.
     """
 
     def __init__(self, max_entries: int) -> None:
-        self._most = max_entries
+        self._max_entries = max_entries
         self.entries = min(_FIRST_ENTRIES, max_entries)
 
     def observe(self, entries: Sequence[Entry]) -> None:
-        """Learn from what was read."""
+        """Adapt to the entries of one read."""
         size = sum(map(_size, entries))
         if size > BATCH_BYTES:
             self.entries = max(1, self.entries * BATCH_BYTES // size)
         elif 2 * len(entries) >= self.entries:
-            self.entries = min(4 * self.entries, self._most)
+            self.entries = min(4 * self.entries, self._max_entries)
 
 
 def split_batches(entries: Sequence[Entry], max_entries: int) -> Iterator[Sequence[Entry]]:
-    """The entries in order, in pieces of at most `max_entries` and, one large entry aside, BATCH_BYTES."""
+    """Split the entries, in order, into parts of at most `max_entries` and, unless it is one entry, BATCH_BYTES."""
     start = size = 0
     for end, entry in enumerate(entries):
         if end > start and (end - start == max_entries or size + _size(entry) > BATCH_BYTES):

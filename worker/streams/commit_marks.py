@@ -1,6 +1,6 @@
-"""What each consumer of a stream had committed when it last acknowledged there: PostgreSQL must know of it ever after.
+"""Commit marks: what each consumer of a stream had committed at its last acknowledgment. PostgreSQL must know it still.
 
-It is written down by the script that acknowledges (`worker/streams/accounting.py`).
+The script that acknowledges writes them (`worker/streams/accounting.py`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from worker.streams.keys import commits
 
 
 def read(redis: Redis, streams: Sequence[str]) -> dict[tuple[str, str], Committed]:
-    """What each consumer of each stream had committed when it last acknowledged, in one round trip."""
+    """Read the mark of each consumer of each stream, as (stream, consumer), in one round trip."""
     pipeline = redis.pipeline(transaction=False)
     for stream in streams:
         pipeline.hgetall(commits(stream))
@@ -26,7 +26,7 @@ def read(redis: Redis, streams: Sequence[str]) -> dict[tuple[str, str], Committe
 
 
 def forget(redis: Redis, forgotten: Iterable[tuple[str, str]]) -> None:
-    """Forget what these consumers had committed of these streams, given as (stream, consumer)."""
+    """Delete these marks, given as (stream, consumer)."""
     pipeline = redis.pipeline(transaction=False)
     for stream, consumer in forgotten:
         pipeline.hdel(commits(stream), consumer)
@@ -34,7 +34,7 @@ def forget(redis: Redis, forgotten: Iterable[tuple[str, str]]) -> None:
 
 
 def begin(redis: Redis, consumer: str, committed: Mapping[str, Committed]) -> None:
-    """Forget what was committed of these streams but for this consumer's. A full Redis keeps not even that."""
+    """Delete the marks of these streams except this consumer's, which are set. A full Redis keeps not even those."""
     pipeline = redis.pipeline(transaction=False)
     for stream, its in committed.items():
         pipeline.delete(commits(stream))

@@ -1,4 +1,4 @@
-"""Connections to Redis, with timeouts and retries said out loud."""
+"""Connections to Redis, with explicit timeouts and retries."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +17,10 @@ Redis = redis.Redis
 
 
 def connect(settings: Settings, *, retries: int = 0) -> Redis:
-    """A client of the Redis that holds the streams; it connects on first use.
+    """Return a client of the Redis that holds the streams; it connects on first use.
 
-    No retries by default: a consumer that lost its connection must first see to its own pending entries. Silence of
-    `socket_timeout_seconds`, which is above every blocking read, counts as a cut.
+    No retries by default, because a consumer that lost its connection must first record its own pending entries. The
+    socket times out `socket_timeout_seconds` after the longest blocking read.
     """
     if settings.redis_url is None:
         raise ConfigurationError("REDIS_URL is not set. Set it to redis://host:port/0, or start `progress-worker up`.")
@@ -32,7 +32,7 @@ def connect(settings: Settings, *, retries: int = 0) -> Redis:
         socket_keepalive=True,
         retry=Retry(NoBackoff(), retries),
     )
-    # Entries as Redis answers them: redis-py would make a dictionary of each, a microsecond an event.
+    # Entries stay as Redis sends them: redis-py would make a dictionary of each, at a microsecond per event.
     for command in ("XREADGROUP", "XAUTOCLAIM", "XCLAIM"):
         client.set_response_callback(command, _unchanged)
     return client
@@ -43,12 +43,12 @@ def _unchanged(answer: object, **_: object) -> object:
 
 
 def is_wrong_type(error: object) -> bool:
-    """Redis refused a command because somebody made the key with another type."""
+    """Return whether Redis refused a command because the key has another type."""
     return isinstance(error, redis.ResponseError) and str(error).startswith("WRONGTYPE")
 
 
 def answers(pipeline: Any, *, ignored: tuple[type[Exception], ...] = ()) -> list[Any]:
-    """What each command of the pipeline answers, None for a key of another type and for errors that are ignored.
+    """Run the pipeline and return each answer, None for keys of another type and for `ignored` errors.
 
     Raises the first other error.
     """
@@ -60,20 +60,20 @@ def answers(pipeline: Any, *, ignored: tuple[type[Exception], ...] = ()) -> list
 
 
 def read_text(redis: Redis, key: str) -> bytes | None:
-    """The text at the key; None where there is none, or a key of another type. GET would refuse that."""
+    """Return the text at the key, None without one or for a key of another type, which GET would refuse."""
     found: Any = redis.mget([key])
     return None if found[0] is None else bytes(found[0])
 
 
 def clock(redis: Redis) -> datetime:
-    """The time by Redis' clock, to the millisecond that an entry id would carry."""
+    """Return the time by Redis's clock, in milliseconds as in entry ids."""
     seconds, microseconds = redis.time()
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds // 1_000 * 1_000)
 
 
 @contextmanager
 def explained(settings: Settings) -> Iterator[None]:
-    """Turn Redis' refusals into a sentence for a person."""
+    """Raise ServerUnavailableError, with a sentence for the operator, for any error of Redis."""
     try:
         yield
     except redis.AuthenticationError as error:
@@ -87,7 +87,7 @@ def explained(settings: Settings) -> Iterator[None]:
                 "name the file of its authority in the URL: ?ssl_ca_certs=FILE"
             ) from error
         raise ServerUnavailableError(
-            f"Redis does not answer at {where} ({error}). Is it running, and REDIS_URL right?"
+            f"Redis does not answer at {where} ({error}). Is it running, and is REDIS_URL right?"
         ) from error
     except redis.RedisError as error:
         raise ServerUnavailableError(f"Redis refuses: {error}") from error

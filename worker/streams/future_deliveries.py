@@ -1,7 +1,7 @@
-"""Pending entries whose delivery lies in the future of Redis' clock, which a restart has set back.
+"""Pending entries delivered in the future of Redis's clock, which a restart has set back.
 
-They are idle for 0 ms until that clock has caught up, so XAUTOCLAIM passes them over. What tells is the monotonic clock
-of an observer: a delivery that it saw before was made at least that long ago.
+Their idle time is 0 ms until that clock catches up, so XAUTOCLAIM skips them. The monotonic clock of an observer finds
+them: a delivery that it has seen before is at least that old.
 """
 
 import time
@@ -15,14 +15,14 @@ from worker.streams.connection import Redis
 from worker.streams.read import claim, is_missing_group
 
 PAGE = 1_000
-"""Pending entries looked at in one command."""
+"""Pending entries read by one command."""
 
 
 class FutureDeliveries:
-    """What one observer remembers from look to look."""
+    """The memory of one observer."""
 
     def __init__(self, redis: Redis, group: str, idle_seconds: float) -> None:
-        """A delivery seen by two looks, which are `idle_seconds` apart, and idle for 0 ms both times is overdue."""
+        """A delivery with an idle time of 0 ms in two looks, `idle_seconds` apart, is overdue."""
         self._redis = redis
         self._group = group
         self._idle_seconds = idle_seconds
@@ -32,9 +32,9 @@ class FutureDeliveries:
     def take_over(
         self, consumer: str, streams: Iterable[str], held: Collection[str], count: int
     ) -> Iterator[list[Entry]]:
-        """Give the consumer what is overdue on the streams that it holds, `count` entries at a time.
+        """Claim overdue entries of the `held` streams for the consumer; yield up to `count` at a time.
 
-        Nothing while a look is not due. It looks at all of `streams`: leases change hands more often than that.
+        Yields nothing until the next look is due. Looks at all `streams`, because leases change hands more often.
         """
         if time.monotonic() < self._look_at:
             return
@@ -48,7 +48,7 @@ class FutureDeliveries:
                     yield entries
 
     def _just_delivered(self, stream: str) -> Iterator[tuple[bytes, bytes, int]]:
-        """Entry id, consumer and number of deliveries of what is pending and idle for 0 ms."""
+        """Yield entry id, consumer and number of deliveries of pending entries with an idle time of 0 ms."""
         start = "-"
         while page := self._page(stream, start):
             for row in page:

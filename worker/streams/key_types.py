@@ -1,8 +1,8 @@
-"""Keys of ours that somebody made with another type: `SET lesson-events:3 x`, a typo or another program.
+"""Keys of ours with the wrong type, set by a typo or another program: `SET lesson-events:3 x`.
 
-Redis refuses every command on such a stream, and a read of several streams with it. So it is left out until it is gone,
-and somebody is told. An account, commits, totals or an owner of another type counts as absent. A lease or a mark,
-which lives for seconds, is written anew.
+Redis refuses every command on such a stream, and reads of several streams that include it. So the stream is reported,
+and left out until the key is gone. An account, commits, totals or system of another type counts as missing. Leases and
+short-lived marks are overwritten.
 """
 
 from redis import Redis
@@ -13,18 +13,18 @@ STREAM, HASH, STRING = b"stream", b"hash", b"string"
 
 
 def find_wrong(redis: Redis, keys: Keys) -> dict[str, str]:
-    """Each of our keys that has another type than it should, with the type that it has; in one round trip."""
-    right = _right(keys)
+    """Return each of our keys that has the wrong type, with that type, in one round trip."""
+    expected = _expected_types(keys)
     pipeline = redis.pipeline(transaction=False)
-    for name in right:
+    for name in expected:
         pipeline.type(name)
-    types = dict(zip(right, pipeline.execute(), strict=True))
-    return {name: kind.decode() for name, kind in types.items() if kind not in (right[name], b"none")}
+    types = dict(zip(expected, pipeline.execute(), strict=True))
+    return {name: kind.decode() for name, kind in types.items() if kind not in (expected[name], b"none")}
 
 
-def _right(keys: Keys) -> dict[str, bytes]:
-    right = {keys.wanted: STRING, keys.refused: STRING, keys.totals: HASH}
+def _expected_types(keys: Keys) -> dict[str, bytes]:
+    expected = {keys.wanted: STRING, keys.refused: STRING, keys.totals: HASH}
     for stream in (*keys.own, *keys.strays):
-        right |= {stream: STREAM, account(stream): HASH, commits(stream): HASH}
-        right |= dict.fromkeys((keys.system(stream), keys.lease(stream)), STRING)
-    return right
+        expected |= {stream: STREAM, account(stream): HASH, commits(stream): HASH}
+        expected |= dict.fromkeys((keys.system(stream), keys.lease(stream)), STRING)
+    return expected

@@ -9,13 +9,13 @@ from worker.contract.entry import FIELD, Entry
 from worker.streams.connection import Redis, is_wrong_type
 
 InsteadOf = Callable[[str], str]
-"""Where an event goes whose stream's key has another type, and so takes none."""
+"""Returns the stream to use instead of one whose key has the wrong type."""
 
 
 def append(redis: Redis, stream: str, body: bytes, instead_of: InsteadOf | None = None) -> str:
-    """Append one event and return its entry id. When this returns, Redis has it; when it raises, it may have it.
+    """Append one event and return its entry id. After an error Redis may or may not have it.
 
-    Appending again after an error is safe: an event counts once by its identity.
+    Appending it again is safe: an event counts once by its identity.
     """
     try:
         entry_id: Any = redis.xadd(stream, {FIELD: body})
@@ -27,9 +27,9 @@ def append(redis: Redis, stream: str, body: bytes, instead_of: InsteadOf | None 
 
 
 def append_many(redis: Redis, events: Iterable[tuple[str, bytes]], instead_of: InsteadOf | None = None) -> int:
-    """Append (stream, body) pairs in one round trip and return how many. Raises the first error Redis answered.
+    """Append (stream, body) pairs in one round trip, two if a stream has the wrong type; return their number.
 
-    It costs another where some stream's key has another type.
+    Raises the first error of Redis; some events may be appended.
     """
     events = list(events)
     pipeline = redis.pipeline(transaction=False)
@@ -47,7 +47,7 @@ def append_many(redis: Redis, events: Iterable[tuple[str, bytes]], instead_of: I
 
 
 def append_again(redis: Redis, entries: Iterable[Entry]) -> None:
-    """Append the entries once more, each with all its fields, in one round trip."""
+    """Append the entries again, with all their fields, in one round trip."""
     pipeline: Any = redis.pipeline(transaction=False)
     for entry in entries:
         event = () if entry.body is None else (FIELD, entry.body)

@@ -1,6 +1,6 @@
-"""Read entries as a member of the consumer group, take over those of the dead, acknowledge.
+"""Read entries as a member of the consumer group, reclaim those of dead consumers, acknowledge.
 
-An entry read is pending until it is acknowledged; acknowledged only after the transaction that recorded it committed.
+An entry read is pending until it is acknowledged, which happens only after the transaction that recorded it committed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,16 +22,16 @@ _PENDING_PAGE = 1_000
 _FIELD = FIELD.encode()
 
 Item = tuple[bytes, Sequence[bytes] | None]
-"""An entry as Redis answers it: its id, and its fields' names and values by turns; None where it was deleted."""
+"""An entry as Redis sends it: its id and its alternating field names and values; None if it was deleted."""
 
 
 def create_groups(redis: Redis, group: str, streams: Iterable[str]) -> None:
-    """Make the group wherever it is missing, from the first entry on, never from `$`: nothing waiting is skipped.
+    """Create the group where it is missing, at the first entry and never at `$`, so that no waiting entry is skipped.
 
-    Groups were named alike whatever the stream key until they were derived from it: one of the old name is removed,
-    once the new one is there; what it had read is recorded again, which changes nothing.
+    Removes a group of the name that older versions used for every stream key, after the new one exists; entries that
+    it had read are recorded again, which changes nothing.
 
-    A full Redis refuses even where the group exists, which is fine; raises ServerUnavailableError where it does not.
+    A full Redis refuses even if the group exists; raises ServerUnavailableError only if it does not.
     """
     for stream in streams:
         try:
@@ -49,24 +49,24 @@ def create_groups(redis: Redis, group: str, streams: Iterable[str]) -> None:
 
 
 def is_missing_group(error: Exception) -> bool:
-    """The group is gone: a flush, a deleted key, a restore. Redis 7.0 says UNBLOCKED to a reader that waits then."""
+    """Return whether the group is gone (flushed, deleted, restored). Redis 7.0 sends UNBLOCKED to blocked readers."""
     return isinstance(error, ResponseError) and str(error).startswith(("NOGROUP", "UNBLOCKED"))
 
 
 def read_new(
     redis: Redis, group: str, consumer: str, streams: Sequence[str], count: int, block_seconds: float | None
 ) -> list[Entry]:
-    """Up to `count` entries *per stream* that nobody was given yet; waits up to `block_seconds` when there are none."""
+    """Read up to `count` new entries *per stream*; wait up to `block_seconds` if there are none."""
     block = None if block_seconds is None else max(1, int(block_seconds * 1000))
     answer: Any = redis.xreadgroup(group, consumer, dict.fromkeys(streams, ">"), count=count, block=block)
     return [entry for stream, items in answer or () for entry in _entries(stream, items)]
 
 
 def read_pending(redis: Redis, group: str, consumer: str, after: Mapping[str, str], count: int) -> list[Entry]:
-    """Up to `count` entries per stream that this consumer was given and has not acknowledged, oldest first.
+    """Read up to `count` entries per stream that are pending on this consumer, oldest first.
 
-    `after` names the streams, each with the entry id to go on from (`0`: the first). An entry that somebody deleted
-    meanwhile comes without fields and has nothing left to record: it is let go here, uncounted, and so it has vanished.
+    `after` names the streams, each with the entry id to continue after (`0`: from the first). An entry deleted since
+    its delivery has no fields: it is acknowledged here without being counted, and so shows up as vanished.
     """
     answer: Any = redis.xreadgroup(group, consumer, dict(after.items()), count=count)
     for stream, items in answer or ():
@@ -78,9 +78,9 @@ def read_pending(redis: Redis, group: str, consumer: str, after: Mapping[str, st
 def reclaim(
     redis: Redis, group: str, consumer: str, stream: str, idle_seconds: float, cursor: str, count: int
 ) -> tuple[str, list[Entry]]:
-    """Take over up to `count` entries that have been pending with anyone for `idle_seconds`.
+    """Claim up to `count` entries that have been pending on any consumer for `idle_seconds`.
 
-    Returns the cursor to go on from (`0-0`: the whole pending list was seen) and the entries.
+    Returns the cursor to continue from (`0-0`: end of the pending list) and the entries.
     """
     following, entries, _deleted = redis.xautoclaim(
         stream, group, consumer, int(idle_seconds * 1000), cursor, count=count
@@ -89,20 +89,20 @@ def reclaim(
 
 
 def claim(redis: Redis, group: str, consumer: str, stream: str, entry_ids: Sequence[str]) -> list[Entry]:
-    """Take over these entries, however long they have been pending; those that are no longer pending stay out."""
+    """Claim these entries, however long they have been pending; entries no longer pending are left out."""
     answer: Any = redis.xclaim(stream, group, consumer, 0, list(entry_ids))
     return _entries(stream.encode(), answer)
 
 
 def read_range(redis: Redis, stream: str, first: str, last: str, count: int) -> list[Entry]:
-    """Up to `count` entries of the stream from one id to another (`(` before it: without it), given to nobody."""
+    """Return up to `count` entries from `first` to `last` (`(` before an id excludes it), without delivering them."""
     untyped: Any = redis
-    # Its name in bytes, or redis-py would make a dictionary of each entry, where a field counts once.
+    # The name in bytes, because redis-py would make a dictionary of each entry and lose repeated fields.
     return _entries(stream.encode(), untyped.execute_command(b"XRANGE", stream, first, last, "COUNT", count))
 
 
 def delivery_counts(redis: Redis, group: str, consumer: str, entries: Sequence[Entry]) -> dict[Entry, int]:
-    """How often each of these pending entries of the consumer was delivered to anyone, this time included."""
+    """Return how often each of these pending entries of the consumer was delivered to any, including this time."""
     known = {(entry.stream, entry.id): entry for entry in entries}
     counts: dict[Entry, int] = {}
     for stream, its in _by_stream(entries):
@@ -115,7 +115,7 @@ def delivery_counts(redis: Redis, group: str, consumer: str, entries: Sequence[E
 
 
 def keep(redis: Redis, group: str, consumer: str, entries: Iterable[Entry]) -> None:
-    """Have these pending entries count as just delivered to the consumer, so that no other takes them over."""
+    """Reset the idle time of these pending entries, so that no other consumer reclaims them."""
     for stream, its in _by_stream(entries):
         redis.xclaim(stream, group, consumer, 0, [entry.id for entry in its], justid=True)
 
@@ -128,10 +128,7 @@ def give_back(
     idle_seconds: float,
     deliveries: int | None = None,
 ) -> None:
-    """Have these pending entries count as idle for so long: any consumer may take them over.
-
-    `deliveries`: have them count as delivered so often.
-    """
+    """Set the idle time of these pending entries, so that any consumer reclaims them sooner; `deliveries` if given."""
     idle = max(0, int(idle_seconds * 1000))
     for stream, its in _by_stream(entries):
         ids = [entry.id for entry in its]
@@ -139,7 +136,7 @@ def give_back(
 
 
 def give_back_pending(redis: Redis, group: str, consumer: str, streams: Iterable[str], idle_seconds: float) -> None:
-    """Have all that is pending on the consumer count as idle for so long; deliveries are counted on."""
+    """Set the idle time of everything pending on the consumer; its deliveries are kept."""
     for stream in streams:
         for page in _pending_pages(redis, group, stream, consumer, "-", "+"):
             ids = [row["message_id"] for row in page]
@@ -153,9 +150,9 @@ def acknowledge(
     consumer: str = "",
     committed: Mapping[str, Committed] = MappingProxyType({}),
 ) -> None:
-    """Take the entries off the pending lists, in one round trip that a full Redis still accepts.
+    """Remove the entries from the pending lists, in one round trip that a full Redis accepts.
 
-    `committed` is what the consumer has committed of each stream by now.
+    `committed` has the consumer's commit mark of each stream.
     """
     ids = {stream: [entry.id for entry in its] for stream, its in _by_stream(entries)}
     accounting.acknowledge(redis, group, ids, consumer, committed)
@@ -164,7 +161,7 @@ def acknowledge(
 def _pending_pages(
     redis: Redis, group: str, stream: str, consumer: str, first: str, last: str
 ) -> Iterator[list[dict[str, Any]]]:
-    """The consumer's pending entries from `first` to `last`, page by page; others may lie between those asked for."""
+    """Yield the consumer's pending entries from `first` to `last` by page."""
     start = first
     while page := cast(
         "list[dict[str, Any]]",
@@ -190,7 +187,7 @@ def _entries(stream: bytes, items: Iterable[Item]) -> list[Entry]:
 
 
 def _entry(stream: str, entry_id: str, fields: Sequence[bytes]) -> Entry:
-    """With the value of its one field `event` as the body."""
+    """Return the entry with its field `event` as body, or without body unless there is exactly one."""
     if len(fields) == 2 and fields[0] == _FIELD:
         return Entry(stream, entry_id, fields[1])
     names = fields[::2]

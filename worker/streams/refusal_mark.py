@@ -1,4 +1,4 @@
-"""A mark that PostgreSQL refuses everything, and since when: it outlives a drain, and every consumer sees it."""
+"""The mark that PostgreSQL refuses everything, and since when: shared by all consumers, across drains."""
 
 from datetime import datetime
 
@@ -7,24 +7,24 @@ from redis import OutOfMemoryError
 from worker.streams.connection import Redis, read_text
 
 LIFE_SECONDS = 60
-"""Without another refusal; each is tried again every two seconds."""
+"""Life without another refusal; refused entries are tried again every two seconds."""
 
 
 def begin(redis: Redis, key: str, now: datetime) -> None:
-    """Set the mark, unless it stands already, and have it live on. `now` is by PostgreSQL's clock."""
+    """Set the mark, or prolong it if it is set. `now` is by PostgreSQL's clock."""
     try:
         if not redis.set(key, now.isoformat(), nx=True, ex=LIFE_SECONDS):
             redis.expire(key, LIFE_SECONDS)
     except OutOfMemoryError:
-        return  # whoever is refused is tried again until there is room
+        return  # refused entries are tried again until there is room
 
 
 def since(redis: Redis, key: str) -> datetime | None:
-    """When the mark was set; None without one."""
+    """Return when the mark was set; None without one."""
     found = read_text(redis, key)
     return None if found is None else datetime.fromisoformat(found.decode())
 
 
 def end(redis: Redis, key: str) -> None:
-    """Take the mark away: PostgreSQL accepts, or what it refuses is judged."""
+    """Remove the mark: PostgreSQL accepts again, or the refusals were judged."""
     redis.delete(key)

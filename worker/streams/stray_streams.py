@@ -1,8 +1,7 @@
-"""Which streams there are to read, beside those that should be.
+"""Find streams beyond the number of partitions, and keys of ours with the wrong type.
 
-Streams beyond the number of partitions: a publisher counts more of them than we do, or we did once. What Redis
-acknowledged there is read, leased and trimmed like everything else, and somebody is told. And keys of ours that are of
-another type, which cannot be read.
+A stray stream exists because a publisher uses more partitions than the workers, or they once did. It is reported, and
+read, leased and trimmed like the others.
 """
 
 import time
@@ -19,30 +18,30 @@ from worker.streams.read import create_groups
 log = get_logger(__name__)
 
 LOOK_SECONDS = 5.0
-"""How often a consumer looks for them."""
+"""How often a consumer looks for stray streams."""
 
-MOST_PARTITIONS = 1_024
-"""Streams with a number below this are looked for."""
+MAX_PARTITIONS = 1_024
+"""Higher numbers are not looked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Strays:
-    """What there is beyond the partitions, in the order of their numbers."""
+    """The stray streams, by number, and keys of the wrong type."""
 
     streams: tuple[str, ...] = ()
     not_streams: tuple[str, ...] = ()
-    """Keys of that name and another type: nothing can be read there."""
+    """Keys named like partitions beyond ours that are not streams."""
     wrong: Mapping[str, str] = field(default_factory=dict)
-    """Other keys of ours of another type, and that type."""
+    """Our keys of the wrong type, with that type."""
 
     @property
     def warnings(self) -> list[str]:
-        """A sentence for each kind of stray that there is."""
+        """A sentence for each kind of stray found."""
         found = []
         if self.streams:
             found.append(
-                f"Streams beyond PROGRESS_STREAM_PARTITIONS: {', '.join(self.streams)}. They are read all the same. "
-                "Give publishers and workers one number; delete the keys when they are empty and nobody publishes any."
+                f"Streams beyond PROGRESS_STREAM_PARTITIONS: {', '.join(self.streams)}. They are read too. Give "
+                "publishers and workers the same number, then delete the keys once they are empty."
             )
         if self.not_streams:
             found.append(
@@ -52,19 +51,19 @@ class Strays:
 
     @property
     def complaint(self) -> str | None:
-        """A sentence about our keys of another type."""
+        """A sentence about our keys of the wrong type, if there are any."""
         if not self.wrong:
             return None
         named = ", ".join(f"{name} ({kind})" for name, kind in self.wrong.items())
-        return f"Keys in Redis of another type than ours: {named}. Everything else goes on. Rename or delete them."
+        return f"Keys in Redis of the wrong type: {named}. All others are used. Rename or delete them."
 
 
 def find_strays(redis: Redis, keys: Keys) -> Strays:
-    """Look for them, by one command while there are none.
+    """Find keys named like partitions beyond ours, with one command while there are none.
 
-    A stream that has a partition of its own is the plain stream of another system and none of ours.
+    A stream with partitions of its own is another system's plain stream and is left out.
     """
-    names = [keys.partition(number) for number in range(keys.partitions, MOST_PARTITIONS)]
+    names = [keys.partition(number) for number in range(keys.partitions, MAX_PARTITIONS)]
     if not redis.exists(*names):
         return Strays()
     pipeline = redis.pipeline(transaction=False)
@@ -81,7 +80,7 @@ def find_strays(redis: Redis, keys: Keys) -> Strays:
 
 
 def with_strays(redis: Redis, keys: Keys) -> tuple[Keys, Strays]:
-    """The keys with the streams that can be read now, and what was found."""
+    """Return the keys with the streams that can be read now, and what was found."""
     found = find_strays(redis, keys)
     keys = replace(keys, strays=found.streams)
     found = replace(found, wrong=find_wrong(redis, keys))
@@ -89,19 +88,19 @@ def with_strays(redis: Redis, keys: Keys) -> tuple[Keys, Strays]:
 
 
 class StrayFinder:
-    """What one consumer knows of them."""
+    """The memory of one consumer."""
 
     def __init__(self) -> None:
         self._known = Strays()
-        self._told: Mapping[str, str] = {}
+        self._reported: Mapping[str, str] = {}
         self._look_at = 0.0
 
     def look_again(self) -> None:
-        """Look the next time: one that was deleted must not be made again."""
+        """Look at the next `find`, so that a deleted stream is not created again."""
         self._look_at = 0.0
 
     def find(self, redis: Redis, keys: Keys) -> Keys:
-        """Every few seconds, the keys with the strays there are; says so when they are others than before."""
+        """Return the keys with the stray streams; look and log changes every LOOK_SECONDS."""
         if time.monotonic() < self._look_at:
             return keys
         self._look_at = time.monotonic() + LOOK_SECONDS
@@ -110,12 +109,12 @@ class StrayFinder:
             return keys
         if (found.streams, found.not_streams) not in (((), ()), (self._known.streams, self._known.not_streams)):
             log.warning("stray_streams", streams=found.streams, not_streams=found.not_streams)
-        if found.wrong and found.wrong != self._told:
+        if found.wrong and found.wrong != self._reported:
             log.error("wrong_key_types", keys=found.wrong)
-        self._told = found.wrong
+        self._reported = found.wrong
         try:
             create_groups(redis, keys.group, [each for each in found_keys.streams if each not in keys.streams])
-        except ServerUnavailableError as error:  # full: the streams that we have must be drained all the same
+        except ServerUnavailableError as error:  # full: the streams we have must be drained regardless
             log.warning("stray_streams_wait", detail=str(error))
             return replace(keys, unusable=found_keys.unusable)
         self._known = found

@@ -1,6 +1,6 @@
-"""What no table keeps: how many events were superseded, and how many of their members dropped, since they are counted.
+"""Totals that no table keeps: superseded events and dropped members, since counting began.
 
-Best effort: they tell of publishers' habits, and a count is lost where a process or Redis is away at that moment.
+Best effort: they show publishers' habits, and a count is lost if a process dies or Redis is away at that moment.
 """
 
 from contextlib import suppress
@@ -13,7 +13,7 @@ from worker.streams.keys import Keys
 
 
 def add_totals(redis: Redis, keys: Keys, new: Totals) -> None:
-    """Add to both, where there is something to add. Asks nothing of a Redis that is away or full."""
+    """Add to the totals; a Redis that is away or full is ignored."""
     with suppress(RedisError):
         if new.superseded:
             redis.hincrby(keys.totals, "superseded", new.superseded)
@@ -22,7 +22,7 @@ def add_totals(redis: Redis, keys: Keys, new: Totals) -> None:
 
 
 def read_totals(redis: Redis, keys: Keys) -> Totals:
-    """Both since they are counted; nothing where the key has another type."""
+    """Read the totals; zeros if the key has another type."""
     pipeline = redis.pipeline(transaction=False)
     pipeline.hmget(keys.totals, "superseded", "dropped_members")
     (found,) = answers(pipeline)

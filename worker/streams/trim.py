@@ -1,15 +1,15 @@
-"""Trim what every group has finished with, and remove consumers that died.
+"""Trim entries that every group has finished, and remove dead consumers.
 
-Each is one script: between a check and the act another consumer may read.
+Each is one script, because another consumer may read between a check and the act.
 """
 
 from collections.abc import Iterable
 
 from worker.streams.connection import Redis
 
-# MINID keeps every entry from the lowest one that some group still needs: its lowest pending entry, else the one after
-# the last it delivered. A stream without a group is nobody's yet and is left alone. What is younger than ARGV[1]
-# milliseconds stays as well, to be applied again should PostgreSQL lose commits, while Redis has a fifth of its memory.
+# MINID keeps every entry from the lowest that any group needs: its lowest pending entry, else the one after its last
+# delivery. A stream without a group is left alone. Entries younger than ARGV[1] milliseconds stay too, for a replay if
+# PostgreSQL loses commits, unless Redis has used four fifths of its memory.
 _TRIM = """
 local function field(reply, name)
   for i = 1, #reply, 2 do if reply[i] == name then return reply[i + 1] end end
@@ -33,7 +33,7 @@ for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
     lowest_ms, lowest_seq = ms, seq
   end
 end
--- Ids beyond what a Lua number holds exactly are nobody's clock; leave such a stream alone.
+-- Leave alone a stream with ids that a Lua number cannot hold exactly; no clock makes them.
 if not lowest_ms or lowest_ms > 9007199254740990 or lowest_seq > 9007199254740990 then return 0 end
 local kept_ms = tonumber(ARGV[1])
 local memory = redis.pcall('INFO', 'memory')
@@ -72,21 +72,21 @@ return removed
 
 
 def trim(redis: Redis, streams: Iterable[str], keep_seconds: float) -> int:
-    """Delete entries below the lowest that any group has pending or undelivered; how many were deleted.
+    """Delete entries below the lowest that any group has pending or undelivered; return their number.
 
-    None younger than `keep_seconds` by Redis' clock, unless Redis is nearly full.
+    Keeps entries younger than `keep_seconds` by Redis's clock, unless Redis is nearly full.
     """
     script = redis.register_script(_TRIM)
     return sum(script(keys=[stream], args=[int(keep_seconds * 1000)]) for stream in streams)
 
 
 def remove_idle_consumers(redis: Redis, group: str, streams: Iterable[str], idle_seconds: float) -> set[str]:
-    """Remove consumers silent this long on a stream with nothing pending there; a live one returns by reading."""
+    """Remove consumers idle this long on a stream with nothing pending there; a live one returns when it reads."""
     return _remove(redis, group, streams, "", idle_seconds)
 
 
 def remove_consumer(redis: Redis, group: str, streams: Iterable[str], consumer: str) -> set[str]:
-    """Remove this consumer from every stream where nothing is pending on it."""
+    """Remove this consumer from every stream where it has nothing pending."""
     return _remove(redis, group, streams, consumer, 0)
 
 

@@ -1,1 +1,1 @@
-"""The summary of each enrollment: percentage, lessons and where to go on."""
+"""The summary of each enrollment: percentage, lesson counts, current and next lesson."""

@@ -1,4 +1,4 @@
-"""What counts for each lesson: the rows of its own place and of those where it was before."""
+"""Merge the rows of a lesson's present and former places."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from worker.progress.reference import Progress
 
 
 def counted_statuses(rows: Mapping[Lesson, ProgressStatus], moved: Moved) -> dict[Lesson, ProgressStatus]:
-    """The highest status of all places of each lesson."""
+    """Return the highest status of all places of each lesson."""
     return {
         lesson: max((rows[place] for place in its), key=lambda status: status.rank)
         for lesson, its in places_of(rows, moved).items()
@@ -18,7 +18,7 @@ def counted_statuses(rows: Mapping[Lesson, ProgressStatus], moved: Moved) -> dic
 
 
 def counted_rows(rows: Mapping[Lesson, Progress], moved: Moved) -> dict[Lesson, Progress]:
-    """The highest status, the latest view and the earliest completion of all places of each lesson."""
+    """Return the highest status, latest view and earliest completion of all places of each lesson."""
     statuses = counted_statuses({place: row.status for place, row in rows.items()}, moved)
     return {
         lesson: Progress(
@@ -31,7 +31,7 @@ def counted_rows(rows: Mapping[Lesson, Progress], moved: Moved) -> dict[Lesson, 
 
 
 def places_of(keys: Iterable[Lesson], moved: Moved) -> dict[Lesson, list[Lesson]]:
-    """Of each lesson, as it is named now, all its places among the keys."""
+    """Return for each lesson, by its present place, all its places among the keys."""
     places: dict[Lesson, list[Lesson]] = defaultdict(list)
     for place in keys:
         places[moved.get(place, place)].append(place)

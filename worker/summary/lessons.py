@@ -1,7 +1,7 @@
-"""The lessons of an enrollment in outline order, each with its progress: of one topic, or all of them page by page.
+"""The lessons of an enrollment in outline order, each with its progress: of one topic, or all in pages.
 
-Lessons without a row are not started. Those that left the outline count nowhere and are not shown, though they keep
-their rows; where the course has no outline, the enrollment's own rows stand for it, by topic and lesson.
+Lessons without a row are not started. Lessons no longer in the outline are neither counted nor shown, but keep their
+rows. Without an outline, the enrollment's own rows take its place, by topic and lesson.
 """
 
 from dataclasses import dataclass
@@ -25,24 +25,24 @@ from worker.progress.progress_rows import (
 from worker.summary.rules import percentage
 
 PAGE = 200
-"""Lessons of a page, when nobody says how many."""
+"""Default number of lessons on a page."""
 
 MOST = 1_000
-"""Lessons of a topic that are shown one by one."""
+"""Maximum number of lessons listed of a topic."""
 
 Bookmark = tuple[int, int, int]
-"""Where a page ended: (topic_id, lesson_id, version of the outline, 0 without one)"""
+"""The end of a page: (topic_id, lesson_id, version of the outline or 0)."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicProgress:
-    """The lessons of one topic, the first 1,000 of them; the counts are of all, and add up to `total_lessons`."""
+    """The first 1,000 lessons of one topic; the counts cover all and add up to `total_lessons`."""
 
     user_course_id: int
     topic_id: int
     total_lessons: int
     total_is_known: bool
-    """The course has an outline; else the total is of the lessons that have a row so far."""
+    """Whether the course has an outline; without one, the total counts lessons with a row."""
     completed_lessons: int
     in_progress_lessons: int
     not_started_lessons: int
@@ -52,7 +52,7 @@ class TopicProgress:
 
 @dataclass(frozen=True, slots=True)
 class LessonPage:
-    """Some lessons of the course; `next_after` asks for those that follow, None when these are the last."""
+    """Some lessons of the course; `next_after` is the `after` of the next page, None on the last."""
 
     user_course_id: int
     lessons: list[LessonState]
@@ -60,9 +60,9 @@ class LessonPage:
 
 
 def get_topic(engine: Engine, user_course_id: int, topic_id: int) -> TopicProgress:
-    """The first 1,000 lessons of a topic, with the totals of all.
+    """Return the first 1,000 lessons of a topic, with the totals of all.
 
-    Raises NotFoundError for no enrollment, or no lesson that counts.
+    Raises NotFoundError if the enrollment does not exist or no lesson of the topic counts.
     """
     with snapshot(engine) as connection:
         course = _course(connection, user_course_id)
@@ -98,23 +98,23 @@ def get_lessons(
     after: Bookmark | None = None,
     limit: int = PAGE,
 ) -> LessonPage:
-    """Up to `limit` lessons that come after the bookmark, of one status or of all.
+    """Return up to `limit` lessons after the bookmark, of one status or of all.
 
-    Raises NotFoundError for no enrollment, InputError for a limit below 1, and ConflictError when the outline is new
-    one than the bookmark's: lessons may have moved from the pages to come to those that were shown.
+    Raises NotFoundError if the enrollment does not exist, InputError for a limit below 1, and ConflictError if the
+    outline changed since the bookmark: lessons may have moved to pages already shown.
     """
     if limit < 1:
-        raise InputError(f"A page of {limit} lessons shows nothing; ask for at least 1.")
+        raise InputError(f"The page size is {limit}; it must be at least 1.")
     with snapshot(engine) as connection:
         course = _course(connection, user_course_id)
         version = course.outline_version or 0
         last_seen = (after[0], after[1]) if after else (0, 0)
         if after and after[2] != version:
-            raise _another_outline()
+            raise _outline_changed()
         if version and course.course_id:
             ordinal = find_ordinal(connection, course.course_id, last_seen) if after else 0
             if ordinal is None:
-                raise _another_outline()
+                raise _outline_changed()
             found = read_outlined(
                 connection,
                 user_course_id,
@@ -138,7 +138,5 @@ def _course(connection: Connection, user_course_id: int) -> EnrollmentCourse:
     return course
 
 
-def _another_outline() -> ConflictError:
-    return ConflictError(
-        "The course has another outline than when that page was made. Begin again with the first page."
-    )
+def _outline_changed() -> ConflictError:
+    return ConflictError("The course's outline has changed since the previous page. Start again with the first page.")

@@ -1,4 +1,4 @@
-"""Where in a course's outline a learner goes on."""
+"""The lesson with which a learner continues."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,37 +14,21 @@ class NextReason(StrEnum):
     AFTER_CURRENT = "after_current"
     NOT_COMPLETED = "not_completed"
 
-    @property
-    def words(self) -> str:
-        """For people."""
-        return _WORDS[self]
-
-
-_WORDS = {
-    NextReason.CURRENT: "go on with the current lesson",
-    NextReason.AFTER_CURRENT: "first not completed after the current one",
-    NextReason.NOT_COMPLETED: "first not completed of the course",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class NextLesson:
-    """The lesson to resume with, and why that one."""
+    """The lesson to continue with, and why."""
 
     topic_id: int
     lesson_id: int
     reason: NextReason
 
-    def __str__(self) -> str:
-        return f"lesson {self.lesson_id} of topic {self.topic_id}: {self.reason.words}"
-
 
 def next_lesson(outline: Sequence[Lesson], current: Lesson | None, completed: Collection[Lesson]) -> NextLesson | None:
-    """The current lesson while it is not completed; else the first not completed after it, in outline order.
+    """Return the current lesson unless it is completed; else the first incomplete one after it, in outline order.
 
-    Else the first not completed at all; else None. Where there is no current lesson, or it left the outline, nothing is
-    after it: the first not completed. Reading a completed lesson again makes that one current, yet what is completed
-    after it is passed over, so nobody is sent back.
+    Else, or without a current lesson in the outline, the first incomplete one of all; else None. Reading a completed
+    lesson again makes it current, but completed lessons after it are skipped, so no learner is sent back.
     """
     if current is not None and current in outline:
         for lesson in outline[outline.index(current) :]:

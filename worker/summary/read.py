@@ -1,4 +1,4 @@
-"""The summaries of enrollments: as stored where that is current, else computed on the spot; always right."""
+"""Read summaries: the stored one if it is current, else one computed on the spot."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -6,18 +6,18 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
-from worker.contract.ids import require_enrollment_id
+from worker.contract.id_ranges import require_enrollment_id
 from worker.contract.lesson import Lesson
 from worker.database.engine import snapshot
 from worker.errors import unknown_enrollment
-from worker.progress.outlines import read_outlines
+from worker.progress.stored_outline import read_outlines
 from worker.summary.rules import Summary, summarize
 from worker.summary.stored_summary import StoredSummary, read_states, read_stored
 
 
 @dataclass(frozen=True, slots=True)
 class TitledSummary:
-    """A summary, the instant it was made at, and titles of the outline's lessons for people to read."""
+    """A summary, when it was computed, and titles of lessons."""
 
     summary: Summary
     refreshed_at: datetime
@@ -26,7 +26,7 @@ class TitledSummary:
 
 @dataclass(frozen=True, slots=True)
 class RefreshedSummary(Summary):
-    """A summary, and the instant it was made at."""
+    """A summary, and when it was computed."""
 
     refreshed_at: datetime
 
@@ -35,20 +35,20 @@ _MEMBERS = [member.name for member in fields(Summary)]
 
 
 def get_refreshed_summary(engine: Engine, user_course_id: int) -> RefreshedSummary:
-    """Like `get_summary`, without titles."""
+    """Return the same as `get_summary`, without titles."""
     found = get_summary(engine, user_course_id, titled=False)
-    members = {name: getattr(found.summary, name) for name in _MEMBERS}  # dataclasses.asdict copies each value deeply
+    members = {name: getattr(found.summary, name) for name in _MEMBERS}  # `asdict` would copy each value deeply
     return RefreshedSummary(**members, refreshed_at=found.refreshed_at)
 
 
 def get_summary(engine: Engine, user_course_id: int, *, titled: bool = True) -> TitledSummary:
-    """The summary of one enrollment, in one query when the stored one is current, which is cheaper without titles.
+    """Return the summary of one enrollment, in one query if the stored one is current; cheaper without titles.
 
-    Raises InputError for what is no id, and NotFoundError where there is no enrollment.
+    Raises InputError for an invalid id, and NotFoundError if the enrollment does not exist.
     """
     require_enrollment_id(user_course_id)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        # One statement sees one moment, without a transaction's two more round trips.
+        # One statement is a snapshot by itself, without the two extra round trips of a transaction.
         current = [_current(stored) for stored in read_stored(connection, [user_course_id], titled=titled)]
     if current and current[0]:
         return current[0]
@@ -60,18 +60,18 @@ def get_summary(engine: Engine, user_course_id: int, *, titled: bool = True) -> 
 
 
 def read_summaries(connection: Connection, user_course_ids: Sequence[int]) -> list[TitledSummary]:
-    """The summaries of those of these enrollments that exist, by id.
+    """Return the summaries of those of these enrollments that exist, by id.
 
-    In the caller's transaction, which must be REPEATABLE READ: those that are not current are read in two more queries.
+    One query, three if any is stale, in the caller's transaction, which must be REPEATABLE READ.
     """
     found: dict[int, TitledSummary] = {}
-    behind: list[int] = []
+    stale: list[int] = []
     for stored in read_stored(connection, user_course_ids):
         if current := _current(stored):
             found[stored.user_course_id] = current
         else:
-            behind.append(stored.user_course_id)
-    found |= {each.summary.user_course_id: each for each in _computed(connection, behind)}
+            stale.append(stored.user_course_id)
+    found |= {each.summary.user_course_id: each for each in _computed(connection, stale)}
     return [found[each] for each in sorted(found)]
 
 
@@ -82,13 +82,13 @@ def _current(stored: StoredSummary) -> TitledSummary | None:
 
 
 def _computed(connection: Connection, user_course_ids: Sequence[int]) -> list[TitledSummary]:
-    """From what they are made of; by id. Two queries, none for nobody."""
+    """Compute summaries from rows and outlines, by id. Two queries, none without ids."""
     states = read_states(connection, user_course_ids) if user_course_ids else []
     outlines = read_outlines(connection, {state.course_id for state in states}) if states else {}
     found = []
     for state in states:
         outline = outlines.get(state.course_id)
         lessons, moved = (outline.lessons, outline.moved) if outline else (None, {})
-        summary = summarize(state.user_course_id, lessons, state.rows, state.place, moved)
+        summary = summarize(state.user_course_id, lessons, state.rows, state.current_lesson, moved)
         found.append(TitledSummary(summary, state.read_at, outline.titles if outline else {}))
     return found

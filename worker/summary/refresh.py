@@ -1,39 +1,39 @@
-"""Refresh the stored summaries that are stale: oldest change first, in bounded transactions, by any number of workers.
+"""Refresh stale summaries: oldest change first, in bounded transactions, by any number of workers.
 
-A run takes its enrollments by turns from those that changed, those that an LMS marked by its own SQL, and those whose
-course got another outline, so that no kind waits for another. It passes over rows that are locked. Of changes that have
-waited for very long it picks a few and waits for each a moment, so that no enrollment is put off for ever because it is
-busy.
+A run alternates between enrollments that changed, those that an LMS's own SQL marked, and those whose course got
+another outline, so that no kind waits for another. It skips locked rows, but waits briefly for a few of the changes
+that are very old, so that a busy enrollment is not skipped forever.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Protocol
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
-from worker.database.failures import may_be_ones_own
-from worker.database.one_by_one import RETRY_SECONDS, one_by_one
-from worker.progress import outlines
+from worker.database import stale_marks
+from worker.database.chunked_refresh import ChunkedRefresh
+from worker.database.one_by_one import RETRY_SECONDS
+from worker.progress.outlines import hold_outlines
 from worker.summary import claims
+from worker.summary.statement import compute_summaries
 
 LATE_SECONDS = 60.0
-"""A change that waited so long is no longer passed over."""
+"""A change older than this is waited for, not skipped."""
 
 LATE_PICKS = 5
-"""So many of those a run waits for, each alone and up to `lock_timeout`: the others' summaries wait meanwhile."""
+"""Maximum number of such changes in a run, each waited for up to `lock_timeout` while all others wait."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refreshed:
-    """What one run did, and the oldest change that it left."""
+class RefreshedSummaries:
+    """The result of one run, with the oldest change that it left."""
 
     summaries: int
     failed: list[int]
-    """Enrollments that PostgreSQL refused by themselves."""
+    """Enrollments that failed on their own."""
     oldest_change_at: datetime | None
 
 
@@ -44,15 +44,16 @@ def refresh_summaries(
     *,
     late_seconds: float = LATE_SECONDS,
     retry_seconds: float = RETRY_SECONDS,
-) -> Refreshed:
-    """Refresh what is stale, up to `chunk` enrollments a transaction, until nothing is left that is free.
+) -> RefreshedSummaries:
+    """Refresh stale summaries, up to `chunk` a transaction, until no unlocked one is left.
 
-    Asks `go_on` before each round of claims but the first, so that every run gets on. The members of a chunk that fails
-    are tried one by one; one that fails by itself is left out until all others are done and nobody failed for
-    `retry_seconds`. Idempotent, safe on several workers at once and at any point of a crash. Raises PostgreSQL's errors
-    that are not about some enrollment.
+    Asks `go_on` before each round of claims but the first, so that every run makes progress. The members of a failed
+    chunk are tried one by one; one that fails alone is retried once all others are done and `retry_seconds` have passed
+    since the last failure. Idempotent; safe on several workers and at any point of a crash. Raises PostgreSQL's errors
+    that no single enrollment can cause.
     """
-    run = _Run(engine, chunk, go_on)
+    begin = partial(_begin, engine)
+    run = ChunkedRefresh("summaries", engine, chunk, go_on, begin, claims.claim_one, compute_summaries)
     with engine.connect() as connection:
         late = claims.late_enrollments(connection, late_seconds, LATE_PICKS)
     for each in late:
@@ -60,82 +61,26 @@ def refresh_summaries(
     while True:
         done = run.refresh(claims.claim_changed)
         done += run.refresh(claims.claim_marked)
-        done += _outlined(run)
+        done += _refresh_outlined(run)
         if not go_on():
             break
         if not done:
             run.retry(retry_seconds)
             break
     with engine.connect() as connection:
-        return Refreshed(run.count, run.failed, claims.oldest_change(connection))
+        return RefreshedSummaries(run.count, run.failed, stale_marks.oldest_change(connection, "summaries"))
 
 
-class _Claim(Protocol):
-    def __call__(self, connection: Connection, *, limit: int) -> list[int]: ...
+@contextmanager
+def _begin(engine: Engine) -> Iterator[Connection]:
+    with engine.begin() as connection:
+        hold_outlines(connection)  # before any row is locked, so that waiting here delays no event
+        yield connection
 
 
-@dataclass(slots=True)
-class _Run:
-    engine: Engine
-    chunk: int
-    go_on: Callable[[], bool]
-    count: int = 0
-    failed: list[int] = field(default_factory=list)
-
-    def refresh(self, claim: _Claim, *, give_up: bool = False) -> int:
-        """Refresh what the claim locks; how many it locked. Where that fails: `give_up`, or one by one."""
-        ids: list[int] = []
-        try:
-            with self.engine.begin() as connection:
-                outlines.hold_outlines(connection)  # first: a wait for it must hold up no event
-                claimed = claim(connection, limit=self.chunk)
-                if claimed:
-                    ids = claimed  # from here on it may be the doing of one of them
-                    claims.refresh(connection, ids)
-        except DBAPIError as error:
-            if not may_be_ones_own(error):
-                raise
-            if give_up:
-                return 0  # somebody holds one of them for very long; the others are free for the next claim
-            if not ids:
-                raise
-            known = len(self.failed)
-            self.failed += one_by_one(ids, self.refresh_one, self.set_back, self.go_on)
-            if len(self.failed) == known:  # nobody's doing: all together were too many
-                self.chunk = max(1, self.chunk // 4)
-        else:
-            self.count += len(ids)
-        return len(ids)
-
-    def refresh_one(self, user_course_id: int) -> None:
-        with self.engine.begin() as connection:
-            outlines.hold_outlines(connection)
-            ids = claims.claim_one(connection, user_course_id)
-            if ids:
-                claims.refresh(connection, ids)
-        self.count += len(ids)
-
-    def retry(self, retry_seconds: float) -> None:
-        """Try those again that failed, the longest ago first, until one fails again or is held by somebody."""
-        while (found := self.longest_failed(retry_seconds)) is not None:
-            before = self.count
-            self.failed += one_by_one([found], self.refresh_one, self.set_back, self.go_on)
-            if self.count == before or not self.go_on():
-                return
-
-    def longest_failed(self, retry_seconds: float) -> int | None:
-        with self.engine.connect() as connection:
-            return claims.longest_failed(connection, retry_seconds)
-
-    def set_back(self, user_course_id: int) -> None:
-        with self.engine.begin() as connection:
-            claims.mark_failed(connection, user_course_id)
-
-
-def _outlined(run: _Run) -> int:
-    """Up to a chunk of enrollments of the first course that has some free; courses that have none left are settled."""
-    with run.engine.begin() as connection:
-        outlines.hold_outlines(connection)
+def _refresh_outlined(run: ChunkedRefresh) -> int:
+    """Refresh a chunk of the first course that has unlocked summaries of an older outline; settle finished courses."""
+    with run.begin() as connection:
         claims.settle_courses(connection)
         courses = claims.stale_courses(connection)
     for course in courses:

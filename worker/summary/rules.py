@@ -1,4 +1,4 @@
-"""The summary of one enrollment: how many lessons, how far, where it goes on."""
+"""The summary of one enrollment: lesson counts, percentage, current and next lesson."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ _NOTHING, _EVERYTHING = Decimal("0.00"), Decimal("100.00")
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The fields as they are published; the counts add up to `total_lessons`."""
+    """The published fields; the counts add up to `total_lessons`."""
 
     user_course_id: int
     total_lessons: int
     total_is_known: bool
-    """The course has an outline; else the total is of the lessons that have a row so far."""
+    """Whether the course has an outline; without one, the total counts lessons with a row."""
     completed_lessons: int
     in_progress_lessons: int
     not_started_lessons: int
@@ -39,12 +39,12 @@ class Summary:
 
     @property
     def has_completed_course(self) -> bool:
-        """All lessons are completed, at least one, and it is known which those are."""
+        """Whether the course has an outline with lessons, all of them completed."""
         return self.total_is_known and 0 < self.total_lessons == self.completed_lessons
 
     @property
     def following(self) -> NextLesson | None:
-        """The next lesson; None where there is none."""
+        """The next lesson, if any."""
         if self.next_topic_id is None or self.next_lesson_id is None or self.next_reason is None:
             return None
         return NextLesson(self.next_topic_id, self.next_lesson_id, self.next_reason)
@@ -54,25 +54,25 @@ def summarize(
     user_course_id: int,
     outline: Sequence[Lesson] | None,
     rows: Mapping[Lesson, ProgressStatus],
-    place: CurrentLesson,
+    current: CurrentLesson,
     moved: Moved | None = None,
 ) -> Summary:
-    """The summary from an enrollment's rows and its course's outline, in order; None where the course has none.
+    """Return the summary from an enrollment's rows and its course's outline, in order, None without one.
 
-    A row or a position of an earlier place of a lesson counts as one of the lesson; `moved` says where those are now.
-    Without an outline its own rows, by topic and lesson, stand for it. Lessons outside the outline count nowhere, so
-    it is never above 100 %; with no lesson at all it is 0. A place whose lesson is not started, or has no row, is none.
+    `moved` maps former places of lessons to present ones: rows and positions there count for the lesson. Without an
+    outline the rows take its place, by topic and lesson. Lessons outside the outline do not count, so the percentage
+    never exceeds 100; without lessons it is 0. A current lesson that is not started, or has no row, is dropped.
     """
     if moved:
-        rows, place = counted_statuses(rows, moved), place.moved(moved)
+        rows, current = counted_statuses(rows, moved), current.moved(moved)
     lessons = sorted(rows) if outline is None else outline
     statuses = [rows.get(lesson, ProgressStatus.NOT_STARTED) for lesson in lessons]
     completed = statuses.count(ProgressStatus.COMPLETED)
     in_progress = statuses.count(ProgressStatus.IN_PROGRESS)
     done = {lesson for lesson, status in rows.items() if status is ProgressStatus.COMPLETED}
-    if place.lesson is None or rows.get(place.lesson, ProgressStatus.NOT_STARTED) is ProgressStatus.NOT_STARTED:
-        place = CurrentLesson(at=place.at)
-    following = next_lesson(lessons, place.lesson, done)
+    if current.lesson is None or rows.get(current.lesson, ProgressStatus.NOT_STARTED) is ProgressStatus.NOT_STARTED:
+        current = CurrentLesson(at=current.at)
+    following = next_lesson(lessons, current.lesson, done)
     return Summary(
         user_course_id=user_course_id,
         total_lessons=len(lessons),
@@ -81,50 +81,50 @@ def summarize(
         in_progress_lessons=in_progress,
         not_started_lessons=len(lessons) - completed - in_progress,
         completion_percentage=percentage(completed, len(lessons)),
-        current_topic_id=place.topic_id,
-        current_lesson_id=place.lesson_id,
-        current_section_id=place.section_id,
+        current_topic_id=current.topic_id,
+        current_lesson_id=current.lesson_id,
+        current_section_id=current.section_id,
         next_topic_id=following.topic_id if following else None,
         next_lesson_id=following.lesson_id if following else None,
         next_reason=following.reason if following else None,
-        last_activity_at=place.at,
+        last_activity_at=current.at,
     )
 
 
 def summaries(state: State) -> dict[int, Summary]:
-    """The summary of every enrollment."""
+    """Return the summary of every enrollment."""
     rows: dict[int, dict[Lesson, ProgressStatus]] = {user_course_id: {} for user_course_id in state.enrollments}
     for (user_course_id, topic_id, lesson_id), row in state.progress.items():
         rows[user_course_id][topic_id, lesson_id] = row.status
     found = {}
     for user_course_id, event in state.enrollments.items():
         where = state.positions.get(user_course_id)
-        place = (
+        current = (
             CurrentLesson(where.topic_id, where.lesson_id, where.section_id, where.occurred_at)
             if where
             else CurrentLesson()
         )
         outline = live_lessons(state, event.data.course_id)
         moved = moved_places(state, event.data.course_id)
-        found[user_course_id] = summarize(user_course_id, outline, rows[user_course_id], place, moved)
+        found[user_course_id] = summarize(user_course_id, outline, rows[user_course_id], current, moved)
     return found
 
 
 def live_lessons(state: State, course_id: int) -> list[Lesson] | None:
-    """The lessons of the course's outline in order; None where it has none."""
+    """Return the lessons of the course's outline in order, None without one."""
     outline = state.outlines.get(course_id)
     return None if outline is None else [(lesson.topic_id, lesson.lesson_id) for lesson in outline]
 
 
 def moved_places(state: State, course_id: int) -> Moved:
-    """Where each earlier place of the course's lessons is now."""
+    """Return the present place for each former place of the course's lessons."""
     return moved_lessons(state.outlines.get(course_id, ()))
 
 
 def percentage(part: int, total: int) -> Decimal:
-    """With two decimals, halves away from zero: 0 only where nothing is, 100 only where everything is.
+    """Return `part` as a percentage of `total`, rounded half up to two decimals; 0 of 0 is 0.
 
-    All between is kept within 0.01 and 99.99; 0 of nothing is 0. In SQL: `worker.summary.percentage`.
+    Only none gives 0 and only all gives 100: anything else is kept within 0.01 and 99.99. In SQL: `percentage.py`.
     """
     if part == 0:
         return _NOTHING

@@ -1,10 +1,13 @@
 """The statement that computes and stores the summaries of some enrollments, and takes their marks away.
 
-The same rules in plain Python: `worker.summary.rules.summarize`.
+Reference model in plain Python: `rules.summarize`.
 """
 
-from sqlalchemy import text
+from collections.abc import Sequence
 
+from sqlalchemy import Connection, text
+
+from worker.progress.ties import settle_ties
 from worker.summary.percentage import percentage
 
 _ROWS = """
@@ -12,7 +15,7 @@ _ROWS = """
         FROM enrollment JOIN user_course_progress ON user_course_id = enrollment.id
 """
 
-# One for all places of a lesson.
+# One row for all places of a lesson.
 _MOVED_ROWS = """
         SELECT enrollment.id, enrollment.course_id, version, coalesce(moved.topic_id, its.topic_id) AS topic_id,
                coalesce(moved.lesson_id, its.lesson_id) AS lesson_id, max(status) AS status
@@ -22,11 +25,11 @@ _MOVED_ROWS = """
         GROUP BY 1, 2, 3, 4, 5
 """
 
-# Neither this nor a claim by id asks for `stale_since IS NOT NULL` beside the ids: a planner that believes few to be
-# stale would go through all that are.
-# Of the lessons that count, `ordinal` numbers 1 to total in the outline's order; `here` is the current one's, else 1.
-# A run of completed ones from there on is as long as ordinals equal their row number; the next lesson follows it. Of
-# four lessons with 1, 2 and 3 completed and 2 the current one: the run of 2 and 3 is 2 long, and 4 next.
+# Neither this nor a claim by id tests `stale_since IS NOT NULL`: a planner that expects few stale rows would scan them
+# all instead of using the ids.
+# `ordinal` numbers the lessons that count from 1 to total in outline order; `here` is the current lesson's, or 1. The
+# run of completed lessons from `here` on ends where the ordinal differs from the row number; the next lesson follows
+# it. Example: of four lessons, 1 to 3 completed and 2 current, the run is 2 and 3, and 4 is next.
 _REFRESH_SQL = """
     WITH enrollment AS MATERIALIZED (
         SELECT enrollment.id, enrollment.course_id, coalesce(course.version, 0) AS version,
@@ -132,12 +135,23 @@ _PERCENTAGE = percentage("completed", "total")
 _OF_PLACES = _REFRESH_SQL.format(rows=_ROWS, completion_percentage=_PERCENTAGE)
 _OF_MOVED = _REFRESH_SQL.format(rows=_MOVED_ROWS, completion_percentage=_PERCENTAGE)
 
-REFRESH = {False: text(f"{_OF_PLACES}"), True: text(f"{_OF_MOVED}")}
-"""By whether some of the courses have lessons that moved: to look for those would cost the others."""
+_REFRESH = {False: text(f"{_OF_PLACES}"), True: text(f"{_OF_MOVED}")}
+"""By whether any of the courses has moved lessons, so that the others do not pay for looking them up."""
 
-HAS_MOVED = text("""
+_HAS_MOVED = text("""
     SELECT EXISTS (
         SELECT FROM moved_lesson
         WHERE course_id IN (SELECT course_id FROM user_course WHERE id = ANY(CAST(:ids AS bigint[])))
     )
 """)
+
+
+def compute_summaries(connection: Connection, ids: Sequence[int]) -> None:
+    """Compute and store the summaries of these claimed enrollments, and take their marks away.
+
+    Outlines must be held. Three statements, whatever the number: ties of positions are settled first. Marks the
+    statistics of their courses, and the activity of those that changed, with the time of the change.
+    """
+    settle_ties(connection, ids)
+    has_moved = bool(connection.scalar(_HAS_MOVED, {"ids": list(ids)}))
+    connection.execute(_REFRESH[has_moved], {"ids": list(ids)})

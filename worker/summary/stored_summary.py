@@ -1,4 +1,4 @@
-"""Summaries as they are stored, and everything that one is made of where the stored one is not current."""
+"""Read stored summaries, and the state of an enrollment to compute one where the stored one is stale."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -10,12 +10,12 @@ from sqlalchemy import Connection, Row, text
 from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.current_lesson import CurrentLesson
-from worker.progress.ties import tied_places
+from worker.progress.ties import tied_positions
 from worker.summary.next_lesson import NextReason
 from worker.summary.rules import Summary
 
-# Scalar subqueries, not joins, and none for titles that nobody reads: planning is most of what one summary costs
-# (docs/decisions/0006).
+# Scalar subqueries instead of joins, and none for titles that are not wanted: most of the cost of one summary is
+# planning (docs/decisions/0006).
 _STORED = text("""
     SELECT enrollment.id, summary.*, summary.outline_version > 0 AS total_is_known,
            CASE WHEN CAST(:titled AS boolean) THEN (
@@ -45,30 +45,30 @@ _STATES = text("""
 
 @dataclass(frozen=True, slots=True)
 class StoredSummary:
-    """What is stored for an enrollment: nothing yet, or a summary that was right when it was refreshed."""
+    """The stored summary of an enrollment, if any, which was right when it was refreshed."""
 
     user_course_id: int
     summary: Summary | None
     refreshed_at: datetime | None
     is_current: bool
-    """Nothing has happened since that it would have to show."""
+    """Nothing has changed since then."""
     titles: dict[Lesson, str | None]
-    """Of its current and next lesson, if they were asked for."""
+    """Of the current and next lesson, if wanted."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnrollmentState:
-    """An enrollment's course, position and rows."""
+    """An enrollment's course, current lesson and rows."""
 
     user_course_id: int
     course_id: int | None
-    place: CurrentLesson
+    current_lesson: CurrentLesson
     rows: dict[Lesson, ProgressStatus]
     read_at: datetime
 
 
 def read_stored(connection: Connection, ids: Sequence[int], *, titled: bool = True) -> list[StoredSummary]:
-    """The stored summaries of those of these enrollments that exist, by id. One query; `titled` costs a little."""
+    """Return the stored summaries of those of these enrollments that exist, by id. One query; titles cost a little."""
     return [
         StoredSummary(
             user_course_id=row.id,
@@ -85,18 +85,18 @@ def read_stored(connection: Connection, ids: Sequence[int], *, titled: bool = Tr
 
 
 def read_states(connection: Connection, ids: Sequence[int]) -> list[EnrollmentState]:
-    """What the summaries of those of these enrollments that exist are made of, but for outlines; by id.
+    """Return the states of those of these enrollments that exist, by id.
 
-    One query, and another where the outline decides on a position.
+    One query, and another if the outline decides between tied positions.
     """
     found = connection.execute(_STATES, {"ids": list(ids)}).all()
-    tied = [row.id for row in found if row.position_tied]
-    places = tied_places(connection, tied) if tied else {}
+    ids_tied = [row.id for row in found if row.position_tied]
+    tied = tied_positions(connection, ids_tied) if ids_tied else {}
     return [
         EnrollmentState(
             user_course_id=row.id,
             course_id=row.course_id,
-            place=places.get(row.id)
+            current_lesson=tied.get(row.id)
             or CurrentLesson(row.current_topic, row.current_lesson, row.current_section, row.position_at),
             rows={(topic, lesson): ProgressStatus(status) for topic, lesson, status in row.progress or ()},
             read_at=row.read_at,

@@ -1,1 +1,1 @@
-"""The definitions of the analytics as pure functions: no I/O and no clock."""
+"""The definitions of the analytics as pure functions, without I/O or clock."""

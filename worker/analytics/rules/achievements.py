@@ -1,4 +1,4 @@
-"""What a learner has achieved in a course, always recomputed from the whole history."""
+"""A learner's achievements in a course, always recomputed from the whole history."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from worker.contract.lesson import Lesson
 
 
 class AchievementKind(StrEnum):
-    """What was achieved."""
+    """The kinds of achievement."""
 
     FIRST_LESSON = "first_lesson"
     TOPIC = "topic"
@@ -26,10 +26,10 @@ _STREAKS = {AchievementKind.STREAK_7: 7, AchievementKind.STREAK_30: 30}
 
 @dataclass(frozen=True, slots=True)
 class Achievement:
-    """What was earned and when: the date is the learner's own.
+    """An achievement, with the learner's local date.
 
-    A streak is earned on a day and at no moment of it. Both are None where what earned it was set by hand without its
-    moment. Only a topic has a `topic_id`.
+    A streak has a day but no time. Both are None if the completion was set by hand without a time. Only a topic has a
+    `topic_id`.
     """
 
     kind: AchievementKind
@@ -46,14 +46,14 @@ def achievements(
     zones: Zones,
     grace_weekends: bool,
 ) -> list[Achievement]:
-    """What history and active days have earned, by kind, topics in outline order.
+    """Return the achievements by kind, topics in outline order.
 
-    * The first lesson: with the earliest known completion of any lesson, also of one that left the outline.
-    * A topic and the course: with the last completion of their lessons in the outline, at least one; without an outline
-      nobody knows what all of them are.
-    * A streak: on its 7th or 30th active day, whether it went on or broke, for the first that came so far.
+    * The first lesson is earned with the earliest known completion of any lesson, in the outline or not.
+    * A topic and the course are earned with the last completion of their lessons in the outline, of which there must be
+      one; without an outline their lessons are unknown.
+    * A streak is earned on its 7th or 30th active day, by the first streak of that length.
 
-    Nothing is remembered: what a correction or a longer outline takes back is not achieved any more.
+    A correction or a longer outline can take an achievement back.
     """
 
     def earned(kind: AchievementKind, at: datetime | None, topic_id: int | None = None) -> Achievement:
@@ -73,9 +73,9 @@ def achievements(
     course = [each for lessons in topics.values() for each in lessons]
     if course and _all_completed(course):
         found.append(earned(AchievementKind.COURSE, _last(course)))
-    parted = runs(days, grace_weekends=grace_weekends)
+    streaks = runs(days, grace_weekends=grace_weekends)
     for kind, length in _STREAKS.items():
-        reached = [run[length - 1] for run in parted if len(run) >= length]
+        reached = [run[length - 1] for run in streaks if len(run) >= length]
         if reached:
             found.append(Achievement(kind, reached[0]))
     return found

@@ -1,8 +1,8 @@
-"""An enrollment's activity: how long, how often and when it was at its lessons.
+"""An enrollment's activity: time spent, visits, sessions and active days.
 
-PostgreSQL computes the same set by set (`activity_claims.py`); here each definition stands once, in the
-simplest form that can be right. Activity is lesson events, viewed or completed; corrections are none. Everything here
-is about the distinct events of one enrollment, `ordered` as by `in_order`; `covered` is their `intervals`, one each.
+The definitions in their simplest form; production computes the same in SQL (`activity_statement.py`). Activity is the
+viewed and completed events, without corrections. All functions take the distinct events of one enrollment: `ordered`
+by `in_order`, and `covered`, one of their `intervals` for each.
 """
 
 from collections import Counter, defaultdict
@@ -19,48 +19,48 @@ from worker.progress.reference import order
 HOURS_OF_A_WEEK = 168
 
 DOUBTFUL = timedelta(minutes=5)
-"""An event this much earlier than the enrollment was made is doubtful: whose clock was wrong?"""
+"""An event this long before its enrollment is doubtful: some clock was wrong."""
 
 _MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The time that one event covers; empty where start and end are the same."""
+    """The time one event covers; empty if start and end are equal."""
 
     start: datetime
     end: datetime
     is_measured: bool
-    """The event told its duration; else the end is the time of the event that came next."""
+    """The event had a duration; otherwise the interval ends with the next event."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimeSpent:
-    """Seconds, to the microsecond: of all intervals, and of the measured ones alone."""
+    """Seconds, to the microsecond: in all intervals, and in the measured ones only."""
 
     seconds: float
     measured_seconds: float
 
     @property
-    def is_measured(self) -> bool:
-        """No part of it is an estimate."""
-        return self.seconds == self.measured_seconds
+    def measured_ratio(self) -> float | None:
+        """The measured share, 0...1; None if no time was spent."""
+        return self.measured_seconds / self.seconds if self.seconds else None
 
 
 @dataclass(frozen=True, slots=True)
 class Visits:
-    """The visits to one lesson; the times are those of the event that began the first and the last."""
+    """The visits to one lesson, and when the first and the last began."""
 
     visits: int
     first_visit_at: datetime
     last_visit_at: datetime
     visits_to_complete: int | None
-    """Those begun at or before the row's `completed_at`; None where it has none."""
+    """Visits begun at or before the row's `completed_at`; None if it has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A local day: the time spent in it, and how many events it has."""
+    """The time spent and the number of events on a local day."""
 
     spent: TimeSpent
     events: int
@@ -68,9 +68,9 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """The whole activity of an enrollment.
+    """The activity of an enrollment.
 
-    Each time spent is that of a union, so those of lessons need not add up to those of their topic or the enrollment;
+    Each time spent is the length of a union: those of lessons need not add up to that of their topic or enrollment,
     those of days do.
     """
 
@@ -84,7 +84,7 @@ class Activity:
     last_at: datetime | None
     events_by_hour: list[int]
     doubtful_events: int = 0
-    """Of a time before the enrollment was made."""
+    """Events dated before the enrollment was made."""
 
 
 def activity(
@@ -94,9 +94,9 @@ def activity(
     idle_cutoff: timedelta,
     made_at: datetime | None = None,
 ) -> Activity:
-    """The activity that follows from an enrollment's distinct events and its rows' `completed_at`, by lesson.
+    """Return the activity of an enrollment from its distinct events and each lesson row's `completed_at`.
 
-    `made_at` is the time of the earliest event that told of the enrollment; None where the LMS made it.
+    `made_at` is the time of the enrollment's earliest event; None if the LMS wrote the row.
     """
     ordered = in_order(events)
     covered = intervals(ordered, idle_cutoff)
@@ -127,15 +127,15 @@ def activity(
 
 
 def in_order(events: Iterable[LessonEvent]) -> list[LessonEvent]:
-    """The latest last."""
+    """Return the events in ledger order, the latest last."""
     return sorted(events, key=order)
 
 
 def intervals(ordered: Sequence[LessonEvent], idle_cutoff: timedelta) -> list[Interval]:
-    """What each event covers.
+    """Return the interval of each event.
 
-    One that tells its duration covers that long, ending at its time. Any other covers the time from its own to that of
-    the enrollment's next event, of whatever lesson, if that is at most the cut-off away, else nothing.
+    An event with a duration covers that duration, ending at its time. Any other covers the time until the enrollment's
+    next event, of any lesson, if that is at most the cut-off away, otherwise nothing.
     """
     covered = []
     for event, following in zip_longest(ordered, ordered[1:]):
@@ -150,7 +150,7 @@ def intervals(ordered: Sequence[LessonEvent], idle_cutoff: timedelta) -> list[In
 
 
 def union(covered: Iterable[Interval]) -> list[tuple[datetime, datetime]]:
-    """The moments that any of them covers, as disjoint stretches in order of time."""
+    """Return the time covered by any of them, as disjoint stretches in order."""
     stretches: list[tuple[datetime, datetime]] = []
     for start, end in sorted((each.start, each.end) for each in covered if each.start < each.end):
         if stretches and start <= stretches[-1][1]:
@@ -161,15 +161,15 @@ def union(covered: Iterable[Interval]) -> list[tuple[datetime, datetime]]:
 
 
 def time_spent(covered: Iterable[Interval]) -> TimeSpent:
-    """The length of their union, so that no moment counts twice; and that of the measured ones."""
+    """Return the length of their union, and of the union of the measured ones; no moment counts twice."""
     covered = list(covered)
     return TimeSpent(_length(union(covered)), _length(union(each for each in covered if each.is_measured)))
 
 
 def visits(times: Sequence[datetime], completed_at: datetime | None, idle_cutoff: timedelta) -> Visits:
-    """The visits by a lesson's events at these times, in order.
+    """Return the visits made by a lesson's events at these ordered times.
 
-    An event begins one if it comes the cut-off or more after the last.
+    An event begins a visit if it comes the cut-off or more after the previous one.
     """
     begun = [times[0]] + [later for earlier, later in pairwise(times) if later - earlier >= idle_cutoff]
     to_complete = None if completed_at is None else sum(at <= completed_at for at in begun)
@@ -177,11 +177,11 @@ def visits(times: Sequence[datetime], completed_at: datetime | None, idle_cutoff
 
 
 def sessions(ordered: Sequence[LessonEvent], covered: Sequence[Interval], idle_cutoff: timedelta) -> tuple[int, float]:
-    """How many sessions, and their seconds together.
+    """Return the number of sessions and their seconds in total.
 
-    A session is a longest run of the enrollment's events with gaps below the cut-off. It lasts from the earliest start
-    of what they cover to the latest end, an event that covers nothing being at its time. So what one event covers, told
-    by a long duration, may reach into another session: together they may be longer than the time spent.
+    A session is a maximal run of the enrollment's events with gaps below the cut-off. It lasts from the earliest start
+    to the latest end of their intervals. A long duration can reach into another session, so the sessions can be longer
+    than the time spent.
     """
     runs: list[list[Interval]] = []
     previous: datetime | None = None
@@ -194,9 +194,9 @@ def sessions(ordered: Sequence[LessonEvent], covered: Sequence[Interval], idle_c
 
 
 def days(ordered: Iterable[LessonEvent], covered: Iterable[Interval], zones: Zones) -> dict[date, Day]:
-    """The local days that have an event or any time spent: the moments of the union that have their date.
+    """Return the local days that have an event or time spent.
 
-    With daylight saving a day may have 23 or 25 hours; who moves may have a day twice, or miss one.
+    With daylight saving a day may have 23 or 25 hours; a learner who changes zones may have a day twice or miss one.
     """
     covered = list(covered)
     number = Counter(local_day(event.time, zones) for event in ordered)
@@ -208,14 +208,14 @@ def days(ordered: Iterable[LessonEvent], covered: Iterable[Interval], zones: Zon
 
 
 def events_by_hour(events: Iterable[LessonEvent], zones: Zones) -> list[int]:
-    """How many events each hour of the local week has: Monday 0 to 1 o'clock first, 168 in all."""
+    """Return the events in each of the 168 hours of the local week, from Monday 0:00."""
     local = (zones.local(event.time) for event in events)
     count = Counter(24 * (at.isoweekday() - 1) + at.hour for at in local)
     return [count[hour] for hour in range(HOURS_OF_A_WEEK)]
 
 
 def by_weekday(events_by_hour: Sequence[int]) -> list[list[int]]:
-    """The same, each weekday's 24 hours of their own."""
+    """Return the 24 hours of each weekday."""
     return [list(events_by_hour[start : start + 24]) for start in range(0, HOURS_OF_A_WEEK, 24)]
 
 
@@ -229,9 +229,9 @@ def _by_day(stretches: Iterable[tuple[datetime, datetime]], zones: Zones) -> def
 
 
 def _cuts(start: datetime, end: datetime, zone: tzinfo) -> list[datetime]:
-    """Where to cut a stretch so that each piece has one local date: nowhere, or else at every minute.
+    """Return the cuts after which each piece has one local date: none, or one at every minute.
 
-    Since 1980 each zone has changed its date on a whole one.
+    Since 1980 every zone has changed its date on a whole minute.
     """
     first, last = (moment.astimezone(zone).replace(tzinfo=None) for moment in (start, end))
     if first.date() == last.date() and last - first == end - start:

@@ -1,4 +1,4 @@
-"""Activity as its four tables hold it: what must be stored, in the form in which it can be compared."""
+"""Activity as rows of its four tables, to compare with the stored ones."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -11,18 +11,17 @@ from worker.contract.lesson import Lesson
 from worker.progress.reference import State
 
 Key = tuple[int | date, ...]
-"""Of a row."""
 TABLES = ("enrollment_activity", "topic_activity", "lesson_activity", "daily_activity")
 
 ActivityRows = dict[tuple[str, Key], dict[str, object]]
-"""Table and key → the columns that follow from the events."""
+"""Table and key → the columns derived from events."""
 
 
 def activity_rows(user_course_id: int, its: Activity) -> ActivityRows:
-    """The rows of an enrollment with this activity."""
+    """Return the rows of an enrollment with this activity."""
     rows: ActivityRows = {
         ("enrollment_activity", (user_course_id,)): {
-            **_spent(its.spent),
+            **spent_columns(its.spent),
             "sessions": its.sessions,
             "session_seconds": its.session_seconds,
             "first_at": its.first_at,
@@ -32,22 +31,22 @@ def activity_rows(user_course_id: int, its: Activity) -> ActivityRows:
         }
     }
     for topic_id, spent in its.topics.items():
-        rows["topic_activity", (user_course_id, topic_id)] = _spent(spent)
+        rows["topic_activity", (user_course_id, topic_id)] = spent_columns(spent)
     for lesson, (spent, visits) in its.lessons.items():
         rows["lesson_activity", (user_course_id, *lesson)] = {
-            **_spent(spent),
+            **spent_columns(spent),
             "visits": visits.visits,
             "first_visit_at": visits.first_visit_at,
             "last_visit_at": visits.last_visit_at,
             "visits_to_complete": visits.visits_to_complete,
         }
     for day, each in its.days.items():
-        rows["daily_activity", (user_course_id, day)] = {**_spent(each.spent), "events": each.events}
+        rows["daily_activity", (user_course_id, day)] = {**spent_columns(each.spent), "events": each.events}
     return rows
 
 
 def activities(state: State, idle_cutoff: timedelta) -> dict[int, Activity]:
-    """The activity of every enrollment."""
+    """Return the activity of every enrollment."""
     events: dict[int, list[LessonEvent]] = {key: [] for key in state.enrollments}
     for (key, _), event in state.ledger.items():
         if not isinstance(event, ProgressCorrected):
@@ -62,7 +61,7 @@ def activities(state: State, idle_cutoff: timedelta) -> dict[int, Activity]:
 
 
 def by_table(enrollments: Iterable[ActivityRows]) -> dict[str, dict[tuple[object, ...], tuple[object, ...]]]:
-    """The rows of many enrollments, table by table as key → columns."""
+    """Return the rows of many enrollments by table, as key → columns."""
     tables: dict[str, dict[tuple[object, ...], tuple[object, ...]]] = {table: {} for table in TABLES}
     for rows in enrollments:
         for (table, key), columns in rows.items():
@@ -70,5 +69,6 @@ def by_table(enrollments: Iterable[ActivityRows]) -> dict[str, dict[tuple[object
     return tables
 
 
-def _spent(its: TimeSpent) -> dict[str, object]:
+def spent_columns(its: TimeSpent) -> dict[str, object]:
+    """Return the columns of a time spent."""
     return {"seconds": its.seconds, "measured_seconds": its.measured_seconds}

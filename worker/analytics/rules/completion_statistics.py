@@ -1,6 +1,6 @@
-"""The statistics of a course and of its lessons: how many enrollments started and completed each.
+"""Completion statistics: how many enrollments started and completed a course and each of its lessons.
 
-PostgreSQL computes the same set by set (`worker/analytics/statistics_claims.py`); here each definition stands once.
+The definitions in plain Python; production computes the same in SQL (`worker/analytics/statistics_statement.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,12 @@ from worker.summary.rules import Summary, live_lessons, moved_places, percentage
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Of a course or a lesson, over all enrollments of the course.
+    """Statistics of a course or a lesson over all enrollments of the course.
 
-    A lesson is started when it is in progress or completed. A course is started when any lesson that counts is, and
-    completed when all of its outline's are, at least one; without an outline nobody has completed it.
-    `completion_rate` is `completed` of `enrollments` as `worker.summary.rules.percentage` has it. The last activity is
-    the latest lesson event anywhere in the course, or of this lesson.
+    A lesson is started when it is in progress or completed. A course is started when any counted lesson is, and
+    completed when every lesson of its outline is, at least one; without an outline it is never completed.
+    `completion_rate` is the `worker.summary.rules.percentage` of enrollments that completed it. The last activity is
+    the latest lesson event in the course, or of the lesson.
     """
 
     enrollments: int
@@ -49,17 +49,17 @@ class _Count:
 
 
 class Tally:
-    """The statistics of one course, counted enrollment by enrollment."""
+    """Counts the completion statistics of one course, enrollment by enrollment."""
 
     def __init__(self, outline: Sequence[Lesson] | None) -> None:
-        """The course's outline, None where it has none: then each lesson counts that has a row."""
+        """Take the course's outline; with None, every lesson that has a row counts."""
         self._outline = outline
         self._enrollments = 0
         self._course = _Count()
         self._lessons = {lesson: _Count() for lesson in outline or ()}
 
     def add(self, summary: Summary, rows: Mapping[Lesson, Progress]) -> None:
-        """Count one enrollment: its summary and its rows, those of each lesson as they count for it."""
+        """Count one enrollment by its summary and its counted rows."""
         self._enrollments += 1
         self._course.add(
             started=summary.completed_lessons + summary.in_progress_lessons > 0,
@@ -77,16 +77,16 @@ class Tally:
                 )
 
     def course(self) -> Statistics:
-        """The course's own."""
+        """Return the statistics of the course."""
         return self._course.of(self._enrollments)
 
     def lessons(self) -> dict[Lesson, Statistics]:
-        """Those of each lesson that counts."""
+        """Return the statistics of each counted lesson."""
         return {lesson: count.of(self._enrollments) for lesson, count in self._lessons.items()}
 
 
 def tallies(state: State) -> dict[int, Tally]:
-    """The statistics of every course that has an outline or an enrollment."""
+    """Return the tally of every course that has an outline or an enrollment."""
     found = {course_id: Tally(live_lessons(state, course_id)) for course_id in state.outlines}
     rows: dict[int, dict[Lesson, Progress]] = {user_course_id: {} for user_course_id in state.enrollments}
     for (user_course_id, topic_id, lesson_id), row in state.progress.items():

@@ -1,4 +1,4 @@
-"""The activity that counts for each lesson: that of its own place and of those where it was before."""
+"""The activity that counts for a lesson: that of its present and its earlier places."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -11,13 +11,12 @@ from worker.summary.counted_lessons import counted_rows, places_of
 
 
 def counted_activity(activity: Activity, rows: Mapping[Lesson, Progress], moved: Moved) -> Activity:
-    """The activity, with the times and the visits of all places of a lesson added up; `rows` are those of each place.
+    """Return the activity with the times and visits of all places of a lesson added up; `rows` are by place.
 
-    So what went on over a move is a visit at either place, and a moment that was told of two places counts for both.
-    The time in a topic that a lesson left or came to is the sum of its lessons'.
+    A visit that continues over a move counts at both places, and so does time reported at both. The time in a topic
+    that a lesson left or joined is the sum of its lessons' times.
 
-    The visits to complete are those of the place where the lesson was completed first, and all of another place where
-    the last had begun by then.
+    Visits to complete are those at the place completed first, plus all at another place if the last had begun by then.
     """
     completed_at = {lesson: row.completed_at for lesson, row in counted_rows(rows, moved).items()}
 
@@ -52,7 +51,7 @@ def counted_activity(activity: Activity, rows: Mapping[Lesson, Progress], moved:
 
 
 def _sum(spent: Iterable[TimeSpent]) -> TimeSpent:
-    """Of whole microseconds, so that no order changes it."""
+    """Return the sum in whole microseconds, so that it does not depend on the order."""
     its = list(spent)
     seconds = sum(round(1e6 * each.seconds) for each in its) / 1e6
     return TimeSpent(seconds, sum(round(1e6 * each.measured_seconds) for each in its) / 1e6)

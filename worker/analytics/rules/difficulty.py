@@ -1,4 +1,4 @@
-"""How difficult a lesson is beside the others of its course."""
+"""How difficult a lesson is compared with the others of its course."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from worker.contract.lesson import Lesson
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What speaks for a difficulty: what the learners of a lesson show of it; None where it is not known.
+    """The signs of difficulty that a lesson's learners show, None where unknown.
 
-    `learners` are those who started it, `drop_off` is as in `worker.analytics.rules.stuck`.
+    `learners` is the number who started it; `drop_off` is defined in `worker.analytics.rules.stuck`.
     """
 
     learners: int
@@ -22,31 +22,31 @@ class Signs:
 
 @dataclass(frozen=True, slots=True)
 class Difficulty:
-    """0 is the easiest a lesson could be, ½ as difficult as the course, 1 never reached; and on how many it rests."""
+    """A difficulty from 0, the easiest, over ½, average for the course, to below 1; `learners` started the lesson."""
 
     value: float
     learners: int
 
 
 _PARTS: tuple[Callable[[Signs], float | None], ...] = (
-    lambda figures: figures.median_seconds,
-    lambda figures: figures.median_visits_to_complete,
-    lambda figures: figures.drop_off,
+    lambda signs: signs.median_seconds,
+    lambda signs: signs.median_visits_to_complete,
+    lambda signs: signs.drop_off,
 )
 
 
-def difficulties(figures: Mapping[Lesson, Signs], *, min_learners: int = 10) -> dict[Lesson, Difficulty]:
-    """The difficulty of each lesson of a course: the mean of its known parts.
+def difficulties(signs: Mapping[Lesson, Signs], min_learners: int) -> dict[Lesson, Difficulty]:
+    """Return the difficulty of each lesson of a course: the mean of its known parts.
 
-    The parts are median time, median visits to complete, and drop-off. Each is put against the course as
+    The parts are median time, median visits to complete, and drop-off, each relative to the course:
 
-        figure / (figure + the mean of that figure over the course's lessons)
+        sign / (sign + the mean of that sign over the course's lessons)
 
-    so what is like the course is ½, twice as much ⅔, three times ¾, nothing 0; where all lessons have 0, they are alike
-    and ½. More of any figure never makes a lesson easier. A lesson under `min_learners` learners has no difficulty
-    and no part in the means, nor has one of which no figure is known; a lesson alone is like its course, ½.
+    The course's average is ½, twice as much ⅔, three times ¾, and 0 is 0; if every lesson has 0, each is ½. A larger
+    sign never makes a lesson easier. A lesson with fewer than `min_learners` learners or without any known sign has no
+    difficulty and does not count in the means. A single lesson is ½.
     """
-    rated = {lesson: each for lesson, each in figures.items() if each.learners >= min_learners}
+    rated = {lesson: each for lesson, each in signs.items() if each.learners >= min_learners}
     parts: dict[Lesson, list[float]] = {}
     for part in _PARTS:
         values = {lesson: value for lesson, each in rated.items() if (value := part(each)) is not None}

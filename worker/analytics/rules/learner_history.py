@@ -1,4 +1,4 @@
-"""What one learner did in a course, lesson by lesson: what the learner's analytics are computed from."""
+"""One learner's history in a course, lesson by lesson: the basis of the learner's analytics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from worker.summary.rules import moved_places
 
 @dataclass(frozen=True, slots=True)
 class LessonHistory:
-    """One lesson of one enrollment; the defaults are those of a lesson that was never touched.
+    """One lesson of one enrollment; the defaults are those of an untouched lesson.
 
-    `seconds` and `visits` are those of all its time, also after the completion. `visits_to_complete` are the visits
-    begun up to `completed_at`; None where it has none.
+    `seconds` and `visits` include those after the completion. `visits_to_complete` are the visits begun up to
+    `completed_at`; None if it has none.
     """
 
     status: ProgressStatus = ProgressStatus.NOT_STARTED
@@ -31,32 +31,28 @@ class LessonHistory:
 
     @property
     def completed(self) -> bool:
-        """Whether it counts as completed; that may be so at a time that nobody knows."""
+        """Whether the lesson is completed, possibly at an unknown time."""
         return self.status is ProgressStatus.COMPLETED
 
 
 History = Mapping[Lesson, LessonHistory]
-"""Of one enrollment; a lesson that is not in it was never touched."""
-
-
-def history_of(rows: Mapping[Lesson, Progress], activity: Activity) -> dict[Lesson, LessonHistory]:
-    """The history of an enrollment with these rows and this activity."""
-    return {
-        lesson: LessonHistory(row.status, row.completed_at, *_figures(activity.lessons.get(lesson)))
-        for lesson, row in rows.items()
-    }
+"""History of one enrollment; a missing lesson is untouched."""
 
 
 def counted_history(
     rows: Mapping[Lesson, Progress], activity: Activity, moved: Moved
 ) -> tuple[dict[Lesson, LessonHistory], Activity]:
-    """The history and the activity of an enrollment as they count for each lesson, from those of each place."""
+    """Return the history and activity that count for each lesson, from those of each place."""
     if moved:
         rows, activity = counted_rows(rows, moved), counted_activity(activity, rows, moved)
-    return history_of(rows, activity), activity
+    history = {
+        lesson: LessonHistory(row.status, row.completed_at, *_activity(activity.lessons.get(lesson)))
+        for lesson, row in rows.items()
+    }
+    return history, activity
 
 
-def _figures(its: tuple[TimeSpent, Visits] | None) -> tuple[float, int, datetime | None, int | None]:
+def _activity(its: tuple[TimeSpent, Visits] | None) -> tuple[float, int, datetime | None, int | None]:
     if its is None:
         return 0, 0, None, None
     spent, visits = its
@@ -66,7 +62,7 @@ def _figures(its: tuple[TimeSpent, Visits] | None) -> tuple[float, int, datetime
 def learners(
     state: State, activities: Mapping[int, Activity]
 ) -> dict[int, tuple[dict[Lesson, LessonHistory], Activity]]:
-    """The history and the activity of every enrollment as they count for its course's lessons, whose own is given."""
+    """Return the counted history and activity of every enrollment, from its activity by place."""
     rows: dict[int, dict[Lesson, Progress]] = {key: {} for key in state.enrollments}
     for (key, topic_id, lesson_id), row in state.progress.items():
         rows[key][topic_id, lesson_id] = row

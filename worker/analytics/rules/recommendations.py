@@ -1,18 +1,17 @@
-"""What a learner should do: go on with the next lesson, look again at some."""
+"""Recommendations: continue with the next lesson, and look again at some completed ones."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain, islice
 
 from worker.analytics.rules.learner_history import History, LessonHistory
+from worker.analytics.rules.reasons import Reason, Rule
 from worker.contract.lesson import Lesson
-from worker.formatting import counted, duration
 from worker.summary.next_lesson import NextLesson
 
 
 class RecommendationKind(StrEnum):
-    """What to do with a lesson."""
+    """The recommended action."""
 
     NEXT = "next"
     SECOND_LOOK = "second_look"
@@ -20,12 +19,12 @@ class RecommendationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """A lesson, what to do with it, and why; whoever knows the outline adds the title."""
+    """A recommended lesson and the reasons; the caller adds the title from the outline."""
 
     kind: RecommendationKind
     topic_id: int
     lesson_id: int
-    reason: str
+    reasons: tuple[Reason, ...]
     title: str | None = None
 
 
@@ -35,40 +34,34 @@ def recommendations(
     outline: Sequence[Lesson],
     medians: Mapping[Lesson, float],
     *,
-    hurried_ratio: float = 0.25,
-    revisits: int = 3,
+    hurried_ratio: float,
+    revisits: int,
     limit: int = 5,
 ) -> list[Recommendation]:
-    """The summary's next lesson, then those worth a second look in outline order, `limit` in all.
+    """Return the summary's next lesson, then lessons worth a second look in outline order, `limit` in total.
 
-    A completed lesson of the outline is worth a second look when less than `hurried_ratio` of its median time was spent
-    on it, or when it was visited at least `revisits` times since it was completed. `medians` are the seconds of those
-    who completed the lesson. No time at all is a time that nobody measured, and no hurry.
+    A completed lesson of the outline is worth a second look if less than `hurried_ratio` of its median time was spent
+    on it, or if it was visited at least `revisits` times since its completion. `medians` are the median seconds of the
+    learners who completed the lesson. No time at all means that none was measured, not that the learner hurried.
     """
-
-    def second_looks() -> Iterator[Recommendation]:
-        for topic_id, lesson_id in outline:
-            each = history.get((topic_id, lesson_id), LessonHistory())
-            reasons = _second_look(each, medians.get((topic_id, lesson_id), 0), hurried_ratio, revisits)
-            if reasons:
-                yield Recommendation(RecommendationKind.SECOND_LOOK, topic_id, lesson_id, " and ".join(reasons))
-
-    first = (
-        [Recommendation(RecommendationKind.NEXT, following.topic_id, following.lesson_id, following.reason.words)]
-        if following
-        else []
-    )
-    return list(islice(chain(first, second_looks()), limit))
+    found = []
+    if following:
+        place = following.topic_id, following.lesson_id
+        found.append(Recommendation(RecommendationKind.NEXT, *place, (Reason(following.reason),)))
+    for lesson in outline:
+        reasons = _second_look(history.get(lesson, LessonHistory()), medians.get(lesson, 0), hurried_ratio, revisits)
+        if reasons:
+            found.append(Recommendation(RecommendationKind.SECOND_LOOK, *lesson, tuple(reasons)))
+    return found[:limit]
 
 
-def _second_look(each: LessonHistory, median: float, hurried_ratio: float, revisits: int) -> list[str]:
+def _second_look(each: LessonHistory, median: float, hurried_ratio: float, revisits: int) -> list[Reason]:
     if not each.completed:
         return []
     reasons = []
     if 0 < each.seconds < hurried_ratio * median:
-        share = f"{100 * hurried_ratio:g} %"
-        reasons.append(f"only {duration(each.seconds)} spent, less than {share} of the median of {duration(median)}")
+        reasons.append(Reason(Rule.HURRIED, None, each.seconds, median, hurried_ratio))
     again = each.visits - each.visits_to_complete if each.visits_to_complete is not None else 0
     if again >= revisits:
-        reasons.append(f"visited {counted(again, 'time')} since it was completed")
+        reasons.append(Reason(Rule.REVISITED, visits=again))
     return reasons

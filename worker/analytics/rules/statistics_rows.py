@@ -1,35 +1,34 @@
-"""Figures as their three tables hold them: what must be stored, in the form in which it can be compared."""
+"""Time statistics as rows of their three tables, to compare with the stored ones."""
 
 from collections.abc import Mapping
 
-from worker.analytics.rules.activity import TimeSpent
-from worker.analytics.rules.activity_rows import Key
-from worker.analytics.rules.time_statistics import CourseFigures
+from worker.analytics.rules.activity_rows import Key, spent_columns
+from worker.analytics.rules.time_statistics import CourseTimeStatistics
 
-FigureRows = dict[str, dict[Key, dict[str, object]]]
-"""Table → key → the columns that follow from the events."""
+StatisticsRows = dict[str, dict[Key, dict[str, object]]]
+"""Table → key → the columns derived from events."""
 
 
-def figure_rows(figures: Mapping[int, CourseFigures]) -> FigureRows:
-    """The rows of these courses."""
-    rows: FigureRows = {"course_figures": {}, "week_figures": {}, "lesson_figures": {}}
-    for course_id, its in figures.items():
+def statistics_rows(courses: Mapping[int, CourseTimeStatistics]) -> StatisticsRows:
+    """Return the rows of these courses."""
+    rows: StatisticsRows = {"course_figures": {}, "week_figures": {}, "lesson_figures": {}}
+    for course_id, its in courses.items():
         rows["course_figures"][course_id,] = {
-            **_spent(its.spent),
+            **spent_columns(its.spent),
             "sessions": its.sessions,
             "session_seconds": its.session_seconds,
             "events_by_hour": its.events_by_hour,
             "median_days": its.median_days,
         }
         for monday, week in its.weeks.items():
-            columns = {"completed": week.completed, "learners": week.learners, **_spent(week.spent)}
+            columns = {"completed": week.completed, "learners": week.learners, **spent_columns(week.spent)}
             rows["week_figures"][course_id, monday] = columns
         for lesson, of in its.lessons.items():
             rows["lesson_figures"][course_id, *lesson] = {
                 "stopped": of.stopped,
                 "stuck": of.stuck,
                 "visits": of.visits,
-                **_spent(of.spent),
+                **spent_columns(of.spent),
                 "median_seconds": of.median_seconds,
                 "median_visits_to_complete": of.median_visits_to_complete,
                 "median_days": of.median_days,
@@ -37,10 +36,6 @@ def figure_rows(figures: Mapping[int, CourseFigures]) -> FigureRows:
     return rows
 
 
-def by_table(rows: FigureRows) -> dict[str, dict[tuple[object, ...], tuple[object, ...]]]:
-    """The same as plain values."""
+def by_table(rows: StatisticsRows) -> dict[str, dict[tuple[object, ...], tuple[object, ...]]]:
+    """Return the rows by table, as key → columns."""
     return {table: {key: tuple(columns.values()) for key, columns in its.items()} for table, its in rows.items()}
-
-
-def _spent(spent: TimeSpent) -> dict[str, object]:
-    return {"seconds": spent.seconds, "measured_seconds": spent.measured_seconds}

@@ -1,4 +1,4 @@
-"""Streaks: how many days a learner keeps at it, and since when not any more."""
+"""Streaks of active days, and dormancy."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _SATURDAY = 5
 
 @dataclass(frozen=True, slots=True)
 class Streaks:
-    """Lengths in active days; the dates are None where no day was active."""
+    """Lengths in active days; the dates are None if no day was active."""
 
     current: int
     longest: int
@@ -21,15 +21,14 @@ class Streaks:
 
 
 def active_days(times: Iterable[datetime], zones: Zones) -> set[date]:
-    """The calendar dates, where the learner was, with at least one lesson event."""
+    """Return the local dates with at least one lesson event."""
     return {local_day(time, zones) for time in times}
 
 
 def runs(days: Iterable[date], *, grace_weekends: bool) -> list[list[date]]:
-    """The active days in order, parted where a streak broke.
+    """Return the active days in order, split where a streak broke.
 
-    Two active days belong together when no day between them was missed. With grace a Saturday or a Sunday is never
-    missed; it counts only if it was active.
+    A streak breaks when a day is missed. With grace, a Saturday or Sunday is never missed, but counts only if active.
     """
     found: list[list[date]] = []
     for day in sorted(set(days)):
@@ -41,29 +40,26 @@ def runs(days: Iterable[date], *, grace_weekends: bool) -> list[list[date]]:
 
 
 def streaks(days: Iterable[date], today: date, *, grace_weekends: bool) -> Streaks:
-    """The current and the longest streak as of `today`; later days do not exist yet.
+    """Return the current and the longest streak on `today`, ignoring later days.
 
-    The current one is unbroken while no day between its last active day and today was missed: today is not over. Of
-    equally long ones the first is the longest: a record stands until it is beaten.
+    The current streak is unbroken if no day between its last active day and today was missed. Of equally long streaks,
+    the first counts as the longest.
     """
-    parted = runs((day for day in days if day <= today), grace_weekends=grace_weekends)
-    if not parted:
+    found = runs((day for day in days if day <= today), grace_weekends=grace_weekends)
+    if not found:
         return Streaks(0, 0, None, None)
-    current = len(parted[-1]) if _unbroken(parted[-1][-1], today, grace_weekends) else 0
-    longest = max(parted, key=len)
+    current = len(found[-1]) if _unbroken(found[-1][-1], today, grace_weekends) else 0
+    longest = max(found, key=len)
     return Streaks(current, len(longest), longest[0], longest[-1])
 
 
 def last_seen(days: Iterable[date], today: date) -> date | None:
-    """The last active day as of `today`; None where there is none."""
+    """Return the last active day up to `today`; None if there is none."""
     return max((day for day in days if day <= today), default=None)
 
 
 def is_dormant(last_seen_on: date | None, today: date, dormant_days: int) -> bool:
-    """Whether a learner once seen was active on none of the last `dormant_days` days, today included.
-
-    Who never began has nothing to return to and is not dormant.
-    """
+    """Return whether a learner was once active, but not within the last `dormant_days` days, today included."""
     return last_seen_on is not None and (today - last_seen_on).days >= dormant_days
 
 

@@ -1,81 +1,77 @@
-"""Where a learner is stuck, and which lessons stop learners."""
+"""Lessons that learners are stuck on, and lessons that stop learners."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from worker.analytics.rules.learner_history import History, LessonHistory
+from worker.analytics.rules.reasons import Reason, Rule
 from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
-from worker.formatting import counted, duration
 
 
 @dataclass(frozen=True, slots=True)
 class StuckThresholds:
-    """When a learner has tried a lesson hard: with at least so many visits, or more than so many times its median."""
+    """A learner tried a lesson hard after this many visits, or more than `factor` times its median time."""
 
-    visits: int = 3
-    factor: float = 2.0
+    visits: int
+    factor: float
 
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """A lesson on which a learner is stuck, and why we think so; whoever knows the outline adds the title."""
+    """A lesson on which a learner is stuck, and why; the caller adds the title from the outline."""
 
     topic_id: int
     lesson_id: int
-    reason: str
+    reasons: tuple[Reason, ...]
     title: str | None = None
 
 
 def stuck(
     history: History, outline: Sequence[Lesson], medians: Mapping[Lesson, float], rules: StuckThresholds
 ) -> list[Stuck]:
-    """The lessons on which a learner is stuck, in outline order.
+    """Return the lessons on which a learner is stuck, in outline order.
 
-    On a lesson in progress, visited at least `rules.visits` times or for more than `rules.factor` times its median
-    time, while no lesson later in the outline was completed since its first visit. `medians` are the median seconds of
-    those who completed the lesson, as in `worker.analytics.rules.time_statistics`; without one no time is long.
+    A learner is stuck on a lesson in progress that was visited at least `rules.visits` times, or for more than
+    `rules.factor` times its median time, if no later lesson of the outline was completed since its first visit.
+    `medians` are the median seconds of the learners who completed the lesson; without one, no time is too long.
     """
     found = []
     for lesson in unfinished(history, outline):
-        tried = effort(history[lesson], medians.get(lesson, 0), rules)
-        if tried:
-            reason = f"not completed after {' and '.join(tried)}, and nothing later since its first visit"
-            found.append(Stuck(*lesson, reason))
+        reasons = effort(history[lesson], medians.get(lesson, 0), rules)
+        if reasons:
+            found.append(Stuck(*lesson, reasons))
     return found
 
 
 def unfinished(history: History, outline: Sequence[Lesson]) -> list[Lesson]:
-    """The lessons in progress and visited, since whose first visit nothing later was completed; in outline order."""
+    """Return the visited lessons in progress with no later lesson completed since the first visit, in outline order."""
     found = []
-    went_on: datetime | None = None  # the latest known completion of any later lesson
+    latest: datetime | None = None  # the latest known completion of a later lesson
     for lesson in reversed(outline):
         each = history.get(lesson, LessonHistory())
         if each.completed and each.completed_at:
-            went_on = max(went_on or each.completed_at, each.completed_at)
+            latest = max(latest or each.completed_at, each.completed_at)
         if each.status is not ProgressStatus.IN_PROGRESS or each.first_visit_at is None:
             continue
-        if went_on is None or went_on < each.first_visit_at:
+        if latest is None or latest < each.first_visit_at:
             found.append(lesson)
     return found[::-1]
 
 
-def effort(each: LessonHistory, median: float, rules: StuckThresholds) -> list[str]:
-    """How hard a learner tried a lesson whose median seconds these are, in words; nothing where it was not hard."""
-    tried = []
+def effort(each: LessonHistory, median: float, rules: StuckThresholds) -> tuple[Reason, ...]:
+    """Return why a learner tried a lesson hard, given its median seconds; empty where the learner did not."""
+    reasons = []
     if each.visits >= rules.visits:
-        tried.append(counted(each.visits, "visit"))
+        reasons.append(Reason(Rule.MANY_VISITS, visits=each.visits))
     if 0 < rules.factor * median < each.seconds:
-        tried.append(f"{duration(each.seconds)}, more than {rules.factor:g} times the median of {duration(median)}")
-    return tried
+        reasons.append(Reason(Rule.LONG_TIME, None, each.seconds, median, rules.factor))
+    return tuple(reasons)
 
 
 def stopped_at(history: History, outline: Sequence[Lesson]) -> Lesson | None:
-    """The lesson that stopped a learner: started, not completed, and nothing later in the outline started or completed.
-
-    At most one: the last that was started, unless it is completed.
-    """
+    """Return the lesson that stopped a learner: the last one started in outline order, unless it is completed."""
     for lesson in reversed(outline):
         status = history.get(lesson, LessonHistory()).status
         if status is not ProgressStatus.NOT_STARTED:
@@ -84,13 +80,10 @@ def stopped_at(history: History, outline: Sequence[Lesson]) -> Lesson | None:
 
 
 def drop_off(started: int, stopped: int) -> float | None:
-    """How much of a blocker a lesson is: the share of those who started it that it stopped, 0...1.
-
-    None where nobody started it.
-    """
+    """Return the ratio of learners stopped by a lesson to those who started it, 0...1; None if none did."""
     return stopped / started if started else None
 
 
-def is_blocker(share: float | None, started: int, min_ratio: float, min_learners: int) -> bool:
-    """Whether a lesson's drop-off is high, and more than the chance of a few."""
-    return share is not None and share >= min_ratio and started >= min_learners
+def is_blocker(ratio: float | None, started: int, min_ratio: float, min_learners: int) -> bool:
+    """Return whether a lesson's drop-off is high, over enough learners to tell."""
+    return ratio is not None and ratio >= min_ratio and started >= min_learners

@@ -1,7 +1,7 @@
-"""What the learners of a course show together: of each lesson, week by week, and in all.
+"""Time statistics of a course over all its learners: by lesson, by week, and in total.
 
-PostgreSQL computes the same set by set (`worker/analytics/statistics_claims.py`); here each definition stands once.
-Everything follows from the rows and the activity of the course's enrollments and from its outline, and from no clock.
+The definitions in plain Python; production computes the same in SQL (`worker/analytics/statistics_statement.py`).
+They depend on the rows and activity of the course's enrollments and on its outline, never on a clock.
 """
 
 from array import array
@@ -24,7 +24,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """One enrollment of the course: its rows, what it did, as both count for the lessons, and where that was."""
+    """One enrollment of the course: its counted history and activity, and its time zones."""
 
     history: History
     activity: Activity
@@ -32,13 +32,12 @@ class Enrolled:
 
 
 @dataclass(frozen=True, slots=True)
-class LessonFigures:
-    """Of a lesson that counts, over all enrollments of the course; a median is None where nobody has a figure.
+class LessonTimeStatistics:
+    """Statistics of a counted lesson over all enrollments of the course; a median of nothing is None.
 
-    `stopped` are those whom it stopped, `stuck` those who are stuck on it, both as in `rules.stuck`. `spent` is
-    the sum over the learners. The medians are over those who completed it: their seconds of all time, where any is
-    known; their visits up to the completion, where there was one; and the days from their first visit to their
-    completion, where both are known and in this order.
+    `stopped` and `stuck` count learners as defined in `rules.stuck`. `spent` is the sum over the learners. The medians
+    are over the learners who completed it: their seconds in total, if any; their visits up to the completion, if any;
+    and the days from the first visit to the completion, if both are known and in this order.
     """
 
     stopped: int
@@ -51,8 +50,8 @@ class LessonFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class WeekFigures:
-    """The sums of the learners' weeks, as in `worker.analytics.rules.weeks`; active is who has an event in it."""
+class WeekTimeStatistics:
+    """Sums of the learners' weeks (`worker.analytics.rules.weeks`); `learners` have an event in the week."""
 
     completed: int
     learners: int
@@ -60,12 +59,11 @@ class WeekFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class CourseFigures:
-    """Of a course. The time spent, the sessions and the hours are the sums of its enrollments'.
+class CourseTimeStatistics:
+    """Statistics of a course; time spent, sessions and hours are sums over its enrollments.
 
-    `median_days` is over those who completed the course: the days from their first event, of whatever lesson, to the
-    last completion of a lesson of the outline, where all these times are known and in this order. A week in which
-    nothing was completed, done or spent is left out.
+    `median_days` is over the learners who completed the course: the days from their first event, of any lesson, to the
+    last completion in the outline, if these times are known and in this order. Empty weeks are left out.
     """
 
     spent: TimeSpent
@@ -73,14 +71,14 @@ class CourseFigures:
     session_seconds: float
     events_by_hour: list[int]
     median_days: float | None
-    weeks: dict[date, WeekFigures]
-    """By the Monday."""
-    lessons: dict[Lesson, LessonFigures]
+    weeks: dict[date, WeekTimeStatistics]
+    """By Monday."""
+    lessons: dict[Lesson, LessonTimeStatistics]
 
 
 @dataclass(slots=True)
 class _Count:
-    """Of a lesson, or of a week: what adds up. Microseconds are whole, so that no order changes a sum."""
+    """The sums of a lesson or a week, in whole microseconds so that they do not depend on the order."""
 
     visits: int = 0
     stopped: int = 0
@@ -99,7 +97,7 @@ class _Count:
 
 
 class _Values:
-    """Of a lesson: what its medians are over, eight bytes each, and the efforts of those who may be stuck."""
+    """The values of a lesson's medians, eight bytes each, and the histories of learners who may be stuck."""
 
     def __init__(self) -> None:
         self.count = _Count()
@@ -117,9 +115,9 @@ class _Values:
         if its.first_visit_at and its.completed_at and its.first_visit_at <= its.completed_at:
             self.days.append(_days(its.first_visit_at, its.completed_at))
 
-    def figures(self, rules: StuckThresholds) -> LessonFigures:
+    def statistics(self, rules: StuckThresholds) -> LessonTimeStatistics:
         median_seconds = median(self.seconds)
-        return LessonFigures(
+        return LessonTimeStatistics(
             stopped=self.count.stopped,
             stuck=sum(bool(effort(each, median_seconds or 0, rules)) for each in self.unfinished),
             visits=self.count.visits,
@@ -130,14 +128,14 @@ class _Values:
         )
 
 
-class FiguresTally:
-    """The figures of one course, gathered enrollment by enrollment.
+class TimeTally:
+    """Gathers the time statistics of one course, enrollment by enrollment.
 
-    Without an outline each lesson counts that has a row, by topic and lesson, but nobody has completed the course.
+    Without an outline, every lesson that has a row counts, by topic and lesson, but the course is never completed.
     """
 
     def __init__(self, outline: Sequence[Lesson] | None) -> None:
-        """The course's outline, None where it has none."""
+        """Take the course's outline, None if it has none."""
         self._outline = outline
         self._lessons = {lesson: _Values() for lesson in outline or ()}
         self._weeks: dict[date, _Count] = defaultdict(_Count)
@@ -177,45 +175,48 @@ class FiguresTally:
             count.learners += bool(week.events)
             count.spend(week.spent)
 
-    def figures(self, rules: StuckThresholds) -> CourseFigures:
-        """Those of all that were added."""
-        return CourseFigures(
+    def statistics(self, rules: StuckThresholds) -> CourseTimeStatistics:
+        """Return the statistics of the enrollments added."""
+        return CourseTimeStatistics(
             spent=self._course.spent,
             sessions=self._sessions,
             session_seconds=self._session_us / 1e6,
             events_by_hour=self._events_by_hour,
             median_days=median(self._days),
-            weeks={week: WeekFigures(its.completed, its.learners, its.spent) for week, its in self._weeks.items()},
-            lessons={lesson: its.figures(rules) for lesson, its in self._lessons.items()},
+            weeks={
+                week: WeekTimeStatistics(its.completed, its.learners, its.spent) for week, its in self._weeks.items()
+            },
+            lessons={lesson: its.statistics(rules) for lesson, its in self._lessons.items()},
         )
 
 
-def course_figures(
+def course_time_statistics(
     enrolled: Iterable[Enrolled], outline: Sequence[Lesson] | None, rules: StuckThresholds
-) -> CourseFigures:
-    """The figures of a course from all of its enrollments."""
-    tally = FiguresTally(outline)
+) -> CourseTimeStatistics:
+    """Return the time statistics of a course from all of its enrollments."""
+    tally = TimeTally(outline)
     for each in enrolled:
         tally.add(each)
-    return tally.figures(rules)
+    return tally.statistics(rules)
 
 
-def figures_by_course(
+def time_statistics_by_course(
     state: State, activities: Mapping[int, Activity], rules: StuckThresholds
-) -> dict[int, CourseFigures]:
-    """The figures of every course that has an outline or an enrollment, whose own activity is given."""
+) -> dict[int, CourseTimeStatistics]:
+    """Return the time statistics of every course that has an outline or an enrollment."""
     known = learners(state, activities)
     enrolled: dict[int, list[Enrolled]] = {course_id: [] for course_id in state.outlines}
     for key, event in state.enrollments.items():
         learner = Enrolled(*known[key], enrollment_zones(state.snapshots[key]))
         enrolled.setdefault(event.data.course_id, []).append(learner)
     return {
-        course_id: course_figures(its, live_lessons(state, course_id), rules) for course_id, its in enrolled.items()
+        course_id: course_time_statistics(its, live_lessons(state, course_id), rules)
+        for course_id, its in enrolled.items()
     }
 
 
 def median(values: Iterable[float]) -> float | None:
-    """The middle one, or of an even number the middle of the middle two, as PostgreSQL's `percentile_cont` has it."""
+    """Return the median, computed like PostgreSQL's `percentile_cont(0.5)`."""
     ordered = sorted(values)
     if not ordered:
         return None

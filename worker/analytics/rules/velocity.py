@@ -1,4 +1,4 @@
-"""How fast a learner completes lessons, and when that will have completed the course."""
+"""A learner's pace, and the projected completion of the course."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,24 +8,18 @@ from enum import StrEnum
 from worker.analytics.rules.learner_history import History
 from worker.analytics.rules.local_day import Zones, local_day
 from worker.contract.lesson import Lesson
-from worker.formatting import two_digits
 
 _WEEK = timedelta(weeks=1)
 _RECENT = timedelta(days=28)
 _HORIZON_WEEKS = 520
-"""Ten years: what would take longer is not foreseen."""
+"""Ten years: a later completion is not projected."""
 
 
 class Basis(StrEnum):
-    """Which rate a projection rests on."""
+    """The rate a projection is based on."""
 
     RECENT = "recent"
     OVERALL = "overall"
-
-    @property
-    def words(self) -> str:
-        """For people."""
-        return "the last 28 days" if self is Basis.RECENT else "all time since the first activity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +32,20 @@ class Velocity:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """The day on which the course will be completed at a rate of so many lessons a week."""
+    """The day on which the course will be completed at `rate` lessons a week."""
 
     completed_on: date
     rate: float
     basis: Basis
 
-    @property
-    def reason(self) -> str:
-        """In words."""
-        return f"at the rate of {self.basis.words}, {two_digits(self.rate)} completed a week"
-
 
 def velocity(history: History, outline: Sequence[Lesson] | None, now: datetime) -> Velocity:
-    """Lessons completed a week, overall and in the last 28 days.
+    """Return the lessons completed a week, overall and in the last 28 days.
 
-    A rate is the lessons completed in a time, by the weeks of that time; less than a week counts as one. Overall the
-    time begins with the first activity, the recent one 28 days ago or with the first activity, whichever is later: who
-    came last week is not measured by weeks before. Only lessons of the outline count, where there is one, and only
-    completions whose moment is known. The first activity is the earliest visit or completion of any lesson.
+    A rate is the lessons completed in a period divided by its weeks, at least one. The overall period begins with the
+    first activity, the recent one 28 days ago or with the first activity, whichever is later. Only lessons of the
+    outline count, if there is one, and only completions at a known time. The first activity is the earliest visit or
+    completion of any lesson.
     """
     completed = {lesson: each.completed_at for lesson, each in history.items() if each.completed and each.completed_at}
     visited = [each.first_visit_at for each in history.values() if each.first_visit_at]
@@ -68,10 +57,10 @@ def velocity(history: History, outline: Sequence[Lesson] | None, now: datetime) 
 
 
 def projection(history: History, outline: Sequence[Lesson] | None, now: datetime, zones: Zones) -> Projection | None:
-    """When the lessons of the outline still to complete will have been, at the rate of the last 28 days.
+    """Return the local date by which the rest of the outline will be completed, counted from `now`.
 
-    Where that is zero, at the overall rate. Counted from now; a date where the learner is. None where nothing is left
-    to complete, and where it cannot be known: no outline, no rate, or more than ten years to go.
+    The rate is that of the last 28 days, or the overall one if that is zero. None if nothing is left to complete,
+    there is no outline or no rate, or it would take more than ten years.
     """
     left = sum(1 for lesson in outline or () if lesson not in history or not history[lesson].completed)
     rates = velocity(history, outline, now)

@@ -1,7 +1,7 @@
-"""The visits of one enrollment to one lesson, one by one, and what was set by hand.
+"""The visits of one enrollment to one lesson, one by one, and the lesson's corrections.
 
-PostgreSQL computes the same (`stored_visits.py`). What begins a visit, what an event covers and what is time
-spent is defined in `worker.analytics.rules.activity`.
+Production computes the same in SQL (`stored_visits.py`). Visits, intervals and time spent are defined in
+`worker.analytics.rules.activity`.
 """
 
 from collections.abc import Collection, Iterable
@@ -14,31 +14,31 @@ from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.reference import lesson_of, order
 
-MOST = 1_000
-"""Most visits, and most corrections, that are shown one by one: the last of them."""
+MAX_LISTED = 1_000
+"""Visits, and corrections, listed one by one: the last of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A longest run of the lesson's events with gaps below the idle cut-off."""
+    """A maximal run of the lesson's events with gaps below the idle cut-off."""
 
     number: int
     """From 1, in order of time."""
     began_at: datetime
     last_at: datetime
-    """When its last event was; what that covers may end later."""
+    """Time of its last event, whose interval may end later."""
     events: int
     completions: int
-    """Those of its events that say that the lesson was completed."""
+    """Its `completed` events."""
     completed_at: datetime | None
-    """The row's `completed_at`, if that is the time of one of these completions: this visit completed the lesson."""
+    """The row's `completed_at` if one of these completions set it: this visit completed the lesson."""
     spent: TimeSpent
-    """Of the union of what its events cover; a part of it may lie in other visits too."""
+    """Time covered by its events; part of it may belong to other visits too."""
 
 
 @dataclass(frozen=True, slots=True)
 class LessonCorrection:
-    """What the lesson's row was set to by hand, and when; events at or before that time are silent in the row."""
+    """A correction of the lesson's row; events at or before `corrected_at` are ignored."""
 
     corrected_at: datetime
     status: ProgressStatus
@@ -48,10 +48,10 @@ class LessonCorrection:
 
 @dataclass(frozen=True, slots=True)
 class VisitHistory:
-    """All visits to a lesson, counted as in `rules.activity.Visits`, and the last ones in order of time.
+    """The counts of visits (`rules.activity.Visits`) and corrections, and the last ones in order of time.
 
-    `visits_to_complete`, where there is one, is the number of the visit that completed the lesson, if a visit did. The
-    last of the corrections of each place is the one that rules there.
+    `visits_to_complete` is the number of the visit that completed the lesson, if a visit did. Of a place's corrections,
+    the last one applies.
     """
 
     visits: int
@@ -66,10 +66,9 @@ class VisitHistory:
 
 @dataclass(frozen=True, slots=True)
 class LessonVisits:
-    """The history of one lesson for one learner; the title is the outline's, None where it has none.
+    """The history of one lesson for one learner; the title is the outline's, None if it has none.
 
-    The history is that of the events which the ledger has: all, or where `history_from` is set those recorded since
-    then (of a lesson that was ever corrected all the same).
+    If `history_from` is set, the ledger holds only events recorded since then, except of a lesson that was corrected.
     """
 
     user_course_id: int
@@ -87,13 +86,12 @@ def visit_history(
     lesson: Lesson,
     completed_at: datetime | None,
     idle_cutoff: timedelta,
-    most: int = MOST,
+    max_listed: int = MAX_LISTED,
     former: Collection[Lesson] = (),
 ) -> VisitHistory:
-    """The history of the lesson, from the enrollment's distinct events and the `completed_at` of the lesson's row.
+    """Return the history of a lesson from the enrollment's distinct events and the `completed_at` of its row.
 
-    What happened at its `former` places is part of it. Events of other lessons tell how long an event without a
-    duration lasted.
+    Events at its `former` places count too. Events of other lessons end the interval of an event without a duration.
     """
     places = {lesson, *former}
     activity: list[LessonEvent] = []
@@ -122,9 +120,9 @@ def visit_history(
         last_visit_at=counted.last_visit_at if counted else None,
         visits_to_complete=counted.visits_to_complete if counted else None,
         spent=time_spent(interval for _, interval in its),
-        last_visits=[_visit(number, run, completed_at) for number, run in enumerate(runs, 1)][-most:],
+        last_visits=[_visit(number, run, completed_at) for number, run in enumerate(runs, 1)][-max_listed:],
         corrections=len(corrections),
-        last_corrections=[_correction(event) for event in corrections][-most:],
+        last_corrections=[_correction(event) for event in corrections][-max_listed:],
     )
 
 

@@ -1,7 +1,7 @@
-"""Weeks, Monday to Sunday where the learner is, and what a learner did in each."""
+"""A learner's weeks, Monday to Sunday in local time."""
 
-from collections import defaultdict
-from collections.abc import Collection, Container, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -16,57 +16,46 @@ _WEEK = timedelta(weeks=1)
 
 @dataclass(frozen=True, slots=True)
 class LearnerWeek:
-    """Of one learner: lessons completed in the week, events, time spent.
-
-    Only lessons that count are completed, and only at a known time; the rest is of whatever lesson.
-    """
+    """One learner's week: counted lessons completed at a known time, and events and time spent of any lesson."""
 
     completed: int
     events: int
     spent: TimeSpent
 
 
-@dataclass(slots=True)
-class _Count:
-    completed: int = 0
-    events: int = 0
-    seconds: float = 0
-    measured_seconds: float = 0
-
-
 def learner_weeks(
     history: History, days: Mapping[date, Day], counting: Container[Lesson], zones: Zones
 ) -> dict[date, LearnerWeek]:
-    """By their Mondays, those with a completion, an event or time spent; `counting` are the lessons that count."""
-    weeks: dict[date, _Count] = defaultdict(_Count)
+    """Return the weeks with a completion, an event or time spent, by Monday; `counting` are the lessons that count."""
+    completed: Counter[date] = Counter()
     for lesson, its in history.items():
         if lesson in counting and its.completed and its.completed_at:
-            weeks[monday(local_day(its.completed_at, zones))].completed += 1
+            completed[monday(local_day(its.completed_at, zones))] += 1
+    by_week: dict[date, list[Day]] = defaultdict(list)
     for day, of_day in days.items():
-        week = weeks[monday(day)]
-        week.events += of_day.events
-        week.seconds += of_day.spent.seconds
-        week.measured_seconds += of_day.spent.measured_seconds
+        by_week[monday(day)].append(of_day)
     return {
-        day: LearnerWeek(week.completed, week.events, _time(week.seconds, week.measured_seconds))
-        for day, week in weeks.items()
+        week: LearnerWeek(completed[week], sum(day.events for day in by_week[week]), _time(by_week[week]))
+        for week in completed.keys() | by_week.keys()
     }
 
 
 def monday(day: date) -> date:
-    """The first day of its week."""
+    """Return the Monday of the day's week."""
     return day - day.weekday() * _DAY
 
 
-def last_mondays(mondays: Collection[date], most: int) -> list[date]:
-    """Every Monday from the first of these to the last, of which at most so many, the last ones."""
+def last_mondays(mondays: Collection[date], max_weeks: int) -> list[date]:
+    """Return every Monday from the first to the last of these, at most the last `max_weeks`."""
     if not mondays:
         return []
     last = max(mondays)
-    first = max(min(mondays), last - (most - 1) * _WEEK)
+    first = max(min(mondays), last - (max_weeks - 1) * _WEEK)
     return [first + number * _WEEK for number in range((last - first) // _WEEK + 1)]
 
 
-def _time(seconds: float, measured_seconds: float) -> TimeSpent:
-    """To the microsecond, so that it does not tell in which order it was summed."""
-    return TimeSpent(round(seconds, 6), round(measured_seconds, 6))
+def _time(days: Sequence[Day]) -> TimeSpent:
+    """Return the sum to the microsecond, so that it does not depend on the order."""
+    return TimeSpent(
+        round(sum(day.spent.seconds for day in days), 6), round(sum(day.spent.measured_seconds for day in days), 6)
+    )

@@ -1,17 +1,8 @@
-"""The activity of each enrollment, and marks of what it does not show yet."""
+"""The activity of each enrollment, and marks of stale activity."""
 
 from datetime import date, datetime
 
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    ForeignKey,
-    Identity,
-    Index,
-    Integer,
-    func,
-    text,
-)
+from sqlalchemy import ARRAY, BigInteger, ForeignKey, Identity, Index, Integer, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.database.models.base import Base
@@ -19,10 +10,11 @@ from worker.database.models.progress import UserCourse
 
 
 class ActivityChange(Base):
-    """A mark: the enrollment's events changed at this time, and its activity does not show it yet.
+    """A mark: the enrollment's events changed at this time, and its activity is stale.
 
-    Only ever inserted and deleted, so that nobody waits for anybody; several marks of one enrollment are the rule. By
-    its foreign key a deletion meets an event that left no other trace (docs/operations.md, "Deleting enrollments").
+    Marks are only inserted and deleted, so writers never wait for each other; one enrollment often has several. The
+    foreign key makes a deletion wait for an event that left no other trace (docs/operations.md, "Deleting
+    enrollments").
     """
 
     __tablename__ = "activity_change"
@@ -35,14 +27,14 @@ class ActivityChange(Base):
     user_course_id: Mapped[int] = mapped_column(ForeignKey(UserCourse.id, ondelete="CASCADE"))
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
     failed_at: Mapped[datetime | None]
-    """When its activity could not be computed; the others go first, and it is tried again later."""
+    """When a refresh failed; others go first, and it is retried later."""
 
 
 class EnrollmentActivity(Base):
-    """What an enrollment did, in all; of its events that the ledger has, so since `history_from` where that is set.
+    """An enrollment's total activity in the events that the ledger has, so since `history_from` if that is set.
 
-    Here and below: `seconds` is the time spent, `measured_seconds` what of it the events themselves told; where both
-    are the same it is measured, else estimated.
+    Here and below `seconds` is the time spent and `measured_seconds` the part measured by the events themselves; if
+    they differ, the rest is estimated.
     """
 
     __tablename__ = "enrollment_activity"
@@ -60,14 +52,14 @@ class EnrollmentActivity(Base):
     first_at: Mapped[datetime | None]
     last_at: Mapped[datetime | None]
     events_by_hour: Mapped[list[int]] = mapped_column(ARRAY(Integer))
-    """By hour of the local week: 168 numbers, that of Monday 0 to 1 o'clock first."""
+    """168 numbers, by hour of the local week, beginning with Monday at 0:00."""
     doubtful_events: Mapped[int] = mapped_column(Integer, server_default="0")
-    """Of a time before the enrollment was made."""
+    """Number of events dated before the enrollment was created."""
     refreshed_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class TopicActivity(Base):
-    """The same of one topic."""
+    """An enrollment's time in one topic."""
 
     __tablename__ = "topic_activity"
 
@@ -78,7 +70,7 @@ class TopicActivity(Base):
 
 
 class LessonActivity(Base):
-    """The same of one lesson, and the visits to it."""
+    """An enrollment's time in and visits to one lesson."""
 
     __tablename__ = "lesson_activity"
 
@@ -91,11 +83,11 @@ class LessonActivity(Base):
     first_visit_at: Mapped[datetime]
     last_visit_at: Mapped[datetime]
     visits_to_complete: Mapped[int | None] = mapped_column(Integer)
-    """Visits begun at or before the lesson's `completed_at`; null while it has none."""
+    """Visits that began at or before `completed_at`; null if the lesson is not completed."""
 
 
 class DailyActivity(Base):
-    """The same of one day by the enrollment's own clock, with the number of its events."""
+    """An enrollment's time and events on one day of its local time."""
 
     __tablename__ = "daily_activity"
 

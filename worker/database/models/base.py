@@ -1,27 +1,19 @@
-"""What every table has in common."""
+"""The base class and types of all tables."""
 
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import (
-    DateTime,
-    Double,
-    Enum,
-    LargeBinary,
-    MetaData,
-    Numeric,
-    Text,
-)
+from sqlalchemy import DateTime, Double, Enum, LargeBinary, MetaData, Numeric, Text
 from sqlalchemy.orm import DeclarativeBase
 
 from worker.contract.progress_status import ProgressStatus
 
 CREATED_BY_US = "Made by the course-progress worker"
-"""Comment on the table and columns that a downgrade may drop from a `user_course` that an LMS may own."""
+"""Comment on what a downgrade may drop; the rest of `user_course` may be an LMS's."""
 
 
 class Base(DeclarativeBase):
-    """Explicit constraint names, `bigint` and aware times throughout."""
+    """Explicit constraint names and aware times throughout."""
 
     metadata = MetaData(
         naming_convention={
@@ -45,5 +37,5 @@ PROGRESS_STATUS = Enum(
     ProgressStatus, name="progress_status", values_callable=lambda kind: [each.value for each in kind]
 )
 BYTEWISE = Text(collation="C")
-"""Compared byte by byte, whatever the database's collation."""
+"""Compared by bytes, whatever the database's collation."""
 LESSON_EVENT_TYPE = Enum("viewed", "completed", "corrected", name="lesson_event_type")

@@ -1,14 +1,8 @@
-"""What courses' learners show together."""
+"""Aggregated activity and pace of courses' learners."""
 
 from datetime import date
 
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    ForeignKey,
-    ForeignKeyConstraint,
-    Integer,
-)
+from sqlalchemy import ARRAY, BigInteger, ForeignKey, ForeignKeyConstraint, Integer
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.database.models.base import Base
@@ -16,7 +10,7 @@ from worker.database.models.statistics import CourseStatistics, LessonStatistics
 
 
 class CourseFigures(Base):
-    """What a course's learners show together, as of the same instant as its statistics."""
+    """A course's figures, at the same instant as its statistics."""
 
     __tablename__ = "course_figures"
 
@@ -26,12 +20,12 @@ class CourseFigures(Base):
     sessions: Mapped[int] = mapped_column(Integer)
     session_seconds: Mapped[float]
     events_by_hour: Mapped[list[int]] = mapped_column(ARRAY(Integer))
-    """By hour of the learners' local weeks, as in `enrollment_activity`."""
+    """As in `enrollment_activity`, by the learners' local times."""
     median_days: Mapped[float | None]
 
 
 class WeekFigures(Base):
-    """The same week by week, those of its learners' own calendars."""
+    """Figures of one week of the learners' local calendars."""
 
     __tablename__ = "week_figures"
 
@@ -44,7 +38,7 @@ class WeekFigures(Base):
 
 
 class LessonFigures(Base):
-    """The same of one lesson that counts."""
+    """Figures of one lesson that counts."""
 
     __tablename__ = "lesson_figures"
     __table_args__ = (

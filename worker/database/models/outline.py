@@ -3,22 +3,14 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    ForeignKey,
-    ForeignKeyConstraint,
-    Index,
-    Integer,
-    func,
-    text,
-)
+from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Index, Integer, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.database.models.base import BYTEWISE, Base
 
 
 class Course(Base):
-    """A course with an outline; the latest outline by its order is the live one."""
+    """A course with an outline; the latest one is live."""
 
     __tablename__ = "course"
     __table_args__ = (Index(None, "stale_since", postgresql_where=text("stale_since IS NOT NULL")),)
@@ -30,11 +22,11 @@ class Course(Base):
         Integer, server_default="1", comment="Rises with each outline that takes effect"
     )
     stale_since: Mapped[datetime | None]
-    """Oldest outline that some summary of the course does not show yet; null when there is none."""
+    """When the course's summaries became stale; null when they are current."""
 
 
 class CourseLesson(Base):
-    """A lesson of the live outline; `ordinal` counts from 1 in outline order."""
+    """A lesson of the live outline; `ordinal` counts from 1."""
 
     __tablename__ = "course_lesson"
 
@@ -46,7 +38,7 @@ class CourseLesson(Base):
 
 
 class MovedLesson(Base):
-    """A place where a lesson of the live outline was before: what happened there counts for it."""
+    """A former place of a lesson of the live outline. What happened there counts for the lesson."""
 
     __tablename__ = "moved_lesson"
     __table_args__ = (
@@ -65,7 +57,7 @@ class MovedLesson(Base):
 
 
 class OutlineEvent(Base):
-    """A `course.outlined` that was recorded, once per identity."""
+    """A recorded `course.outlined`, one per identity."""
 
     __tablename__ = "outline_event"
 

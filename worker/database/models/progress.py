@@ -1,4 +1,4 @@
-"""Enrollments, their progress, the ledger that it follows from, and what could not be recorded."""
+"""Enrollments, their progress, the ledger and the dead letters."""
 
 from datetime import datetime
 from uuid import UUID
@@ -24,7 +24,7 @@ from worker.database.models.base import BYTEWISE, CREATED_BY_US, LESSON_EVENT_TY
 
 
 class UserCourse(Base):
-    """An enrollment, with the cached position: topic, lesson and section of its latest lesson event."""
+    """An enrollment with its position: topic, lesson and section of its latest lesson event."""
 
     __tablename__ = "user_course"
     __table_args__ = (
@@ -47,17 +47,17 @@ class UserCourse(Base):
     position_sequence: Mapped[str | None] = mapped_column(BYTEWISE, comment=CREATED_BY_US)
     position_type: Mapped[str | None] = mapped_column(LESSON_EVENT_TYPE, comment=CREATED_BY_US)
     position_tied: Mapped[bool | None] = mapped_column(comment=CREATED_BY_US)
-    """Events of several lessons are the latest together: the outline's order decides between them."""
+    """The latest events, of several lessons, are tied; the outline's order decides."""
     enrolled_at: Mapped[datetime | None] = mapped_column(comment=CREATED_BY_US)
     enrolled_event_id: Mapped[UUID | None] = mapped_column(comment=CREATED_BY_US)
     stale_since: Mapped[datetime | None] = mapped_column(server_default=func.now(), comment=CREATED_BY_US)
-    """Oldest change that its summary does not show yet; null when there is none."""
+    """When its summary became stale; null when it is current."""
     history_from: Mapped[datetime | None] = mapped_column(comment=CREATED_BY_US)
-    """Retention deleted events recorded before this; null while the ledger has them all."""
+    """Retention deleted events recorded before this; null while the ledger is complete."""
 
 
 class UserCourseProgress(Base):
-    """How far an enrollment is with one lesson."""
+    """An enrollment's progress in one lesson."""
 
     __tablename__ = "user_course_progress"
     __table_args__ = (
@@ -77,7 +77,7 @@ class UserCourseProgress(Base):
     completed_at: Mapped[datetime | None]
     corrected_at: Mapped[datetime | None] = mapped_column(comment="Time of the ruling correction")
     section_id: Mapped[int | None] = mapped_column(Integer)
-    """The section that was told last, and the order of the event that told it."""
+    """The latest section; the next four columns are the order of its event."""
     section_at: Mapped[datetime | None]
     section_sequence: Mapped[str | None] = mapped_column(BYTEWISE)
     section_type: Mapped[str | None] = mapped_column(LESSON_EVENT_TYPE)
@@ -87,10 +87,10 @@ class UserCourseProgress(Base):
 
 
 class LessonEvent(Base):
-    """The ledger: what was recorded, once per identity. Corrections keep their snapshot here.
+    """The ledger: one row per identity. Corrections keep their snapshot here.
 
-    An enrollment's events go with it by a trigger on `user_course`: a foreign key looks up each event's enrollment,
-    which every batch holds locked anyway.
+    A trigger on `user_course` deletes an enrollment's events. A foreign key would look up each event's enrollment,
+    which every batch has locked anyway.
     """
 
     __tablename__ = "lesson_event"
@@ -112,7 +112,7 @@ class LessonEvent(Base):
 
 
 class VoidedEvent(Base):
-    """An event that a person took out of the ledger: it stays out, however often it comes again."""
+    """An event that was voided; later deliveries of it are ignored."""
 
     __tablename__ = "voided_event"
 
@@ -135,9 +135,9 @@ class VoidedEvent(Base):
 
 
 class EnrollmentEvent(Base):
-    """An `enrollment.created` that was recorded, once per identity: the latest by its order made the enrollment's row.
+    """A recorded `enrollment.created`, one per identity. The latest made the enrollment's row.
 
-    By their times they also say which time zone was in force when.
+    Together they are the history of its time zone.
     """
 
     __tablename__ = "enrollment_event"
@@ -149,17 +149,17 @@ class EnrollmentEvent(Base):
     occurred_at: Mapped[datetime]
     sequence: Mapped[str] = mapped_column(BYTEWISE, server_default="")
     arrival: Mapped[int] = mapped_column(BigInteger, server_default="0")
-    """The stream entry's id as one number; it decides between equal times and sequences."""
+    """The stream entry's id as a number, which orders events of equal time and sequence."""
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
     user_id: Mapped[int | None] = mapped_column(BigInteger)
     course_id: Mapped[int | None] = mapped_column(BigInteger)
     timezone: Mapped[str | None]
     by_lms: Mapped[bool] = mapped_column(server_default=text("false"))
-    """No event: the LMS updated `timezone` by SQL. Written by a trigger."""
+    """Not an event: a trigger recorded that the LMS updated `timezone`."""
 
 
 class DeadLetter(Base):
-    """A stream entry that could not be applied (yet): why, and its original bytes."""
+    """A stream entry that could not be applied, or not yet, with the reason and its original bytes."""
 
     __tablename__ = "dead_letter"
     __table_args__ = (
@@ -183,7 +183,7 @@ class DeadLetter(Base):
         Computed("coalesce(sha256(body), '\\x'::bytea)", persisted=True),
         comment="SHA-256 of the body; empty where there is none",
     )
-    """Part of the key: after a move to another Redis an entry id may come again with other bytes."""
+    """Part of the key because another Redis may reuse an entry id for other bytes."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     fields: Mapped[list[bytes] | None] = mapped_column(ARRAY(LargeBinary), comment="Other fields: name, value, …")
     fields_digest: Mapped[bytes] = mapped_column(

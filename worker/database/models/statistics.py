@@ -1,25 +1,18 @@
-"""Courses' statistics, and marks of what they do not show yet."""
+"""Courses' statistics, and marks of stale statistics."""
 
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import (
-    BigInteger,
-    ForeignKey,
-    Identity,
-    Index,
-    Integer,
-    func,
-)
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, Integer, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.database.models.base import Base
 
 
 class CourseChange(Base):
-    """A mark: the course changed at this time, and its statistics do not show it yet.
+    """A mark: the course changed at this time, and its statistics are behind.
 
-    Only ever inserted and deleted, so that nobody waits for anybody; several marks of one course are the rule.
+    Marks are only inserted and deleted, so writers never wait for each other; one course often has several.
     """
 
     __tablename__ = "course_change"
@@ -29,11 +22,11 @@ class CourseChange(Base):
     course_id: Mapped[int] = mapped_column(BigInteger)
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
     failed_at: Mapped[datetime | None]
-    """When its statistics could not be computed; others are tried before it then."""
+    """When a refresh failed; other courses are tried first."""
 
 
 class CourseStatistics(Base):
-    """How a course's enrollments are doing, exactly as of one instant, that of its lessons' statistics too."""
+    """A course's statistics, exact at one instant, together with its lessons'."""
 
     __tablename__ = "course_statistics"
 
@@ -47,7 +40,7 @@ class CourseStatistics(Base):
 
 
 class LessonStatistics(Base):
-    """The same for one lesson that counts."""
+    """Statistics of one lesson that counts."""
 
     __tablename__ = "lesson_statistics"
 

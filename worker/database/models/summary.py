@@ -1,18 +1,9 @@
-"""The summary of each enrollment, and marks of what it does not show yet."""
+"""The summary of each enrollment, and marks of stale summaries."""
 
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    ForeignKey,
-    Identity,
-    Index,
-    Integer,
-    func,
-    text,
-)
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Integer, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.database.models.base import Base
@@ -22,8 +13,8 @@ from worker.database.models.progress import UserCourse
 class UserCourseSummary(Base):
     """The summary of an enrollment when it was last refreshed.
 
-    It is current while its enrollment is not stale and has no mark of a change, and has this course, and the course's
-    outline is still of this version (0: the course had none).
+    It is current while its enrollment has no `stale_since` and no mark of a change, and neither the course nor the
+    version of its outline (0: none) has changed.
     """
 
     __tablename__ = "user_course_summary"
@@ -54,10 +45,9 @@ class UserCourseSummary(Base):
 
 
 class EnrollmentChange(Base):
-    """A mark like `user_course.stale_since`, made by an LMS that inserts or deletes progress rows ahead of any event.
+    """A mark like `user_course.stale_since`, made when an LMS inserts or deletes progress rows, or a refresh fails.
 
-    Only ever inserted and deleted, so that its transactions lock nothing more than before. A refresh that fails leaves
-    one too.
+    Marks are only inserted and deleted, so that an LMS's transactions take no further locks.
     """
 
     __tablename__ = "enrollment_change"
@@ -70,4 +60,4 @@ class EnrollmentChange(Base):
     user_course_id: Mapped[int] = mapped_column(ForeignKey(UserCourse.id, ondelete="CASCADE"))
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
     failed_at: Mapped[datetime | None]
-    """When its summary could not be computed; the others go first, and it is tried again later."""
+    """When a refresh failed; others go first, and it is retried later."""

@@ -1,4 +1,4 @@
-"""The system itself, and what its consumers have committed."""
+"""The system and the positions that its consumers have committed."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from worker.database.models.base import Base
 
 
 class ProgressSystem(Base):
-    """One row: which system this database is, and what it last had to repair of itself."""
+    """A single row: the system's identity and its last repairs."""
 
     __tablename__ = "progress_system"
     __table_args__ = (CheckConstraint("single", name="one_row"),)
@@ -33,7 +33,7 @@ class ProgressSystem(Base):
 
 
 class StreamPosition(Base):
-    """How far one consumer has committed a stream: only the consumer itself writes the row."""
+    """One consumer's committed position in a stream; only that consumer writes the row."""
 
     __tablename__ = "stream_position"
     __table_args__ = ({"postgresql_with": {"fillfactor": "50"}},)

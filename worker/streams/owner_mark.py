@@ -1,4 +1,4 @@
-"""Whose streams these are: a text beside each of them."""
+"""The system that owns each stream, as a text in a key of its own."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from worker.streams.keys import Keys
 
 
 def owners(redis: Redis, keys: Keys) -> dict[str, str]:
-    """The text beside each stream; streams that are nobody's yet are left out."""
+    """Read each stream's owner; unclaimed streams are left out."""
     if not keys.streams:
         return {}
     texts: Any = redis.mget([keys.system(stream) for stream in keys.streams])
@@ -18,7 +18,7 @@ def owners(redis: Redis, keys: Keys) -> dict[str, str]:
 
 
 def claim(redis: Redis, keys: Keys, text: str) -> None:
-    """Write the text beside every stream that is nobody's. A full Redis refuses, and the next claim does it."""
+    """Set the owner of every unclaimed stream. A full Redis refuses it, so it is left to the next claim."""
     pipeline = redis.pipeline(transaction=False)
     for stream in keys.streams:
         pipeline.set(keys.system(stream), text, nx=True)
@@ -26,5 +26,5 @@ def claim(redis: Redis, keys: Keys, text: str) -> None:
 
 
 def take_over(redis: Redis, keys: Keys, text: str) -> None:
-    """Write the text beside every stream, whoever's it was."""
+    """Set the owner of every stream, claimed or not."""
     redis.mset({keys.system(stream): text for stream in keys.streams})

@@ -1,11 +1,11 @@
 """When to try again what waits for locks, and how much of it is held."""
 
-from worker.consume.deferral import Deferral
+from worker.consume.retry_schedule import RetrySchedule
 from worker.contract.entry import Entry
-from worker.progress.outcome import Held
+from worker.contract.fast_path import Target
 
-GIANT: Held = ("enrollment", 1)
-OTHER: Held = ("enrollment", 2)
+GIANT: Target = ("enrollment", 1)
+OTHER: Target = ("enrollment", 2)
 
 
 def entries(count: int, stream: str = "s") -> list[Entry]:
@@ -13,14 +13,14 @@ def entries(count: int, stream: str = "s") -> list[Entry]:
 
 
 def test_one_enrollment_leaves_room_for_others() -> None:
-    deferral = Deferral(10)
+    deferral = RetrySchedule(10)
     assert len(deferral.add((each, GIANT) for each in entries(20))) == 15
     assert deferral.add((each, OTHER) for each in entries(5, "t")) == []
     assert len(deferral) == 10
 
 
 def test_the_same_entry_waits_once_and_is_forgotten_when_it_is_done() -> None:
-    deferral = Deferral(10)
+    deferral = RetrySchedule(10)
     its = entries(2)
     deferral.add((each, GIANT) for each in [*its, *its])
     deferral.settle(its, [(its[0], GIANT)])
@@ -31,7 +31,7 @@ def test_the_same_entry_waits_once_and_is_forgotten_when_it_is_done() -> None:
 
 
 def test_what_was_tried_in_vain_waits_longer_each_time() -> None:
-    deferral = Deferral(10)
+    deferral = RetrySchedule(10)
     deferral.add((each, GIANT) for each in entries(1))
     waits = []
     for _ in range(9):
@@ -44,7 +44,7 @@ def test_what_was_tried_in_vain_waits_longer_each_time() -> None:
 
 
 def test_only_one_that_was_locked_again_and_again_is_busy() -> None:
-    deferral = Deferral(10)
+    deferral = RetrySchedule(10)
     its = entries(1)
     deferral.add((each, GIANT) for each in its)
     assert deferral.busy() is None

@@ -1,0 +1,89 @@
+"""Parse an event against the contract's models: a valid event, or a rejection with its reason."""
+
+import re
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from worker.contract.entry import FIELD, Entry, Reason, Rejection
+from worker.contract.event import (
+    EVENT,
+    MAX_EVENT_CHARACTERS,
+    MAX_OUTLINE_CHARACTERS,
+    CourseOutlined,
+    Event,
+    ProgressCorrected,
+)
+from worker.contract.event_time import refuse_ahead
+
+MAX_BYTES = 12 * MAX_OUTLINE_CHARACTERS
+"""The size of the largest outline with every character written as two escapes."""
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""Some programs add it to every text; parsers may ignore it (RFC 8259, 8.1)."""
+NO_TIME = "time: missing. Send when it happened, such as 2025-07-14T10:30:00Z; a Celery task sends it as occurred_at"
+
+
+def parse_entry(entry: Entry, now_milliseconds: float = 0, dropped: list[str] | None = None) -> Event:
+    """Parse an entry's event like `parse`.
+
+    The verdict depends on the entry alone and so is the same on every redelivery, with one exception: a time ahead of
+    the entry's id is accepted unless it is also ahead of `now_milliseconds`.
+    """
+    if entry.body is not None:
+        return parse(entry.body, max(entry.milliseconds, now_milliseconds), dropped)
+    names = [name.decode(errors="replace") for name in entry.fields[::2]]
+    if FIELD in names:
+        raise Rejection(Reason.INVALID_EVENT, "the entry has several fields named event: send one entry per event")
+    raise Rejection(Reason.MISSING_FIELD, f"the entry has no field named event, only: {', '.join(names) or 'none'}")
+
+
+def parse(body: bytes, arrived_milliseconds: float, dropped: list[str] | None = None) -> Event:
+    """Parse an event that arrived at this time since the epoch. For any bytes it raises Rejection and nothing else.
+
+    Invalid optional members are ignored; their names are added to `dropped`.
+    """
+    body = body.removeprefix(BYTE_ORDER_MARK)
+    size = _characters(body)
+    if size > MAX_OUTLINE_CHARACTERS:
+        raise Rejection(Reason.TOO_LARGE, f"{size} characters; at most {MAX_OUTLINE_CHARACTERS}")
+    try:
+        event = EVENT.validate_json(body, context={"dropped": [] if dropped is None else dropped})
+    except ValidationError as error:
+        raise _rejection(error) from None
+    if size > MAX_EVENT_CHARACTERS and not isinstance(event, CourseOutlined):
+        raise Rejection(Reason.TOO_LARGE, f"{size} characters; at most {MAX_EVENT_CHARACTERS} for {event.type}")
+    refuse_ahead(_latest_time(event), arrived_milliseconds)
+    return event
+
+
+_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL)
+
+
+def _characters(body: bytes) -> int:
+    """Return the length of the JSON text in characters, an escape counting as one."""
+    if len(body) <= MAX_EVENT_CHARACTERS or len(body) > MAX_BYTES:
+        return len(body)
+    return len(_ESCAPE.sub(b"?", body).decode(errors="replace"))
+
+
+def _latest_time(event: Event) -> datetime:
+    """Return the latest time in the event; a correction's snapshot must not be ahead either."""
+    if isinstance(event, ProgressCorrected):
+        return max(filter(None, [event.time, event.data.last_viewed_at, event.data.completed_at]))
+    return event.time
+
+
+def _rejection(error: ValidationError) -> Rejection:
+    problem = error.errors(include_url=False, include_input=False)[0]
+    kind, message = problem["type"], problem["msg"]
+    # The first element of a location inside the union is the event's type.
+    member = ".".join(str(part) for part in problem["loc"][1:])
+    if kind == "missing" and member == "time":
+        return Rejection(Reason.INVALID_EVENT, NO_TIME)
+    if kind == "json_invalid":
+        return Rejection(Reason.INVALID_JSON, message)
+    if kind == "union_tag_invalid":
+        return Rejection(Reason.UNKNOWN_TYPE, f"type: {message}")
+    if kind in {"greater_than_equal", "less_than"} and member in {"time", "data.last_viewed_at", "data.completed_at"}:
+        return Rejection(Reason.TIME_OUT_OF_RANGE, f"{member}: {message}")
+    return Rejection(Reason.INVALID_EVENT, f"{member}: {message}" if member else message)

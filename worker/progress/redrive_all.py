@@ -1,0 +1,77 @@
+"""Redrive any number of dead letters, page by page."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Engine
+
+from worker.contract.id_ranges import MAX_ID
+from worker.errors import InputError
+from worker.progress import redrive, stored_dead_letters
+
+
+@dataclass(slots=True)
+class Redriven:
+    """Counts of dead letters by result."""
+
+    applied: int = 0
+    repeated: int = 0
+    superseded: int = 0
+    parked: int = 0
+    """Others, applied because these brought their enrollment."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Still there, by reason: this try's, or the old one where another transaction held the dead letter."""
+
+
+def redrive_all(engine: Engine, letter_ids: Sequence[int], reason: str | None) -> Redriven:
+    """Try these dead letters once each; without ids all of one reason, or all.
+
+    Raises InputError, before anything is tried, for an id that does not exist.
+    """
+    total = Redriven()
+    for page in pages(engine, letter_ids, reason):
+        outcome = redrive.redrive(engine, page)
+        total.applied += outcome.applied
+        total.repeated += outcome.repeated
+        total.superseded += outcome.superseded
+        with engine.connect() as connection:
+            total.refused.update(stored_dead_letters.count_reasons(connection, page))
+        arrived = redrive.apply_parked(engine, outcome.enrolled)
+        total.parked += arrived.applied + arrived.repeated
+    return total
+
+
+def pages(engine: Engine, letter_ids: Sequence[int], reason: str | None, last: int = MAX_ID) -> Iterator[Sequence[int]]:
+    """Yield these ids in pages; without ids those of all dead letters of one reason, or of all, up to `last`.
+
+    Raises InputError, before the first page, for an id that does not exist.
+    """
+    yield from _given(engine, letter_ids) if letter_ids else _found(engine, reason, last)
+
+
+def _given(engine: Engine, letter_ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    given = [letter_ids[start : start + redrive.PAGE] for start in range(0, len(letter_ids), redrive.PAGE)]
+    with engine.connect() as connection:
+        for page in given:
+            if sum(stored_dead_letters.count_reasons(connection, page).values()) < len(page):
+                missing = [each for each in page if not stored_dead_letters.count_reasons(connection, [each])]
+                names = ", ".join(str(each) for each in missing[:10])
+                raise InputError(f"There is no dead letter {names}; it may have been applied. Nothing was changed.")
+    yield from given
+
+
+def _found(engine: Engine, reason: str | None, last: int) -> Iterator[Sequence[int]]:
+    """Ids only rise, so a dead letter that stays is not met again, even if its reason changes."""
+    after = 0
+    while True:
+        with engine.connect() as connection:
+            page = [
+                each
+                for each in stored_dead_letters.dead_letter_ids(connection, reason, after, redrive.PAGE)
+                if each <= last
+            ]
+        if not page:
+            return
+        after = page[-1]
+        yield page

@@ -1,0 +1,53 @@
+"""Activity by weekday and hour: the table of a course and of a learner, and its headline sentence."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from worker.formatting import counted, percent
+from worker.reports.table import Column, Kind, Table
+
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+class Hour(NamedTuple):
+    """One of the 168 hours of the local week."""
+
+    weekday: str
+    hour: int
+    events: int
+
+
+def hours_table(events_by_weekday: Sequence[Sequence[int]]) -> Table[Hour]:
+    """Return a row for each hour of the week; none if there is no event at all."""
+    rows = [
+        Hour(weekday, hour, events)
+        for weekday, hours in zip(_WEEKDAYS, events_by_weekday, strict=False)
+        for hour, events in enumerate(hours)
+    ]
+    return Table(
+        "hours",
+        "Activity by weekday and hour",
+        "Lessons viewed or completed in each hour of the week, in the learner's local time.",
+        (
+            Column("weekday", "Weekday", Kind.TEXT, lambda row: row.weekday),
+            Column("hour", "Hour", Kind.ID, lambda row: row.hour),
+            Column("events", "Events", Kind.COUNT, lambda row: row.events),
+        ),
+        rows if any(row.events for row in rows) else [],
+    )
+
+
+def busiest_hours(hours: Sequence[Hour]) -> str:
+    """Return a sentence on the weekday and the hour of the day with the most events."""
+    by_weekday: Counter[str] = Counter()
+    by_hour: Counter[int] = Counter()
+    for weekday, hour, events in hours:
+        by_weekday[weekday] += events
+        by_hour[hour] += events
+    total = by_weekday.total()
+    (weekday, on_it), (hour, in_it) = by_weekday.most_common(1)[0], by_hour.most_common(1)[0]
+    return (
+        f"{weekday} is the busiest day with {percent(100 * on_it / total)} of {counted(total, 'event')}; "
+        f"the busiest hour of the day begins at {hour}:00, with {percent(100 * in_it / total)}."
+    )
