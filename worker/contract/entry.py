@@ -46,8 +46,9 @@ class Entry(Struct, frozen=True, gc=False):
 
     @property
     def milliseconds(self) -> int:
-        """The time in the entry's id, by Redis's clock."""
-        return int(self.id.partition("-")[0])
+        """The time in the entry's id, by Redis's clock; 0 for an id that is not Redis's."""
+        milliseconds = self.id.partition("-")[0]
+        return int(milliseconds) if milliseconds.isdecimal() else 0
 
     @property
     def arrival(self) -> int:
