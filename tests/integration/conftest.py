@@ -32,5 +32,5 @@ def doors(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Doors:
     """The stream, the API and the command line, whose drain need not wait a second for more."""
-    monkeypatch.setattr("worker.cli.drain.SLICE_SECONDS", 0.01)
+    monkeypatch.setattr("worker.consume.drain_until_empty.SLICE_SECONDS", 0.01)
     return Doors(engine, redis, open_api, consumer, environment, tmp_path)

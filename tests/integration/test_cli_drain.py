@@ -29,7 +29,7 @@ from worker.streams.keys import Keys
 @pytest.fixture(autouse=True)
 def _short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the command runs in this process."""
-    monkeypatch.setattr("worker.cli.drain.SLICE_SECONDS", 0.01)
+    monkeypatch.setattr("worker.consume.drain_until_empty.SLICE_SECONDS", 0.01)
 
 
 def history() -> list[Event]:

@@ -94,7 +94,7 @@ def test_every_test_that_the_documents_name_exists() -> None:
 
 
 def test_every_fault_has_a_test_in_the_first_tier() -> None:
-    faults, _, _ = FAULTS.read_text(encoding="utf-8").partition("## Who notices")
+    faults, _, _ = FAULTS.read_text(encoding="utf-8").partition("## Do the tests notice?")
     first = {name for path in (ROOT / "tests").rglob("test_*.py") for name in _first_tier(path)}
     rows = [set(re.findall(r"`(test_\w+)`", line)) for line in faults.splitlines()]
     alone = [names for names in rows if names and not names & first]
