@@ -2,13 +2,12 @@
 
 from typing import Any
 
-import click
 from celery import Celery, signals
 from celery.bin.base import CeleryOption
-from celery.concurrency import get_implementation
 
 from worker import liveness
 from worker.celery_support import worker_process
+from worker.celery_support.supported_pools import refuse_before_detaching, refuse_unsupported_pool
 from worker.celery_support.wake_up import WakeUp
 from worker.logs import configure_logging, get_logger
 from worker.ops import clocks, redis_configuration
@@ -22,9 +21,6 @@ app.steps["consumer"].add(WakeUp)
 
 log = get_logger(__name__)
 
-POOLS = ("prefork", "solo", "threads")
-"""Pools that run few tasks at a time. In others every wake-up would open a consumer with its own connections."""
-
 
 @signals.setup_logging.connect
 def _set_up_logging(**_: Any) -> None:
@@ -32,30 +28,18 @@ def _set_up_logging(**_: Any) -> None:
     configure_logging(settings.log_format, settings.log_level)
 
 
-def _refuse_other_pools(pool_cls: Any) -> None:
-    # SystemExit, because Celery only logs any other exception of a signal's receiver.
-    pool = get_implementation(pool_cls)
-    if pool not in map(get_implementation, POOLS):
-        name = f"{pool.__module__}:{pool.__qualname__}"
-        raise SystemExit(f"Error: The worker does not run in the pool {name}. Choose one of {', '.join(POOLS)}.")
-
-
 @signals.worker_init.connect
 def _refuse_to_start(sender: Any, **_: Any) -> None:
-    _refuse_other_pools(sender.pool_cls)
+    refuse_unsupported_pool(sender.pool_cls)
     try:
         liveness.check(get_settings().runtime_directory)
     except ForeignDirectoryError as error:
         raise SystemExit(f"Error: The worker cannot keep its heartbeats there: {error}") from None
 
 
-def _refuse_before_detaching(context: click.Context, _parameter: click.Parameter, _value: Any) -> None:
-    _refuse_other_pools(context.params["pool"])
-
-
 # `celery multi` and `--detach` discard a worker's output; this runs before they do.
 app.user_options["worker"].add(
-    CeleryOption(["--refuse-other-pools"], hidden=True, expose_value=False, callback=_refuse_before_detaching)
+    CeleryOption(["--refuse-other-pools"], hidden=True, expose_value=False, callback=refuse_before_detaching)
 )
 
 

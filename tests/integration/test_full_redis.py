@@ -24,8 +24,7 @@ from worker.embedded.valkey import Valkey
 from worker.errors import ServerUnavailableError
 from worker.ops.readiness import check_readiness
 from worker.settings import Settings
-from worker.streams import accounting, connection, read
-from worker.streams import trim as housekeeping
+from worker.streams import accounting, connection, consumers, read, trim
 from worker.streams.accounting import Account
 from worker.streams.connection import Redis
 from worker.streams.keys import Keys
@@ -95,8 +94,8 @@ def test_reading_acknowledging_and_removing_consumers_go_on(own: Redis, full_set
     with full(own):
         read.acknowledge(own, group_of(stream), read.read_new(own, group_of(stream), "one", [stream], 1, None))
         assert len(pending(own, stream)) == 0
-        assert housekeeping.trim(own, [stream], 0) == 1
-        assert housekeeping.remove_consumer(own, group_of(stream), [stream], "one") == {"one"}
+        assert trim.trim(own, [stream], 0) == 1
+        assert consumers.remove_consumer(own, group_of(stream), [stream], "one") == {"one"}
         read.create_groups(own, group_of(stream), [stream])
         with pytest.raises(ServerUnavailableError, match="no consumer group yet"):
             read.create_groups(own, group_of(stream), [stream, "another"])
@@ -107,10 +106,10 @@ def test_a_nearly_full_redis_keeps_no_acknowledged_entries_for_a_replay(own: Red
     read.create_groups(own, group_of(stream), [stream])
     add(own, stream, [b"1"])
     read.acknowledge(own, group_of(stream), read.read_new(own, group_of(stream), "one", [stream], 1, None))
-    assert housekeeping.trim(own, [stream], 300) == 0
+    assert trim.trim(own, [stream], 300) == 0
     used: Any = own.info("memory")
     own.config_set("maxmemory", int(used["used_memory"] * 1.1))
-    assert housekeeping.trim(own, [stream], 300) == 1
+    assert trim.trim(own, [stream], 300) == 1
     own.config_set("maxmemory", 0)
 
 

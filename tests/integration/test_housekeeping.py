@@ -7,8 +7,7 @@ import pytest
 from tests.support.streams import add, consumers, group_of, length, pending
 from tests.support.wait import wait_until
 from worker.settings import Settings
-from worker.streams import read
-from worker.streams import trim as housekeeping
+from worker.streams import consumers, read, trim
 from worker.streams.connection import Redis
 
 
@@ -33,7 +32,7 @@ def left(redis: Redis, stream: str) -> list[str]:
 def test_what_is_acknowledged_goes_and_nothing_else(redis: Redis, stream: str) -> None:
     added = add(redis, stream, [b"x"] * 10)
     redis.xack(stream, group_of(stream), *take(redis, stream, 4))
-    assert housekeeping.trim(redis, [stream], 0) == 4
+    assert trim.trim(redis, [stream], 0) == 4
     assert left(redis, stream) == added[4:]
 
 
@@ -44,23 +43,23 @@ def test_what_is_acknowledged_stays_for_the_window_by_the_clock_of_redis(redis: 
         redis.xadd(stream, {"event": b"x"}, id=entry_id)
     young = add(redis, stream, [b"x"] * 2)
     redis.xack(stream, group_of(stream), *take(redis, stream, 4))
-    assert housekeeping.trim(redis, [stream], 300) == 2
+    assert trim.trim(redis, [stream], 300) == 2
     assert left(redis, stream) == [old[2], *young]
-    assert housekeeping.trim(redis, [stream], 0) == 2
+    assert trim.trim(redis, [stream], 0) == 2
     assert left(redis, stream) == young[1:], "what nobody was given stays without a window too"
 
 
 def test_everything_goes_when_everything_is_acknowledged(redis: Redis, stream: str) -> None:
     add(redis, stream, [b"x"] * 10)
     redis.xack(stream, group_of(stream), *take(redis, stream, 10))
-    assert housekeeping.trim(redis, [stream], 0) == 10
+    assert trim.trim(redis, [stream], 0) == 10
     assert length(redis, stream) == 0
-    assert housekeeping.trim(redis, [stream], 0) == 0
+    assert trim.trim(redis, [stream], 0) == 0
 
 
 def test_nothing_undelivered_goes(redis: Redis, stream: str) -> None:
     add(redis, stream, [b"x"] * 3)
-    assert housekeeping.trim(redis, [stream], 0) == 0
+    assert trim.trim(redis, [stream], 0) == 0
     assert length(redis, stream) == 3
 
 
@@ -68,7 +67,7 @@ def test_the_lowest_pending_entry_holds_all_behind_it(redis: Redis, stream: str)
     added = add(redis, stream, [b"x"] * 6)
     take(redis, stream, 6)
     redis.xack(stream, group_of(stream), *added[:2], *added[3:])
-    assert housekeeping.trim(redis, [stream], 0) == 2
+    assert trim.trim(redis, [stream], 0) == 2
     assert left(redis, stream) == added[2:]
 
 
@@ -84,13 +83,13 @@ def test_what_another_group_needs_stays(redis: Redis, stream: str, need: str) ->
         kept = 1
     else:
         redis.xack(stream, "other", *taken)
-    assert housekeeping.trim(redis, [stream], 0) == kept
+    assert trim.trim(redis, [stream], 0) == kept
     assert left(redis, stream) == added[kept:]
 
 
 def test_a_stream_without_a_group_is_left_alone(redis: Redis, settings: Settings) -> None:
     add(redis, settings.stream_key, [b"x"])
-    assert housekeeping.trim(redis, [settings.stream_key, f"{settings.stream_key}:missing"], 0) == 0
+    assert trim.trim(redis, [settings.stream_key, f"{settings.stream_key}:missing"], 0) == 0
     assert length(redis, settings.stream_key) == 1
 
 
@@ -102,7 +101,7 @@ def test_ids_beyond_what_a_script_can_count_are_left_alone(redis: Redis, stream:
     for entry_id in (first, second):
         redis.xadd(stream, {"event": "x"}, id=entry_id)
     redis.xack(stream, group_of(stream), *take(redis, stream, 1))
-    housekeeping.trim(redis, [stream], 0)
+    trim.trim(redis, [stream], 0)
     assert left(redis, stream)[-1] == second
     assert take(redis, stream, 1) == [second]
 
@@ -113,23 +112,23 @@ def test_trimming_counts_over_all_streams(redis: Redis, settings: Settings, stre
     for each in (stream, other):
         add(redis, each, [b"x"] * 2)
         redis.xack(each, group_of(stream), *take(redis, each, 2))
-    assert housekeeping.trim(redis, [stream, other], 0) == 4
+    assert trim.trim(redis, [stream, other], 0) == 4
 
 
 def test_an_idle_consumer_is_removed_and_a_fresh_one_stays(redis: Redis, stream: str) -> None:
     redis.xgroup_createconsumer(stream, group_of(stream), "idle")
     wait_until(lambda: redis.xinfo_consumers(stream, group_of(stream))[0]["idle"] >= 50, what="idleness")
     redis.xgroup_createconsumer(stream, group_of(stream), "fresh")
-    assert housekeeping.remove_idle_consumers(redis, group_of(stream), [stream], 60) == set()
-    assert housekeeping.remove_idle_consumers(redis, group_of(stream), [stream], 0.05) == {"idle"}
+    assert remove_idle_consumers(redis, group_of(stream), [stream], 60) == set()
+    assert remove_idle_consumers(redis, group_of(stream), [stream], 0.05) == {"idle"}
     assert consumers(redis, stream) == {"fresh"}
 
 
 def test_a_consumer_with_something_pending_stays_with_it(redis: Redis, stream: str) -> None:
     add(redis, stream, [b"x"])
     read.read_new(redis, group_of(stream), "holder", [stream], 1, None)
-    assert housekeeping.remove_idle_consumers(redis, group_of(stream), [stream], 0) == set()
-    assert housekeeping.remove_consumer(redis, group_of(stream), [stream], "holder") == set()
+    assert remove_idle_consumers(redis, group_of(stream), [stream], 0) == set()
+    assert remove_consumer(redis, group_of(stream), [stream], "holder") == set()
     assert len(pending(redis, stream)) == 1
 
 
@@ -141,7 +140,7 @@ def test_a_consumer_leaves_every_stream_where_nothing_is_pending(redis: Redis, s
         redis.xgroup_createconsumer(each, group_of(stream), "one")
         redis.xgroup_createconsumer(each, group_of(stream), "two")
     read.read_new(redis, group_of(stream), "one", [stream, other], 1, None)
-    assert housekeeping.remove_consumer(redis, group_of(stream), [stream, other, "missing"], "one") == {"one"}
+    assert remove_consumer(redis, group_of(stream), [stream, other, "missing"], "one") == {"one"}
     assert consumers(redis, stream) == {"two"}
     assert consumers(redis, other) == {"one", "two"}
 
@@ -149,5 +148,5 @@ def test_a_consumer_leaves_every_stream_where_nothing_is_pending(redis: Redis, s
 def test_consumers_of_another_group_are_not_ours(redis: Redis, stream: str) -> None:
     redis.xgroup_create(stream, "other", id="0")
     redis.xgroup_createconsumer(stream, "other", "theirs")
-    assert housekeeping.remove_idle_consumers(redis, group_of(stream), [stream], 0) == set()
+    assert remove_idle_consumers(redis, group_of(stream), [stream], 0) == set()
     assert redis.xinfo_consumers(stream, "other")[0]["name"] == b"theirs"

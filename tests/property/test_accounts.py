@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from worker.contract.entry import GROUP, Entry
 from worker.embedded import Servers
 from worker.settings import Settings
-from worker.streams import accounting, connection, read
-from worker.streams import trim as housekeeping
+from worker.streams import accounting, connection, read, trim
 from worker.streams.connection import Redis
 from worker.streams.keys import account
 
@@ -73,7 +72,7 @@ class World:
         self._notice_deleted()
 
     def maintain(self, _: int) -> None:
-        housekeeping.trim(self.redis, [self.stream], 0)
+        trim.trim(self.redis, [self.stream], 0)
         accounting.balance(self.redis, GROUP, [self.stream])
         told = accounting.read_accounts(self.redis, [self.stream])[self.stream].vanished
         assert told <= self.lost

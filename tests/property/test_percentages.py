@@ -6,10 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
-from worker.summary.percentage import percentage as in_sql
-from worker.summary.rules import percentage
+from worker.summary.percentage import percentage, percentage_sql
 
-_PERCENTAGE = in_sql("part", "total")
+_PERCENTAGE = percentage_sql("part", "total")
 _SELECT = text(f"""
     SELECT CAST({_PERCENTAGE} AS numeric(5, 2))
     FROM unnest(CAST(:parts AS bigint[]), CAST(:totals AS bigint[])) WITH ORDINALITY AS given (part, total, number)
@@ -18,14 +17,14 @@ _SELECT = text(f"""
 
 
 @st.composite
-def split_batches(draw: st.DrawFn) -> tuple[int, int]:
+def shares(draw: st.DrawFn) -> tuple[int, int]:
     """A part of a total; often next to nothing or to everything."""
     total = draw(st.integers(0, 10**7) | st.sampled_from([2, 3, 800, 9_999, 10_000, 20_000, 10**12]))
     part = draw(st.integers(0, total) | st.sampled_from([min(1, total), max(0, total - 1), total]))
     return part, total
 
 
-@given(given=st.lists(split_batches(), max_size=50))
+@given(given=st.lists(shares(), max_size=50))
 def test_postgresql_rounds_as_the_rules_do_and_never_up_to_all_or_down_to_nothing(
     engine: Engine, given: list[tuple[int, int]]
 ) -> None:

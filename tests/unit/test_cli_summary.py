@@ -12,7 +12,8 @@ from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.current_lesson import CurrentLesson
 from worker.summary.next_lesson import NextLesson, NextReason, next_lesson
-from worker.summary.rules import percentage, summarize
+from worker.summary.percentage import percentage
+from worker.summary.rules import summarize
 
 OUTLINE: list[Lesson] = [(1, 1), (1, 2), (2, 1), (2, 2)]
 NO_LESSONS: tuple[list[Lesson] | None, ...] = ([], None)

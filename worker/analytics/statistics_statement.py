@@ -9,9 +9,9 @@ from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.zone_history import ZONES, in_force
 from worker.analytics.zone_offsets import clocks_of_course
 from worker.database.engine import without_jit
-from worker.summary.percentage import percentage
+from worker.summary.percentage import percentage_sql
 
-_COMPLETION_RATE = percentage("completed", "enrollments")
+_COMPLETION_RATE = percentage_sql("completed", "enrollments")
 _IN_FORCE = in_force("completed_at")
 
 # Seconds are summed as whole microseconds, so that the order of rows does not change a sum.

@@ -29,7 +29,7 @@ from worker.progress.ingest import ingest, ingest_awaiting
 from worker.progress.outcome import Outcome
 from worker.progress.redrive import apply_parked
 from worker.settings import Settings
-from worker.streams import backlog, read, trim
+from worker.streams import backlog, consumers, read
 from worker.streams.batch_size import AdaptiveBatchSize, split_batches
 from worker.streams.connection import Redis
 from worker.streams.keys import Keys
@@ -244,7 +244,7 @@ class Consumer:
         """Leave the group where nothing is pending here, and close the connections. Redis may be away."""
         self._reading_thread.shutdown()
         try:
-            trim.remove_consumer(self.redis, self.keys.group, self.keys.streams, self.name)
+            consumers.remove_consumer(self.redis, self.keys.group, self.keys.streams, self.name)
             self.redis.close()
         except RedisError:
             log.warning("consumer_left_behind", consumer=self.name)

@@ -22,8 +22,7 @@ from worker.progress.commits import Commits
 from worker.progress.outcome import Outcome
 from worker.progress.redrive import sweep_parked
 from worker.settings import Settings
-from worker.streams import accounting, commit_marks
-from worker.streams import trim as housekeeping
+from worker.streams import accounting, commit_marks, consumers, trim
 from worker.streams.connection import Redis
 from worker.streams.keys import Keys
 from worker.streams.stray_streams import with_strays
@@ -59,9 +58,9 @@ def maintain(settings: Settings, redis: Redis, engine: Engine, go_on: Callable[[
         return Maintained(0, 0, 0, 0)
     removed, trimmed, vanished, swept = set[str](), 0, dict[str, int](), Outcome()
     with _log_refusals():
-        removed = housekeeping.remove_idle_consumers(redis, keys.group, keys.streams, settings.consumer_idle_seconds)
+        removed = consumers.remove_idle_consumers(redis, keys.group, keys.streams, settings.consumer_idle_seconds)
     with _log_refusals():
-        trimmed = housekeeping.trim(redis, keys.streams, settings.replay_window_seconds)
+        trimmed = trim.trim(redis, keys.streams, settings.replay_window_seconds)
     with _log_refusals():
         vanished = accounting.balance(redis, keys.group, keys.streams)
     for stream, entries in vanished.items():

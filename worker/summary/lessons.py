@@ -22,7 +22,7 @@ from worker.progress.progress_rows import (
     read_outlined,
     read_own_rows,
 )
-from worker.summary.rules import percentage
+from worker.summary.percentage import percentage
 
 PAGE = 200
 """Default number of lessons on a page."""

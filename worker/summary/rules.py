@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
@@ -12,9 +12,7 @@ from worker.progress.moved_lessons import Moved, moved_lessons
 from worker.progress.reference import State
 from worker.summary.counted_lessons import counted_statuses
 from worker.summary.next_lesson import NextLesson, NextReason, next_lesson
-
-_HUNDREDTH = Decimal("0.01")
-_NOTHING, _EVERYTHING = Decimal("0.00"), Decimal("100.00")
+from worker.summary.percentage import percentage
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +117,3 @@ def live_lessons(state: State, course_id: int) -> list[Lesson] | None:
 def moved_places(state: State, course_id: int) -> Moved:
     """Return the present place for each former place of the course's lessons."""
     return moved_lessons(state.outlines.get(course_id, ()))
-
-
-def percentage(part: int, total: int) -> Decimal:
-    """Return `part` as a percentage of `total`, rounded half up to two decimals; 0 of 0 is 0.
-
-    Only none gives 0 and only all gives 100: anything else is kept within 0.01 and 99.99. In SQL: `percentage.py`.
-    """
-    if part == 0:
-        return _NOTHING
-    if part == total:
-        return _EVERYTHING
-    rounded = (Decimal(100 * part) / total).quantize(_HUNDREDTH, ROUND_HALF_UP)
-    return min(max(rounded, _HUNDREDTH), _EVERYTHING - _HUNDREDTH)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, text
 
 from worker.progress.ties import settle_ties
-from worker.summary.percentage import percentage
+from worker.summary.percentage import percentage_sql
 
 _ROWS = """
         SELECT enrollment.id, course_id, version, topic_id, lesson_id, status
@@ -131,7 +131,7 @@ _REFRESH_SQL = """
          excluded.next_lesson_id, excluded.next_reason, excluded.last_activity_at, now())
 """
 
-_PERCENTAGE = percentage("completed", "total")
+_PERCENTAGE = percentage_sql("completed", "total")
 _OF_PLACES = _REFRESH_SQL.format(rows=_ROWS, completion_percentage=_PERCENTAGE)
 _OF_MOVED = _REFRESH_SQL.format(rows=_MOVED_ROWS, completion_percentage=_PERCENTAGE)
 

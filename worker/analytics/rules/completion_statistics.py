@@ -12,7 +12,8 @@ from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.reference import Progress, State
 from worker.summary.counted_lessons import counted_rows
-from worker.summary.rules import Summary, live_lessons, moved_places, percentage, summaries
+from worker.summary.percentage import percentage
+from worker.summary.rules import Summary, live_lessons, moved_places, summaries
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Statistics:
 
     A lesson is started when it is in progress or completed. A course is started when any counted lesson is, and
     completed when every lesson of its outline is, at least one; without an outline it is never completed.
-    `completion_rate` is the `worker.summary.rules.percentage` of enrollments that completed it. The last activity is
+    `completion_rate` is the `percentage` (worker.summary) of enrollments that completed it. The last activity is
     the latest lesson event in the course, or of the lesson.
     """
 
