@@ -7,8 +7,9 @@ import pytest
 from tests.support.streams import add, consumers, group_of, length, pending
 from tests.support.wait import wait_until
 from worker.settings import Settings
-from worker.streams import consumers, read, trim
+from worker.streams import read, trim
 from worker.streams.connection import Redis
+from worker.streams.consumers import remove_consumer, remove_idle_consumers
 
 
 @pytest.fixture
