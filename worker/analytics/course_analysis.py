@@ -27,7 +27,7 @@ _NOTHING = LessonTimeStatistics(0, 0, 0, _NO_TIME, None, None, None)
 _NO_FIGURES = CourseTimeStatistics(_NO_TIME, 0, 0, [0] * HOURS_OF_A_WEEK, None, {}, {})
 
 
-def analyze_course(engine: Engine, course_id: int, now: datetime | None, rules: AnalysisThresholds) -> CourseAnalysis:
+def analyze_course(engine: Engine, course_id: int, now: datetime | None, thresholds: AnalysisThresholds) -> CourseAnalysis:
     """Return the analysis of one course at `now`, by default PostgreSQL's time, from the rollups.
 
     Eight queries, and one for the time, whatever the number of learners. Raises InputError for an invalid id, and
@@ -40,8 +40,8 @@ def analyze_course(engine: Engine, course_id: int, now: datetime | None, rules: 
         outline = read_outlines(connection, [course_id]).get(course_id)
         if not (stored or outline or enrollments_of(connection, course_id, 0, 1)):
             raise unknown_course(course_id)
-        dormant = read_dormant(connection, course_id, now or clock(connection), rules.dormant_days, DORMANT)
-    return _analysis(course_id, stored, figures or _NO_FIGURES, outline, dormant, rules)
+        dormant = read_dormant(connection, course_id, now or clock(connection), thresholds.dormant_days, DORMANT)
+    return _analysis(course_id, stored, figures or _NO_FIGURES, outline, dormant, thresholds)
 
 
 def _analysis(
@@ -50,12 +50,12 @@ def _analysis(
     figures: CourseTimeStatistics,
     outline: StoredOutline | None,
     dormant: Dormant,
-    rules: AnalysisThresholds,
+    thresholds: AnalysisThresholds,
 ) -> CourseAnalysis:
     known = stored.lessons if stored else {}
     order = [lesson for lesson in outline.lessons if lesson in known] if outline else sorted(known)
     signs = {lesson: _signs(known[lesson], figures.lessons.get(lesson, _NOTHING)) for lesson in order}
-    difficulty_of = difficulties(signs, rules.min_learners)
+    difficulty_of = difficulties(signs, thresholds.min_learners)
     return CourseAnalysis(
         course_id=course_id,
         total_is_known=outline is not None,
@@ -73,7 +73,7 @@ def _analysis(
                 known[lesson],
                 figures.lessons.get(lesson, _NOTHING),
                 difficulty_of.get(lesson),
-                rules,
+                thresholds,
             )
             for lesson in order
         ],
@@ -98,7 +98,7 @@ def _lesson(
     statistics: Statistics,
     figures: LessonTimeStatistics,
     difficulty: Difficulty | None,
-    rules: AnalysisThresholds,
+    thresholds: AnalysisThresholds,
 ) -> AnalyzedLesson:
     share = drop_off(statistics.started, figures.stopped)
     return AnalyzedLesson(
@@ -113,7 +113,7 @@ def _lesson(
         stopped=figures.stopped,
         stuck=figures.stuck,
         drop_off=share,
-        is_blocker=is_blocker(share, statistics.started, rules.blocker_ratio, rules.min_learners),
+        is_blocker=is_blocker(share, statistics.started, thresholds.blocker_ratio, thresholds.min_learners),
         difficulty=difficulty,
     )
 

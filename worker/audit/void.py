@@ -55,11 +55,11 @@ def event_identity(event: str, source: str | None) -> str:
 
 
 def void_event(
-    engine: Engine, event_id: str, user_course_id: int | None, seconds: float, *, is_trial: bool = False
+    engine: Engine, event_id: str, user_course_id: int | None, seconds: float, *, dry_run: bool = False
 ) -> Voided:
     """Void one event of one enrollment; correct its lesson's row, position and summary, and mark its activity.
 
-    In one transaction under the enrollment's lock; a trial is rolled back. A statement may take `seconds`. Idempotent.
+    In one transaction under the enrollment's lock; a dry run is rolled back. A statement may take `seconds`. Idempotent.
     Raises NotFoundError, InputError when several enrollments have the event and none is given, LockedError when another
     session holds the enrollment, and ProgressError when the ledger takes too long to read.
     """
@@ -67,7 +67,7 @@ def void_event(
         with engine.connect() as connection:
             extend_timeout(connection, seconds)
             found = _void(connection, event_id, _enrollment(connection, event_id, user_course_id))
-            if not is_trial:
+            if not dry_run:
                 connection.commit()
             return found
     except DBAPIError as error:

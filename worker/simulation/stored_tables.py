@@ -109,10 +109,10 @@ def read_tables(connection: Connection) -> dict[str, Rows]:
 
 def read_dead_letters(connection: Connection) -> Counter[tuple[str, bytes | None]]:
     """Count the dead letters by reason and body."""
-    letters: Counter[tuple[str, bytes | None]] = Counter()
+    dead_letters: Counter[tuple[str, bytes | None]] = Counter()
     for reason, body, count in connection.execute(_DEAD_LETTERS):
-        letters[reason, body] += count
-    return letters
+        dead_letters[reason, body] += count
+    return dead_letters
 
 
 def has_rows(connection: Connection) -> bool:

@@ -38,7 +38,7 @@ from worker.database.models.activity import (
     TopicActivity,
 )
 from worker.database.models.base import Base
-from worker.database.models.figures import CourseFigures, LessonFigures, WeekFigures
+from worker.database.models.time_statistics import CourseFigures, LessonFigures, WeekFigures
 from worker.database.models.outline import Course, CourseLesson, MovedLesson, OutlineEvent
 from worker.database.models.progress import (
     DeadLetter,
