@@ -61,7 +61,9 @@ def test_an_event_published_while_idle_is_applied_at_once(
             wait_until(recorded(engine, number), seconds=2, what="the row")
 
 
-def test_it_ends_with_its_time_asks_for_a_wake_up_and_holds_nothing(consumer: Consumer, redis: Redis, stream: str) -> None:
+def test_it_ends_with_its_time_asks_for_a_wake_up_and_holds_nothing(
+    consumer: Consumer, redis: Redis, stream: str
+) -> None:
     host = RecordingHost()
     started = time.monotonic()
     Drain(consumer, host, 0.3).run()

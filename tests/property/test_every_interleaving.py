@@ -81,7 +81,7 @@ class Looks:
     thresholds: AnalysisThresholds
     cutoff: int
     """Around the seconds, or minutes, between the events."""
-    most_visits: int
+    max_visits: int
     corruptions: frozenset[str]
 
 
@@ -274,14 +274,14 @@ class Interleaving(RuleBasedStateMachine):
                 former = [old for old, new in moved.items() if new == lesson]
                 places = {place: state.progress.get((key, *place), Progress()) for place in [lesson, *former]}
                 row = counted_rows(places, moved)[lesson] if former else places[lesson]
-                rules = (row.completed_at, timedelta(seconds=cutoff))
+                given = (row.completed_at, timedelta(seconds=cutoff))
                 found = lesson_history(self.engine, key, *lesson, cutoff)
                 assert (found.status, found.completed_at) == (row.status, row.completed_at)
-                assert found.history == visit_history(events, lesson, *rules, former=former)
-                most = self.looks.most_visits
+                assert found.history == visit_history(events, lesson, *given, former=former)
+                max_listed = self.looks.max_visits
                 with self.engine.connect() as connection:
-                    last = read_visit_history(connection, (key, *lesson), row.completed_at, cutoff, most)
-                assert last == visit_history(events, lesson, *rules, most, former)
+                    last = read_visit_history(connection, (key, *lesson), row.completed_at, cutoff, max_listed)
+                assert last == visit_history(events, lesson, *given, max_listed, former)
                 if key in stored and not any((key, *old) in state.progress for old in former):
                     assert_agrees(
                         found.history, places[lesson], *stored[key].lessons.get(lesson, (TimeSpent(0, 0), None))

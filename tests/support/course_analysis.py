@@ -28,7 +28,10 @@ def expected_course(
     as_of: datetime | None,
 ) -> CourseAnalysis:
     """The analysis of a course from events and activity; `as_of` is when it was computed."""
-    figures, tally = time_statistics_by_course(state, activities, thresholds.stuck)[course_id], tallies(state)[course_id]
+    figures, tally = (
+        time_statistics_by_course(state, activities, thresholds.stuck)[course_id],
+        tallies(state)[course_id],
+    )
     titles = titles_of(state, course_id)
     order = list(titles) if course_id in state.outlines else sorted(tally.lessons())
     dormant = _dormant(state, course_id, thresholds, now)

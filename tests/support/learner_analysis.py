@@ -123,7 +123,12 @@ def _expected(
         recommendations=[
             replace(each, title=titles.get((each.topic_id, each.lesson_id)))
             for each in recommendations(
-                summary.following, history, order, medians, hurried_ratio=thresholds.hurried_ratio, revisits=thresholds.revisits
+                summary.following,
+                history,
+                order,
+                medians,
+                hurried_ratio=thresholds.hurried_ratio,
+                revisits=thresholds.revisits,
             )
         ],
         achievements=achievements(history, outline, active, zones=zones, grace_weekends=thresholds.grace_weekends),

@@ -216,7 +216,9 @@ def _dead_letters(engine: Engine) -> Counter[tuple[Any, ...]]:
     return found
 
 
-def _expected_dead_letters(events: Iterable[Event], state: State, rejected: Mapping[str, int]) -> Counter[tuple[Any, ...]]:
+def _expected_dead_letters(
+    events: Iterable[Event], state: State, rejected: Mapping[str, int]
+) -> Counter[tuple[Any, ...]]:
     expected: Counter[tuple[Any, ...]] = Counter({(reason,): number for reason, number in rejected.items()})
     expected.update((conflict.value,) for _, conflict in state.conflicts)
     for event in events:

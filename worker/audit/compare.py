@@ -69,7 +69,9 @@ class Step:
         return found + self.statistics + self.orphans
 
 
-def audit_scope(engine: Engine, scope: Scope, idle_cutoff_seconds: float, thresholds: StuckThresholds) -> Iterator[Step]:
+def audit_scope(
+    engine: Engine, scope: Scope, idle_cutoff_seconds: float, thresholds: StuckThresholds
+) -> Iterator[Step]:
     """Audit the scope, up to PAGE enrollments a step; whole courses with their statistics, each in one snapshot.
 
     If the scope is everything, the rows of deleted enrollments come first.
@@ -127,8 +129,8 @@ def audit_course(
 ) -> Iterator[Step]:
     """Audit the enrollments of a course, or those without a course (None), and at last the course's statistics.
 
-    One snapshot holds back vacuum meanwhile: without it statistics could not be compared. Time statistics are not compared
-    while any learner's activity is stale. Medians take 24 bytes for each completed lesson.
+    One snapshot holds back vacuum meanwhile: without it statistics could not be compared. Time statistics are not
+    compared while any learner's activity is stale. Medians take 24 bytes for each completed lesson.
     """
     with snapshot(engine) as connection:
         stored_rows.extend_idle_timeout(connection)

@@ -39,11 +39,9 @@ def compare(settings: "Settings", published: "list[Published]") -> bool:
         table.add_row(name, f"{len(expected):,}", f"{len(stored[name]):,}", _verdict(len(wrong)))
     for reason in sorted({reason for reason, _ in dead_letters + stored_dead_letters}):
         wanted, found = _of(dead_letters, reason), _of(stored_dead_letters, reason)
-        wrong = (wanted - found) + (found - wanted)
-        differences += [f"dead letter {reason}: {body!r:.100}" for body in list(wrong)[:SHOWN_DIFFERENCES]]
-        table.add_row(
-            f"dead_letter: {reason}", f"{wanted.total():,}", f"{found.total():,}", _verdict(wrong.total())
-        )
+        unequal = (wanted - found) + (found - wanted)
+        differences += [f"dead letter {reason}: {body!r:.100}" for body in list(unequal)[:SHOWN_DIFFERENCES]]
+        table.add_row(f"dead_letter: {reason}", f"{wanted.total():,}", f"{found.total():,}", _verdict(unequal.total()))
     console().print(table)
     if not differences:
         console().print("Every row and every dead letter is as expected.", style="green")
