@@ -13,7 +13,7 @@ PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 .PHONY: help install demo test test-all test-more test-second-tier test-floors soak bench bench-smoke check format constraints clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 install: $(INSTALLED) ## Make .venv and install everything, tests and checks included
 	@:

@@ -17,7 +17,7 @@ class ForeignDirectoryError(PermissionError):
 def make_own_directory(directory: Path, otherwise: str) -> None:
     """Create the directory and its missing parents, accessible to us alone. Idempotent.
 
-    Raises ForeignDirectoryError, whose message ends with the advice `otherwise`, or another OSError.
+    Raises ForeignDirectoryError, whose message ends with the remedy `otherwise`, or another OSError.
     """
     _walk(directory, otherwise, make=True)
 

@@ -110,9 +110,9 @@ def refresh_summaries() -> None:
 def refresh_course_statistics() -> None:
     """Refresh the statistics of changed courses. Overlapping runs skip each other's course."""
     settings = get_settings()
-    seconds, rules = settings.statistics_timeout_seconds, AnalysisThresholds.of(settings).stuck
+    seconds, thresholds = settings.statistics_timeout_seconds, AnalysisThresholds.of(settings).stuck
     with _postpone("refresh_postponed", rollup="course_statistics"):
-        done = refresh_statistics(worker_process.current_consumer().engine, seconds, rules, _for_at_most(seconds))
+        done = refresh_statistics(worker_process.current_consumer().engine, seconds, thresholds, _for_at_most(seconds))
         _log_refreshed("course_statistics", done.courses, done.oldest_change_at)
         if done.failed:
             log.warning("refresh_failed", rollup="course_statistics", courses=done.failed)

@@ -57,14 +57,14 @@ def test_a_worker_without_beat_drains_what_was_there_and_what_comes(system: Syst
     system.publish_bodies(lines[:1_000])
     system.start_worker(2, slice_seconds=0.5)
     system.assert_exact(oulad.parse(lines[:1_000]))
-    for start in range(1_000, len(lines), 200):  # over several slices: each rings for the next
+    for start in range(1_000, len(lines), 200):  # over several slices: each wakes up the next
         system.publish_bodies(lines[start : start + 200])
         system.wait_until_drained()
     system.assert_exact(oulad.parse(lines))
 
 
-def test_a_ring_by_hand_starts_a_worker_that_has_lost_its_own(system: System) -> None:
-    """It rings itself only while it takes from its queue: what a drain asks for meanwhile is lost."""
+def test_a_wake_up_by_hand_starts_a_worker_that_has_lost_its_own(system: System) -> None:
+    """It wakes itself up only while it takes from its queue: what a drain asks for meanwhile is lost."""
     lines = oulad.generate(500)
     worker = system.start_worker(1, slice_seconds=0.5, wake_up_seconds=3600)
     app = Celery(broker=system.settings.redis_url)
@@ -88,7 +88,7 @@ def test_a_ring_by_hand_starts_a_worker_that_has_lost_its_own(system: System) ->
     app.close()
 
 
-def test_expired_rings_are_dropped_and_events_applied_all_the_same(system: System) -> None:
+def test_expired_wake_ups_are_dropped_and_events_applied_all_the_same(system: System) -> None:
     events: list[CloudEvent] = [enrolled(1), viewed(1, 1, 1)]
     app = Celery(broker=system.settings.redis_url)
     app.conf.task_default_queue = system.settings.queue
@@ -99,7 +99,7 @@ def test_expired_rings_are_dropped_and_events_applied_all_the_same(system: Syste
     system.publish(events)
     worker = system.start_worker(1, slice_seconds=20)
     system.assert_exact(events)
-    wait_until(lambda: system.redis.llen(system.settings.queue) == 0, what="the end of the old rings")
+    wait_until(lambda: system.redis.llen(system.settings.queue) == 0, what="the end of the old wake-ups")
     assert worker.is_running()
 
 

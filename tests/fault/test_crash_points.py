@@ -118,7 +118,7 @@ def test_who_dies_as_it_takes_over_from_the_dead_is_taken_over_from_in_turn(syst
 def test_a_poison_entry_dead_lettered_and_not_acknowledged_is_dead_lettered_once(
     system: System, tmp_path: Path
 ) -> None:
-    """Three marks of the dead condemn it; two more processes die when it stands in `dead_letter`."""
+    """Three marks of dead processes make it a poison entry; two more die once it is in `dead_letter`."""
     lines = oulad.generate(40)
     (poison,) = system.publish_bodies([lines[-1]])
     stream, entry_id = system.settings.stream_key, poison.decode()

@@ -37,7 +37,7 @@ def test_it_ends_as_crashes_worker_and_its_neighbors_are_applied(system: System,
 
 @pytest.mark.second_tier
 def test_entries_delivered_often_for_another_reason_are_applied_all_the_same(system: System) -> None:
-    """Deliveries alone condemn nothing: an outage raises them too."""
+    """Deliveries alone make no entry poison: an outage raises them too."""
     events: list[CloudEvent] = [enrolled(1), *(viewed(1, 1, number, seconds=number) for number in range(1, 11))]
     worker = system.start_worker(1, quarantine_deliveries=1, lock_timeout_seconds=0.1, backoff_seconds=0.1)
     system.start_beat()

@@ -107,7 +107,7 @@ def test_on_a_shared_one_the_workers_outlive_it(own_redis_system: System) -> Non
     with system.locked("LOCK TABLE lesson_event IN SHARE MODE"):
         system.publish_bodies(lines[500:600])
         system.wait_for_blocked_batch()
-        wait_until(lambda: system.redis.llen(system.settings.queue) >= 3, what="rings that wait")
+        wait_until(lambda: system.redis.llen(system.settings.queue) >= 3, what="waiting wake-ups")
         fill(system)
     try:
         wait_until(lambda: refused_to_celery(worker), 20, "Celery's own refusal")

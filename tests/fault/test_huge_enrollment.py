@@ -226,7 +226,7 @@ def test_audit_and_rebuild_go_on_after_it_and_tell_it(engine: Engine, environmen
         result = invoke(environment, command)
         assert result.exit_code == 1
         assert "user_course_progress 3/1/1 status: stored not_started, expected in_progress" in result.stdout
-        assert "course_statistics" not in result.stdout, "what is not examined is in them"
+        assert "course_statistics" not in result.stdout, "statistics that were not audited are in it"
         assert result.stdout.splitlines()[-2:] == [
             "1 enrollment with more events than can be held in memory was not audited: 2.",
             "Nor were the statistics of the 1 course they belong to.",
@@ -247,7 +247,7 @@ def test_an_audit_is_never_silently_clean(environment: dict[str, str], scope: li
 
 
 @pytest.mark.usefixtures("five_events_at_most")
-def test_those_examined_together_have_no_more_events_together(engine: Engine) -> None:
+def test_those_audited_together_have_no_more_events_together(engine: Engine) -> None:
     ids = Scope(sample=4)
     steps = list(compare.audit_scope(engine, ids, CUTOFF, AnalysisThresholds().stuck))
     assert [[each.id for each in step.enrollments] for step in steps if step.enrollments] == [[1], [3], [4]]

@@ -55,7 +55,7 @@ def test_a_dead_consumer_with_something_pending_stays_until_that_is_taken_over(s
     wait_until(lambda: "dead-1-00000000" not in system.consumers(), 20, "its removal")
 
 
-def test_two_beats_ring_and_maintain_without_harm(system: System) -> None:
+def test_two_beats_wake_up_and_maintain_without_harm(system: System) -> None:
     lines = oulad.generate(3_000)
     beats = [system.start_beat(maintain_seconds=0.1) for _ in range(2)]
     worker = system.start_worker(2, log_level="DEBUG")

@@ -135,7 +135,7 @@ def test_a_redis_whose_clock_was_set_back_lets_beat_go_on(system: System) -> Non
 
 
 def test_a_full_redis_keeps_no_worker_from_reading(own_redis_system: System, own_servers: OwnServers) -> None:
-    """Broker and streams are one server; each drain ends at once, so that every event needs a ring of its own."""
+    """Broker and streams are one server; each drain ends at once, so that every event needs a wake-up of its own."""
     system = own_redis_system
     events: list[CloudEvent] = [enrolled(1)]
     system.publish(events)

@@ -1,4 +1,4 @@
-"""A pool in which every ring would make a consumer, with connections of its own, is refused before it does anything."""
+"""A pool in which every wake-up would make a consumer, with its own connections, is refused before it does anything."""
 
 import os
 import subprocess

@@ -1,7 +1,7 @@
 """How long it takes: after a server's restart work goes on within 5 s, after a `kill -9` within min-idle + 5 s.
 
 No process is started again. The outages are longer than a drain, so everything has to come back by itself: Celery's
-connection, the ring, the drain, its leases.
+connection, the wake-up, the drain, its leases.
 """
 
 import signal

@@ -24,7 +24,7 @@ RESUMED_SECONDS = 10.0
 def test_with_both_pool_processes_killed_under_load_reading_goes_on(
     system: System, tmp_path: Path, behind: float | None
 ) -> None:
-    """With the default interval of rings."""
+    """With the default interval of wake-ups."""
     lines = oulad.generate(4_000)
     if behind:
         with OtherClock(tmp_path / "clock", -behind).rules(system):

@@ -27,7 +27,7 @@ def test_every_analysis_of_a_whole_log_is_that_of_the_rules(engine: Engine) -> N
     events = oulad.parse(oulad.load(real=True))
     for start in range(0, len(events), 4_000):
         ingest(engine, entries(events[start : start + 4_000]))
-    refresh_all(engine, rules=RULES.stuck)
+    refresh_all(engine, thresholds=RULES.stuck)
     state = expected_state(events)
     activities = expected_activity(state)
     assert stored_activity(engine) == activities

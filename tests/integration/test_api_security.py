@@ -1,6 +1,6 @@
 """Nothing is open by oversight, a token can be changed without a gap, and the log tells of no learner and no token.
 
-Which token may do what is in test_api_authorization.py, the rest of the gate in test_api_gate.py.
+Which token may do what is in test_api_authorization.py, the other checks in test_api_middleware.py.
 """
 
 import json

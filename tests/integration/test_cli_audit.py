@@ -273,7 +273,7 @@ def test_an_outline_that_summaries_do_not_show_yet_is_no_difference(
         ("--user-course 1", 1, []),
     ],
 )
-def test_only_what_is_chosen_is_examined(
+def test_only_what_is_chosen_is_audited(
     environment: dict[str, str], engine: Engine, command: str, chosen: str, enrollments: int, keys: list[list[int]]
 ) -> None:
     execute(engine, ALL_STATUSES + " WHERE user_course_id > 4")

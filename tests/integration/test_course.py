@@ -72,7 +72,7 @@ def test_the_rules_are_those_given(engine: Engine) -> None:
     hard = AnalysisThresholds(blocker_ratio=0.9)
     assert not any(each.is_blocker for each in analyze_course(engine, 3, NOW, hard).lessons)
     execute(engine, "INSERT INTO course_change (course_id) VALUES (3)")
-    refresh_all(engine, rules=StuckThresholds(2, 2))
+    refresh_all(engine, thresholds=StuckThresholds(2, 2))
     assert [each.stuck for each in analyze_course(engine, 3, NOW, RULES).lessons] == [0, 10, 0]
 
 

@@ -61,12 +61,14 @@ def test_an_event_published_while_idle_is_applied_at_once(
             wait_until(recorded(engine, number), seconds=2, what="the row")
 
 
-def test_it_ends_with_its_time_rings_and_holds_nothing(consumer: Consumer, redis: Redis, stream: str) -> None:
+def test_it_ends_with_its_time_asks_for_a_wake_up_and_holds_nothing(
+    consumer: Consumer, redis: Redis, stream: str
+) -> None:
     host = RecordingHost()
     started = time.monotonic()
     Drain(consumer, host, 0.3).run()
     assert 0.3 <= time.monotonic() - started < 1.5
-    assert host.rings == 1
+    assert host.wake_ups == 1
     assert leased(redis, stream) == []
     assert consumer.leases.held == ()
 
@@ -136,7 +138,7 @@ def test_while_postgresql_is_away_nothing_is_read_and_no_delivery_counted(
     Drain(consumer, host, 0.8).run()
     assert time.monotonic() - started < 2
     assert pending(redis, stream) == {own[0]: (consumer.name, 2)}
-    assert host.rings == 1
+    assert host.wake_ups == 1
     assert host.beats > 2
     assert leased(redis, stream) == []
     assert rows(engine, "SELECT count(*) FROM dead_letter") == [(0,)]

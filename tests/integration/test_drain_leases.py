@@ -83,7 +83,7 @@ def test_a_drain_that_finds_nothing_free_ends_at_once_and_says_it_wants_work(
     one.leases.acquire_free()
     host = RecordingHost()
     Drain(two, host, 30).run()
-    assert host.rings == 0
+    assert host.wake_ups == 0
     assert redis.get(one.keys.wanted) == two.name.encode()
     assert one.leases.answer_want()
 

@@ -164,8 +164,8 @@ def test_a_position_at_the_old_place_is_one_at_the_new(engine: Engine) -> None:
     assert summary.next_reason is NextReason.AFTER_CURRENT
     assert rows(engine, "SELECT current_topic, current_lesson FROM user_course") == [(1, 12)]
     assert get_summary(engine, 1).titles[2, 12] == "B"
-    advice = analyze_learner(engine, 1, at(2 * DAY), AnalysisThresholds()).recommendations
-    assert [(each.topic_id, each.lesson_id) for each in advice] == [(1, 13)]
+    recommended = analyze_learner(engine, 1, at(2 * DAY), AnalysisThresholds()).recommendations
+    assert [(each.topic_id, each.lesson_id) for each in recommended] == [(1, 13)]
 
 
 def test_an_open_lesson_that_moved_is_the_next_one(engine: Engine) -> None:

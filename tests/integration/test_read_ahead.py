@@ -120,7 +120,7 @@ def test_a_backlog_is_announced_once_however_many_drains_it_takes(
     def announced() -> int:
         host = RecordingHost()
         Drain(ready, host, 0.4).run()
-        return host.rings - 1  # it always rings when it ends
+        return host.wake_ups - 1  # it always asks for a wake-up when it ends
 
     ready._knows_backlog = True
     assert announced() == 0
@@ -137,4 +137,4 @@ def test_a_drain_that_waits_for_single_events_calls_nobody(
     add(redis, stream, EVENTS[:5])
     host = RecordingHost()
     Drain(consumer, host, 0.5).run()
-    assert host.rings == 1  # when it ended
+    assert host.wake_ups == 1  # when it ended

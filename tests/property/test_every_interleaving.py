@@ -81,7 +81,7 @@ class Looks:
     thresholds: AnalysisThresholds
     cutoff: int
     """Around the seconds, or minutes, between the events."""
-    most_visits: int
+    max_visits: int
     corruptions: frozenset[str]
 
 
@@ -181,9 +181,9 @@ class Interleaving(RuleBasedStateMachine):
         refresh_all(self.engine, 2, self.stuck)
         assert_tables_equal_model(self.engine, self.order, lms_rows=self.lms_rows)
         assert_progress_follows_from_ledger(self.engine)
-        assert_rollups_equal_model(self.engine, self.state, rules=self.stuck)
+        assert_rollups_equal_model(self.engine, self.state, thresholds=self.stuck)
         before = snapshot(self.engine)
-        refresh_all(self.engine, rules=self.stuck)
+        refresh_all(self.engine, thresholds=self.stuck)
         assert snapshot(self.engine) == before
 
     @invariant()
@@ -212,18 +212,18 @@ class Interleaving(RuleBasedStateMachine):
         self.histories_of_lessons_are_right()
 
     def analyses_are_right(self) -> None:
-        state, rules = self.state, self.looks.thresholds
-        learners = {key: analyze_learner(self.engine, key, NOW, rules) for key in state.enrollments}
+        state, thresholds = self.state, self.looks.thresholds
+        learners = {key: analyze_learner(self.engine, key, NOW, thresholds) for key in state.enrollments}
         as_of = {key: each.as_of for key, each in learners.items()}
-        assert learners == expected_learners(state, expected_activity(state), rules, NOW, as_of)
+        assert learners == expected_learners(state, expected_activity(state), thresholds, NOW, as_of)
         for key in tallies(state):
-            course = analyze_course(self.engine, key, NOW, rules)
-            assert course == expected_course(state, expected_activity(state), key, rules, NOW, course.as_of)
+            course = analyze_course(self.engine, key, NOW, thresholds)
+            assert course == expected_course(state, expected_activity(state), key, thresholds, NOW, course.as_of)
 
     def what_is_marked_again_stays(self) -> None:
         before = snapshot(self.engine)
         execute(self.engine, MARK_ALL)
-        refresh_all(self.engine, rules=self.stuck)
+        refresh_all(self.engine, thresholds=self.stuck)
         assert rows(self.engine, BEHIND) == [(False,)]
         after = snapshot(self.engine)
         for table in ("lesson_activity", "topic_activity", "daily_activity"):
@@ -240,7 +240,7 @@ class Interleaving(RuleBasedStateMachine):
         steps = rebuild_scope(self.engine, Scope(), 60, self.stuck, CUTOFF)
         assert [each for step in steps for each in step.differences] == found
         assert audited(self.engine, self.stuck) == []
-        refresh_all(self.engine, rules=self.stuck)
+        refresh_all(self.engine, thresholds=self.stuck)
         assert audited(self.engine, self.stuck) == []
         if "row invented" in self.looks.corruptions:  # not deleted: it becomes one that was made ahead of any event
             execute(self.engine, "DELETE FROM user_course_progress WHERE (topic_id, lesson_id) = (77, 77)")
@@ -253,7 +253,7 @@ class Interleaving(RuleBasedStateMachine):
         assert audited(self.engine, self.stuck) == []
         keys = rows(self.engine, "SELECT id FROM user_course ORDER BY id")
         known = [get_summary(self.engine, key).summary for (key,) in keys]
-        refresh_all(self.engine, rules=self.stuck)
+        refresh_all(self.engine, thresholds=self.stuck)
         assert list(stored_summaries(self.engine).values()) == known
         assert audited(self.engine, self.stuck) == []
         execute(self.engine, "DELETE FROM user_course_progress WHERE (topic_id, lesson_id) = (78, 78)")
@@ -274,14 +274,14 @@ class Interleaving(RuleBasedStateMachine):
                 former = [old for old, new in moved.items() if new == lesson]
                 places = {place: state.progress.get((key, *place), Progress()) for place in [lesson, *former]}
                 row = counted_rows(places, moved)[lesson] if former else places[lesson]
-                rules = (row.completed_at, timedelta(seconds=cutoff))
+                given = (row.completed_at, timedelta(seconds=cutoff))
                 found = lesson_history(self.engine, key, *lesson, cutoff)
                 assert (found.status, found.completed_at) == (row.status, row.completed_at)
-                assert found.history == visit_history(events, lesson, *rules, former=former)
-                most = self.looks.most_visits
+                assert found.history == visit_history(events, lesson, *given, former=former)
+                max_listed = self.looks.max_visits
                 with self.engine.connect() as connection:
-                    last = read_visit_history(connection, (key, *lesson), row.completed_at, cutoff, most)
-                assert last == visit_history(events, lesson, *rules, most, former)
+                    last = read_visit_history(connection, (key, *lesson), row.completed_at, cutoff, max_listed)
+                assert last == visit_history(events, lesson, *given, max_listed, former)
                 if key in stored and not any((key, *old) in state.progress for old in former):
                     assert_agrees(
                         found.history, places[lesson], *stored[key].lessons.get(lesson, (TimeSpent(0, 0), None))

@@ -23,15 +23,18 @@ def expected_course(
     state: State,
     activities: Mapping[int, Activity],
     course_id: int,
-    rules: AnalysisThresholds,
+    thresholds: AnalysisThresholds,
     now: datetime,
     as_of: datetime | None,
 ) -> CourseAnalysis:
     """The analysis of a course from events and activity; `as_of` is when it was computed."""
-    figures, tally = time_statistics_by_course(state, activities, rules.stuck)[course_id], tallies(state)[course_id]
+    figures, tally = (
+        time_statistics_by_course(state, activities, thresholds.stuck)[course_id],
+        tallies(state)[course_id],
+    )
     titles = titles_of(state, course_id)
     order = list(titles) if course_id in state.outlines else sorted(tally.lessons())
-    dormant = _dormant(state, course_id, rules, now)
+    dormant = _dormant(state, course_id, thresholds, now)
     dormant.sort(key=lambda each: (-each.last_seen_on.toordinal(), each.user_course_id))
     signs = {
         lesson: Signs(
@@ -42,7 +45,7 @@ def expected_course(
         )
         for lesson in order
     }
-    difficult = difficulties(signs, rules.min_learners)
+    difficult = difficulties(signs, thresholds.min_learners)
     return CourseAnalysis(
         course_id=course_id,
         total_is_known=course_id in state.outlines,
@@ -66,8 +69,8 @@ def expected_course(
                 stopped=its.stopped,
                 stuck=its.stuck,
                 drop_off=signs[lesson].drop_off,
-                is_blocker=its.stopped >= rules.blocker_ratio * signs[lesson].learners > 0
-                and signs[lesson].learners >= rules.min_learners,
+                is_blocker=its.stopped >= thresholds.blocker_ratio * signs[lesson].learners > 0
+                and signs[lesson].learners >= thresholds.min_learners,
                 difficulty=difficult.get(lesson),
             )
             for lesson in order
@@ -89,7 +92,7 @@ def _weeks(figures: CourseTimeStatistics) -> list[Week]:
     return found[-WEEKS:]
 
 
-def _dormant(state: State, course_id: int, rules: AnalysisThresholds, now: datetime) -> list[DormantLearner]:
+def _dormant(state: State, course_id: int, thresholds: AnalysisThresholds, now: datetime) -> list[DormantLearner]:
     found = []
     times: dict[int, list[datetime]] = {key: [] for key in state.enrollments}
     for (key, _), event in state.ledger.items():
@@ -105,6 +108,6 @@ def _dormant(state: State, course_id: int, rules: AnalysisThresholds, now: datet
         seen_on = last_seen(active_days(times[key], zones), today)
         rows = [state.progress.get((key, *lesson)) for lesson in lessons]
         is_finished = lessons and all(row and row.status is ProgressStatus.COMPLETED for row in rows)
-        if seen_on and not is_finished and is_dormant(seen_on, today, rules.dormant_days):
+        if seen_on and not is_finished and is_dormant(seen_on, today, thresholds.dormant_days):
             found.append(DormantLearner(key, seen_on, percentages[key]))
     return found

@@ -33,9 +33,9 @@ def consume(consumer: Consumer) -> None:
 
 
 def verdicts(engine: Engine, bodies: Sequence[bytes]) -> list[Verdict]:
-    """Of entries of the streams: the reason of the letter with these bytes, else it was applied."""
-    letters = {bytes(body): reason for body, reason in rows(engine, "SELECT body, reason FROM dead_letter")}
-    return [letters.get(body, "applied") for body in bodies]
+    """Return each entry's verdict: the reason of the dead letter with its bytes, or "applied"."""
+    dead_letters = {bytes(body): reason for body, reason in rows(engine, "SELECT body, reason FROM dead_letter")}
+    return [dead_letters.get(body, "applied") for body in bodies]
 
 
 class Doors:

@@ -12,12 +12,12 @@ class RecordingHost:
     """Counts what the drain asks of it; stops the drain when told to."""
 
     def __init__(self) -> None:
-        self.rings = 0
+        self.wake_ups = 0
         self.beats = 0
         self.stopping = False
 
     def wake_up(self) -> None:
-        self.rings += 1
+        self.wake_ups += 1
 
     def is_stopping(self) -> bool:
         return self.stopping

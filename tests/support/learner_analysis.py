@@ -24,12 +24,12 @@ from worker.summary.rules import Summary, live_lessons, summaries
 def expected_learners(
     state: State,
     activities: Mapping[int, Activity],
-    rules: AnalysisThresholds,
+    thresholds: AnalysisThresholds,
     now: datetime,
     as_of: Mapping[int, datetime | None],
 ) -> dict[int, LearnerAnalysis]:
     """The analysis of every enrollment from events and activity; `as_of` is when the latter was computed."""
-    figures = time_statistics_by_course(state, activities, rules.stuck)
+    figures = time_statistics_by_course(state, activities, thresholds.stuck)
     events: dict[int, list[LessonEvent]] = {key: [] for key in state.enrollments}
     for (key, _), event in state.ledger.items():
         if isinstance(event, LessonEvent):
@@ -45,7 +45,7 @@ def expected_learners(
             known[key][0],
             _medians(figures[event.data.course_id]),
             summary[key],
-            rules,
+            thresholds,
             now,
             as_of[key],
         )
@@ -71,7 +71,7 @@ def _expected(
     history: dict[Lesson, LessonHistory],
     medians: dict[Lesson, float],
     summary: Summary,
-    rules: AnalysisThresholds,
+    thresholds: AnalysisThresholds,
     now: datetime,
     as_of: datetime | None,
 ) -> LearnerAnalysis:
@@ -110,23 +110,28 @@ def _expected(
             [activity.events_by_hour[24 * weekday + hour] for hour in range(24)] for weekday in range(7)
         ],
         doubtful_events=activity.doubtful_events,
-        streaks=streaks(active, today, grace_weekends=rules.grace_weekends),
+        streaks=streaks(active, today, grace_weekends=thresholds.grace_weekends),
         last_seen_on=last_seen(active, today),
-        is_dormant=is_dormant(last_seen(active, today), today, rules.dormant_days)
+        is_dormant=is_dormant(last_seen(active, today), today, thresholds.dormant_days)
         and not (outline and all(lesson in history and history[lesson].completed for lesson in outline)),
         velocity=velocity(history, outline, now),
         projection=projection(history, outline, now, zones),
         stuck=[
             replace(each, title=titles.get((each.topic_id, each.lesson_id)))
-            for each in stuck(history, order, medians, rules.stuck)
+            for each in stuck(history, order, medians, thresholds.stuck)
         ],
         recommendations=[
             replace(each, title=titles.get((each.topic_id, each.lesson_id)))
             for each in recommendations(
-                summary.following, history, order, medians, hurried_ratio=rules.hurried_ratio, revisits=rules.revisits
+                summary.following,
+                history,
+                order,
+                medians,
+                hurried_ratio=thresholds.hurried_ratio,
+                revisits=thresholds.revisits,
             )
         ],
-        achievements=achievements(history, outline, active, zones=zones, grace_weekends=rules.grace_weekends),
+        achievements=achievements(history, outline, active, zones=zones, grace_weekends=thresholds.grace_weekends),
         as_of=as_of,
     )
 

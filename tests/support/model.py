@@ -44,7 +44,7 @@ def assert_tables_equal_model(
     events = list(events)
     state = expected_state(events, lms_rows)
     assert_rows_equal_model(engine, events, state, lms_rows=lms_rows)
-    assert _letters(engine) == _expected_letters(events, state, rejected or {})
+    assert _dead_letters(engine) == _expected_dead_letters(events, state, rejected or {})
 
 
 def assert_rows_equal_model(
@@ -205,8 +205,8 @@ def _courses(events: Iterable[Event]) -> list[tuple[Any, ...]]:
     return [(course_id, event.time, UUID(event.event_id)) for course_id, event in sorted(latest.items())]
 
 
-def _letters(engine: Engine) -> Counter[tuple[Any, ...]]:
-    """Parked letters by what they carry and wait for, the others by reason."""
+def _dead_letters(engine: Engine) -> Counter[tuple[Any, ...]]:
+    """Count parked dead letters by event and enrollment, the others by reason."""
     found: Counter[tuple[Any, ...]] = Counter()
     for stream, entry_id, reason, key, body in rows(
         engine, "SELECT stream, entry_id, reason, user_course_id, body FROM dead_letter"
@@ -216,7 +216,9 @@ def _letters(engine: Engine) -> Counter[tuple[Any, ...]]:
     return found
 
 
-def _expected_letters(events: Iterable[Event], state: State, rejected: Mapping[str, int]) -> Counter[tuple[Any, ...]]:
+def _expected_dead_letters(
+    events: Iterable[Event], state: State, rejected: Mapping[str, int]
+) -> Counter[tuple[Any, ...]]:
     expected: Counter[tuple[Any, ...]] = Counter({(reason,): number for reason, number in rejected.items()})
     expected.update((conflict.value,) for _, conflict in state.conflicts)
     for event in events:

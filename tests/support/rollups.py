@@ -52,11 +52,11 @@ def stored_statistics(engine: Engine, courses: tuple[int, int] = EVERY_ID) -> di
     return stored
 
 
-def refresh_all(engine: Engine, chunk: int = 500, rules: StuckThresholds | None = None) -> None:
+def refresh_all(engine: Engine, chunk: int = 500, thresholds: StuckThresholds | None = None) -> None:
     """Bring every rollup up to date; afterwards nothing is stale."""
     assert refresh_summaries(engine, chunk).oldest_change_at is None
     assert refresh_activity(engine, chunk, IDLE_CUTOFF.total_seconds()).oldest_change_at is None
-    assert refresh_statistics(engine, 60, rules or AnalysisThresholds().stuck).oldest_change_at is None
+    assert refresh_statistics(engine, 60, thresholds or AnalysisThresholds().stuck).oldest_change_at is None
     assert rows(engine, STALE) == [(0,)]
 
 
@@ -65,11 +65,11 @@ def wait_for_rollups(engine: Engine, seconds: float = 60) -> None:
     wait_until(lambda: rows(engine, BEHIND) == [(False,)], seconds, "the refresh of every rollup")
 
 
-def audited(engine: Engine, rules: StuckThresholds | None = None) -> list[Difference]:
+def audited(engine: Engine, thresholds: StuckThresholds | None = None) -> list[Difference]:
     """Everything that an audit of everything lists."""
     return [
         each
-        for step in audit_scope(engine, Scope(), IDLE_CUTOFF.total_seconds(), rules or AnalysisThresholds().stuck)
+        for step in audit_scope(engine, Scope(), IDLE_CUTOFF.total_seconds(), thresholds or AnalysisThresholds().stuck)
         for each in step.differences
     ]
 
@@ -79,14 +79,14 @@ def assert_rollups_equal_model(
     state: State,
     enrollments: tuple[int, int] = EVERY_ID,
     courses: tuple[int, int] = EVERY_ID,
-    rules: StuckThresholds | None = None,
+    thresholds: StuckThresholds | None = None,
 ) -> None:
     """Every summary, activity and statistic is stored, current, and what plain Python makes of the events."""
     assert stored_summaries(engine, enrollments) == summaries(state)
     activities = expected_activity(state)
     assert stored_activity(engine, enrollments) == activities
     found = stored_statistics(engine, courses)
-    figures = time_statistics_by_course(state, activities, rules or AnalysisThresholds().stuck)
+    figures = time_statistics_by_course(state, activities, thresholds or AnalysisThresholds().stuck)
     with engine.connect() as connection:
         assert {key: read_time_statistics(connection, key) for key in found if key in figures} == {
             key: figures[key] for key in found if key in figures

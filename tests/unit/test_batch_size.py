@@ -34,14 +34,14 @@ def test_after_large_entries_as_many_are_asked_for_as_fit() -> None:
     assert 1 <= batch_size_now.entries * 5 * MEGABYTE <= BATCH_BYTES
 
 
-def test_one_enormous_entry_leaves_an_appetite_for_one() -> None:
+def test_after_one_enormous_entry_one_is_still_asked_for() -> None:
     batch_size_now = AdaptiveBatchSize(64)
     batch_size_now.observe(made(100 * BATCH_BYTES // 64))
     batch_size_now.observe(made(2 * BATCH_BYTES))
     assert batch_size_now.entries >= 1
 
 
-def test_portions_keep_the_order_and_both_bounds() -> None:
+def test_batches_keep_the_order_and_both_bounds() -> None:
     entries = made(*[7 * MEGABYTE] * 5, *[10] * 7)
     pieces = list(split_batches(entries, 4))
     assert [entry for piece in pieces for entry in piece] == entries
@@ -49,10 +49,10 @@ def test_portions_keep_the_order_and_both_bounds() -> None:
     assert all(sum(len(entry.body or b"") for entry in piece) <= BATCH_BYTES for piece in pieces)
 
 
-def test_an_entry_larger_than_a_portion_comes_alone() -> None:
+def test_an_entry_larger_than_a_batch_comes_alone() -> None:
     entries = made(10, BATCH_BYTES + 1, 10)
     assert [len(piece) for piece in split_batches(entries, 100)] == [1, 1, 1]
 
 
-def test_nothing_makes_no_portion() -> None:
+def test_nothing_makes_no_batch() -> None:
     assert list(split_batches([], 100)) == []

@@ -97,7 +97,7 @@ def test_the_week_has_168_hours_or_none() -> None:
     assert course_report(empty_course()).table("hours").rows == []
 
 
-def test_advice_has_the_title_of_a_lesson_that_was_visited() -> None:
+def test_a_recommendation_has_the_title_of_a_lesson_that_was_visited() -> None:
     report = learner_report(learner(title="Fractions"))
     assert column(report, "stuck", "title") == ["Fractions 3.4"]
     assert column(report, "recommendations", "title") == [None, "Fractions 1.2"]

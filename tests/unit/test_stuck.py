@@ -98,7 +98,7 @@ def test_the_reason_names_the_figures(visits: int, seconds: int, reasons: tuple[
 def test_both_limits_can_be_set() -> None:
     history = {(1, 1): started(NOW, visits=1, seconds=160)}
     by_visits, by_time = (
-        stuck(history, OUTLINE, MEDIANS, rules) for rules in (StuckThresholds(1, 2), StuckThresholds(3, 1.5))
+        stuck(history, OUTLINE, MEDIANS, thresholds) for thresholds in (StuckThresholds(1, 2), StuckThresholds(3, 1.5))
     )
     assert [lesson_phrase(each)[:28] for each in by_visits] == ["not completed after 1 visit,"]
     assert ["1.5 times" in lesson_phrase(each) for each in by_time] == [True]

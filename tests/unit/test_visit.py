@@ -11,8 +11,8 @@ from worker.contract.progress_status import ProgressStatus
 MINUTE = 60
 
 
-def found(*events: LedgerEvent, completed_at: datetime | None = None, most: int = 1_000) -> VisitHistory:
-    return visit_history(events, (1, 1), completed_at, timedelta(minutes=30), most)
+def found(*events: LedgerEvent, completed_at: datetime | None = None, max_listed: int = 1_000) -> VisitHistory:
+    return visit_history(events, (1, 1), completed_at, timedelta(minutes=30), max_listed)
 
 
 def test_a_gap_of_the_cut_off_parts_two_visits_whatever_came_between() -> None:
@@ -64,7 +64,7 @@ def test_a_status_set_by_hand_is_no_visits_doing() -> None:
 
 def test_all_are_counted_and_the_last_are_shown() -> None:
     events = [kind(seconds=86_400 * day) for kind in (viewed, corrected) for day in range(3)]
-    its = found(*events, most=2)
+    its = found(*events, max_listed=2)
     assert (its.visits, its.corrections, its.first_visit_at) == (3, 3, at(0))
     assert [each.number for each in its.last_visits] == [2, 3]
     assert [each.corrected_at for each in its.last_corrections] == [at(86_400), at(172_800)]

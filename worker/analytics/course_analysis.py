@@ -24,10 +24,12 @@ from worker.progress.stored_outline import StoredOutline, read_outlines
 
 _NO_TIME = TimeSpent(0, 0)
 _NOTHING = LessonTimeStatistics(0, 0, 0, _NO_TIME, None, None, None)
-_NO_FIGURES = CourseTimeStatistics(_NO_TIME, 0, 0, [0] * HOURS_OF_A_WEEK, None, {}, {})
+_NO_STATISTICS = CourseTimeStatistics(_NO_TIME, 0, 0, [0] * HOURS_OF_A_WEEK, None, {}, {})
 
 
-def analyze_course(engine: Engine, course_id: int, now: datetime | None, rules: AnalysisThresholds) -> CourseAnalysis:
+def analyze_course(
+    engine: Engine, course_id: int, now: datetime | None, thresholds: AnalysisThresholds
+) -> CourseAnalysis:
     """Return the analysis of one course at `now`, by default PostgreSQL's time, from the rollups.
 
     Eight queries, and one for the time, whatever the number of learners. Raises InputError for an invalid id, and
@@ -36,44 +38,44 @@ def analyze_course(engine: Engine, course_id: int, now: datetime | None, rules: 
     require_course(course_id)
     with snapshot(engine) as connection:
         stored = read_statistics(connection, course_id)
-        figures = read_time_statistics(connection, course_id)
+        time_statistics = read_time_statistics(connection, course_id)
         outline = read_outlines(connection, [course_id]).get(course_id)
         if not (stored or outline or enrollments_of(connection, course_id, 0, 1)):
             raise unknown_course(course_id)
-        dormant = read_dormant(connection, course_id, now or clock(connection), rules.dormant_days, DORMANT)
-    return _analysis(course_id, stored, figures or _NO_FIGURES, outline, dormant, rules)
+        dormant = read_dormant(connection, course_id, now or clock(connection), thresholds.dormant_days, DORMANT)
+    return _analysis(course_id, stored, time_statistics or _NO_STATISTICS, outline, dormant, thresholds)
 
 
 def _analysis(
     course_id: int,
     stored: StoredStatistics | None,
-    figures: CourseTimeStatistics,
+    time_statistics: CourseTimeStatistics,
     outline: StoredOutline | None,
     dormant: Dormant,
-    rules: AnalysisThresholds,
+    thresholds: AnalysisThresholds,
 ) -> CourseAnalysis:
     known = stored.lessons if stored else {}
     order = [lesson for lesson in outline.lessons if lesson in known] if outline else sorted(known)
-    signs = {lesson: _signs(known[lesson], figures.lessons.get(lesson, _NOTHING)) for lesson in order}
-    difficulty_of = difficulties(signs, rules.min_learners)
+    signs = {lesson: _signs(known[lesson], time_statistics.lessons.get(lesson, _NOTHING)) for lesson in order}
+    difficulty_of = difficulties(signs, thresholds.min_learners)
     return CourseAnalysis(
         course_id=course_id,
         total_is_known=outline is not None,
         statistics=stored.course if stored else None,
-        spent=figures.spent,
-        sessions=figures.sessions,
-        session_seconds=figures.session_seconds,
-        median_days=figures.median_days,
-        events_by_weekday=by_weekday(figures.events_by_hour),
-        weeks=_weeks(figures.weeks),
+        spent=time_statistics.spent,
+        sessions=time_statistics.sessions,
+        session_seconds=time_statistics.session_seconds,
+        median_days=time_statistics.median_days,
+        events_by_weekday=by_weekday(time_statistics.events_by_hour),
+        weeks=_weeks(time_statistics.weeks),
         lessons=[
             _lesson(
                 lesson,
                 outline.titles[lesson] if outline else None,
                 known[lesson],
-                figures.lessons.get(lesson, _NOTHING),
+                time_statistics.lessons.get(lesson, _NOTHING),
                 difficulty_of.get(lesson),
-                rules,
+                thresholds,
             )
             for lesson in order
         ],
@@ -83,12 +85,12 @@ def _analysis(
     )
 
 
-def _signs(statistics: Statistics, figures: LessonTimeStatistics) -> Signs:
+def _signs(statistics: Statistics, time_statistics: LessonTimeStatistics) -> Signs:
     return Signs(
         learners=statistics.started,
-        median_seconds=figures.median_seconds,
-        median_visits_to_complete=figures.median_visits_to_complete,
-        drop_off=drop_off(statistics.started, figures.stopped),
+        median_seconds=time_statistics.median_seconds,
+        median_visits_to_complete=time_statistics.median_visits_to_complete,
+        drop_off=drop_off(statistics.started, time_statistics.stopped),
     )
 
 
@@ -96,24 +98,24 @@ def _lesson(
     lesson: Lesson,
     title: str | None,
     statistics: Statistics,
-    figures: LessonTimeStatistics,
+    time_statistics: LessonTimeStatistics,
     difficulty: Difficulty | None,
-    rules: AnalysisThresholds,
+    thresholds: AnalysisThresholds,
 ) -> AnalyzedLesson:
-    share = drop_off(statistics.started, figures.stopped)
+    ratio = drop_off(statistics.started, time_statistics.stopped)
     return AnalyzedLesson(
         *lesson,
         title=title,
         statistics=statistics,
-        visits=figures.visits,
-        spent=figures.spent,
-        median_seconds=figures.median_seconds,
-        median_visits_to_complete=figures.median_visits_to_complete,
-        median_days=figures.median_days,
-        stopped=figures.stopped,
-        stuck=figures.stuck,
-        drop_off=share,
-        is_blocker=is_blocker(share, statistics.started, rules.blocker_ratio, rules.min_learners),
+        visits=time_statistics.visits,
+        spent=time_statistics.spent,
+        median_seconds=time_statistics.median_seconds,
+        median_visits_to_complete=time_statistics.median_visits_to_complete,
+        median_days=time_statistics.median_days,
+        stopped=time_statistics.stopped,
+        stuck=time_statistics.stuck,
+        drop_off=ratio,
+        is_blocker=is_blocker(ratio, statistics.started, thresholds.blocker_ratio, thresholds.min_learners),
         difficulty=difficulty,
     )
 

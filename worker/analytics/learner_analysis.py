@@ -32,7 +32,7 @@ Key = TypeVar("Key")
 
 
 def analyze_learner(
-    engine: Engine, user_course_id: int, now: datetime | None, rules: AnalysisThresholds
+    engine: Engine, user_course_id: int, now: datetime | None, thresholds: AnalysisThresholds
 ) -> LearnerAnalysis:
     """Return the analysis of one enrollment at `now`, by default PostgreSQL's time: seven queries, one snapshot.
 
@@ -47,7 +47,7 @@ def analyze_learner(
         outline = read_outlines(connection, [learner.course_id]).get(learner.course_id)
         medians = read_medians(connection, learner.course_id)
         now = now or clock(connection)
-    return _analysis(user_course_id, learner, outline, medians, now, rules)
+    return _analysis(user_course_id, learner, outline, medians, now, thresholds)
 
 
 def _analysis(
@@ -56,7 +56,7 @@ def _analysis(
     outline: StoredOutline | None,
     medians: Mapping[Lesson, float],
     now: datetime,
-    rules: AnalysisThresholds,
+    thresholds: AnalysisThresholds,
 ) -> LearnerAnalysis:
     """Without an outline, the enrollment's own rows take its place, as in the summary."""
     live, moved = (outline.lessons, outline.moved) if outline else (None, {})
@@ -89,14 +89,14 @@ def _analysis(
         session_seconds=activity.session_seconds,
         events_by_weekday=by_weekday(activity.events_by_hour),
         doubtful_events=activity.doubtful_events,
-        streaks=streaks(active, today, grace_weekends=rules.grace_weekends),
+        streaks=streaks(active, today, grace_weekends=thresholds.grace_weekends),
         last_seen_on=seen_on,
-        is_dormant=not summary.has_completed_course and is_dormant(seen_on, today, rules.dormant_days),
+        is_dormant=not summary.has_completed_course and is_dormant(seen_on, today, thresholds.dormant_days),
         velocity=velocity(history, live, now),
         projection=projection(history, live, now, learner.zones),
         stuck=[
             replace(each, title=titles.get((each.topic_id, each.lesson_id)))
-            for each in stuck(history, lessons, medians, rules.stuck)
+            for each in stuck(history, lessons, medians, thresholds.stuck)
         ],
         recommendations=[
             replace(each, title=titles.get((each.topic_id, each.lesson_id)))
@@ -105,11 +105,11 @@ def _analysis(
                 history,
                 lessons,
                 medians,
-                hurried_ratio=rules.hurried_ratio,
-                revisits=rules.revisits,
+                hurried_ratio=thresholds.hurried_ratio,
+                revisits=thresholds.revisits,
             )
         ],
-        achievements=achievements(history, live, active, zones=learner.zones, grace_weekends=rules.grace_weekends),
+        achievements=achievements(history, live, active, zones=learner.zones, grace_weekends=thresholds.grace_weekends),
         as_of=learner.refreshed_at,
     )
 

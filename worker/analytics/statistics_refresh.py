@@ -26,7 +26,7 @@ class RefreshedStatistics:
 
 
 def refresh_statistics(
-    engine: Engine, seconds: float, rules: StuckThresholds, go_on: Callable[[], bool] = lambda: True
+    engine: Engine, seconds: float, thresholds: StuckThresholds, go_on: Callable[[], bool] = lambda: True
 ) -> RefreshedStatistics:
     """Refresh the statistics of every course that changed, each in at most `seconds`, while `go_on` allows.
 
@@ -40,7 +40,7 @@ def refresh_statistics(
     for course_id in changed:
         try:
             with engine.begin() as connection:
-                count += refresh_course(connection, course_id, seconds, rules)
+                count += refresh_course(connection, course_id, seconds, thresholds)
         except DBAPIError as error:
             if not may_be_caused_by_one(error):
                 raise
@@ -53,7 +53,7 @@ def refresh_statistics(
         return RefreshedStatistics(count, failed, stale_marks.oldest_change(connection, "course_statistics"))
 
 
-def refresh_course(connection: Connection, course_id: int, seconds: float, rules: StuckThresholds) -> bool:
+def refresh_course(connection: Connection, course_id: int, seconds: float, thresholds: StuckThresholds) -> bool:
     """Refresh one course in the caller's transaction, in at most `seconds`.
 
     Return False, and keep the marks, while another transaction computes it.
@@ -61,5 +61,5 @@ def refresh_course(connection: Connection, course_id: int, seconds: float, rules
     if not statistics_claims.claim(connection, course_id):
         return False
     extend_timeout(connection, seconds)
-    compute_statistics(connection, course_id, rules)
+    compute_statistics(connection, course_id, thresholds)
     return True

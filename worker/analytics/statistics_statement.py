@@ -238,13 +238,13 @@ _REFRESH = text(f"""
 """)  # noqa: S608 - constants
 
 
-def compute_statistics(connection: Connection, course_id: int, rules: StuckThresholds) -> None:
+def compute_statistics(connection: Connection, course_id: int, thresholds: StuckThresholds) -> None:
     """Compute and store the statistics of a claimed course."""
     without_jit(connection)
     given = {
         "course_id": course_id,
-        "stuck_visits": rules.visits,
-        "stuck_factor": rules.factor,
+        "stuck_visits": thresholds.visits,
+        "stuck_factor": thresholds.factor,
         "clocks": clocks_of_course(connection, course_id),
     }
     connection.execute(_REFRESH, given)

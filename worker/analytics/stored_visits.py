@@ -67,7 +67,7 @@ _VISITS = text(f"""
                count(*) FILTER (WHERE begins AND occurred_at <= lesson_completed_at) AS visits_to_complete
         FROM numbered CROSS JOIN given
         GROUP BY GROUPING SETS ((), (number))
-        ORDER BY number DESC NULLS FIRST LIMIT 1 + :most
+        ORDER BY number DESC NULLS FIRST LIMIT 1 + :max_listed
     )
     SELECT number, began_at, last_at, events, completions, completed_at, visits, last_visit_at, visits_to_complete,
            {SPENT}
@@ -79,7 +79,7 @@ _CORRECTIONS = text(f"""
            count(*) OVER () AS corrections
     FROM lesson_event
     WHERE user_course_id = :user_course_id AND (topic_id, lesson_id) IN ({_PLACES}) AND type = 'corrected'
-    ORDER BY occurred_at DESC, sequence DESC, event_id DESC LIMIT :most
+    ORDER BY occurred_at DESC, sequence DESC, event_id DESC LIMIT :max_listed
 """)  # noqa: S608 - a constant
 
 
@@ -107,13 +107,13 @@ def read_visit_history(
     key: LessonKey,
     completed_at: datetime | None,
     idle_cutoff_seconds: float,
-    most: int = MAX_LISTED,
+    max_listed: int = MAX_LISTED,
 ) -> VisitHistory:
-    """Return the history of a lesson completed at `completed_at`, listing up to `most` visits and corrections.
+    """Return the history of a lesson completed at `completed_at`, listing up to `max_listed` visits and corrections.
 
     Two queries in the caller's transaction, which must be REPEATABLE READ. Reads the enrollment's ledger.
     """
-    given = _parameters(key) | {"most": most}
+    given = _parameters(key) | {"max_listed": max_listed}
     rule = {"completed_at": completed_at, "idle_cutoff_seconds": idle_cutoff_seconds}
     total, *visits = connection.execute(_VISITS, given | rule)
     corrections = connection.execute(_CORRECTIONS, given).all()

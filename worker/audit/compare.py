@@ -69,7 +69,9 @@ class Step:
         return found + self.statistics + self.orphans
 
 
-def audit_scope(engine: Engine, scope: Scope, idle_cutoff_seconds: float, rules: StuckThresholds) -> Iterator[Step]:
+def audit_scope(
+    engine: Engine, scope: Scope, idle_cutoff_seconds: float, thresholds: StuckThresholds
+) -> Iterator[Step]:
     """Audit the scope, up to PAGE enrollments a step; whole courses with their statistics, each in one snapshot.
 
     If the scope is everything, the rows of deleted enrollments come first.
@@ -81,20 +83,20 @@ def audit_scope(engine: Engine, scope: Scope, idle_cutoff_seconds: float, rules:
         yield from audit_pages(engine, scoped_enrollments(engine, scope), idle_cutoff_seconds)
         return
     for course_id in courses:
-        yield from audit_course(engine, course_id, idle_cutoff_seconds, rules)
+        yield from audit_course(engine, course_id, idle_cutoff_seconds, thresholds)
 
 
 def audit_pages(engine: Engine, ids: Sequence[int], idle_cutoff_seconds: float) -> Iterator[Step]:
-    """Audit these enrollments, each portion in a snapshot that has ended when its step is yielded."""
+    """Audit these enrollments, each batch in a snapshot that has ended when its step is yielded."""
     for start in range(0, len(ids), PAGE):
         page = ids[start : start + PAGE]
         with snapshot(engine) as connection:
-            portions, too_large = _portions(connection, page)
+            batches, too_large = _batches(connection, page)
         yield Step([], too_large=too_large)
-        for portion in portions:
+        for batch in batches:
             with snapshot(engine) as connection:
                 stored_rows.extend_idle_timeout(connection)
-                audited = audit_enrollments(connection, portion, idle_cutoff_seconds)
+                audited = audit_enrollments(connection, batch, idle_cutoff_seconds)
             yield Step(audited)
 
 
@@ -105,48 +107,48 @@ def audit_orphans(engine: Engine) -> Iterator[Step]:
         yield Step([], orphans=[Difference(table, (key,), WHOLE_ROW, {"rows": count}, NO_ROW) for key, count in found])
 
 
-def _portions(connection: Connection, ids: Sequence[int]) -> tuple[list[list[int]], list[int]]:
-    """Return the enrollments in portions of up to MAX_EVENTS_AND_ROWS, and those that have more by themselves."""
-    portions: list[list[int]] = []
+def _batches(connection: Connection, ids: Sequence[int]) -> tuple[list[list[int]], list[int]]:
+    """Return the enrollments in batches of up to MAX_EVENTS_AND_ROWS, and those that have more by themselves."""
+    batches: list[list[int]] = []
     too_large: list[int] = []
     room = 0
     for user_course_id, size in stored_rows.read_sizes(connection, ids, MAX_EVENTS_AND_ROWS + 1).items():
         if size > MAX_EVENTS_AND_ROWS:
             too_large.append(user_course_id)
             continue
-        if size > room or not portions:
-            portions.append([])
+        if size > room or not batches:
+            batches.append([])
             room = MAX_EVENTS_AND_ROWS
-        portions[-1].append(user_course_id)
+        batches[-1].append(user_course_id)
         room -= size
-    return portions, too_large
+    return batches, too_large
 
 
 def audit_course(
-    engine: Engine, course_id: int | None, idle_cutoff_seconds: float, rules: StuckThresholds
+    engine: Engine, course_id: int | None, idle_cutoff_seconds: float, thresholds: StuckThresholds
 ) -> Iterator[Step]:
     """Audit the enrollments of a course, or those without a course (None), and at last the course's statistics.
 
-    One snapshot holds back vacuum meanwhile: without it statistics could not be compared. Figures are not compared
-    while any learner's activity is stale. Medians take 24 bytes for each completed lesson.
+    One snapshot holds back vacuum meanwhile: without it statistics could not be compared. Time statistics are not
+    compared while any learner's activity is stale. Medians take 24 bytes for each completed lesson.
     """
     with snapshot(engine) as connection:
         stored_rows.extend_idle_timeout(connection)
         outline = read_outlines(connection, [course_id]).get(course_id)
         lessons, moved = (outline.lessons, outline.moved) if outline else (None, {})
-        tally, figures, is_settled, is_partial = Tally(lessons), TimeTally(lessons), True, False
+        tally, time_tally, is_settled, is_partial = Tally(lessons), TimeTally(lessons), True, False
         after = BELOW_ALL_IDS
         while ids := enrollment_page(connection, course_id, after, PAGE):
-            portions, too_large = _portions(connection, ids)
+            batches, too_large = _batches(connection, ids)
             is_partial = is_partial or bool(too_large)
             yield Step([], course_id, too_large=too_large)
-            for portion in portions:
-                audited = audit_enrollments(connection, portion, idle_cutoff_seconds)
+            for batch in batches:
+                audited = audit_enrollments(connection, batch, idle_cutoff_seconds)
                 for each in audited:
                     tally.add(each.summary, counted_rows(each.rows, moved))
                     is_settled = is_settled and each.activity is not None
                     if each.activity:
-                        figures.add(Enrolled(*counted_history(each.rows, each.activity, moved), each.zones))
+                        time_tally.add(Enrolled(*counted_history(each.rows, each.activity, moved), each.zones))
                 yield Step(audited, course_id)
             after = ids[-1]
         if course_id is not None:
@@ -155,7 +157,7 @@ def audit_course(
             if not is_behind and not is_partial:
                 found += _statistics_differences(connection, course_id, tally)
                 if is_settled:
-                    found += _time_differences(connection, course_id, figures.statistics(rules))
+                    found += _time_differences(connection, course_id, time_tally.statistics(thresholds))
             yield Step([], course_id, found, is_behind=is_behind, is_partial=is_partial)
 
 

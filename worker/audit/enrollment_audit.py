@@ -116,9 +116,13 @@ def _audit_enrollment(stored: _Stored, ledger: Sequence[LedgerEvent], idle_cutof
     if where or ours.position:
         found += differences("user_course", (ours.id,), ours.columns, position_columns(where))
 
-    place = CurrentLesson(where.topic_id, where.lesson_id, where.section_id, where.occurred_at) if where else ours.place
+    current = (
+        CurrentLesson(where.topic_id, where.lesson_id, where.section_id, where.occurred_at)
+        if where
+        else ours.current_lesson
+    )
     lessons, moved = (stored.outline.lessons, stored.outline.moved) if stored.outline else (None, {})
-    summary = summarize(ours.id, lessons, {lesson: row.status for lesson, row in rows.items()}, place, moved)
+    summary = summarize(ours.id, lessons, {lesson: row.status for lesson, row in rows.items()}, current, moved)
     found += _summary_differences(stored, summary)
     its = None if stored.activity is None else _activity(stored, events, rows, idle_cutoff)
     differing = list(_activity_differences(stored, its))

@@ -34,7 +34,7 @@ def rebuild_scope(
     engine: Engine,
     scope: Scope,
     statistics_seconds: float,
-    rules: StuckThresholds,
+    thresholds: StuckThresholds,
     idle_cutoff_seconds: float,
     after: int = 0,
 ) -> Iterator[Step]:
@@ -66,7 +66,7 @@ def rebuild_scope(
         differing, held = [], []
         marked: set[int] = set()
         differs = was_behind = False
-        for step in audit_course(engine, course_id, idle_cutoff_seconds, rules):
+        for step in audit_course(engine, course_id, idle_cutoff_seconds, thresholds):
             wrong += [each.id for each in step.enrollments if each.differences]
             differing += _differing(step)
             marked |= _marked(step)
@@ -77,8 +77,8 @@ def rebuild_scope(
         busy = _repair_all(engine, wrong)
         if differs:
             marked -= refresh_these(engine, differing, PAGE, idle_cutoff_seconds, statistics_seconds)
-            is_waiting = course_id is not None and not _recompute(engine, course_id, statistics_seconds, rules)
-            again = audit_course(engine, course_id, idle_cutoff_seconds, rules)
+            is_waiting = course_id is not None and not _recompute(engine, course_id, statistics_seconds, thresholds)
+            again = audit_course(engine, course_id, idle_cutoff_seconds, thresholds)
             found = _second_look(again, marked, [*held, *busy])
             has_changed = found.has_changed and not was_behind and not is_waiting
             yield replace(found, course_id=course_id, is_waiting=is_waiting, has_changed=has_changed)
@@ -179,14 +179,14 @@ def _try_repair(engine: Engine, ids: Sequence[int]) -> bool:
     return True
 
 
-def _recompute(engine: Engine, course_id: int, seconds: float, rules: StuckThresholds) -> bool:
+def _recompute(engine: Engine, course_id: int, seconds: float, thresholds: StuckThresholds) -> bool:
     """Compute the course's statistics after any refresh in progress; False when that fails and is left to the mark."""
     with engine.begin() as connection:
         stale_marks.mark_statistics(connection, course_id)
     try:
         with engine.begin() as connection:
             statistics_claims.wait_for_refresh(connection, course_id, seconds)
-            return refresh_course(connection, course_id, seconds, rules)
+            return refresh_course(connection, course_id, seconds, thresholds)
     except DBAPIError as error:
         if not may_be_caused_by_one(error):
             raise

@@ -50,12 +50,12 @@ def write_progress(connection: Connection, rows: Mapping[LessonKey, Progress]) -
 
 def write_positions(connection: Connection, positions: Mapping[int, Position | None]) -> None:
     """Overwrite the positions of these enrollments, which must be locked."""
-    connection.execute(_WRITE_POSITIONS, {"rows": json.dumps([_place(*each) for each in positions.items()])})
+    connection.execute(_WRITE_POSITIONS, {"rows": json.dumps([_position(*each) for each in positions.items()])})
 
 
-def _place(key: int, where: Position | None) -> tuple[object, ...]:
-    columns = position_columns(where)
-    columns["position_at"] = _iso(where.occurred_at) if where else None
+def _position(key: int, position: Position | None) -> tuple[object, ...]:
+    columns = position_columns(position)
+    columns["position_at"] = _iso(position.occurred_at) if position else None
     return (key, *columns.values())
 
 

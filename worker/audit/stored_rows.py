@@ -48,11 +48,11 @@ _SIZES = text("""
     FROM unnest(CAST(:ids AS bigint[])) AS enrollment (id)
     CROSS JOIN LATERAL (
         SELECT count(*) AS events
-        FROM (SELECT FROM lesson_event WHERE user_course_id = enrollment.id LIMIT :most) AS its
+        FROM (SELECT FROM lesson_event WHERE user_course_id = enrollment.id LIMIT :max_count) AS its
     ) AS recorded
     CROSS JOIN LATERAL (
         SELECT count(*) AS rows
-        FROM (SELECT FROM user_course_progress WHERE user_course_id = enrollment.id LIMIT :most) AS its
+        FROM (SELECT FROM user_course_progress WHERE user_course_id = enrollment.id LIMIT :max_count) AS its
     ) AS stored
     ORDER BY enrollment.id
 """)
@@ -90,7 +90,7 @@ class StoredEnrollment:
     """The position's columns, whoever wrote them."""
     position: Position | None
     """None unless an event made it."""
-    place: CurrentLesson
+    current_lesson: CurrentLesson
     """The position as a summary shows it."""
     history_from: datetime | None
     is_of_lms: bool
@@ -103,9 +103,9 @@ def extend_idle_timeout(connection: Connection) -> None:
     connection.execute(_EXTEND_IDLE_TIMEOUT)
 
 
-def read_sizes(connection: Connection, ids: Sequence[int], most: int) -> dict[int, int]:
-    """Return the number of events and rows of each enrollment, counting up to `most` of each kind."""
-    return {row.id: row.size for row in connection.execute(_SIZES, {"ids": list(ids), "most": most})}
+def read_sizes(connection: Connection, ids: Sequence[int], max_count: int) -> dict[int, int]:
+    """Return the number of events and rows of each enrollment, counting up to `max_count` of each kind."""
+    return {row.id: row.size for row in connection.execute(_SIZES, {"ids": list(ids), "max_count": max_count})}
 
 
 def read_enrollments(connection: Connection, ids: Sequence[int]) -> list[StoredEnrollment]:
@@ -121,7 +121,7 @@ def read_enrollments(connection: Connection, ids: Sequence[int]) -> list[StoredE
             course_id=row.course_id,
             columns={name: getattr(row, name) for name in position_columns(None)},
             position=_position(row),
-            place=CurrentLesson(row.current_topic, row.current_lesson, row.current_section, row.position_at),
+            current_lesson=CurrentLesson(row.current_topic, row.current_lesson, row.current_section, row.position_at),
             history_from=row.history_from,
             is_of_lms=row.is_of_lms,
             rows=rows.get(row.id, {}),

@@ -55,19 +55,19 @@ def event_identity(event: str, source: str | None) -> str:
 
 
 def void_event(
-    engine: Engine, event_id: str, user_course_id: int | None, seconds: float, *, is_trial: bool = False
+    engine: Engine, event_id: str, user_course_id: int | None, seconds: float, *, dry_run: bool = False
 ) -> Voided:
     """Void one event of one enrollment; correct its lesson's row, position and summary, and mark its activity.
 
-    In one transaction under the enrollment's lock; a trial is rolled back. A statement may take `seconds`. Idempotent.
-    Raises NotFoundError, InputError when several enrollments have the event and none is given, LockedError when another
-    session holds the enrollment, and ProgressError when the ledger takes too long to read.
+    In one transaction under the enrollment's lock, rolled back if `dry_run`. Each statement takes up to
+    `seconds`. Idempotent. Raises NotFoundError, InputError when several enrollments have the event and none is given,
+    LockedError when another session holds the enrollment, and ProgressError when the ledger takes too long to read.
     """
     try:
         with engine.connect() as connection:
             extend_timeout(connection, seconds)
             found = _void(connection, event_id, _enrollment(connection, event_id, user_course_id))
-            if not is_trial:
+            if not dry_run:
                 connection.commit()
             return found
     except DBAPIError as error:
@@ -115,10 +115,10 @@ def _correct_rows(connection: Connection, event: LedgerEvent) -> list[Difference
         write_progress(connection, {key: row})
         changes += differences("user_course_progress", key, asdict(stored.row) if stored.row else None, asdict(row))
     (enrolled,) = read_enrollments(connection, [data.user_course_id])
-    place = _expected_position(connection, event, enrolled, is_complete=stored.is_complete)
-    if place != enrolled.position:
-        write_positions(connection, {data.user_course_id: place})
-        changes += differences("user_course", (data.user_course_id,), enrolled.columns, position_columns(place))
+    position = _expected_position(connection, event, enrolled, is_complete=stored.is_complete)
+    if position != enrolled.position:
+        write_positions(connection, {data.user_course_id: position})
+        changes += differences("user_course", (data.user_course_id,), enrolled.columns, position_columns(position))
     stale_marks.mark_activity(connection, [data.user_course_id])
     compute_summaries(connection, [data.user_course_id])
     return changes

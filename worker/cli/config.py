@@ -15,7 +15,10 @@ _BOUNDS = {"ge": "≥ {}", "gt": "> {}", "le": "≤ {}", "lt": "< {}"}
 @click.option("--all", "everything", is_flag=True, help="Show the settings for tuning too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, always with all settings.")
 def command(everything: bool, as_json: bool) -> None:
-    """Show the main settings, and any others that are set, without passwords."""
+    """Show the settings.
+
+    The main ones and any others that are set, without passwords.
+    """
     from worker.cli.output import new_table, show, show_json
     from worker.printable import printable
 

@@ -25,10 +25,10 @@ def compare(settings: "Settings", published: "list[Published]") -> bool:
     from worker.summary.read import get_summary
 
     state = expected_state(published)
-    letters, thresholds = expected_dead_letters(published), AnalysisThresholds.of(settings).stuck
+    dead_letters, thresholds = expected_dead_letters(published), AnalysisThresholds.of(settings).stuck
     with open_database(settings) as engine:
         with engine.connect() as connection:
-            stored, stored_letters = read_tables(connection), read_dead_letters(connection)
+            stored, stored_dead_letters = read_tables(connection), read_dead_letters(connection)
         summary = summary_table(get_summary(engine, _example(state)))
 
     table = new_table("What is stored", "", "expected", "stored", "equal", numbers=["expected", "stored"])
@@ -37,13 +37,11 @@ def compare(settings: "Settings", published: "list[Published]") -> bool:
         wrong = _differences(expected, stored[name])
         differences += [f"{name}: {each}" for each in wrong[:SHOWN_DIFFERENCES]]
         table.add_row(name, f"{len(expected):,}", f"{len(stored[name]):,}", _verdict(len(wrong)))
-    for reason in sorted({reason for reason, _ in letters + stored_letters}):
-        wanted, found = _of(letters, reason), _of(stored_letters, reason)
-        wrong_letters = (wanted - found) + (found - wanted)
-        differences += [f"dead letter {reason}: {body!r:.100}" for body in list(wrong_letters)[:SHOWN_DIFFERENCES]]
-        table.add_row(
-            f"dead_letter: {reason}", f"{wanted.total():,}", f"{found.total():,}", _verdict(wrong_letters.total())
-        )
+    for reason in sorted({reason for reason, _ in dead_letters + stored_dead_letters}):
+        wanted, found = _of(dead_letters, reason), _of(stored_dead_letters, reason)
+        unequal = (wanted - found) + (found - wanted)
+        differences += [f"dead letter {reason}: {body!r:.100}" for body in list(unequal)[:SHOWN_DIFFERENCES]]
+        table.add_row(f"dead_letter: {reason}", f"{wanted.total():,}", f"{found.total():,}", _verdict(unequal.total()))
     console().print(table)
     if not differences:
         console().print("Every row and every dead letter is as expected.", style="green")
@@ -69,8 +67,8 @@ def _text(row: tuple[object, ...] | None) -> str:
     return "no row" if row is None else ", ".join(str(value) for value in row)
 
 
-def _of(letters: Mapping[tuple[str, bytes | None], int], reason: str) -> Counter[bytes | None]:
-    return Counter({body: count for (its, body), count in letters.items() if its == reason})
+def _of(dead_letters: Mapping[tuple[str, bytes | None], int], reason: str) -> Counter[bytes | None]:
+    return Counter({body: count for (its, body), count in dead_letters.items() if its == reason})
 
 
 def _verdict(wrong: int) -> str:

@@ -26,7 +26,7 @@ _SHADES = "·░▒▓█"
 @click.option("--lesson", nargs=2, type=int, metavar="TOPIC LESSON", help="Show the history of this lesson instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(user_course_id: int, lesson: tuple[int, int] | None, as_json: bool) -> None:
-    """Show the activity, pace, difficulties and recommendations of the enrollment ID.
+    """Show an enrollment's analysis.
 
     Times, visits and days are as of the last refresh of its activity. With --lesson, show the last 1,000 visits to one
     lesson and corrections of it, including the latest events.

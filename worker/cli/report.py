@@ -38,14 +38,17 @@ def _export(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group("report")
 def command() -> None:
-    """Write the analysis of a course or a learner as a page, CSV or JSON."""
+    """Write a course's or learner's report.
+
+    As a page, CSV or JSON.
+    """
 
 
 @command.command("course")
 @click.argument("course_id", metavar="ID", type=int)
 @_export
 def course(course_id: int, **options: Any) -> None:
-    """Report on the course ID: completion, blockers, activity and time spent.
+    """Report on the course ID.
 
     Tables: headline, lessons, blockers, weeks, hours, time-spent, dormant.
     """
@@ -64,7 +67,7 @@ def course(course_id: int, **options: Any) -> None:
 @click.argument("user_course_id", metavar="ID", type=int)
 @_export
 def learner(user_course_id: int, **options: Any) -> None:
-    """Report on the enrollment ID: activity, pace, difficulties and recommendations.
+    """Report on the enrollment ID.
 
     Tables: headline, recommendations, stuck, lessons, weeks, days, hours, topics, achievements.
     """

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 @click.argument("user_course_id", metavar="ID", type=int)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(user_course_id: int, as_json: bool) -> None:
-    """Show the completion, current lesson and next lesson of the enrollment ID."""
+    """Show an enrollment's progress.
+
+    Its completion, current lesson and next lesson. ID is the enrollment's.
+    """
     from worker.cli.output import show, show_json
     from worker.cli.servers import open_database, server_settings
     from worker.summary.read import get_summary

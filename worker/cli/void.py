@@ -30,7 +30,7 @@ def command(event: str, enrollment: int | None, source: str | None, dry_run: boo
     settings = server_settings("DATABASE_URL")
     event_id = event_identity(event, source)
     with open_database(settings) as engine:
-        found = void_event(engine, event_id, enrollment, settings.statistics_timeout_seconds, is_trial=dry_run)
+        found = void_event(engine, event_id, enrollment, settings.statistics_timeout_seconds, dry_run=dry_run)
     if as_json:
         show_json(_mapping(found, changed=not dry_run))
     else:

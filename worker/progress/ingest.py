@@ -83,7 +83,7 @@ def store_dead_letters(engine: Engine, found: Sequence[DeadLetter], *, commits: 
         with _transaction(engine, commits) as connection:
             dead_letters.store_dead_letters(connection, found)
             if commits:
-                commits.note(connection, [letter.entry for letter in found])
+                commits.note(connection, [dead_letter.entry for dead_letter in found])
     return Outcome(dead_letters=list(found))
 
 
@@ -150,7 +150,7 @@ def record_batch(
     if outcome.dead_letters:
         dead_letters.store_dead_letters(connection, outcome.dead_letters)
     if seen_before:
-        left = {letter.entry for letter in outcome.dead_letters} | {entry for entry, _ in outcome.deferred}
+        left = {dead_letter.entry for dead_letter in outcome.dead_letters} | {entry for entry, _ in outcome.deferred}
         dead_letters.delete_dead_letters(connection, [entry for entry in entries if entry not in left])
     return outcome
 
@@ -183,7 +183,7 @@ def apply(connection: Connection, batch: Batch, *, careful: bool = False) -> Out
     if free:
         _record_events(connection, free, outcome)
     if batch.dropped:
-        left = {entry for entry, _ in outcome.deferred} | {letter.entry for letter in outcome.dead_letters}
+        left = {entry for entry, _ in outcome.deferred} | {dead_letter.entry for dead_letter in outcome.dead_letters}
         outcome.dropped = sum(entry not in left for entry in batch.dropped)
     return outcome
 

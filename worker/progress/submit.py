@@ -107,14 +107,14 @@ def judge(connection: Connection, entries: Sequence[Entry]) -> Submitted:
 
 
 def _verdicts(connection: Connection, entries: Sequence[Entry], batch: Batch, outcome: Outcome) -> list[Verdict]:
-    letters = {letter.entry: letter for letter in outcome.dead_letters}
+    dead_letters = {dead_letter.entry: dead_letter for dead_letter in outcome.dead_letters}
     keys = {entry: (event.data.user_course_id, event.event_id) for entry, event in batch.ledger_events}
     new = ledger_lookups.recorded_now(connection, keys.values()) if keys else set()
     verdicts = []
     for entry in entries:
-        letter, key = letters.get(entry), keys.get(entry)
-        if letter is not None:
-            verdicts.append(Verdict(Result.REJECTED, letter.reason, letter.detail))
+        dead_letter, key = dead_letters.get(entry), keys.get(entry)
+        if dead_letter is not None:
+            verdicts.append(Verdict(Result.REJECTED, dead_letter.reason, dead_letter.detail))
         elif key is None:
             verdicts.append(Verdict(Result(outcome.snapshots[entry])))
         elif key in new:
@@ -142,8 +142,8 @@ def _locked(_: Sequence[Entry]) -> Submitted:
 
 
 def _refused(entry: Entry, error: DBAPIError) -> Submitted:
-    letter = refused(entry, error)
-    return Submitted([Verdict(Result.REJECTED, letter.reason, letter.detail)])
+    dead_letter = refused(entry, error)
+    return Submitted([Verdict(Result.REJECTED, dead_letter.reason, dead_letter.detail)])
 
 
 def arriving(bodies: Iterable[bytes], at: datetime) -> list[Entry]:

@@ -104,7 +104,7 @@ def _blockers(found: CourseAnalysis) -> Table[AnalyzedLesson]:
         "blockers",
         "Where learners stop",
         "A lesson stopped the learners who started it, did not complete it, and started no later lesson. Drop-off is "
-        "their share of those who started it. A blocker has a high drop-off over enough learners. Stuck learners try "
+        "their ratio to those who started it. A blocker has a high drop-off over enough learners. Stuck learners try "
         "hard without completing the lesson or a later one.",
         (
             *LESSON,
@@ -137,7 +137,7 @@ def _time_spent(found: CourseAnalysis) -> Table[AnalyzedLesson]:
         (
             *LESSON,
             *SPENT,
-            Column("measured_ratio", "Measured share", Kind.RATIO, lambda lesson: lesson.spent.measured_ratio),
+            Column("measured_ratio", "Measured ratio", Kind.RATIO, lambda lesson: lesson.spent.measured_ratio),
             Column("median_seconds", "Median", Kind.SECONDS, lambda lesson: lesson.median_seconds),
         ),
         found.lessons,

@@ -25,7 +25,7 @@ def valid_events(published: Iterable[Published]) -> list[Event]:
     return [EVENT.validate_json(each.body) for each in published if each.reason is None and each.body is not None]
 
 
-def expected_tables(state: State, idle_cutoff_seconds: float, rules: StuckThresholds) -> dict[str, Rows]:
+def expected_tables(state: State, idle_cutoff_seconds: float, thresholds: StuckThresholds) -> dict[str, Rows]:
     """Return the rows of each table as `worker.simulation.stored_tables.read_tables` does."""
     its_activity = activities(state, timedelta(seconds=idle_cutoff_seconds))
     courses = tallies(state)
@@ -59,7 +59,7 @@ def expected_tables(state: State, idle_cutoff_seconds: float, rules: StuckThresh
             for course_id, tally in courses.items()
             for lesson, statistics in tally.lessons().items()
         },
-        **statistics_by_table(statistics_rows(time_statistics_by_course(state, its_activity, rules))),
+        **statistics_by_table(statistics_rows(time_statistics_by_course(state, its_activity, thresholds))),
         **by_table(activity_rows(*each) for each in its_activity.items()),
     }
 

@@ -11,7 +11,7 @@
 | `user_course_summary`    | id                              | the summary's members                            |
 | `course_statistics`      | course                          | its statistics                                   |
 | `lesson_statistics`      | course, topic, lesson           | the statistics of a lesson                       |
-| `…_figures`, three       | course; week; topic, lesson     | the figures                                      |
+| `…_figures`, three       | course; week; topic, lesson     | the time statistics                              |
 | `…_activity`, four       | their keys                      | the activity, except its time of refresh         |
 """
 
@@ -99,20 +99,20 @@ def read_tables(connection: Connection) -> dict[str, Rows]:
     for name, (key_columns, statement) in _TABLES.items():
         rows = [tuple(row) for row in connection.execute(statement)]
         tables[name] = {row[:key_columns]: row[key_columns:] for row in rows}
-    figures = {
+    time_statistics = {
         course_id: read_time_statistics(connection, course_id) for course_id in connection.scalars(_COURSES).all()
     }
     activity = read_rows(connection, list(connection.scalars(_ENROLLMENTS)))
-    known = statistics_rows({course_id: its for course_id, its in figures.items() if its})
+    known = statistics_rows({course_id: its for course_id, its in time_statistics.items() if its})
     return tables | statistics_by_table(known) | by_table(activity.values())
 
 
 def read_dead_letters(connection: Connection) -> Counter[tuple[str, bytes | None]]:
     """Count the dead letters by reason and body."""
-    letters: Counter[tuple[str, bytes | None]] = Counter()
+    dead_letters: Counter[tuple[str, bytes | None]] = Counter()
     for reason, body, count in connection.execute(_DEAD_LETTERS):
-        letters[reason, body] += count
-    return letters
+        dead_letters[reason, body] += count
+    return dead_letters
 
 
 def has_rows(connection: Connection) -> bool:

@@ -27,7 +27,7 @@ from worker.summary.percentage import percentage
 PAGE = 200
 """Default number of lessons on a page."""
 
-MOST = 1_000
+MAX_TOPIC_LESSONS = 1_000
 """Maximum number of lessons listed of a topic."""
 
 Bookmark = tuple[int, int, int]
@@ -69,10 +69,10 @@ def get_topic(engine: Engine, user_course_id: int, topic_id: int) -> TopicProgre
         if course.outline_version and course.course_id:
             its = (connection, user_course_id, course.course_id)
             counts = count_outlined(*its, topic_id, has_moved=course.has_moved)
-            lessons = read_outlined(*its, has_moved=course.has_moved, topic_id=topic_id, limit=MOST)
+            lessons = read_outlined(*its, has_moved=course.has_moved, topic_id=topic_id, limit=MAX_TOPIC_LESSONS)
         else:
             counts = count_own_rows(connection, user_course_id, topic_id)
-            lessons = read_own_rows(connection, user_course_id, topic_id=topic_id, limit=MOST)
+            lessons = read_own_rows(connection, user_course_id, topic_id=topic_id, limit=MAX_TOPIC_LESSONS)
     if not lessons:
         where = "The outline of its course" if course.outline_version else f"Enrollment {user_course_id}"
         raise NotFoundError(f"{where} has no lesson in topic {topic_id}.")

@@ -43,7 +43,7 @@ class TimeSpent:
 
     @property
     def measured_ratio(self) -> float | None:
-        """The measured share, 0...1; None if no time was spent."""
+        """The measured ratio, 0...1; None if no time was spent."""
         return self.measured_seconds / self.seconds if self.seconds else None
 
 

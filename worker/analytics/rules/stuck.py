@@ -29,17 +29,17 @@ class Stuck:
 
 
 def stuck(
-    history: History, outline: Sequence[Lesson], medians: Mapping[Lesson, float], rules: StuckThresholds
+    history: History, outline: Sequence[Lesson], medians: Mapping[Lesson, float], thresholds: StuckThresholds
 ) -> list[Stuck]:
     """Return the lessons on which a learner is stuck, in outline order.
 
-    A learner is stuck on a lesson in progress that was visited at least `rules.visits` times, or for more than
-    `rules.factor` times its median time, if no later lesson of the outline was completed since its first visit.
+    A learner is stuck on a lesson in progress that was visited at least `thresholds.visits` times, or for more than
+    `thresholds.factor` times its median time, if no later lesson of the outline was completed since its first visit.
     `medians` are the median seconds of the learners who completed the lesson; without one, no time is too long.
     """
     found = []
     for lesson in unfinished(history, outline):
-        reasons = effort(history[lesson], medians.get(lesson, 0), rules)
+        reasons = effort(history[lesson], medians.get(lesson, 0), thresholds)
         if reasons:
             found.append(Stuck(*lesson, reasons))
     return found
@@ -60,13 +60,13 @@ def unfinished(history: History, outline: Sequence[Lesson]) -> list[Lesson]:
     return found[::-1]
 
 
-def effort(each: LessonHistory, median: float, rules: StuckThresholds) -> tuple[Reason, ...]:
+def effort(each: LessonHistory, median: float, thresholds: StuckThresholds) -> tuple[Reason, ...]:
     """Return why a learner tried a lesson hard, given its median seconds; empty where the learner did not."""
     reasons = []
-    if each.visits >= rules.visits:
+    if each.visits >= thresholds.visits:
         reasons.append(Reason(Rule.MANY_VISITS, visits=each.visits))
-    if 0 < rules.factor * median < each.seconds:
-        reasons.append(Reason(Rule.LONG_TIME, None, each.seconds, median, rules.factor))
+    if 0 < thresholds.factor * median < each.seconds:
+        reasons.append(Reason(Rule.LONG_TIME, None, each.seconds, median, thresholds.factor))
     return tuple(reasons)
 
 

@@ -115,11 +115,11 @@ class _Values:
         if its.first_visit_at and its.completed_at and its.first_visit_at <= its.completed_at:
             self.days.append(_days(its.first_visit_at, its.completed_at))
 
-    def statistics(self, rules: StuckThresholds) -> LessonTimeStatistics:
+    def statistics(self, thresholds: StuckThresholds) -> LessonTimeStatistics:
         median_seconds = median(self.seconds)
         return LessonTimeStatistics(
             stopped=self.count.stopped,
-            stuck=sum(bool(effort(each, median_seconds or 0, rules)) for each in self.unfinished),
+            stuck=sum(bool(effort(each, median_seconds or 0, thresholds)) for each in self.unfinished),
             visits=self.count.visits,
             spent=self.count.spent,
             median_seconds=median_seconds,
@@ -175,7 +175,7 @@ class TimeTally:
             count.learners += bool(week.events)
             count.spend(week.spent)
 
-    def statistics(self, rules: StuckThresholds) -> CourseTimeStatistics:
+    def statistics(self, thresholds: StuckThresholds) -> CourseTimeStatistics:
         """Return the statistics of the enrollments added."""
         return CourseTimeStatistics(
             spent=self._course.spent,
@@ -186,22 +186,22 @@ class TimeTally:
             weeks={
                 week: WeekTimeStatistics(its.completed, its.learners, its.spent) for week, its in self._weeks.items()
             },
-            lessons={lesson: its.statistics(rules) for lesson, its in self._lessons.items()},
+            lessons={lesson: its.statistics(thresholds) for lesson, its in self._lessons.items()},
         )
 
 
 def course_time_statistics(
-    enrolled: Iterable[Enrolled], outline: Sequence[Lesson] | None, rules: StuckThresholds
+    enrolled: Iterable[Enrolled], outline: Sequence[Lesson] | None, thresholds: StuckThresholds
 ) -> CourseTimeStatistics:
     """Return the time statistics of a course from all of its enrollments."""
     tally = TimeTally(outline)
     for each in enrolled:
         tally.add(each)
-    return tally.statistics(rules)
+    return tally.statistics(thresholds)
 
 
 def time_statistics_by_course(
-    state: State, activities: Mapping[int, Activity], rules: StuckThresholds
+    state: State, activities: Mapping[int, Activity], thresholds: StuckThresholds
 ) -> dict[int, CourseTimeStatistics]:
     """Return the time statistics of every course that has an outline or an enrollment."""
     known = learners(state, activities)
@@ -210,7 +210,7 @@ def time_statistics_by_course(
         learner = Enrolled(*known[key], enrollment_zones(state.snapshots[key]))
         enrolled.setdefault(event.data.course_id, []).append(learner)
     return {
-        course_id: course_time_statistics(its, live_lessons(state, course_id), rules)
+        course_id: course_time_statistics(its, live_lessons(state, course_id), thresholds)
         for course_id, its in enrolled.items()
     }
 

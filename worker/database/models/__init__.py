@@ -38,7 +38,6 @@ from worker.database.models.activity import (
     TopicActivity,
 )
 from worker.database.models.base import Base
-from worker.database.models.figures import CourseFigures, LessonFigures, WeekFigures
 from worker.database.models.outline import Course, CourseLesson, MovedLesson, OutlineEvent
 from worker.database.models.progress import (
     DeadLetter,
@@ -51,6 +50,7 @@ from worker.database.models.progress import (
 from worker.database.models.statistics import CourseChange, CourseStatistics, LessonStatistics
 from worker.database.models.summary import EnrollmentChange, UserCourseSummary
 from worker.database.models.system import ProgressSystem, StreamPosition
+from worker.database.models.time_statistics import CourseFigures, LessonFigures, WeekFigures
 
 __all__ = [
     "ActivityChange",

@@ -10,7 +10,7 @@ from worker.database.models.statistics import CourseStatistics, LessonStatistics
 
 
 class CourseFigures(Base):
-    """A course's figures, at the same instant as its statistics."""
+    """A course's time statistics, at the same instant as its completion statistics."""
 
     __tablename__ = "course_figures"
 
@@ -25,7 +25,7 @@ class CourseFigures(Base):
 
 
 class WeekFigures(Base):
-    """Figures of one week of the learners' local calendars."""
+    """Statistics of one week of the learners' local calendars."""
 
     __tablename__ = "week_figures"
 
@@ -38,7 +38,7 @@ class WeekFigures(Base):
 
 
 class LessonFigures(Base):
-    """Figures of one lesson that counts."""
+    """Statistics of one lesson that counts."""
 
     __tablename__ = "lesson_figures"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""How figures are told."""
+"""How numbers and times are formatted."""
 
 import pytest
 

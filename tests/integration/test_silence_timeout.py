@@ -1,4 +1,4 @@
-"""A connection to a PostgreSQL that falls silent, at TCP level well and alive: given up by the client."""
+"""A connection whose PostgreSQL stops answering while TCP stays up: closed by the client after a timeout."""
 
 import asyncio
 import time
@@ -24,14 +24,14 @@ def network(settings: Settings) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def patient_settings(settings: Settings, network: Proxy) -> Settings:
+def proxied_settings(settings: Settings, network: Proxy) -> Settings:
     changes = {"statement_timeout_seconds": 0.2, "socket_timeout_seconds": SILENCE_SECONDS - 0.2}
     return settings.model_copy(update={"database_url": network.url, **changes})
 
 
 @pytest.fixture
-def engine(patient_settings: Settings) -> Iterator[Engine]:
-    engine = open_engine(patient_settings)
+def engine(proxied_settings: Settings) -> Iterator[Engine]:
+    engine = open_engine(proxied_settings)
     yield engine
     engine.dispose()
 
@@ -65,9 +65,9 @@ async def statement_met_by_silence(settings: Settings, network: Proxy) -> None:
     await engine.dispose()
 
 
-def test_so_it_is_in_an_event_loop(patient_settings: Settings, network: Proxy) -> None:
+def test_so_it_is_in_an_event_loop(proxied_settings: Settings, network: Proxy) -> None:
     started = time.monotonic()
-    asyncio.run(statement_met_by_silence(patient_settings, network))
+    asyncio.run(statement_met_by_silence(proxied_settings, network))
     assert SILENCE_SECONDS <= time.monotonic() - started < SILENCE_SECONDS + 2
 
 

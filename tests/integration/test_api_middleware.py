@@ -1,4 +1,4 @@
-"""The gate before every endpoint: who is of this host, what is too large, who has to wait, whose pages may call."""
+"""The middleware before every endpoint: allowed hosts, body size, rate limits and origins."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What a course's learners show together, one sentence each."""
+"""Statistics of a course from its learners' activity, one example each."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
