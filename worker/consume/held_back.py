@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from worker.consume.retry_schedule import RetrySchedule
+from worker.contract.batch import Batch, Target, parse_batch
 from worker.contract.entry import Entry
-from worker.contract.fast_path import Batch, Target, parse_batch
 from worker.database.engine import Engine
 from worker.database.server import clock
 from worker.logs import get_logger

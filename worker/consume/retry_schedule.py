@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from worker.contract.batch import Target
 from worker.contract.entry import Entry
-from worker.contract.fast_path import Target
 from worker.progress.outcome import REFUSED
 from worker.streams.batch_size import BATCH_BYTES
 

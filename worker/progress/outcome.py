@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from worker.contract.batch import Target
 from worker.contract.entry import Entry, Reason
-from worker.contract.fast_path import Target
 from worker.contract.totals import Totals
 from worker.progress.dead_letters import DeadLetter
 from worker.progress.reference import Recorded
