@@ -15,9 +15,6 @@ from worker.database.engine import extend_timeout
 from worker.database.failures import may_be_caused_by_one
 from worker.database.one_by_one import RETRY_SECONDS
 
-LONG_SECONDS = 100.0
-"""Default statement timeout for retrying a failed enrollment."""
-
 
 @dataclass(frozen=True, slots=True)
 class RefreshedActivity:
@@ -35,7 +32,7 @@ def refresh_activity(
     idle_cutoff_seconds: float,
     go_on: Callable[[], bool] = lambda: True,
     *,
-    long_seconds: float = LONG_SECONDS,
+    long_seconds: float,
     retry_seconds: float = RETRY_SECONDS,
 ) -> RefreshedActivity:
     """Refresh marked enrollments, up to `chunk` a transaction, until none is left or another run computes activity.

@@ -118,7 +118,7 @@ def _refuse_data_of_others(system: "System") -> None:
         with engine.connect() as connection:
             used = has_rows(connection)
         redis = stream_connection.connect(settings)
-        keys = Keys(settings.stream_key, settings.stream_partitions)
+        keys = Keys.of(settings)
         filled = [each.stream for each in measure(redis, keys.group, keys.streams) if each.length]
         redis.close()
     if used or filled:

@@ -81,7 +81,7 @@ class Status:
 
 def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
     """Ask both servers. Raises SchemaError if our tables are missing, and the servers' errors."""
-    keys, strays = with_strays(redis, Keys(settings.stream_key, settings.stream_partitions))
+    keys, strays = with_strays(redis, Keys.of(settings))
     streams = measure(redis, keys.group, keys.streams)
     accounts = read_accounts(redis, [each.stream for each in streams])
     with snapshot(engine) as connection:
