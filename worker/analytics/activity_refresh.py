@@ -9,11 +9,11 @@ from sqlalchemy.exc import DBAPIError
 
 from worker.analytics import activity_claims
 from worker.analytics.activity_statement import compute_activity
-from worker.database import stale_marks
 from worker.database.chunked_refresh import ChunkedRefresh
 from worker.database.engine import extend_timeout
 from worker.database.failures import may_be_caused_by_one
 from worker.database.one_by_one import RETRY_SECONDS
+from worker.database.rollup_lag import oldest_change
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def refresh_activity(
     else:
         run.retry(retry_seconds, long_seconds)
     with engine.connect() as connection:
-        return RefreshedActivity(run.count, run.failed, stale_marks.oldest_change(connection, "activity"))
+        return RefreshedActivity(run.count, run.failed, oldest_change(connection, "activity"))
 
 
 def refresh_these(
