@@ -27,7 +27,7 @@ from sqlalchemy import Engine, NullPool, create_engine, text
 
 from tests.support.databases import clone_database, make_template
 from tests.support.events import entries, viewed
-from worker.analytics.activity_refresh import refresh_activity
+from tests.support.rollups import refresh_activity
 from worker.analytics.course_analysis import analyze_course
 from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.statistics_refresh import refresh_statistics

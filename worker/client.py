@@ -60,7 +60,7 @@ class EventPublisher:
             except ValueError as error:
                 raise ConfigurationError(f"redis_url: {error}") from None
         self._redis = connect(settings, retries=retries)
-        self._keys = Keys(settings.stream_key, settings.stream_partitions)
+        self._keys = Keys.of(settings)
         self._source = source
 
     def publish(self, event: Event | Mapping[str, Any]) -> str:

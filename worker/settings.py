@@ -23,7 +23,7 @@ _URL_FORMS: dict[Literal["DATABASE_URL", "REDIS_URL"], str] = {
 Seconds = Annotated[float, Field(ge=0.01, le=86_400)]
 Ratio = Annotated[float, Field(gt=0, le=1)]
 
-STREAM_KEY = "lesson-events"
+DEFAULT_STREAM_KEY = "lesson-events"
 _NAME = re.compile(r"[A-Za-z0-9._:/{}-]+")
 _DERIVED = re.compile(r":(\d+|wanted|refused|account|commits|system)$|:(lease|quarantine|queued):")
 """Endings and parts of names that are derived from a stream key."""
@@ -53,7 +53,7 @@ class MainSettings(BaseSettings):
         description="Celery's queue; with another stream key, the default is `progress:` plus that key.",
     )
     stream_key: str = Field(
-        STREAM_KEY, min_length=1, description="Key of the plain stream; partitions append :0, :1, …"
+        DEFAULT_STREAM_KEY, min_length=1, description="Key of the plain stream; partitions append :0, :1, …"
     )
     stream_partitions: int = Field(8, ge=1, le=64, description="Number of partitions in addition to the plain stream.")
     replay_window_seconds: Annotated[float, Field(ge=0, le=604_800)] = Field(
@@ -179,8 +179,8 @@ class Settings(MainSettings):
     @classmethod
     def _queue_of_its_own(cls, given: dict[str, object]) -> dict[str, object]:
         """Keep two systems on one broker from taking each other's tasks."""
-        stream_key = given.get("stream_key", STREAM_KEY)
-        return given if stream_key == STREAM_KEY else {"queue": f"progress:{stream_key}", **given}
+        stream_key = given.get("stream_key", DEFAULT_STREAM_KEY)
+        return given if stream_key == DEFAULT_STREAM_KEY else {"queue": f"progress:{stream_key}", **given}
 
     @field_validator("stream_key")
     @classmethod

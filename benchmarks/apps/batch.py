@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from worker.contract.batch import Batch
 from worker.contract.entry import Entry
 from worker.contract.event import EVENT, LedgerEvent
-from worker.contract.fast_path import Batch
 from worker.database.engine import open_engine
 from worker.progress.ingest import apply
 from worker.settings import get_settings

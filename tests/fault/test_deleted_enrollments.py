@@ -10,9 +10,8 @@ from sqlalchemy.exc import DBAPIError
 from tests.support.activity import IDLE_CUTOFF
 from tests.support.commands import invoke
 from tests.support.events import at, completed, corrected, enrolled, entries, outlined, viewed
-from tests.support.rollups import audited, refresh_all
+from tests.support.rollups import audited, refresh_activity, refresh_all
 from tests.support.tables import TABLES, execute, insert_as_lms, rows
-from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit import orphans
 from worker.audit.repair import rebuild_scope

@@ -13,11 +13,10 @@ from sqlalchemy import Engine, NullPool, create_engine, text
 from tests.support.activity import IDLE_CUTOFF
 from tests.support.commands import invoke
 from tests.support.events import completed, enrolled, entries, outlined, viewed
-from tests.support.rollups import audited, refresh_all
+from tests.support.rollups import audited, refresh_activity, refresh_all
 from tests.support.system import System
 from tests.support.tables import execute, rows
 from tests.support.wait import wait_until
-from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit import compare

@@ -15,11 +15,10 @@ from tests.support.activity import IDLE_CUTOFF
 from tests.support.api import served
 from tests.support.commands import invoke
 from tests.support.events import completed, enrolled, entries, viewed
-from tests.support.rollups import refresh_all
+from tests.support.rollups import refresh_activity, refresh_all
 from tests.support.system import System
 from tests.support.tables import execute, insert_as_lms, rows
 from tests.support.wait import wait_until
-from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.consume.maintenance import maintain

@@ -7,11 +7,10 @@ from sqlalchemy import Engine, NullPool, create_engine
 
 from tests.support.activity import IDLE_CUTOFF, expected_activity, stored_activity
 from tests.support.events import at, completed, corrected, enrolled, entries, outlined, viewed
-from tests.support.rollups import BEHIND, refresh_all
+from tests.support.rollups import BEHIND, refresh_activity, refresh_all
 from tests.support.tables import contents, counted_statements, execute, rows
 from tests.support.wait import wait_until
 from worker.analytics import activity_claims
-from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.activity_statement import compute_activity
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit.repair import rebuild_scope, repair

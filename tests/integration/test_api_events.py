@@ -241,7 +241,7 @@ def test_each_event_reaches_the_stream_byte_for_byte(api: httpx.Client, settings
     headers = {"Content-Type": MEDIA_TYPE, "Prefer": "respond-async"}
     answer = api.post("/events", content=b"\xef\xbb\xbf [\n" + b" ,\n".join(sent) + b"\n]\r\n", headers=headers)
     assert [each["result"] for each in verdicts(answer)] == ["accepted"] * len(sent)
-    found: Any = redis.xrange(Keys(settings.stream_key, settings.stream_partitions).stream_for(1))
+    found: Any = redis.xrange(Keys.of(settings).stream_for(1))
     assert [fields[FIELD.encode()] for _, fields in found] == sent
 
 
@@ -267,7 +267,7 @@ def test_respond_async_appends_what_is_valid_to_the_streams_of_its_partitions(
     assert (answer.status_code, answer.headers["Preference-Applied"]) == (202, "respond-async")
     accepted = [each["result"] for each in verdicts(answer)]
     assert accepted == ["accepted", "accepted", "rejected", "accepted", "accepted"]
-    keys = Keys(settings.stream_key, settings.stream_partitions)
+    keys = Keys.of(settings)
     found: dict[str, list[Event]] = {}
     for stream in keys.streams:
         bodies: Any = redis.xrange(stream)

@@ -106,5 +106,5 @@ def test_an_outline_or_a_transfer_older_than_the_known_one_is_superseded_and_cou
     assert rows(engine, LESSONS) == [(1,), (2,)]
     assert rows(engine, "SELECT user_id, course_id FROM user_course") == [(7, 5)]
     assert rows(engine, "SELECT count(*) FROM dead_letter") == [(0,)]
-    keys = Keys(settings.stream_key, settings.stream_partitions)
+    keys = Keys.of(settings)
     wait_until(lambda: read_totals(redis, keys) == Totals(superseded=2), what="the totals")

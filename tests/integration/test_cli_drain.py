@@ -56,7 +56,7 @@ def test_everything_that_waits_is_applied(
     result = run(environment, "drain")
     assert (result.returncode, result.stdout) == (0, "Drained: lag 0, nothing pending.\n"), result.stderr
     assert_tables_equal_model(engine, events)
-    keys = Keys(settings.stream_key, settings.stream_partitions)
+    keys = Keys.of(settings)
     backlogs = measure(redis, keys.group, keys.streams)
     assert is_empty(backlogs)
     assert [each.length for each in backlogs] == [0] * len(backlogs), "what is done with is trimmed"

@@ -113,7 +113,7 @@ def test_it_is_published_as_any_lms_would_and_as_of_now(
 ) -> None:
     assert invoke(environment, "outline", "load", "5", file).exit_code == 0
     assert rows(engine, "SELECT id FROM course") == [], "a worker applies it, not the command"
-    entry: Any = redis.xrange(Keys(settings.stream_key, settings.stream_partitions).stream_for(5))
+    entry: Any = redis.xrange(Keys.of(settings).stream_for(5))
     ((entry_id, fields),) = entry
     assert b"null" not in fields[b"event"], "a missing title is left out"
     event = EVENT.validate_json(fields[b"event"])

@@ -26,13 +26,13 @@ LINES = [event(number % 20, number) for number in range(2_500)]
 
 
 def published(redis: Redis, settings: Settings) -> dict[str, list[bytes]]:
-    streams = Keys(settings.stream_key, settings.stream_partitions).streams
+    streams = Keys.of(settings).streams
     entries: dict[str, Any] = {stream: redis.xrange(stream) for stream in streams}
     return {stream: [fields[b"event"] for _, fields in its] for stream, its in entries.items()}
 
 
 def partitioned(lines: list[bytes], settings: Settings) -> dict[str, list[bytes]]:
-    keys = Keys(settings.stream_key, settings.stream_partitions)
+    keys = Keys.of(settings)
     expected: dict[str, list[bytes]] = {stream: [] for stream in keys.streams}
     for line in lines:
         expected[keys.stream_for(json.loads(line)["data"]["user_course_id"])].append(line)

@@ -9,9 +9,8 @@ from sqlalchemy import Engine
 from tests.support.activity import IDLE_CUTOFF
 from tests.support.events import completed, corrected, enrolled, entries, outlined, viewed
 from tests.support.learners import NOW, ago
-from tests.support.rollups import assert_rollups_equal_model, refresh_all
+from tests.support.rollups import assert_rollups_equal_model, refresh_activity, refresh_all
 from tests.support.tables import contents, counted_statements, execute, rows
-from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.analysis import DormantLearner
 from worker.analytics.course_analysis import analyze_course
 from worker.analytics.rules.activity import TimeSpent

@@ -13,7 +13,7 @@ from tests.support.streams import add, deliver, group_of, pending
 from tests.support.tables import insert_as_lms, rows
 from worker.consume.consumer import Consumer
 from worker.consume.recovery import Recovery
-from worker.contract import fast_path
+from worker.contract import batch
 from worker.contract.entry import Entry
 from worker.contract.event import Event
 from worker.contract.parse import parse_entry
@@ -43,7 +43,7 @@ def broken_parser(monkeypatch: pytest.MonkeyPatch) -> list[Entry]:
             raise RuntimeError("nobody expects this")
         return parse_entry(entry, now_milliseconds, dropped)
 
-    monkeypatch.setattr(fast_path, "parse_entry", raising)
+    monkeypatch.setattr(batch, "parse_entry", raising)
     return tried
 
 

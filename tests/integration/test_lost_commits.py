@@ -21,6 +21,7 @@ from worker.consume.maintenance import maintain
 from worker.consume.recovery import Recovery
 from worker.contract.entry_id import parse_id
 from worker.contract.event import Event
+from worker.database.advisory_locks import REPLAY_LOCK
 from worker.errors import CommitsLostError, OtherSystemError
 from worker.failover import replay
 from worker.progress import stream_positions
@@ -176,7 +177,7 @@ def test_only_one_replays_at_a_time(
     work(consumer, redis, stream, EVENTS)
     execute(engine, *FORGET)
     with engine.begin() as connection:
-        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7305112023)")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({REPLAY_LOCK})")
         with pytest.raises(CommitsLostError, match="another consumer applies them again"):
             Recovery(new_consumer()).recover()
     assert "commits_replayed" in recovered(new_consumer())

@@ -18,13 +18,18 @@ from worker.audit import repair
 from worker.audit.compare import Step
 from worker.audit.repair import rebuild_scope
 from worker.audit.scope import Scope
+from worker.database.advisory_locks import ACTIVITY_LOCK, STATISTICS_LOCK_CLASS
 from worker.progress.ingest import ingest
 
 WRONG_STATISTICS = "UPDATE course_statistics SET completed = 55"
 WRONG_ACTIVITY = "UPDATE daily_activity SET seconds = 7 WHERE user_course_id = 1"
 STORED = "SELECT completed FROM course_statistics"
-STATISTICS, ACTIVITY = "SELECT pg_advisory_lock(7305112, hashint8(3))", "SELECT pg_advisory_lock(7305113)"
-WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND classid = 7305112"
+STATISTICS = f"SELECT pg_advisory_lock({STATISTICS_LOCK_CLASS}, hashint8(3))"
+ACTIVITY = f"SELECT pg_advisory_lock({ACTIVITY_LOCK})"
+WAITING = f"""
+    SELECT count(*) FROM pg_locks
+    WHERE locktype = 'advisory' AND NOT granted AND classid = {STATISTICS_LOCK_CLASS}
+"""
 COURSE_WAITS = (
     "The statistics of 1 course could not be computed now (3) and are not repaired: wait for the scheduled task"
 )

@@ -13,10 +13,9 @@ from sqlalchemy.exc import ProgrammingError
 from tests.support.activity import IDLE_CUTOFF
 from tests.support.databases import clone_database, drop_database
 from tests.support.events import at, completed, enrolled, entries, outlined, viewed
-from tests.support.rollups import assert_rollups_equal_model, audited, refresh_all, stored_statistics
+from tests.support.rollups import assert_rollups_equal_model, audited, refresh_activity, refresh_all, stored_statistics
 from tests.support.tables import TABLES, execute, insert_as_lms, rows, snapshot
 from worker.analytics import statistics_claims
-from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.rules.completion_statistics import Statistics
 from worker.analytics.statistics_refresh import RefreshedStatistics, refresh_course, refresh_statistics
 from worker.analytics.thresholds import AnalysisThresholds

@@ -28,7 +28,7 @@ def bent() -> dict[str, object]:
 
 
 def wait_for(redis: Redis, settings: Settings, dropped: int) -> None:
-    keys = Keys(settings.stream_key, settings.stream_partitions)
+    keys = Keys.of(settings)
     wait_until(lambda: read_totals(redis, keys) == Totals(0, dropped), what=f"{dropped} dropped members")
 
 
@@ -67,7 +67,7 @@ def test_so_does_one_of_a_single_endpoint_or_a_task(
 
 
 def test_status_and_metrics_tell_them(redis: Redis, settings: Settings, environment: Mapping[str, str]) -> None:
-    add_totals(redis, Keys(settings.stream_key, settings.stream_partitions), Totals(3, 4))
+    add_totals(redis, Keys.of(settings), Totals(3, 4))
     assert json.loads(invoke(environment, "status", "--json").stdout)["totals"] == {
         "superseded": 3,
         "dropped_members": 4,
@@ -81,7 +81,7 @@ def test_status_and_metrics_tell_them(redis: Redis, settings: Settings, environm
 def test_a_key_of_another_type_counts_nothing_and_is_named(
     redis: Redis, settings: Settings, environment: Mapping[str, str]
 ) -> None:
-    keys = Keys(settings.stream_key, settings.stream_partitions)
+    keys = Keys.of(settings)
     redis.set(keys.totals, "x")
     add_totals(redis, keys, Totals(3, 4))
     assert "dropped: 0 invalid members" in invoke(environment, "status").stdout

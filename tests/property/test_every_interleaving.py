@@ -33,10 +33,16 @@ from tests.support.learner_analysis import expected_learners
 from tests.support.learners import NOW
 from tests.support.model import assert_progress_follows_from_ledger, assert_tables_equal_model, expected_state
 from tests.support.months import months
-from tests.support.rollups import BEHIND, assert_rollups_equal_model, audited, refresh_all, stored_summaries
+from tests.support.rollups import (
+    BEHIND,
+    assert_rollups_equal_model,
+    audited,
+    refresh_activity,
+    refresh_all,
+    stored_summaries,
+)
 from tests.support.tables import clear, contents, execute, insert_as_lms, rows, snapshot
 from tests.support.zone_changes import zone_changes
-from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.course_analysis import analyze_course
 from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.lesson_history import lesson_history

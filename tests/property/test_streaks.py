@@ -6,8 +6,8 @@ from itertools import combinations_with_replacement
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.zones import only
-from worker.analytics.rules.streaks import active_days, is_dormant, last_seen, streaks
+from tests.support.zones import active_days, only
+from worker.analytics.rules.streaks import is_dormant, last_seen, streaks
 
 TODAY = date(2025, 7, 31)
 

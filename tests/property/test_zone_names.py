@@ -11,9 +11,9 @@ from sqlalchemy import Engine
 
 from tests.support.activity import IDLE_CUTOFF, stored_activity
 from tests.support.events import viewed
+from tests.support.rollups import refresh_activity
 from tests.support.tables import clear, execute
 from tests.support.zones import only
-from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.rules.activity import activity
 from worker.contract.event import LessonViewed
 

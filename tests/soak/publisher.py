@@ -42,7 +42,7 @@ class Publisher:
         self.planted_maybe = 0
         """How often they were in a round trip that failed: each may be there once more."""
         self._settings = settings
-        self._keys = Keys(settings.stream_key, settings.stream_partitions)
+        self._keys = Keys.of(settings)
         self._chance = random.Random(seed)
         self._rate = rate
         self._over = threading.Event()

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 
 from tests.support.learner_analysis import titles_of
+from tests.support.zones import active_days
 from worker.analytics.analysis import DORMANT, WEEKS, AnalyzedLesson, CourseAnalysis, DormantLearner, Week
 from worker.analytics.rules.activity import Activity, TimeSpent
 from worker.analytics.rules.completion_statistics import tallies
 from worker.analytics.rules.difficulty import Signs, difficulties
 from worker.analytics.rules.local_day import enrollment_zones, local_day
-from worker.analytics.rules.streaks import active_days, is_dormant, last_seen
+from worker.analytics.rules.streaks import is_dormant, last_seen
 from worker.analytics.rules.stuck import drop_off
 from worker.analytics.rules.time_statistics import CourseTimeStatistics, WeekTimeStatistics, time_statistics_by_course
 from worker.analytics.thresholds import AnalysisThresholds

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from tests.support.zones import active_days
 from worker.analytics.analysis import WEEKS, DayTime, LearnerAnalysis, TopicTime, VisitedLesson, WeekTime
 from worker.analytics.rules.achievements import achievements
 from worker.analytics.rules.activity import Activity, Day, TimeSpent
 from worker.analytics.rules.learner_history import LessonHistory, learners
 from worker.analytics.rules.local_day import Zones, enrollment_zones, local_day
 from worker.analytics.rules.recommendations import recommendations
-from worker.analytics.rules.streaks import active_days, is_dormant, last_seen, streaks
+from worker.analytics.rules.streaks import is_dormant, last_seen, streaks
 from worker.analytics.rules.stuck import stuck
 from worker.analytics.rules.time_statistics import CourseTimeStatistics, time_statistics_by_course
 from worker.analytics.rules.velocity import projection, velocity

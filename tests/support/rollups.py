@@ -1,12 +1,14 @@
 """Hold summaries, statistics and activity against plain Python, computed from the events alone."""
 
+from functools import partial
+
 from sqlalchemy import Engine
 
 from tests.support.activity import IDLE_CUTOFF, expected_activity, stored_activity
 from tests.support.model import EVERY_ID
 from tests.support.tables import rows
 from tests.support.wait import wait_until
-from worker.analytics.activity_refresh import refresh_activity
+from worker.analytics import activity_refresh
 from worker.analytics.rules.completion_statistics import tallies
 from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.rules.time_statistics import time_statistics_by_course
@@ -17,6 +19,7 @@ from worker.audit.compare import audit_scope
 from worker.audit.difference import Difference
 from worker.audit.scope import Scope
 from worker.progress.reference import State
+from worker.settings import Settings
 from worker.summary.refresh import refresh_summaries
 from worker.summary.rules import Summary, summaries
 from worker.summary.stored_summary import read_stored
@@ -28,6 +31,10 @@ BEHIND = """
         OR EXISTS (SELECT FROM course_change) OR EXISTS (SELECT FROM enrollment_change)
         OR EXISTS (SELECT FROM activity_change)
 """
+
+refresh_activity = partial(
+    activity_refresh.refresh_activity, long_seconds=Settings.model_fields["statistics_timeout_seconds"].default
+)
 
 
 def stored_summaries(engine: Engine, enrollments: tuple[int, int] = EVERY_ID) -> dict[int, Summary]:

@@ -12,11 +12,10 @@ from sqlalchemy import Connection, create_engine, text
 
 from tests.support.activity import IDLE_CUTOFF
 from tests.support.model import LmsRows, assert_tables_equal_model, expected_state
-from tests.support.rollups import BEHIND, assert_rollups_equal_model, audited
+from tests.support.rollups import BEHIND, assert_rollups_equal_model, audited, refresh_activity
 from tests.support.tables import rows
 from tests.support.wait import wait_until
 from tests.support.worker_process import ROOT, CeleryProcess
-from worker.analytics.activity_refresh import refresh_activity
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.client import EventPublisher
@@ -51,7 +50,7 @@ class System:
         )
         self.redis = redis
         self.directory = directory
-        self.keys = Keys(settings.stream_key, settings.stream_partitions)
+        self.keys = Keys.of(settings)
         self._processes = ExitStack()
         self._running: list[CeleryProcess] = []
         self.extra_environment: dict[str, str] = {}

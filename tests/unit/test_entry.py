@@ -28,6 +28,21 @@ def padded(event: CloudEvent, size: int) -> bytes:
     return body(event).ljust(size)
 
 
+@pytest.mark.parametrize(
+    ("entry_id", "arrival"),
+    [
+        ("0-1", 1),
+        ("1-0", 2**20),
+        ("1752489000000-7", NOW << 20 | 7),
+        ("1752489000000", NOW << 20),
+        (f"{2**64 - 1}-{2**64 - 1}", 2**62 - 1),
+        *((strange, 0) for strange in ("", "-", "x", "x-y", "by hand", "0198a1b2-c3d4-7e5f")),
+    ],
+)
+def test_an_entrys_arrival_is_its_id_as_a_number_and_0_for_other_ids(entry_id: str, arrival: int) -> None:
+    assert Entry("s", entry_id, b"").arrival == arrival
+
+
 @pytest.mark.parametrize("event", [viewed(), completed(), corrected(), enrolled(), outlined(lessons=[(1, 2, "A")])])
 def test_what_a_publisher_sent_is_what_is_read(event: CloudEvent) -> None:
     assert parse_entry(entry(event)) == event

@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from tests.support.events import completed, enrolled
-from tests.support.zones import only
+from tests.support.zones import active_days, only
 from worker.analytics.rules.activity import activity
 from worker.analytics.rules.local_day import Zones, enrollment_zones, local_day
-from worker.analytics.rules.streaks import active_days, streaks
+from worker.analytics.rules.streaks import streaks
 from worker.contract.time_zones import local_zone
 
 NOON = datetime(2025, 7, 14, 12, tzinfo=UTC)

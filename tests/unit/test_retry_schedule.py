@@ -1,8 +1,8 @@
 """When to try again what waits for locks, and how much of it is held."""
 
 from worker.consume.retry_schedule import RetrySchedule
+from worker.contract.batch import Target
 from worker.contract.entry import Entry
-from worker.contract.fast_path import Target
 
 GIANT: Target = ("enrollment", 1)
 OTHER: Target = ("enrollment", 2)

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.support.zones import only
+from tests.support.zones import active_days, only
 from worker.analytics.rules.local_day import local_day
-from worker.analytics.rules.streaks import Streaks, active_days, is_dormant, last_seen, streaks
+from worker.analytics.rules.streaks import Streaks, is_dormant, last_seen, streaks
 
 FRIDAY, SATURDAY, SUNDAY, MONDAY, TUESDAY = (date(2025, 7, 18) + timedelta(days=more) for more in range(5))
 WEEKDAYS = [FRIDAY - timedelta(days=before) for before in range(5)]

@@ -19,7 +19,7 @@ _CLAIM = text(f"""
     FROM (
         SELECT user_course_id, min(id) AS first
         FROM (SELECT id, user_course_id FROM activity_change WHERE {stale_marks.PAGE}) AS page
-        WHERE user_course_id <> ALL(ARRAY(SELECT user_course_id FROM activity_change WHERE failed_at IS NOT NULL))
+        WHERE user_course_id <> ALL(ARRAY({stale_marks.FAILED_ACTIVITY}))
         GROUP BY user_course_id
     ) AS mark
     JOIN user_course AS enrollment ON enrollment.id = mark.user_course_id

@@ -24,6 +24,16 @@ SPENT = f"({_SECONDS}(stretches) AS each) AS seconds, ({_SECONDS}(measured_stret
 """The lengths of the unions of `STRETCHES`."""
 
 
+def weekday(at: str) -> str:
+    """Return the weekday of a date or local time, from 0 for Monday."""
+    return f"(extract(isodow FROM {at})::int - 1)"
+
+
+def monday(day: str) -> str:
+    """Return the Monday of the date's week."""
+    return f"{day} - {weekday(day)}"
+
+
 def begins_after(previous_at: str) -> str:
     """Return the condition that an event begins a visit or a session, given the column of the event before it."""
     return f"coalesce(occurred_at - {previous_at} >= idle, true)"

@@ -9,14 +9,11 @@ from sqlalchemy.exc import DBAPIError
 
 from worker.analytics import activity_claims
 from worker.analytics.activity_statement import compute_activity
-from worker.database import stale_marks
 from worker.database.chunked_refresh import ChunkedRefresh
 from worker.database.engine import extend_timeout
 from worker.database.failures import may_be_caused_by_one
 from worker.database.one_by_one import RETRY_SECONDS
-
-LONG_SECONDS = 100.0
-"""Default statement timeout for retrying a failed enrollment."""
+from worker.database.rollup_lag import oldest_change
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,7 @@ def refresh_activity(
     idle_cutoff_seconds: float,
     go_on: Callable[[], bool] = lambda: True,
     *,
-    long_seconds: float = LONG_SECONDS,
+    long_seconds: float,
     retry_seconds: float = RETRY_SECONDS,
 ) -> RefreshedActivity:
     """Refresh marked enrollments, up to `chunk` a transaction, until none is left or another run computes activity.
@@ -56,7 +53,7 @@ def refresh_activity(
     else:
         run.retry(retry_seconds, long_seconds)
     with engine.connect() as connection:
-        return RefreshedActivity(run.count, run.failed, stale_marks.oldest_change(connection, "activity"))
+        return RefreshedActivity(run.count, run.failed, oldest_change(connection, "activity"))
 
 
 def refresh_these(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
-from worker.analytics.activity_fragments import COVERED, IDLE, ORDER, SPENT, STRETCHES, begins_after
+from worker.analytics.activity_fragments import COVERED, IDLE, ORDER, SPENT, STRETCHES, begins_after, weekday
 from worker.analytics.rules.activity import DOUBTFUL
 from worker.analytics.zone_history import ZONES, in_force
 from worker.analytics.zone_offsets import clocks_of
@@ -15,6 +15,7 @@ from worker.database.engine import without_jit
 
 _BEGINS_SESSION, _BEGINS_VISIT = begins_after("previous_at"), begins_after("previous_of_lesson_at")
 _IN_FORCE = in_force("occurred_at")
+_WEEKDAY = weekday("at")
 
 # A stretch over midnight is cut at every quarter of an hour, one with a clock change at every minute. Since 1980 each
 # zone's date has changed at one of these moments, so a piece is on the day of its start.
@@ -72,7 +73,7 @@ _REFRESH = text(f"""
         FROM event JOIN zone ON id = user_course_id AND {_IN_FORCE}
     ),
     hour AS (
-        SELECT user_course_id, 24 * (extract(isodow FROM at)::int - 1) + extract(hour FROM at)::int AS hour,
+        SELECT user_course_id, 24 * {_WEEKDAY} + extract(hour FROM at)::int AS hour,
                count(*)::int AS events, count(*) FILTER (WHERE is_doubtful) AS doubtful_events
         FROM local GROUP BY 1, 2
     ),

@@ -4,11 +4,9 @@ from sqlalchemy import Engine
 
 from worker.analytics.rules.visit_history import LessonVisits
 from worker.analytics.stored_visits import read_lesson, read_visit_history
-from worker.contract.id_ranges import require_enrollment_id
+from worker.contract.id_ranges import MAX_LESSON_ID, require_enrollment_id
 from worker.database.engine import snapshot
 from worker.errors import InputError, unknown_enrollment
-
-_LARGEST_PART = 2**31 - 1
 
 
 def lesson_history(
@@ -21,8 +19,8 @@ def lesson_history(
     """
     require_enrollment_id(user_course_id)
     for name, part in (("topic", topic_id), ("lesson", lesson_id)):
-        if not 1 <= part <= _LARGEST_PART:
-            raise InputError(f"{part} is not a {name} id: ids are whole numbers from 1 to {_LARGEST_PART}.")
+        if not 1 <= part <= MAX_LESSON_ID:
+            raise InputError(f"{part} is not a {name} id: ids are whole numbers from 1 to {MAX_LESSON_ID}.")
     key = (user_course_id, topic_id, lesson_id)
     with snapshot(engine) as connection:
         lesson = read_lesson(connection, key)

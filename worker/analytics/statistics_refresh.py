@@ -13,6 +13,7 @@ from worker.analytics.statistics_statement import compute_statistics
 from worker.database import stale_marks
 from worker.database.engine import extend_timeout
 from worker.database.failures import may_be_caused_by_one
+from worker.database.rollup_lag import oldest_change
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def refresh_statistics(
         if not go_on():
             break
     with engine.connect() as connection:
-        return RefreshedStatistics(count, failed, stale_marks.oldest_change(connection, "course_statistics"))
+        return RefreshedStatistics(count, failed, oldest_change(connection, "course_statistics"))
 
 
 def refresh_course(connection: Connection, course_id: int, seconds: float, thresholds: StuckThresholds) -> bool:

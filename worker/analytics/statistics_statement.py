@@ -5,6 +5,7 @@ Reference model in plain Python: `rules.completion_statistics` and `rules.time_s
 
 from sqlalchemy import Connection, text
 
+from worker.analytics.activity_fragments import monday
 from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.zone_history import ZONES, in_force
 from worker.analytics.zone_offsets import clocks_of_course
@@ -13,6 +14,7 @@ from worker.summary.percentage import percentage_sql
 
 _COMPLETION_RATE = percentage_sql("completed", "enrollments")
 _IN_FORCE = in_force("completed_at")
+_MONDAY = monday("day")
 
 # Seconds are summed as whole microseconds, so that the order of rows does not change a sum.
 _REFRESH = text(f"""
@@ -130,7 +132,7 @@ _REFRESH = text(f"""
         SELECT monday, sum(completed)::int AS completed, sum(learners)::int AS learners, sum(us) AS us,
                sum(measured_us) AS measured_us
         FROM (
-            SELECT day - (extract(isodow FROM day)::int - 1) AS monday, count(*) AS completed, 0 AS learners,
+            SELECT {_MONDAY} AS monday, count(*) AS completed, 0 AS learners,
                    0 AS us, 0 AS measured_us
             FROM (
                 SELECT (completed_at AT TIME ZONE zone)::date AS day
@@ -138,7 +140,7 @@ _REFRESH = text(f"""
             ) AS completion
             GROUP BY monday
             UNION ALL
-            SELECT day - (extract(isodow FROM day)::int - 1) AS monday, 0,
+            SELECT {_MONDAY} AS monday, 0,
                    count(DISTINCT user_course_id) FILTER (WHERE events > 0),
                    sum((1e6 * seconds)::bigint), sum((1e6 * measured_seconds)::bigint)
             FROM daily_activity JOIN enrollment ON id = user_course_id

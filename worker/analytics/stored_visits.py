@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from worker.analytics.activity_fragments import COVERED, IDLE, ORDER, SPENT, STRETCHES, begins_after
 from worker.analytics.rules.activity import TimeSpent
 from worker.analytics.rules.visit_history import MAX_LISTED, LessonCorrection, Visit, VisitHistory
-from worker.contract.lesson import LessonKey
+from worker.contract.lesson import LessonKey, lesson_parameters
 from worker.contract.progress_status import ProgressStatus
 
 # The present and former places of the lesson.
@@ -95,7 +95,7 @@ class StoredLesson:
 
 def read_lesson(connection: Connection, key: LessonKey) -> StoredLesson | None:
     """Return the lesson, None if the enrollment does not exist."""
-    row = connection.execute(_LESSON, _parameters(key)).one_or_none()
+    row = connection.execute(_LESSON, lesson_parameters(key)).one_or_none()
     if row is None:
         return None
     status = ProgressStatus(row.status) if row.status else ProgressStatus.NOT_STARTED
@@ -113,7 +113,7 @@ def read_visit_history(
 
     Two queries in the caller's transaction, which must be REPEATABLE READ. Reads the enrollment's ledger.
     """
-    given = _parameters(key) | {"max_listed": max_listed}
+    given = lesson_parameters(key) | {"max_listed": max_listed}
     rule = {"completed_at": completed_at, "idle_cutoff_seconds": idle_cutoff_seconds}
     total, *visits = connection.execute(_VISITS, given | rule)
     corrections = connection.execute(_CORRECTIONS, given).all()
@@ -141,7 +141,3 @@ def read_visit_history(
             for at, status, last_viewed_at, completed, _ in reversed(corrections)
         ],
     )
-
-
-def _parameters(key: LessonKey) -> dict[str, object]:
-    return dict(zip(("user_course_id", "topic_id", "lesson_id"), key, strict=True))

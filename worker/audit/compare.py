@@ -18,7 +18,8 @@ from worker.analytics.rules.time_statistics import CourseTimeStatistics, Enrolle
 from worker.audit import orphans, stored_rows
 from worker.audit.difference import NO_ROW, WHOLE_ROW, Difference, differences
 from worker.audit.enrollment_audit import AuditedEnrollment, audit_enrollments
-from worker.audit.scope import BELOW_ALL_IDS, Scope, enrollment_page, scoped_courses, scoped_enrollments
+from worker.audit.scope import Scope, enrollment_page, scoped_courses, scoped_enrollments
+from worker.contract.id_ranges import BELOW_ALL_IDS
 from worker.database.engine import snapshot
 from worker.progress.stored_outline import read_outlines
 from worker.summary.counted_lessons import counted_rows

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Engine, TextClause, text
 
+from worker.contract.id_ranges import BELOW_ALL_IDS
 from worker.database.models import Base, DeadLetter
 
 TABLES = tuple(
@@ -42,7 +43,7 @@ def _page_of(table_name: str) -> TextClause:
 
 def find(engine: Engine, table: str) -> Iterator[tuple[int, int]]:
     """Yield the deleted enrollments that have rows in one of TABLES, in order of ids, with their number of rows."""
-    after, statement = -(2**63), _page_of(table)
+    after, statement = BELOW_ALL_IDS, _page_of(table)
     while True:
         with engine.connect() as connection:
             page = connection.execute(statement, {"after": after, "limit": PAGE}).all()

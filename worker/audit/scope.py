@@ -6,8 +6,6 @@ from sqlalchemy import Connection, Engine, text
 
 from worker.errors import InputError
 
-BELOW_ALL_IDS = -(2**63)
-
 _COUNT = text("SELECT count(*) FROM user_course WHERE CAST(:course_id AS bigint) IS NULL OR course_id = :course_id")
 
 _IS_THERE = text("SELECT EXISTS (SELECT FROM user_course WHERE id = :id)")

@@ -21,6 +21,7 @@ from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.current_lesson import CurrentLesson
 from worker.progress.reference import Position, Progress, Section
+from worker.summary.stored_summary import IS_OF_ITS_COURSE, IS_OF_ITS_OUTLINE, IS_UNMARKED
 
 _EXTEND_IDLE_TIMEOUT = text("SET LOCAL idle_in_transaction_session_timeout = '10min'")
 
@@ -58,17 +59,15 @@ _SIZES = text("""
 """)
 
 # Summaries of an older outline are marked on their course.
-_UNMARKED = text("""
+_UNMARKED = text(f"""
     SELECT enrollment.id
     FROM user_course AS enrollment
     LEFT JOIN user_course_summary AS summary ON summary.user_course_id = enrollment.id
     LEFT JOIN course ON course.id = enrollment.course_id
-    WHERE enrollment.id = ANY(CAST(:ids AS bigint[])) AND enrollment.stale_since IS NULL
-      AND NOT EXISTS (SELECT FROM enrollment_change WHERE user_course_id = enrollment.id)
-      AND (summary.user_course_id IS NULL
-           OR summary.course_id IS DISTINCT FROM enrollment.course_id
-           OR (summary.outline_version <> coalesce(course.version, 0) AND course.stale_since IS NULL))
-""")
+    WHERE enrollment.id = ANY(CAST(:ids AS bigint[])) AND {IS_UNMARKED}
+      AND (summary.user_course_id IS NULL OR NOT {IS_OF_ITS_COURSE}
+           OR (NOT {IS_OF_ITS_OUTLINE} AND course.stale_since IS NULL))
+""")  # noqa: S608 - constants
 
 _IS_BEHIND = text("""
     SELECT EXISTS (SELECT FROM course_change WHERE course_id = :course_id)

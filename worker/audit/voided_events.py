@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from worker.audit.stored_rows import ledger_event, section_of
 from worker.contract.event import LedgerEvent
-from worker.contract.lesson import LessonKey
+from worker.contract.lesson import LessonKey, lesson_parameters
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.reference import Progress
 
@@ -127,7 +127,7 @@ def voided_at(connection: Connection, user_course_id: int, event_id: str) -> dat
 
 def read_stored(connection: Connection, key: LessonKey) -> Stored:
     """Return what is stored of this lesson of an existing enrollment. One query."""
-    found = connection.execute(_STORED, _lesson(key)).one()
+    found = connection.execute(_STORED, lesson_parameters(key)).one()
     row = None
     if found.row_id is not None:
         status = ProgressStatus(found.status)
@@ -137,14 +137,9 @@ def read_stored(connection: Connection, key: LessonKey) -> Stored:
 
 def decisive_events(connection: Connection, key: LessonKey) -> list[LedgerEvent]:
     """Return up to four events of the lesson that imply the same row as all. Reads the enrollment's ledger once."""
-    return [ledger_event(row) for row in connection.execute(_DECISIVE, _lesson(key))]
+    return [ledger_event(row) for row in connection.execute(_DECISIVE, lesson_parameters(key))]
 
 
 def latest_events(connection: Connection, user_course_id: int) -> list[LedgerEvent]:
     """Return the enrollment's latest lesson event, or all that are tied. Reads its ledger once."""
     return [ledger_event(row) for row in connection.execute(_LATEST, {"user_course_id": user_course_id})]
-
-
-def _lesson(key: LessonKey) -> dict[str, int]:
-    user_course_id, topic_id, lesson_id = key
-    return {"user_course_id": user_course_id, "topic_id": topic_id, "lesson_id": lesson_id}

@@ -118,7 +118,7 @@ def _refuse_data_of_others(system: "System") -> None:
         with engine.connect() as connection:
             used = has_rows(connection)
         redis = stream_connection.connect(settings)
-        keys = Keys(settings.stream_key, settings.stream_partitions)
+        keys = Keys.of(settings)
         filled = [each.stream for each in measure(redis, keys.group, keys.streams) if each.length]
         redis.close()
     if used or filled:
@@ -157,7 +157,7 @@ def _run(system: "System", children: "Children", published: "list[Published]") -
 def _wait_for_rollups(system: "System", children: "Children") -> None:
     """Wait until the scheduled tasks have refreshed every rollup; the comparison shows if they have not."""
     from worker.cli.servers import open_database
-    from worker.ops.rollup_lag import oldest_changes
+    from worker.database.rollup_lag import oldest_changes
 
     with open_database(system.settings) as engine, engine.connect() as connection:
         deadline = time.monotonic() + SETTLED_SECONDS

@@ -50,7 +50,7 @@ class View:
         self._show = show
         self._publisher = EventPublisher(settings=settings)
         self._redis = connection.connect(settings)
-        self._keys = Keys(settings.stream_key, settings.stream_partitions)
+        self._keys = Keys.of(settings)
         self._published = 0
         self._total = total
         self._looked_at = self._started = time.monotonic()

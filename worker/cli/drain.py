@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from worker.cli.progress_bar import Progress
-    from worker.consume.drain_until_empty import Host
+    from worker.consume.drain_until_empty import CommandHost
     from worker.streams.backlog import Backlog
 
 
@@ -29,7 +29,7 @@ def command(timeout: float | None) -> None:
     from worker.cli.progress_bar import open_progress
     from worker.cli.servers import explained, open_database, server_settings
     from worker.consume.consumer import Consumer
-    from worker.consume.drain_until_empty import Host, drain
+    from worker.consume.drain_until_empty import CommandHost, drain
     from worker.failover.ownership import check_system
     from worker.logs import configure_logging
     from worker.streams import connection as stream_connection
@@ -45,7 +45,7 @@ def command(timeout: float | None) -> None:
         read.create_groups(redis, consumer.keys.group, consumer.keys.streams)
         try:
             with open_progress("drained", total=1) as progress:
-                host = Host(consumer, _reporter(progress), timeout)
+                host = CommandHost(consumer, _reporter(progress), timeout)
                 with _signals_to(host):
                     drain(consumer, host)
         finally:
@@ -69,7 +69,7 @@ def _reporter(progress: "Progress") -> "Callable[[list[Backlog]], None]":
 
 
 @contextmanager
-def _signals_to(host: "Host") -> Iterator[None]:
+def _signals_to(host: "CommandHost") -> Iterator[None]:
     def stop(number: int, _frame: "FrameType | None") -> None:
         host.signal = number
 

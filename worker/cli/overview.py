@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.contract.id_ranges import MAX_ID
+
 if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
@@ -25,7 +27,7 @@ BAR_WIDTH = 10
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Maximum number of learners to show."
 )
-@click.option("--after", type=click.IntRange(0, 2**63 - 1), default=0, help="Show only enrollments with a higher id.")
+@click.option("--after", type=click.IntRange(0, MAX_ID), default=0, help="Show only enrollments with a higher id.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(course_id: int, limit: int, after: int, as_json: bool) -> None:
     """Show the statistics of COURSE and its lessons, and its learners page by page.

@@ -34,7 +34,7 @@ def command(since: str | None, dry_run: bool, as_json: bool) -> None:
     name, entries, total = f"replay-{uuid4().hex[:8]}", 0, Outcome()
     with open_database(settings) as engine, explained(settings), open_progress("replayed", total=None) as progress:
         redis = stream_connection.connect(settings)
-        keys, _ = with_strays(redis, Keys(settings.stream_key, settings.stream_partitions))
+        keys, _ = with_strays(redis, Keys.of(settings))
         check_system(engine, redis, keys)
         for part in read_again(redis, keys, settings.batch_size, first):
             if not dry_run:

@@ -33,7 +33,7 @@ def show_system(as_json: bool) -> None:
         with engine.connect() as connection:
             system, is_refused = identify(connection), was_refused(connection)
         redis = stream_connection.connect(settings)
-        keys, _ = with_strays(redis, Keys(settings.stream_key, settings.stream_partitions))
+        keys, _ = with_strays(redis, Keys.of(settings))
         owners = {stream: System.parse(text) for stream, text in streams.owners(redis, keys).items()}
         redis.close()
     if as_json:
@@ -78,7 +78,7 @@ def adopt_streams(yes: bool) -> None:
         with engine.connect() as connection:
             system, is_refused = identify(connection), was_refused(connection)
         redis = stream_connection.connect(settings)
-        keys, _ = with_strays(redis, Keys(settings.stream_key, settings.stream_partitions))
+        keys, _ = with_strays(redis, Keys.of(settings))
         owners = {stream: System.parse(text) for stream, text in streams.owners(redis, keys).items()}
         others = {stream: other for stream, other in owners.items() if not system.is_same(other)}
         if not others and not is_refused:

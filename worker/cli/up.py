@@ -97,7 +97,7 @@ def warn_of_other_system(system: "System") -> None:
     with open_database(settings) as engine, explained(settings):
         redis = stream_connection.connect(settings)
         try:
-            check_system(engine, redis, Keys(settings.stream_key, settings.stream_partitions))
+            check_system(engine, redis, Keys.of(settings))
         except OtherSystemError as error:
             click.echo(f"Warning: {error}", err=True)
         finally:

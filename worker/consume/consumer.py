@@ -18,8 +18,8 @@ from redis import RedisError
 from worker.consume.held_back import HeldBack
 from worker.consume.leases import Leases
 from worker.consume.stalled_streams import StalledStreams
+from worker.contract.batch import Batch, parse_batch
 from worker.contract.entry import Entry
-from worker.contract.fast_path import Batch, parse_batch
 from worker.contract.system_id import System
 from worker.database.engine import Engine
 from worker.failover.ownership import refuse_others

@@ -18,7 +18,7 @@ REPORT_SECONDS = 0.5
 """How often the backlog is measured and reported."""
 
 
-class Host:
+class CommandHost:
     """The process around the drain: stops at a signal or at the deadline, and reports the backlog."""
 
     def __init__(
@@ -64,7 +64,7 @@ class DrainError(ProgressError):
         super().__init__(f"Time is up: {lag:,} entries unread and {pending:,} pending are left. Nothing is lost.")
 
 
-def drain(consumer: Consumer, host: Host) -> None:
+def drain(consumer: Consumer, host: CommandHost) -> None:
     """Drain until no stream has unread or pending entries, or until a signal; raise DrainError at the deadline.
 
     Finally do the housekeeping that beat would start: parked events, dead consumers, trimming.

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from worker.consume.retry_schedule import RetrySchedule
+from worker.contract.batch import Batch, Target, parse_batch
 from worker.contract.entry import Entry
-from worker.contract.fast_path import Batch, Target, parse_batch
 from worker.database.engine import Engine
 from worker.database.server import clock
 from worker.logs import get_logger
@@ -29,7 +29,7 @@ RETURN_SECONDS = 3.0
 """How soon entries for which there is no room are read again."""
 AWAIT_EVERY_SECONDS = (0.5, 2.0)
 """How often to wait for a busy enrollment: at first, and once a wait has lasted LONG_SECONDS."""
-CAREFUL_SECONDS = 10.0
+REMEMBER_LOCKS_SECONDS = 10.0
 """How long to look for locks that SKIP LOCKED does not reveal after the last one was met."""
 LONE = timedelta(seconds=5)
 """An entry that is refused alone, with no other to compare it with, becomes a dead letter after this time."""
@@ -125,7 +125,7 @@ class HeldBack:
         accepts again, so that entries accepted earlier do not count against later refusals.
         """
         if outcome.met_locks:
-            self._careful_until = time.monotonic() + CAREFUL_SECONDS
+            self._careful_until = time.monotonic() + REMEMBER_LOCKS_SECONDS
         if outcome.everything_refused:
             log.error(
                 "everything_refused",

@@ -47,7 +47,7 @@ def maintain(settings: Settings, redis: Redis, engine: Engine, go_on: Callable[[
     Checks for lost commits first, because idle consumers would not notice them. Raises before any other step:
     OtherSystemError, and CommitsLostError while another consumer replays them.
     """
-    keys, _ = with_strays(redis, Keys(settings.stream_key, settings.stream_partitions))
+    keys, _ = with_strays(redis, Keys.of(settings))
     name = f"maintain-{uuid4().hex[:8]}"
     ends_at = time.monotonic() + settings.slice_seconds
     with engine.connect() as connection:

@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from worker.contract.batch import Target
 from worker.contract.entry import Entry
-from worker.contract.fast_path import Target
 from worker.progress.outcome import REFUSED
-from worker.streams.batch_size import BATCH_BYTES
+from worker.streams.batch_size import BATCH_BYTES, size_of
 
 FIRST_SECONDS = 0.02
 """The first wait: locks of our own batches are frequent and brief."""
@@ -68,7 +68,7 @@ class RetrySchedule:
                 continue
             wait.entries[entry] = None
             self._count += 1
-            self._bytes += _size(entry)
+            self._bytes += size_of(entry)
         return left
 
     def due(self, max_entries: int) -> list[Entry]:
@@ -87,7 +87,7 @@ class RetrySchedule:
     def _has_room(self, wait: _Wait, entry: Entry) -> bool:
         """Return whether there is room; one target gets at most half of it."""
         is_greedy = 2 * len(wait.entries) >= self._max_entries
-        return not is_greedy and self._count < self._max_entries and self._bytes + _size(entry) <= BATCH_BYTES
+        return not is_greedy and self._count < self._max_entries and self._bytes + size_of(entry) <= BATCH_BYTES
 
     def busy(self) -> tuple[int, list[Entry]] | None:
         """Return an enrollment that was locked at every try so far, with its entries; None without one."""
@@ -122,7 +122,7 @@ class RetrySchedule:
             for entry in wait.entries.keys() & gone:
                 del wait.entries[entry]
                 self._count -= 1
-                self._bytes -= _size(entry)
+                self._bytes -= size_of(entry)
             if not wait.entries:
                 del self._waits[target]
 
@@ -132,7 +132,3 @@ class RetrySchedule:
         self._waits.clear()
         self._count = self._bytes = 0
         return entries
-
-
-def _size(entry: Entry) -> int:
-    return len(entry.body or b"")

@@ -28,6 +28,10 @@ class Reason(StrEnum):
     CRASHES_WORKER = "crashes_worker"
 
 
+PARKED = frozenset({Reason.UNKNOWN_ENROLLMENT, Reason.UNKNOWN_REFERENCE})
+"""The reasons of parked entries, which wait for their enrollment or for a row that a foreign key requires."""
+
+
 class Entry(Struct, frozen=True, gc=False):
     """A stream entry: its stream, its id (`milliseconds-sequence`) and the bytes of its field `event`, if any.
 
@@ -52,9 +56,10 @@ class Entry(Struct, frozen=True, gc=False):
 
     @property
     def arrival(self) -> int:
-        """The id as one number, greater for later entries of the same Redis."""
-        milliseconds, _, sequence = self.id.partition("-")
-        return min(int(milliseconds), 2**42 - 1) << 20 | min(int(sequence or 0), 2**20 - 1)
+        """The id as one number, greater for later entries of the same Redis; a part that is no number counts as 0."""
+        sequence = self.id.partition("-")[2]
+        last = int(sequence) if sequence.isdecimal() else 0
+        return min(self.milliseconds, 2**42 - 1) << 20 | min(last, 2**20 - 1)
 
 
 class Rejection(Exception):  # noqa: N818 - a verdict on input, not a failure

@@ -21,6 +21,9 @@ from worker.contract.id_ranges import MAX_ID, MAX_LESSON_ID
 from worker.contract.identity import MAX_SEQUENCE
 from worker.contract.time_zones import zone_names
 
+MAX_DURATION_SECONDS = 86_400
+"""One day."""
+
 
 def _rfc3339(value: object) -> object:
     """Refuse numbers and numeric strings, which pydantic would accept as seconds since 1970."""
@@ -41,7 +44,7 @@ def _drop_if_bad(value: object, validate: ValidatorFunctionWrapHandler, info: Va
 
 def _whole_seconds(value: object) -> object:
     """Truncate fractions: 12.5 becomes 12."""
-    if isinstance(value, float) and math.isfinite(value) and 0 <= value <= 86_400:
+    if isinstance(value, float) and math.isfinite(value) and 0 <= value <= MAX_DURATION_SECONDS:
         return int(value)
     return value
 
@@ -51,8 +54,8 @@ Id64 = Annotated[int, Field(strict=True, ge=1, le=MAX_ID)]
 Id32 = Annotated[int, Field(strict=True, ge=1, le=MAX_LESSON_ID)]
 Duration = Annotated[
     int,
-    Field(strict=True, ge=0, le=86_400),
-    BeforeValidator(_whole_seconds, json_schema_input_type=Annotated[float, Field(ge=0, le=86_400)]),
+    Field(strict=True, ge=0, le=MAX_DURATION_SECONDS),
+    BeforeValidator(_whole_seconds, json_schema_input_type=Annotated[float, Field(ge=0, le=MAX_DURATION_SECONDS)]),
 ]
 Sequence = (
     Annotated[int, Field(strict=True, ge=0, le=MAX_SEQUENCE)]

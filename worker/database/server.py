@@ -4,9 +4,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, text
 
-_HAS_VERSION_TABLE = text("SELECT to_regclass('progress_alembic_version') IS NOT NULL")
+from worker.database.schema import VERSION_TABLE
 
-_REVISION = text("SELECT max(version_num) FROM progress_alembic_version")
+_HAS_VERSION_TABLE = text(f"SELECT to_regclass('{VERSION_TABLE}') IS NOT NULL")
+
+_REVISION = text(f"SELECT max(version_num) FROM {VERSION_TABLE}")  # noqa: S608 - a constant
 
 
 def revision(connection: Connection) -> str | None:

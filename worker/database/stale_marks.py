@@ -21,12 +21,16 @@ A change during a refresh leaves a mark of its own. `failed_at` on a mark says t
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import Connection, TextClause, text
 
 Rollup = Literal["summaries", "activity", "course_statistics"]
+
+FAILED_SUMMARIES = "SELECT user_course_id FROM enrollment_change WHERE failed_at IS NOT NULL"
+FAILED_ACTIVITY = "SELECT user_course_id FROM activity_change WHERE failed_at IS NOT NULL"
+FAILED_STATISTICS = "SELECT course_id FROM course_change WHERE failed_at IS NOT NULL"
+"""Whose last refresh failed: enrollments, enrollments and courses, an id once for each mark."""
 
 _MARK_ACTIVITY = text("""
     INSERT INTO activity_change (user_course_id)
@@ -80,19 +84,6 @@ _END_OF_PAGE = {
     for rollup, table_name in _ENROLLMENT_MARKS.items()
 }
 
-_SUMMARIES = "(SELECT min(stale_since) FROM user_course WHERE stale_since IS NOT NULL)"
-_ACTIVITY = "(SELECT min(changed_at) FROM activity_change)"
-_COURSES = "(SELECT min(changed_at) FROM course_change)"
-_OLDEST = {
-    "summaries": text(f"""
-        SELECT least({_SUMMARIES}, (SELECT min(stale_since) FROM course WHERE stale_since IS NOT NULL),
-                     (SELECT min(changed_at) FROM enrollment_change))
-    """),  # noqa: S608 - a constant
-    "activity": text(f"SELECT least({_SUMMARIES}, {_ACTIVITY})"),
-    "course_statistics": text(f"SELECT least({_SUMMARIES}, {_ACTIVITY}, {_COURSES})"),
-}
-"""Activity is refreshed after summaries, and statistics after activity, so a mark counts for all that follow."""
-
 
 def mark_activity(connection: Connection, ids: Sequence[int]) -> set[int]:
     """Mark the activity of these enrollments as stale; return those that exist and are not being deleted."""
@@ -124,9 +115,3 @@ def claim_marked(connection: Connection, rollup: Rollup, claim: TextClause, limi
             return ids
         after = connection.scalar(_END_OF_PAGE[rollup], page)
     return []
-
-
-def oldest_change(connection: Connection, rollup: Rollup) -> datetime | None:
-    """Return the time of the oldest change that the rollup does not show yet; None if it is current."""
-    oldest: datetime | None = connection.scalar(_OLDEST[rollup])
-    return oldest

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from worker.ops import rollup_lag
+from worker.database import rollup_lag
 from worker.streams.stray_streams import Strays
 
 _SUBJECTS = {

@@ -61,7 +61,7 @@ def read_degradation(settings: Settings) -> dict[str, str]:
     engine, redis = open_engine(impatient), connection.connect(impatient)
     try:
         with explained(settings), connection.explained(settings), engine.connect() as connected:
-            _, strays = with_strays(redis, Keys(settings.stream_key, settings.stream_partitions))
+            _, strays = with_strays(redis, Keys.of(settings))
             return find_degradation(connected, strays)
     except ProgressError:
         return {}
@@ -97,7 +97,7 @@ def _foreign_streams(settings: Settings) -> str | None:
     engine, redis = open_engine(settings), connection.connect(settings)
     try:
         with explained(settings), connection.explained(settings):
-            check_system(engine, redis, Keys(settings.stream_key, settings.stream_partitions))
+            check_system(engine, redis, Keys.of(settings))
     except ProgressError as error:
         return str(error)
     finally:

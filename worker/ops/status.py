@@ -8,17 +8,16 @@ from sqlalchemy import Connection, Engine
 
 from worker.contract.system_id import System
 from worker.contract.totals import Totals
-from worker.database import schema, server
+from worker.database import rollup_lag, schema, server
 from worker.database.engine import snapshot
+from worker.database.rollup_lag import FailedRefreshes
 from worker.database.system_table import Repairs, identify, read_repairs, was_refused
 from worker.database.table_sizes import RowCount, count_rows
 from worker.errors import OtherSystemError
 from worker.failover.ownership import refuse_others
-from worker.ops import rollup_lag
 from worker.ops.clocks import Clocks, measure_clocks
 from worker.ops.degradation import find_degradation
 from worker.ops.redis_configuration import check_configuration, version
-from worker.ops.rollup_lag import FailedRefreshes
 from worker.progress.doubtful_events import Doubtful, read_doubtful
 from worker.progress.ledger_lookups import last_recorded_at
 from worker.progress.stored_dead_letters import count_dead_letters
@@ -81,7 +80,7 @@ class Status:
 
 def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
     """Ask both servers. Raises SchemaError if our tables are missing, and the servers' errors."""
-    keys, strays = with_strays(redis, Keys(settings.stream_key, settings.stream_partitions))
+    keys, strays = with_strays(redis, Keys.of(settings))
     streams = measure(redis, keys.group, keys.streams)
     accounts = read_accounts(redis, [each.stream for each in streams])
     with snapshot(engine) as connection:

@@ -39,26 +39,27 @@ _DELETE = text("""
     )
 """)
 
-_PARKED = text("""
+_PARKED = text(f"""
     SELECT id FROM dead_letter
-    WHERE reason = 'unknown_enrollment' AND user_course_id = ANY(CAST(:user_course_ids AS bigint[])) AND id > :after
+    WHERE reason = '{Reason.UNKNOWN_ENROLLMENT}' AND user_course_id = ANY(CAST(:user_course_ids AS bigint[]))
+      AND id > :after
     ORDER BY id LIMIT :limit
-""")
+""")  # noqa: S608 - constants
 
-_REFERRING = text("""
-    SELECT id FROM dead_letter WHERE reason = 'unknown_reference' ORDER BY random() LIMIT :limit
-""")
+_REFERRING = text(f"""
+    SELECT id FROM dead_letter WHERE reason = '{Reason.UNKNOWN_REFERENCE}' ORDER BY random() LIMIT :limit
+""")  # noqa: S608 - constants
 
 # One index probe per awaited enrollment, however many dead letters wait for it.
-_ARRIVED = text("""
+_ARRIVED = text(f"""
     WITH RECURSIVE awaited (user_course_id, number) AS (
         (SELECT user_course_id, 1 FROM dead_letter
-         WHERE reason = 'unknown_enrollment' AND user_course_id > :after ORDER BY user_course_id LIMIT 1)
+         WHERE reason = '{Reason.UNKNOWN_ENROLLMENT}' AND user_course_id > :after ORDER BY user_course_id LIMIT 1)
         UNION ALL
         SELECT following.user_course_id, awaited.number + 1
         FROM awaited CROSS JOIN LATERAL (
             SELECT user_course_id FROM dead_letter
-            WHERE reason = 'unknown_enrollment' AND user_course_id > awaited.user_course_id
+            WHERE reason = '{Reason.UNKNOWN_ENROLLMENT}' AND user_course_id > awaited.user_course_id
             ORDER BY user_course_id LIMIT 1
         ) AS following
         WHERE awaited.number < :limit
@@ -66,7 +67,7 @@ _ARRIVED = text("""
     SELECT max(awaited.user_course_id) AS last_awaited,
            array_agg(user_course.id) FILTER (WHERE user_course.id IS NOT NULL) AS arrived
     FROM awaited LEFT JOIN user_course ON user_course.id = awaited.user_course_id
-""")
+""")  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)

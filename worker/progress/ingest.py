@@ -14,9 +14,10 @@ from functools import partial
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from worker.contract.batch import Batch, Target, parse_batch
 from worker.contract.entry import Entry, Reason, Rejection
 from worker.contract.event import CourseOutlined, EnrollmentCreated, LedgerEvent
-from worker.contract.fast_path import Batch, DecodedLessonEvent, Target, parse_batch
+from worker.contract.fast_path import DecodedLessonEvent
 from worker.database.failures import Failure, classify, is_lock_timeout
 from worker.progress import dead_letters, enrollments, identity_conflicts, outlines, reasons, record, ties
 from worker.progress.bisect import is_any_table_locked

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from worker.contract.lesson import LessonKey
+from worker.contract.lesson import LessonKey, lesson_parameters
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.reference import Progress
 
@@ -82,7 +82,7 @@ def find_event(connection: Connection, key: EventKey) -> RecordedEvent | None:
 
 def latest_time(connection: Connection, key: LessonKey) -> datetime | None:
     """Return the latest time of any event or correction of the lesson."""
-    found: datetime | None = connection.scalar(_LATEST_TIME, _parameters(key))
+    found: datetime | None = connection.scalar(_LATEST_TIME, lesson_parameters(key))
     return found
 
 
@@ -91,13 +91,8 @@ def present(connection: Connection, key: LessonKey) -> tuple[datetime, datetime]
 
     A correction may be ahead of the clock, as it is dated after all that it overrides. The enrollment must be locked.
     """
-    now, time = connection.execute(_PRESENT, _parameters(key)).one()
+    now, time = connection.execute(_PRESENT, lesson_parameters(key)).one()
     return now, time
-
-
-def _parameters(key: LessonKey) -> dict[str, int]:
-    user_course_id, topic_id, lesson_id = key
-    return {"user_course_id": user_course_id, "topic_id": topic_id, "lesson_id": lesson_id}
 
 
 def last_recorded_at(connection: Connection) -> datetime | None:

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
+from worker.contract.batch import Batch
 from worker.contract.entry import Entry, Reason, Rejection
 from worker.contract.event import Correction, LedgerEvent, LessonActivity, ProgressCorrected
-from worker.contract.fast_path import Batch
 from worker.contract.identity import identity
 from worker.contract.lesson import LessonKey
 from worker.contract.progress_status import ProgressStatus

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from worker.contract.entry import Entry, Reason
-from worker.contract.fast_path import Target
+from worker.contract.batch import Target
+from worker.contract.entry import PARKED, Entry
 from worker.contract.totals import Totals
 from worker.progress.dead_letters import DeadLetter
 from worker.progress.reference import Recorded
@@ -49,7 +49,7 @@ class Outcome:
     @property
     def parked(self) -> int:
         """The number of dead letters that wait for their enrollment or for a row that a foreign key requires."""
-        return sum(each.reason in {Reason.UNKNOWN_ENROLLMENT, Reason.UNKNOWN_REFERENCE} for each in self.dead_letters)
+        return sum(each.reason in PARKED for each in self.dead_letters)
 
     @property
     def rejected(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from worker.contract.lesson import Lesson, LessonKey
+from worker.contract.lesson import Lesson, LessonKey, lesson_parameters
 from worker.contract.progress_status import ProgressStatus
 
 _FIND = text("""
@@ -157,7 +157,7 @@ class EnrollmentCourse:
 
 def find_progress(connection: Connection, key: LessonKey) -> tuple[bool, StoredProgress | None]:
     """Return whether the enrollment exists, and its row of the lesson, if any. One query."""
-    found = connection.execute(_FIND, _parameters(key)).one_or_none()
+    found = connection.execute(_FIND, lesson_parameters(key)).one_or_none()
     if found is None or found.id is None:
         return found is not None, None
     members = found._asdict()
@@ -167,7 +167,7 @@ def find_progress(connection: Connection, key: LessonKey) -> tuple[bool, StoredP
 
 def insert_blank(connection: Connection, key: LessonKey) -> None:
     """Insert a row that is not started, before any event; an existing one is unchanged."""
-    connection.execute(_INSERT_BLANK, _parameters(key))
+    connection.execute(_INSERT_BLANK, lesson_parameters(key))
 
 
 def read_courses(connection: Connection, ids: Sequence[int]) -> dict[int, EnrollmentCourse]:
@@ -259,8 +259,3 @@ def _counted(rows: Iterable[Row[Any]]) -> Counter[ProgressStatus]:
 
 def _states(rows: Iterable[Row[Any]]) -> list[LessonState]:
     return [LessonState(**row._asdict() | {"status": ProgressStatus(row.status)}) for row in rows]
-
-
-def _parameters(key: LessonKey) -> dict[str, int]:
-    user_course_id, topic_id, lesson_id = key
-    return {"user_course_id": user_course_id, "topic_id": topic_id, "lesson_id": lesson_id}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from worker.contract.fast_path import parse_batch
+from worker.contract.batch import parse_batch
 from worker.database.failures import is_missing_reference, may_be_caused_by_one
 from worker.progress import dead_letters
 from worker.progress.bisect import bisect

@@ -6,8 +6,8 @@ from typing import Protocol
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from worker.contract.batch import parse_batch
 from worker.contract.entry import Entry
-from worker.contract.fast_path import parse_batch
 from worker.database.failures import is_missing_reference
 from worker.progress import reasons
 from worker.progress.bisect import split

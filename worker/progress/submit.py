@@ -13,8 +13,8 @@ from enum import StrEnum
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from worker.contract.batch import Batch, parse_batch
 from worker.contract.entry import Entry, Reason
-from worker.contract.fast_path import Batch, parse_batch
 from worker.database.failures import is_lock_timeout
 from worker.errors import LockedError
 from worker.progress import enrollments, ledger_lookups

@@ -22,7 +22,7 @@ class AdaptiveBatchSize:
 
     def observe(self, entries: Sequence[Entry]) -> None:
         """Adapt to the entries of one read."""
-        size = sum(map(_size, entries))
+        size = sum(map(size_of, entries))
         if size > BATCH_BYTES:
             self.entries = max(1, self.entries * BATCH_BYTES // size)
         elif 2 * len(entries) >= self.entries:
@@ -33,13 +33,14 @@ def split_batches(entries: Sequence[Entry], max_entries: int) -> Iterator[Sequen
     """Split the entries, in order, into parts of at most `max_entries` and, unless it is one entry, BATCH_BYTES."""
     start = size = 0
     for end, entry in enumerate(entries):
-        if end > start and (end - start == max_entries or size + _size(entry) > BATCH_BYTES):
+        if end > start and (end - start == max_entries or size + size_of(entry) > BATCH_BYTES):
             yield entries[start:end]
             start, size = end, 0
-        size += _size(entry)
+        size += size_of(entry)
     if start < len(entries):
         yield entries[start:]
 
 
-def _size(entry: Entry) -> int:
+def size_of(entry: Entry) -> int:
+    """Return the size of the entry's body in bytes."""
     return len(entry.body or b"")

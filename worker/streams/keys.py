@@ -20,10 +20,10 @@ the stream key (`PROGRESS_STREAM_KEY`, by default `lesson-events`).
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 from worker.contract.entry import GROUP
-
-DEFAULT_STREAM_KEY = "lesson-events"
+from worker.settings import DEFAULT_STREAM_KEY, Settings
 
 
 def account(stream: str) -> str:
@@ -45,6 +45,11 @@ class Keys:
     strays: tuple[str, ...] = ()
     unusable: frozenset[str] = frozenset()
     """Our streams that have the wrong type: see `worker/streams/key_types.py`."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return the keys of the system that the settings describe."""
+        return cls(settings.stream_key, settings.stream_partitions)
 
     @property
     def own(self) -> tuple[str, ...]:

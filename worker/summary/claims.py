@@ -12,24 +12,24 @@ from worker.database import stale_marks
 from worker.progress.enrollments import wait_for_enrollment
 
 # Failed enrollments are left to `claim_one`.
-_CLAIM_CHANGED = text("""
+_CLAIM_CHANGED = text(f"""
     SELECT id FROM user_course
     WHERE stale_since IS NOT NULL
-      AND id <> ALL(ARRAY(SELECT user_course_id FROM enrollment_change WHERE failed_at IS NOT NULL))
+      AND id <> ALL(ARRAY({stale_marks.FAILED_SUMMARIES}))
     ORDER BY stale_since LIMIT :limit
     FOR NO KEY UPDATE SKIP LOCKED
-""")
+""")  # noqa: S608 - a constant
 
 # Random, as an LMS may hold locks on many of the oldest.
-_LATE = text("""
+_LATE = text(f"""
     SELECT id FROM (
         SELECT id FROM user_course
         WHERE stale_since < now() - make_interval(secs => :seconds)
-          AND id <> ALL(ARRAY(SELECT user_course_id FROM enrollment_change WHERE failed_at IS NOT NULL))
+          AND id <> ALL(ARRAY({stale_marks.FAILED_SUMMARIES}))
         ORDER BY stale_since LIMIT 1000
     ) AS late
     ORDER BY random() LIMIT :limit
-""")
+""")  # noqa: S608 - a constant
 
 _CLAIM_MARKED = text(f"""
     SELECT enrollment.id FROM user_course AS enrollment
@@ -37,7 +37,7 @@ _CLAIM_MARKED = text(f"""
         SELECT DISTINCT user_course_id FROM (
             SELECT user_course_id FROM enrollment_change WHERE {stale_marks.PAGE}
         ) AS page
-        EXCEPT SELECT user_course_id FROM enrollment_change WHERE failed_at IS NOT NULL
+        EXCEPT {stale_marks.FAILED_SUMMARIES}
     ))
     LIMIT :limit
     FOR NO KEY UPDATE SKIP LOCKED
@@ -53,14 +53,14 @@ _STALE_COURSES = text("""
     ORDER BY stale_since
 """)
 
-_CLAIM_OUTLINED = text("""
+_CLAIM_OUTLINED = text(f"""
     SELECT enrollment.id
     FROM user_course_summary AS summary JOIN user_course AS enrollment ON enrollment.id = summary.user_course_id
     WHERE summary.course_id = :course_id AND summary.outline_version < :version
-      AND id <> ALL(ARRAY(SELECT user_course_id FROM enrollment_change WHERE failed_at IS NOT NULL))
+      AND id <> ALL(ARRAY({stale_marks.FAILED_SUMMARIES}))
     ORDER BY summary.outline_version LIMIT :limit -- as the index has them
     FOR NO KEY UPDATE OF enrollment SKIP LOCKED
-""")
+""")  # noqa: S608 - a constant
 
 _SETTLE = text("""
     UPDATE course SET stale_since = NULL

@@ -13,9 +13,9 @@ from functools import partial
 
 from sqlalchemy import Connection, Engine
 
-from worker.database import stale_marks
 from worker.database.chunked_refresh import ChunkedRefresh
 from worker.database.one_by_one import RETRY_SECONDS
+from worker.database.rollup_lag import oldest_change
 from worker.progress.outlines import hold_outlines
 from worker.summary import claims
 from worker.summary.statement import compute_summaries
@@ -68,7 +68,7 @@ def refresh_summaries(
             run.retry(retry_seconds)
             break
     with engine.connect() as connection:
-        return RefreshedSummaries(run.count, run.failed, stale_marks.oldest_change(connection, "summaries"))
+        return RefreshedSummaries(run.count, run.failed, oldest_change(connection, "summaries"))
 
 
 @contextmanager

@@ -14,9 +14,16 @@ from worker.progress.ties import tied_positions
 from worker.summary.next_lesson import NextReason
 from worker.summary.rules import Summary
 
+# Together they say that the summary of an enrollment is current.
+IS_UNMARKED = """enrollment.stale_since IS NULL
+    AND NOT EXISTS (SELECT FROM enrollment_change WHERE user_course_id = enrollment.id)"""
+IS_OF_ITS_COURSE = "summary.course_id IS NOT DISTINCT FROM enrollment.course_id"
+IS_OF_ITS_OUTLINE = """summary.outline_version
+    = coalesce((SELECT version FROM course WHERE id = enrollment.course_id), 0)"""
+
 # Scalar subqueries instead of joins, and none for titles that are not wanted: most of the cost of one summary is
 # planning (docs/decisions/0006).
-_STORED = text("""
+_STORED = text(f"""
     SELECT enrollment.id, summary.*, summary.outline_version > 0 AS total_is_known,
            CASE WHEN CAST(:titled AS boolean) THEN (
                SELECT title FROM course_lesson WHERE (course_id, topic_id, lesson_id)
@@ -24,15 +31,12 @@ _STORED = text("""
            CASE WHEN CAST(:titled AS boolean) THEN (
                SELECT title FROM course_lesson WHERE (course_id, topic_id, lesson_id)
                    = (summary.course_id, next_topic_id, next_lesson_id)) END AS next_title,
-           enrollment.stale_since IS NULL
-               AND summary.course_id IS NOT DISTINCT FROM enrollment.course_id
-               AND summary.outline_version = coalesce((SELECT version FROM course WHERE id = enrollment.course_id), 0)
-               AND NOT EXISTS (SELECT FROM enrollment_change WHERE user_course_id = enrollment.id) AS is_current
+           {IS_UNMARKED} AND {IS_OF_ITS_COURSE} AND {IS_OF_ITS_OUTLINE} AS is_current
     FROM user_course AS enrollment
     LEFT JOIN user_course_summary AS summary ON summary.user_course_id = enrollment.id
     WHERE enrollment.id = ANY(CAST(:ids AS bigint[]))
     ORDER BY enrollment.id
-""")
+""")  # noqa: S608 - constants
 
 _STATES = text("""
     SELECT id, course_id, current_topic, current_lesson, current_section, position_at, position_tied, now() AS read_at,

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-
-from worker.analytics.rules.local_day import Zones, local_day
+from datetime import date, timedelta
 
 _DAY = timedelta(days=1)
 _SATURDAY = 5
@@ -18,11 +16,6 @@ class Streaks:
     longest: int
     longest_began_on: date | None
     longest_ended_on: date | None
-
-
-def active_days(times: Iterable[datetime], zones: Zones) -> set[date]:
-    """Return the local dates with at least one lesson event."""
-    return {local_day(time, zones) for time in times}
 
 
 def runs(days: Iterable[date], *, grace_weekends: bool) -> list[list[date]]:

@@ -1,28 +1,29 @@
-"""How far each rollup is behind, and which refreshes failed. Failed ones do not count as behind."""
+"""How far each rollup is behind, and which refreshes failed."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-_FAILED = text("""
+from worker.database.stale_marks import FAILED_ACTIVITY, FAILED_STATISTICS, FAILED_SUMMARIES, Rollup
+
+_FAILED = text(f"""
     SELECT rollup, count(*) AS number, (array_agg(id ORDER BY id))[1:5] AS ids
     FROM (
-        SELECT DISTINCT 'summaries' AS rollup, user_course_id AS id FROM enrollment_change WHERE failed_at IS NOT NULL
+        SELECT DISTINCT 'summaries' AS rollup, user_course_id AS id FROM ({FAILED_SUMMARIES}) AS its
         UNION ALL
-        SELECT DISTINCT 'course_statistics', course_id FROM course_change WHERE failed_at IS NOT NULL
+        SELECT DISTINCT 'course_statistics', course_id FROM ({FAILED_STATISTICS}) AS its
         UNION ALL
-        SELECT DISTINCT 'activity', user_course_id FROM activity_change WHERE failed_at IS NOT NULL
+        SELECT DISTINCT 'activity', user_course_id FROM ({FAILED_ACTIVITY}) AS its
     ) AS failed
     GROUP BY rollup
-""")
+""")  # noqa: S608 - constants
 
 # Minimums by index. Activity and statistics follow summaries, so what waits for a summary waits for them too.
-_OLDEST = text("""
+_OLDEST_NOT_FAILED = text(f"""
     WITH failed AS MATERIALIZED (
-        SELECT ARRAY(SELECT user_course_id FROM enrollment_change WHERE failed_at IS NOT NULL) AS summaries,
-               ARRAY(SELECT user_course_id FROM activity_change WHERE failed_at IS NOT NULL) AS activities,
-               ARRAY(SELECT course_id FROM course_change WHERE failed_at IS NOT NULL) AS courses
+        SELECT ARRAY({FAILED_SUMMARIES}) AS summaries, ARRAY({FAILED_ACTIVITY}) AS activities,
+               ARRAY({FAILED_STATISTICS}) AS courses
     ),
     changed AS MATERIALIZED (
         SELECT (SELECT min(stale_since) FROM user_course WHERE stale_since IS NOT NULL AND id <> ALL(summaries)) AS at
@@ -49,7 +50,20 @@ _OLDEST = text("""
                AS course_statistics,
            active.at AS activity
     FROM failed CROSS JOIN changed CROSS JOIN active
-""")
+""")  # noqa: S608 - constants
+
+_SUMMARIES = "(SELECT min(stale_since) FROM user_course WHERE stale_since IS NOT NULL)"
+_ACTIVITY = "(SELECT min(changed_at) FROM activity_change)"
+_COURSES = "(SELECT min(changed_at) FROM course_change)"
+_OLDEST = {
+    "summaries": text(f"""
+        SELECT least({_SUMMARIES}, (SELECT min(stale_since) FROM course WHERE stale_since IS NOT NULL),
+                     (SELECT min(changed_at) FROM enrollment_change))
+    """),  # noqa: S608 - a constant
+    "activity": text(f"SELECT least({_SUMMARIES}, {_ACTIVITY})"),
+    "course_statistics": text(f"SELECT least({_SUMMARIES}, {_ACTIVITY}, {_COURSES})"),
+}
+"""Activity is refreshed after summaries, and statistics after activity, so a mark counts for all that follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +74,15 @@ class FailedRefreshes:
     ids: list[int]
 
 
+def oldest_change(connection: Connection, rollup: Rollup) -> datetime | None:
+    """Return the time of the oldest change that the rollup does not show yet, failed or not; None if it is current."""
+    oldest: datetime | None = connection.scalar(_OLDEST[rollup])
+    return oldest
+
+
 def oldest_changes(connection: Connection) -> dict[str, datetime | None]:
     """Return for each rollup the time of the oldest change it does not include, except failed ones; None if current."""
-    return dict(connection.execute(_OLDEST).mappings().one())
+    return dict(connection.execute(_OLDEST_NOT_FAILED).mappings().one())
 
 
 def failed_refreshes(connection: Connection) -> dict[str, FailedRefreshes]:
