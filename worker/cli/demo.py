@@ -51,7 +51,7 @@ def command(events: int, learners: int, seed: int, workers: int | None, keep: bo
     status 1 if anything differs.
     """
     from worker.cli.child_processes import running_children, terminations_interrupt
-    from worker.cli.demo_check import compare
+    from worker.cli.demo_check import check
     from worker.cli.local_system import processes
     from worker.cli.servers import given_settings
     from worker.simulation import simulate
@@ -68,7 +68,7 @@ def command(events: int, learners: int, seed: int, workers: int | None, keep: bo
         children.wait_until_ready()
         seconds = _run(system, children, published)
         _wait_for_rollups(system, children)
-        equal = compare(system.settings, published)
+        equal = check(system.settings, published)
         rate = len(published) / seconds
         click.echo(f"{len(published):,} events published and applied in {seconds:.1f} s: {rate:,.0f} a second.")
         if not equal:
