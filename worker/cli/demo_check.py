@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from worker.settings import Settings
-    from worker.simulation import Published
+    from worker.simulation.published import Published
 
 SHOWN_DIFFERENCES = 5
 
