@@ -5,7 +5,10 @@ import click
 
 @click.command("asyncapi")
 def command() -> None:
-    """Print the event contract as AsyncAPI 3.0 JSON, with the default streams."""
+    """Print the event contract as AsyncAPI 3.0 JSON.
+
+    It names the default streams, not those of PROGRESS_STREAM_KEY.
+    """
     import json
 
     from worker.contract.asyncapi import document

@@ -69,7 +69,10 @@ def list_dead_letters(reason: str | None, limit: int, after: int, as_json: bool)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; bytes as text if they are UTF-8, else as base64.")
 @click.option("--raw", is_flag=True, help="Write only the body's bytes, unchanged.")
 def show_dead_letter(dead_letter_id: int, as_json: bool, raw: bool) -> None:
-    """Show one dead letter with its body and the entry's other fields, escaped for the terminal."""
+    """Show one dead letter.
+
+    With its body and the entry's other fields, escaped for the terminal.
+    """
     from worker.cli.output import new_table, show, show_json
     from worker.cli.servers import open_database, server_settings
     from worker.printable import printable
@@ -107,7 +110,10 @@ def show_dead_letter(dead_letter_id: int, as_json: bool, raw: bool) -> None:
 @click.option("--reason", help="All with this reason.")
 @click.option("--all", "everything", is_flag=True, help="All dead letters.")
 def redrive_dead_letters(dead_letter_ids: tuple[int, ...], reason: str | None, everything: bool) -> None:
-    """Redrive dead letters after a fix: those applied leave the list, the others stay."""
+    """Apply dead letters again.
+
+    Those applied leave the list, the others stay.
+    """
     from worker.cli.output import show
     from worker.cli.servers import open_database, server_settings
     from worker.progress.dead_letters_in_bulk import redrive_all

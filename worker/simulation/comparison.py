@@ -29,11 +29,15 @@ class Comparison:
 
 
 def compare(
-    connection: Connection, state: State, dead_letters: DeadLetters, idle_cutoff_seconds: float, rules: StuckThresholds
+    connection: Connection,
+    state: State,
+    dead_letters: DeadLetters,
+    idle_cutoff_seconds: float,
+    thresholds: StuckThresholds,
 ) -> Iterator[Comparison]:
     """Compare what is stored with the state of the reference model and the expected dead letters."""
     stored = read_tables(connection)
-    for name, expected in expected_tables(state, idle_cutoff_seconds, rules).items():
+    for name, expected in expected_tables(state, idle_cutoff_seconds, thresholds).items():
         differences = _differences(expected, stored[name])
         yield Comparison(
             name, len(expected), len(stored[name]), len(differences), [f"{name}: {each}" for each in differences]
