@@ -33,7 +33,8 @@ from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.database.engine import open_engine
-from worker.embedded import default_directory, start_servers
+from worker.embedded.start import start_servers
+from worker.embedded.state import default_directory
 from worker.progress.ingest import ingest
 from worker.reports.course_report import course_report
 from worker.reports.page import as_page

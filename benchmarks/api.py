@@ -44,7 +44,8 @@ from tests.support.api import ServeProcess
 from tests.support.databases import clone_database, drop_database, make_template
 from tests.support.wait import wait_until
 from worker.database.engine import open_engine
-from worker.embedded import default_directory, start_servers
+from worker.embedded.start import start_servers
+from worker.embedded.state import default_directory
 from worker.settings import Settings
 
 TOKEN = "a-token-for-this-benchmark"  # noqa: S105

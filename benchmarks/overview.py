@@ -33,7 +33,8 @@ from worker.analytics.course_overview import Overview, get_overview
 from worker.contract.progress_status import ProgressStatus
 from worker.database.engine import open_engine
 from worker.database.models import CourseLesson, UserCourse, UserCourseProgress
-from worker.embedded import default_directory, start_servers
+from worker.embedded.start import start_servers
+from worker.embedded.state import default_directory
 from worker.settings import Settings
 
 LEARNERS, LESSONS, COURSES = 350, 130, 10

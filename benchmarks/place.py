@@ -14,7 +14,8 @@ from sqlalchemy import Engine, NullPool, create_engine, make_url, text
 from benchmarks.usage import Usage, measure_usage
 from tests.support.databases import clone_database, drop_database, make_template
 from worker.contract.entry import Entry
-from worker.embedded import default_directory, start_servers
+from worker.embedded.start import start_servers
+from worker.embedded.state import default_directory
 from worker.progress.ingest import ingest
 from worker.settings import Settings
 from worker.streams import connection

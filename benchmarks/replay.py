@@ -29,7 +29,8 @@ from tests.support.system import System
 from tests.support.tables import rows
 from tests.support.wait import wait_until
 from worker.client import EventPublisher
-from worker.embedded import default_directory, start_servers
+from worker.embedded.start import start_servers
+from worker.embedded.state import default_directory
 from worker.settings import Settings
 from worker.streams import connection
 

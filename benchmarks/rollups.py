@@ -40,8 +40,9 @@ from tests.support.tables import execute, rows
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.database.engine import open_engine
-from worker.embedded import default_directory, start_servers
 from worker.embedded.postgresql import SETTINGS
+from worker.embedded.start import start_servers
+from worker.embedded.state import default_directory
 from worker.progress.ingest import ingest
 from worker.settings import Settings
 from worker.summary.refresh import refresh_summaries

@@ -21,7 +21,8 @@ from tests.support.databases import clone_database, drop_database, make_template
 from tests.support.server_data import is_in_memory, server_data  # noqa: E402
 from worker.consume.consumer import Consumer  # noqa: E402
 from worker.database.engine import open_engine  # noqa: E402
-from worker.embedded import Servers, start_servers  # noqa: E402
+from worker.embedded.start import start_servers  # noqa: E402
+from worker.embedded.state import Servers  # noqa: E402
 from worker.settings import Settings, get_settings  # noqa: E402
 from worker.streams import connection  # noqa: E402
 

@@ -22,7 +22,7 @@ from tests.support.tables import rows
 from tests.support.wait import wait_until
 from worker.contract.event import Event
 from worker.contract.parse import parse_entry
-from worker.embedded import Servers
+from worker.embedded.state import Servers
 from worker.progress.lesson_event import SOURCE
 from worker.summary.rules import summaries
 

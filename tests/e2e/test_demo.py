@@ -17,7 +17,7 @@ from tests.support.tables import execute, rows
 from tests.support.wait import wait_until
 from tests.support.worker_process import is_alive
 from worker.client import EventPublisher
-from worker.embedded import default_directory
+from worker.embedded.state import default_directory
 from worker.settings import Settings
 
 SMALL = ["demo", "--events", "2500", "--learners", "30", "--seed", "5"]

@@ -16,7 +16,7 @@ from tests.support.system import System
 from tests.support.tables import rows
 from tests.support.worker_process import ROOT, CeleryProcess
 from worker.database.schema import REVISIONS
-from worker.embedded import Servers
+from worker.embedded.state import Servers
 
 pytestmark = pytest.mark.second_tier
 

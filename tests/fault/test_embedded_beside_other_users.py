@@ -17,7 +17,9 @@ import redis
 from tests.support.other_user import IS_ROOT, as_another_user
 from tests.support.own_servers import OwnServers
 from tests.support.server_data import server_data
-from worker.embedded import Servers, programs, publish_state, running, start_servers, state
+from worker.embedded import programs, state
+from worker.embedded.start import start_servers
+from worker.embedded.state import Servers, publish_state, running
 from worker.errors import ServerUnavailableError
 
 as_root = pytest.mark.skipif(not IS_ROOT, reason="only root can become another user")

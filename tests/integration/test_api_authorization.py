@@ -18,7 +18,7 @@ from tests.support.events import enrolled, entries, outlined, viewed
 from tests.support.tables import snapshot
 from worker.api.app import create_app
 from worker.database.engine import open_engine
-from worker.embedded import Servers
+from worker.embedded.state import Servers
 from worker.progress.ingest import ingest
 from worker.settings import Settings
 from worker.streams import connection

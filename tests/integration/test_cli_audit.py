@@ -15,7 +15,7 @@ from worker.audit import compare
 from worker.audit import repair as rebuild
 from worker.audit.compare import Step
 from worker.audit.enrollment_audit import AuditedEnrollment
-from worker.cli.audit_report import Report
+from worker.audit.findings import Findings
 from worker.progress.ingest import ingest
 from worker.progress.retention import delete_expired
 
@@ -490,14 +490,14 @@ def test_an_interrupted_rebuild_of_a_part_is_to_be_started_again(
 def test_only_a_rebuild_of_everything_goes_on_behind_the_last_course_it_finished(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, options: list[str], told: str
 ) -> None:
-    add = Report.add
+    add = Findings.add
 
-    def until_done(report: Report, step: Step) -> None:
-        add(report, step)
+    def until_done(found: Findings, step: Step) -> None:
+        add(found, step)
         if step.is_done:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Report, "add", until_done)
+    monkeypatch.setattr(Findings, "add", until_done)
     result = invoke(environment, "rebuild", *options)
     assert result.exit_code == 130
     assert result.stderr.splitlines()[-1] == f"Interrupted. Repairs made so far are kept; {told}"

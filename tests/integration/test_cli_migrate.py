@@ -8,7 +8,7 @@ from sqlalchemy import NullPool, create_engine, text
 from tests.support.commands import invoke, run
 from tests.support.databases import clone_database, drop_database
 from worker.database.schema import REVISIONS
-from worker.embedded import Servers
+from worker.embedded.state import Servers
 
 
 @pytest.fixture

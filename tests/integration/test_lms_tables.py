@@ -12,7 +12,7 @@ from worker.contract.entry import Reason
 from worker.database import migrate as migration
 from worker.database import schema
 from worker.database.engine import open_engine
-from worker.embedded import Servers
+from worker.embedded.state import Servers
 from worker.errors import SchemaError
 from worker.progress.ingest import ingest
 from worker.settings import Settings

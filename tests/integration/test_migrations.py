@@ -19,7 +19,7 @@ from tests.support.tables import TABLES, execute, insert_as_lms, rows
 from worker.contract.event import Event
 from worker.database import migrate as migration
 from worker.database import models, schema
-from worker.embedded import Servers
+from worker.embedded.state import Servers
 from worker.errors import SchemaError
 from worker.progress.ingest import ingest
 from worker.summary.read import get_summary

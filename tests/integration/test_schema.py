@@ -8,7 +8,7 @@ from sqlalchemy import Engine, NullPool, create_engine
 from tests.support.databases import clone_database, drop_database
 from tests.support.tables import execute
 from worker.database import schema
-from worker.embedded import Servers
+from worker.embedded.state import Servers
 from worker.errors import SchemaError
 
 

@@ -12,7 +12,7 @@ from tests.support.databases import clone_database, drop_database
 from tests.support.events import completed, enrolled, entries
 from tests.support.tables import rows
 from worker.database.engine import open_engine
-from worker.embedded import Servers
+from worker.embedded.state import Servers
 from worker.progress.ingest import ingest
 from worker.settings import Settings
 

@@ -22,7 +22,7 @@ from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.event import Event
 from worker.database import migrate as migration
 from worker.database.engine import open_engine
-from worker.embedded import Servers
+from worker.embedded.state import Servers
 from worker.progress.ingest import ingest
 from worker.progress.reference import fold
 from worker.settings import Settings

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.contract.entry import GROUP, Entry
-from worker.embedded import Servers
+from worker.embedded.state import Servers
 from worker.settings import Settings
 from worker.streams import accounting, connection, read, trim
 from worker.streams.connection import Redis

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from worker.embedded import default_directory
+from worker.embedded.state import default_directory
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - what is made in it is private
 _PLENTY = 8 * 2**30

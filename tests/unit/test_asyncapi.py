@@ -14,9 +14,10 @@ from worker.contract.asyncapi import document
 from worker.contract.entry import Entry
 from worker.contract.event import EVENT, EVENT_TYPES
 from worker.contract.parse import parse_entry
+from worker.settings import Settings
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "asyncapi.json"
-DOCUMENT = document()
+DOCUMENT = document(*(Settings.model_fields[name].default for name in ("stream_key", "stream_partitions")))
 MESSAGES: dict[str, dict[str, Any]] = DOCUMENT["components"]["messages"]
 EXAMPLES = {name: example["payload"] for name, message in MESSAGES.items() for example in message["examples"]}
 WRONG: list[Any] = [0, 2**63, -1, "1", True, [None], {}]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.support.commands import invoke
-from worker.embedded import Servers, publish_state, state
+from worker.embedded import state
+from worker.embedded.state import Servers, publish_state
 from worker.settings import MainSettings, Settings, variable_name
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import invoke
-from worker.embedded import Servers, publish_state, state
+from worker.embedded import state
+from worker.embedded.state import Servers, publish_state
 
 GOOD = {"DATABASE_URL": "postgresql://lms:secret@localhost:1/x", "REDIS_URL": "redis://:secret@localhost:1/0"}
 

@@ -202,7 +202,7 @@ def test_an_outline_larger_than_an_event_may_be_is_told_so(file: Path) -> None:
 def test_a_file_that_cannot_be_read_or_is_endless_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "absent cannot be read: No such file" in invoke(NOWHERE, "outline", "load", "1", f"{tmp_path}/absent").stderr
     assert "cannot be read: Is a directory" in invoke(NOWHERE, "outline", "load", "1", str(tmp_path)).stderr
-    monkeypatch.setattr("worker.cli.outline.LARGEST_FILE_BYTES", 10)
+    monkeypatch.setattr("worker.progress.outline_file.MAX_FILE_BYTES", 10)
     (tmp_path / "large").write_text("[" + " " * 9 + "]")
     assert "larger than 16 MiB" in invoke(NOWHERE, "outline", "load", "1", f"{tmp_path}/large").stderr
 

@@ -12,8 +12,9 @@ from worker.contract.entry import Entry, Reason, Rejection
 from worker.contract.event import EVENT, Event
 from worker.contract.parse import parse_entry
 from worker.errors import InputError
-from worker.simulation import Published, simulate
+from worker.simulation.classroom import simulate
 from worker.simulation.expectation import expected_dead_letters, expected_state, expected_tables, valid_events
+from worker.simulation.published import Published
 
 ENTRY_MILLISECONDS = int(datetime(2025, 7, 14, tzinfo=UTC).timestamp() * 1000)
 """Any time after the term: a clock that is right by a year is right enough."""

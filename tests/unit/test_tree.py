@@ -1,5 +1,6 @@
-"""The tree in the README, the layers in docs/architecture.md and the files named in documents match the code."""
+"""The tree in the README, the layers in docs/architecture.md and the files named in prose match the code."""
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -57,3 +58,24 @@ def test_the_architecture_shows_the_layers_as_they_are_checked() -> None:
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`([\w/]+/\w+\.py)`", PROSE))))
 def test_every_file_that_the_documents_name_exists(path: str) -> None:
     assert (ROOT / path).exists() or (ROOT / "worker" / path).exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    sorted(
+        (path.relative_to(ROOT).as_posix(), name)
+        for path in (ROOT / "worker").rglob("*.py")
+        for name in set(re.findall(r"`([\w/]+\.py)`", path.read_text(encoding="utf-8")))
+    ),
+)
+def test_every_file_that_the_code_names_exists(path: str, name: str) -> None:
+    folders = ("benchmarks", "migrations", "tests", "worker")
+    files = [*ROOT.glob("*.py"), *(file for folder in folders for file in (ROOT / folder).rglob("*.py"))]
+    assert any(file.as_posix().endswith(f"/{name}") for file in files), path
+
+
+def test_an_init_file_has_a_docstring_only() -> None:
+    files = set((ROOT / "worker").rglob("__init__.py")) - {ROOT / "worker" / "database" / "models" / "__init__.py"}
+    for path in files:
+        (only,) = ast.parse(path.read_text(encoding="utf-8")).body
+        assert isinstance(only, ast.Expr), path

@@ -2,7 +2,7 @@
 
 import click
 
-from worker.cli.audit_report import Report, chosen_scope, follow, scope_options
+from worker.cli.audit_report import chosen_scope, follow, scope_options, show_findings
 
 
 @click.command("audit")
@@ -18,19 +18,20 @@ def command(user_course: int | None, course: int | None, sample: int | None, as_
     """
     from worker.analytics.thresholds import AnalysisThresholds
     from worker.audit.compare import audit_scope
+    from worker.audit.findings import Findings
     from worker.audit.scope import count_scope
     from worker.cli.output import show_json
     from worker.cli.servers import open_database, server_settings
 
     scope = chosen_scope(user_course, course, sample)
     settings = server_settings("DATABASE_URL")
-    report = Report()
+    found = Findings()
     with open_database(settings) as engine:
         steps = audit_scope(engine, scope, settings.idle_cutoff_seconds, AnalysisThresholds.of(settings).stuck)
-        follow(steps, report, "audited", count_scope(engine, scope))
+        follow(steps, found, "audited", count_scope(engine, scope))
     if as_json:
-        show_json(report.as_mapping())
+        show_json(found.as_mapping())
     else:
-        report.show("audited")
-    if report.differences or report.too_large:
+        show_findings(found, "audited")
+    if found.differences or found.too_large:
         raise SystemExit(1)

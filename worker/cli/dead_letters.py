@@ -40,35 +40,35 @@ def list_dead_letters(reason: str | None, limit: int, after: int, as_json: bool)
     from worker.progress import stored_dead_letters
 
     with open_database(server_settings("DATABASE_URL")) as engine, engine.connect() as connection:
-        letters = stored_dead_letters.list_dead_letters(connection, _known(reason), after, limit + 1)
-    more, letters = len(letters) > limit, letters[:limit]
+        dead_letters = stored_dead_letters.list_dead_letters(connection, _known(reason), after, limit + 1)
+    more, dead_letters = len(dead_letters) > limit, dead_letters[:limit]
     if as_json:
-        show_json([_mapping(letter) for letter in letters])
+        show_json([_mapping(dead_letter) for dead_letter in dead_letters])
         return
-    if not letters:
+    if not dead_letters:
         show("No dead letters." if reason is None and not after else "No such dead letters.")
         return
     table = new_table(None, "id", "since", "reason", "stream", "entry", "bytes", "detail", numbers=["id", "bytes"])
-    for letter in letters:
+    for dead_letter in dead_letters:
         table.add_row(
-            str(letter.id),
-            f"{letter.created_at:%Y-%m-%d %H:%M:%S}",
-            letter.reason,
-            printable(letter.entry.stream),
-            printable(letter.entry.id),
-            "-" if letter.entry.body is None else f"{len(letter.entry.body):,}",
-            printable(f"{letter.detail}{_others(letter.entry)}")[:LISTED_CHARACTERS],
+            str(dead_letter.id),
+            f"{dead_letter.created_at:%Y-%m-%d %H:%M:%S}",
+            dead_letter.reason,
+            printable(dead_letter.entry.stream),
+            printable(dead_letter.entry.id),
+            "-" if dead_letter.entry.body is None else f"{len(dead_letter.entry.body):,}",
+            printable(f"{dead_letter.detail}{_others(dead_letter.entry)}")[:LISTED_CHARACTERS],
         )
     show(table)
     if more:
-        show(f"There are more: --after {letters[-1].id}")
+        show(f"There are more: --after {dead_letters[-1].id}")
 
 
 @command.command("show")
-@click.argument("letter_id", metavar="ID", type=int)
+@click.argument("dead_letter_id", metavar="ID", type=int)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; bytes as text if they are UTF-8, else as base64.")
 @click.option("--raw", is_flag=True, help="Write only the body's bytes, unchanged.")
-def show_dead_letter(letter_id: int, as_json: bool, raw: bool) -> None:
+def show_dead_letter(dead_letter_id: int, as_json: bool, raw: bool) -> None:
     """Show one dead letter.
 
     With its body and the entry's other fields, escaped for the terminal.
@@ -79,44 +79,48 @@ def show_dead_letter(letter_id: int, as_json: bool, raw: bool) -> None:
     from worker.progress import stored_dead_letters
 
     with open_database(server_settings("DATABASE_URL")) as engine, engine.connect() as connection:
-        letter = stored_dead_letters.get_dead_letter(connection, letter_id) if _fits(letter_id) else None
-    if letter is None:
-        raise InputError(f"There is no dead letter {letter_id}. It may have been applied; see `dead-letters list`.")
+        dead_letter = stored_dead_letters.get_dead_letter(connection, dead_letter_id) if _fits(dead_letter_id) else None
+    if dead_letter is None:
+        raise InputError(
+            f"There is no dead letter {dead_letter_id}. It may have been applied; see `dead-letters list`."
+        )
     if raw:
-        sys.stdout.buffer.write(letter.entry.body or b"")
+        sys.stdout.buffer.write(dead_letter.entry.body or b"")
         sys.stdout.flush()
         return
     if as_json:
-        show_json({**_mapping(letter), **_text("body", letter.entry.body), "fields": _fields(letter.entry)})
+        show_json(
+            {**_mapping(dead_letter), **_text("body", dead_letter.entry.body), "fields": _fields(dead_letter.entry)}
+        )
         return
-    table = new_table(f"Dead letter {letter.id}", "", "")
+    table = new_table(f"Dead letter {dead_letter.id}", "", "")
     table.show_header = False
-    for name, value in _mapping(letter).items():
+    for name, value in _mapping(dead_letter).items():
         table.add_row(name, "-" if value is None else printable(str(value)))
     show(table)
-    for line in readable_body(letter.entry.body):
+    for line in readable_body(dead_letter.entry.body):
         click.echo(line)
-    for field, content in letter.entry.other_fields:
+    for field, content in dead_letter.entry.other_fields:
         for line in [f"Field {readable_name(field)}:", *readable_body(content)]:
             click.echo(line)
 
 
 @command.command("redrive")
-@click.argument("letter_ids", metavar="[ID]...", type=int, nargs=-1)
+@click.argument("dead_letter_ids", metavar="[ID]...", type=int, nargs=-1)
 @click.option("--reason", help="All with this reason.")
 @click.option("--all", "everything", is_flag=True, help="All dead letters.")
-def redrive_dead_letters(letter_ids: tuple[int, ...], reason: str | None, everything: bool) -> None:
+def redrive_dead_letters(dead_letter_ids: tuple[int, ...], reason: str | None, everything: bool) -> None:
     """Apply dead letters again.
 
     Those applied leave the list, the others stay.
     """
     from worker.cli.output import show
     from worker.cli.servers import open_database, server_settings
-    from worker.progress.redrive_all import redrive_all
+    from worker.progress.dead_letters_in_bulk import redrive_all
 
-    _require_one_choice(letter_ids, reason, everything)
+    _require_one_choice(dead_letter_ids, reason, everything)
     with open_database(server_settings("DATABASE_URL")) as engine:
-        done = redrive_all(engine, sorted(set(letter_ids)), _known(reason))
+        done = redrive_all(engine, sorted(set(dead_letter_ids)), _known(reason))
     show(f"applied: {done.applied:,}", f"already recorded: {done.repeated:,}")
     if done.superseded:
         show(f"older than what is known: {done.superseded:,}")
@@ -128,34 +132,26 @@ def redrive_dead_letters(letter_ids: tuple[int, ...], reason: str | None, everyt
 
 
 @command.command("delete")
-@click.argument("letter_ids", metavar="[ID]...", type=int, nargs=-1)
+@click.argument("dead_letter_ids", metavar="[ID]...", type=int, nargs=-1)
 @click.option("--reason", help="All with this reason.")
 @click.option("--all", "everything", is_flag=True, help="All dead letters.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-def delete_dead_letters(letter_ids: tuple[int, ...], reason: str | None, everything: bool, yes: bool) -> None:
+def delete_dead_letters(dead_letter_ids: tuple[int, ...], reason: str | None, everything: bool, yes: bool) -> None:
     """Delete dead letters for good: their events will never be applied.
 
     Deletes in bounded transactions, which an interruption does not undo. Dead letters that arrive meanwhile stay.
     """
     from worker.cli.output import show
     from worker.cli.servers import open_database, server_settings
-    from worker.progress import stored_dead_letters
-    from worker.progress.redrive_all import pages
+    from worker.progress.dead_letters_in_bulk import count_all, discard_all
 
-    _require_one_choice(letter_ids, reason, everything)
-    known, ids, deleted = _known(reason), sorted(set(letter_ids)), 0
+    _require_one_choice(dead_letter_ids, reason, everything)
+    known, ids, deleted = _known(reason), sorted(set(dead_letter_ids)), 0
     with open_database(server_settings("DATABASE_URL")) as engine:
-        with engine.connect() as connection:
-            counts, last = (
-                stored_dead_letters.count_dead_letters(connection),
-                stored_dead_letters.last_dead_letter_id(connection),
-            )
-        number = len(ids) or sum(count for each, count in counts.items() if known in (None, each))
+        number, last = count_all(engine, ids, known)
         if not yes:
             click.confirm(f"Delete {number:,} dead letters for good?", abort=True)
-        for page in pages(engine, ids, known, last):
-            with engine.begin() as connection:
-                deleted += stored_dead_letters.discard_dead_letters(connection, page)
+        for deleted in discard_all(engine, ids, known, last):
             if sys.stderr.isatty():
                 click.echo(f"\r{deleted:,} of {number:,}", err=True, nl=deleted >= number)
     show(f"deleted: {deleted:,}")
@@ -191,11 +187,11 @@ def readable_body(body: bytes | None) -> list[str]:
     return [*(printable(line) for line in text.split("\n")), *cut]
 
 
-def _require_one_choice(letter_ids: tuple[int, ...], reason: str | None, everything: bool) -> None:
+def _require_one_choice(dead_letter_ids: tuple[int, ...], reason: str | None, everything: bool) -> None:
     """Raise click.UsageError unless exactly one option is given, InputError for an impossible id."""
-    if [bool(letter_ids), reason is not None, everything].count(True) != 1:
+    if [bool(dead_letter_ids), reason is not None, everything].count(True) != 1:
         raise click.UsageError("Give one or more IDs, --reason REASON, or --all.")
-    if wrong := [str(each) for each in letter_ids if not _fits(each)]:
+    if wrong := [str(each) for each in dead_letter_ids if not _fits(each)]:
         raise InputError(f"There is no dead letter {', '.join(wrong)}.")
 
 
@@ -224,18 +220,18 @@ def _others(entry: "Entry") -> str:
     return f" (other fields: {names})" if names and entry.body is not None else ""
 
 
-def _mapping(letter: "StoredDeadLetter") -> dict[str, Any]:
-    body = letter.entry.body
+def _mapping(dead_letter: "StoredDeadLetter") -> dict[str, Any]:
+    body = dead_letter.entry.body
     return {
-        "id": letter.id,
-        "reason": letter.reason,
-        "detail": letter.detail,
-        "stream": letter.entry.stream,
-        "entry_id": letter.entry.id,
-        "user_course_id": letter.user_course_id,
-        "created_at": letter.created_at,
+        "id": dead_letter.id,
+        "reason": dead_letter.reason,
+        "detail": dead_letter.detail,
+        "stream": dead_letter.entry.stream,
+        "entry_id": dead_letter.entry.id,
+        "user_course_id": dead_letter.user_course_id,
+        "created_at": dead_letter.created_at,
         "bytes": None if body is None else len(body),
-        "fields": [readable_name(name) for name, _ in letter.entry.other_fields],
+        "fields": [readable_name(name) for name, _ in dead_letter.entry.other_fields],
     }
 
 
@@ -248,5 +244,5 @@ def _known(reason: str | None) -> str | None:
     return reason
 
 
-def _fits(letter_id: int) -> bool:
-    return 1 <= letter_id <= MAX_ID
+def _fits(dead_letter_id: int) -> bool:
+    return 1 <= dead_letter_id <= MAX_ID

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from worker.cli.child_processes import Children
     from worker.cli.local_system import System
     from worker.settings import Settings
-    from worker.simulation import Published
+    from worker.simulation.published import Published
 
 CHUNK = 500
 SETTLED_SECONDS = 60.0
@@ -51,10 +51,10 @@ def command(events: int, learners: int, seed: int, workers: int | None, keep: bo
     status 1 if anything differs.
     """
     from worker.cli.child_processes import running_children, terminations_interrupt
-    from worker.cli.demo_check import compare
+    from worker.cli.demo_check import check
     from worker.cli.local_system import processes
     from worker.cli.servers import given_settings
-    from worker.simulation import simulate
+    from worker.simulation.classroom import simulate
 
     given = given_settings()
     with terminations_interrupt(), ExitStack() as stack:
@@ -68,7 +68,7 @@ def command(events: int, learners: int, seed: int, workers: int | None, keep: bo
         children.wait_until_ready()
         seconds = _run(system, children, published)
         _wait_for_rollups(system, children)
-        equal = compare(system.settings, published)
+        equal = check(system.settings, published)
         rate = len(published) / seconds
         click.echo(f"{len(published):,} events published and applied in {seconds:.1f} s: {rate:,.0f} a second.")
         if not equal:
@@ -96,7 +96,7 @@ def _system(stack: ExitStack, given: "Settings | None") -> "System":
 
 @contextmanager
 def _temporary_directory() -> Iterator[Path]:
-    from worker.embedded import default_directory
+    from worker.embedded.state import default_directory
 
     directory = Path(tempfile.mkdtemp(dir=default_directory("demo"), prefix=f"{os.getpid()}-"))
     try:
@@ -168,7 +168,7 @@ def _wait_for_rollups(system: "System", children: "Children") -> None:
 
 
 def _stay(system: "System", children: "Children") -> None:
-    from worker.embedded import publish_state, running
+    from worker.embedded.state import publish_state, running
 
     with ExitStack() as stack:
         try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from worker.settings import Settings
-    from worker.simulation import Published
+    from worker.simulation.published import Published
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from worker.cli.migrate import migrate
 from worker.cli.output import redacted
 
 if TYPE_CHECKING:
-    from worker.embedded import Servers
+    from worker.embedded.state import Servers
     from worker.settings import Settings
 
 
@@ -32,7 +32,7 @@ class System:
 @contextmanager
 def embedded_system(directory: Path) -> Iterator[System]:
     """Run embedded servers on the data in `directory` during the block."""
-    from worker.embedded import start_servers
+    from worker.embedded.start import start_servers
     from worker.settings import get_settings
 
     with start_servers(directory) as servers:

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from worker.contract.event import Outline
     from worker.progress.stored_outline import StoredOutline
 
-LARGEST_FILE_BYTES = 16 * 1024 * 1024
-"""Larger than any spelling of an outline that fits into one event."""
-
 SOURCE = "progress-worker"
 """The source of events that `load` publishes."""
 
@@ -96,17 +93,16 @@ def _outline(file: str, course_id: int, may_be_empty: bool) -> "Outline":
 
 
 def _content(path: str) -> bytes:
-    """Read the file. Raises InputError."""
+    """Read the file, or as much of it as shows that it is too large. Raises InputError."""
+    from worker.progress.outline_file import MAX_FILE_BYTES
+
     if path == "-" and sys.stdin is None:
         raise InputError("Standard input is closed: name a file or pipe the outline in.")
     try:
         with nullcontext(sys.stdin.buffer) if path == "-" else Path(path).open("rb") as source:
-            content = source.read(LARGEST_FILE_BYTES + 1)
+            return source.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
-    if len(content) > LARGEST_FILE_BYTES:
-        raise InputError(f"{path} is larger than 16 MiB, which is too large for an outline.")
-    return content
 
 
 def _mapping(outline: "StoredOutline") -> dict[str, Any]:

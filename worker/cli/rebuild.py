@@ -1,10 +1,15 @@
 """`progress-worker rebuild`."""
 
+from typing import TYPE_CHECKING
+
 import click
 
-from worker.cli.audit_report import Report, chosen_scope, follow, scope_options
+from worker.cli.audit_report import chosen_scope, follow, scope_options, show_findings
 from worker.cli.id_type import ID
 from worker.errors import InputError
+
+if TYPE_CHECKING:
+    from worker.audit.findings import Findings
 
 
 @click.command("rebuild")
@@ -20,6 +25,7 @@ def command(user_course: int | None, course: int | None, dry_run: bool, after: i
     """
     from worker.analytics.thresholds import AnalysisThresholds
     from worker.audit.compare import audit_scope
+    from worker.audit.findings import Findings
     from worker.audit.repair import rebuild_scope
     from worker.audit.scope import count_scope
     from worker.cli.output import show_json
@@ -29,7 +35,7 @@ def command(user_course: int | None, course: int | None, dry_run: bool, after: i
         raise InputError("--after continues a full rebuild: omit --user-course, --course and --dry-run.")
     scope = chosen_scope(user_course, course)
     settings = server_settings("DATABASE_URL")
-    report = Report(last_course_id=after or 0)
+    found = Findings(last_course_id=after or 0)
     with open_database(settings) as engine:
         total, thresholds = count_scope(engine, scope), AnalysisThresholds.of(settings).stuck
         if dry_run:
@@ -38,21 +44,21 @@ def command(user_course: int | None, course: int | None, dry_run: bool, after: i
             seconds = settings.statistics_timeout_seconds
             steps = rebuild_scope(engine, scope, seconds, thresholds, settings.idle_cutoff_seconds, after or 0)
         try:
-            follow(steps, report, "audited", total)
+            follow(steps, found, "audited", total)
         except KeyboardInterrupt:
             if not dry_run:
-                _show_how_to_continue(report, whole=scope == chosen_scope(None, None))
+                _show_how_to_continue(found, whole=scope == chosen_scope(None, None))
             raise
     if as_json:
-        show_json(report.as_mapping())
+        show_json(found.as_mapping())
     else:
-        report.show("audited, nothing changed" if dry_run else "audited and repaired")
-    if not report.is_repaired:
+        show_findings(found, "audited, nothing changed" if dry_run else "audited and repaired")
+    if not found.is_repaired:
         raise SystemExit(1)
 
 
-def _show_how_to_continue(report: Report, *, whole: bool) -> None:
-    again = f"continue with `progress-worker rebuild --after {report.last_course_id}`"
-    if not whole or not report.last_course_id:
+def _show_how_to_continue(found: "Findings", *, whole: bool) -> None:
+    again = f"continue with `progress-worker rebuild --after {found.last_course_id}`"
+    if not whole or not found.last_course_id:
         again = "start it again"
     click.echo(f"Interrupted. Repairs made so far are kept; {again}.", err=True)

@@ -1,5 +1,6 @@
 """`progress-worker replay`: apply again the entries that are still in the streams."""
 
+from contextlib import closing
 from datetime import datetime
 
 import click
@@ -17,31 +18,25 @@ def command(since: str | None, dry_run: bool, as_json: bool) -> None:
     Workers do this automatically when they detect that PostgreSQL has lost commits. Recorded events change nothing, so
     it is safe while they run and to repeat. Redis keeps acknowledged entries for PROGRESS_REPLAY_WINDOW_SECONDS.
     """
-    from uuid import uuid4
-
     from worker.cli.output import show, show_json
     from worker.cli.progress_bar import open_progress
     from worker.cli.servers import explained, open_database, server_settings
-    from worker.failover.ownership import check_system
-    from worker.failover.replay import read_again, replay
-    from worker.progress.outcome import Outcome
+    from worker.failover.replay import replay_all
     from worker.streams import connection as stream_connection
     from worker.streams.keys import Keys
-    from worker.streams.stray_streams import with_strays
 
     first = (_milliseconds(since), 0)
     settings = server_settings()
-    name, entries, total = f"replay-{uuid4().hex[:8]}", 0, Outcome()
-    with open_database(settings) as engine, explained(settings), open_progress("replayed", total=None) as progress:
-        redis = stream_connection.connect(settings)
-        keys, _ = with_strays(redis, Keys.of(settings))
-        check_system(engine, redis, keys)
-        for part in read_again(redis, keys, settings.batch_size, first):
-            if not dry_run:
-                total += replay(engine, redis, keys, part, name, lambda: True)
-            entries += len(part)
-            progress.update(entries, f"{entries:,} entries")
-        redis.close()
+    keys = Keys.of(settings)
+    with (
+        open_database(settings) as engine,
+        explained(settings),
+        open_progress("replayed", total=None) as progress,
+        closing(stream_connection.connect(settings)) as redis,
+    ):
+        for so_far in replay_all(engine, redis, keys, settings.batch_size, first, is_dry_run=dry_run):
+            progress.update(so_far.entries, f"{so_far.entries:,} entries")
+    entries, total = so_far.entries, so_far.outcome
     if as_json:
         show_json({"entries": entries, "dry_run": dry_run, **total.counts})
     elif dry_run:

@@ -24,7 +24,7 @@ def server_settings(*variables: Literal["DATABASE_URL", "REDIS_URL"]) -> "Settin
 
 def found_settings() -> "Settings":
     """Do as `server_settings`, but without checks; a server may be missing."""
-    from worker.embedded import running
+    from worker.embedded.state import running
     from worker.settings import get_settings
 
     settings = get_settings()

@@ -1,6 +1,16 @@
 """`progress-worker system`: show which system the database and the streams belong to, or adopt the streams."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from worker.failover.ownership import Ownership
+    from worker.streams.connection import Redis
 
 
 @click.group("system")
@@ -19,34 +29,20 @@ def show_system(as_json: bool) -> None:
     from dataclasses import asdict
 
     from worker.cli.output import new_table, show, show_json
-    from worker.cli.servers import explained, open_database, server_settings
-    from worker.contract.system_id import System
-    from worker.database.system_table import identify, was_refused
     from worker.printable import printable
-    from worker.streams import connection as stream_connection
-    from worker.streams import owner_mark as streams
-    from worker.streams.keys import Keys
-    from worker.streams.stray_streams import with_strays
 
-    settings = server_settings()
-    with open_database(settings) as engine, explained(settings):
-        with engine.connect() as connection:
-            system, is_refused = identify(connection), was_refused(connection)
-        redis = stream_connection.connect(settings)
-        keys, _ = with_strays(redis, Keys.of(settings))
-        owners = {stream: System.parse(text) for stream, text in streams.owners(redis, keys).items()}
-        redis.close()
+    with _open_ownership() as (_, _, found):
+        system, owners, streams = found.system, found.owners, found.keys.streams
     if as_json:
-        found = {stream: asdict(owners[stream]) if stream in owners else None for stream in keys.streams}
-        ours = all(system.is_same(each) for each in owners.values())
-        show_json({"system": asdict(system), "ours": ours, "streams": found})
+        of_streams = {stream: asdict(owners[stream]) if stream in owners else None for stream in streams}
+        show_json({"system": asdict(system), "ours": not found.others, "streams": of_streams})
         return
     show(f"Database {printable(system.database)}, id {system.id}, PostgreSQL cluster {system.cluster or 'unknown'}", "")
     table = new_table("Streams", "stream", "belongs to")
-    for stream in keys.streams:
+    for stream in streams:
         other = owners.get(stream)
         if other is None:
-            whose = "no system: adopt it" if is_refused else "no system yet: the first worker claims it"
+            whose = "no system: adopt it" if found.was_refused else "no system yet: the first worker claims it"
         elif system.is_same(other):
             whose = "this system"
         else:
@@ -57,41 +53,44 @@ def show_system(as_json: bool) -> None:
 
 @command.command("adopt")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-def adopt_streams(yes: bool) -> None:
+def adopt(yes: bool) -> None:
     """Assign the streams to this database after it has replaced the one they belonged to. Safe to repeat.
 
     Workers of the other database stop reading within a second. The next worker applies here what they acknowledged and
     Redis still has.
     """
     from worker.cli.output import show
-    from worker.cli.servers import explained, open_database, server_settings
-    from worker.contract.system_id import System
-    from worker.database.system_table import end_refusal, identify, was_refused
+    from worker.failover.ownership import adopt_streams
     from worker.printable import printable
-    from worker.streams import connection as stream_connection
-    from worker.streams import owner_mark as streams
-    from worker.streams.keys import Keys
-    from worker.streams.stray_streams import with_strays
 
-    settings = server_settings()
-    with open_database(settings) as engine, explained(settings):
-        with engine.connect() as connection:
-            system, is_refused = identify(connection), was_refused(connection)
-        redis = stream_connection.connect(settings)
-        keys, _ = with_strays(redis, Keys.of(settings))
-        owners = {stream: System.parse(text) for stream, text in streams.owners(redis, keys).items()}
-        others = {stream: other for stream, other in owners.items() if not system.is_same(other)}
-        if not others and not is_refused:
+    with _open_ownership() as (engine, redis, found):
+        system = found.system
+        if found.is_settled:
             show("Nothing to adopt: no stream belongs to another system.")
             return
-        for stream, other in others.items():
+        for stream, other in found.others.items():
             show(f"{stream}: belongs to database {printable(other.database)}, id {printable(other.id)}")
-        if not owners:
-            show(f"{keys.stream_key} and its partitions: of no system now, of another one before")
+        if not found.owners:
+            show(f"{found.keys.stream_key} and its partitions: of no system now, of another one before")
         if not yes:
             click.confirm(f"Assign these streams to database {system.database}, id {system.id}?", abort=True)
-        streams.take_over(redis, keys, str(system))
-        with engine.begin() as connection:
-            end_refusal(connection)
-        redis.close()
+        adopt_streams(engine, redis, found)
     show(f"The streams now belong to database {printable(system.database)}.")
+
+
+@contextmanager
+def _open_ownership() -> "Iterator[tuple[Engine, Redis, Ownership]]":
+    """Open both servers for the block and read who owns the streams."""
+    from worker.cli.servers import explained, open_database, server_settings
+    from worker.failover.ownership import read_ownership
+    from worker.streams import connection as stream_connection
+    from worker.streams.keys import Keys
+
+    settings = server_settings()
+    keys = Keys.of(settings)
+    with (
+        open_database(settings) as engine,
+        explained(settings),
+        closing(stream_connection.connect(settings)) as redis,
+    ):
+        yield engine, redis, read_ownership(engine, redis, keys)

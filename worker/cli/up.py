@@ -68,7 +68,7 @@ def command(workers: int | None, directory: Path | None, api: bool, api_port: in
 def _system(stack: ExitStack, directory: Path | None) -> "System":
     from worker.cli.local_system import embedded_system, given_system
     from worker.cli.servers import given_settings
-    from worker.embedded import default_directory, publish_state, running
+    from worker.embedded.state import default_directory, publish_state, running
     from worker.settings import get_settings
 
     given = given_settings()

@@ -38,7 +38,7 @@ def command(event: str, enrollment: int | None, source: str | None, dry_run: boo
 
 
 def _mapping(found: "Voided", *, changed: bool) -> dict[str, Any]:
-    from worker.cli.audit_report import difference_mapping
+    from dataclasses import asdict
 
     event = found.event
     return {
@@ -50,7 +50,7 @@ def _mapping(found: "Voided", *, changed: bool) -> dict[str, Any]:
         "time": event and event.time,
         "topic_id": event and event.data.topic_id,
         "lesson_id": event and event.data.lesson_id,
-        "changes": [difference_mapping(each) for each in found.changes],
+        "changes": [asdict(each) for each in found.changes],
     }
 
 

@@ -1,7 +1,4 @@
-"""The contract as an AsyncAPI 3.0 document, generated from the models; `docs/asyncapi.json` is its committed copy.
-
-Independent of this process's settings: it documents the defaults.
-"""
+"""The contract as an AsyncAPI 3.0 document, generated from the models; `docs/asyncapi.json` is its committed copy."""
 
 from typing import Any
 
@@ -11,16 +8,83 @@ from worker.contract.entry import FIELD, GROUP
 from worker.contract.event import EVENT_TYPES, MAX_EVENT_CHARACTERS, MAX_OUTLINE_CHARACTERS, CloudEvent, CourseOutlined
 from worker.contract.event_time import EARLIEST_TIME, MAX_AHEAD_MILLISECONDS
 from worker.contract.identity import MAX_SEQUENCE
-from worker.settings import Settings
 
-_STREAM: str = Settings.model_fields["stream_key"].default
-_PARTITIONS: int = Settings.model_fields["stream_partitions"].default
+_ENVELOPE = {"specversion": "1.0", "source": "/moodle", "time": "2025-07-14T10:30:00Z"}
+_LESSON = {"user_course_id": 1, "topic_id": 3, "lesson_id": 8}
+_EXAMPLE_DATA: dict[str, dict[str, Any]] = {
+    "lesson.viewed": {**_LESSON, "section_id": 2, "duration_seconds": 95},
+    "lesson.completed": _LESSON,
+    "enrollment.created": {"user_course_id": 1, "user_id": 7, "course_id": 5, "timezone": "Europe/Berlin"},
+    "course.outlined": {
+        "course_id": 5,
+        "lessons": [
+            {"topic_id": 3, "lesson_id": 8, "title": "Welcome"},
+            {"topic_id": 4, "lesson_id": 9, "moved_from": [{"topic_id": 3, "lesson_id": 9}]},
+        ],
+    },
+    "progress.corrected": {
+        **_LESSON,
+        "status": "completed",
+        "last_viewed_at": "2025-07-14T10:30:00Z",
+        "completed_at": "2025-07-11T08:00:00Z",
+    },
+}
 
-_DESCRIPTION = f"""\
+
+def document(stream_key: str, partitions: int) -> dict[str, Any]:
+    """Return the document for these streams; equal for equal models."""
+    messages = {kind.__name__: {"$ref": f"#/components/messages/{kind.__name__}"} for kind in EVENT_TYPES}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Course progress events",
+            "version": "1.0.0",
+            "description": _description(stream_key),
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "defaultContentType": "application/cloudevents+json",
+        "channels": {
+            "plain": {
+                "address": stream_key,
+                "title": "The plain stream",
+                "description": "For publishers that do not choose a partition. Accepts every event.",
+                "messages": messages,
+            },
+            "partition": {
+                "address": f"{stream_key}:{{partition}}",
+                "title": "The partitions",
+                "description": "Faster: an enrollment's events share a partition. Every partition accepts every event.",
+                "parameters": {
+                    "partition": {
+                        "description": f"`user_course_id` modulo {partitions}; for an outline, `course_id`.",
+                        "enum": [str(number) for number in range(partitions)],
+                    }
+                },
+                "messages": messages,
+            },
+        },
+        "operations": {
+            f"receiveFrom{name.capitalize()}": {
+                "action": "receive",
+                "channel": {"$ref": f"#/channels/{name}"},
+                "summary": f"Read by the consumer group `{GROUP}`, validated, recorded and acknowledged.",
+                "messages": [{"$ref": f"#/channels/{name}/messages/{kind.__name__}"} for kind in EVENT_TYPES],
+            }
+            for name in ("plain", "partition")
+        },
+        "components": {
+            "messages": {kind.__name__: _message(kind) for kind in EVENT_TYPES},
+            "schemas": _schemas(),
+        },
+    }
+
+
+def _description(stream_key: str) -> str:
+    return f"""\
 Events that a learning management system appends to Redis Streams. Each entry has one field, `{FIELD}`, which holds one
 CloudEvents 1.0 event as a JSON object in UTF-8 (structured mode):
 
-    XADD {_STREAM} * {FIELD} '{{"specversion":"1.0", …}}'
+    XADD {stream_key} * {FIELD} '{{"specversion":"1.0", …}}'
 
 * An event's identity is (`source`, `id`). An `id` that is a UUID is used as it is; any other string becomes a UUIDv5 of
   both. Events may be repeated and arrive in any order; each counts once. Identities are unique among the lesson events
@@ -48,75 +112,6 @@ escaped character (`\\u00e9`) counts as one.
 counts as not sent; its event is applied.
 * Events that break these rules, or have an unknown `type`, are kept as dead letters with a reason, never dropped.
 """
-
-_ENVELOPE = {"specversion": "1.0", "source": "/moodle", "time": "2025-07-14T10:30:00Z"}
-_LESSON = {"user_course_id": 1, "topic_id": 3, "lesson_id": 8}
-_EXAMPLE_DATA: dict[str, dict[str, Any]] = {
-    "lesson.viewed": {**_LESSON, "section_id": 2, "duration_seconds": 95},
-    "lesson.completed": _LESSON,
-    "enrollment.created": {"user_course_id": 1, "user_id": 7, "course_id": 5, "timezone": "Europe/Berlin"},
-    "course.outlined": {
-        "course_id": 5,
-        "lessons": [
-            {"topic_id": 3, "lesson_id": 8, "title": "Welcome"},
-            {"topic_id": 4, "lesson_id": 9, "moved_from": [{"topic_id": 3, "lesson_id": 9}]},
-        ],
-    },
-    "progress.corrected": {
-        **_LESSON,
-        "status": "completed",
-        "last_viewed_at": "2025-07-14T10:30:00Z",
-        "completed_at": "2025-07-11T08:00:00Z",
-    },
-}
-
-
-def document() -> dict[str, Any]:
-    """Return the document; equal for equal models."""
-    messages = {kind.__name__: {"$ref": f"#/components/messages/{kind.__name__}"} for kind in EVENT_TYPES}
-    return {
-        "asyncapi": "3.0.0",
-        "info": {
-            "title": "Course progress events",
-            "version": "1.0.0",
-            "description": _DESCRIPTION,
-            "license": {"name": "MIT", "identifier": "MIT"},
-        },
-        "defaultContentType": "application/cloudevents+json",
-        "channels": {
-            "plain": {
-                "address": _STREAM,
-                "title": "The plain stream",
-                "description": "For publishers that do not choose a partition. Accepts every event.",
-                "messages": messages,
-            },
-            "partition": {
-                "address": f"{_STREAM}:{{partition}}",
-                "title": "The partitions",
-                "description": "Faster: an enrollment's events share a partition. Every partition accepts every event.",
-                "parameters": {
-                    "partition": {
-                        "description": f"`user_course_id` modulo {_PARTITIONS}; for an outline, `course_id`.",
-                        "enum": [str(number) for number in range(_PARTITIONS)],
-                    }
-                },
-                "messages": messages,
-            },
-        },
-        "operations": {
-            f"receiveFrom{name.capitalize()}": {
-                "action": "receive",
-                "channel": {"$ref": f"#/channels/{name}"},
-                "summary": f"Read by the consumer group `{GROUP}`, validated, recorded and acknowledged.",
-                "messages": [{"$ref": f"#/channels/{name}/messages/{kind.__name__}"} for kind in EVENT_TYPES],
-            }
-            for name in ("plain", "partition")
-        },
-        "components": {
-            "messages": {kind.__name__: _message(kind) for kind in EVENT_TYPES},
-            "schemas": _schemas(),
-        },
-    }
 
 
 def _message(kind: type[CloudEvent]) -> dict[str, Any]:

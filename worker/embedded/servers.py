@@ -17,7 +17,7 @@ from worker.own_directory import make_own_directory
 
 @contextmanager
 def run(directory: Path, port: int | None) -> Iterator[Servers]:
-    """Implement `worker.embedded.start_servers`."""
+    """Implement `worker.embedded.start.start_servers`."""
     owner = os.getpid()
     with _as_unavailable(directory):
         make_own_directory(directory, REMEDY)

@@ -5,6 +5,9 @@ has the wrong REDIS_URL or stream key, or runs on a copy of the database. It rec
 claim the streams on its own once Redis is emptied.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from sqlalchemy import Connection, Engine
 
 from worker.contract.entry_id import BEGINNING
@@ -16,6 +19,45 @@ from worker.streams import owner_mark, stream_state
 from worker.streams.connection import Redis
 from worker.streams.keys import Keys
 from worker.streams.stray_streams import with_strays
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """This database's system and the system that owns each stream."""
+
+    system: System
+    was_refused: bool
+    """This system was refused and has not adopted the streams since."""
+    keys: Keys
+    """The streams, strays included."""
+    owners: Mapping[str, System]
+    """By stream; unclaimed streams are left out."""
+
+    @property
+    def others(self) -> dict[str, System]:
+        """The owners that are another system."""
+        return {stream: owner for stream, owner in self.owners.items() if not self.system.is_same(owner)}
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is nothing to adopt."""
+        return not self.others and not self.was_refused
+
+
+def read_ownership(engine: Engine, redis: Redis, keys: Keys) -> Ownership:
+    """Read the system of the database and of each stream."""
+    with engine.connect() as connection:
+        system, was_refused = system_table.identify(connection), system_table.was_refused(connection)
+    keys, _ = with_strays(redis, keys)
+    owners = {stream: System.parse(text) for stream, text in owner_mark.owners(redis, keys).items()}
+    return Ownership(system, was_refused, keys, owners)
+
+
+def adopt_streams(engine: Engine, redis: Redis, found: Ownership) -> None:
+    """Assign all these streams to this database's system, claimed or not, and end its refusal. Idempotent."""
+    owner_mark.take_over(redis, found.keys, str(found.system))
+    with engine.begin() as connection:
+        system_table.end_refusal(connection)
 
 
 def claim_streams(connection: Connection, redis: Redis, keys: Keys, consumer: str) -> System:

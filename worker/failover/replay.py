@@ -1,8 +1,10 @@
 """Replay acknowledged entries that are still in the streams, after PostgreSQL lost commits. Idempotent."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
+from uuid import uuid4
 
 from redis import RedisError
 from sqlalchemy import Engine
@@ -10,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from worker.contract.entry import Entry, Reason
 from worker.contract.entry_id import BEGINNING, EntryId, format_id
+from worker.failover.ownership import check_system
 from worker.progress.ingest import ingest, store_dead_letter
 from worker.progress.outcome import Outcome
 from worker.progress.redrive import apply_parked
@@ -19,7 +22,33 @@ from worker.streams.connection import Redis
 from worker.streams.keys import Keys
 from worker.streams.quarantine_mark import quarantine
 from worker.streams.read import read_range
+from worker.streams.stray_streams import with_strays
 from worker.streams.totals import add_totals
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The entries replayed so far and their outcome, empty in a dry run."""
+
+    entries: int = 0
+    outcome: Outcome = field(default_factory=Outcome)
+
+
+def replay_all(
+    engine: Engine, redis: Redis, keys: Keys, batch_size: int, since: EntryId, *, is_dry_run: bool
+) -> Iterator[Replayed]:
+    """Replay the streams, strays included, and yield the totals first and after each batch.
+
+    Raises OtherSystemError if any stream is another system's.
+    """
+    check_system(engine, redis, keys)
+    keys, _ = with_strays(redis, keys)
+    name, total = f"replay-{uuid4().hex[:8]}", Replayed()
+    yield total
+    for part in read_again(redis, keys, batch_size, since):
+        outcome = Outcome() if is_dry_run else replay(engine, redis, keys, part, name, lambda: True)
+        total = Replayed(total.entries + len(part), total.outcome + outcome)
+        yield total
 
 
 def read_again(

@@ -11,6 +11,9 @@ from worker.contract.lesson import Lesson
 from worker.errors import InputError
 from worker.progress.outline_csv import csv_lessons
 
+MAX_FILE_BYTES = 16 * 1024 * 1024
+"""More than any outline that fits into one event takes, however it is written."""
+
 
 def read_outline(content: bytes, name: str, course_id: int) -> Outline:
     """Return the outline of the course from a file's bytes, UTF-8 with or without a byte order mark.
@@ -18,6 +21,8 @@ def read_outline(content: bytes, name: str, course_id: int) -> Outline:
     JSON starts with a bracket or brace: `{"course_id"?, "lessons": [...]}` or the list alone. Anything else is CSV.
     Raises InputError for the first error, with `name`, the line or lesson, and the reason.
     """
+    if len(content) > MAX_FILE_BYTES:
+        raise InputError(f"{name} is larger than 16 MiB, which is too large for an outline.")
     text = _text(content, name)
     if not text.strip():
         raise InputError(f"{name} is empty. Write an outline without lessons as [].")

@@ -2,8 +2,3 @@
 
 Deterministic: the same seed gives the same bytes. For `progress-worker demo` and the tests.
 """
-
-from worker.simulation.classroom import simulate
-from worker.simulation.published import Published
-
-__all__ = ["Published", "simulate"]

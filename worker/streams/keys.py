@@ -7,7 +7,7 @@
 |                                             |        | (n beyond the partitions: see `stray_streams.py`)   |         |
 | `{stream}:account`                          | hash   | entries acknowledged and vanished: `accounting.py`  | kept    |
 | `{stream}:commits`                          | hash   | each consumer's commit mark: `commit_marks.py`      | kept    |
-| `{stream}:system`                           | string | the system that owns the stream: `owner.py`         | kept    |
+| `{stream}:system`                           | string | the system that owns the stream: `owner_mark.py`    | kept    |
 | `lesson-events:lease:{stream}`              | string | the consumer that reads the stream                  | 5 s     |
 | `lesson-events:wanted`                      | string | a consumer that found no free stream                | 2 s     |
 | `lesson-events:refused`                     | string | when PostgreSQL, by its clock, began to refuse all  | 1 min   |

@@ -1,4 +1,4 @@
-"""Redrive any number of dead letters, page by page."""
+"""Redrive or discard any number of dead letters, page by page."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,13 +24,13 @@ class Redriven:
     """Still there, by reason: this try's, or the old one where another transaction held the dead letter."""
 
 
-def redrive_all(engine: Engine, letter_ids: Sequence[int], reason: str | None) -> Redriven:
+def redrive_all(engine: Engine, dead_letter_ids: Sequence[int], reason: str | None) -> Redriven:
     """Try these dead letters once each; without ids all of one reason, or all.
 
     Raises InputError, before anything is tried, for an id that does not exist.
     """
     total = Redriven()
-    for page in pages(engine, letter_ids, reason):
+    for page in _pages(engine, dead_letter_ids, reason):
         outcome = redrive.redrive(engine, page)
         total.applied += outcome.applied
         total.repeated += outcome.repeated
@@ -42,16 +42,38 @@ def redrive_all(engine: Engine, letter_ids: Sequence[int], reason: str | None) -
     return total
 
 
-def pages(engine: Engine, letter_ids: Sequence[int], reason: str | None, last: int = MAX_ID) -> Iterator[Sequence[int]]:
+def count_all(engine: Engine, dead_letter_ids: Sequence[int], reason: str | None) -> tuple[int, int]:
+    """Return the number of these dead letters, without ids of one reason or any, and the newest id of all."""
+    with engine.connect() as connection:
+        counts = stored_dead_letters.count_dead_letters(connection)
+        last = stored_dead_letters.last_dead_letter_id(connection)
+    return len(dead_letter_ids) or sum(count for each, count in counts.items() if reason in (None, each)), last
+
+
+def discard_all(engine: Engine, dead_letter_ids: Sequence[int], reason: str | None, last: int) -> Iterator[int]:
+    """Delete these dead letters, or those up to `last`, a page a transaction; yield the number deleted so far.
+
+    Raises InputError, before anything is deleted, for an id that does not exist.
+    """
+    deleted = 0
+    for page in _pages(engine, dead_letter_ids, reason, last):
+        with engine.begin() as connection:
+            deleted += stored_dead_letters.discard_dead_letters(connection, page)
+        yield deleted
+
+
+def _pages(
+    engine: Engine, dead_letter_ids: Sequence[int], reason: str | None, last: int = MAX_ID
+) -> Iterator[Sequence[int]]:
     """Yield these ids in pages; without ids those of all dead letters of one reason, or of all, up to `last`.
 
     Raises InputError, before the first page, for an id that does not exist.
     """
-    yield from _given(engine, letter_ids) if letter_ids else _found(engine, reason, last)
+    yield from _given(engine, dead_letter_ids) if dead_letter_ids else _found(engine, reason, last)
 
 
-def _given(engine: Engine, letter_ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    given = [letter_ids[start : start + redrive.PAGE] for start in range(0, len(letter_ids), redrive.PAGE)]
+def _given(engine: Engine, dead_letter_ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    given = [dead_letter_ids[start : start + redrive.PAGE] for start in range(0, len(dead_letter_ids), redrive.PAGE)]
     with engine.connect() as connection:
         for page in given:
             if sum(stored_dead_letters.count_reasons(connection, page).values()) < len(page):
