@@ -1,7 +1,7 @@
 """The analysis of a course: what it shows, what it costs, and that no change to what it rests on is forgotten."""
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -112,6 +112,15 @@ def test_who_was_last_seen_tomorrow_was_seen_before_that(engine: Engine) -> None
     assert analyze_course(engine, 3, NOW, RULES).dormant_learners == 0
     an_hour_ago = ago(seconds=3_600)  # not yet the 15th there
     assert [each.last_seen_on for each in analyze_course(engine, 3, an_hour_ago, RULES).dormant] == [date(2025, 6, 25)]
+
+
+def test_where_clocks_went_back_over_midnight_the_later_day_is_the_last_seen(engine: Engine) -> None:
+    # At 00:01 of 29 October 2006 it became 23:01 of the 28th in St. John's.
+    set_back = datetime(2006, 10, 29, 2, 31, tzinfo=UTC)
+    views = [viewed(1, time=set_back - timedelta(seconds=30)), viewed(1, time=set_back + timedelta(minutes=20))]
+    record(engine, [enrolled(1, timezone="America/St_Johns", time=set_back), *views])
+    found = analyze_course(engine, 3, NOW, RULES)
+    assert [each.last_seen_on for each in found.dormant] == [date(2006, 10, 29)]
 
 
 def test_at_the_edges_of_the_definitions_the_figures_are_those_of_the_rules(engine: Engine) -> None:

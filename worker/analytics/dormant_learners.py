@@ -11,8 +11,8 @@ from worker.analytics.zone_offsets import clocks_of_course
 
 _IN_FORCE = in_force("CAST(:now AS timestamptz)")
 
-# The last event is on the last active day, unless that is tomorrow for the learner or the time zone changed: then the
-# stored days decide.
+# The last event is on the last active day, unless that is tomorrow for the learner, the time zone changed, or the clocks
+# did in the hours before, perhaps back over midnight: then the stored days decide.
 _DORMANT = text(f"""
     WITH enrollment AS (
         SELECT id, timezone FROM user_course WHERE course_id = :course_id
@@ -20,7 +20,10 @@ _DORMANT = text(f"""
     {ZONES},
     learner AS (
         SELECT id,
-               CASE WHEN since = '-infinity' AND last_at < until THEN (last_at AT TIME ZONE zone)::date END AS last_on,
+               CASE WHEN since = '-infinity' AND last_at < until
+                     AND (last_at AT TIME ZONE zone) - ((last_at - interval '3 hours') AT TIME ZONE zone)
+                         = interval '3 hours'
+                    THEN (last_at AT TIME ZONE zone)::date END AS last_on,
                (CAST(:now AS timestamptz) AT TIME ZONE zone)::date AS today
         FROM zone JOIN enrollment_activity ON user_course_id = id
         WHERE {_IN_FORCE} AND last_at IS NOT NULL
