@@ -11,8 +11,8 @@ from worker.analytics.zone_offsets import clocks_of_course
 
 _IN_FORCE = in_force("CAST(:now AS timestamptz)")
 
-# The last event is on the last active day, unless that is tomorrow for the learner, the time zone changed, or the clocks
-# did in the hours before, perhaps back over midnight: then the stored days decide.
+# The last event is on the last active day, unless that is tomorrow for the learner, the time zone changed, or clocks
+# were set in the hours before, perhaps back over midnight: then the stored days decide.
 _DORMANT = text(f"""
     WITH enrollment AS (
         SELECT id, timezone FROM user_course WHERE course_id = :course_id
