@@ -28,7 +28,7 @@ from worker.progress.ingest import ingest
 from worker.progress.redrive import sweep_parked
 from worker.progress.retention import delete_expired
 from worker.settings import Settings
-from worker.streams import trim
+from worker.streams import consumers, trim
 from worker.streams.connection import Redis
 from worker.summary.refresh import refresh_summaries
 
@@ -93,7 +93,7 @@ def test_housekeeping_that_redis_refuses_keeps_no_parked_event_waiting(
     insert_as_lms(engine, 1)
     redis.xadd(settings.stream_key, {"event": "x"})
     monkeypatch.setattr(trim, "_TRIM", "return redis.call('NO SUCH COMMAND')")
-    monkeypatch.setattr(trim, "_REMOVE_CONSUMERS", "return redis.call('NO SUCH COMMAND')")
+    monkeypatch.setattr(consumers, "_REMOVE_CONSUMERS", "return redis.call('NO SUCH COMMAND')")
     assert maintain(settings, redis, engine).parked_applied == 1
 
 
