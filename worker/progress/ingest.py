@@ -163,7 +163,7 @@ def apply(connection: Connection, batch: Batch, *, careful: bool = False) -> Out
     anything else written. Whatever is locked is deferred, so no two sessions wait for each other and none computes from
     stale rows. `careful`: see `ingest`.
     """
-    outcome = Outcome(dead_letters=[DeadLetter(entry, each.reason, each.detail) for entry, each in batch.rejected])
+    outcome = Outcome(dead_letters=reasons.rejected(batch))
     if batch.outlines:
         batch.outlines.sort(key=_arrival)
         arrived = [(event, entry.arrival) for entry, event in batch.outlines]

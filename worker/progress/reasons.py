@@ -2,12 +2,18 @@
 
 from sqlalchemy.exc import DBAPIError
 
+from worker.contract.batch import Batch
 from worker.contract.entry import Entry, Reason, Rejection
 from worker.contract.event import CloudEvent, EnrollmentCreated
 from worker.contract.fast_path import DecodedLessonEvent
 from worker.database.failures import is_missing_reference, missing_reference
 from worker.errors import first_line
 from worker.progress.dead_letters import DeadLetter
+
+
+def rejected(batch: Batch) -> list[DeadLetter]:
+    """The batch's entries that the contract rejects."""
+    return [DeadLetter(entry, rejection.reason, rejection.detail) for entry, rejection in batch.rejected]
 
 
 def unknown_enrollment(entry: Entry, user_course_id: int) -> DeadLetter:

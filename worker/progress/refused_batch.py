@@ -1,6 +1,6 @@
 """What `ingest` does after PostgreSQL refused a batch: apply the good entries, and decide about each of the others."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from sqlalchemy import Engine
@@ -15,12 +15,10 @@ from worker.progress.dead_letters import DeadLetter
 from worker.progress.everything_refused import EverythingRefusedError, Refusals
 from worker.progress.outcome import REFUSED, Outcome
 
-
-class Commit(Protocol):
-    """Record and commit these entries."""
-
-    def __call__(self, entries: Sequence[Entry], /) -> Outcome:
-        """Return what became of them."""
+Commit = Callable[[Sequence[Entry]], Outcome]
+"""Record these entries and commit."""
+Store = Callable[[Sequence[DeadLetter]], Outcome]
+"""Store these dead letters and commit."""
 
 
 class Ingest(Protocol):
@@ -28,13 +26,6 @@ class Ingest(Protocol):
 
     def __call__(self, entries: Sequence[Entry], /, *, final: bool, careful: bool = False) -> Outcome:
         """Return what became of them."""
-
-
-class Store(Protocol):
-    """Store these dead letters and commit."""
-
-    def __call__(self, found: Sequence[DeadLetter], /) -> Outcome:
-        """Return the outcome of the dead letters."""
 
 
 def isolate(
@@ -70,8 +61,7 @@ def isolate(
 
     def defer(part: Sequence[Entry]) -> Outcome:
         batch = parse_batch(part)
-        rejected = [DeadLetter(entry, each.reason, each.detail) for entry, each in batch.rejected]
-        return store(rejected) + Outcome(deferred=list(batch.targets()))
+        return store(reasons.rejected(batch)) + Outcome(deferred=list(batch.targets()))
 
     try:
         outcome = split(engine, entries, error, work, refuse, defer)

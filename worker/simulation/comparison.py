@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 from worker.analytics.rules.stuck import StuckThresholds
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.reference import State
-from worker.simulation.expectation import Rows, expected_tables
-from worker.simulation.stored_tables import read_dead_letters, read_tables
+from worker.simulation.expectation import expected_tables
+from worker.simulation.stored_tables import Rows, read_dead_letters, read_tables
 
 DeadLetters = Mapping[tuple[str, bytes | None], int]
 """The number of dead letters by reason and body."""

@@ -14,10 +14,8 @@ from worker.analytics.rules.time_statistics import time_statistics_by_course
 from worker.contract.event import EVENT, Event, ProgressCorrected
 from worker.progress.reference import State, fold
 from worker.simulation.published import Published
+from worker.simulation.stored_tables import Rows
 from worker.summary.rules import moved_places, summaries
-
-Rows = dict[tuple[object, ...], tuple[object, ...]]
-"""A table: key → the columns determined by the events."""
 
 
 def valid_events(published: Iterable[Published]) -> list[Event]:
