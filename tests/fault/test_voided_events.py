@@ -1,7 +1,6 @@
 """A device's clock stood in 2028: its event is voided, and stays out however often it comes again."""
 
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from threading import Thread
 from uuid import uuid4
@@ -12,7 +11,7 @@ from sqlalchemy import Engine
 from tests.support.activity import expected_activity, stored_activity
 from tests.support.commands import invoke
 from tests.support.events import START, at, completed, corrected, enrolled, entries, outlined, viewed
-from tests.support.rollups import audited, refresh_all
+from tests.support.rollups import audited, record, refresh_all
 from tests.support.system import System
 from tests.support.tables import contents, execute, rows, snapshot
 from tests.support.wait import wait_until
@@ -54,14 +53,9 @@ WRONG: dict[str, LedgerEvent] = {
 }
 
 
-def recorded(engine: Engine, events: Sequence[Event]) -> None:
-    ingest(engine, entries(events))
-    refresh_all(engine)
-
-
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 def test_what_is_left_is_as_if_it_had_never_come(engine: Engine, wrong: LedgerEvent) -> None:
-    recorded(engine, [*KNOWN, wrong])
+    record(engine, [*KNOWN, wrong])
     assert audited(engine) == []
     void_event(engine, wrong.event_id, None, 10)
     assert audited(engine) == [], "rows, position and summary are right at once"
@@ -80,7 +74,7 @@ def test_what_is_left_is_as_if_it_had_never_come(engine: Engine, wrong: LedgerEv
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 def test_it_stays_out_when_it_comes_again(engine: Engine, environment: dict[str, str], wrong: LedgerEvent) -> None:
-    recorded(engine, [*KNOWN, wrong])
+    record(engine, [*KNOWN, wrong])
     void_event(engine, wrong.event_id, 1, 10)
     refresh_all(engine)
     before = snapshot(engine)
@@ -107,7 +101,7 @@ def test_workers_keep_it_out_when_it_is_published_again(system: System) -> None:
 
 def test_one_that_is_being_recorded_is_waited_for(engine: Engine) -> None:
     wrong = viewed(1, 1, 3, seconds=AHEAD)
-    recorded(engine, [*KNOWN, wrong])
+    record(engine, [*KNOWN, wrong])
     voiding = Thread(target=void_event, args=[engine, wrong.event_id, 1, 10])
     with engine.begin() as connection:
         lock_enrollments(connection, [1])
@@ -128,7 +122,7 @@ def said(environment: dict[str, str], *arguments: str, code: int = 0) -> str:
 
 def test_it_says_what_it_changed_and_a_trial_changes_nothing(engine: Engine, environment: dict[str, str]) -> None:
     wrong = completed(1, 1, 3, seconds=AHEAD)
-    recorded(engine, [*KNOWN, wrong])
+    record(engine, [*KNOWN, wrong])
     before = contents(engine)
     changes = [
         "user_course_progress 1/1/3 status: stored completed, expected not_started",
@@ -150,7 +144,7 @@ def test_it_says_what_it_changed_and_a_trial_changes_nothing(engine: Engine, env
 
 
 def test_it_is_found_by_its_publishers_id_and_source(engine: Engine, environment: dict[str, str]) -> None:
-    recorded(engine, [*KNOWN, viewed(1, 1, 3, seconds=AHEAD, id="tablet-7", source="/app")])
+    record(engine, [*KNOWN, viewed(1, 1, 3, seconds=AHEAD, id="tablet-7", source="/app")])
     assert "tablet-7 is no UUID" in said(environment, "tablet-7", code=1)
     assert "There is no event" in said(environment, "tablet-7", "--source", "/other", code=1)
     assert json.loads(said(environment, "tablet-7", "--source", "/app", "--json"))["voided"]
@@ -158,7 +152,7 @@ def test_it_is_found_by_its_publishers_id_and_source(engine: Engine, environment
 
 def test_what_is_not_there_or_not_clear_changes_nothing(engine: Engine, environment: dict[str, str]) -> None:
     identity = str(uuid4())
-    recorded(engine, [*KNOWN, enrolled(2), *(viewed(each, 1, 3, seconds=AHEAD, id=identity) for each in (1, 2))])
+    record(engine, [*KNOWN, enrolled(2), *(viewed(each, 1, 3, seconds=AHEAD, id=identity) for each in (1, 2))])
     assert "There is no event" in said(environment, NOWHERE, code=1)
     assert "of enrollment 9" in said(environment, identity, "--enrollment", "9", code=1)
     assert "say which with --enrollment (1, 2)" in said(environment, identity, code=1)
@@ -169,7 +163,7 @@ def test_what_is_not_there_or_not_clear_changes_nothing(engine: Engine, environm
 
 def test_somebody_who_holds_the_enrollment_is_told(engine: Engine, environment: dict[str, str]) -> None:
     wrong = viewed(1, 1, 3, seconds=AHEAD)
-    recorded(engine, [*KNOWN, wrong])
+    record(engine, [*KNOWN, wrong])
     with engine.begin() as connection:
         lock_enrollments(connection, [1])
         output = said({**environment, "PROGRESS_LOCK_TIMEOUT_SECONDS": "0.1"}, wrong.event_id, code=1)
@@ -186,7 +180,7 @@ def test_after_retention_it_takes_back_only_what_it_said_itself(engine: Engine) 
     refresh_all(engine)
     assert delete_expired(engine, 30) == 2
     wrong: list[LedgerEvent] = [completed(1, 1, 3, seconds=AHEAD), viewed(1, 1, 1, seconds=AHEAD)]
-    recorded(engine, wrong)
+    record(engine, wrong)
     for event in wrong:
         void_event(engine, event.event_id, 1, 10)
     assert rows(engine, PROGRESS) == [(1, "completed", None, at(2), None), (3, "in_progress", None, None, None)]
@@ -196,7 +190,7 @@ def test_after_retention_it_takes_back_only_what_it_said_itself(engine: Engine) 
 
 def test_it_goes_with_its_enrollment(engine: Engine) -> None:
     wrong = viewed(1, 1, 3, seconds=AHEAD)
-    recorded(engine, [*KNOWN, wrong])
+    record(engine, [*KNOWN, wrong])
     void_event(engine, wrong.event_id, 1, 10)
     execute(engine, "DELETE FROM user_course")
     assert rows(engine, "SELECT FROM voided_event") == []

@@ -1,6 +1,5 @@
 """The analysis of a course: what it shows, what it costs, and that no change to what it rests on is forgotten."""
 
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -9,7 +8,7 @@ from sqlalchemy import Engine
 from tests.support.activity import IDLE_CUTOFF
 from tests.support.events import completed, corrected, enrolled, entries, outlined, viewed
 from tests.support.learners import NOW, ago
-from tests.support.rollups import assert_rollups_equal_model, refresh_activity, refresh_all
+from tests.support.rollups import assert_rollups_equal_model, record, refresh_activity, refresh_all
 from tests.support.tables import contents, counted_statements, execute, rows
 from worker.analytics.analysis import DormantLearner
 from worker.analytics.course_analysis import analyze_course
@@ -23,11 +22,6 @@ from worker.progress.reference import fold
 from worker.summary.refresh import refresh_summaries
 
 RULES = AnalysisThresholds()
-
-
-def record(engine: Engine, events: Iterable[Event]) -> None:
-    ingest(engine, entries(events))
-    refresh_all(engine)
 
 
 def a_class(learners: int = 12) -> list[Event]:

@@ -1,6 +1,5 @@
 """The analysis of an enrollment: what it shows before and after its activity is computed, and what it costs."""
 
-from collections.abc import Iterable
 from datetime import date
 from itertools import product
 
@@ -9,7 +8,7 @@ from sqlalchemy import Engine
 
 from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.learners import NOW, ago
-from tests.support.rollups import refresh_all
+from tests.support.rollups import record
 from tests.support.tables import counted_statements, insert_as_lms, rows
 from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.phrases import lesson_phrase
@@ -17,16 +16,10 @@ from worker.analytics.rules.activity import TimeSpent
 from worker.analytics.rules.recommendations import RecommendationKind
 from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.thresholds import AnalysisThresholds
-from worker.contract.event import Event
 from worker.errors import InputError, NotFoundError
 from worker.progress.ingest import ingest
 
 RULES = AnalysisThresholds()
-
-
-def record(engine: Engine, events: Iterable[Event]) -> None:
-    ingest(engine, entries(events))
-    refresh_all(engine)
 
 
 def test_what_it_says_of_a_learner_is_what_one_would(engine: Engine) -> None:

@@ -1,10 +1,12 @@
 """Hold summaries, statistics and activity against plain Python, computed from the events alone."""
 
+from collections.abc import Iterable
 from functools import partial
 
 from sqlalchemy import Engine
 
 from tests.support.activity import IDLE_CUTOFF, expected_activity, stored_activity
+from tests.support.events import entries
 from tests.support.model import EVERY_ID
 from tests.support.tables import rows
 from tests.support.wait import wait_until
@@ -18,6 +20,8 @@ from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit.compare import audit_scope
 from worker.audit.difference import Difference
 from worker.audit.scope import Scope
+from worker.contract.event import Event
+from worker.progress.ingest import ingest
 from worker.progress.reference import State
 from worker.settings import Settings
 from worker.summary.refresh import refresh_summaries
@@ -57,6 +61,12 @@ def stored_statistics(engine: Engine, courses: tuple[int, int] = EVERY_ID) -> di
             assert statistics
             stored[course_id] = statistics
     return stored
+
+
+def record(engine: Engine, events: Iterable[Event]) -> None:
+    """Record the events in one batch and refresh every rollup."""
+    ingest(engine, entries(events))
+    refresh_all(engine)
 
 
 def refresh_all(engine: Engine, chunk: int = 500, thresholds: StuckThresholds | None = None) -> None:
