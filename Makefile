@@ -16,7 +16,8 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 install: $(INSTALLED) ## Make .venv and install everything, tests and checks included
-	@:
+	@printf '%s\n' 'Installed into .venv. In this shell, type:' '  . .venv/bin/activate' '  progress-worker up' \
+	  'and in another one, once that runs, what it suggests, after the first of these lines.'
 
 # The stamp is newer than both files as long as what they ask for is what is installed.
 $(INSTALLED): pyproject.toml constraints.txt

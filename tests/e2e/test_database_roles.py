@@ -1,4 +1,4 @@
-"""The rights that docs/operations.md grants are enough for worker, API and commands, and for nothing beyond.
+"""The rights that docs/how-to/tls-and-least-rights.md grants suffice for worker, API and commands, and nothing beyond.
 
 Every role and right here is made by the very SQL of that document.
 """
@@ -28,7 +28,7 @@ from worker.progress.retention import delete_expired
 from worker.settings import Settings
 from worker.streams.connection import Redis
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "how-to" / "tls-and-least-rights.md"
 ROLES = ("lms", "progress_owner", "progress_worker")
 PASSWORD = "change-me"  # noqa: S105 - the document's
 PERMISSION_DENIED = "42501"

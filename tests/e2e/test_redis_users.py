@@ -1,4 +1,4 @@
-"""What docs/operations.md grants to each Redis user is enough for its role; a user without `@dangerous` works too.
+"""What docs/how-to/tls-and-least-rights.md grants to each Redis user suffices; one without `@dangerous` works too.
 
 Every user here is made by the very lines of that document, with this test's names of keys.
 """
@@ -28,7 +28,7 @@ from worker.settings import Settings
 from worker.streams import connection
 from worker.streams.connection import Redis
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "how-to" / "tls-and-least-rights.md"
 ROLES = ("publisher", "api", "beat", "operator", "worker")
 
 

@@ -10,7 +10,8 @@ from worker.cli.main import main
 from worker.settings import MainSettings, Settings, variable_name
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+HOW_TOS = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *HOW_TOS]
 FAULTS = ROOT / "docs" / "faults.md"
 SECOND_TIER_ALONE = {
     "test_while_it_loads_its_data_everybody_waits",  # a load that takes long enough takes 12 s
@@ -18,6 +19,8 @@ SECOND_TIER_ALONE = {
     "test_whoever_asks_for_28_000_lessons_holds_up_nobody_and_gets_an_answer_that_ends",  # a bound in time, 12 s
 }
 """Of what alone shows that a fault is survived, and takes too long for the first tier."""
+MAX_LINES = 90
+FENCE = re.compile(r'(sh|python)( ready="[^"]+"| retry| not-run="[^"]+")?|text|sql|redis|ini|yaml|json')
 TEXT = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "worker").rglob("*.py"))
 
@@ -54,6 +57,26 @@ def test_every_relative_link_in_the_documents_leads_somewhere() -> None:
     for document in DOCUMENTS:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_the_readme_links_every_how_to_and_each_is_short() -> None:
+    links = set(re.findall(r"\]\(docs/how-to/([^)#/]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
+    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in HOW_TOS}
+    assert links == set(lengths)
+    assert max(lengths.values()) <= MAX_LINES
+
+
+def test_every_line_of_the_readme_and_the_how_tos_to_paste_is_in_a_block_that_is_run_or_says_why_not() -> None:
+    """Run by tests/e2e/test_documents.py; the other languages of blocks cannot be pasted into a shell."""
+    for path in (ROOT / "README.md", *HOW_TOS):
+        text = path.read_text(encoding="utf-8").partition("\n## Read the code\n")[0]
+        fences = re.findall(r"^```(.*)\n(?:.*\n)*?```$", text, re.MULTILINE)
+        assert [fence for fence in fences if not FENCE.fullmatch(fence)] == [], path.name
+        assert not re.search(r"^\n {4}\S", text, re.MULTILINE), f"{path.name} has an indented block"
+
+
+def test_no_document_installs_from_an_index_where_nothing_is_published() -> None:
+    assert [line for line in TEXT.splitlines() if "pip install" in line and "course-progress-worker" in line] == []
 
 
 def test_the_table_of_settings_gives_each_default_and_description() -> None:

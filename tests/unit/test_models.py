@@ -5,7 +5,7 @@ from pathlib import Path
 
 from worker.database import models
 
-OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+RIGHTS = Path(__file__).parents[2] / "docs" / "how-to" / "tls-and-least-rights.md"
 TABLES = set(models.Base.metadata.tables)
 
 
@@ -15,5 +15,5 @@ def test_the_map_has_one_row_per_table() -> None:
 
 
 def test_the_documented_rights_cover_every_table() -> None:
-    grants = re.findall(r"^GRANT SELECT.* ON (.+) TO progress_worker;", OPERATIONS.read_text("utf-8"), re.MULTILINE)
+    grants = re.findall(r"^GRANT SELECT.* ON (.+) TO progress_worker;", RIGHTS.read_text("utf-8"), re.MULTILINE)
     assert {name for grant in grants for name in grant.split(", ")} == TABLES | {"progress_alembic_version"}
