@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,11 @@ pytestmark = [pytest.mark.second_tier, pytest.mark.timeout(1_200)]
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [Path("README.md"), *sorted(path.relative_to(ROOT) for path in (ROOT / "docs" / "how-to").glob("*.md"))]
 API_PORT = 8_000
+
+
+def runnable(name: Path) -> list[Block]:
+    blocks = blocks_of((ROOT / name).read_text(encoding="utf-8"))
+    return [block for block in blocks if "not-run" not in block.marks]
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +46,9 @@ def newcomer(home: Path) -> dict[str, Any]:
 
     Added is only what says how this host reaches packages, and where an `up` of this test keeps its data.
     """
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", API_PORT)) == 0:
+            pytest.skip(f"port {API_PORT}, which the documents name, is in use")
     path = "/usr/local/bin:/usr/bin:/bin" if IS_ROOT else os.environ["PATH"]  # root's may lead to its own home
     version = subprocess.run(
         ["python3", "-c", "import sys, venv, ensurepip; print(sys.version_info >= (3, 11))"],
@@ -79,14 +88,9 @@ def installed(home: Path, newcomer: dict[str, Any]) -> dict[str, Any]:
     return newcomer
 
 
-@pytest.mark.parametrize("name", DOCUMENTS, ids=str)
+@pytest.mark.parametrize("name", [name for name in DOCUMENTS if runnable(name)], ids=str)
 def test_every_block_of_a_document_runs(name: Path, home: Path, installed: dict[str, Any]) -> None:
-    blocks = [block for block in blocks_of((ROOT / name).read_text(encoding="utf-8")) if "not-run" not in block.marks]
-    if not blocks:
-        pytest.skip("nothing to run")
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", API_PORT)) == 0:
-            pytest.skip(f"port {API_PORT} is in use")
+    blocks = runnable(name)
     with ExitStack() as terminals:
 
         def open_terminal(number: int) -> Terminal:
@@ -98,11 +102,13 @@ def test_every_block_of_a_document_runs(name: Path, home: Path, installed: dict[
                 terminal.start(block)
                 terminal = open_terminal(number)
             elif "retry" in block.marks:
-                wait_until(lambda run=terminal.run, of=block: shows(run(of), of), 60, f"what line {block.line} shows")
+                wait_until(partial(prints_what_is_shown, terminal, block), 60, f"what line {block.line} shows")
             else:
-                printed = terminal.run(block)
-                assert shows(printed, block), f"line {block.line} shows\n{block.expected}\nbut prints\n{printed}"
+                assert prints_what_is_shown(terminal, block), (
+                    f"not what line {block.line} shows: {terminal.log.read_text()}"
+                )
 
 
-def shows(printed: str, block: Block) -> bool:
+def prints_what_is_shown(terminal: Terminal, block: Block) -> bool:
+    printed = terminal.run(block)
     return block.expected is None or is_shown(block.expected, printed)

@@ -106,6 +106,8 @@ class Terminal:
             except subprocess.TimeoutExpired:
                 continue
         self._bash.wait()
+        assert self._bash.stdin is not None
+        self._bash.stdin.close()
 
     def _enter(self, block: Block, afterwards: str) -> None:
         script = self.folder / f"block-{self._blocks}"

@@ -70,8 +70,10 @@ def test_every_line_of_the_readme_and_the_how_tos_to_paste_is_in_a_block_that_is
     """Run by tests/e2e/test_documents.py; the other languages of blocks cannot be pasted into a shell."""
     for path in (ROOT / "README.md", *HOW_TOS):
         text = path.read_text(encoding="utf-8").partition("\n## Read the code\n")[0]
-        fences = re.findall(r"^```(.*)\n(?:.*\n)*?```$", text, re.MULTILINE)
-        assert [fence for fence in fences if not FENCE.fullmatch(fence)] == [], path.name
+        fences = re.findall(r"^```(.*)\n((?:.*\n)*?)```$", text, re.MULTILINE)
+        assert [fence for fence, _ in fences if not FENCE.fullmatch(fence)] == [], path.name
+        shell = [block for fence, block in fences if fence.startswith("sh")]
+        assert not [block for block in shell if re.search(r"(^|\s)#", block)], f"{path.name}: no comments in zsh"
         assert not re.search(r"^\n {4}\S", text, re.MULTILINE), f"{path.name} has an indented block"
 
 
