@@ -19,7 +19,7 @@ from tests.support.documents import Block, Terminal, blocks_of, is_shown
 from tests.support.other_user import IS_ROOT, OTHER
 from tests.support.wait import wait_until
 
-pytestmark = [pytest.mark.second_tier, pytest.mark.timeout(1_200)]
+pytestmark = pytest.mark.second_tier
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [Path("README.md"), *sorted(path.relative_to(ROOT) for path in (ROOT / "docs" / "how-to").glob("*.md"))]
@@ -88,6 +88,7 @@ def installed(home: Path, newcomer: dict[str, Any]) -> dict[str, Any]:
     return newcomer
 
 
+@pytest.mark.timeout(1_200)  # with the installation
 @pytest.mark.parametrize("name", [name for name in DOCUMENTS if runnable(name)], ids=str)
 def test_every_block_of_a_document_runs(name: Path, home: Path, installed: dict[str, Any]) -> None:
     blocks = runnable(name)
