@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shlex
 from pathlib import Path
 
 import click
@@ -44,6 +45,23 @@ def test_every_command_in_the_documents_exists_and_every_command_is_documented()
         assert words[0] in group, f"the documents mention `progress-worker {line.strip()}`"
 
     assert mentioned == commands
+
+
+def test_every_command_line_to_paste_has_arguments_that_its_command_takes() -> None:
+    lines = re.findall(r"^(?: {4}|cd \S+ && |\S+/)?progress-worker ([a-z][^|<>&#\n]+)", TEXT, re.MULTILINE)
+    assert len(lines) > 20
+    for line in lines:
+        command, words = _resolved(main, shlex.split(line))
+        command.make_context(command.name, words)  # raises a UsageError
+
+
+def _resolved(command: click.Command, words: list[str]) -> tuple[click.Command, list[str]]:
+    """Return the command that the words call, and its arguments."""
+    if not isinstance(command, click.Group):
+        return command, words
+    _, found, rest = command.resolve_command(click.Context(command), words)
+    assert found
+    return _resolved(found, rest)
 
 
 def test_every_setting_in_the_documents_exists_and_every_setting_is_documented() -> None:
