@@ -17,7 +17,7 @@ help: ## Show this list
 
 install: $(INSTALLED) ## Make .venv and install everything, tests and checks included
 	@printf '%s\n' 'Installed into .venv. In this shell, type:' '  . .venv/bin/activate' '  progress-worker up' \
-	  'and in another one, once that runs, what it suggests, after the first of these lines.'
+	  'Then, in another shell in this folder, type the first line again and the commands that `up` prints.'
 
 # The stamp is newer than both files as long as what they ask for is what is installed.
 $(INSTALLED): pyproject.toml constraints.txt
