@@ -164,7 +164,14 @@ def test_a_worker_and_every_command_need_no_more(restricted: System, roles: Simp
         assert client.get("/progress/course/900/summary").status_code == 200
         assert client.get("/analytics/learner/900").status_code == 200
         assert client.get("/readyz").status_code == 200
-    assert delete_expired(system.engine, 0) > 3_000
+    deleted = 0
+
+    def all_deleted() -> bool:
+        nonlocal deleted
+        deleted += delete_expired(system.engine, 0)  # leaves those that a refresh has locked to the next run
+        return deleted > 3_000
+
+    wait_until(all_deleted, 20, "the deletion of every event")
 
 
 def test_it_may_do_nothing_else(roles: SimpleNamespace) -> None:

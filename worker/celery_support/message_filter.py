@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from kombu import Message
 from kombu.transport import redis
 from msgspec import Meta, Struct, convert
+from redis import ConnectionError as RedisConnectionError
 
 from worker.logs import get_logger
 from worker.printable import printable
@@ -59,6 +60,13 @@ class Channel(redis.Channel):
         except NO_MESSAGE as error:
             refuse(f"not a message: {type(error).__name__}")
             return True
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        # Closing a channel after its transport was dropped, kombu 5.7 returns messages to their queue by a new
+        # connection. An AttributeError then would end the worker; a ConnectionError is what its callers expect.
+        if getattr(self.connection, "client", None) is None:
+            raise RedisConnectionError("the connection is closed")
+        return dict(super()._connparams(asynchronous))  # type: ignore[misc]
 
     def _receive_one(self, connection: Any) -> bool:
         try:
