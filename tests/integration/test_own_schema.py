@@ -148,8 +148,8 @@ def test_every_door_finds_them(lms: Engine, settings: Settings, ours: Engine) ->
     done = alembic(settings, "upgrade", "head")
     assert done.returncode == 0, done.stderr
     ingest(ours, entries(EVENTS))
-    for command in (["migrate"], ["status"], ["audit"], ["rebuild"], ["summary", "1"], ["learner", "1"]):
-        result = invoke(environment(settings), *command)
+    for arguments in (["migrate"], ["status"], ["audit"], ["rebuild"], ["summary", "1"], ["learner", "1"]):
+        result = invoke(environment(settings), *arguments)
         assert result.exit_code == 0, result.output
     with served(settings) as client:
         assert client.get("/progress/1/1/1").json()["status"] == "in_progress"
@@ -199,7 +199,7 @@ def test_a_user_course_out_of_sight_is_found_and_named(lms: Engine, ours: Engine
         schema.check(connection)
 
 
-def test_tables_of_another_schema_are_not_taken_for_ours(lms: Engine, settings: Settings, ours: Engine) -> None:
+def test_tables_of_another_schema_are_not_taken_for_ours(lms: Engine, ours: Engine) -> None:
     execute(lms, "DROP TABLE course_lesson, user_course, course", "DROP TYPE progress_status")
     execute(lms, "DROP FUNCTION progress_mark_activity()")
     migration.migrate(lms)
