@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine, NullPool, create_engine, make_url
 
 from tests.support.api import served
 from tests.support.catalog import catalog
 from tests.support.commands import invoke
-from tests.support.databases import clone_database, drop_database
+from tests.support.databases import clone_database, downgrade, drop_database
 from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import TABLES, execute, rows
@@ -89,14 +87,6 @@ def alembic(settings: Settings, *arguments: str, **changes: str) -> "subprocess.
         timeout=60,
         check=False,
     )
-
-
-def downgrade(engine: Engine) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(ROOT / "migrations"))
-    with engine.connect() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
 
 
 def tables_of(engine: Engine, name: str) -> set[str]:

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
-from sqlalchemy import Connection, NullPool, create_engine, make_url, text
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, text
 
 from worker.database import migrate as migration
 
@@ -29,6 +32,15 @@ def clone_database(
     """
     name = _create(url, template, f"STRATEGY {strategy}" if strategy else options)
     return name, _url(url, name)
+
+
+def downgrade(engine: Engine, revision: str = "base") -> None:
+    """Take migrations back, by default all of them."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parents[2] / "migrations"))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
 
 
 def drop_database(url: str, name: str) -> None:

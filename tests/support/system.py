@@ -21,6 +21,7 @@ from worker.analytics.thresholds import AnalysisThresholds
 from worker.client import EventPublisher
 from worker.contract.entry import FIELD
 from worker.contract.event import CloudEvent, Event
+from worker.database import search_path
 from worker.settings import Settings, variable_name
 from worker.streams import backlog
 from worker.streams.connection import Redis
@@ -48,6 +49,7 @@ class System:
         self.engine = create_engine(
             str(settings.database_url), pool_pre_ping=True, connect_args={"application_name": "test"}
         )
+        search_path.put_first(self.engine, settings.database_schema)
         self.redis = redis
         self.directory = directory
         self.keys = Keys.of(settings)
