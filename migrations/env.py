@@ -6,18 +6,27 @@ The URL is `DATABASE_URL`, or that of a running `progress-worker up`; a caller m
 
 from alembic import context
 from alembic.util import CommandError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Table, text
 from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.schema import SchemaItem
 
 from worker.database import own_schema
 from worker.database.advisory_locks import MIGRATION_LOCK
 from worker.database.engine import extend_timeout, open_engine
 from worker.database.failures import explained
 from worker.database.models import Base
+from worker.database.models.base import CREATED_BY_US
 from worker.database.schema import VERSION_TABLE, require_utf8
 from worker.database.server import revision
 from worker.errors import ProgressError
 from worker.settings import get_settings
+
+
+def is_ours(found: SchemaItem, name: str | None, kind: str, _: bool, other: SchemaItem | None) -> bool:
+    """Return whether `alembic check` compares this: no table of an LMS, nor its `user_course`."""
+    tables = [each for each in (found, other) if isinstance(each, Table)]
+    is_the_lms_s = name == "user_course" and any(table.comment != CREATED_BY_US for table in tables)
+    return kind != "table" or (name in Base.metadata.tables and not is_the_lms_s)
 
 
 def run(connection: Connection) -> None:
@@ -26,6 +35,7 @@ def run(connection: Connection) -> None:
         connection=connection,
         target_metadata=Base.metadata,
         version_table=VERSION_TABLE,
+        include_object=is_ours,
         compare_type=True,
         compare_server_default=True,
     )

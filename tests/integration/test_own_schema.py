@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from sqlalchemy import Engine, NullPool, create_engine, make_url
 
 from tests.support.api import served
 from tests.support.catalog import catalog
 from tests.support.commands import invoke
-from tests.support.databases import clone_database, downgrade, drop_database
+from tests.support.databases import clone_database, downgrade, drop_database, run_alembic
 from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import TABLES, execute, rows
@@ -105,6 +106,7 @@ def test_our_tables_stand_beside_an_lms_and_go_without_a_trace(lms: Engine, sett
     refresh_all(engine)
     with engine.connect() as connection:
         schema.check(connection)
+    run_alembic(engine, command.check)
     assert audited(engine) == []
     assert rows(engine, "SELECT user_course_id, completed_lessons FROM user_course_summary") == [(1, 1), (2, 0)]
     downgrade(engine)

@@ -1,6 +1,6 @@
 """Databases for tests: one migrated template a session, cloned for each test. The role needs only CREATEDB."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -34,13 +34,18 @@ def clone_database(
     return name, _url(url, name)
 
 
-def downgrade(engine: Engine, revision: str = "base") -> None:
-    """Take migrations back, by default all of them."""
+def run_alembic(engine: Engine, action: Callable[..., object], *arguments: str) -> None:
+    """Run one of `alembic.command` on the engine's database."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parents[2] / "migrations"))
     with engine.connect() as connection:
         config.attributes["connection"] = connection
-        command.downgrade(config, revision)
+        action(config, *arguments)
+
+
+def downgrade(engine: Engine, revision: str = "base") -> None:
+    """Take migrations back, by default all of them."""
+    run_alembic(engine, command.downgrade, revision)
 
 
 def drop_database(url: str, name: str) -> None:

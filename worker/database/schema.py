@@ -34,7 +34,7 @@ _OUT_OF_SIGHT = text("""
 """)
 
 
-def versions(connection: Connection) -> Select[tuple[str]]:
+def versions(connection: Connection) -> Select[str]:
     """Return the query for the database's revisions; with PROGRESS_SCHEMA for those in that schema alone."""
     return select(column("version_num", Text)).select_from(table(VERSION_TABLE, schema=schema_of(connection)))
 
