@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from alembic import command
@@ -18,7 +19,7 @@ from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import audited, refresh_all
 from tests.support.tables import TABLES, execute, rows
 from worker.database import migrate as migration
-from worker.database import schema
+from worker.database import schema, search_path
 from worker.database.engine import open_engine
 from worker.database.models import Base
 from worker.database.schema import VERSION_TABLE
@@ -191,6 +192,27 @@ def test_a_user_course_out_of_sight_is_found_and_named(lms: Engine, ours: Engine
         schema.check(connection)
 
 
+def test_a_role_without_the_rights_is_given_the_command(lms: Engine, settings: Settings) -> None:
+    if rows(lms, "SELECT FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolcreaterole)") == []:
+        pytest.skip("the given role may not create roles")
+    role = f"plain_{uuid4().hex[:8]}"
+    url = lms.url.update_query_dict({"options": f"-c role={role}"}).render_as_string(hide_password=False)
+    engine = open_engine(settings.model_copy(update={"database_url": url}))
+    execute(lms, f"CREATE ROLE {role}")
+    try:
+        with pytest.raises(
+            SchemaError, match=rf"Run `CREATE SCHEMA progress AUTHORIZATION {role}` as an administrator"
+        ):
+            migration.migrate(engine)
+        execute(lms, "CREATE SCHEMA progress")
+        with pytest.raises(SchemaError, match=rf"Run `GRANT USAGE, CREATE ON SCHEMA progress TO {role}` as its owner"):
+            migration.migrate(engine)
+        assert tables_of(lms, "progress") == set()
+    finally:
+        engine.dispose()
+        execute(lms, f"DROP ROLE {role}")
+
+
 def test_tables_of_another_schema_are_not_taken_for_ours(lms: Engine, ours: Engine) -> None:
     execute(lms, "DROP TABLE course_lesson, user_course, course", "DROP TYPE progress_status")
     execute(lms, "DROP FUNCTION progress_mark_activity()")
@@ -205,6 +227,7 @@ def test_tables_of_another_schema_are_not_taken_for_ours(lms: Engine, ours: Engi
 def test_the_path_of_the_url_follows_and_comes_back_after_each_transaction(settings: Settings) -> None:
     url = make_url(str(settings.database_url)).update_query_dict({"options": "-c search_path=elsewhere,public"})
     engine = open_engine(settings.model_copy(update={"database_url": url.render_as_string(hide_password=False)}))
+    search_path.put_first(engine, "progress")  # again on one session, as behind PgBouncer
     assert rows(engine, "SHOW search_path") == [("progress, elsewhere,public",)]
     execute(engine, "SET LOCAL search_path = other")
     assert rows(engine, "SHOW search_path") == [("progress, elsewhere,public",)]

@@ -1,5 +1,6 @@
 """Databases for tests: one migrated template a session, cloned for each test. The role needs only CREATEDB."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,8 @@ from worker.database import migrate as migration
 
 
 def make_template(url: str) -> str:
-    """Create and migrate a database beside the given one; its name."""
+    """Create and migrate a database beside the given one, without PROGRESS_SCHEMA; its name."""
+    os.environ.pop("PROGRESS_SCHEMA", None)
     name = _create(url, None)
     engine = create_engine(_url(url, name), poolclass=NullPool)
     migration.migrate(engine)
