@@ -192,7 +192,7 @@ def test_a_user_course_out_of_sight_is_found_and_named(lms: Engine, ours: Engine
         schema.check(connection)
 
 
-def test_a_role_without_the_rights_is_given_the_command(lms: Engine, settings: Settings) -> None:
+def test_a_role_without_the_rights_is_given_the_command(lms: Engine, settings: Settings, ours: Engine) -> None:
     if rows(lms, "SELECT FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolcreaterole)") == []:
         pytest.skip("the given role may not create roles")
     role = f"plain_{uuid4().hex[:8]}"
@@ -208,6 +208,9 @@ def test_a_role_without_the_rights_is_given_the_command(lms: Engine, settings: S
         with pytest.raises(SchemaError, match=rf"Run `GRANT USAGE, CREATE ON SCHEMA progress TO {role}` as its owner"):
             migration.migrate(engine)
         assert tables_of(lms, "progress") == set()
+        migration.migrate(ours)
+        with engine.connect() as connection, pytest.raises(SchemaError, match="lacks rights: permission denied for"):
+            schema.check(connection)
     finally:
         engine.dispose()
         execute(lms, f"DROP ROLE {role}")

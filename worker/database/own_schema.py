@@ -100,5 +100,5 @@ def name_taken(error: ProgrammingError, connection: Connection, *, is_new: bool)
     if is_new and state != "42701" and schema_of(connection) is None:
         remedy = "Set PROGRESS_SCHEMA, to `progress` for instance, to keep our tables in a schema of their own"
     else:
-        remedy = "Rename it"
+        remedy = "Rename the one of the LMS"
     return SchemaError(f"A name that the worker needs is taken: {first_line(error)}. {remedy}, then migrate again.")

@@ -1,10 +1,11 @@
 """Check that the database has the tables that this code needs."""
 
+from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Connection, Select, Text, column, select, table, text
 from sqlalchemy.exc import ProgrammingError
 
 from worker.database.search_path import schema_of
-from worker.errors import SchemaError
+from worker.errors import SchemaError, first_line
 
 REVISIONS = (
     "b32e785910da",
@@ -64,6 +65,8 @@ def check(connection: Connection) -> None:
     try:
         found = set(connection.scalars(versions(connection)))
     except ProgrammingError as error:
+        if isinstance(error.orig, InsufficientPrivilege):
+            raise SchemaError(f"This role lacks rights: {first_line(error)}. Grant it those of a worker.") from error
         where = f"schema {schema} of the database" if schema else "database"
         raise SchemaError(f"The {where} has no tables of ours. Run `progress-worker migrate`.") from error
     if not found or found & set(REVISIONS[:-1]):
