@@ -77,7 +77,7 @@ class Channel(redis.Channel):
 
 
 class Transport(redis.Transport):
-    """Kombu's Redis transport with that reader; in a worker `celeryconfig` puts it in the place of kombu's own."""
+    """Kombu's Redis transport with that reader; `worker.celeryconfig` puts it in the place of kombu's own."""
 
     Channel = Channel
 
