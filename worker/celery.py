@@ -16,7 +16,7 @@ from worker.printable import printable
 from worker.settings import get_settings
 
 app = Celery("worker")
-app.config_from_object("celeryconfig")
+app.config_from_object("worker.celeryconfig")
 app.steps["consumer"].add(WakeUp)
 
 log = get_logger(__name__)

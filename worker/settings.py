@@ -20,6 +20,8 @@ _URL_FORMS: dict[Literal["DATABASE_URL", "REDIS_URL"], str] = {
     "DATABASE_URL": "postgresql://user:password@host:port/name",
     "REDIS_URL": "redis://host:port/0",
 }
+_VARIABLES = {"database_url": "DATABASE_URL", "redis_url": "REDIS_URL", "database_schema": "PROGRESS_SCHEMA"}
+"""Environment variables that are not PROGRESS_ and the field's name."""
 Seconds = Annotated[float, Field(ge=0.01, le=86_400)]
 Ratio = Annotated[float, Field(gt=0, le=1)]
 
@@ -39,6 +41,11 @@ class MainSettings(BaseSettings):
         validation_alias=AliasChoices("DATABASE_URL"),
         repr=False,
         description="PostgreSQL 14 or later: postgresql://user:password@host:port/name.",
+    )
+    database_schema: str | None = Field(
+        None,
+        validation_alias=AliasChoices("PROGRESS_SCHEMA"),
+        description="Schema for our tables alone, beside an LMS's; default: the first on the role's search_path.",
     )
     redis_url: str | None = Field(
         None,
@@ -217,11 +224,19 @@ class Settings(MainSettings):
         seconds = {f"{name}_timeout_seconds": 2 for name in ("connect", "socket", "statement")}
         return self.model_copy(update=seconds)
 
-    @field_validator("api_tokens", "api_tokens_directory", mode="before")
+    @field_validator("database_schema", "api_tokens", "api_tokens_directory", mode="before")
     @classmethod
     def _none_if_empty(cls, value: object) -> object:
         """Compose files set missing values to empty strings, and an empty path would be the current directory."""
         return value or None
+
+    @field_validator("database_schema")
+    @classmethod
+    def _names_a_schema(cls, name: str | None) -> str | None:
+        """PostgreSQL would cut a longer name, and reserves the others."""
+        if name is not None and ("\0" in name or len(name.encode()) > 63 or name.startswith("pg_")):
+            raise ValueError("must be a name of at most 63 bytes that does not begin with pg_")
+        return name
 
     @field_validator("database_url")
     @classmethod
@@ -254,9 +269,12 @@ def get_settings() -> Settings:
 
 def variable_name(field: str) -> str:
     """Return the environment variable of a setting."""
-    return field.upper() if field in {"database_url", "redis_url"} else f"PROGRESS_{field.upper()}"
+    return _VARIABLES.get(field, f"PROGRESS_{field.upper()}")
 
 
 def _sentence(location: tuple[int | str, ...], message: str) -> str:
     sentence = message.removeprefix("Value error, ")
-    return f"{variable_name(str(location[0]).lower())}: {sentence}" if location else sentence
+    if not location:
+        return sentence
+    name = str(location[0])
+    return f"{name if name in _VARIABLES.values() else variable_name(name.lower())}: {sentence}"

@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from worker.database.search_path import trigger_path
+
 revision = "a1c4e7092b6d"
 down_revision = "f3b82d5c9a14"
 branch_labels = None
@@ -51,7 +53,7 @@ DELETE_ALL = "DELETE FROM {table};"
 
 DELETIONS = """
     CREATE OR REPLACE FUNCTION progress_delete_orphans(enrollment bigint, most bigint) RETURNS bigint LANGUAGE plpgsql
-    SECURITY DEFINER SET search_path = {schema}, pg_temp SET plan_cache_mode = force_custom_plan AS $$
+    SECURITY DEFINER SET search_path = {path}, pg_temp SET plan_cache_mode = force_custom_plan AS $$
     DECLARE
         deleted bigint := 0;
     BEGIN
@@ -60,7 +62,7 @@ DELETIONS = """
     END $$;
 
     CREATE OR REPLACE FUNCTION progress_delete_with_all_enrollments() RETURNS trigger LANGUAGE plpgsql
-    SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+    SECURITY DEFINER SET search_path = {path}, pg_temp AS $$
     BEGIN -- DELETE, as a table may be truncated by the same statement
         {delete_all}
         RETURN NULL;
@@ -72,7 +74,7 @@ DELETIONS = """
 # since then; the event that made the enrollment changes none.
 ZONES = """
     CREATE OR REPLACE FUNCTION progress_mark_activity() RETURNS trigger LANGUAGE plpgsql
-    SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+    SECURITY DEFINER SET search_path = {path}, pg_temp AS $$
     BEGIN
         IF OLD.enrolled_event_id IS NOT DISTINCT FROM NEW.enrolled_event_id THEN
             INSERT INTO enrollment_event (user_course_id, event_id, occurred_at, timezone, by_lms)
@@ -86,7 +88,7 @@ ZONES = """
     END $$;
 
     CREATE FUNCTION progress_mark_told_enrollments() RETURNS trigger LANGUAGE plpgsql
-    SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+    SECURITY DEFINER SET search_path = {path}, pg_temp AS $$
     BEGIN
         INSERT INTO activity_change (user_course_id)
         SELECT DISTINCT user_course_id FROM told
@@ -110,7 +112,7 @@ ZONES_BEFORE = """
     DROP FUNCTION progress_mark_told_enrollments();
 
     CREATE OR REPLACE FUNCTION progress_mark_activity() RETURNS trigger LANGUAGE plpgsql
-    SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+    SECURITY DEFINER SET search_path = {path}, pg_temp AS $$
     BEGIN
         INSERT INTO activity_change (user_course_id) VALUES (NEW.id);
         RETURN NULL;
@@ -120,14 +122,10 @@ ZONES_BEFORE = """
 
 def _deletions(tables: tuple[str, ...]) -> str:
     return DELETIONS.format(
-        schema=_schema(),
+        path=trigger_path(op.get_bind()),
         delete_some="".join(DELETE_SOME.format(table=table) for table in tables),
         delete_all="".join(DELETE_ALL.format(table=table) for table in tables),
     )
-
-
-def _schema() -> str:
-    return str(op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())")))
 
 
 def upgrade() -> None:
@@ -222,7 +220,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("doubtful_events > 0"),
     )
     op.execute(_deletions(TABLES))
-    op.execute(ZONES.format(schema=_schema()))
+    op.execute(ZONES.format(path=trigger_path(op.get_bind())))
 
 
 def downgrade() -> None:
@@ -232,7 +230,7 @@ def downgrade() -> None:
     op.drop_column("enrollment_activity", "doubtful_events")
     for table in ("moved_lesson", "outline_event", "enrollment_event"):
         op.drop_table(table)
-    op.execute(ZONES_BEFORE.format(schema=_schema()))
+    op.execute(ZONES_BEFORE.format(path=trigger_path(op.get_bind())))
     op.execute("""
         DELETE FROM dead_letter WHERE id NOT IN (
             SELECT min(id) FROM dead_letter GROUP BY stream, entry_id, body_digest

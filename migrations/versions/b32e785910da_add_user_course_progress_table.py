@@ -41,6 +41,8 @@ def user_course_columns() -> list[sa.Column[Any]]:
 
 def usable_columns(inspector: sa.Inspector) -> set[str]:
     """The names of the LMS's columns; raises SchemaError where one of those we write could not take what we write."""
+    if "user_course" in inspector.get_view_names():
+        raise SchemaError("user_course is a view, but the worker needs a table of that name to write to.")
     wanted = {column.name: column.type for column in user_course_columns()}
     wanted |= dict.fromkeys(["id", "user_id", "course_id"], sa.BigInteger())
     columns = {column["name"]: column for column in inspector.get_columns("user_course")}
@@ -79,7 +81,7 @@ def upgrade() -> None:
             comment=OURS,
             postgresql_with={"fillfactor": "80"},
         )
-    progress_status.create(op.get_bind(), checkfirst=True)
+    progress_status.create(op.get_bind(), checkfirst=False)
     op.create_table(
         "user_course_progress",
         sa.Column("id", sa.BigInteger, sa.Identity(), nullable=False),

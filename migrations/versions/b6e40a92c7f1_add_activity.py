@@ -7,6 +7,8 @@ refresh, and a trigger when its time zone changes, as an LMS may do that too.
 import sqlalchemy as sa
 from alembic import op
 
+from worker.database.search_path import trigger_path
+
 revision = "b6e40a92c7f1"
 down_revision = "a90c5e17d3b8"
 branch_labels = None
@@ -17,7 +19,7 @@ aware = sa.DateTime(timezone=True)
 # With the rights of the tables' owner, as the LMS's role may not write to ours.
 MARKS = """
     CREATE FUNCTION progress_mark_activity() RETURNS trigger LANGUAGE plpgsql
-    SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+    SECURITY DEFINER SET search_path = {path}, pg_temp AS $$
     BEGIN
         INSERT INTO activity_change (user_course_id) VALUES (NEW.id);
         RETURN NULL;
@@ -66,7 +68,7 @@ def upgrade() -> None:
     )
     op.execute("INSERT INTO activity_change (user_course_id) SELECT id FROM user_course")
     op.create_index("ix_activity_change_user_course_id", "activity_change", ["user_course_id"])
-    op.execute(MARKS.format(schema=op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())"))))
+    op.execute(MARKS.format(path=trigger_path(op.get_bind())))
 
 
 def downgrade() -> None:

@@ -19,7 +19,7 @@ aware = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    event_type.create(op.get_bind(), checkfirst=True)
+    event_type.create(op.get_bind(), checkfirst=False)
     op.create_table(
         "lesson_event",
         sa.Column("user_course_id", sa.BigInteger, nullable=False),

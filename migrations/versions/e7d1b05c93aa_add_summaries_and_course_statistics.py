@@ -9,6 +9,8 @@ only its own transaction can do so.
 import sqlalchemy as sa
 from alembic import op
 
+from worker.database.search_path import trigger_path
+
 revision = "e7d1b05c93aa"
 down_revision = "d8a26c3f1b94"
 branch_labels = None
@@ -21,7 +23,7 @@ aware = sa.DateTime(timezone=True)
 # for a row that the LMS's statement does not write anyway: marks are only inserted.
 MARKS = """
     CREATE FUNCTION progress_mark_changed_enrollment() RETURNS trigger LANGUAGE plpgsql
-    SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+    SECURITY DEFINER SET search_path = {path}, pg_temp AS $$
     BEGIN
         NEW.stale_since := coalesce(NEW.stale_since, now());
         INSERT INTO course_change (course_id) SELECT OLD.course_id WHERE OLD.course_id IS NOT NULL;
@@ -29,14 +31,14 @@ MARKS = """
     END $$;
 
     CREATE FUNCTION progress_mark_deleted_enrollments() RETURNS trigger LANGUAGE plpgsql
-    SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+    SECURITY DEFINER SET search_path = {path}, pg_temp AS $$
     BEGIN
         INSERT INTO course_change (course_id) SELECT DISTINCT course_id FROM deleted WHERE course_id IS NOT NULL;
         RETURN NULL;
     END $$;
 
     CREATE FUNCTION progress_mark_blank_row() RETURNS trigger LANGUAGE plpgsql
-    SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+    SECURITY DEFINER SET search_path = {path}, pg_temp AS $$
     BEGIN
         INSERT INTO enrollment_change (user_course_id)
         VALUES (CASE TG_OP WHEN 'DELETE' THEN OLD.user_course_id ELSE NEW.user_course_id END);
@@ -163,7 +165,7 @@ def upgrade() -> None:
             ["course_id"], ["course_statistics.course_id"], name="fk_lesson_statistics_course_id", ondelete="CASCADE"
         ),
     )
-    op.execute(MARKS.format(schema=op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())"))))
+    op.execute(MARKS.format(path=trigger_path(op.get_bind())))
 
 
 def downgrade() -> None:

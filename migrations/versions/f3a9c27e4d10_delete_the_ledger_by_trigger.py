@@ -4,8 +4,9 @@ The key's check cost one lookup for each event, a sixth of a batch's time (docs/
 every batch holds its enrollments locked while it inserts. What it did beside that, the trigger does once a statement.
 """
 
-import sqlalchemy as sa
 from alembic import op
+
+from worker.database.search_path import trigger_path
 
 revision = "f3a9c27e4d10"
 down_revision = "e7d1b05c93aa"
@@ -17,7 +18,7 @@ KEY = "fk_lesson_event_user_course_id"
 # With the rights of the tables' owner, as the LMS's role may not write to ours.
 DELETION = """
     CREATE FUNCTION progress_delete_lesson_events() RETURNS trigger LANGUAGE plpgsql
-    SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+    SECURITY DEFINER SET search_path = {path}, pg_temp AS $$
     BEGIN
         IF TG_OP = 'TRUNCATE' THEN
             DELETE FROM lesson_event; -- it may be truncated by the same statement
@@ -43,7 +44,7 @@ LOCK = "LOCK TABLE user_course, lesson_event IN ACCESS EXCLUSIVE MODE"
 def upgrade() -> None:
     op.execute(LOCK)
     op.drop_constraint(KEY, "lesson_event")
-    op.execute(DELETION.format(schema=op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())"))))
+    op.execute(DELETION.format(path=trigger_path(op.get_bind())))
 
 
 def downgrade() -> None:

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from worker.database.search_path import trigger_path
+
 revision = "f3b82d5c9a14"
 down_revision = "e2a71c4b8f03"
 branch_labels = None
@@ -51,7 +53,7 @@ DELETE_ALL = "DELETE FROM {table};"
 # With the rights of the tables' owner: neither the LMS's role nor the worker's may delete what belongs to the living.
 FUNCTIONS = """
     CREATE FUNCTION progress_delete_orphans(enrollment bigint, most bigint) RETURNS bigint LANGUAGE plpgsql
-    SECURITY DEFINER SET search_path = {schema}, pg_temp SET plan_cache_mode = force_custom_plan AS $$
+    SECURITY DEFINER SET search_path = {path}, pg_temp SET plan_cache_mode = force_custom_plan AS $$
     DECLARE
         deleted bigint := 0;
     BEGIN
@@ -60,21 +62,21 @@ FUNCTIONS = """
     END $$;
 
     CREATE FUNCTION progress_delete_with_enrollment() RETURNS trigger LANGUAGE plpgsql
-    SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+    SECURITY DEFINER SET search_path = {path}, pg_temp AS $$
     BEGIN
         PERFORM progress_delete_orphans(OLD.id, NULL);
         RETURN NULL;
     END $$;
 
     CREATE FUNCTION progress_delete_with_all_enrollments() RETURNS trigger LANGUAGE plpgsql
-    SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+    SECURITY DEFINER SET search_path = {path}, pg_temp AS $$
     BEGIN -- DELETE, as a table may be truncated by the same statement
         {delete_all}
         RETURN NULL;
     END $$;
 
     CREATE OR REPLACE FUNCTION progress_mark_blank_row() RETURNS trigger LANGUAGE plpgsql
-    SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+    SECURITY DEFINER SET search_path = {path}, pg_temp AS $$
     BEGIN -- no row is marked that goes with its enrollment
         INSERT INTO enrollment_change (user_course_id)
         SELECT id FROM user_course
@@ -108,7 +110,7 @@ TAKE_BACK = """
     DROP FUNCTION progress_delete_orphans(bigint, bigint);
 
     CREATE OR REPLACE FUNCTION progress_mark_blank_row() RETURNS trigger LANGUAGE plpgsql
-    SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+    SECURITY DEFINER SET search_path = {path}, pg_temp AS $$
     BEGIN
         INSERT INTO enrollment_change (user_course_id)
         VALUES (CASE TG_OP WHEN 'DELETE' THEN OLD.user_course_id ELSE NEW.user_course_id END);
@@ -150,7 +152,7 @@ def upgrade() -> None:
     )
     op.execute(
         FUNCTIONS.format(
-            schema=_schema(),
+            path=trigger_path(op.get_bind()),
             delete_some="".join(DELETE_SOME.format(table=table) for table in TABLES),
             delete_all="".join(DELETE_ALL.format(table=table) for table in TABLES),
         )
@@ -160,13 +162,9 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute(LOCK)
-    op.execute(TAKE_BACK.format(schema=_schema()))
+    op.execute(TAKE_BACK.format(path=trigger_path(op.get_bind())))
     op.drop_table("voided_event")
     for name in MARKS:
         op.drop_constraint(f"fk_{name}_user_course_id", name)
         op.drop_index(f"ix_{name}_failed", name)
         op.drop_column(name, "failed_at")
-
-
-def _schema() -> str:
-    return str(op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())")))

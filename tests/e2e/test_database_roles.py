@@ -16,14 +16,16 @@ from sqlalchemy.exc import ProgrammingError
 
 from tests.support import oulad
 from tests.support.api import served
+from tests.support.catalog import catalog
 from tests.support.commands import invoke
-from tests.support.databases import clone_database, drop_database
+from tests.support.databases import clone_database, downgrade, drop_database
 from tests.support.events import corrected, enrolled, viewed
 from tests.support.rollups import BEHIND, audited
 from tests.support.system import System
 from tests.support.tables import TABLES, execute, rows
 from tests.support.wait import wait_until
 from worker.database import migrate as migration
+from worker.database import search_path
 from worker.progress.retention import delete_expired
 from worker.settings import Settings
 from worker.streams.connection import Redis
@@ -32,6 +34,21 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "how-to" / "tls-and-least-rights
 ROLES = ("lms", "progress_owner", "progress_worker")
 PASSWORD = "change-me"  # noqa: S105 - the document's
 PERMISSION_DENIED = "42501"
+in_either = pytest.mark.parametrize("roles", [None, "progress"], indirect=True, ids=["public", "progress"])
+BESIDE = [
+    "CREATE TABLE users (id bigint PRIMARY KEY)",
+    "CREATE TABLE course (id bigint PRIMARY KEY, owner_id bigint REFERENCES users)",
+    "CREATE TABLE course_lesson (id bigint PRIMARY KEY, course_id bigint REFERENCES course)",
+    """
+    CREATE TABLE user_course (
+        id serial PRIMARY KEY, user_id bigint NOT NULL REFERENCES users, course_id bigint NOT NULL REFERENCES course
+    )
+    """,
+    "INSERT INTO users VALUES (7), (8)",
+    "INSERT INTO course VALUES (3, 7), (4, 7)",
+    "INSERT INTO course_lesson VALUES (1, 3)",
+]
+"""An LMS whose tables have names of ours."""
 BEYOND = [
     *(f"{verb} {table}" for table in TABLES for verb in ("DROP TABLE", "TRUNCATE")),
     *(f"ALTER TABLE {table} ADD COLUMN more int" for table in TABLES),
@@ -59,8 +76,12 @@ def documented() -> list[list[str]]:
 
 
 @pytest.fixture
-def roles(settings: Settings) -> Iterator[SimpleNamespace]:
-    """A database with an LMS's tables and ours, and an engine of each role, by the document's names."""
+def roles(settings: Settings, request: pytest.FixtureRequest) -> Iterator[SimpleNamespace]:
+    """A database with an LMS's tables and ours, and an engine of each role, by the document's names.
+
+    The parameter is the schema of our tables; without one they are among the LMS's.
+    """
+    schema: str | None = getattr(request, "param", None)
     administrator = create_engine(str(settings.database_url), poolclass=NullPool)
     if rows(administrator, "SELECT FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolcreaterole)") == []:
         pytest.skip("the given role may not create roles")
@@ -70,22 +91,26 @@ def roles(settings: Settings) -> Iterator[SimpleNamespace]:
         return re.sub(rf"\b({'|'.join(ROLES)})\b", rf"\1{end}", statement)
 
     name, url = clone_database(str(settings.database_url), None)
-    found = SimpleNamespace(renamed=renamed, administrator=create_engine(url, poolclass=NullPool))
+    found = SimpleNamespace(renamed=renamed, schema=schema, administrator=create_engine(url, poolclass=NullPool))
     for role in ROLES:
         its = make_url(url).set(username=role + end, password=PASSWORD)
         setattr(found, role, create_engine(its, poolclass=NullPool))
-    administer, grant = documented()
+        search_path.put_first(getattr(found, role), None if role == "lms" else schema)
+    administer, create_schema, grant = documented()
     execute(
         found.administrator,
         renamed(f"CREATE ROLE lms LOGIN PASSWORD '{PASSWORD}'"),
         renamed("GRANT CREATE ON SCHEMA public TO lms"),
         *map(renamed, administer),
+        *map(renamed, create_schema if schema else []),
     )
     execute(
         found.lms,
-        "CREATE TABLE user_course (id bigint PRIMARY KEY, user_id bigint, course_id bigint)",
+        *(BESIDE if schema else ["CREATE TABLE user_course (id bigint PRIMARY KEY, user_id bigint, course_id bigint)"]),
         "CREATE TABLE lms_user (name text)",
+        renamed("GRANT SELECT, INSERT, UPDATE ON user_course TO progress_worker"),
     )
+    found.before = catalog(found.administrator)
     migration.migrate(found.progress_owner)
     execute(found.progress_owner, *map(renamed, grant))
     yield found
@@ -97,7 +122,8 @@ def roles(settings: Settings) -> Iterator[SimpleNamespace]:
 def restricted(settings: Settings, roles: SimpleNamespace, redis: Redis, tmp_path: Path) -> Iterator[System]:
     """A system all of whose processes, and what this test looks with, connect as `progress_worker`."""
     url = roles.progress_worker.url.render_as_string(hide_password=False)
-    system = System(settings.model_copy(update={"database_url": url}), redis, tmp_path)
+    changes = {"database_url": url, "database_schema": roles.schema}
+    system = System(settings.model_copy(update=changes), redis, tmp_path)
     yield system
     system.close()
 
@@ -129,7 +155,11 @@ def test_the_lms_tells_a_time_zone_without_rights_on_our_tables(roles: SimpleNam
 
 
 @pytest.mark.second_tier
+@in_either
 def test_a_worker_and_every_command_need_no_more(restricted: System, roles: SimpleNamespace) -> None:
+    if roles.schema:  # the simulated learners are none of the LMS's
+        keys = [f"DROP CONSTRAINT user_course_{name}_id_fkey" for name in ("user", "course")]
+        execute(roles.lms, f"ALTER TABLE user_course {', '.join(keys)}")
     system, lines = restricted, oulad.generate(3_000)
     events = [*oulad.parse(lines), enrolled(900), corrected(900, 1, 1, seconds=9), viewed(900), viewed(900, 1, 2)]
     system.publish_bodies([*lines, b"broken"])
@@ -164,14 +194,23 @@ def test_a_worker_and_every_command_need_no_more(restricted: System, roles: Simp
         assert client.get("/progress/course/900/summary").status_code == 200
         assert client.get("/analytics/learner/900").status_code == 200
         assert client.get("/readyz").status_code == 200
-    assert delete_expired(system.engine, 0) > 3_000
+    deleted = 0
+
+    def all_deleted() -> bool:
+        nonlocal deleted
+        deleted += delete_expired(system.engine, 0)  # leaves those that a refresh has locked to the next run
+        return deleted > 3_000
+
+    wait_until(all_deleted, 20, "the deletion of every event")
 
 
+@in_either
 def test_it_may_do_nothing_else(roles: SimpleNamespace) -> None:
     answers = {statement: refusal(roles.progress_worker, roles.renamed(statement)) for statement in BEYOND}
     assert answers == dict.fromkeys(BEYOND, PERMISSION_DENIED)
 
 
+@in_either
 def test_an_lms_writes_its_own_table_and_the_triggers_write_ours(restricted: System, roles: SimpleNamespace) -> None:
     lms: Engine = roles.lms
     execute(lms, "INSERT INTO user_course (id, user_id, course_id) VALUES (1, 7, 3), (2, 8, 3)")
@@ -186,4 +225,8 @@ def test_an_lms_writes_its_own_table_and_the_triggers_write_ours(restricted: Sys
     assert json.loads(succeeded(restricted, "summary", "2", "--json"))
     assert audited(restricted.engine) == []
     with pytest.raises(ProgrammingError, match="permission denied"):
-        execute(lms, "DELETE FROM lesson_event")
+        execute(lms, f"DELETE FROM {roles.schema or 'public'}.lesson_event")
+    restricted.close()
+    downgrade(roles.progress_owner)
+    assert catalog(roles.administrator) == roles.before
+    assert rows(lms, "SELECT * FROM user_course") == [(2, 8, 4)]

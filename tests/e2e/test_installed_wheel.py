@@ -6,6 +6,7 @@ import sys
 import venv
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from sqlalchemy import NullPool, create_engine
@@ -64,10 +65,27 @@ def empty_database_url(servers: Servers) -> Iterator[str]:
 
 
 def test_it_is_the_wheel_that_runs_and_not_the_checkout(installation: Path) -> None:
-    code = "import celeryconfig, worker; print(worker.__file__, celeryconfig.__file__, sep='\\n')"
+    code = "import worker.celeryconfig; print(worker.__file__, worker.celeryconfig.__file__, sep='\\n')"
     environment = os.environ | {"DATABASE_URL": "postgresql://nowhere/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
     said = run(program(installation, "python"), "-c", code, cwd=installation, environment=environment).stdout
     assert all(Path(line).is_relative_to(installation / "venv") for line in said.splitlines())
+
+
+def test_nothing_but_our_package_is_at_the_top_of_the_wheel(installation: Path) -> None:
+    (wheel,) = installation.glob("*.whl")
+    top = {name.partition("/")[0] for name in ZipFile(wheel).namelist()}
+    assert {name for name in top if not name.endswith(".dist-info")} == {"worker"}
+
+
+def test_an_application_of_the_lms_in_the_same_environment_loads_nothing_of_ours(
+    installation: Path, tmp_path: Path
+) -> None:
+    code = "import celery, sys; conf = celery.current_app.conf; print(conf.beat_schedule, conf.imports, *sys.modules)"
+    environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
+    said = run(program(installation, "python"), "-c", code, cwd=tmp_path, environment=environment).stdout
+    schedule, imports, *modules = said.split()
+    assert (schedule, imports) == ("{}", "()")
+    assert not {name.partition(".")[0] for name in modules} & {"worker", "celeryconfig", "migrations"}
 
 
 def test_the_wheel_carries_the_templates_of_reports(installation: Path) -> None:
@@ -99,6 +117,8 @@ def revision(url: str) -> object:
 
 
 def test_celerys_worker_and_beat_consume(installation: Path, system: System, tmp_path: Path) -> None:
+    """In the folder of an LMS with a Celery configuration of its own."""
+    (installation / "celeryconfig.py").write_text("raise SystemExit('only for the LMS')", encoding="utf-8")
     lines = oulad.generate(2_000)
     system.publish_bodies(lines)
     processes = []
@@ -113,7 +133,7 @@ def test_celerys_worker_and_beat_consume(installation: Path, system: System, tmp
     finally:
         for process in processes:
             process.close()
-    left = {path.name for path in installation.iterdir()} - {"venv"}
+    left = {path.name for path in installation.iterdir()} - {"venv", "celeryconfig.py"}
     assert all(name.endswith(".whl") for name in left), "something was left in the working folder"
 
 

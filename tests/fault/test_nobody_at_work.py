@@ -12,7 +12,7 @@ from tests.support.events import enrolled, viewed
 from tests.support.own_servers import OwnServers
 from tests.support.system import QUICK_START, System
 from tests.support.wait import wait_until
-from tests.support.worker_process import ROOT, START_SECONDS, CeleryProcess
+from tests.support.worker_process import START_SECONDS, CeleryProcess
 from worker.celery_support import broker_queue
 from worker.contract.event import CloudEvent
 
@@ -78,21 +78,22 @@ def recorded(system: System, count: int) -> bool:
 
 @pytest.mark.second_tier
 def test_workers_of_one_queue_come_and_go_while_those_of_another_are_away(system: System, tmp_path: Path) -> None:
-    """Routed by a `celeryconfig.py` of one's own; each worker that connects lets the tasks be sent that it takes."""
+    """Routed by a module of one's own; each worker that connects lets the tasks be sent that it takes."""
     apart = f"{system.settings.queue}-apart"
-    routed = (ROOT / "celeryconfig.py").read_text(encoding="utf-8")
-    routed += f'\ntask_routes["progress.refresh_activity"] = {{"queue": "{apart}"}}\n'
-    (tmp_path / "celeryconfig.py").write_text(routed, encoding="utf-8")
-    environment = system.environment(slice_seconds=0.5, log_level="DEBUG")
-    system.start("beat", environment=environment, cwd=tmp_path)
+    route = f'app.conf.task_routes["progress.refresh_activity"] = {{"queue": "{apart}"}}'
+    (tmp_path / "routed.py").write_text(f"from worker.celery import app\n{route}\n", encoding="utf-8")
+    app, environment = ("-A", "routed"), system.environment(slice_seconds=0.5, log_level="DEBUG")
+    system.start(*app, "beat", environment=environment, cwd=tmp_path)
     wait_until(lambda: system.redis.llen(apart), 20, "a message")
     for _ in range(4):
-        worker = system.start("worker", "-c", "2", *QUICK_START, environment=environment, cwd=tmp_path)
+        worker = system.start(*app, "worker", "-c", "2", *QUICK_START, environment=environment, cwd=tmp_path)
         worker.wait_for_line("maintained")
         worker.kill()
     assert system.redis.llen(apart) <= 3
     system.redis.delete(apart)
-    other = system.start("worker", "-c", "2", "-Q", apart, *QUICK_START, environment=environment, cwd=tmp_path)
+    other = system.start(
+        "-A", "routed", "worker", "-c", "2", "-Q", apart, *QUICK_START, environment=environment, cwd=tmp_path
+    )
     wait_until(lambda: "refresh_activity" in other.log.read_text(), 30, "its task, though the message was lost")
     assert not other.lines("maintained")
 

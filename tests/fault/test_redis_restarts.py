@@ -1,6 +1,10 @@
 """Redis is killed and comes back with its append-only file, is emptied, cuts every connection, loses the group."""
 
+import os
+import signal
+
 import pytest
+from celery import Celery
 
 from tests.support import oulad
 from tests.support.events import enrolled, viewed
@@ -8,6 +12,7 @@ from tests.support.load import Load
 from tests.support.own_servers import OwnServers
 from tests.support.system import System
 from tests.support.wait import wait_until
+from tests.support.worker_process import frozen
 from worker.contract.event import CloudEvent
 
 on_both = pytest.mark.parametrize("own_servers", ["valkey", "redis"], indirect=True, scope="module")
@@ -56,6 +61,33 @@ def test_while_it_loads_its_data_everybody_waits(own_redis_system: System, own_s
     away = worker.lines("server_away") + worker.lines("broker_away")
     assert any("loading" in line["detail"] for line in away), "nobody met it"
     system.assert_exact(oulad.parse(lines))
+    assert worker.is_running()
+    assert beat.is_running()
+
+
+@pytest.mark.second_tier
+def test_the_loss_is_noticed_first_on_the_connection_of_broadcasts(
+    own_redis_system: System, own_servers: OwnServers
+) -> None:
+    """The one that waits for tasks is still in a read, and kombu closes it after it has dropped its transport."""
+    system = own_redis_system
+    events: list[CloudEvent] = [enrolled(1), viewed(1, 1, 1), enrolled(2), viewed(2, 1, 1)]
+    worker = system.start_worker(2)
+    with system.locked("LOCK TABLE lesson_event IN SHARE MODE"):
+        system.publish(events)
+        system.wait_for_blocked_batch(2)
+        with Celery(broker=system.settings.redis_url) as celery:
+            celery.send_task("progress.maintain", queue=system.settings.queue)
+        wait_until(lambda: system.redis.hlen("unacked") == 1, what="a message taken and not acknowledged")
+        with frozen(worker.pid):
+            system.redis.client_kill_filter(_type="pubsub")
+            os.kill(own_servers._valkey_pid(), signal.SIGSTOP)
+        wait_until(lambda: any("broker lost" in line["event"] for line in worker.lines()), what="the loss")
+        own_servers.kill_valkey()
+        worker.wait_for_line("broker_away")
+    own_servers.start_valkey()
+    beat = system.start_beat()
+    system.assert_exact(events)
     assert worker.is_running()
     assert beat.is_running()
 

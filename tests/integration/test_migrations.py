@@ -2,16 +2,15 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from alembic import command
-from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, NullPool, create_engine, inspect
 
-from tests.support.databases import clone_database, drop_database
+from tests.support.databases import clone_database, downgrade, drop_database, run_alembic
 from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.model import assert_tables_equal_model
 from tests.support.rollups import audited, refresh_all
@@ -60,19 +59,7 @@ def empty(servers: Servers) -> Iterator[Engine]:
 
 
 def upgrade(engine: Engine, revision: str) -> None:
-    _to(command.upgrade, engine, revision)
-
-
-def downgrade(engine: Engine, revision: str = "base") -> None:
-    _to(command.downgrade, engine, revision)
-
-
-def _to(there: Callable[[Config, str], None], engine: Engine, revision: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.connect() as connection:
-        config.attributes["connection"] = connection
-        there(config, revision)
+    run_alembic(engine, command.upgrade, revision)
 
 
 def tables(engine: Engine) -> set[str]:

@@ -111,7 +111,8 @@ def test_the_task_deletes_nothing_unless_it_is_set(environment: dict[str, str], 
 
 
 def test_beat_starts_the_task_only_where_it_is_set(environment: dict[str, str]) -> None:
-    code = "import celeryconfig, json; print(json.dumps([e['task'] for e in celeryconfig.beat_schedule.values()]))"
+    code = "import json; from worker.celeryconfig import beat_schedule as found;"
+    code += "print(json.dumps([each['task'] for each in found.values()]))"
     given: list[dict[str, str]] = [{}, {"PROGRESS_RETENTION_DAYS": "30"}]
     without, with_retention = [json.loads(python(environment, code, **settings)) for settings in given]
     assert with_retention == [*without, "progress.apply_retention"]

@@ -1,17 +1,22 @@
 """Databases for tests: one migrated template a session, cloned for each test. The role needs only CREATEDB."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
-from sqlalchemy import Connection, NullPool, create_engine, make_url, text
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, text
 
 from worker.database import migrate as migration
 
 
 def make_template(url: str) -> str:
-    """Create and migrate a database beside the given one; its name."""
+    """Create and migrate a database beside the given one, without PROGRESS_SCHEMA; its name."""
+    os.environ.pop("PROGRESS_SCHEMA", None)
     name = _create(url, None)
     engine = create_engine(_url(url, name), poolclass=NullPool)
     migration.migrate(engine)
@@ -29,6 +34,20 @@ def clone_database(
     """
     name = _create(url, template, f"STRATEGY {strategy}" if strategy else options)
     return name, _url(url, name)
+
+
+def run_alembic(engine: Engine, action: Callable[..., object], *arguments: str) -> None:
+    """Run one of `alembic.command` on the engine's database."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parents[2] / "migrations"))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        action(config, *arguments)
+
+
+def downgrade(engine: Engine, revision: str = "base") -> None:
+    """Take migrations back, by default all of them."""
+    run_alembic(engine, command.downgrade, revision)
 
 
 def drop_database(url: str, name: str) -> None:

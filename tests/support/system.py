@@ -21,7 +21,8 @@ from worker.analytics.thresholds import AnalysisThresholds
 from worker.client import EventPublisher
 from worker.contract.entry import FIELD
 from worker.contract.event import CloudEvent, Event
-from worker.settings import Settings
+from worker.database import search_path
+from worker.settings import Settings, variable_name
 from worker.streams import backlog
 from worker.streams.connection import Redis
 from worker.streams.keys import Keys
@@ -48,6 +49,7 @@ class System:
         self.engine = create_engine(
             str(settings.database_url), pool_pre_ping=True, connect_args={"application_name": "test"}
         )
+        search_path.put_first(self.engine, settings.database_schema)
         self.redis = redis
         self.directory = directory
         self.keys = Keys.of(settings)
@@ -60,9 +62,8 @@ class System:
     def environment(self, **changes: object) -> dict[str, str]:
         """For a process on this system; keywords change settings, by their names in `worker.settings`."""
         settings = self.settings.model_copy(update=changes).model_dump(exclude_none=True)
-        urls = {name.upper(): settings.pop(name) for name in ("database_url", "redis_url")}
-        named = {f"PROGRESS_{name.upper()}": str(value) for name, value in settings.items()}
-        return os.environ | urls | named | self.extra_environment
+        named = {variable_name(name): str(value) for name, value in settings.items()}
+        return os.environ | named | self.extra_environment
 
     def start_worker(self, processes: int = 2, *arguments: str, **changes: object) -> CeleryProcess:
         """`celery -A worker worker` with so many pool processes; keywords change settings."""

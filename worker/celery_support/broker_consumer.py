@@ -23,7 +23,7 @@ MAX_NAME_CHARACTERS = 100
 
 
 class Consumer(consumer.Consumer):
-    """The main process's side of the broker; `celeryconfig.worker_consumer` names it."""
+    """The main process's side of the broker; `worker.celeryconfig` names it."""
 
     def connect(self) -> Any:
         """Connect, check the owner of our queues, and let beat send messages again that may have been lost."""

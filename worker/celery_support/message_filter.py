@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from kombu import Message
 from kombu.transport import redis
 from msgspec import Meta, Struct, convert
+from redis import ConnectionError as RedisConnectionError
 
 from worker.logs import get_logger
 from worker.printable import printable
@@ -60,6 +61,13 @@ class Channel(redis.Channel):
             refuse(f"not a message: {type(error).__name__}")
             return True
 
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        # Closing a channel after its transport was dropped, kombu 5.7 returns messages to their queue by a new
+        # connection. An AttributeError then would end the worker; a ConnectionError is what its callers expect.
+        if getattr(self.connection, "client", None) is None:
+            raise RedisConnectionError("the connection is closed")
+        return dict(super()._connparams(asynchronous))  # type: ignore[misc]
+
     def _receive_one(self, connection: Any) -> bool:
         try:
             return bool(super()._receive_one(connection))  # type: ignore[misc] # unknown to the stubs
@@ -69,7 +77,7 @@ class Channel(redis.Channel):
 
 
 class Transport(redis.Transport):
-    """Kombu's Redis transport with that reader; in a worker `celeryconfig` puts it in the place of kombu's own."""
+    """Kombu's Redis transport with that reader; `worker.celeryconfig` puts it in the place of kombu's own."""
 
     Channel = Channel
 

@@ -1,9 +1,11 @@
 """Check that the database has the tables that this code needs."""
 
-from sqlalchemy import Connection, Text, column, select, table, text
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy import Connection, Select, Text, column, select, table, text
 from sqlalchemy.exc import ProgrammingError
 
-from worker.errors import SchemaError
+from worker.database.search_path import schema_of
+from worker.errors import SchemaError, first_line
 
 REVISIONS = (
     "b32e785910da",
@@ -25,7 +27,17 @@ REVISIONS = (
 VERSION_TABLE = "progress_alembic_version"
 """Not Alembic's default, which the LMS may use in the same schema."""
 
-_VERSIONS = select(column("version_num", Text)).select_from(table(VERSION_TABLE))
+_OUT_OF_SIGHT = text("""
+    SELECT quote_ident(nspname) FROM pg_constraint
+    JOIN pg_class ON pg_class.oid = confrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE contype = 'f' AND conrelid = to_regclass('user_course_progress')
+          AND confrelid IS DISTINCT FROM to_regclass('user_course')
+""")
+
+
+def versions(connection: Connection) -> Select[str]:
+    """Return the query for the database's revisions; with PROGRESS_SCHEMA for those in that schema alone."""
+    return select(column("version_num", Text)).select_from(table(VERSION_TABLE, schema=schema_of(connection)))
 
 
 def require_utf8(connection: Connection) -> None:
@@ -49,10 +61,19 @@ def check(connection: Connection) -> None:
     if connection.scalar(text("SHOW transaction_read_only")) == "on":
         raise SchemaError("The database is read-only: a standby, or default_transaction_read_only is on.")
     require_utf8(connection)
+    schema = schema_of(connection)
     try:
-        found = set(connection.scalars(_VERSIONS))
+        found = set(connection.scalars(versions(connection)))
     except ProgrammingError as error:
-        raise SchemaError("The database has no tables of ours. Run `progress-worker migrate`.") from error
+        if isinstance(error.orig, InsufficientPrivilege):
+            raise SchemaError(f"This role lacks rights: {first_line(error)}. Grant it those of a worker.") from error
+        where = f"schema {schema} of the database" if schema else "database"
+        raise SchemaError(f"The {where} has no tables of ours. Run `progress-worker migrate`.") from error
     if not found or found & set(REVISIONS[:-1]):
         at = ", ".join(sorted(found)) or "no revision"
         raise SchemaError(f"The database is at {at}, this worker needs {REVISIONS[-1]}. Run `progress-worker migrate`.")
+    if schema and (place := connection.scalar(_OUT_OF_SIGHT)):
+        raise SchemaError(
+            f"This role does not find the user_course of the schema {place}. Set its search_path "
+            f"(`ALTER ROLE … SET search_path = {place}`), and grant it USAGE on that schema."
+        )

@@ -2,21 +2,17 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 
-from worker.database.schema import VERSION_TABLE
-
-_HAS_VERSION_TABLE = text(f"SELECT to_regclass('{VERSION_TABLE}') IS NOT NULL")
-
-_REVISION = text(f"SELECT max(version_num) FROM {VERSION_TABLE}")  # noqa: S608 - a constant
+from worker.database.schema import VERSION_TABLE, versions
+from worker.database.search_path import schema_of
 
 
 def revision(connection: Connection) -> str | None:
     """Return the database's revision; None without our tables."""
-    if not connection.scalar(_HAS_VERSION_TABLE):
+    if not inspect(connection).has_table(VERSION_TABLE, schema=schema_of(connection)):
         return None
-    found = connection.scalar(_REVISION)
-    return None if found is None else str(found)
+    return max(connection.scalars(versions(connection)), default=None)
 
 
 def server_version(connection: Connection) -> str:

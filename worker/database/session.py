@@ -1,7 +1,7 @@
 """Session settings that override the defaults of server, database, role and environment.
 
-psycopg parses times and intervals of one style only, and rounded floats are other floats. `search_path` is left to the
-operator, who decides where the tables are.
+psycopg parses times and intervals of one style only, and rounded floats are other floats. `search_path` is the
+operator's (`worker.database.search_path`).
 """
 
 from sqlalchemy import Engine, event
