@@ -90,13 +90,13 @@ def test_the_filters_choose_what_is_exported(environment: dict[str, str], engine
         chosen("--since", now.isoformat(), "--until", (now + timedelta(days=1)).isoformat(), "--reason", "data_error")
         == []
     )
-    for arguments, message in (
-        (("--since", "yesterday"), "'yesterday' is not a time"),
-        (("--since", "2025-07-14T10:30:00"), "give one with an offset"),
-        (("--reason", "bad mood"), "'bad mood' is not one of"),
+    for arguments, code, message in (
+        (("--since", "yesterday"), 1, "--since yesterday: give a time with an offset"),
+        (("--until", "2025-07-14T10:30:00"), 1, "--until 2025-07-14T10:30:00: give a time with an offset"),
+        (("--reason", "bad mood"), 2, "'bad mood' is not one of"),
     ):
         result = invoke(environment, "dead-letters", "export", *arguments)
-        assert (result.exit_code, message in result.stderr) == (2, True), result.stderr
+        assert (result.exit_code, message in result.stderr) == (code, True), result.stderr
 
 
 def test_corrected_events_are_applied_and_their_dead_letters_gone_however_often(
