@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic.json_schema import models_json_schema
 from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 
 from worker.api.json_elements import elements
+from worker.contract.asyncapi import event_schemas
 from worker.contract.entry import Entry, Rejection
 from worker.contract.event import EVENT_TYPES, CourseOutlined, Event, Outline, partition_key
 from worker.contract.parse import BYTE_ORDER_MARK, parse_entry
@@ -37,10 +37,23 @@ class ReceivedEvent:
         return key, self.entry.body or b""
 
 
-_REF = "#/components/schemas/Event.{model}"
-_KINDS, _DEFINITIONS = models_json_schema([(kind, "validation") for kind in EVENT_TYPES], ref_template=_REF)
-SCHEMAS = {f"Event.{name}": schema for name, schema in _DEFINITIONS["$defs"].items()}
+def _or_anything(schema: dict[str, Any]) -> dict[str, Any]:
+    """Let optional members be anything: invalid ones count as not sent."""
+    other = {"description": "Anything else counts as not sent."}
+    members = {
+        name: member if name in schema["required"] else {"anyOf": [member, other]}
+        for name, member in schema.get("properties", {}).items()
+    }
+    return schema | {"properties": members} if members else schema
+
+
+_PREFIX = "Event."
+SCHEMAS = {
+    f"{_PREFIX}{name}": _or_anything(schema)
+    for name, schema in event_schemas(f"#/components/schemas/{_PREFIX}{{model}}").items()
+}
 """The events' own schemas for the OpenAPI document."""
+_ANY_EVENT = [{"$ref": f"#/components/schemas/{_PREFIX}{kind.__name__}"} for kind in EVENT_TYPES]
 
 _EXAMPLES: list[dict[str, Any]] = [
     {
@@ -73,7 +86,7 @@ BODY = {
                 "examples": [_EXAMPLES[:-1]],
             }
         },
-        SINGLE: {"schema": {"oneOf": list(_KINDS.values()), "examples": _EXAMPLES[-1:]}},
+        SINGLE: {"schema": {"oneOf": _ANY_EVENT, "examples": _EXAMPLES[-1:]}},
     },
 }
 
