@@ -141,7 +141,7 @@ class EventPublisher(EventMethods[str]):
 
 
 class AsyncEventPublisher(EventMethods[Coroutine[Any, Any, str]]):
-    """An `EventPublisher` for programs with an event loop: the same methods, to be awaited.
+    """An `EventPublisher` for programs with an event loop: the same methods to publish and close, to be awaited.
 
     An asynchronous context manager. Use it in one event loop.
     """
@@ -175,10 +175,11 @@ class AsyncEventPublisher(EventMethods[Coroutine[Any, Any, str]]):
 
     async def publish_many(self, events: Iterable[Event | Mapping[str, Any]]) -> int:
         """See `EventPublisher.publish_many`."""
-        count = 0
-        for chunk in _chunks(_addressed(self._keys, event) for event in events):
-            count += len(await append_many_async(self._redis, chunk, self._keys.instead_of))
-        return count
+        return await self._append(_addressed(self._keys, event) for event in events)
+
+    async def publish_raw(self, bodies: Iterable[tuple[int | None, bytes]]) -> int:
+        """See `EventPublisher.publish_raw`."""
+        return await self._append((self._keys.stream_for(key), body) for key, body in bodies)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -187,6 +188,12 @@ class AsyncEventPublisher(EventMethods[Coroutine[Any, Any, str]]):
     async def _take(self, event: Event) -> str:
         await self.publish(event)
         return event.id
+
+    async def _append(self, addressed: Iterable[Addressed]) -> int:
+        count = 0
+        for chunk in _chunks(addressed):
+            count += len(await append_many_async(self._redis, chunk, self._keys.instead_of))
+        return count
 
 
 def _settings(redis_url: str | None, settings: Settings | None) -> Settings:

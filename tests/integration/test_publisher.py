@@ -105,12 +105,15 @@ def test_the_asynchronous_twin_publishes_the_same(redis: Redis, settings: Settin
             entry_id = await publisher.publish(made[0])
             assert redis.xrange(f"{settings.stream_key}:1", entry_id, entry_id)
             assert await publisher.publish_many(made[1:]) == 2
+            assert await publisher.publish_raw([(2, b"{}"), (None, b"[]")]) == 2
             return await publisher.lesson_viewed(user_course_id=1, topic_id=2, lesson_id=3, occurred_at=at(1))
 
     event_id = asyncio.run(publish_all())
     view = viewed(1, 2, 3, seconds=1, id=event_id, source="/test")
     assert published(redis, f"{settings.stream_key}:1") == [made[0], made[2], view]
-    assert published(redis, settings.stream_key) == [made[1]]
+    assert redis.xlen(f"{settings.stream_key}:2") == 1
+    plain: Any = redis.xrange(settings.stream_key)
+    assert [fields[b"event"] for _, fields in plain] == [made[1].to_json(), b"[]"]
 
 
 @pytest.mark.parametrize("again", [1, 2])
