@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from worker.cli.dead_letters_export import export
-from worker.cli.reason_type import REASON
+from worker.cli.option_values import to_reason
 from worker.contract.id_ranges import MAX_ID
 from worker.errors import InputError
 
@@ -28,7 +28,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--reason", type=REASON, help="Only those with this reason.")
+@click.option("--reason", callback=to_reason, help="Only those with this reason.")
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Maximum number of rows to show."
 )
@@ -119,7 +119,7 @@ command.add_command(export)
 
 @command.command("redrive")
 @click.argument("dead_letter_ids", metavar="[ID]...", type=int, nargs=-1)
-@click.option("--reason", type=REASON, help="All with this reason.")
+@click.option("--reason", callback=to_reason, help="All with this reason.")
 @click.option("--all", "everything", is_flag=True, help="All dead letters.")
 @click.option("--file", help="Those in this corrected file of `export`; - is standard input.")
 def redrive_dead_letters(
@@ -155,7 +155,7 @@ def redrive_dead_letters(
 
 @command.command("delete")
 @click.argument("dead_letter_ids", metavar="[ID]...", type=int, nargs=-1)
-@click.option("--reason", type=REASON, help="All with this reason.")
+@click.option("--reason", callback=to_reason, help="All with this reason.")
 @click.option("--all", "everything", is_flag=True, help="All dead letters.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def delete_dead_letters(dead_letter_ids: tuple[int, ...], reason: str | None, everything: bool, yes: bool) -> None:

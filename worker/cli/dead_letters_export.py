@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from worker.cli.id_type import ID
-from worker.cli.reason_type import REASON
-from worker.cli.time_type import TIME
+from worker.cli.option_values import to_reason, to_time
 from worker.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,10 +16,15 @@ if TYPE_CHECKING:
 
 
 @click.command("export")
-@click.option("--reason", type=REASON, help="Only those with this reason.")
+@click.option("--reason", callback=to_reason, help="Only those with this reason.")
 @click.option("--enrollment", type=ID, help="Only those parked for this enrollment.")
-@click.option("--since", type=TIME, help="Only those set aside at this time or later, by PostgreSQL's clock.")
-@click.option("--until", type=TIME, help="Only those set aside before this time.")
+@click.option(
+    "--since",
+    callback=to_time,
+    metavar="TIME",
+    help="Only those set aside at this time or later, by PostgreSQL's clock.",
+)
+@click.option("--until", callback=to_time, metavar="TIME", help="Only those set aside before this time.")
 @click.option("--output", "-o", metavar="FILE", help="Write to FILE, completely or not at all.")
 def export(
     reason: str | None, enrollment: int | None, since: datetime | None, until: datetime | None, output: str | None

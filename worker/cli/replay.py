@@ -5,11 +5,16 @@ from datetime import datetime
 
 import click
 
-from worker.cli.time_type import TIME
+from worker.cli.option_values import to_time
 
 
 @click.command("replay")
-@click.option("--since", type=TIME, help="Only entries since this time by Redis' clock, such as 2025-07-14T10:30:00Z.")
+@click.option(
+    "--since",
+    callback=to_time,
+    metavar="TIME",
+    help="Only entries since this time by Redis' clock, such as 2025-07-14T10:30:00Z.",
+)
 @click.option("--dry-run", is_flag=True, help="Count the entries without applying them.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(since: datetime | None, dry_run: bool, as_json: bool) -> None:
