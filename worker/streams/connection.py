@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -14,6 +16,7 @@ from worker.errors import ConfigurationError, ServerUnavailableError
 from worker.settings import Settings
 
 Redis = redis.Redis
+AsyncRedis = redis.asyncio.Redis
 
 
 def connect(settings: Settings, *, retries: int = 0) -> Redis:
@@ -22,20 +25,29 @@ def connect(settings: Settings, *, retries: int = 0) -> Redis:
     No retries by default, because a consumer that lost its connection must first record its own pending entries. The
     socket times out `socket_timeout_seconds` after the longest blocking read.
     """
-    if settings.redis_url is None:
-        raise ConfigurationError("REDIS_URL is not set. Set it to redis://host:port/0, or start `progress-worker up`.")
-    client = redis.Redis.from_url(
-        settings.redis_url,
-        protocol=2,
-        socket_connect_timeout=settings.connect_timeout_seconds,
-        socket_timeout=settings.block_seconds + settings.socket_timeout_seconds,
-        socket_keepalive=True,
-        retry=Retry(NoBackoff(), retries),
-    )
+    client = redis.Redis.from_url(**_options(settings), retry=Retry(NoBackoff(), retries))
     # Entries stay as Redis sends them: redis-py would make a dictionary of each, at a microsecond per event.
     for command in ("XREADGROUP", "XAUTOCLAIM", "XCLAIM"):
         client.set_response_callback(command, _unchanged)
     return client
+
+
+def connect_async(settings: Settings, *, retries: int = 0) -> AsyncRedis:
+    """Return a client like `connect` for programs with an event loop."""
+    client: AsyncRedis = redis.asyncio.Redis.from_url(**_options(settings), retry=AsyncRetry(NoBackoff(), retries))
+    return client
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    if settings.redis_url is None:
+        raise ConfigurationError("REDIS_URL is not set. Set it to redis://host:port/0, or start `progress-worker up`.")
+    return {
+        "url": settings.redis_url,
+        "protocol": 2,
+        "socket_connect_timeout": settings.connect_timeout_seconds,
+        "socket_timeout": settings.block_seconds + settings.socket_timeout_seconds,
+        "socket_keepalive": True,
+    }
 
 
 def _unchanged(answer: object, **_: object) -> object:
