@@ -164,6 +164,8 @@ class Drain:
         log.error(_name(error), consumer=consumer.name, detail=first_line(error), exc_info=None if is_known else error)
         wait = random.uniform(0.5, 1) * min(consumer.settings.backoff_seconds, 0.1 * 2**self._failures)  # noqa: S311 - jitter
         self._failures = min(self._failures + 1, 10)
+        if isinstance(error, ProgressError):
+            consumer.engine.dispose()  # a session keeps the `search_path` of its role, and so another system's tables
         self._release()
         self._wait(wait)
 

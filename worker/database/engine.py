@@ -4,7 +4,7 @@ from sqlalchemy import URL, Connection, create_engine, make_url, text
 from sqlalchemy import Engine as Engine  # noqa: PLC0414 - the type, for packages without SQLAlchemy
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from worker.database import session, times
+from worker.database import failures, session, times
 from worker.database.silence_timeout import SilenceTimeoutConnection, set_silence_timeout
 from worker.errors import ConfigurationError
 from worker.settings import Settings
@@ -52,6 +52,7 @@ def open_async_engine(settings: Settings, *, application_name: str = "progress-w
 def _prepare_connections(engine: Engine, settings: Settings) -> None:
     set_silence_timeout(engine, settings.statement_timeout_seconds, settings.socket_timeout_seconds)
     session.pin_settings(engine)
+    failures.replace_refused_sessions(engine)
     times.clamp_times(engine)
 
 

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from enum import Enum, auto
 
 import psycopg
+from sqlalchemy import Engine, event, make_url
 from sqlalchemy import exc as sqlalchemy_errors
-from sqlalchemy import make_url
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 
 from worker.errors import ProgressError, SchemaError, ServerUnavailableError, first_line
@@ -29,7 +30,7 @@ _SCHEMA_STATES = ("42", "3D", "3F", "28", "0A", "25006")
 _TRANSIENT_STATES = ("08", "25", "40", "53", "55", "57", "58", "XX")
 
 
-def classify(error: Exception) -> Failure:
+def classify(error: BaseException) -> Failure:
     """Return an error's meaning by its SQLSTATE (PostgreSQL manual, appendix A); without one it is the connection.
 
     Everything that is neither the server's state nor the schema is the data, including errors of an LMS's triggers.
@@ -40,7 +41,21 @@ def classify(error: Exception) -> Failure:
     return Failure.TRANSIENT if not state or state.startswith(_TRANSIENT_STATES) else Failure.DATA
 
 
-def has_answered(error: Exception) -> bool:
+def replace_refused_sessions(engine: Engine) -> None:
+    """Close all pooled connections after an error that an operator must mend.
+
+    A session keeps the defaults of its role and database (`ALTER ROLE … SET`), and the server it was opened on, however
+    they change: only a new one sees that a database is writable again, or that `search_path` names our tables.
+    """
+
+    def discard(context: ExceptionContext) -> None:
+        if has_answered(context.original_exception) and classify(context.original_exception) is Failure.SCHEMA:
+            context.is_disconnect = True
+
+    event.listen(engine, "handle_error", discard)
+
+
+def has_answered(error: BaseException) -> bool:
     """Return whether PostgreSQL itself refused, so that the connection still works."""
     return getattr(getattr(error, "orig", error), "sqlstate", None) is not None
 
