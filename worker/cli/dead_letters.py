@@ -115,11 +115,11 @@ def redrive_dead_letters(dead_letter_ids: tuple[int, ...], reason: str | None, e
     Those applied leave the list, the others stay.
     """
     from worker.cli.output import show
-    from worker.cli.servers import open_database, server_settings
+    from worker.cli.servers import open_database, settings_to_delete
     from worker.progress.dead_letters_in_bulk import redrive_all
 
     _require_one_choice(dead_letter_ids, reason, everything)
-    with open_database(server_settings("DATABASE_URL")) as engine:
+    with open_database(settings_to_delete("DATABASE_URL")) as engine:
         done = redrive_all(engine, sorted(set(dead_letter_ids)), _known(reason))
     show(f"applied: {done.applied:,}", f"already recorded: {done.repeated:,}")
     if done.superseded:
@@ -142,12 +142,12 @@ def delete_dead_letters(dead_letter_ids: tuple[int, ...], reason: str | None, ev
     Deletes in bounded transactions, which an interruption does not undo. Dead letters that arrive meanwhile stay.
     """
     from worker.cli.output import show
-    from worker.cli.servers import open_database, server_settings
+    from worker.cli.servers import open_database, settings_to_delete
     from worker.progress.dead_letters_in_bulk import count_all, discard_all
 
     _require_one_choice(dead_letter_ids, reason, everything)
     known, ids, deleted = _known(reason), sorted(set(dead_letter_ids)), 0
-    with open_database(server_settings("DATABASE_URL")) as engine:
+    with open_database(settings_to_delete("DATABASE_URL")) as engine:
         number, last = count_all(engine, ids, known)
         if not yes:
             click.confirm(f"Delete {number:,} dead letters for good?", abort=True)

@@ -6,7 +6,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from worker.database import failures, session, times
 from worker.database.silence_timeout import SilenceTimeoutConnection, set_silence_timeout
-from worker.errors import ConfigurationError
 from worker.settings import Settings
 
 
@@ -57,12 +56,7 @@ def _prepare_connections(engine: Engine, settings: Settings) -> None:
 
 
 def _url(settings: Settings) -> URL:
-    if settings.database_url is None:
-        raise ConfigurationError(
-            "DATABASE_URL is not set. Set it to postgresql://user:password@host:port/name, "
-            "or start `progress-worker up`."
-        )
-    return make_url(settings.database_url)
+    return make_url(str(settings.with_servers("DATABASE_URL").database_url))
 
 
 def _connect_args(settings: Settings, application_name: str) -> dict[str, object]:

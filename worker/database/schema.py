@@ -44,8 +44,8 @@ def require_utf8(connection: Connection) -> None:
 def check(connection: Connection) -> None:
     """Raise SchemaError unless the database is writable and UTF-8 and has our tables.
 
-    Tables newer than this code are accepted: a rolling deploy migrates first. The connection is closed if it raises: the
-    next one may see other defaults of the role or database (`worker.database.failures.replace_refused_sessions`).
+    Tables newer than this code are accepted: a rolling deploy migrates first. When it raises, the connection
+    is closed: the next one may see other defaults of the role or database (`failures.replace_refused_sessions`).
     """
     try:
         _check(connection)

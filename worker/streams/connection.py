@@ -10,7 +10,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from worker.errors import ConfigurationError, ServerUnavailableError
+from worker.errors import ServerUnavailableError
 from worker.settings import Settings
 
 Redis = redis.Redis
@@ -22,10 +22,8 @@ def connect(settings: Settings, *, retries: int = 0) -> Redis:
     No retries by default, because a consumer that lost its connection must first record its own pending entries. The
     socket times out `socket_timeout_seconds` after the longest blocking read.
     """
-    if settings.redis_url is None:
-        raise ConfigurationError("REDIS_URL is not set. Set it to redis://host:port/0, or start `progress-worker up`.")
     client = redis.Redis.from_url(
-        settings.redis_url,
+        str(settings.with_servers("REDIS_URL").redis_url),
         protocol=2,
         socket_connect_timeout=settings.connect_timeout_seconds,
         socket_timeout=settings.block_seconds + settings.socket_timeout_seconds,
