@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from worker.errors import ServerUnavailableError
+from worker import connection_errors
+from worker.errors import ServerUnavailableError, first_line
 from worker.settings import Settings
 
 Redis = redis.Redis
@@ -69,23 +69,24 @@ def clock(redis: Redis) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds // 1_000 * 1_000)
 
 
+def describe(error: redis.RedisError, settings: Settings) -> str:
+    """Return an error's reason in one line for people: a sentence if Redis refused the connection or did not answer."""
+    message, url = first_line(error), settings.redis_url or ""
+    is_away = isinstance(error, redis.ConnectionError | redis.TimeoutError)
+    if is_away or connection_errors.redis_refusal(message, url, "REDIS_URL"):
+        return connection_errors.redis_problem(message, url, "REDIS_URL")
+    return f"Redis refuses: {message}"
+
+
+def is_refused(error: redis.RedisError, settings: Settings) -> bool:
+    """Return whether Redis will not let us in until an operator acts."""
+    return connection_errors.redis_refusal(str(error), settings.redis_url or "", "REDIS_URL") is not None
+
+
 @contextmanager
 def explained(settings: Settings) -> Iterator[None]:
     """Raise ServerUnavailableError, with a sentence for the operator, for any error of Redis."""
     try:
         yield
-    except redis.AuthenticationError as error:
-        raise ServerUnavailableError(f"Redis refuses the credentials of REDIS_URL: {error}") from error
-    except (redis.ConnectionError, redis.TimeoutError) as error:
-        url = urlsplit(settings.redis_url or "")
-        where = url.netloc.rpartition("@")[2] + url.path
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            raise ServerUnavailableError(
-                f"The certificate of Redis at {where} is not trusted ({error}). If it is the right one, "
-                "name the file of its authority in the URL: ?ssl_ca_certs=FILE"
-            ) from error
-        raise ServerUnavailableError(
-            f"Redis does not answer at {where} ({error}). Is it running, and is REDIS_URL right?"
-        ) from error
     except redis.RedisError as error:
-        raise ServerUnavailableError(f"Redis refuses: {error}") from error
+        raise ServerUnavailableError(describe(error, settings)) from error
