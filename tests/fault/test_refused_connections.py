@@ -118,3 +118,12 @@ def test_a_worker_says_it_and_begins_once_the_password_is_right(system: System, 
         redis.execute_command("ACL", "SETUSER", "worker", "resetpass", ">new")
         publisher.publish(enrolled(1))
         worker.wait_for_line("batch_recorded")
+
+
+@pytest.mark.second_tier
+def test_by_the_broker(system: System, guarded: Guarded) -> None:
+    address = urlsplit(guarded.redis_url).netloc.rpartition("@")[2]
+    worker = system.start_worker(1, broker_url=f"redis://default:wrong@{address}/0")
+    (away, *_) = worker.wait_for_line("broker_away")
+    predicate = 'refuses the password of user "default", or has no such user.'
+    assert away["detail"] == f"Redis at {address}/0 {predicate}"
