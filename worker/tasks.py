@@ -34,10 +34,10 @@ from worker.celery_support import worker_process
 from worker.celery_support.scheduled_task import Scheduled
 from worker.client import EventPublisher
 from worker.consume.maintenance import maintain as maintain_everything
+from worker.consume.server_errors import describe, is_known
 from worker.contract.event import partition_key
-from worker.database.failures import is_database_error
 from worker.database.server import read_clock
-from worker.errors import ProgressError, first_line
+from worker.errors import first_line
 from worker.liveness import Heartbeat
 from worker.logs import get_logger
 from worker.ops.clocks import clocks_complaint
@@ -161,9 +161,9 @@ def _postpone(log_event: str, **details: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not (is_database_error(error) or isinstance(error, RedisError | ProgressError)):
+        if not is_known(error):
             raise
-        log.warning(log_event, **details, detail=first_line(error))
+        log.warning(log_event, **details, detail=describe(error, get_settings()))
 
 
 def _log_refreshed(rollup: str, refreshed: int, oldest_change_at: datetime | None) -> None:
@@ -223,7 +223,7 @@ def _append(task: "Task[Any, Any]", event_type: str, ids: tuple[Any, ...], membe
             _publisher().publish_raw([(partition_key(event["data"]), body)])
             return
         except RedisError as error:
-            log.warning("publishing_postponed", event_type=event_type, detail=first_line(error))
+            log.warning("publishing_postponed", event_type=event_type, detail=describe(error, get_settings()))
             if worker_process.is_stopping() or time.monotonic() > give_up_at:
                 raise Reject(first_line(error), requeue=True) from error
             time.sleep(1)
