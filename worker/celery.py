@@ -2,18 +2,19 @@
 
 from typing import Any
 
+import click
 from celery import Celery, signals
 from celery.bin.base import CeleryOption
 
 from worker import liveness
 from worker.celery_support import worker_process
-from worker.celery_support.supported_pools import refuse_before_detaching, refuse_unsupported_pool
+from worker.celery_support.supported_pools import refuse_unsupported_pool
 from worker.celery_support.wake_up import WakeUp
 from worker.logs import configure_logging, get_logger
 from worker.ops import clocks, redis_configuration
-from worker.own_directory import ForeignDirectoryError
 from worker.printable import printable
 from worker.settings import get_settings
+from worker.unknown_variables import unknown_variables
 
 app = Celery("worker")
 app.config_from_object("worker.celeryconfig")
@@ -26,20 +27,32 @@ log = get_logger(__name__)
 def _set_up_logging(**_: Any) -> None:
     settings = get_settings()
     configure_logging(settings.log_format, settings.log_level)
+    for sentence in unknown_variables():
+        log.warning("unknown_variable", detail=sentence)
 
 
 @signals.worker_init.connect
 def _refuse_to_start(sender: Any, **_: Any) -> None:
     refuse_unsupported_pool(sender.pool_cls)
+    _require_runtime_directory()
+
+
+def _require_runtime_directory() -> None:
     try:
-        liveness.check(get_settings().runtime_directory)
-    except ForeignDirectoryError as error:
+        liveness.require_writable(get_settings().runtime_directory)
+    except OSError as error:
         raise SystemExit(f"Error: The worker cannot keep its heartbeats there: {error}") from None
+
+
+def _refuse_before_detaching(context: click.Context, _parameter: click.Parameter, _value: Any) -> None:
+    """Do the same as a callback of an option of `celery worker`."""
+    refuse_unsupported_pool(context.params["pool"])
+    _require_runtime_directory()
 
 
 # `celery multi` and `--detach` discard a worker's output; this runs before they do.
 app.user_options["worker"].add(
-    CeleryOption(["--refuse-other-pools"], hidden=True, expose_value=False, callback=refuse_before_detaching)
+    CeleryOption(["--refuse-other-pools"], hidden=True, expose_value=False, callback=_refuse_before_detaching)
 )
 
 

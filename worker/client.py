@@ -1,44 +1,43 @@
 """Publish events from Python. Needs only Redis: imports neither PostgreSQL's driver nor Celery."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 from uuid import uuid4
 
 from pydantic_core import to_json
 from redis import RedisError
 
 from worker.contract.entry import Entry, Reason, Rejection
-from worker.contract.event import (
-    CloudEvent,
-    Event,
-    LessonActivity,
-    LessonCompleted,
-    LessonViewed,
-    Outline,
-    ProgressCorrected,
-    partition_key,
-)
+from worker.contract.event import CloudEvent, Event, Outline, partition_key
 from worker.contract.parse import parse_entry
 from worker.contract.totals import Totals
 from worker.errors import ConfigurationError, InputError
+from worker.event_factory import EventMethods
 from worker.redis_url import canonical
 from worker.settings import Settings, get_settings
-from worker.streams import publish
-from worker.streams.connection import clock, connect
+from worker.streams.connection import clock, connect, connect_async
 from worker.streams.keys import Keys
+from worker.streams.publish import Addressed, append_many, append_many_async
 from worker.streams.totals import add_totals
 
 PIPELINE = 1_000
 """Events in one round trip of `publish_many`."""
 
 
-class EventPublisher:
+class EventPublisher(EventMethods[str]):
     """Appends events to the stream of their partition. Safe to share between threads.
 
-    When a call returns, Redis has acknowledged the event and it will be applied. After `redis.RedisError` the event may
-    or may not be in the stream: publish it again with the same `id`; it counts once.
+    `lesson_viewed` and the other methods named after an event type make an event, publish it and return its id. When a
+    call returns, Redis has acknowledged the event and it will be applied.
+
+    After `redis.RedisError` the event may or may not be in the stream: publish the *same* event again, and it counts
+    once. So keep it until then: pass the methods an `event_id` and `occurred_at` of your own, or make the event with
+    `worker.event_factory.EventFactory`, store it, and `publish` it.
+
+    A context manager, which closes the connections.
     """
 
     def __init__(
@@ -53,26 +52,29 @@ class EventPublisher:
 
         A call is repeated up to `retries` times when the connection breaks or times out.
         """
-        settings = settings or get_settings()
-        if redis_url is not None:
-            try:
-                settings = settings.model_copy(update={"redis_url": canonical(redis_url)})
-            except ValueError as error:
-                raise ConfigurationError(f"redis_url: {error}") from None
+        super().__init__(source)
+        settings = _settings(redis_url, settings)
         self._redis = connect(settings, retries=retries)
         self._keys = Keys.of(settings)
-        self._source = source
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
 
     def publish(self, event: Event | Mapping[str, Any]) -> str:
         """Append an event, a model of `worker.contract.event` or a CloudEvent as a mapping; return its entry id.
 
         A mapping is not validated here: an invalid one becomes a dead letter.
         """
-        return publish.append(self._redis, *self._addressed(event), self._keys.instead_of)
+        return append_many(self._redis, [_addressed(self._keys, event)], self._keys.instead_of)[0]
 
     def publish_many(self, events: Iterable[Event | Mapping[str, Any]]) -> int:
         """Append the events in order, pipelined; return their number. After an error, some of them may be appended."""
-        return self._append(self._addressed(event) for event in events)
+        return self._append(_addressed(self._keys, event) for event in events)
 
     def publish_raw(self, bodies: Iterable[tuple[int | None, bytes]]) -> int:
         """Append (partition key, JSON bytes) pairs in order, byte for byte; otherwise like `publish_many`.
@@ -80,22 +82,6 @@ class EventPublisher:
         The key is the `partition_key` of the event's data.
         """
         return self._append((self._keys.stream_for(key), body) for key, body in bodies)
-
-    def lesson_viewed(
-        self, *, occurred_at: datetime | None = None, event_id: str | None = None, **activity: int | None
-    ) -> str:
-        """Publish that a learner viewed a lesson, by default now.
-
-        `activity` takes the members of `LessonActivity`; an invalid section or duration counts as missing. Raises
-        pydantic.ValidationError for ids or a time out of range.
-        """
-        return self.publish(LessonViewed(**self._envelope(occurred_at, event_id), data=_activity(activity)))
-
-    def lesson_completed(
-        self, *, occurred_at: datetime | None = None, event_id: str | None = None, **activity: int | None
-    ) -> str:
-        """Publish that a learner completed a lesson; otherwise like `lesson_viewed`."""
-        return self.publish(LessonCompleted(**self._envelope(occurred_at, event_id), data=_activity(activity)))
 
     def publish_outline(self, outline: Outline, time: str | None = None) -> datetime:
         """Publish a course's outline with an RFC 3339 time, by default now by Redis' clock; return that time.
@@ -139,11 +125,12 @@ class EventPublisher:
         """Close the connections."""
         self._redis.close()
 
-    def _append(self, addressed: Iterable[tuple[str, bytes]]) -> int:
-        addressed, count = iter(addressed), 0
-        while chunk := list(islice(addressed, PIPELINE)):
-            count += publish.append_many(self._redis, chunk, self._keys.instead_of)
-        return count
+    def _take(self, event: Event) -> str:
+        self.publish(event)
+        return event.id
+
+    def _append(self, addressed: Iterable[Addressed]) -> int:
+        return sum(len(append_many(self._redis, chunk, self._keys.instead_of)) for chunk in _chunks(addressed))
 
     def _now(self) -> datetime:
         """Return Redis' time, or this host's while Redis is unavailable, so that input errors are reported first."""
@@ -152,17 +139,80 @@ class EventPublisher:
         except RedisError:
             return datetime.now(UTC)
 
-    def _envelope(self, occurred_at: datetime | None, event_id: str | None) -> dict[str, Any]:
-        when: dict[str, Any] = {"time": occurred_at} if occurred_at else {"time": datetime.now(UTC), "untimed": True}
-        return {"id": event_id or str(uuid4()), "source": self._source, **when}
 
-    def _addressed(self, event: Event | Mapping[str, Any]) -> tuple[str, bytes]:
-        if isinstance(event, CloudEvent):
-            # Null is a value in a correction and means nothing elsewhere.
-            body = event.model_dump_json(exclude_none=not isinstance(event, ProgressCorrected)).encode()
-            return self._keys.stream_for(partition_key(vars(event.data))), body
-        return self._keys.stream_for(partition_key(event.get("data"))), to_json(event)
+class AsyncEventPublisher(EventMethods[Coroutine[Any, Any, str]]):
+    """An `EventPublisher` for programs with an event loop: the same methods to publish and close, to be awaited.
+
+    An asynchronous context manager. Use it in one event loop.
+    """
+
+    def __init__(
+        self,
+        redis_url: str | None = None,
+        *,
+        source: str = "python",
+        settings: Settings | None = None,
+        retries: int = 3,
+    ) -> None:
+        """See `EventPublisher`."""
+        super().__init__(source)
+        settings = _settings(redis_url, settings)
+        self._redis = connect_async(settings, retries=retries)
+        self._keys = Keys.of(settings)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def publish(self, event: Event | Mapping[str, Any]) -> str:
+        """See `EventPublisher.publish`."""
+        ids = await append_many_async(self._redis, [_addressed(self._keys, event)], self._keys.instead_of)
+        return ids[0]
+
+    async def publish_many(self, events: Iterable[Event | Mapping[str, Any]]) -> int:
+        """See `EventPublisher.publish_many`."""
+        return await self._append(_addressed(self._keys, event) for event in events)
+
+    async def publish_raw(self, bodies: Iterable[tuple[int | None, bytes]]) -> int:
+        """See `EventPublisher.publish_raw`."""
+        return await self._append((self._keys.stream_for(key), body) for key, body in bodies)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+
+    async def _take(self, event: Event) -> str:
+        await self.publish(event)
+        return event.id
+
+    async def _append(self, addressed: Iterable[Addressed]) -> int:
+        count = 0
+        for chunk in _chunks(addressed):
+            count += len(await append_many_async(self._redis, chunk, self._keys.instead_of))
+        return count
 
 
-def _activity(members: Mapping[str, int | None]) -> LessonActivity:
-    return LessonActivity.model_validate(members)
+def _settings(redis_url: str | None, settings: Settings | None) -> Settings:
+    settings = settings or get_settings()
+    if redis_url is None:
+        return settings
+    try:
+        return settings.model_copy(update={"redis_url": canonical(redis_url)})
+    except ValueError as error:
+        raise ConfigurationError(f"redis_url: {error}") from None
+
+
+def _addressed(keys: Keys, event: Event | Mapping[str, Any]) -> Addressed:
+    if isinstance(event, CloudEvent):
+        return keys.stream_for(partition_key(vars(event.data))), event.to_json()
+    return keys.stream_for(partition_key(event.get("data"))), to_json(event)
+
+
+def _chunks(addressed: Iterable[Addressed]) -> Iterator[list[Addressed]]:
+    addressed = iter(addressed)
+    while chunk := list(islice(addressed, PIPELINE)):
+        yield chunk

@@ -1,5 +1,7 @@
 """Figures as people write them."""
 
+import signal
+
 
 def duration(seconds: float) -> str:
     """Return a length of time in the largest unit of which it has two."""
@@ -24,3 +26,8 @@ def percent(number: float) -> str:
 def counted(number: int, noun: str) -> str:
     """Return the number and its noun, whose plural ends in s, with thousands separated."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def how_ended(status: int) -> str:
+    """Return how a process ended, by its exit status or, negative, the signal."""
+    return f"by {signal.Signals(-status).name}" if status < 0 else f"with exit status {status}"

@@ -11,12 +11,22 @@ Imports nothing heavy: the check runs every few seconds on every host.
 import os
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
-from tempfile import gettempdir
+from tempfile import TemporaryFile, gettempdir
 
-from worker.own_directory import check_own_directory, make_own_directory
+from worker.own_directory import ForeignDirectoryError, check_own_directory, make_own_directory
 
-DEFAULT_DIRECTORY = Path(gettempdir()) / f"progress-worker-{os.getuid()}" / "run"
+
+def _temporary_directory() -> str:
+    """Return the directory for temporary files; one that may be read-only if there is none to write to."""
+    try:
+        return gettempdir()
+    except FileNotFoundError:
+        return "/tmp"  # noqa: S108 - our directory in it is checked
+
+
+DEFAULT_DIRECTORY = Path(_temporary_directory()) / f"progress-worker-{os.getuid()}" / "run"
 DEFAULT_SILENT_SECONDS = 60.0
 OTHERWISE = "set PROGRESS_RUNTIME_DIRECTORY to another"
 
@@ -24,6 +34,19 @@ OTHERWISE = "set PROGRESS_RUNTIME_DIRECTORY to another"
 def check(directory: Path) -> None:
     """Raise ForeignDirectoryError when other users could replace our files."""
     check_own_directory(directory, OTHERWISE)
+
+
+def require_writable(directory: Path) -> None:
+    """Create the directory if missing. Raises OSError, whose message says what to do, if a worker cannot use it."""
+    try:
+        make_own_directory(directory, OTHERWISE)
+        with TemporaryFile(dir=directory):
+            return
+    except ForeignDirectoryError:
+        raise
+    except OSError as error:
+        reason, remedy = error.strerror or str(error), f"Make it writable for this user, or {OTHERWISE}"
+        raise OSError(f"{directory} cannot be written: {reason}. {remedy}.") from error
 
 
 def worker_started(directory: Path) -> None:
@@ -37,7 +60,7 @@ def worker_started(directory: Path) -> None:
 
 def worker_stopped(directory: Path) -> None:
     """Mark this worker as shut down."""
-    (directory / f"worker-{os.getpid()}").unlink(missing_ok=True)
+    _remove(directory / f"worker-{os.getpid()}")
 
 
 class Heartbeat:
@@ -61,7 +84,7 @@ class Heartbeat:
     def end(self) -> None:
         """Remove the file at the end of a drain."""
         self._touched = 0.0
-        self._file.unlink(missing_ok=True)
+        _remove(self._file)
 
 
 def live(directory: Path, silent_seconds: float) -> tuple[bool, str]:
@@ -92,6 +115,12 @@ def _touch(file: Path) -> None:
         os.utime(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _remove(file: Path) -> None:
+    """Remove the file. A disk that has become read-only does not stop the worker."""
+    with suppress(OSError):
+        file.unlink(missing_ok=True)
 
 
 def _signs(directory: Path, kind: str) -> list[Path]:

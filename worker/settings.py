@@ -1,7 +1,7 @@
 """Every setting of the worker: name, default, unit and range, read from the environment.
 
-`DATABASE_URL` and `REDIS_URL` are plain names; everything else is `PROGRESS_<NAME>`. Imports nothing of the project
-but its errors, the liveness defaults and the parsing of Redis URLs.
+`DATABASE_URL` and `REDIS_URL` are plain names; everything else is `PROGRESS_<NAME>`. With neither of the two, those of
+a `progress-worker up` that runs in the working directory or above count.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from worker import redis_url
+from worker import redis_url, running_up
 from worker.errors import ConfigurationError
 from worker.liveness import DEFAULT_DIRECTORY, DEFAULT_SILENT_SECONDS
 
@@ -216,7 +216,11 @@ class Settings(MainSettings):
         missing = [name for name in variables or _URL_FORMS if getattr(self, name.lower()) is None]
         if missing:
             forms = " and ".join(f"{name} to {_URL_FORMS[name]}" for name in missing)
-            raise ConfigurationError(f"{' and '.join(missing)} not set. Set {forms}, or start `progress-worker up`.")
+            sentences = [f"{' and '.join(missing)} not set.", f"Set {forms}, or start `progress-worker up`."]
+            if not self.database_url and not self.redis_url:  # one of them is never completed by another system's
+                running = running_up.everywhere()
+                sentences += [f"To use the one in {up.started_in}: {'; '.join(up.exports)}" for up in running]
+            raise ConfigurationError(" ".join(sentences))
         return self
 
     def impatient(self) -> Self:
@@ -258,7 +262,19 @@ class Settings(MainSettings):
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """Return the process's settings. Raise ConfigurationError that names every wrong variable."""
+    """Return the process's settings. Raise ConfigurationError that names every wrong variable.
+
+    If the environment has neither URL, both are those of the running `up` of the working directory or of the nearest
+    one above it, and so is the broker. Nothing is started or created.
+    """
+    settings = environment_settings()
+    if settings.database_url or settings.redis_url or (up := running_up.nearest()) is None:
+        return settings
+    return Settings(database_url=up.database_url, redis_url=up.redis_url, broker_url=None)
+
+
+def environment_settings() -> Settings:
+    """Return what the environment alone says. Raise ConfigurationError that names every wrong variable."""
     try:
         return Settings()
     except ValidationError as error:

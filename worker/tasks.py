@@ -34,19 +34,22 @@ from worker.celery_support import worker_process
 from worker.celery_support.scheduled_task import Scheduled
 from worker.client import EventPublisher
 from worker.consume.maintenance import maintain as maintain_everything
+from worker.consume.server_errors import describe, is_known
 from worker.contract.event import partition_key
-from worker.database.failures import is_database_error
 from worker.database.server import read_clock
-from worker.errors import ProgressError, first_line
+from worker.errors import first_line
 from worker.liveness import Heartbeat
 from worker.logs import get_logger
 from worker.ops.clocks import clocks_complaint
+from worker.printable import printable
 from worker.progress.retention import delete_expired
 from worker.settings import get_settings
 from worker.summary.refresh import refresh_summaries as refresh_stale_summaries
 
 log = get_logger(__name__)
 
+POSITIONAL = ("user_course_id", "topic_id", "lesson_id")
+"""The members that a publishing task also takes by position."""
 APPEND_SECONDS = 10.0
 """How long a publishing task waits for a Redis that is away or full before it returns to the queue."""
 
@@ -158,9 +161,9 @@ def _postpone(log_event: str, **details: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not (is_database_error(error) or isinstance(error, RedisError | ProgressError)):
+        if not is_known(error):
             raise
-        log.warning(log_event, **details, detail=first_line(error))
+        log.warning(log_event, **details, detail=describe(error, get_settings()))
 
 
 def _log_refreshed(rollup: str, refreshed: int, oldest_change_at: datetime | None) -> None:
@@ -182,18 +185,21 @@ def _for_at_most(seconds: float) -> Callable[[], bool]:
 
 
 @app.task(name="progress.lesson_viewed", bind=True, acks_late=True, reject_on_worker_lost=True)
-def lesson_viewed(self: "Task[Any, Any]", /, **members: Any) -> None:
-    """Append a `lesson.viewed` event, given its data members, `occurred_at` and optionally `event_id`."""
-    _append(self, "lesson.viewed", members)
+def lesson_viewed(self: "Task[Any, Any]", /, *ids: Any, **members: Any) -> None:
+    """Append a `lesson.viewed` event, given its data members, `occurred_at` and optionally `event_id`.
+
+    `user_course_id`, `topic_id` and `lesson_id` may be positional, in this order.
+    """
+    _append(self, "lesson.viewed", ids, members)
 
 
 @app.task(name="progress.lesson_completed", bind=True, acks_late=True, reject_on_worker_lost=True)
-def lesson_completed(self: "Task[Any, Any]", /, **members: Any) -> None:
+def lesson_completed(self: "Task[Any, Any]", /, *ids: Any, **members: Any) -> None:
     """Append a `lesson.completed` event, like `progress.lesson_viewed`."""
-    _append(self, "lesson.completed", members)
+    _append(self, "lesson.completed", ids, members)
 
 
-def _append(task: "Task[Any, Any]", event_type: str, members: dict[str, Any]) -> None:
+def _append(task: "Task[Any, Any]", event_type: str, ids: tuple[Any, ...], members: dict[str, Any]) -> None:
     """Append the event without validation: an invalid one becomes a visible dead letter instead of a failed task.
 
     So does an event without a time, which only its sender knows: this may run much later, and by another clock. Waits
@@ -206,7 +212,7 @@ def _append(task: "Task[Any, Any]", event_type: str, members: dict[str, Any]) ->
         "id": task.request.id if event_id is None else event_id,
         "source": "celery",
         "type": event_type,
-        "data": members,
+        "data": _data(task, ids, members),
     }
     if occurred_at is not None:
         event["time"] = occurred_at
@@ -214,13 +220,27 @@ def _append(task: "Task[Any, Any]", event_type: str, members: dict[str, Any]) ->
     give_up_at = time.monotonic() + APPEND_SECONDS
     while True:
         try:
-            _publisher().publish_raw([(partition_key(members), body)])
+            _publisher().publish_raw([(partition_key(event["data"]), body)])
             return
         except RedisError as error:
-            log.warning("publishing_postponed", event_type=event_type, detail=first_line(error))
+            log.warning("publishing_postponed", event_type=event_type, detail=describe(error, get_settings()))
             if worker_process.is_stopping() or time.monotonic() > give_up_at:
                 raise Reject(first_line(error), requeue=True) from error
             time.sleep(1)
+
+
+def _data(task: "Task[Any, Any]", ids: tuple[Any, ...], members: dict[str, Any]) -> dict[str, Any]:
+    """Return the members with the positional ids. Arguments of two meanings are kept as they are, as no valid event."""
+    named = dict(zip(POSITIONAL, ids, strict=False))
+    if len(ids) <= len(POSITIONAL) and not named.keys() & members.keys():
+        return named | members
+    log.error(
+        "task_arguments_ambiguous",
+        task=task.name,
+        id=printable(str(task.request.id)),
+        detail=f"At most {', '.join(POSITIONAL)} by position, each once; all else by name. Kept as a dead letter.",
+    )
+    return {"args": ids, "kwargs": members}
 
 
 @cache

@@ -152,12 +152,13 @@ def test_every_endpoint_does_what_its_examples_say_and_the_rows_are_the_models(s
 
 
 def submit(api: Documented) -> Iterator[Event]:
-    """Submit the example's events, which make its enrollment; once more by the stream, which changes nothing."""
+    """Submit the examples' events, which make its enrollment; once more by the stream, which changes nothing."""
     for prefer, result in (("", "applied"), ("respond-async", "accepted")):
         for each in api.call("post", "/events", prefer=prefer):
+            sent = each.example if isinstance(each.example, list) else [each.example]
             verdicts = [(verdict["id"], verdict["result"]) for verdict in each.answer["events"]]
-            assert verdicts == [(event["id"], result) for event in each.example]
-            yield from (parse_entry(entry(event)) for event in each.example)
+            assert verdicts == [(event["id"], result) for event in sent]
+            yield from (parse_entry(entry(event)) for event in sent)
 
 
 def make(api: Documented) -> list[Exchange]:

@@ -7,29 +7,45 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
 import psutil
+import psycopg
 import pytest
 import redis
 
 from tests.support.server_data import server_data
 from tests.support.wait import wait_until
-from tests.support.worker_process import is_alive
+from tests.support.worker_process import ROOT, is_alive
 from worker.cli.output import redacted
 
 # An `up` of a developer, and the state that it publishes for this user, are none of this test's business.
 PROGRAM = """
 import sys
 from pathlib import Path
-from worker.cli.main import main
-from worker.embedded import state
+from worker import running_up
 base = Path(sys.argv.pop(1))
-state._base = lambda: base
-main()
+running_up.private_directory = lambda: base
+"""
+COMMAND = f"{PROGRAM}\nfrom worker.cli.main import main\nmain()"
+CELERY = f"{PROGRAM}\nfrom celery.__main__ import main\nmain()"
+ALEMBIC = f"{PROGRAM}\nfrom alembic.config import main\nmain()"
+LIBRARY = f"""{PROGRAM}
+import asyncio
+from worker.client import EventPublisher
+from worker.service import open_progress_service
+
+async def summary():
+    async with open_progress_service() as service:
+        return await service.get_user_course_progress_summary(user_course_id=1)
+
+print(EventPublisher().lesson_viewed(user_course_id=1, topic_id=3, lesson_id=9))
+print(asyncio.run(summary()).completed_lessons)
 """
 
 VIEWED = (
@@ -63,25 +79,42 @@ def port() -> int:
 class Up:
     """An `up` in the background, its output in a file."""
 
-    def __init__(self, base: Path, *arguments: str, **environment: str) -> None:
+    def __init__(self, base: Path, *arguments: str, again: str = "", **environment: str) -> None:
         self.base = base
-        self.log = base / "output"
+        self.directory = base / again if again else Path(tempfile.mkdtemp(prefix="here-", dir=base))
+        self.environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        self.log = self.directory / "output"
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 self.command("up", "--workers", "1", *arguments),
-                env={**os.environ, "PROGRESS_RUNTIME_DIRECTORY": str(base / "run"), **environment},
+                cwd=self.directory,
+                env={
+                    **os.environ,
+                    "PYTHONPATH": str(ROOT),
+                    "PROGRESS_RUNTIME_DIRECTORY": str(base / "run"),
+                    **environment,
+                },
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
             )
 
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-u", "-c", PROGRAM, str(self.base), *arguments]
+    def command(self, *arguments: str, program: str = COMMAND) -> list[str]:
+        return [sys.executable, "-u", "-c", program, str(self.base), *arguments]
 
-    def call(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Another command of the same user."""
+    def call(
+        self, *arguments: str, given: str | None = None, program: str = COMMAND, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Another command of the same user, by default in the same directory."""
         return subprocess.run(
-            self.command(*arguments), input=given, capture_output=True, text=True, timeout=60, check=False
+            self.command(*arguments, program=program),
+            cwd=cwd or self.directory,
+            env=self.environment,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
 
     def wait_for(self, text: str) -> None:
@@ -91,13 +124,31 @@ class Up:
 
         wait_until(said, 60, f"{text!r} in\n{self.log.read_text()}")
 
+    def exports(self) -> dict[str, str]:
+        """What the lines set that it prints for a shell."""
+        lines = re.findall(r"^  (export .+)$", self.log.read_text(), re.MULTILINE)
+        shell = subprocess.run(
+            ["/bin/sh", "-c", "\n".join([*lines, 'printf "%s\n%s" "$DATABASE_URL" "$REDIS_URL"'])],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return dict(zip(("DATABASE_URL", "REDIS_URL"), shell.stdout.splitlines(), strict=True))
+
     def descendants(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
 
 
+def has_row(system: Up) -> bool:
+    """The lesson of VIEWED is completed."""
+    shown = system.call("summary", "1", "--json")
+    return shown.returncode == 0 and json.loads(shown.stdout)["completed_lessons"] == 1
+
+
 @contextmanager
-def up(base: Path, *arguments: str, **environment: str) -> Iterator[Up]:
-    started = Up(base, *arguments, **environment)
+def up(base: Path, *arguments: str, again: str = "", **environment: str) -> Iterator[Up]:
+    """One that runs, in the directory `again` of an earlier one."""
+    started = Up(base, *arguments, again=again, **environment)
     try:
         started.wait_for("Running until Ctrl-C.")
         yield started
@@ -123,9 +174,9 @@ def test_other_commands_work_on_it_and_everything_ends_with_it(base: Path) -> No
 
         assert wait_until(summary, 20, "the row")["current_lesson_id"] == 8
         assert system.call("health", "ready").returncode == 0
-        shown = re.search(r"^  REDIS_URL=(\S+)$", system.log.read_text(), re.MULTILINE)
-        assert shown, system.log.read_text()
-        assert redis.Redis.from_url(shown[1]).ping(), "an LMS can be given what it prints"
+        assert redis.Redis.from_url(system.exports()["REDIS_URL"]).ping(), "an LMS can be given what it prints"
+        psycopg.connect(system.exports()["DATABASE_URL"]).close()
+        before = system.exports()
         second = system.call("up")
         assert second.returncode == 1
         assert second.stderr.startswith("Error: `progress-worker up` is already running")
@@ -139,8 +190,52 @@ def test_other_commands_work_on_it_and_everything_ends_with_it(base: Path) -> No
         after = system.call("status")
         assert after.returncode == 1
         assert "start `progress-worker up`" in after.stderr
-    with up(base) as again:
+    with up(base, again=system.directory.name) as again:
+        assert again.exports() == before, "its ports and passwords are kept"
         assert json.loads(again.call("summary", "1", "--json").stdout)["completed_lessons"] == 1, "data is kept"
+
+
+@pytest.mark.second_tier
+def test_everything_finds_it_in_its_directory_and_two_leave_each_other_alone(base: Path) -> None:
+    with up(base) as first, up(base) as second:
+        assert first.exports() != second.exports()
+        for system in (first, second):
+            assert system.call("publish", "-", given=VIEWED).returncode == 0
+            wait_until(partial(has_row, system), 20, "the row")
+        found = first.call(program=LIBRARY)
+        assert found.stdout.splitlines()[1:] == ["1"], found.stderr
+        assert re.search(r"1 node online", first.call("-A", "worker", "status", program=CELERY).stdout)
+        current = first.call("-c", str(ROOT / "pyproject.toml"), "current", program=ALEMBIC)
+        assert "(head)" in current.stdout, current.stderr
+
+        voided = first.call("void", "2", "--enrollment", "1", "--source", "/test")
+        assert voided.returncode == 0, voided.stderr
+        assert voided.stderr.startswith(f"On the system of `progress-worker up` in {first.directory}: postgresql://")
+        assert json.loads(second.call("summary", "1", "--json").stdout)["completed_lessons"] == 1, "untouched"
+
+        for elsewhere in (
+            first.call("status", cwd=base),
+            first.call(program=LIBRARY, cwd=base),
+            first.call("-A", "worker", "status", program=CELERY, cwd=base),
+        ):
+            assert elsewhere.returncode == 1
+            for system in (first, second):
+                for name, url in system.exports().items():
+                    assert f"export {name}={url}" in elsewhere.stderr, elsewhere.stderr
+
+
+@pytest.mark.parametrize("name", ["postgres", "valkey"])
+@pytest.mark.second_tier
+def test_a_server_that_dies_is_named_and_ends_it(base: Path, name: str) -> None:
+    with up(base) as system:
+        descendants = system.descendants()
+        own = [each for each in descendants if each.ppid() == system.process.pid]
+        next(each for each in own if each.name().startswith(name)).kill()
+        assert system.process.wait(40) == 1
+        assert re.search(
+            r"^Error: (PostgreSQL|Valkey) ended by SIGKILL\. The end of ", system.log.read_text(), re.MULTILINE
+        )
+        assert not [each.pid for each in descendants if is_alive(each.pid)], "nothing is left behind"
 
 
 @pytest.mark.second_tier

@@ -1,5 +1,6 @@
 """An LMS that already speaks Celery sends `progress.lesson_viewed` and `progress.lesson_completed`."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -24,6 +25,41 @@ def lms(system: System) -> Iterator[Celery]:
     app.conf.task_default_queue = system.settings.queue
     yield app
     app.close()
+
+
+def test_a_task_routed_by_name_or_with_positional_ids_arrives_and_an_ambiguous_one_is_kept(
+    system: System, lms: Celery
+) -> None:
+    """As an LMS's own application sends it, whose default queue is another."""
+    queue = system.settings.queue
+    lms.conf.task_default_queue = f"{system.settings.stream_key}-of-the-lms"
+    lms.conf.task_routes = {"progress.*": {"queue": queue}}
+    worker = system.start_worker(2)
+    known = [enrolled(1)]
+    system.publish(known)
+    when = {"occurred_at": at(1).isoformat()}
+    ids = {"user_course_id": 1, "topic_id": 2}
+    sent = [
+        lms.send_task("progress.lesson_viewed", args=[1, 2, 3], kwargs=when),
+        lms.send_task("progress.lesson_completed", args=[1, 2], kwargs={**when, "lesson_id": 4, "section_id": 5}),
+    ]
+    lms.send_task("progress.lesson_viewed", args=[1, 2, 3, 60], kwargs=when)
+    lms.send_task("progress.lesson_viewed", args=[1, 2], kwargs={**when, **ids, "lesson_id": 3})
+    lms.send_task("progress.lesson_viewed", args=[1, 2], kwargs=when)
+    wait_until(lambda: system.dead_letters() == {"invalid_event": 3}, what="the dead letters")
+    wait_until(lambda: system.recorded() == 2, what="the rows")
+    assert len(worker.wait_for_line("task_arguments_ambiguous", count=2)) == 2
+    kept = [json.loads(body)["data"] for (body,) in rows(system.engine, "SELECT body FROM dead_letter ORDER BY id")]
+    assert {"args": [1, 2, 3, 60], "kwargs": {}} in kept
+    assert {"args": [1, 2], "kwargs": {**ids, "lesson_id": 3}} in kept
+    assert ids in kept
+    system.start_beat()
+    expected: list[CloudEvent] = [
+        *known,
+        viewed(1, 2, 3, id=sent[0].id, source="celery", time=at(1)),
+        completed(1, 2, 4, section_id=5, id=sent[1].id, source="celery", time=at(1)),
+    ]
+    system.assert_exact(expected, rejected={"invalid_event": 3})
 
 
 def test_a_task_becomes_an_event_whose_identity_is_the_tasks(system: System, lms: Celery) -> None:

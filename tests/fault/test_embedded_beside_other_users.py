@@ -18,10 +18,12 @@ import redis
 from tests.support.other_user import IS_ROOT, as_another_user
 from tests.support.own_servers import OwnServers
 from tests.support.server_data import server_data
-from worker.embedded import programs, state
+from worker import running_up
+from worker.embedded import programs
 from worker.embedded.start import start_servers
-from worker.embedded.state import Servers, publish_state, running
+from worker.embedded.state import Servers
 from worker.errors import ServerUnavailableError
+from worker.running_up import RunningUp, nearest, publish
 
 as_root = pytest.mark.skipif(not IS_ROOT, reason="only root can become another user")
 
@@ -109,14 +111,16 @@ def test_another_user_reads_no_file_and_reaches_no_database(servers: Servers) ->
 def test_the_state_of_a_running_up_is_read_by_its_user_alone(
     servers: Servers, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(state, "_base", lambda: place / "base")
-    with publish_state(servers):
-        assert running() == servers
-        assert as_another_user((place / "base" / "up.json").read_text) is None
+    monkeypatch.setattr(running_up, "private_directory", lambda: place / "base")
+    up = RunningUp(servers.database_url, servers.redis_url, servers.directory, Path.cwd())
+    with publish(up):
+        assert nearest() == up
+        (state_file,) = (place / "base").glob("*.json")
+        assert as_another_user(state_file.read_text) is None
         (place / "base").chmod(0o755)
-        assert as_another_user((place / "base" / "up.json").read_text) is None
+        assert as_another_user(state_file.read_text) is None
         (place / "base").chmod(0o777)
-        assert running() is None, "anybody could have put it there"
+        assert nearest() is None, "anybody could have put it there"
 
 
 @as_root

@@ -37,7 +37,7 @@ def flood(system: System) -> Iterator[Flood]:
             if system.unread() > MOST_UNREAD:
                 continue
             for stream in system.keys.streams:
-                state.published += publish.append_many(redis, [(stream, body) for body in BAD])
+                state.published += len(publish.append_many(redis, [(stream, body) for body in BAD]))
         redis.close()
 
     thread = threading.Thread(target=run)

@@ -25,7 +25,6 @@ def read_only(system: System) -> Iterator[None]:
         connection.execute(text(TERMINATE))
         yield
         connection.execute(text(f'ALTER DATABASE "{name}" RESET default_transaction_read_only'))
-        connection.execute(text(TERMINATE))
 
 
 @contextmanager

@@ -97,6 +97,62 @@ def test_each_is_judged_on_its_own_merits_in_order(api: httpx.Client, engine: En
     assert rows(engine, "SELECT count(*) FROM dead_letter") == [(0,)]
 
 
+SINGLE = "application/cloudevents+json"
+
+
+def post_one(api: httpx.Client, content: Content | bytes, **headers: str) -> httpx.Response:
+    body = (
+        content
+        if isinstance(content, bytes)
+        else json.dumps(as_json(content) if isinstance(content, CloudEvent) else content).encode()
+    )
+    return api.post("/events", content=body, headers={"Content-Type": SINGLE, **headers})
+
+
+def test_a_single_event_is_applied_like_a_batch_of_one(
+    api: httpx.Client, engine: Engine, redis: Redis, settings: Settings
+) -> None:
+    made: list[Event] = [enrolled(1), outlined(3, [(1, 1, "Größe")]), viewed(1), corrected(1, 1, 2, seconds=9)]
+    assert [results(post_one(api, each)) for each in made] == [[APPLIED]] * 4
+    assert results(post_one(api, made[2])) == [REPEATED]
+    answer = post_one(api, made[2], **{"Content-Type": f"{SINGLE}; charset=utf-8", "Prefer": "respond-async"})
+    assert (answer.status_code, verdicts(answer)[0]["result"]) == (202, "accepted")
+    assert redis.xlen(f"{settings.stream_key}:1") == 1
+    assert_tables_equal_model(engine, made)
+
+
+REJECTED_ALONE: dict[str, tuple[Content | bytes, int, str]] = {
+    "not JSON": (b"{", 422, "invalid_json: "),
+    "nothing": (b"", 422, "invalid_json: "),
+    "a batch": (b"[]", 422, "invalid_event: "),
+    "a number": (b"7", 422, "invalid_event: "),
+    "an unknown type": ({**as_json(viewed()), "type": "lesson.loved"}, 422, "unknown_type: type: "),
+    "without data": ({"specversion": "1.0", "type": "lesson.viewed"}, 422, "invalid_event: id: Field required"),
+    "too large": ({**as_json(viewed()), "more": "x" * 65_536}, 413, "too_large: "),
+    "an unknown enrollment": (viewed(99), 404, "unknown_enrollment: "),
+    "another event's identity": (completed(1, id="known"), 409, "identity_conflict: "),
+    "another user's enrollment": (enrolled(1, user_id=8), 409, "enrollment_conflict: "),
+}
+
+
+@pytest.mark.parametrize("case", REJECTED_ALONE)
+@pytest.mark.parametrize("prefer", ["", "respond-async"])
+def test_a_single_event_that_is_rejected_is_a_problem_and_leaves_nothing(
+    api: httpx.Client, engine: Engine, redis: Redis, settings: Settings, case: str, prefer: str
+) -> None:
+    content, status, detail = REJECTED_ALONE[case]
+    assert results(post(api, [enrolled(1), viewed(1, id="known")])) == [APPLIED] * 2
+    before = snapshot(engine)
+    answer = post_one(api, content, Prefer=prefer)
+    if prefer and status in {404, 409}:  # what only PostgreSQL can say
+        assert answer.status_code == 202
+        return
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
+    assert answer.json()["detail"].startswith(detail)
+    assert snapshot(engine) == before
+    assert not redis.exists(*Keys.of(settings).own)
+
+
 def test_an_id_that_is_no_text_is_not_repeated(api: httpx.Client) -> None:
     answer = post(api, [{**as_json(viewed()), "id": 7}, {}])
     assert results(answer) == [("rejected", "invalid_event")] * 2

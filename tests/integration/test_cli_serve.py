@@ -223,3 +223,10 @@ def test_a_request_that_does_not_end_is_given_up_and_writes_nothing(
             lms.rollback()
         assert rows(engine, "SELECT count(*) FROM lesson_event") == [(0,)]
     assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.second_tier
+def test_a_misspelt_variable_is_logged_once(environment: dict[str, str], log: Path) -> None:
+    with serving(environment | {"PROGRESS_STREM_KEY": "x"}, log):
+        wait_until(lambda: "unknown_variable" in log.read_text(), what="the log line")
+    assert log.read_text().count("PROGRESS_STREM_KEY is not a setting. Did you mean PROGRESS_STREAM_KEY?") == 1

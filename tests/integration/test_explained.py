@@ -13,8 +13,8 @@ from worker.settings import Settings
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"database": "no_such_database"}, 'refuses the connection: database "no_such_database" does not exist.'),
-        ({"username": "nobody"}, 'refuses the connection: role "nobody" does not exist.'),
+        ({"database": "no_such_database"}, 'has no database "no_such_database".'),
+        ({"username": "nobody"}, 'has no role "nobody".'),
         ({"host": "127.0.0.1", "port": 1, "query": {}}, "does not answer at 127.0.0.1/"),
         ({"host": "no-such-host.invalid", "query": {}}, "does not answer at no-such-host.invalid/"),
     ],
@@ -28,6 +28,7 @@ def test_why_there_is_no_connection(settings: Settings, changes: dict[str, objec
         assert result.exit_code == 1
         assert told in result.stderr
         assert ("does not answer" in result.stderr) == ("does not answer" in told)
+        assert ("name of the host is unknown" in result.stderr) == ("no-such-host" in told)
 
 
 @pytest.mark.parametrize(

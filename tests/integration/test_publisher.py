@@ -1,5 +1,6 @@
 """Publishing: to the right partition, and what is read back is what was published."""
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
@@ -9,15 +10,18 @@ import pytest
 from redis import ConnectionError as RedisConnectionError
 from sqlalchemy import Engine
 
+from tests.support.doors import consume
 from tests.support.events import as_json, at, completed, corrected, enrolled, outlined, viewed
 from tests.support.model import assert_tables_equal_model
 from tests.support.tables import rows
-from worker.client import PIPELINE, EventPublisher
+from tests.support.wait import wait_until
+from worker.client import PIPELINE, AsyncEventPublisher, EventPublisher
 from worker.consume.consumer import Consumer
 from worker.consume.recovery import Recovery
 from worker.contract.entry import Entry
 from worker.contract.event import Event, LessonCompleted, LessonViewed
 from worker.contract.parse import parse_entry
+from worker.event_factory import EventFactory
 from worker.settings import Settings
 from worker.streams.connection import Redis
 
@@ -27,9 +31,8 @@ LARGE = 2**63 - 1
 @pytest.fixture
 def publisher(settings: Settings, redis: Redis) -> Iterator[EventPublisher]:
     assert redis.ping()
-    publisher = EventPublisher(settings=settings, source="/test")
-    yield publisher
-    publisher._redis.close()
+    with EventPublisher(settings=settings, source="/test") as publisher:
+        yield publisher
 
 
 def published(redis: Redis, stream: str) -> list[Event]:
@@ -90,6 +93,58 @@ def test_the_short_forms_make_whole_events(publisher: EventPublisher, redis: Red
     assert isinstance(second, LessonCompleted)
     assert (second.data.section_id, second.data.duration_seconds, second.source) == (4, 5, "/test")
     assert len(second.id) == 36
+
+
+def test_the_asynchronous_twin_publishes_the_same(redis: Redis, settings: Settings) -> None:
+    """All of its methods, also to another stream where its own has the wrong type."""
+    made: list[Event] = [enrolled(1), outlined(3, [(2, 3, "Größe")]), corrected(1, 2, 3, seconds=9)]
+    redis.rpush(f"{settings.stream_key}:3", "not a stream")
+
+    async def publish_all() -> str:
+        async with AsyncEventPublisher(settings=settings, source="/test") as publisher:
+            entry_id = await publisher.publish(made[0])
+            assert redis.xrange(f"{settings.stream_key}:1", entry_id, entry_id)
+            assert await publisher.publish_many(made[1:]) == 2
+            assert await publisher.publish_raw([(2, b"{}"), (None, b"[]")]) == 2
+            return await publisher.lesson_viewed(user_course_id=1, topic_id=2, lesson_id=3, occurred_at=at(1))
+
+    event_id = asyncio.run(publish_all())
+    view = viewed(1, 2, 3, seconds=1, id=event_id, source="/test")
+    assert published(redis, f"{settings.stream_key}:1") == [made[0], made[2], view]
+    assert redis.xlen(f"{settings.stream_key}:2") == 1
+    plain: Any = redis.xrange(settings.stream_key)
+    assert [fields[b"event"] for _, fields in plain] == [made[1].to_json(), b"[]"]
+
+
+@pytest.mark.parametrize("again", [1, 2])
+def test_many_events_go_in_as_many_round_trips_on_both_publishers(redis: Redis, settings: Settings, again: int) -> None:
+    async def publish_all(events: list[LessonViewed]) -> int:
+        async with AsyncEventPublisher(settings=settings) as publisher:
+            return await publisher.publish_many(events)
+
+    events = [viewed(1, 1, number) for number in range(1, again * PIPELINE + 2)]
+    assert asyncio.run(publish_all(events)) == len(events)
+    assert published(redis, f"{settings.stream_key}:1") == events
+
+
+def test_a_closed_block_leaves_no_connection(redis: Redis, settings: Settings) -> None:
+    with EventPublisher(settings=settings) as publisher:
+        opened = publisher._redis.client_id()
+        assert redis.client_list(client_id=[opened])
+    wait_until(lambda: not redis.client_list(client_id=[opened]), what="the end of the connection")
+
+
+def test_an_event_made_for_an_outbox_counts_once_however_often_it_is_published(
+    publisher: EventPublisher, consumer: Consumer, engine: Engine
+) -> None:
+    events = EventFactory("/test")
+    enrollment = events.enrollment_created(user_course_id=1, user_id=7, course_id=3)
+    event = events.lesson_completed(user_course_id=1, topic_id=2, lesson_id=3)
+    stored = [each.to_json() for each in (event, enrollment)]
+    for _ in range(2):
+        publisher.publish_many(json.loads(each) for each in stored)
+    consume(consumer)
+    assert_tables_equal_model(engine, [enrollment, event])
 
 
 def test_a_short_form_without_a_time_may_be_called_again(

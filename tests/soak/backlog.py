@@ -67,7 +67,7 @@ def _publish(system: System, cohorts: Cohorts, events: int, progress: Progress) 
     published = 0
     for lines in _chunks(cohorts, events):
         streams = [system.keys.stream_for(partition_key(json.loads(line)["data"])) for line in lines]
-        published += publish.append_many(system.redis, zip(streams, lines, strict=True))
+        published += len(publish.append_many(system.redis, zip(streams, lines, strict=True)))
         progress.update(published, f"{published:,} events")
     return published
 

@@ -76,7 +76,7 @@ class Publisher:
     def _appended(self, redis: Redis, bodies: list[tuple[str, bytes]]) -> bool:
         invalid = sum(body in self.planted for _, body in bodies)
         try:
-            self.acknowledged += publish.append_many(redis, bodies)
+            self.acknowledged += len(publish.append_many(redis, bodies))
         except RedisError:
             self.refused += 1
             self.planted_maybe += invalid

@@ -23,6 +23,7 @@ Verdict = str
 """`applied`, or the reason why it was set aside or refused; `refused` where a door gives none."""
 
 BATCH = {"Content-Type": "application/cloudevents-batch+json"}
+SINGLE = {"Content-Type": "application/cloudevents+json"}
 
 
 def consume(consumer: Consumer) -> None:
@@ -69,6 +70,15 @@ class Doors:
         assert answer.status_code == 200, answer.text
         return [each["reason"] or each["result"] for each in answer.json()["events"]]
 
+    def single(self, bodies: Sequence[bytes]) -> list[Verdict]:
+        """`POST /events`, one at a time."""
+        answers = [self._api.post("/events", content=body, headers=SINGLE) for body in bodies]
+        assert all(each.is_success == ("events" in each.json()) for each in answers)
+        return [
+            each.json()["events"][0]["result"] if each.is_success else each.json()["detail"].partition(":")[0]
+            for each in answers
+        ]
+
     def async_batch(self, bodies: Sequence[bytes]) -> list[Verdict]:
         """`POST /events` with `Prefer: respond-async`: what it lets through is judged from the stream."""
         headers = BATCH | {"Prefer": "respond-async"}
@@ -91,7 +101,7 @@ class Doors:
         return ["invalid_json" if is_refused else verdict for is_refused, verdict in found]
 
 
-ANY = ("stream", "batch", "async_batch", "command_line")
+ANY = ("stream", "batch", "single", "async_batch", "command_line")
 
 
 def send_tasks(

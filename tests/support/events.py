@@ -88,7 +88,7 @@ def outlined(
 
 def body(event: CloudEvent) -> bytes:
     """The event as a publisher sends it."""
-    return event.model_dump_json(exclude_none=not isinstance(event, ProgressCorrected)).encode()
+    return event.to_json()
 
 
 def entry(content: CloudEvent | dict[str, Any] | bytes | None, *, stream: str = "lesson-events") -> Entry:

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from tests.support.commands import invoke
-from worker.embedded import state
-from worker.embedded.state import Servers, publish_state
+from worker import running_up
+from worker.running_up import RunningUp, publish
 from worker.settings import MainSettings, Settings, variable_name
 
 
 @pytest.fixture(autouse=True)
 def _no_up_of_a_developer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state, "_base", lambda: tmp_path / "base")
+    monkeypatch.setattr(running_up, "private_directory", lambda: tmp_path / "base")
 
 
 def config(**environment: str) -> dict[str, dict[str, Any]]:
@@ -73,6 +73,6 @@ def test_passwords_are_left_out() -> None:
 
 
 def test_servers_of_a_running_up_are_marked(tmp_path: Path) -> None:
-    with publish_state(Servers("postgresql+psycopg://of_up/x", "redis://of_up", tmp_path)):
+    with publish(RunningUp("postgresql://of_up/x", "redis://of_up", tmp_path, Path.cwd())):
         shown = config()
     assert (shown["REDIS_URL"]["value"], shown["REDIS_URL"]["origin"]) == ("redis://of_up", "up")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import invoke
-from worker.embedded import state
-from worker.embedded.state import Servers, publish_state
+from worker import running_up
+from worker.running_up import RunningUp, publish
 
 GOOD = {"DATABASE_URL": "postgresql://lms:secret@localhost:1/x", "REDIS_URL": "redis://:secret@localhost:1/0"}
 
@@ -16,7 +16,7 @@ GOOD = {"DATABASE_URL": "postgresql://lms:secret@localhost:1/x", "REDIS_URL": "r
 @pytest.fixture(autouse=True)
 def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No `up` of a developer is found from here."""
-    monkeypatch.setattr(state, "_base", lambda: tmp_path / "base")
+    monkeypatch.setattr(running_up, "private_directory", lambda: tmp_path / "base")
     return tmp_path / "base"
 
 
@@ -47,14 +47,14 @@ def test_without_servers_a_sentence_says_what_to_set_or_start(command: list[str]
 
 
 def test_one_server_alone_is_not_completed_from_a_running_up(tmp_path: Path) -> None:
-    with publish_state(Servers("postgresql://other/x", "redis://other", tmp_path)):
+    with publish(RunningUp("postgresql://other/x", "redis://other", tmp_path, Path.cwd())):
         result = invoke({"DATABASE_URL": GOOD["DATABASE_URL"]}, "status")
     assert result.stderr.startswith("Error: REDIS_URL not set.")
 
 
 def test_without_urls_the_servers_of_a_running_up_are_used(tmp_path: Path, silent_port: int) -> None:
-    up = Servers(f"postgresql+psycopg://127.0.0.1:{silent_port}/of_up", f"redis://127.0.0.1:{silent_port}", tmp_path)
-    with publish_state(up):
+    urls = (f"postgresql://127.0.0.1:{silent_port}/of_up", f"redis://127.0.0.1:{silent_port}")
+    with publish(RunningUp(*urls, tmp_path, Path.cwd())):
         result = invoke({}, "status")
     assert result.exit_code == 1
     assert "/of_up" in result.stderr

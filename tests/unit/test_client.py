@@ -2,14 +2,18 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from worker.client import EventPublisher
-from worker.errors import ConfigurationError
+from worker.client import AsyncEventPublisher, EventPublisher
+from worker.contract.event import EVENT_TYPES
+from worker.contract.parse import parse
+from worker.errors import ConfigurationError, InputError
+from worker.event_factory import EventFactory
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,8 +27,10 @@ def test_a_publisher_imports_neither_postgresql_nor_celery() -> None:
 
 
 def test_without_a_url_a_sentence_says_what_to_set() -> None:
-    with pytest.raises(ConfigurationError, match="REDIS_URL is not set"):
+    with pytest.raises(ConfigurationError, match="REDIS_URL not set"):
         EventPublisher()
+    with pytest.raises(ConfigurationError, match="REDIS_URL is not set"):
+        AsyncEventPublisher()
 
 
 @pytest.mark.parametrize(
@@ -37,7 +43,58 @@ def test_without_a_url_a_sentence_says_what_to_set() -> None:
 )
 def test_an_event_out_of_range_is_refused_before_redis_is_asked(activity: dict[str, Any]) -> None:
     publisher = EventPublisher("redis://127.0.0.1:1/0")
-    with pytest.raises(ValidationError):
+    wrong = ValidationError if len(activity) > 2 else TypeError
+    with pytest.raises(wrong):
         publisher.lesson_viewed(**activity)
-    with pytest.raises(ValidationError):
+    with pytest.raises(wrong):
         publisher.lesson_completed(**activity)
+
+
+def test_there_is_a_method_for_every_event_type_on_both_publishers_and_the_factory() -> None:
+    for kind in EVENT_TYPES:
+        name = kind.model_fields["type"].default.replace(".", "_")
+        for each in (EventPublisher, AsyncEventPublisher, EventFactory):
+            assert callable(getattr(each, name))
+
+
+def test_a_misspelt_or_missing_argument_is_an_error_for_python_and_for_mypy() -> None:
+    """For mypy because `make check` refuses an ignored error that is none."""
+    publisher = EventPublisher("redis://127.0.0.1:1/0")
+    with pytest.raises(TypeError, match="durations_seconds"):
+        publisher.lesson_viewed(user_course_id=1, topic_id=2, lesson_id=3, durations_seconds=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="course_id"):
+        publisher.enrollment_created(user_course_id=1, user_id=2)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="completed"):
+        publisher.progress_corrected(user_course_id=1, topic_id=2, lesson_id=3, completed=True)  # type: ignore[call-arg]
+
+
+def test_an_event_made_again_from_its_stored_json_is_the_same() -> None:
+    when = datetime(2025, 7, 14, 10, 30, tzinfo=UTC)
+    events = EventFactory("/lms")
+    lesson: dict[str, Any] = {"user_course_id": 1, "topic_id": 2, "lesson_id": 3}
+    for event in (
+        events.lesson_viewed(**lesson, duration_seconds=1.5, occurred_at=when),
+        events.lesson_completed(**lesson, event_id="e-1"),
+        events.enrollment_created(user_course_id=1, user_id=2, course_id=3, timezone="Europe/Berlin"),
+        events.course_outlined(course_id=3, lessons=[{"topic_id": 2, "lesson_id": 3, "title": "Größe"}]),
+        events.progress_corrected(**lesson, status="completed", last_viewed_at=None, completed_at=when),
+    ):
+        assert parse(event.to_json(), datetime.now(UTC).timestamp() * 1000) == event
+        assert event.source == "/lms"
+
+
+def test_only_an_event_without_a_time_of_its_own_says_so() -> None:
+    events, now = EventFactory("/lms"), datetime.now(UTC)
+    assert b'"untimed":true' in events.lesson_viewed(user_course_id=1, topic_id=2, lesson_id=3).to_json()
+    timed = events.lesson_viewed(user_course_id=1, topic_id=2, lesson_id=3, occurred_at=now)
+    assert b"untimed" not in timed.to_json()
+    enrollment = events.enrollment_created(user_course_id=1, user_id=2, course_id=3)
+    assert abs(enrollment.time - now) < timedelta(minutes=1)
+    with pytest.raises(ValidationError, match="timezone info"):
+        events.lesson_viewed(user_course_id=1, topic_id=2, lesson_id=3, occurred_at=now.replace(tzinfo=None))
+
+
+def test_an_outline_too_large_for_one_event_is_refused_with_a_sentence() -> None:
+    lessons = [{"topic_id": 1, "lesson_id": number, "title": "x" * 1_000} for number in range(1, 1_200)]
+    with pytest.raises(InputError, match=r"The event would be refused: 1[0-9]+ characters; at most 1048576"):
+        EventFactory("/lms").course_outlined(course_id=1, lessons=lessons)

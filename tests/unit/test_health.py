@@ -141,3 +141,18 @@ def test_the_verdict_imports_nothing_heavy() -> None:
     code = f"import sys, worker.liveness; print({heavy} & set(sys.modules))"
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert answer.stdout == "set()\n"
+
+
+def test_without_any_directory_for_temporary_files_the_default_is_still_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container whose disk is read-only: a starting worker says so, instead of a traceback of every import."""
+
+    def nowhere() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(liveness, "gettempdir", nowhere)
+    assert Path(liveness._temporary_directory()).is_dir()
+
+
+def test_a_heartbeat_ends_quietly_on_a_disk_that_cannot_be_written() -> None:
+    liveness.Heartbeat(Path("/proc/1/fd/0/run")).end()
+    liveness.worker_stopped(Path("/proc/1/fd/0/run"))

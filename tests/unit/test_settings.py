@@ -1,11 +1,14 @@
 """Settings: defaults that fit, units and ranges that hold, and sentences where they do not."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from worker import running_up
 from worker.errors import ConfigurationError
+from worker.running_up import RunningUp, publish
 from worker.settings import Settings, get_settings
 
 
@@ -27,6 +30,59 @@ def test_the_urls_have_plain_names_and_the_rest_a_prefix(monkeypatch: pytest.Mon
     assert settings.database_url == "postgresql+psycopg://localhost/lms"
     assert settings.redis_url == "redis://localhost:6379/0"
     assert settings.batch_size == 7
+
+
+@pytest.fixture
+def up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningUp]:
+    """One that runs in the working directory."""
+    monkeypatch.setattr(running_up, "private_directory", lambda: tmp_path / "base")
+    monkeypatch.chdir(tmp_path)
+    get_settings.cache_clear()
+    with publish(RunningUp("postgresql://u:p@h:5432/up", "redis://default:p@h:1/0", tmp_path, tmp_path)) as running:
+        yield running
+    get_settings.cache_clear()
+
+
+def test_with_neither_url_both_are_of_the_up_of_this_directory(
+    up: RunningUp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROGRESS_BROKER_URL", "redis://broker:1/0")
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir("below")
+    settings = get_settings()
+    assert settings.database_url == up.database_url.replace("postgresql", "postgresql+psycopg")
+    assert settings.redis_url == up.redis_url
+    assert settings.broker_url is None, "that of other servers"
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
+@pytest.mark.usefixtures("up")
+def test_a_url_of_the_environment_wins_and_is_not_completed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"DATABASE_URL": "postgresql+psycopg://lms/x", "REDIS_URL": "redis://lms:1/0"}
+    monkeypatch.setenv(name, given[name])
+    settings = get_settings()
+    urls = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
+    assert urls == {**dict.fromkeys(given), name: given[name]}
+    with pytest.raises(ConfigurationError, match=r"not set\. Set .*, or start `progress-worker up`\.$"):
+        settings.with_servers()
+
+
+def test_elsewhere_nothing_is_found_or_made_and_the_lines_to_export_are_said(
+    up: RunningUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    with pytest.raises(ConfigurationError) as caught:
+        get_settings().with_servers()
+    exports = f"export DATABASE_URL={up.database_url}; export REDIS_URL={up.redis_url}"
+    assert str(caught.value).endswith(f"To use the one in {up.started_in}: {exports}")
+
+
+def test_a_missing_variable_makes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running_up, "private_directory", lambda: tmp_path / "base")
+    get_settings.cache_clear()
+    with pytest.raises(ConfigurationError):
+        get_settings().with_servers()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])

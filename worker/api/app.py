@@ -14,8 +14,12 @@ from worker.api.openapi import correct_openapi
 from worker.api.problems import add_handlers
 from worker.api.tokens import Tokens, load_tokens
 from worker.client import EventPublisher
+from worker.logs import get_logger
 from worker.service import open_progress_service
 from worker.settings import Settings, get_settings
+from worker.unknown_variables import unknown_variables
+
+log = get_logger(__name__)
 
 _DESCRIPTION = """
 Send `Authorization: Bearer TOKEN`. `GET` needs the token's scope `read`, all other methods `write`.
@@ -47,6 +51,8 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
             publisher = EventPublisher(settings=settings.impatient(), retries=0)
             app.state.publisher = publisher
             app.state.readiness = Readiness(settings)
+            for sentence in unknown_variables():
+                log.warning("unknown_variable", detail=sentence)
             app.openapi()  # slow, so built before the first request
             yield
             publisher.close()

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core.core_schema import WithDefaultSchema
 
+from worker.api import event_bodies
 from worker.api.problems import Problem
 from worker.api.progress_schema import BODIES
 
@@ -25,7 +26,7 @@ def correct_openapi(app: FastAPI) -> None:
             ref_template="#/components/schemas/{model}",
             schema_generator=_NoNullDefaults,
         )
-        schemas |= exact["$defs"]
+        schemas |= exact["$defs"] | event_bodies.SCHEMAS
         document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
         for path in document["paths"].values():
             for operation in path.values():

@@ -10,6 +10,7 @@ from kombu import Connection, Message
 from msgspec import MsgspecError
 
 from worker.celery_support import broker_queue, message_filter
+from worker.connection_errors import redis_problem
 from worker.errors import first_line
 from worker.logs import get_logger
 from worker.settings import get_settings
@@ -90,4 +91,7 @@ def _refusal(name: str, owner: str, stream_key: str) -> str:
 
 
 def _log_retry(error: Exception, seconds: float) -> None:
-    log.error("broker_away", detail=first_line(error), seconds=seconds)
+    settings = get_settings()
+    url, variable = settings.broker_url or str(settings.redis_url), "PROGRESS_BROKER_URL"
+    detail = redis_problem(first_line(error), url, variable if settings.broker_url else "REDIS_URL")
+    log.error("broker_away", detail=detail, seconds=seconds)

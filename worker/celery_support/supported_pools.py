@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import click
 from celery.concurrency import get_implementation
 
 POOLS = ("prefork", "solo", "threads")
@@ -16,8 +15,3 @@ def refuse_unsupported_pool(pool_cls: Any) -> None:
     if pool not in map(get_implementation, POOLS):
         name = f"{pool.__module__}:{pool.__qualname__}"
         raise SystemExit(f"Error: The worker does not run in the pool {name}. Choose one of {', '.join(POOLS)}.")
-
-
-def refuse_before_detaching(context: click.Context, _parameter: click.Parameter, _value: Any) -> None:
-    """The same as a callback of an option of `celery worker`."""
-    refuse_unsupported_pool(context.params["pool"])

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from worker.embedded.interruption import uninterrupted
 from worker.errors import ProgressError, ServerUnavailableError
+from worker.formatting import how_ended
 
 if TYPE_CHECKING:
-    from worker.settings import Settings
+    from worker.cli.local_system import System
 
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
@@ -34,16 +35,16 @@ class ChildEndedError(ProgressError):
 class Children:
     """The processes, each in its own session, so that Ctrl-C reaches only us and we end them in order."""
 
-    def __init__(
-        self, settings: "Settings", directory: Path, processes: int, *, quiet: bool, api_port: int | None = None
-    ) -> None:
-        """Start a worker with `processes` pool processes, beat and, if it has a port, the API; all in `directory`.
+    def __init__(self, system: "System", processes: int, *, quiet: bool, api_port: int | None = None) -> None:
+        """Start a worker with `processes` pool processes, beat and, if it has a port, the API; all in its directory.
 
         `quiet` sends their output to files there.
         """
         from worker.settings import variable_name
 
-        self._directory = directory
+        settings = system.settings
+        self._system = system
+        self._directory = system.directory
         self._quiet = quiet
         self._runtime_directory = settings.runtime_directory
         self._environment = {
@@ -77,11 +78,11 @@ class Children:
             time.sleep(POLL_SECONDS)
 
     def check(self) -> None:
-        """Raise ChildEndedError when one has ended."""
+        """Raise ChildEndedError when one has ended, ServerUnavailableError when an embedded server has."""
+        self._system.check()
         for name, process in self._processes.items():
             if (status := process.poll()) is not None:
-                how = f"by {signal.Signals(-status).name}" if status < 0 else f"with exit status {status}"
-                raise ChildEndedError(f"The {name} ended {how}.{self._log(name)}")
+                raise ChildEndedError(f"The {name} ended {how_ended(status)}.{self._log(name)}")
 
     def stop(self) -> None:
         """Send SIGTERM to all, wait up to 15 s or until Ctrl-C, then send SIGKILL to the rest."""
@@ -134,10 +135,10 @@ class Children:
 
 @contextmanager
 def running_children(
-    settings: "Settings", directory: Path, processes: int, *, quiet: bool, api_port: int | None = None
+    system: "System", processes: int, *, quiet: bool, api_port: int | None = None
 ) -> Iterator[Children]:
     """Run the processes during the block."""
-    children = Children(settings, directory, processes, quiet=quiet, api_port=api_port)
+    children = Children(system, processes, quiet=quiet, api_port=api_port)
     try:
         yield children
     finally:

@@ -42,10 +42,9 @@ def command(everything: bool, as_json: bool) -> None:
 def describe_settings() -> list[dict[str, Any]]:
     """Return a mapping per setting. Raise ConfigurationError when one is wrong."""
     from worker.cli.output import redacted
-    from worker.cli.servers import found_settings
-    from worker.settings import MainSettings, Settings, get_settings, variable_name
+    from worker.settings import MainSettings, Settings, environment_settings, get_settings, variable_name
 
-    own, found = get_settings(), found_settings()
+    own, found = environment_settings(), get_settings()
     present = {name.upper() for name in os.environ}
     described = []
     for name, field in Settings.model_fields.items():

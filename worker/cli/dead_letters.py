@@ -1,10 +1,12 @@
-"""`progress-worker dead-letters`: list, show, redrive or delete dead letters."""
+"""`progress-worker dead-letters`: list, show, export, redrive or delete dead letters."""
 
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.cli.dead_letters_export import export
+from worker.cli.option_values import to_reason
 from worker.contract.id_ranges import MAX_ID
 from worker.errors import InputError
 
@@ -18,7 +20,7 @@ LISTED_CHARACTERS = 100
 
 @click.group("dead-letters")
 def command() -> None:
-    """List, show, redrive or delete dead letters.
+    """List, show, export, redrive or delete dead letters.
 
     These are events that could not be applied. Those with the reason unknown_enrollment are parked: they are applied
     automatically when their enrollment arrives.
@@ -26,7 +28,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--reason", help="Only those with this reason.")
+@click.option("--reason", callback=to_reason, help="Only those with this reason.")
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Maximum number of rows to show."
 )
@@ -40,7 +42,7 @@ def list_dead_letters(reason: str | None, limit: int, after: int, as_json: bool)
     from worker.progress import stored_dead_letters
 
     with open_database(server_settings("DATABASE_URL")) as engine, engine.connect() as connection:
-        dead_letters = stored_dead_letters.list_dead_letters(connection, _known(reason), after, limit + 1)
+        dead_letters = stored_dead_letters.list_dead_letters(connection, reason, after, limit + 1)
     more, dead_letters = len(dead_letters) > limit, dead_letters[:limit]
     if as_json:
         show_json([_mapping(dead_letter) for dead_letter in dead_letters])
@@ -77,6 +79,7 @@ def show_dead_letter(dead_letter_id: int, as_json: bool, raw: bool) -> None:
     from worker.cli.servers import open_database, server_settings
     from worker.printable import printable
     from worker.progress import stored_dead_letters
+    from worker.progress.exported_dead_letters import as_text
 
     with open_database(server_settings("DATABASE_URL")) as engine, engine.connect() as connection:
         dead_letter = stored_dead_letters.get_dead_letter(connection, dead_letter_id) if _fits(dead_letter_id) else None
@@ -90,7 +93,13 @@ def show_dead_letter(dead_letter_id: int, as_json: bool, raw: bool) -> None:
         return
     if as_json:
         show_json(
-            {**_mapping(dead_letter), **_text("body", dead_letter.entry.body), "fields": _fields(dead_letter.entry)}
+            {
+                **_mapping(dead_letter),
+                **as_text("body", dead_letter.entry.body),
+                "fields": [
+                    as_text("name", name) | as_text("value", value) for name, value in dead_letter.entry.other_fields
+                ],
+            }
         )
         return
     table = new_table(f"Dead letter {dead_letter.id}", "", "")
@@ -105,22 +114,35 @@ def show_dead_letter(dead_letter_id: int, as_json: bool, raw: bool) -> None:
             click.echo(line)
 
 
+command.add_command(export)
+
+
 @command.command("redrive")
 @click.argument("dead_letter_ids", metavar="[ID]...", type=int, nargs=-1)
-@click.option("--reason", help="All with this reason.")
+@click.option("--reason", callback=to_reason, help="All with this reason.")
 @click.option("--all", "everything", is_flag=True, help="All dead letters.")
-def redrive_dead_letters(dead_letter_ids: tuple[int, ...], reason: str | None, everything: bool) -> None:
+@click.option("--file", help="Those in this corrected file of `export`; - is standard input.")
+def redrive_dead_letters(
+    dead_letter_ids: tuple[int, ...], reason: str | None, everything: bool, file: str | None
+) -> None:
     """Apply dead letters again.
 
-    Those applied leave the list, the others stay.
+    Those applied leave the list, the others stay. With --file, each first gets the content that the file has for it.
+    Safe to repeat: dead letters that no longer exist are counted and left alone.
     """
+    from worker.cli.dead_letters_export import corrected
     from worker.cli.output import show
-    from worker.cli.servers import open_database, server_settings
-    from worker.progress.dead_letters_in_bulk import redrive_all
+    from worker.cli.servers import open_database, settings_to_delete
+    from worker.progress.dead_letters_in_bulk import redrive_all, redrive_corrected
 
-    _require_one_choice(dead_letter_ids, reason, everything)
-    with open_database(server_settings("DATABASE_URL")) as engine:
-        done = redrive_all(engine, sorted(set(dead_letter_ids)), _known(reason))
+    _require_one_choice(dead_letter_ids, reason, everything or file is not None)
+    with open_database(settings_to_delete("DATABASE_URL")) as engine:
+        if file is None:
+            done = redrive_all(engine, sorted(set(dead_letter_ids)), reason)
+        else:
+            done = redrive_corrected(engine, corrected(file))
+    if done.gone:
+        show(f"no longer there: {done.gone:,}")
     show(f"applied: {done.applied:,}", f"already recorded: {done.repeated:,}")
     if done.superseded:
         show(f"older than what is known: {done.superseded:,}")
@@ -133,7 +155,7 @@ def redrive_dead_letters(dead_letter_ids: tuple[int, ...], reason: str | None, e
 
 @command.command("delete")
 @click.argument("dead_letter_ids", metavar="[ID]...", type=int, nargs=-1)
-@click.option("--reason", help="All with this reason.")
+@click.option("--reason", callback=to_reason, help="All with this reason.")
 @click.option("--all", "everything", is_flag=True, help="All dead letters.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def delete_dead_letters(dead_letter_ids: tuple[int, ...], reason: str | None, everything: bool, yes: bool) -> None:
@@ -142,16 +164,16 @@ def delete_dead_letters(dead_letter_ids: tuple[int, ...], reason: str | None, ev
     Deletes in bounded transactions, which an interruption does not undo. Dead letters that arrive meanwhile stay.
     """
     from worker.cli.output import show
-    from worker.cli.servers import open_database, server_settings
+    from worker.cli.servers import open_database, settings_to_delete
     from worker.progress.dead_letters_in_bulk import count_all, discard_all
 
     _require_one_choice(dead_letter_ids, reason, everything)
-    known, ids, deleted = _known(reason), sorted(set(dead_letter_ids)), 0
-    with open_database(server_settings("DATABASE_URL")) as engine:
-        number, last = count_all(engine, ids, known)
+    ids, deleted = sorted(set(dead_letter_ids)), 0
+    with open_database(settings_to_delete("DATABASE_URL")) as engine:
+        number, last = count_all(engine, ids, reason)
         if not yes:
             click.confirm(f"Delete {number:,} dead letters for good?", abort=True)
-        for deleted in discard_all(engine, ids, known, last):
+        for deleted in discard_all(engine, ids, reason, last):
             if sys.stderr.isatty():
                 click.echo(f"\r{deleted:,} of {number:,}", err=True, nl=deleted >= number)
     show(f"deleted: {deleted:,}")
@@ -190,28 +212,13 @@ def readable_body(body: bytes | None) -> list[str]:
 def _require_one_choice(dead_letter_ids: tuple[int, ...], reason: str | None, everything: bool) -> None:
     """Raise click.UsageError unless exactly one option is given, InputError for an impossible id."""
     if [bool(dead_letter_ids), reason is not None, everything].count(True) != 1:
-        raise click.UsageError("Give one or more IDs, --reason REASON, or --all.")
+        raise click.UsageError("Give one or more IDs, or one of the options.")
     if wrong := [str(each) for each in dead_letter_ids if not _fits(each)]:
         raise InputError(f"There is no dead letter {', '.join(wrong)}.")
 
 
 def _ascii(line: bytes) -> str:
     return "".join(chr(each) if 32 <= each < 127 else "." for each in line)
-
-
-def _text(name: str, content: bytes | None) -> dict[str, str | None]:
-    from base64 import b64encode
-
-    if content is None:
-        return {name: None}
-    try:
-        return {name: content.decode()}
-    except UnicodeDecodeError:
-        return {f"{name}_base64": b64encode(content).decode()}
-
-
-def _fields(entry: "Entry") -> list[dict[str, str | None]]:
-    return [{**_text("name", name), **_text("value", value)} for name, value in entry.other_fields]
 
 
 def _others(entry: "Entry") -> str:
@@ -233,15 +240,6 @@ def _mapping(dead_letter: "StoredDeadLetter") -> dict[str, Any]:
         "bytes": None if body is None else len(body),
         "fields": [readable_name(name) for name, _ in dead_letter.entry.other_fields],
     }
-
-
-def _known(reason: str | None) -> str | None:
-    """Return the reason. Raises click.BadParameter if it is unknown."""
-    from worker.contract.entry import Reason
-
-    if reason is not None and reason not in set(Reason):
-        raise click.BadParameter(f"{reason!r} is not one of {', '.join(Reason)}.", param_hint="--reason")
-    return reason
 
 
 def _fits(dead_letter_id: int) -> bool:

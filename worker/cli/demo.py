@@ -62,9 +62,7 @@ def command(events: int, learners: int, seed: int, workers: int | None, keep: bo
         published = simulate(seed, learners, events)
         system = _system(stack, given)
         click.echo("Starting a Celery worker and beat …")
-        children = stack.enter_context(
-            running_children(system.settings, system.directory, workers or processes(), quiet=True)
-        )
+        children = stack.enter_context(running_children(system, workers or processes(), quiet=True))
         children.wait_until_ready()
         seconds = _run(system, children, published)
         _wait_for_rollups(system, children)
@@ -168,15 +166,15 @@ def _wait_for_rollups(system: "System", children: "Children") -> None:
 
 
 def _stay(system: "System", children: "Children") -> None:
-    from worker.embedded.state import publish_state, running
+    from worker import running_up
 
     with ExitStack() as stack:
         try:
-            if system.servers and running() is None:
-                stack.enter_context(publish_state(system.servers))
+            if (up := system.as_running_up) and running_up.started_in(up.started_in) is None:
+                stack.enter_context(running_up.publish(up))
             click.echo("Everything keeps running until Ctrl-C:")
-            for name, url in system.shown_urls().items():
-                click.echo(f"  export {name}='{url}'")
+            for line in system.shown_urls:
+                click.echo(f"  {line}")
             while True:
                 children.check()
                 time.sleep(LOOK_SECONDS)

@@ -19,8 +19,9 @@ _GZIP = b"\x1f\x8b"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One event of the file: its bytes, its partition key, and the file position of its end."""
+    """One event of the file: its line's number, its bytes, its partition key, and the file position of its end."""
 
+    number: int
     body: bytes
     key: int | None
     position: int
@@ -65,7 +66,7 @@ class JsonLines:
                 raise InputError(f"{self.name}, line {number}: not JSON ({error})") from None
             if not isinstance(event, dict):
                 raise InputError(f"{self.name}, line {number}: JSON, but not an object")
-            yield Line(body, partition_key(event.get("data")), self._position())
+            yield Line(number, body, partition_key(event.get("data")), self._position())
 
     def _read(self, number: int) -> bytes:
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from worker.cli.migrate import migrate
 from worker.cli.output import redacted
+from worker.running_up import RunningUp
 
 if TYPE_CHECKING:
     from worker.embedded.state import Servers
@@ -23,21 +24,39 @@ class System:
     directory: Path
     servers: "Servers | None"
 
-    def shown_urls(self) -> dict[str, str]:
-        """Return both variables for the terminal, with passwords only of embedded servers."""
-        urls = {"DATABASE_URL": str(self.settings.database_url), "REDIS_URL": str(self.settings.redis_url)}
-        return urls if self.servers else {name: redacted(url) for name, url in urls.items()}
+    @property
+    def as_running_up(self) -> RunningUp | None:
+        """What other processes of the working directory may find; None unless the servers are embedded."""
+        if self.servers is None:
+            return None
+        return RunningUp(self.servers.database_url, self.servers.redis_url, self.servers.directory, Path.cwd())
+
+    @property
+    def shown_urls(self) -> list[str]:
+        """Both variables for the terminal: lines for a shell, but given servers without their passwords."""
+        if up := self.as_running_up:
+            return up.exports
+        database_url = str(self.settings.database_url).replace("+psycopg", "", 1)  # psql's form
+        urls = {"DATABASE_URL": database_url, "REDIS_URL": str(self.settings.redis_url)}
+        return [f"{name}={redacted(url)}" for name, url in urls.items()]
+
+    def check(self) -> None:
+        """Raise ServerUnavailableError when an embedded server has ended."""
+        if self.servers:
+            self.servers.check()
 
 
 @contextmanager
-def embedded_system(directory: Path) -> Iterator[System]:
-    """Run embedded servers on the data in `directory` during the block."""
+def embedded_system(
+    directory: Path, *, redis_port: int | None = None, postgresql_port: int | None = None, keep_ports: bool = False
+) -> Iterator[System]:
+    """Run embedded servers on the data in `directory` during the block; see `start_servers` for the ports."""
     from worker.embedded.start import start_servers
-    from worker.settings import get_settings
+    from worker.settings import Settings
 
-    with start_servers(directory) as servers:
-        urls = {"database_url": servers.database_url, "redis_url": servers.redis_url, "broker_url": None}
-        settings = get_settings().model_copy(update=urls)
+    ports = {"redis_port": redis_port, "postgresql_port": postgresql_port}
+    with start_servers(directory, **ports, keep_ports=keep_ports) as servers:
+        settings = Settings(database_url=servers.database_url, redis_url=servers.redis_url, broker_url=None)
         migrate(settings)
         with _without_broker():
             yield System(settings, servers.directory, servers)

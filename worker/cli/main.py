@@ -1,6 +1,7 @@
 """`progress-worker`: the commands, each imported when it is run, and how their errors are shown."""
 
 import errno
+import os
 import sys
 from importlib import import_module
 from io import TextIOWrapper
@@ -73,12 +74,24 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="course-progress-worker", prog_name="progress-worker")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Exact course progress from lesson events.
 
     Run `demo` to see it work, or `up` for a system to try out. All other commands use the servers of DATABASE_URL and
-    REDIS_URL or, if neither is set, those of a running `up`.
+    REDIS_URL or, if neither is set, those of the `up` that runs in this directory or above.
     """
+    # Probes run every few seconds, and the API logs it.
+    if context.invoked_subcommand not in {"health", "serve"}:
+        _warn_of_unknown_variables()
+
+
+def _warn_of_unknown_variables() -> None:
+    if any(name.upper().startswith(("PROG", "DATAB", "REDI")) for name in os.environ):  # the import takes a while
+        from worker.unknown_variables import unknown_variables
+
+        for sentence in unknown_variables():
+            click.echo(f"Warning: {sentence}", err=True)
 
 
 if __name__ == "__main__":

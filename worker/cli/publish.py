@@ -92,14 +92,26 @@ _AGAIN = "Publish the whole file again once that is fixed: nothing counts twice.
 
 
 class _Readable:
-    """The lines before the first one that is not a JSON object; `error` is then set for that line."""
+    """The lines before the first one that is not an event's JSON; `error` is then set for that line."""
 
-    def __init__(self, lines: Iterable["Line"]) -> None:
+    def __init__(self, lines: "JsonLines") -> None:
         self._lines = lines
         self.error: InputError | None = None
 
     def __iter__(self) -> Iterator["Line"]:
         try:
-            yield from self._lines
+            for line in self._lines:
+                _refuse_exported(line, self._lines.name)
+                yield line
         except InputError as error:
             self.error = error
+
+
+def _refuse_exported(line: "Line", name: str) -> None:
+    from worker.progress.exported_dead_letters import PREFIX
+
+    if line.body.startswith(PREFIX):
+        raise InputError(
+            f"{name}, line {line.number}: a line of `dead-letters export`. "
+            f"Run `progress-worker dead-letters redrive --file {name}`"
+        )

@@ -5,14 +5,19 @@ from datetime import datetime
 
 import click
 
-from worker.errors import InputError
+from worker.cli.option_values import to_time
 
 
 @click.command("replay")
-@click.option("--since", metavar="TIME", help="Only entries since TIME by Redis' clock, such as 2025-07-14T10:30:00Z.")
+@click.option(
+    "--since",
+    callback=to_time,
+    metavar="TIME",
+    help="Only entries since this time by Redis' clock, such as 2025-07-14T10:30:00Z.",
+)
 @click.option("--dry-run", is_flag=True, help="Count the entries without applying them.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(since: str | None, dry_run: bool, as_json: bool) -> None:
+def command(since: datetime | None, dry_run: bool, as_json: bool) -> None:
     """Apply again the entries that are still in Redis.
 
     Workers do this automatically when they detect that PostgreSQL has lost commits. Recorded events change nothing, so
@@ -25,7 +30,7 @@ def command(since: str | None, dry_run: bool, as_json: bool) -> None:
     from worker.streams import connection as stream_connection
     from worker.streams.keys import Keys
 
-    first = (_milliseconds(since), 0)
+    first = (0 if since is None else max(0, int(since.timestamp() * 1000)), 0)
     settings = server_settings()
     keys = Keys.of(settings)
     with (
@@ -47,15 +52,3 @@ def command(since: str | None, dry_run: bool, as_json: bool) -> None:
             show(f"older than what is known: {total.superseded:,}")
         show(f"parked for their enrollment: {total.parked:,}", f"refused, see `dead-letters list`: {total.rejected:,}")
         show(f"deferred by a lock: {len(total.deferred):,}")
-
-
-def _milliseconds(since: str | None) -> int:
-    if since is None:
-        return 0
-    try:
-        at = datetime.fromisoformat(since)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise InputError(f"--since {since}: give a time with an offset, such as 2025-07-14T10:30:00Z.")
-    return max(0, int(at.timestamp() * 1000))

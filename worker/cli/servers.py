@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+import click
+
 from worker.cli.output import redacted
 from worker.errors import ConfigurationError
 
@@ -19,21 +21,20 @@ def server_settings(*variables: Literal["DATABASE_URL", "REDIS_URL"]) -> "Settin
 
     A single URL is not completed from `up`, which would mix two systems. Raises ConfigurationError.
     """
-    return checked(found_settings().with_servers(*variables))
-
-
-def found_settings() -> "Settings":
-    """Do as `server_settings`, but without checks; a server may be missing."""
-    from worker.embedded.state import running
     from worker.settings import get_settings
 
-    settings = get_settings()
-    if settings.database_url or settings.redis_url:
-        return settings
-    up = running()
-    if up is None:
-        return settings
-    return settings.model_copy(update={"database_url": up.database_url, "redis_url": up.redis_url})
+    return checked(get_settings().with_servers(*variables))
+
+
+def settings_to_delete(*variables: Literal["DATABASE_URL", "REDIS_URL"]) -> "Settings":
+    """Do as `server_settings`, and if the servers are those of a running `up`, say on standard error of which one."""
+    from worker import running_up
+    from worker.settings import environment_settings
+
+    settings, given = server_settings(*variables), environment_settings()
+    if not given.database_url and not given.redis_url and (up := running_up.nearest()):
+        click.echo(f"On the system of `progress-worker up` in {up.started_in}: {redacted(up.database_url)}", err=True)
+    return settings
 
 
 def given_settings() -> "Settings | None":
@@ -41,9 +42,9 @@ def given_settings() -> "Settings | None":
 
     Raises ConfigurationError if it names only one.
     """
-    from worker.settings import get_settings
+    from worker.settings import environment_settings
 
-    settings = get_settings()
+    settings = environment_settings()
     if settings.database_url is None and settings.redis_url is None:
         return None
     return checked(settings.with_servers())

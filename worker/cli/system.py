@@ -63,7 +63,7 @@ def adopt(yes: bool) -> None:
     from worker.failover.ownership import adopt_streams
     from worker.printable import printable
 
-    with _open_ownership() as (engine, redis, found):
+    with _open_ownership(adopts=True) as (engine, redis, found):
         system = found.system
         if found.is_settled:
             show("Nothing to adopt: no stream belongs to another system.")
@@ -79,14 +79,14 @@ def adopt(yes: bool) -> None:
 
 
 @contextmanager
-def _open_ownership() -> "Iterator[tuple[Engine, Redis, Ownership]]":
+def _open_ownership(*, adopts: bool = False) -> "Iterator[tuple[Engine, Redis, Ownership]]":
     """Open both servers for the block and read who owns the streams."""
-    from worker.cli.servers import explained, open_database, server_settings
+    from worker.cli.servers import explained, open_database, server_settings, settings_to_delete
     from worker.failover.ownership import read_ownership
     from worker.streams import connection as stream_connection
     from worker.streams.keys import Keys
 
-    settings = server_settings()
+    settings = settings_to_delete() if adopts else server_settings()
     keys = Keys.of(settings)
     with (
         open_database(settings) as engine,

@@ -25,16 +25,33 @@ EXAMPLE = """\
 @click.option(
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Data directory of the embedded servers; default: PROGRESS_EMBEDDED_DIRECTORY, else a private one.",
+    help="Data directory of the embedded servers; default: PROGRESS_EMBEDDED_DIRECTORY, else one of its own.",
+)
+@click.option(
+    "--redis-port",
+    type=click.IntRange(1, 65_535),
+    help="Valkey's port; default: the last one, else 6379 or a free one.",
+)
+@click.option(
+    "--postgresql-port",
+    type=click.IntRange(1, 65_535),
+    help="PostgreSQL's port; default: the last one, else 5432 or a free one.",
 )
 @click.option("--api", is_flag=True, help="Run the HTTP API too, on 127.0.0.1.")
 @click.option("--api-port", type=click.IntRange(1, 65_535), default=8_000, show_default=True, help="Port of the API.")
-def command(workers: int | None, directory: Path | None, api: bool, api_port: int) -> None:
+def command(
+    workers: int | None,
+    directory: Path | None,
+    redis_port: int | None,
+    postgresql_port: int | None,
+    api: bool,
+    api_port: int,
+) -> None:
     """Run a complete system until Ctrl-C.
 
-    It has PostgreSQL, Valkey, a Celery worker, beat and, with --api, the HTTP API. Uses embedded servers, whose data is
-    kept, unless DATABASE_URL and REDIS_URL name others. All other commands of the same user find the embedded servers
-    automatically.
+    It has PostgreSQL, Valkey, a Celery worker, beat and, with --api, the HTTP API. Uses embedded servers, whose data
+    and ports are kept, unless DATABASE_URL and REDIS_URL name others. Each directory can run a system of its own: the
+    same user's commands, publishers and Celery find it there and in the directories below.
     """
     from worker.cli.child_processes import running_children, terminations_interrupt
     from worker.cli.local_system import processes
@@ -45,16 +62,10 @@ def command(workers: int | None, directory: Path | None, api: bool, api_port: in
     with terminations_interrupt():
         try:
             with ExitStack() as stack:
-                system = _system(stack, directory)
+                system = _system(stack, directory, redis_port, postgresql_port)
                 warn_of_other_system(system)
                 children = stack.enter_context(
-                    running_children(
-                        system.settings,
-                        system.directory,
-                        workers or processes(),
-                        quiet=False,
-                        api_port=api_port if api else None,
-                    )
+                    running_children(system, workers or processes(), quiet=False, api_port=api_port if api else None)
                 )
                 children.wait_until_ready()
                 _announce(system, f"http://127.0.0.1:{api_port}" if api else None)
@@ -65,23 +76,26 @@ def command(workers: int | None, directory: Path | None, api: bool, api_port: in
             click.echo("Stopped.", err=True)
 
 
-def _system(stack: ExitStack, directory: Path | None) -> "System":
+def _system(stack: ExitStack, directory: Path | None, redis_port: int | None, postgresql_port: int | None) -> "System":
+    from worker import running_up
     from worker.cli.local_system import embedded_system, given_system
     from worker.cli.servers import given_settings
-    from worker.embedded.state import default_directory, publish_state, running
-    from worker.settings import get_settings
+    from worker.embedded.state import default_directory
+    from worker.settings import environment_settings
 
-    given = given_settings()
+    given, own_directory = given_settings(), default_directory(running_up.name_for(Path.cwd()))
     if given is not None:
-        return given_system(given, default_directory("up"))
-    if (other := running()) is not None:
+        return given_system(given, own_directory)
+    if (other := running_up.started_in(Path.cwd())) is not None:
         raise InputError(
-            f"`progress-worker up` is already running with its data in {other.directory}: use it, or stop it first."
+            "`progress-worker up` is already running in this directory, "
+            f"with its data in {other.directory}: use it, or stop it first."
         )
-    chosen = directory or get_settings().embedded_directory or default_directory("up")
-    system = stack.enter_context(embedded_system(chosen))
-    assert system.servers is not None  # noqa: S101 - for the type checker
-    stack.enter_context(publish_state(system.servers))
+    chosen = directory or environment_settings().embedded_directory or own_directory
+    ports = {"redis_port": redis_port, "postgresql_port": postgresql_port}
+    system = stack.enter_context(embedded_system(chosen, **ports, keep_ports=True))
+    if up := system.as_running_up:
+        stack.enter_context(running_up.publish(up))
     return system
 
 
@@ -105,9 +119,10 @@ def warn_of_other_system(system: "System") -> None:
 
 
 def _announce(system: "System", api: str | None) -> None:
-    lines = ["", "Running until Ctrl-C.", *(f"  {name}={url}" for name, url in system.shown_urls().items())]
+    lines = ["", "Running until Ctrl-C.", *(f"  {line}" for line in system.shown_urls)]
     lines += [f"  API: {api}, documentation at {api}/docs"] if api else []
     lines += [f"  data and logs: {system.directory}"] if system.servers else []
+    lines += ["  found without these variables in and below: " + str(Path.cwd())] if system.servers else []
     lines += ["", "In another terminal:", "  progress-worker publish - <<'EOF'", EXAMPLE, "EOF"]
     lines += ["  progress-worker summary 1", "  progress-worker status", ""]
     click.echo("\n".join(lines))

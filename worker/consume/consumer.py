@@ -199,6 +199,8 @@ class Consumer:
         how = {"seen_before": seen_before, "final": final, "careful": self.held_back.is_careful()}
         outcome = ingest(self.engine, entries, batch=batch, commits=self.commits, **how)
         self.held_back.note(outcome, entries, final=final, is_due=is_due)
+        if outcome.everything_refused:
+            self.engine.dispose()  # a trigger may ask for a setting that this session keeps
         self._settle(entries, outcome, started, keep_alive, is_due=is_due)
         return outcome
 

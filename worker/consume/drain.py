@@ -12,9 +12,10 @@ from redis import RedisError
 
 from worker.consume.consumer import Consumer, ReadingStopped, ReadResult
 from worker.consume.recovery import Recovery
-from worker.database.failures import Failure, classify, is_database_error
-from worker.errors import ProgressError, first_line
+from worker.consume.server_errors import describe, is_known, needs_an_operator
+from worker.errors import ProgressError
 from worker.logs import get_logger
+from worker.settings import Settings
 from worker.streams import read, trim
 from worker.streams.connection import is_wrong_type
 
@@ -160,10 +161,12 @@ class Drain:
     def _back_off(self, error: Exception) -> None:
         """Log the error, let others have the partitions, and wait: longer each time, with jitter."""
         consumer = self._consumer
-        is_known = is_database_error(error) or isinstance(error, RedisError | ProgressError)
-        log.error(_name(error), consumer=consumer.name, detail=first_line(error), exc_info=None if is_known else error)
+        detail, traceback = describe(error, consumer.settings), None if is_known(error) else error
+        log.error(_name(error, consumer.settings), consumer=consumer.name, detail=detail, exc_info=traceback)
         wait = random.uniform(0.5, 1) * min(consumer.settings.backoff_seconds, 0.1 * 2**self._failures)  # noqa: S311 - jitter
         self._failures = min(self._failures + 1, 10)
+        if isinstance(error, ProgressError):
+            consumer.engine.dispose()  # a session keeps the `search_path` of its role, and so another system's tables
         self._release()
         self._wait(wait)
 
@@ -188,11 +191,11 @@ class Drain:
             log.warning("leases_left_to_expire", consumer=self._consumer.name)
 
 
-def _name(error: Exception) -> str:
+def _name(error: Exception, settings: Settings) -> str:
     if read.is_missing_group(error):
         return "group_missing"
     if is_wrong_type(error):
         return "wrong_key_type"  # the search for stray streams reports which one
-    if isinstance(error, ProgressError) or classify(error) is Failure.SCHEMA:
-        return "reading_stopped"  # until a person acts
-    return "server_away" if is_database_error(error) or isinstance(error, RedisError) else "reading_failed"
+    if not is_known(error):
+        return "reading_failed"
+    return "reading_stopped" if needs_an_operator(error, settings) else "server_away"

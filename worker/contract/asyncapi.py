@@ -74,7 +74,7 @@ def document(stream_key: str, partitions: int) -> dict[str, Any]:
         },
         "components": {
             "messages": {kind.__name__: _message(kind) for kind in EVENT_TYPES},
-            "schemas": _schemas(),
+            "schemas": event_schemas("#/components/schemas/{model}"),
         },
     }
 
@@ -133,11 +133,9 @@ def _message(kind: type[CloudEvent]) -> dict[str, Any]:
     }
 
 
-def _schemas() -> dict[str, Any]:
-    """Return the models' schemas, with the members required that the models have defaults for."""
-    _, definitions = models_json_schema(
-        [(kind, "validation") for kind in EVENT_TYPES], ref_template="#/components/schemas/{model}"
-    )
+def event_schemas(ref_template: str) -> dict[str, Any]:
+    """Return the models' schemas by name, with the members required that the models have defaults for."""
+    _, definitions = models_json_schema([(kind, "validation") for kind in EVENT_TYPES], ref_template=ref_template)
     schemas: dict[str, Any] = definitions["$defs"]
     for kind in EVENT_TYPES:
         required = ["specversion", "id", "source", "type", "time", "data"]

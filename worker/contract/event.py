@@ -113,6 +113,10 @@ class CloudEvent(_Model):
         """The identity as a UUID string."""
         return identity(self.source, self.id)
 
+    def to_json(self) -> bytes:
+        """Return the event as it is published."""
+        return self.model_dump_json(exclude_none=True).encode()
+
 
 class _LessonEvent(CloudEvent):
     untimed: Annotated[Annotated[bool, Field(strict=True)] | None, DropIfBad] = Field(
@@ -155,6 +159,10 @@ class ProgressCorrected(CloudEvent):
 
     type: Literal["progress.corrected"] = "progress.corrected"
     data: Correction
+
+    def to_json(self) -> bytes:
+        """Return the event as it is published, with its null times, which are values here."""
+        return self.model_dump_json().encode()
 
 
 LessonEvent = LessonViewed | LessonCompleted

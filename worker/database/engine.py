@@ -4,9 +4,8 @@ from sqlalchemy import URL, Connection, create_engine, make_url, text
 from sqlalchemy import Engine as Engine  # noqa: PLC0414 - the type, for packages without SQLAlchemy
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from worker.database import search_path, session, times
+from worker.database import failures, search_path, session, times
 from worker.database.silence_timeout import SilenceTimeoutConnection, set_silence_timeout
-from worker.errors import ConfigurationError
 from worker.settings import Settings
 
 
@@ -53,16 +52,12 @@ def _prepare_connections(engine: Engine, settings: Settings) -> None:
     set_silence_timeout(engine, settings.statement_timeout_seconds, settings.socket_timeout_seconds)
     session.pin_settings(engine)
     search_path.put_first(engine, settings.database_schema)
+    failures.replace_refused_sessions(engine)
     times.clamp_times(engine)
 
 
 def _url(settings: Settings) -> URL:
-    if settings.database_url is None:
-        raise ConfigurationError(
-            "DATABASE_URL is not set. Set it to postgresql://user:password@host:port/name, "
-            "or start `progress-worker up`."
-        )
-    return make_url(settings.database_url)
+    return make_url(str(settings.with_servers("DATABASE_URL").database_url))
 
 
 def _connect_args(settings: Settings, application_name: str) -> dict[str, object]:

@@ -5,10 +5,12 @@ from contextlib import contextmanager
 from enum import Enum, auto
 
 import psycopg
+from sqlalchemy import Engine, event, make_url
 from sqlalchemy import exc as sqlalchemy_errors
-from sqlalchemy import make_url
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 
+from worker import connection_errors
 from worker.errors import ProgressError, SchemaError, ServerUnavailableError, first_line
 from worker.settings import Settings
 
@@ -29,7 +31,7 @@ _SCHEMA_STATES = ("42", "3D", "3F", "28", "0A", "25006")
 _TRANSIENT_STATES = ("08", "25", "40", "53", "55", "57", "58", "XX")
 
 
-def classify(error: Exception) -> Failure:
+def classify(error: BaseException) -> Failure:
     """Return an error's meaning by its SQLSTATE (PostgreSQL manual, appendix A); without one it is the connection.
 
     Everything that is neither the server's state nor the schema is the data, including errors of an LMS's triggers.
@@ -40,7 +42,21 @@ def classify(error: Exception) -> Failure:
     return Failure.TRANSIENT if not state or state.startswith(_TRANSIENT_STATES) else Failure.DATA
 
 
-def has_answered(error: Exception) -> bool:
+def replace_refused_sessions(engine: Engine) -> None:
+    """Close all pooled connections after an error that an operator must mend.
+
+    A session keeps the defaults of its role and database (`ALTER ROLE … SET`), and the server it was opened on, however
+    they change: only a new one sees that a database is writable again, or that `search_path` names our tables.
+    """
+
+    def discard(context: ExceptionContext) -> None:
+        if has_answered(context.original_exception) and classify(context.original_exception) is Failure.SCHEMA:
+            context.is_disconnect = True
+
+    event.listen(engine, "handle_error", discard)
+
+
+def has_answered(error: BaseException) -> bool:
     """Return whether PostgreSQL itself refused, so that the connection still works."""
     return getattr(getattr(error, "orig", error), "sqlstate", None) is not None
 
@@ -89,17 +105,29 @@ def explained(settings: Settings) -> Iterator[None]:
     except sqlalchemy_errors.TimeoutError as error:
         raise ServerUnavailableError(f"No connection to PostgreSQL is free: {first_line(error)}") from error
     except DBAPIError as error:
-        explanation = _explanation(error, _where(settings))
+        explanation = _explanation(error, settings)
         if explanation is None:
             raise
         raise explanation from error
 
 
-def _explanation(error: DBAPIError, where: str) -> ProgressError | None:
+def describe(error: Exception, settings: Settings) -> str:
+    """Return an error's reason in one line for the log."""
+    if isinstance(error, DBAPIError) and not has_answered(error):
+        return str(_connection_explanation(error, settings) or first_line(error))
+    return first_line(error)
+
+
+def is_refused(error: Exception, settings: Settings) -> bool:
+    """Return whether PostgreSQL will not let us in until an operator acts."""
+    return not has_answered(error) and _refusal(error, settings) is not None
+
+
+def _explanation(error: DBAPIError, settings: Settings) -> ProgressError | None:
     """Return a sentence for people, None for a bug."""
-    what, state = first_line(error), getattr(error.orig, "sqlstate", None)
+    what, state, where = first_line(error), getattr(error.orig, "sqlstate", None), _where(settings)
     if state is None:
-        return _connection_explanation(error, what, where)
+        return _connection_explanation(error, settings)
     if state.startswith(_OPERATOR_STATES):
         return SchemaError(f"PostgreSQL refuses: {what}. Run `progress-worker migrate`, or check the role's rights.")
     if state.startswith("42"):
@@ -109,14 +137,24 @@ def _explanation(error: DBAPIError, where: str) -> ProgressError | None:
     return ServerUnavailableError(f"PostgreSQL refuses: {what}.")
 
 
-def _connection_explanation(error: DBAPIError, what: str, where: str) -> ProgressError | None:
+def _connection_explanation(error: DBAPIError, settings: Settings) -> ProgressError | None:
     """Explain a failed connection, for which libpq gives only a message and no SQLSTATE."""
     if not isinstance(error.orig, psycopg.OperationalError):
         return None
-    _, is_refused, reason = what.partition("FATAL:")
-    if is_refused:
+    what, where = first_line(error), _where(settings)
+    if refusal := _refusal(error, settings):
+        return ServerUnavailableError(f"PostgreSQL at {where} {refusal}.")
+    _, has_answer, reason = what.partition("FATAL:")
+    if has_answer:
         return ServerUnavailableError(f"PostgreSQL at {where} refuses the connection: {reason.strip()}.")
+    if "failed to resolve host" in what:
+        return ServerUnavailableError(f"PostgreSQL does not answer at {where}: the name of the host is unknown.")
     return ServerUnavailableError(f"PostgreSQL does not answer at {where}: {what}")
+
+
+def _refusal(error: Exception, settings: Settings) -> str | None:
+    message = str(getattr(error, "orig", error))
+    return connection_errors.postgresql_refusal(message, settings.database_url or "")
 
 
 def _where(settings: Settings) -> str:

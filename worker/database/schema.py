@@ -56,8 +56,17 @@ def require_utf8(connection: Connection) -> None:
 def check(connection: Connection) -> None:
     """Raise SchemaError unless the database is writable and UTF-8 and has our tables.
 
-    Tables newer than this code are accepted: a rolling deploy migrates first.
+    Tables newer than this code are accepted: a rolling deploy migrates first. When it raises, the connection
+    is closed: the next one may see other defaults of the role or database (`failures.replace_refused_sessions`).
     """
+    try:
+        _check(connection)
+    except SchemaError:
+        connection.invalidate()
+        raise
+
+
+def _check(connection: Connection) -> None:
     if connection.scalar(text("SHOW transaction_read_only")) == "on":
         raise SchemaError("The database is read-only: a standby, or default_transaction_read_only is on.")
     require_utf8(connection)

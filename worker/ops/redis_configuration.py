@@ -7,7 +7,7 @@ from redis.exceptions import NoPermissionError
 
 from worker.logs import get_logger
 from worker.settings import Settings
-from worker.streams.connection import Redis, connect
+from worker.streams.connection import Redis, connect, describe
 
 log = get_logger(__name__)
 
@@ -66,6 +66,6 @@ def warn(settings: Settings) -> None:
         for sentence in check_configuration(redis):
             log.warning("redis_configuration", warning=sentence)
     except RedisError as error:
-        log.warning("redis_not_asked", detail=str(error))
+        log.warning("redis_not_asked", detail=describe(error, settings))
     finally:
         redis.close()

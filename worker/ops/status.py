@@ -17,6 +17,7 @@ from worker.errors import OtherSystemError
 from worker.failover.ownership import refuse_others
 from worker.ops.clocks import Clocks, measure_clocks
 from worker.ops.degradation import find_degradation
+from worker.ops.misrouted_tasks import find_misrouted_tasks
 from worker.ops.redis_configuration import check_configuration, version
 from worker.progress.doubtful_events import Doubtful, read_doubtful
 from worker.progress.ledger_lookups import last_recorded_at
@@ -83,6 +84,7 @@ def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
     keys, strays = with_strays(redis, Keys.of(settings))
     streams = measure(redis, keys.group, keys.streams)
     accounts = read_accounts(redis, [each.stream for each in streams])
+    misrouted = find_misrouted_tasks(settings, redis)
     with snapshot(engine) as connection:
         schema.check(connection)
         system = identify(connection)
@@ -105,6 +107,7 @@ def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
             degradation=degradation,
             warnings=[
                 *check_configuration(redis),
+                *misrouted,
                 *_foreign_streams(redis, keys, system, was_refused=was_refused(connection)),
                 *strays.warnings,
                 *degradation.values(),

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from worker.contract.entry import Entry, Reason
 from worker.contract.parse import MAX_BYTES
+from worker.progress.exported_dead_letters import CorrectedDeadLetter
 
 # All bodies are one parameter, split here: as base64 or an array, a very large one would take minutes.
 _STORE = text("""
@@ -37,6 +38,12 @@ _DELETE = text("""
         )
         ORDER BY stream, entry_id, body_digest, fields_digest FOR UPDATE
     )
+""")
+
+_CORRECT = text("""
+    UPDATE dead_letter SET body = :body, fields = :fields, fields_digest = decode(:fields_digest, 'hex')
+    WHERE id = :id AND stream = :stream AND entry_id = :entry_id
+    RETURNING id
 """)
 
 _PARKED = text(f"""
@@ -113,6 +120,16 @@ def delete_dead_letters(connection: Connection, entries: Iterable[Entry]) -> Non
     """Delete the dead letters, if any, of these entries and bytes: they were applied."""
     rows = [(entry.stream, entry.id, _digest(entry.body), _fields_digest(entry.fields)) for entry in entries]
     connection.execute(_DELETE, {"entries": json.dumps(rows)})
+
+
+def correct_dead_letters(connection: Connection, corrected: Iterable[CorrectedDeadLetter]) -> list[int]:
+    """Give the dead letters this content; return the ids of those that still exist."""
+    found: list[int] = []
+    for each in corrected:
+        parameters = {"id": each.id, "stream": each.stream, "entry_id": each.entry_id, "body": each.body}
+        parameters |= {"fields": list(each.fields) or None, "fields_digest": _fields_digest(each.fields)}
+        found += connection.scalars(_CORRECT, parameters)
+    return found
 
 
 def parked_dead_letters(connection: Connection, user_course_ids: Sequence[int], after: int, limit: int) -> list[int]:

@@ -1,14 +1,22 @@
-"""Redrive or discard any number of dead letters, page by page."""
+"""Redrive, discard or export any number of dead letters, page by page."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from sqlalchemy import Engine
 
 from worker.contract.id_ranges import MAX_ID
 from worker.errors import InputError
-from worker.progress import redrive, stored_dead_letters
+from worker.progress import dead_letters, redrive, stored_dead_letters
+from worker.progress.exported_dead_letters import CorrectedDeadLetter
+from worker.progress.stored_dead_letters import Selection, StoredDeadLetter
+
+T = TypeVar("T")
+
+CHUNK_BYTES = 8 * 1024 * 1024
+"""Approximate number of bytes of dead letters held at a time."""
 
 
 @dataclass(slots=True)
@@ -20,6 +28,8 @@ class Redriven:
     superseded: int = 0
     parked: int = 0
     """Others, applied because these brought their enrollment."""
+    gone: int = 0
+    """Corrected ones that had been applied or deleted before."""
     refused: Counter[str] = field(default_factory=Counter)
     """Still there, by reason: this try's, or the old one where another transaction held the dead letter."""
 
@@ -31,15 +41,65 @@ def redrive_all(engine: Engine, dead_letter_ids: Sequence[int], reason: str | No
     """
     total = Redriven()
     for page in _pages(engine, dead_letter_ids, reason):
-        outcome = redrive.redrive(engine, page)
-        total.applied += outcome.applied
-        total.repeated += outcome.repeated
-        total.superseded += outcome.superseded
-        with engine.connect() as connection:
-            total.refused.update(stored_dead_letters.count_reasons(connection, page))
-        arrived = redrive.apply_parked(engine, outcome.enrolled)
-        total.parked += arrived.applied + arrived.repeated
+        _redrive_page(engine, page, total)
     return total
+
+
+def redrive_corrected(engine: Engine, corrected: Iterable[CorrectedDeadLetter]) -> Redriven:
+    """Give dead letters their corrected content, and try each once. Those that no longer exist are `gone`.
+
+    Each page is one transaction that corrects and others that apply: after an error, do it all again.
+    """
+    total = Redriven()
+    for page in chunks(corrected, lambda each: len(each.body or b""), redrive.PAGE):
+        with engine.begin() as connection:
+            found = dead_letters.correct_dead_letters(connection, page)
+        total.gone += len(page) - len(found)
+        _redrive_page(engine, sorted(set(found)), total)
+    return total
+
+
+def export_all(engine: Engine, selection: Selection) -> Iterator[StoredDeadLetter]:
+    """Yield the dead letters that exist now, oldest first, holding about CHUNK_BYTES at a time."""
+    with engine.connect() as connection:
+        last = stored_dead_letters.last_dead_letter_id(connection)
+    for chunk in chunks(_sizes(engine, selection, last), lambda each: each[1], redrive.PAGE):
+        with engine.connect() as connection:
+            yield from stored_dead_letters.get_dead_letters(connection, [each for each, _ in chunk])
+
+
+def _sizes(engine: Engine, selection: Selection, last: int) -> Iterator[tuple[int, int]]:
+    page, after = [(0, 0)], 0
+    while page:
+        with engine.connect() as connection:
+            page = stored_dead_letters.dead_letter_sizes(connection, selection, after, last, redrive.PAGE)
+        yield from page
+        after = page[-1][0] if page else after
+
+
+def chunks(items: Iterable[T], size: Callable[[T], int], most: int) -> Iterator[list[T]]:
+    """Yield the items in lists of at most `most`, of about CHUNK_BYTES by their sizes, at least one each."""
+    chunk: list[T] = []
+    total = 0
+    for each in items:
+        if chunk and (len(chunk) == most or total + size(each) > CHUNK_BYTES):
+            yield chunk
+            chunk, total = [], 0
+        chunk.append(each)
+        total += size(each)
+    if chunk:
+        yield chunk
+
+
+def _redrive_page(engine: Engine, page: Sequence[int], total: Redriven) -> None:
+    outcome = redrive.redrive(engine, page)
+    total.applied += outcome.applied
+    total.repeated += outcome.repeated
+    total.superseded += outcome.superseded
+    with engine.connect() as connection:
+        total.refused.update(stored_dead_letters.count_reasons(connection, page))
+    arrived = redrive.apply_parked(engine, outcome.enrolled)
+    total.parked += arrived.applied + arrived.repeated
 
 
 def count_all(engine: Engine, dead_letter_ids: Sequence[int], reason: str | None) -> tuple[int, int]:

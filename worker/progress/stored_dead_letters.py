@@ -1,7 +1,7 @@
 """Stored dead letters as operators see them: list, show, count, discard."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, text
@@ -14,6 +14,19 @@ _LIST = text(f"""
     {_SELECT}
     WHERE id > :after AND (CAST(:reason AS text) IS NULL OR reason = :reason) ORDER BY id LIMIT :limit
 """)
+
+_SIZES = text("""
+    SELECT id, coalesce(octet_length(body), 0) + coalesce((SELECT sum(octet_length(f)) FROM unnest(fields) AS f), 0)
+        AS bytes
+    FROM dead_letter
+    WHERE id > :after AND id <= :last AND (CAST(:reason AS text) IS NULL OR reason = :reason)
+      AND (CAST(:user_course_id AS bigint) IS NULL OR user_course_id = :user_course_id)
+      AND (CAST(:since AS timestamptz) IS NULL OR created_at >= :since)
+      AND (CAST(:until AS timestamptz) IS NULL OR created_at < :until)
+    ORDER BY id LIMIT :limit
+""")
+
+_GET_MANY = text(f"{_SELECT} WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id")
 
 _GET = text(f"{_SELECT} WHERE id = :id")
 
@@ -44,6 +57,30 @@ class StoredDeadLetter:
     detail: str
     user_course_id: int | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which dead letters; None is any. `since` includes and `until` excludes its instant."""
+
+    reason: str | None = None
+    user_course_id: int | None = None
+    """Only those parked for this enrollment."""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def dead_letter_sizes(
+    connection: Connection, selection: Selection, after: int, last: int, limit: int
+) -> list[tuple[int, int]]:
+    """Return ids above `after` up to `last` and the bytes of each one's content, in order."""
+    parameters = {**asdict(selection), "after": after, "last": last, "limit": limit}
+    return [(row.id, row.bytes) for row in connection.execute(_SIZES, parameters)]
+
+
+def get_dead_letters(connection: Connection, ids: Sequence[int]) -> list[StoredDeadLetter]:
+    """Return those of these dead letters that exist, oldest first."""
+    return [_stored(row) for row in connection.execute(_GET_MANY, {"ids": list(ids)})]
 
 
 def list_dead_letters(connection: Connection, reason: str | None, after: int, limit: int) -> list[StoredDeadLetter]:

@@ -4,16 +4,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from worker.errors import ConfigurationError, ServerUnavailableError
+from worker import connection_errors
+from worker.errors import ServerUnavailableError, first_line
 from worker.settings import Settings
 
 Redis = redis.Redis
+AsyncRedis = redis.asyncio.Redis
 
 
 def connect(settings: Settings, *, retries: int = 0) -> Redis:
@@ -22,20 +25,27 @@ def connect(settings: Settings, *, retries: int = 0) -> Redis:
     No retries by default, because a consumer that lost its connection must first record its own pending entries. The
     socket times out `socket_timeout_seconds` after the longest blocking read.
     """
-    if settings.redis_url is None:
-        raise ConfigurationError("REDIS_URL is not set. Set it to redis://host:port/0, or start `progress-worker up`.")
-    client = redis.Redis.from_url(
-        settings.redis_url,
-        protocol=2,
-        socket_connect_timeout=settings.connect_timeout_seconds,
-        socket_timeout=settings.block_seconds + settings.socket_timeout_seconds,
-        socket_keepalive=True,
-        retry=Retry(NoBackoff(), retries),
-    )
+    client = redis.Redis.from_url(**_options(settings), retry=Retry(NoBackoff(), retries))
     # Entries stay as Redis sends them: redis-py would make a dictionary of each, at a microsecond per event.
     for command in ("XREADGROUP", "XAUTOCLAIM", "XCLAIM"):
         client.set_response_callback(command, _unchanged)
     return client
+
+
+def connect_async(settings: Settings, *, retries: int = 0) -> AsyncRedis:
+    """Return a client like `connect` for programs with an event loop."""
+    client: AsyncRedis = redis.asyncio.Redis.from_url(**_options(settings), retry=AsyncRetry(NoBackoff(), retries))
+    return client
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    return {
+        "url": str(settings.with_servers("REDIS_URL").redis_url),
+        "protocol": 2,
+        "socket_connect_timeout": settings.connect_timeout_seconds,
+        "socket_timeout": settings.block_seconds + settings.socket_timeout_seconds,
+        "socket_keepalive": True,
+    }
 
 
 def _unchanged(answer: object, **_: object) -> object:
@@ -71,23 +81,24 @@ def clock(redis: Redis) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds // 1_000 * 1_000)
 
 
+def describe(error: redis.RedisError, settings: Settings) -> str:
+    """Return an error's reason in one line for people: a sentence if Redis refused the connection or did not answer."""
+    message, url = first_line(error), settings.redis_url or ""
+    is_away = isinstance(error, redis.ConnectionError | redis.TimeoutError)
+    if is_away or connection_errors.redis_refusal(message, url, "REDIS_URL"):
+        return connection_errors.redis_problem(message, url, "REDIS_URL")
+    return f"Redis refuses: {message}"
+
+
+def is_refused(error: redis.RedisError, settings: Settings) -> bool:
+    """Return whether Redis will not let us in until an operator acts."""
+    return connection_errors.redis_refusal(str(error), settings.redis_url or "", "REDIS_URL") is not None
+
+
 @contextmanager
 def explained(settings: Settings) -> Iterator[None]:
     """Raise ServerUnavailableError, with a sentence for the operator, for any error of Redis."""
     try:
         yield
-    except redis.AuthenticationError as error:
-        raise ServerUnavailableError(f"Redis refuses the credentials of REDIS_URL: {error}") from error
-    except (redis.ConnectionError, redis.TimeoutError) as error:
-        url = urlsplit(settings.redis_url or "")
-        where = url.netloc.rpartition("@")[2] + url.path
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            raise ServerUnavailableError(
-                f"The certificate of Redis at {where} is not trusted ({error}). If it is the right one, "
-                "name the file of its authority in the URL: ?ssl_ca_certs=FILE"
-            ) from error
-        raise ServerUnavailableError(
-            f"Redis does not answer at {where} ({error}). Is it running, and is REDIS_URL right?"
-        ) from error
     except redis.RedisError as error:
-        raise ServerUnavailableError(f"Redis refuses: {error}") from error
+        raise ServerUnavailableError(describe(error, settings)) from error

@@ -1,0 +1,50 @@
+"""What a starting worker finds wrong around it is said at once: in a log line, or in a sentence with which it ends."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.system import System
+from tests.support.worker_process import ROOT
+
+MISSPELT = {"PROGRESS_STREM_KEY": "x"}
+DETAIL = "PROGRESS_STREM_KEY is not a setting. Did you mean PROGRESS_STREAM_KEY?"
+
+
+def celery(system: System, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "worker", *arguments],
+        cwd=ROOT,
+        env=system.environment() | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("detach", [(), pytest.param(("--detach",), marks=pytest.mark.second_tier)])
+def test_a_runtime_directory_that_cannot_be_written_is_one_sentence(system: System, detach: tuple[str, ...]) -> None:
+    directory = Path("/proc/progress-worker/run")  # read-only for root too
+    ended = celery(system, "worker", *detach, PROGRESS_RUNTIME_DIRECTORY=str(directory))
+    assert ended.returncode == 1
+    remedy = "Make it writable for this user, or set PROGRESS_RUNTIME_DIRECTORY to another."
+    sentence = f"{directory} cannot be written: No such file or directory. {remedy}"
+    assert f"Error: The worker cannot keep its heartbeats there: {sentence}" in ended.stderr.splitlines()
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_misspelt_variable_is_logged_once(system: System) -> None:
+    system.extra_environment = MISSPELT
+    worker = system.start_worker(1)
+    (line,) = worker.wait_for_line("unknown_variable")
+    assert (line["level"], line["detail"]) == ("warning", DETAIL)
+
+
+@pytest.mark.second_tier
+def test_beat_logs_it_too(system: System) -> None:
+    system.extra_environment = MISSPELT
+    (line,) = system.start_beat().wait_for_line("unknown_variable")
+    assert line["detail"] == DETAIL

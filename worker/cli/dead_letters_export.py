@@ -1,0 +1,69 @@
+"""`progress-worker dead-letters export`: dead letters as JSON lines, to be corrected and redriven."""
+
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from worker.cli.id_type import ID
+from worker.cli.option_values import to_reason, to_time
+from worker.errors import InputError
+
+if TYPE_CHECKING:
+    from worker.progress.exported_dead_letters import CorrectedDeadLetter
+
+
+@click.command("export")
+@click.option("--reason", callback=to_reason, help="Only those with this reason.")
+@click.option("--enrollment", type=ID, help="Only those parked for this enrollment.")
+@click.option(
+    "--since",
+    callback=to_time,
+    metavar="TIME",
+    help="Only those set aside at this time or later, by PostgreSQL's clock.",
+)
+@click.option("--until", callback=to_time, metavar="TIME", help="Only those set aside before this time.")
+@click.option("--output", "-o", metavar="FILE", help="Write to FILE, completely or not at all.")
+def export(
+    reason: str | None, enrollment: int | None, since: datetime | None, until: datetime | None, output: str | None
+) -> None:
+    """Write dead letters as JSON lines, oldest first.
+
+    Each line has the content in `event`, or in `body` or `body_base64` if it is not a JSON object. Correct it there,
+    with jq -c or sed, then run `dead-letters redrive --file`. Changes nothing.
+    """
+    from worker.cli.output_file import write_file
+    from worker.cli.servers import open_database, server_settings
+    from worker.progress.dead_letters_in_bulk import export_all
+    from worker.progress.exported_dead_letters import to_line
+    from worker.progress.stored_dead_letters import Selection
+
+    selection = Selection(reason, enrollment, since, until)
+    with open_database(server_settings("DATABASE_URL")) as engine:
+        lines = (to_line(each) for each in export_all(engine, selection))
+        if output is None:
+            sys.stdout.buffer.writelines(lines)
+            sys.stdout.flush()
+        else:
+            write_file(output, lines)
+
+
+def corrected(file: str) -> "Iterator[CorrectedDeadLetter]":
+    """Read a file of `export`, plain or gzipped; - is standard input. Raises InputError with the line."""
+    from worker.cli.json_lines import JsonLines
+    from worker.progress.exported_dead_letters import from_line
+
+    lines = JsonLines(file)
+    try:
+        for line in lines:
+            try:
+                yield from_line(line.body)
+            except ValueError as error:
+                raise InputError(
+                    f"{lines.name}, line {line.number}: not a line of `dead-letters export` ({error}). "
+                    "The lines before it may have been tried; correct it and give the whole file again."
+                ) from None
+    finally:
+        lines.close()
