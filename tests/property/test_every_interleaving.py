@@ -178,7 +178,7 @@ class Interleaving(RuleBasedStateMachine):
         refresh_summaries(self.engine, chunk, partial(bool, stop[0]))
         refresh_activity(self.engine, chunk, CUTOFF, partial(bool, stop[1]))
         if courses:
-            refresh_statistics(self.engine, 60, self.stuck)
+            refresh_statistics(self.engine, 60, AnalysisThresholds(stuck=self.stuck))
 
     @rule(batch=BATCH)
     def refresh(self, batch: Batch) -> None:
