@@ -220,7 +220,7 @@ class Interleaving(RuleBasedStateMachine):
     def analyses_are_right(self) -> None:
         state, thresholds = self.state, self.looks.thresholds
         learners = {key: analyze_learner(self.engine, key, NOW, thresholds) for key in state.enrollments}
-        as_of = {key: each.as_of for key, each in learners.items()}
+        as_of = {key: (each.as_of, each.course_as_of) for key, each in learners.items()}
         assert learners == expected_learners(state, expected_activity(state), thresholds, NOW, as_of)
         for key in tallies(state):
             course = analyze_course(self.engine, key, NOW, thresholds)

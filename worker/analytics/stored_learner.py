@@ -64,12 +64,10 @@ class StoredLearner:
     freshness: Freshness
 
 
-def read_learner(
-    connection: Connection, user_course_id: int, idle_cutoff_seconds: float, max_events: int = MAX_EVENTS
-) -> StoredLearner | None:
+def read_learner(connection: Connection, user_course_id: int, idle_cutoff_seconds: float) -> StoredLearner | None:
     """Return what is stored for one enrollment, None if it does not exist.
 
-    Stale activity is computed on the spot, unless there are more than `max_events`. Six queries, or seven, in the
+    Stale activity is computed on the spot, unless there are more than `MAX_EVENTS`. Six queries, or seven, in the
     caller's transaction, which must be REPEATABLE READ. Reads one row of each lesson and day.
     """
     key = {"id": user_course_id}
@@ -82,7 +80,7 @@ def read_learner(
     freshness = enrollment_freshness(connection, user_course_id)
     found = None
     if freshness.pending:
-        found = _activity_now(connection, user_course_id, rows, zones, idle_cutoff_seconds, max_events)
+        found = _activity_now(connection, user_course_id, rows, zones, idle_cutoff_seconds)
         if found:
             freshness = Freshness(freshness.read_at, freshness.read_at, 0)
         elif enrollment.refreshed_at is None:
@@ -116,9 +114,8 @@ def _activity_now(
     rows: Mapping[Lesson, Progress],
     zones: EnrollmentZones,
     idle_cutoff_seconds: float,
-    max_events: int,
 ) -> Activity | None:
-    events = read_activity(connection, user_course_id, max_events)
+    events = read_activity(connection, user_course_id, MAX_EVENTS)
     if events is None:
         return None
     completed_at = {lesson: row.completed_at for lesson, row in rows.items()}
