@@ -215,8 +215,8 @@ def test_an_id_that_is_no_course_is_told_so(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("learners", [1, 30])
-def test_it_takes_ten_queries_whatever_there_is(engine: Engine, learners: int) -> None:
+def test_it_takes_nine_queries_whatever_there_is(engine: Engine, learners: int) -> None:
     record(engine, a_class(learners))
     with counted_statements(engine) as statements:
         analyze_course(engine, 3, NOW, RULES)
-    assert len([each for each in statements if each not in {"BEGIN", "COMMIT", "ROLLBACK"}]) == 10
+    assert len([each for each in statements if each not in {"BEGIN", "COMMIT", "ROLLBACK"}]) == 9

@@ -13,7 +13,7 @@ Document = dict[str, Any]
 def contradictions(
     course: Document, overview: Document, class_list: Sequence[Document], learners: Sequence[Document]
 ) -> list[str]:
-    """Everything that cannot be true at once: the course's analysis, its overview, class list and learners' analyses."""
+    """Return everything that the course's analysis, overview and class list and its learners' analyses disagree on."""
     return [
         *_within_course(course),
         *_overview(course, overview),
@@ -121,7 +121,7 @@ def _learners(course: Document, members: Sequence[Document], learners: dict[int,
         yield from _unless((each["state"] == "finished") == learner["is_finished"], f"{who}: finished")
         yield from _unless((each["state"] == "dormant") == learner["is_dormant"], f"{who}: dormant")
         if not each["is_pending"]:
-            yield from _unless(each["stuck"] == learner["stuck"], f"{who}: stuck")
+            yield from _unless(_lessons(each["stuck"]) == _lessons(learner["stuck"]), f"{who}: stuck")
     for each in course["dormant"]:
         yield from _unless(learners[each["user_course_id"]]["is_dormant"], "dormant for the course alone")
     if course["pending"]:
@@ -135,6 +135,10 @@ def _learners(course: Document, members: Sequence[Document], learners: dict[int,
     yield from _unless(
         stuck == sum(len(each["stuck"]) for each in learners.values()), "stuck: other than the learners'"
     )
+
+
+def _lessons(found: Sequence[Document]) -> list[tuple[int, int]]:
+    return [(each["topic_id"], each["lesson_id"]) for each in found]
 
 
 def _unless(holds: object, said: str) -> Iterator[str]:

@@ -29,7 +29,7 @@ def expected_learners(
     now: datetime,
     as_of: Mapping[int, tuple[datetime | None, datetime | None]],
 ) -> dict[int, LearnerAnalysis]:
-    """The analysis of every enrollment from events and activity; `as_of` of its own figures and of the course's are given."""
+    """The analysis of every enrollment from events and activity; both instants `as_of` are given."""
     figures = time_statistics_by_course(state, activities, thresholds.stuck)
     events: dict[int, list[LessonEvent]] = {key: [] for key in state.enrollments}
     for (key, _), event in state.ledger.items():

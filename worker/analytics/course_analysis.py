@@ -34,7 +34,7 @@ def analyze_course(
 ) -> CourseAnalysis:
     """Return the analysis of one course at `now`, by default PostgreSQL's time, from the rollups.
 
-    Ten queries, and one for the time, whatever the number of learners. Raises InputError for an invalid id, and
+    Nine queries, one more while changes are pending and one for the time, whatever the number of learners. Raises InputError for an invalid id, and
     NotFoundError for an unknown course.
     """
     require_course(course_id)
