@@ -14,16 +14,20 @@ from tests.support.activity import IDLE_CUTOFF
 from tests.support.consistency import contradictions
 from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import refresh_activity, refresh_all
-from tests.support.tables import clear
-from worker.analytics.course_analysis import analyze_course_and_class
+from tests.support.tables import clear, execute, rows
+from worker.analytics.class_list import ClassMember, read_class_list
+from worker.analytics.course_analysis import analyze_course, analyze_course_and_class
 from worker.analytics.course_overview import get_overview
+from worker.analytics.freshness import course_freshness
 from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.phrases import as_mapping
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.cli import overview
 from worker.contract.event import Event
+from worker.database.engine import snapshot
 from worker.progress.ingest import ingest
+from worker.progress.stored_outline import read_outlines
 from worker.summary.refresh import refresh_summaries
 
 RULES = AnalysisThresholds()
@@ -132,3 +136,44 @@ def test_the_class_list_says_who_needs_attention_first(engine: Engine) -> None:
     assert [(each.lesson_id, each.title) for each in by_id[3].stuck] == [(1, "Lesson (1, 1)")]
     assert (by_id[1].completed_at, by_id[1].completed_on) == (ago(58), ago(58).date())
     assert (by_id[2].last_seen_on, by_id[6].last_seen_on, by_id[4].user_id) == (ago(39).date(), None, 4)
+
+
+def test_the_class_list_is_read_in_pages(engine: Engine) -> None:
+    ingest(engine, entries(a_class()))
+    refresh_all(engine)
+    _, whole = analyze_course_and_class(engine, 3, NOW, RULES)
+    found: list[ClassMember] = []
+    after = None
+    with snapshot(engine) as connection:
+        outline, freshness = read_outlines(connection, [3])[3], course_freshness(connection, 3)
+        while not found or after:
+            page = read_class_list(connection, 3, NOW, outline, freshness, RULES, after=after, limit=3)
+            found, after = found + page.enrollments, page.next_after
+    assert found == whole.enrollments
+
+
+def test_a_mark_makes_figures_pending_up_to_its_time(engine: Engine) -> None:
+    ingest(engine, entries(a_class()))
+    refresh_all(engine)
+    execute(
+        engine, "UPDATE user_course_summary SET refreshed_at = now() - interval '2 hours' WHERE user_course_id <> 4"
+    )
+    execute(
+        engine, "UPDATE enrollment_activity SET refreshed_at = now() - interval '2 hours' WHERE user_course_id <> 4"
+    )
+    mark = "INSERT INTO course_change (course_id, changed_at) VALUES (3, now() - interval '1 hour')"
+    execute(engine, mark, "DELETE FROM user_course WHERE id = 8")
+    found, members = analyze_course_and_class(engine, 3, None, RULES)
+    assert [each.user_course_id for each in members.enrollments if each.is_pending] == [4]
+    assert (found.pending, rows(engine, "SELECT min(changed_at) FROM course_change")) == (1, [(found.as_of,)])
+
+
+def test_a_deleted_enrollment_is_pending_until_the_statistics_are_without_it(engine: Engine) -> None:
+    ingest(engine, entries(a_class()))
+    refresh_all(engine)
+    execute(engine, "DELETE FROM user_course WHERE id = 8")
+    found = analyze_course(engine, 3, None, RULES)
+    assert found.statistics
+    assert (found.statistics.enrollments, found.pending) == (8, 1)
+    refresh_statistics(engine, 60, RULES)
+    assert analyze_course(engine, 3, None, RULES).pending == 0

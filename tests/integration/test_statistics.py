@@ -159,6 +159,33 @@ def test_a_first_outline_drops_lessons_that_counted_without_it(engine: Engine) -
     assert rows(engine, LESSONS) == []
 
 
+# ---- When a course is due --------------------------------------------------------------------------------------------
+
+
+def due(engine: Engine, pause_seconds: float) -> list[int]:
+    with engine.connect() as connection:
+        return sorted(statistics_claims.changed_courses(connection, pause_seconds))
+
+
+def test_a_course_is_due_after_a_pause_in_proportion_to_the_work_that_waits(engine: Engine) -> None:
+    record(engine, *(enrolled(each, course_id=each) for each in (3, 4)))
+    assert due(engine, 300) == [3, 4], "the first time at once"
+    refresh(engine)
+    execute(engine, "INSERT INTO course_change (course_id) VALUES (3), (4)")
+    execute(engine, "UPDATE course_statistics SET enrollments = 2000, as_of = now() - interval '100 s'")
+    assert due(engine, 300) == [], "4,000 of 10,000 enrollments: after 120 s"
+    assert due(engine, 249) == [3, 4]
+    execute(engine, "DELETE FROM course_change WHERE course_id = 4")
+    assert due(engine, 300) == [3], "2,000: after 60 s"
+    execute(engine, "UPDATE course_statistics SET enrollments = 50000")
+    assert (due(engine, 101), due(engine, 99)) == ([], [3]), "never later than the pause"
+
+
+def test_a_course_that_failed_is_due_after_the_whole_pause(engine: Engine) -> None:
+    execute(engine, "INSERT INTO course_change (course_id, failed_at) VALUES (3, now() - interval '100 s')")
+    assert (due(engine, 101), due(engine, 99)) == ([], [3])
+
+
 # ---- As of one instant ---------------------------------------------------------------------------------------------
 
 

@@ -87,7 +87,7 @@ def expected_course(
 def _weeks(figures: CourseTimeStatistics, today: date) -> list[Week]:
     found, nothing = [], WeekTimeStatistics(0, 0, TimeSpent(0, 0))
     monday = min(figures.weeks, default=date.max)
-    while monday <= max(*figures.weeks, today):
+    while monday <= max([*figures.weeks, today]):
         its = figures.weeks.get(monday, nothing)
         found.append(Week(monday, its.completed, its.learners, its.spent))
         monday += timedelta(days=7)

@@ -10,16 +10,35 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from worker.summary.stored_summary import IS_OF_ITS_COURSE, IS_OF_ITS_OUTLINE, IS_UNMARKED
-
 HAS_CURRENT_ACTIVITY = """enrollment.stale_since IS NULL
     AND NOT EXISTS (SELECT FROM activity_change WHERE user_course_id = enrollment.id)"""
 """A stale summary passes its mark on to the activity."""
 
-IS_INCLUDED = f"""({HAS_CURRENT_ACTIVITY} AND {IS_UNMARKED} AND {IS_OF_ITS_COURSE} AND {IS_OF_ITS_OUTLINE}
-    AND greatest(summary.refreshed_at, activity.refreshed_at) < CAST(:as_of AS timestamptz)) IS TRUE"""
-"""Whether the statistics of the course include an `enrollment` as its `summary` and `activity`, left joined, show it.
-Parameter: the course's `as_of`."""
+ENROLLMENTS = """
+    marked AS MATERIALIZED (
+        SELECT user_course_id FROM enrollment_change UNION SELECT user_course_id FROM activity_change
+    ),
+    enrollment AS MATERIALIZED (
+        SELECT its.id, user_id, timezone, completion_percentage,
+               (outline_version > 0 AND total_lessons > 0 AND completed_lessons = total_lessons) IS TRUE AS is_finished,
+               (completed_lessons + in_progress_lessons > 0) IS TRUE AS is_started,
+               (stale_since IS NULL AND marked.user_course_id IS NULL
+                AND outline_version = coalesce((SELECT version FROM course WHERE id = :course_id), 0)
+                AND greatest(summary.refreshed_at, activity.refreshed_at) < CAST(:as_of AS timestamptz)
+               ) IS TRUE AS is_included,
+               CASE WHEN stale_since IS NULL AND marked.user_course_id IS NULL THEN last_at
+                    ELSE greatest(last_at, position_at) END AS last_at
+        FROM user_course AS its
+        LEFT JOIN user_course_summary AS summary
+            ON summary.user_course_id = its.id AND summary.course_id = its.course_id
+        LEFT JOIN enrollment_activity AS activity ON activity.user_course_id = its.id
+        LEFT JOIN marked ON marked.user_course_id = its.id
+        WHERE its.course_id = :course_id
+    )
+"""
+"""The enrollments of a course as their stored summary and activity show them: `is_included` in the statistics of the
+course if nothing changed since. The last event of a marked one is that of its position. Parameters: `course_id`, and
+`as_of` of the statistics."""
 
 _MARKS = text("""
     SELECT (SELECT as_of FROM course_statistics WHERE course_id = :course_id) AS computed_at, now() AS read_at, least(
@@ -36,11 +55,7 @@ _MARKS = text("""
 """)
 
 _PENDING = text(f"""
-    SELECT count(*) FILTER (WHERE NOT {IS_INCLUDED})
-    FROM user_course AS enrollment
-    LEFT JOIN user_course_summary AS summary ON summary.user_course_id = enrollment.id
-    LEFT JOIN enrollment_activity AS activity ON activity.user_course_id = enrollment.id
-    WHERE enrollment.course_id = :course_id
+    WITH {ENROLLMENTS} SELECT count(*) FROM enrollment WHERE NOT is_included
 """)  # noqa: S608 - constants
 
 _OF_ENROLLMENT = text("""

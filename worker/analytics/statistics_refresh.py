@@ -54,7 +54,7 @@ def refresh_statistics(
     count, failed = 0, []
     for course_id in changed:
         try:
-            _refresh_enrollments(engine, course_id, thresholds.idle_cutoff_seconds, seconds, go_on)
+            _refresh_enrollments(engine, course_id, thresholds.idle_cutoff_seconds, seconds)
             with engine.begin() as connection:
                 count += refresh_course(connection, course_id, seconds, thresholds.stuck)
         except DBAPIError as error:
@@ -69,9 +69,7 @@ def refresh_statistics(
         return RefreshedStatistics(count, failed, oldest_change(connection, "course_statistics"))
 
 
-def _refresh_enrollments(
-    engine: Engine, course_id: int, idle_cutoff_seconds: float, seconds: float, go_on: Callable[[], bool]
-) -> None:
+def _refresh_enrollments(engine: Engine, course_id: int, idle_cutoff_seconds: float, seconds: float) -> None:
     ends_at = time.monotonic() + seconds
     with engine.connect() as connection:
         stale = statistics_claims.stale_enrollments(connection, course_id)
@@ -79,8 +77,8 @@ def _refresh_enrollments(
     for start in range(0, len(ids), CHUNK):
         chunk = ids[start : start + CHUNK]
         refresh_these_summaries(engine, [each for each in chunk if not stale[each]])
-        refresh_these(engine, chunk, CHUNK, idle_cutoff_seconds, seconds)
-        if time.monotonic() >= ends_at or not go_on():
+        refresh_these(engine, chunk, CHUNK, idle_cutoff_seconds)
+        if time.monotonic() >= ends_at:
             break
 
 
