@@ -59,8 +59,8 @@ def _headline(found: LearnerAnalysis) -> Table[Figure]:
             *(each if found.as_of else each._replace(value=None) for each in activity),
             Figure("Lessons a week, last 28 days", found.velocity.recent, Kind.NUMBER),
             Figure("Lessons a week, overall", found.velocity.overall, Kind.NUMBER),
-            Figure("Projected completion", projection.completed_on if projection else None, Kind.DATE),
-            Figure("Basis of projection", projection_phrase(projection) if projection else None, Kind.TEXT),
+            Figure("Projected completion", projection.completed_on, Kind.DATE),
+            Figure("Basis of projection", projection_phrase(projection), Kind.TEXT),
         ],
     )
 
