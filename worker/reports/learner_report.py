@@ -35,15 +35,18 @@ def learner_report(found: LearnerAnalysis) -> Report:
 
 def _headline(found: LearnerAnalysis) -> Table[Figure]:
     projection = found.projection
-    activity = [
-        Figure("Lessons visited", len(found.lessons), Kind.COUNT),
-        *session_figures(found),
-        Figure("Current streak, days", found.streaks.current, Kind.COUNT),
-        Figure("Longest streak, days", found.streaks.longest, Kind.COUNT),
-        Figure("Last seen", found.last_seen_on, Kind.DATE),
-        Figure("Dormant", found.is_dormant, Kind.FLAG),
-        Figure("Events before enrollment", found.doubtful_events, Kind.COUNT),
-    ]
+    last_seen, *activity = (
+        each if found.as_of else each._replace(value=None)
+        for each in (
+            Figure("Last seen", found.last_seen_on, Kind.DATE),
+            Figure("Lessons visited", len(found.lessons), Kind.COUNT, "Activity"),
+            Figure("Current streak, days", found.streaks.current, Kind.COUNT, "Activity"),
+            Figure("Longest streak, days", found.streaks.longest, Kind.COUNT, "Activity"),
+            Figure("Dormant", found.is_dormant, Kind.FLAG, "Activity"),
+            Figure("Events before enrollment", found.doubtful_events, Kind.COUNT, "Activity"),
+            *session_figures(found),
+        )
+    )
     return Table(
         "headline",
         "Headline figures",
@@ -51,16 +54,17 @@ def _headline(found: LearnerAnalysis) -> Table[Figure]:
         "Without an outline, the lessons in total are those with a row so far.",
         HEADLINE,
         [
-            Figure("Course", found.course_id, Kind.ID),
             Figure("Completed", found.completion_percentage, Kind.PERCENT),
             Figure("Lessons completed", found.completed_lessons, Kind.COUNT),
-            Figure("Lessons in total", found.total_lessons, Kind.COUNT),
-            Figure("Outline is known", found.total_is_known, Kind.FLAG),
-            *(each if found.as_of else each._replace(value=None) for each in activity),
-            Figure("Lessons a week, last 28 days", found.velocity.recent, Kind.NUMBER),
-            Figure("Lessons a week, overall", found.velocity.overall, Kind.NUMBER),
+            last_seen,
             Figure("Projected completion", projection.completed_on if projection else None, Kind.DATE),
-            Figure("Basis of projection", projection_phrase(projection) if projection else None, Kind.TEXT),
+            Figure("Course", found.course_id, Kind.ID, "Progress"),
+            Figure("Lessons in total", found.total_lessons, Kind.COUNT, "Progress"),
+            Figure("Outline is known", found.total_is_known, Kind.FLAG, "Progress"),
+            *activity,
+            Figure("Lessons a week, last 28 days", found.velocity.recent, Kind.NUMBER, "Pace"),
+            Figure("Lessons a week, overall", found.velocity.overall, Kind.NUMBER, "Pace"),
+            Figure("Basis of projection", projection_phrase(projection) if projection else None, Kind.TEXT, "Pace"),
         ],
     )
 

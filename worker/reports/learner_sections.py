@@ -19,6 +19,9 @@ from worker.reports.time_spent import TIME, has_no_time, time_by_lesson
 from worker.reports.weeks import by_week, pace
 
 
+_NOT_VISITED = "No lesson has been visited yet."
+
+
 def _recommendations_headline(recommendations: Sequence[Recommendation]) -> str:
     first = recommendations[0]
     what = "Next is" if first.kind is RecommendationKind.NEXT else "Look again at"
@@ -50,7 +53,7 @@ def _has_nothing(days: Sequence[DayTime]) -> bool:
     return has_no_time(days) and not any(day.events for day in days)
 
 
-def _by_day(days: Sequence[DayTime], title: str, *parts: Part[DayTime]) -> Columns:
+def _by_day(days: Sequence[DayTime], title: str, *parts: Part[DayTime]) -> Columns | None:
     return columns(
         days,
         title,
@@ -76,7 +79,7 @@ LEARNER_PLANS: Plans = {
             lambda weeks: by_week(weeks, "Lessons completed", Part("completed", WEEK_COMPLETED)),
             lambda weeks: by_week(weeks, "Time spent", *TIME),
         ),
-        "No week has any activity yet.",
+        _NOT_VISITED,
     ),
     "days": Plan(
         _days_headline,
@@ -87,8 +90,8 @@ LEARNER_PLANS: Plans = {
         "Nothing happened in the last 28 days.",
         is_empty=_has_nothing,
     ),
-    "hours": Plan(busiest_hours, (hour_grid,), "No lesson has been viewed or completed yet."),
-    "lessons": Plan(_lessons_headline, (time_by_lesson,), "No lesson has been visited yet."),
+    "hours": Plan(busiest_hours, (hour_grid,), _NOT_VISITED),
+    "lessons": Plan(_lessons_headline, (time_by_lesson,), _NOT_VISITED),
     "topics": Plan(
         _topics_headline,
         (lambda topics: bars(topics, "Time spent by topic", *TIME, name=lambda topic: f"Topic {topic.topic_id}"),),
