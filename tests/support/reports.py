@@ -23,7 +23,7 @@ from worker.analytics.rules.reasons import Reason, Rule
 from worker.analytics.rules.recommendations import Recommendation, RecommendationKind
 from worker.analytics.rules.streaks import Streaks
 from worker.analytics.rules.stuck import Stuck
-from worker.analytics.rules.velocity import Basis, Projection, Velocity
+from worker.analytics.rules.velocity import Basis, Projection, ProjectionState, Velocity
 from worker.contract.progress_status import ProgressStatus
 from worker.summary.next_lesson import NextReason
 
@@ -57,12 +57,13 @@ def course(*, enrollments: int = 120, topics: int = 3, lessons: int = 4, seed: i
         dormant_learners=120,
         dormant=[DormantLearner(number, TODAY - timedelta(days=13 + number), Decimal(7)) for number in range(1, 101)],
         as_of=AS_OF,
+        pending=0,
     )
 
 
 def empty_course() -> CourseAnalysis:
     """A course before its analysis is first computed."""
-    return CourseAnalysis(3, False, None, NOTHING, 0, 0, None, NO_HOURS, [], [], 0, [], None)
+    return CourseAnalysis(3, False, None, NOTHING, 0, 0, None, NO_HOURS, [], [], 0, [], None, 0)
 
 
 def learner(*, topics: int = 3, lessons: int = 4, title: str = "Fractions", seed: int = 1) -> LearnerAnalysis:
@@ -107,7 +108,10 @@ def learner(*, topics: int = 3, lessons: int = 4, title: str = "Fractions", seed
         last_seen_on=TODAY,
         is_dormant=False,
         velocity=Velocity(2.4, 3.25),
-        projection=Projection(date(2025, 9, 30), 3.25, Basis.RECENT),
+        is_finished=False,
+        completed_at=None,
+        completed_on=None,
+        projection=Projection(ProjectionState.PROJECTED, date(2025, 9, 30), 3.25, Basis.RECENT),
         stuck=[
             Stuck(
                 topics,
@@ -126,6 +130,8 @@ def learner(*, topics: int = 3, lessons: int = 4, title: str = "Fractions", seed
             Achievement(AchievementKind.STREAK_7, date(2025, 5, 11)),
         ],
         as_of=AS_OF,
+        pending=0,
+        course_as_of=AS_OF,
     )
 
 
@@ -152,11 +158,16 @@ def new_learner() -> LearnerAnalysis:
         last_seen_on=None,
         is_dormant=False,
         velocity=Velocity(0, 0),
-        projection=None,
+        is_finished=False,
+        completed_at=None,
+        completed_on=None,
+        projection=Projection(ProjectionState.UNKNOWN),
         stuck=[],
         recommendations=[],
         achievements=[],
         as_of=None,
+        pending=0,
+        course_as_of=None,
     )
 
 

@@ -30,7 +30,7 @@ def course_report(found: CourseAnalysis) -> Report:
         _time_spent(found),
         _dormant(found),
     )
-    return Report("course", found.course_id, found.as_of, tables)
+    return Report("course", found.course_id, found.as_of, tables, found.pending, found.course_id)
 
 
 def _headline(found: CourseAnalysis) -> Table[Figure]:

@@ -46,13 +46,13 @@ def as_csv(table: Table[Any], *, for_spreadsheet: bool = False) -> str:
 
 
 def as_json(report: Report, table: Table[Any] | None = None) -> str:
-    """Return one table or the whole report, with its subject and the time it was computed."""
+    """Return one table or the whole report, with its subject and how current it is."""
     found = _content(table) if table else {"tables": [_content(each) for each in report.tables]}
     return json.dumps(_head(report) | found, indent=2, ensure_ascii=False) + "\n"
 
 
 def _head(report: Report) -> dict[str, Any]:
-    return {"subject": report.subject, "id": report.id, "as_of": _plain(report.as_of)}
+    return {"subject": report.subject, "id": report.id, "as_of": _plain(report.as_of), "pending": report.pending}
 
 
 def _content(table: Table[Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from worker.analytics.phrases import lesson_phrase, projection_phrase
 from worker.analytics.rules.achievements import Achievement
 from worker.analytics.rules.recommendations import Recommendation
 from worker.analytics.rules.stuck import Stuck
+from worker.analytics.rules.velocity import ProjectionState
 from worker.reports.hours import hours_table
 from worker.reports.table import HEADLINE, LESSON, SPENT, Column, Figure, Kind, Report, Table, session_figures
 
@@ -30,11 +31,11 @@ def learner_report(found: LearnerAnalysis) -> Report:
         _topics(found),
         _achievements(found),
     )
-    return Report("learner", found.user_course_id, found.as_of, tables)
+    return Report("learner", found.user_course_id, found.as_of, tables, found.pending, found.course_id)
 
 
 def _headline(found: LearnerAnalysis) -> Table[Figure]:
-    projection = found.projection
+    basis = projection_phrase(found.projection) if found.projection.state is ProjectionState.PROJECTED else None
     last_seen, *activity = (
         each if found.as_of else each._replace(value=None)
         for each in (
@@ -57,16 +58,25 @@ def _headline(found: LearnerAnalysis) -> Table[Figure]:
             Figure("Completed", found.completion_percentage, Kind.PERCENT),
             Figure("Lessons completed", found.completed_lessons, Kind.COUNT),
             last_seen,
-            Figure("Projected completion", projection.completed_on if projection else None, Kind.DATE),
+            _completion(found),
             Figure("Course", found.course_id, Kind.ID, "Progress"),
             Figure("Lessons in total", found.total_lessons, Kind.COUNT, "Progress"),
             Figure("Outline is known", found.total_is_known, Kind.FLAG, "Progress"),
             *activity,
             Figure("Lessons a week, last 28 days", found.velocity.recent, Kind.NUMBER, "Pace"),
             Figure("Lessons a week, overall", found.velocity.overall, Kind.NUMBER, "Pace"),
-            Figure("Basis of projection", projection_phrase(projection) if projection else None, Kind.TEXT, "Pace"),
+            Figure("Basis of projection", basis, Kind.TEXT, "Pace"),
         ],
     )
+
+
+def _completion(found: LearnerAnalysis) -> Figure:
+    """Return the date of completion: past, projected, or why there is none."""
+    if found.is_finished:
+        return Figure("Completed on", found.completed_on, Kind.DATE)
+    if found.projection.completed_on:
+        return Figure("Projected completion", found.projection.completed_on, Kind.DATE)
+    return Figure("Projected completion", projection_phrase(found.projection), Kind.TEXT)
 
 
 def _recommendations(found: LearnerAnalysis) -> Table[Recommendation]:

@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from worker.errors import ConfigurationError
+from worker.formatting import counted
 from worker.reports.course_sections import COURSE_PLANS
 from worker.reports.formatting import MAX_TITLE, lesson_ids, pieces, shown
 from worker.reports.learner_sections import LEARNER_PLANS
@@ -31,6 +32,7 @@ def as_page(report: Report, *, is_served: bool = False) -> str:
         groups=[(group, list(its)) for group, its in groupby(figures, key=lambda figure: figure.group)],
         sections=made,
         absences=absences,
+        pending=_pending(report),
         is_served=is_served,
         policy=POLICY,
     )
@@ -49,6 +51,16 @@ def sections(report: Report) -> tuple[list[Section], str]:
     elif isinstance(made["lessons"], str):
         absent = [made["lessons"]]
     return [each for each in made.values() if isinstance(each, Section)], " ".join(dict.fromkeys(absent))
+
+
+def _pending(report: Report) -> str:
+    """Return a sentence on the changes that are not included yet, empty if there are none."""
+    if not report.pending:
+        return ""
+    if report.subject == "learner":
+        return "The latest changes show only in statuses and completions so far."
+    have = "has" if report.pending == 1 else "have"
+    return f"{counted(report.pending, 'enrollment')} {have} changes that are not included yet."
 
 
 def page_columns(table: Table[Any]) -> list[Column[Any]]:

@@ -90,13 +90,19 @@ class Table(Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The tables of one course or one enrollment; `as_of` is when its activity was computed, None if it never was."""
+    """The tables of one course or one enrollment.
+
+    Everything recorded before `as_of` is included, None if its activity was never computed; `pending` enrollments have
+    changes that are not.
+    """
 
     subject: str
     """`course` or `learner`."""
     id: int
     as_of: datetime | None
     tables: Sequence[Table[Any]]
+    pending: int
+    course_id: int | None
 
     def table(self, name: str) -> Table[Any]:
         """Return the table of this name. Raises NotFoundError, which lists the names there are."""

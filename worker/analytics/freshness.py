@@ -1,0 +1,84 @@
+"""How fresh the figures of a course are: up to which instant nothing is missing, and how many changes are not included.
+
+Marks (`worker.database.stale_marks`) say what is missing. A refresh that took a mark away leaves one on the course, no
+younger than the change, until the course's statistics are computed.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from worker.summary.stored_summary import IS_OF_ITS_COURSE, IS_OF_ITS_OUTLINE, IS_UNMARKED
+
+HAS_CURRENT_ACTIVITY = """enrollment.stale_since IS NULL
+    AND NOT EXISTS (SELECT FROM activity_change WHERE user_course_id = enrollment.id)"""
+"""A stale summary passes its mark on to the activity."""
+
+IS_INCLUDED = f"""({IS_UNMARKED} AND {IS_OF_ITS_COURSE} AND {IS_OF_ITS_OUTLINE}
+    AND NOT EXISTS (SELECT FROM activity_change WHERE user_course_id = enrollment.id)
+    AND greatest(summary.refreshed_at, activity.refreshed_at) < CAST(:as_of AS timestamptz)) IS TRUE"""
+"""Whether the statistics of the course include an `enrollment` as its `summary` and `activity`, left joined, show it.
+Parameter: the course's `as_of`."""
+
+_MARKS = text("""
+    SELECT (SELECT as_of FROM course_statistics WHERE course_id = :course_id) AS computed_at, now() AS read_at, least(
+        (SELECT min(changed_at) FROM course_change WHERE course_id = :course_id),
+        (SELECT min(stale_since) FROM user_course WHERE course_id = :course_id AND stale_since IS NOT NULL),
+        (SELECT min(changed_at) FROM activity_change JOIN user_course ON user_course.id = user_course_id
+         WHERE course_id = :course_id),
+        (SELECT min(changed_at) FROM enrollment_change JOIN user_course ON user_course.id = user_course_id
+         WHERE course_id = :course_id),
+        (SELECT stale_since FROM course WHERE id = :course_id AND EXISTS (
+            SELECT FROM user_course_summary WHERE course_id = course.id AND outline_version < course.version
+        ))
+    ) AS oldest_change_at
+""")
+
+_PENDING = text(f"""
+    SELECT count(*) FILTER (WHERE NOT {IS_INCLUDED})
+    FROM user_course AS enrollment
+    LEFT JOIN user_course_summary AS summary ON summary.user_course_id = enrollment.id
+    LEFT JOIN enrollment_activity AS activity ON activity.user_course_id = enrollment.id
+    WHERE enrollment.course_id = :course_id
+""")  # noqa: S608 - constants
+
+_OF_ENROLLMENT = text("""
+    SELECT least(
+        (SELECT stale_since FROM user_course WHERE id = :id),
+        (SELECT min(changed_at) FROM activity_change WHERE user_course_id = :id)
+    ) AS oldest_change_at, now() AS read_at
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """Everything recorded before `as_of` is included, None if never computed; `pending` enrollments changed since.
+
+    `read_at` is the beginning of the transaction, by PostgreSQL's clock.
+    """
+
+    read_at: datetime
+    as_of: datetime | None
+    pending: int
+
+
+def course_freshness(connection: Connection, course_id: int) -> Freshness:
+    """Return the freshness of the stored statistics of a course, in the caller's snapshot.
+
+    One query; another over one row of each enrollment while anything is pending.
+    """
+    found = connection.execute(_MARKS, {"course_id": course_id}).one()
+    if found.computed_at is not None and found.oldest_change_at is None:
+        return Freshness(found.read_at, found.read_at, 0)
+    as_of = min(found.read_at, found.oldest_change_at) if found.computed_at is not None else None
+    pending = connection.scalar(_PENDING, {"course_id": course_id, "as_of": as_of}) or 0
+    return Freshness(found.read_at, as_of, max(pending, 1 if as_of else 0))  # a deleted enrollment leaves its mark
+
+
+def enrollment_freshness(connection: Connection, user_course_id: int) -> Freshness:
+    """Return up to when the activity of an enrollment, once stored, is complete, and whether a change is pending."""
+    found = connection.execute(_OF_ENROLLMENT, {"id": user_course_id}).one()
+    if found.oldest_change_at is None:
+        return Freshness(found.read_at, found.read_at, 0)
+    return Freshness(found.read_at, min(found.read_at, found.oldest_change_at), 1)
