@@ -56,12 +56,14 @@ def test_csv_reads_back_as_the_table(report: Report) -> None:
 def test_json_has_the_values_of_csv_and_says_whose_they_are(report: Report) -> None:
     found = json.loads(as_json(report))
     assert (found["subject"], found["id"]) == (report.subject, report.id)
+    assert found["pending"] == report.pending
     assert found["as_of"] == (report.as_of.isoformat().replace("+00:00", "Z") if report.as_of else None)
     for table, each in zip(report.tables, found["tables"], strict=True):
         assert json.loads(as_json(report, table)) == {
             "subject": report.subject,
             "id": report.id,
             "as_of": found["as_of"],
+            "pending": report.pending,
             **each,
         }
         assert (each["name"], each["description"]) == (table.name, table.description)
