@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 from worker.analytics.analysis import AnalyzedLesson, CourseAnalysis, DormantLearner, Week
+from worker.analytics.class_list import ClassMember
 from worker.contract.lesson import Lesson
+from worker.reports.class_list import class_table
 from worker.reports.hours import hours_table
 from worker.reports.table import HEADLINE, LESSON, SPENT, Column, Figure, Kind, Report, Table, session_figures
 
-COURSE_TABLES = ("headline", "lessons", "blockers", "weeks", "hours", "time-spent", "dormant")
+COURSE_TABLES = ("headline", "learners", "lessons", "blockers", "weeks", "hours", "time-spent", "dormant")
 """Their names, in order."""
 
 STARTED: Column[AnalyzedLesson] = Column("started", "Started", Kind.COUNT, lambda lesson: lesson.statistics.started)
@@ -19,10 +21,11 @@ WEEK_COMPLETED: Column[Week] = Column("completed", "Lessons completed", Kind.COU
 WEEK_LEARNERS: Column[Week] = Column("learners", "Active learners", Kind.COUNT, lambda week: week.learners)
 
 
-def course_report(found: CourseAnalysis) -> Report:
-    """Return the report on a course's analysis."""
+def course_report(found: CourseAnalysis, members: Sequence[ClassMember] = ()) -> Report:
+    """Return the report on a course's analysis and its class list."""
     tables = (
         _headline(found),
+        class_table(members),
         _lessons(found),
         _blockers(found),
         _weeks(found),
@@ -151,7 +154,7 @@ def _dormant(found: CourseAnalysis) -> Table[DormantLearner]:
         "Enrollments that were active once, have been inactive for a while, and have not completed the course: the "
         "most recently seen first, at most 100.",
         (
-            Column("user_course_id", "Enrollment", Kind.ID, lambda learner: learner.user_course_id),
+            Column("user_course_id", "Enrollment", Kind.LEARNER, lambda learner: learner.user_course_id),
             Column("last_seen_on", "Last seen", Kind.DATE, lambda learner: learner.last_seen_on),
             Column("completion_percent", "Completed", Kind.PERCENT, lambda learner: learner.completion_percentage),
         ),

@@ -6,6 +6,7 @@ from itertools import pairwise
 from worker.analytics.analysis import AnalyzedLesson, DormantLearner
 from worker.formatting import counted
 from worker.reports.chart import Bars, Columns, Part, bars, columns
+from worker.reports.class_list import class_headline
 from worker.reports.course_report import COMPLETED, DROP_OFF, STARTED, WEEK_COMPLETED, WEEK_LEARNERS, lesson_numbers
 from worker.reports.formatting import lesson_name, shown
 from worker.reports.heatmap import drop_off_tiles, hour_grid
@@ -105,6 +106,7 @@ def _dormant_headline(dormant: Sequence[DormantLearner]) -> str:
 
 
 COURSE_PLANS: Plans = {
+    "learners": Plan(class_headline, empty="No enrollments yet.", open_rows=40),
     "lessons": Plan(_funnel_headline, (_funnel,), NOT_STARTED, is_empty=_is_not_started),
     "blockers": Plan(
         _blockers_headline, (_blockers, drop_off_tiles), NOT_STARTED, is_empty=_is_not_started

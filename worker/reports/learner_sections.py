@@ -13,7 +13,7 @@ from worker.reports.formatting import lesson_name, shown
 from worker.reports.heatmap import hour_grid
 from worker.reports.hours import busiest_hours
 from worker.reports.learner_report import EVENTS, WEEK_COMPLETED
-from worker.reports.section import Plan, Plans
+from worker.reports.section import MAX_ROWS, Plan, Plans
 from worker.reports.table import Kind
 from worker.reports.time_spent import TIME, has_no_time, time_by_lesson
 from worker.reports.weeks import by_week, pace
@@ -71,8 +71,8 @@ def _topics_headline(topics: Sequence[TopicTime]) -> str:
 
 
 LEARNER_PLANS: Plans = {
-    "recommendations": Plan(_recommendations_headline, empty="Nothing to recommend.", is_folded=False),
-    "stuck": Plan(_stuck_headline, empty="Not stuck on any lesson.", is_folded=False),
+    "recommendations": Plan(_recommendations_headline, empty="Nothing to recommend.", open_rows=MAX_ROWS),
+    "stuck": Plan(_stuck_headline, empty="Not stuck on any lesson.", open_rows=MAX_ROWS),
     "weeks": Plan(
         pace,
         (
@@ -101,6 +101,6 @@ LEARNER_PLANS: Plans = {
     "achievements": Plan(
         lambda achievements: f"{counted(len(achievements), 'achievement')} so far.",
         empty="No achievements yet.",
-        is_folded=False,
+        open_rows=MAX_ROWS,
     ),
 }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from worker.errors import ConfigurationError
 from worker.formatting import counted
+from worker.reports.class_list import IS_PENDING, STUCK_ON
 from worker.reports.course_sections import COURSE_PLANS
 from worker.reports.formatting import MAX_TITLE, lesson_ids, pieces, shown
 from worker.reports.learner_sections import LEARNER_PLANS
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The page's Content-Security-Policy: its own styles and nothing else."""
 
-_LESSON: Column[Any] = Column("lesson", "Lesson", Kind.LESSON, lambda lesson: lesson)
+_MERGED: dict[Column[Any], Column[Any]] = {
+    LESSON[0]: Column("lesson", "Lesson", Kind.LESSON, lambda row: row),
+    STUCK_ON[0]: Column("stuck", "Stuck on", Kind.LESSON, lambda member: member.stuck[0] if member.stuck else None),
+}
+_LEFT_OUT = {*LESSON[1:], *STUCK_ON[1:], IS_PENDING}
 
 
 def as_page(report: Report, *, is_served: bool = False) -> str:
@@ -64,11 +69,11 @@ def _pending(report: Report) -> str:
 
 
 def page_columns(table: Table[Any]) -> list[Column[Any]]:
-    """Return the columns of a table as a page has them: a lesson's ids and title are one."""
-    if LESSON[1] not in table.columns:
-        return list(table.columns)
-    first, *others = LESSON
-    return [_LESSON if each == first else each for each in table.columns if each not in others]
+    """Return the columns of a table as a page has them: a lesson's ids and title are one.
+
+    What is pending is a sentence at its top.
+    """
+    return [_MERGED.get(column, column) for column in table.columns if column not in _LEFT_OUT]
 
 
 @cache
