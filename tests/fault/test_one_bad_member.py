@@ -103,7 +103,7 @@ def test_housekeeping_that_redis_refuses_keeps_no_parked_event_waiting(
 CASES: dict[str, Callable[[Engine], list[int]]] = {
     "summaries": lambda engine: refresh_summaries(engine, 500).failed,
     "activity": lambda engine: refresh_activity(engine, 500, CUTOFF).failed,
-    "course_statistics": lambda engine: refresh_statistics(engine, 0.5, AnalysisThresholds().stuck).failed,
+    "course_statistics": lambda engine: refresh_statistics(engine, 0.5, AnalysisThresholds()).failed,
 }
 
 

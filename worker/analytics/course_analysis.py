@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from worker.analytics.analysis import DORMANT, WEEKS, AnalyzedLesson, CourseAnalysis, Week
+from worker.analytics.class_list import PAGE, ClassList, read_class_list
 from worker.analytics.course_overview import require_course, unknown_course
 from worker.analytics.dormant_learners import Dormant, read_dormant
 from worker.analytics.freshness import Freshness, course_freshness
@@ -33,20 +34,37 @@ def analyze_course(
 ) -> CourseAnalysis:
     """Return the analysis of one course at `now`, by default PostgreSQL's time, from the rollups.
 
-    Ten queries, and one for the time, whatever the number of learners. Raises InputError for an invalid id, and
+    Nine queries, one more while changes are pending and one for the time, whatever the number of learners. Raises InputError for an invalid id, and
     NotFoundError for an unknown course.
     """
     require_course(course_id)
     with snapshot(engine) as connection:
-        stored = read_statistics(connection, course_id)
-        time_statistics = read_time_statistics(connection, course_id)
-        outline = read_outlines(connection, [course_id]).get(course_id)
-        if not (stored or outline or enrollments_of(connection, course_id, 0, 1)):
-            raise unknown_course(course_id)
-        freshness = course_freshness(connection, course_id)
+        return _analyze(connection, course_id, now or clock(connection), thresholds)[0]
+
+
+def analyze_course_and_class(
+    engine: Engine, course_id: int, now: datetime | None, thresholds: AnalysisThresholds, limit: int = PAGE
+) -> tuple[CourseAnalysis, ClassList]:
+    """Return the same with the first `limit` enrollments of the class list, both in one snapshot."""
+    require_course(course_id)
+    with snapshot(engine) as connection:
         now = now or clock(connection)
-        dormant = read_dormant(connection, course_id, now, freshness.as_of, thresholds.dormant_days, DORMANT)
-    return _analysis(course_id, stored, time_statistics or _NO_STATISTICS, outline, dormant, freshness, now, thresholds)
+        analysis, outline, freshness = _analyze(connection, course_id, now, thresholds)
+        return analysis, read_class_list(connection, course_id, now, outline, freshness, thresholds, limit=limit)
+
+
+def _analyze(
+    connection: Connection, course_id: int, now: datetime, thresholds: AnalysisThresholds
+) -> tuple[CourseAnalysis, StoredOutline | None, Freshness]:
+    stored = read_statistics(connection, course_id)
+    time_statistics = read_time_statistics(connection, course_id) or _NO_STATISTICS
+    outline = read_outlines(connection, [course_id]).get(course_id)
+    if not (stored or outline or enrollments_of(connection, course_id, 0, 1)):
+        raise unknown_course(course_id)
+    freshness = course_freshness(connection, course_id)
+    dormant = read_dormant(connection, course_id, now, freshness.as_of, thresholds.dormant_days, DORMANT)
+    analysis = _analysis(course_id, stored, time_statistics, outline, dormant, freshness, now, thresholds)
+    return analysis, outline, freshness
 
 
 def _analysis(

@@ -1,6 +1,7 @@
 """The overview of a course: its statistics, those of its lessons, and the summaries of its learners in pages.
 
-From the rollups, in six queries whatever the number of learners; one more while any change is pending, two more if any summary of the page is stale.
+From the rollups, in six queries whatever the number of learners; one more while any change is pending, and two more if
+any summary of the page is stale.
 """
 
 from dataclasses import dataclass

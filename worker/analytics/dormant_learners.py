@@ -9,44 +9,14 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from worker.analytics.analysis import DormantLearner
-from worker.analytics.freshness import IS_INCLUDED
-from worker.analytics.zone_history import ZONES, in_force
+from worker.analytics.seen_enrollments import SEEN
 from worker.analytics.zone_offsets import clocks_of_course
 
-_IN_FORCE = in_force("CAST(:now AS timestamptz)")
-
-# The last event is on the last active day, unless that is tomorrow for the learner, the time zone changed, or clocks
-# were set in the hours before, perhaps back over midnight: then the stored days decide.
 _DORMANT = text(f"""
-    WITH enrollment AS (
-        SELECT enrollment.id, timezone, completion_percentage, last_at,
-               outline_version > 0 AND total_lessons > 0 AND completed_lessons = total_lessons AS is_finished
-        FROM user_course AS enrollment
-        JOIN user_course_summary AS summary ON summary.user_course_id = enrollment.id
-        JOIN enrollment_activity AS activity ON activity.user_course_id = enrollment.id
-        WHERE enrollment.course_id = :course_id AND last_at IS NOT NULL AND {IS_INCLUDED}
-    ),
-    {ZONES},
-    learner AS (
-        SELECT id, completion_percentage, is_finished,
-               CASE WHEN since = '-infinity' AND last_at < until
-                     AND (last_at AT TIME ZONE zone) - ((last_at - interval '3 hours') AT TIME ZONE zone)
-                         = interval '3 hours'
-                    THEN (last_at AT TIME ZONE zone)::date END AS last_on,
-               (CAST(:now AS timestamptz) AT TIME ZONE zone)::date AS today
-        FROM zone JOIN enrollment USING (id)
-        WHERE {_IN_FORCE}
-    ),
-    seen AS (
-        SELECT id, completion_percentage, is_finished, today, CASE WHEN last_on <= today THEN last_on ELSE (
-                   SELECT max(day) FROM daily_activity
-                   WHERE user_course_id = learner.id AND events > 0 AND day <= today
-               ) END AS last_seen_on
-        FROM learner
-    )
+    WITH {SEEN}
     SELECT id, last_seen_on, completion_percentage, count(*) OVER () AS learners
     FROM seen
-    WHERE today - last_seen_on >= :dormant_days AND NOT is_finished
+    WHERE is_included AND NOT is_finished AND today - last_seen_on >= :dormant_days
     ORDER BY last_seen_on DESC, id LIMIT :limit
 """)  # noqa: S608 - constants
 

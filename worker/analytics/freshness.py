@@ -6,8 +6,9 @@ younger than the change, until the course's statistics are computed.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from worker.summary.stored_summary import IS_OF_ITS_COURSE, IS_OF_ITS_OUTLINE, IS_UNMARKED
 
@@ -15,8 +16,7 @@ HAS_CURRENT_ACTIVITY = """enrollment.stale_since IS NULL
     AND NOT EXISTS (SELECT FROM activity_change WHERE user_course_id = enrollment.id)"""
 """A stale summary passes its mark on to the activity."""
 
-IS_INCLUDED = f"""({IS_UNMARKED} AND {IS_OF_ITS_COURSE} AND {IS_OF_ITS_OUTLINE}
-    AND NOT EXISTS (SELECT FROM activity_change WHERE user_course_id = enrollment.id)
+IS_INCLUDED = f"""({HAS_CURRENT_ACTIVITY} AND {IS_UNMARKED} AND {IS_OF_ITS_COURSE} AND {IS_OF_ITS_OUTLINE}
     AND greatest(summary.refreshed_at, activity.refreshed_at) < CAST(:as_of AS timestamptz)) IS TRUE"""
 """Whether the statistics of the course include an `enrollment` as its `summary` and `activity`, left joined, show it.
 Parameter: the course's `as_of`."""
@@ -69,11 +69,16 @@ def course_freshness(connection: Connection, course_id: int) -> Freshness:
     One query; another over one row of each enrollment while anything is pending.
     """
     found = connection.execute(_MARKS, {"course_id": course_id}).one()
-    if found.computed_at is not None and found.oldest_change_at is None:
-        return Freshness(found.read_at, found.read_at, 0)
-    as_of = min(found.read_at, found.oldest_change_at) if found.computed_at is not None else None
+    as_of = _as_of(found)
+    if as_of and found.oldest_change_at is None:
+        return Freshness(found.read_at, as_of, 0)
     pending = connection.scalar(_PENDING, {"course_id": course_id, "as_of": as_of}) or 0
     return Freshness(found.read_at, as_of, max(pending, 1 if as_of else 0))  # a deleted enrollment leaves its mark
+
+
+def course_as_of(connection: Connection, course_id: int | None) -> datetime | None:
+    """Return the instant up to which the stored statistics of a course are complete; None if never computed."""
+    return _as_of(connection.execute(_MARKS, {"course_id": course_id}).one())
 
 
 def enrollment_freshness(connection: Connection, user_course_id: int) -> Freshness:
@@ -82,3 +87,10 @@ def enrollment_freshness(connection: Connection, user_course_id: int) -> Freshne
     if found.oldest_change_at is None:
         return Freshness(found.read_at, found.read_at, 0)
     return Freshness(found.read_at, min(found.read_at, found.oldest_change_at), 1)
+
+
+def _as_of(marks: Row[Any]) -> datetime | None:
+    if marks.computed_at is None:
+        return None
+    as_of: datetime = min(marks.read_at, marks.oldest_change_at or marks.read_at)
+    return as_of

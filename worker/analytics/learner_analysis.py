@@ -8,6 +8,7 @@ from typing import TypeVar
 from sqlalchemy import Engine
 
 from worker.analytics.analysis import DAYS, WEEKS, DayTime, LearnerAnalysis, TopicTime, VisitedLesson, WeekTime
+from worker.analytics.freshness import course_as_of
 from worker.analytics.rules.achievements import achievements
 from worker.analytics.rules.activity import Activity, Day, TimeSpent, by_weekday
 from worker.analytics.rules.completion import completion
@@ -48,8 +49,9 @@ def analyze_learner(
             raise unknown_enrollment(user_course_id)
         outline = read_outlines(connection, [learner.course_id]).get(learner.course_id)
         medians = read_medians(connection, learner.course_id)
+        course_is_as_of = course_as_of(connection, learner.course_id)
         now = now or clock(connection)
-    return _analysis(user_course_id, learner, outline, medians, now, thresholds)
+    return _analysis(user_course_id, learner, outline, medians, course_is_as_of, now, thresholds)
 
 
 def _analysis(
@@ -57,6 +59,7 @@ def _analysis(
     learner: StoredLearner,
     outline: StoredOutline | None,
     medians: Medians,
+    course_is_as_of: datetime | None,
     now: datetime,
     thresholds: AnalysisThresholds,
 ) -> LearnerAnalysis:
@@ -119,7 +122,7 @@ def _analysis(
         achievements=achievements(history, live, active, zones=learner.zones, grace_weekends=thresholds.grace_weekends),
         as_of=learner.freshness.as_of,
         pending=learner.freshness.pending,
-        course_as_of=medians.as_of,
+        course_as_of=course_is_as_of,
     )
 
 

@@ -19,7 +19,7 @@ _MONDAY = monday("day")
 # Seconds are summed as whole microseconds, so that the order of rows does not change a sum.
 _REFRESH = text(f"""
     WITH enrollment AS MATERIALIZED (
-        SELECT id, position_at, timezone, stale_since FROM user_course WHERE course_id = :course_id
+        SELECT id, position_at, timezone FROM user_course WHERE course_id = :course_id
     ),
     {ZONES},
     outline AS MATERIALIZED (
@@ -115,8 +115,7 @@ _REFRESH = text(f"""
         GROUP BY topic_id, lesson_id
     ),
     size AS (
-        SELECT count(*) AS enrollments, max(position_at) AS last_activity_at, min(stale_since) AS stale_since
-        FROM enrollment
+        SELECT count(*) AS enrollments, max(position_at) AS last_activity_at FROM enrollment
     ),
     activity AS MATERIALIZED (
         SELECT activity.* FROM enrollment_activity AS activity JOIN enrollment ON id = user_course_id
@@ -154,11 +153,8 @@ _REFRESH = text(f"""
             (course_id, enrollments, started, completed, completion_rate, last_activity_at, as_of)
         SELECT :course_id, enrollments, started, completed,
                {_COMPLETION_RATE}, last_activity_at,
-               least(statement_timestamp(), stale_since, changed_at)
+               statement_timestamp()
         FROM size
-        CROSS JOIN (
-            SELECT min(changed_at) AS changed_at FROM activity_change JOIN enrollment ON enrollment.id = user_course_id
-        ) AS uncomputed
         CROSS JOIN (SELECT count(*) FILTER (WHERE started > 0) AS started FROM learner) AS started
         CROSS JOIN (SELECT count(*) AS completed FROM completer) AS completed
         ON CONFLICT (course_id) DO UPDATE

@@ -1,6 +1,6 @@
 """Read everything that the analysis of one enrollment needs, except the outline."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -29,11 +29,11 @@ _ENROLLMENT = text("""
 """)
 
 _LESSONS = text("""
-    SELECT topic_id, lesson_id, status, last_viewed_at, completed_at, seconds, measured_seconds, visits,
+    SELECT user_course_id, topic_id, lesson_id, status, last_viewed_at, completed_at, seconds, measured_seconds, visits,
            first_visit_at, last_visit_at, visits_to_complete
     FROM user_course_progress LEFT JOIN lesson_activity USING (user_course_id, topic_id, lesson_id)
-    WHERE user_course_id = :id
-    ORDER BY topic_id, lesson_id
+    WHERE user_course_id = ANY(CAST(:ids AS bigint[]))
+    ORDER BY user_course_id, topic_id, lesson_id
 """)
 
 _TOPICS = text("""
@@ -43,6 +43,10 @@ _TOPICS = text("""
 _DAYS = text("""
     SELECT day, seconds, measured_seconds, events FROM daily_activity WHERE user_course_id = :id ORDER BY day
 """)
+
+
+StoredLessons = tuple[dict[Lesson, Progress], dict[Lesson, tuple[TimeSpent, Visits]]]
+"""An enrollment's rows, and the time spent on and visits to its lessons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +64,10 @@ class StoredLearner:
     freshness: Freshness
 
 
-def read_learner(
-    connection: Connection, user_course_id: int, idle_cutoff_seconds: float, max_events: int = MAX_EVENTS
-) -> StoredLearner | None:
+def read_learner(connection: Connection, user_course_id: int, idle_cutoff_seconds: float) -> StoredLearner | None:
     """Return what is stored for one enrollment, None if it does not exist.
 
-    Stale activity is computed on the spot, unless there are more than `max_events`. Six queries, or seven, in the
+    Stale activity is computed on the spot, unless there are more than `MAX_EVENTS`. Six queries, or seven, in the
     caller's transaction, which must be REPEATABLE READ. Reads one row of each lesson and day.
     """
     key = {"id": user_course_id}
@@ -73,19 +75,12 @@ def read_learner(
     if enrollment is None:
         return None
     tied = tied_positions(connection, [user_course_id]) if enrollment.position_tied else {}
-    rows: dict[Lesson, Progress] = {}
-    lessons: dict[Lesson, tuple[TimeSpent, Visits]] = {}
-    for row in connection.execute(_LESSONS, key):
-        lesson = (row.topic_id, row.lesson_id)
-        rows[lesson] = Progress(ProgressStatus(row.status), row.last_viewed_at, row.completed_at)
-        if row.visits:
-            visits = Visits(row.visits, row.first_visit_at, row.last_visit_at, row.visits_to_complete)
-            lessons[lesson] = TimeSpent(row.seconds, row.measured_seconds), visits
+    rows, lessons = read_lessons(connection, [user_course_id])[user_course_id]
     zones = read_zones(connection, [user_course_id])[user_course_id]
     freshness = enrollment_freshness(connection, user_course_id)
     found = None
     if freshness.pending:
-        found = _activity_now(connection, user_course_id, rows, zones, idle_cutoff_seconds, max_events)
+        found = _activity_now(connection, user_course_id, rows, zones, idle_cutoff_seconds)
         if found:
             freshness = Freshness(freshness.read_at, freshness.read_at, 0)
         elif enrollment.refreshed_at is None:
@@ -100,15 +95,27 @@ def read_learner(
     )
 
 
+def read_lessons(connection: Connection, ids: Sequence[int]) -> dict[int, StoredLessons]:
+    """Return the rows of each of these enrollments, and the stored activity in its lessons. One query."""
+    found: dict[int, StoredLessons] = {each: ({}, {}) for each in ids}
+    for row in connection.execute(_LESSONS, {"ids": list(ids)}):
+        rows, lessons = found[row.user_course_id]
+        lesson = (row.topic_id, row.lesson_id)
+        rows[lesson] = Progress(ProgressStatus(row.status), row.last_viewed_at, row.completed_at)
+        if row.visits:
+            visits = Visits(row.visits, row.first_visit_at, row.last_visit_at, row.visits_to_complete)
+            lessons[lesson] = TimeSpent(row.seconds, row.measured_seconds), visits
+    return found
+
+
 def _activity_now(
     connection: Connection,
     user_course_id: int,
     rows: Mapping[Lesson, Progress],
     zones: EnrollmentZones,
     idle_cutoff_seconds: float,
-    max_events: int,
 ) -> Activity | None:
-    events = read_activity(connection, user_course_id, max_events)
+    events = read_activity(connection, user_course_id, MAX_EVENTS)
     if events is None:
         return None
     completed_at = {lesson: row.completed_at for lesson, row in rows.items()}

@@ -4,7 +4,6 @@ Reference model in plain Python: `rules.completion_statistics` and `rules.time_s
 """
 
 from dataclasses import dataclass, fields
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
@@ -29,18 +28,15 @@ _MEDIANS = text("""
     WHERE course_id = :course_id AND median_seconds IS NOT NULL
 """)
 
-_MEDIAN_OF_COURSE = text("""
-    SELECT median_days, as_of FROM course_statistics JOIN course_figures USING (course_id) WHERE course_id = :course_id
-""")
+_MEDIAN_OF_COURSE = text("SELECT median_days FROM course_figures WHERE course_id = :course_id")
 
 
 @dataclass(frozen=True, slots=True)
 class Medians:
-    """The median seconds of a course's lessons and the median days to complete it, all complete up to `as_of`."""
+    """The median seconds of a course's lessons, and the median days to complete it."""
 
     seconds: dict[Lesson, float]
     days: float | None
-    as_of: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +94,7 @@ def read_medians(connection: Connection, course_id: int | None) -> Medians:
     """Return the medians of the course and those of its lessons that have one. Two queries."""
     found = connection.execute(_MEDIANS, {"course_id": course_id})
     seconds = {(topic_id, lesson_id): median for topic_id, lesson_id, median in found}
-    course = connection.execute(_MEDIAN_OF_COURSE, {"course_id": course_id}).one_or_none()
-    return Medians(seconds, course.median_days, course.as_of) if course else Medians(seconds, None, None)
+    return Medians(seconds, connection.scalar(_MEDIAN_OF_COURSE, {"course_id": course_id}))
 
 
 def _statistics(row: Row[Any]) -> Statistics:
