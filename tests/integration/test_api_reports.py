@@ -57,8 +57,13 @@ def test_each_table_is_what_the_command_exports(settings: Settings, environment:
             assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
             assert f"{subject}-{identity}-{table['name']}.csv" in answer.headers["Content-Disposition"]
             assert len(read) == len(found["rows"])
-            if table["name"] == "headline":  # what is foreseen is of the moment it is asked at
-                found["rows"] = table["rows"] = found["rows"][:10]
+            for of_its_moment in (found, shown):
+                of_its_moment.pop("as_of", None)
+            if table["name"] == "headline":  # the pace too
+                for rows in (found["rows"], table["rows"]):
+                    rows[:] = [
+                        row for row in rows if row["group"] != "Pace" and row["figure"] != "Projected completion"
+                    ]
             assert found == {**shown, **table}
 
 

@@ -11,6 +11,7 @@ from worker.api.problems import documented
 from worker.api.report_schema import ReportTable
 from worker.api.schema import CourseId, UserCourseId
 from worker.errors import ConfigurationError
+from worker.reports.class_list import CLASS_LIST, MAX_MEMBERS
 from worker.reports.course_report import COURSE_TABLES, course_report
 from worker.reports.export import as_csv, as_json
 from worker.reports.learner_report import LEARNER_TABLES, learner_report
@@ -52,8 +53,8 @@ LearnerTable = Annotated[str, _names(LEARNER_TABLES)]
 
 @router.get(_COURSE, summary="Report on a course", **_PAGE)
 async def get_course_report(course_id: CourseId, caller: CallerParameter) -> Response:
-    """A page to read and print: completion, blockers, activity and time spent of the course."""
-    return await _page(await _course(course_id, caller), caller)
+    """A page to read and print: its class list, completion, blockers, activity and time spent."""
+    return await _page(await _course(course_id, caller, CLASS_LIST), caller)
 
 
 @router.get(f"{_COURSE}/{{table}}.csv", summary="Export a table of a course's report as CSV", **_CSV)
@@ -61,13 +62,13 @@ async def get_course_csv(
     course_id: CourseId, table: CourseTable, caller: CallerParameter, accept: Accept = ""
 ) -> Response:
     """A table for spreadsheets, with a byte order mark if `Accept` names text/html or text/csv."""
-    return await _csv(await _course(course_id, caller), table, caller, accept)
+    return await _csv(await _course(course_id, caller, table), table, caller, accept)
 
 
 @router.get(f"{_COURSE}/{{table}}.json", summary="Export a table of a course's report as JSON", **_JSON)
 async def get_course_table(course_id: CourseId, table: CourseTable, caller: CallerParameter) -> Response:
     """A table for programs."""
-    return await _json(await _course(course_id, caller), table, caller)
+    return await _json(await _course(course_id, caller, table), table, caller)
 
 
 @router.get(_LEARNER, summary="Report on a learner", **_PAGE)
@@ -90,9 +91,13 @@ async def get_learner_table(user_course_id: UserCourseId, table: LearnerTable, c
     return await _json(await _learner(user_course_id, caller), table, caller)
 
 
-async def _course(course_id: int, caller: Caller) -> Report:
+async def _course(course_id: int, caller: Caller, table: str) -> Report:
+    """Read the class list only where it is shown."""
     caller.require_course(course_id)
-    return await caller.service.aside(course_report, await caller.service.analyze_course(course_id=course_id))
+    if table != CLASS_LIST:
+        return await caller.service.aside(course_report, await caller.service.analyze_course(course_id=course_id))
+    found, members = await caller.service.analyze_course_and_class(course_id=course_id, limit=MAX_MEMBERS)
+    return await caller.service.aside(course_report, found, members.enrollments)
 
 
 async def _learner(user_course_id: int, caller: Caller) -> Report:
@@ -103,7 +108,7 @@ async def _learner(user_course_id: int, caller: Caller) -> Report:
 
 async def _page(report: Report, caller: Caller) -> Response:
     try:
-        page = await caller.service.aside(as_page, report)
+        page = await caller.service.aside(as_page, report, is_served=True)
     except ConfigurationError as error:
         raise HTTPException(501, str(error)) from None
     return HTMLResponse(page, headers=_NO_STORE | {"Content-Security-Policy": POLICY})

@@ -50,17 +50,19 @@ def command() -> None:
 def course(course_id: int, **options: Any) -> None:
     """Report on the course ID.
 
-    Tables: headline, lessons, blockers, weeks, hours, time-spent, dormant.
+    Tables: headline, learners, lessons, blockers, weeks, hours, time-spent, dormant.
     """
-    from worker.analytics.course_analysis import analyze_course
+    from worker.analytics.course_analysis import analyze_course_and_class
     from worker.analytics.thresholds import AnalysisThresholds
     from worker.cli.servers import open_database, server_settings
+    from worker.reports.class_list import MAX_MEMBERS
     from worker.reports.course_report import course_report
 
     settings = server_settings("DATABASE_URL")
     with open_database(settings) as engine:
-        found = analyze_course(engine, course_id, None, AnalysisThresholds.of(settings))
-    write(course_report(found), **options)
+        thresholds = AnalysisThresholds.of(settings)
+        found, members = analyze_course_and_class(engine, course_id, None, thresholds, MAX_MEMBERS)
+    write(course_report(found, members.enrollments), **options)
 
 
 @command.command("learner")

@@ -4,14 +4,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from worker.analytics.class_list import ClassMember
+from worker.analytics.class_list import ClassMember, LearnerState
 from worker.formatting import counted
 from worker.reports.table import Column, Kind, Table
 
+CLASS_LIST = "learners"
+"""The table's name."""
+
 MAX_MEMBERS = 1_000
 """Enrollments of a class list; those in need of attention come first."""
-
-_STATES = ("dormant", "not_started", "active", "finished")
 
 
 def _of_first_stuck(name: str) -> Callable[[ClassMember], Any]:
@@ -31,14 +32,14 @@ IS_PENDING: Column[ClassMember] = Column("is_pending", "Pending", Kind.FLAG, lam
 def class_table(members: Sequence[ClassMember]) -> Table[ClassMember]:
     """Return a row for each enrollment."""
     return Table(
-        "learners",
+        CLASS_LIST,
         "Class list",
         "Each enrollment: dormant learners first, then those who have not started, active ones, and those who have "
         f"finished; at most {MAX_MEMBERS:,}. A pending one has changes that the course's figures do not include yet.",
         (
             Column("user_course_id", "Enrollment", Kind.LEARNER, lambda member: member.user_course_id),
             Column("user_id", "User", Kind.ID, lambda member: member.user_id),
-            Column("state", "State", Kind.CODE, lambda member: member.state),
+            Column("state", "State", Kind.CODE, lambda member: member.state.value),
             Column(
                 "completion_percent",
                 "Progress",
@@ -58,7 +59,7 @@ def class_table(members: Sequence[ClassMember]) -> Table[ClassMember]:
 def class_headline(members: Sequence[ClassMember]) -> str:
     """Return a sentence on how many learners are in each state."""
     number = Counter(member.state for member in members)
-    states = ", ".join(f"{number[state]:,} {state.replace('_', ' ')}" for state in _STATES if number[state])
+    states = ", ".join(f"{number[state]:,} {state.value.replace('_', ' ')}" for state in LearnerState if number[state])
     stuck = sum(bool(member.stuck) for member in members)
-    said = f"{counted(len(members), 'enrollment')}: {states}."
+    said = f"{counted(len(members), 'enrollment')} in the list: {states}."
     return f"{said} {counted(stuck, 'learner')} {'is' if stuck == 1 else 'are'} stuck." if stuck else said

@@ -108,9 +108,7 @@ def _dormant_headline(dormant: Sequence[DormantLearner]) -> str:
 COURSE_PLANS: Plans = {
     "learners": Plan(class_headline, empty="No enrollments yet.", open_rows=40),
     "lessons": Plan(_funnel_headline, (_funnel,), NOT_STARTED, is_empty=_is_not_started),
-    "blockers": Plan(
-        _blockers_headline, (_blockers, drop_off_tiles), NOT_STARTED, is_empty=_is_not_started
-    ),
+    "blockers": Plan(_blockers_headline, (_blockers, drop_off_tiles), NOT_STARTED, is_empty=_is_not_started),
     "weeks": Plan(
         lambda weeks: pace(weeks, by=lambda best: f" by {counted(best.learners, 'active learner')}"),
         (

@@ -18,7 +18,6 @@ from worker.reports.table import Kind
 from worker.reports.time_spent import TIME, has_no_time, time_by_lesson
 from worker.reports.weeks import by_week, pace
 
-
 _NOT_VISITED = "No lesson has been visited yet."
 
 

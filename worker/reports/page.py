@@ -29,7 +29,9 @@ _LEFT_OUT = {*LESSON[1:], *STUCK_ON[1:], IS_PENDING}
 def as_page(report: Report, *, is_served: bool = False) -> str:
     """Return the page; a served one links to the reports beside it. Raises ConfigurationError without jinja2."""
     template = _environment().get_template("page.html")
-    figures = [figure for figure in report.table("headline").rows if figure.value is not None or figure.group == FOREMOST]
+    figures = [
+        figure for figure in report.table("headline").rows if figure.value is not None or figure.group == FOREMOST
+    ]
     made, absences = sections(report)
     return template.render(
         report=report,
