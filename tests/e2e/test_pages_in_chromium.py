@@ -47,7 +47,8 @@ CLIPPED = """elements => elements.filter(each => each.scrollWidth > each.clientW
     && getComputedStyle(each).display != 'inline' && !each.matches('.quiet, caption, .clipped span, .scroll'))
     .map(each => each.outerHTML.slice(0, 200))"""
 SCROLLING = """regions => [regions.filter(each => each.scrollWidth > each.clientWidth),
-    regions.filter(each => each.tabIndex == 0 && each.role == 'region' && each.ariaLabel.endsWith('that scrolls sideways')
+    regions.filter(each => each.tabIndex == 0 && each.role == 'region'
+        && each.ariaLabel.endsWith('that scrolls sideways')
         && each.previousElementSibling.checkVisibility())].map(them => them.map(each => each.ariaLabel))"""
 
 

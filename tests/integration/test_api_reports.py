@@ -87,6 +87,13 @@ def test_csv_for_a_browser_begins_with_a_byte_order_mark(
     assert answer.headers["Vary"] == "Accept"
 
 
+def test_csv_has_a_decimal_comma_on_request(settings: Settings) -> None:
+    with served(settings) as client:
+        lines = client.get("/reports/course/3/blockers.csv?decimal_comma=true").text.splitlines()
+    assert lines[0].startswith("topic_id;lesson_id;title;")
+    assert lines[2].split(";")[5] == "1,0"
+
+
 @every_report
 def test_a_title_is_no_formula_in_csv_and_itself_in_json(settings: Settings, path: str) -> None:
     with served(settings) as client:

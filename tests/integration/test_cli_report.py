@@ -144,6 +144,7 @@ def test_a_full_disk_is_told_in_a_sentence(environment: dict[str, str]) -> None:
     [
         (["--format", "csv"], "choose it with --table, one of headline, "),
         (["--excel"], "--excel needs --format csv"),
+        (["--format", "csv", "--table", "hours", "--decimal-comma"], "--decimal-comma needs --excel"),
         (["--format", "csv", "--table", "grades"], "no table 'grades'; it has headline, "),
         (["--table", "hours"], "omit --table"),
     ],

@@ -95,6 +95,16 @@ def _titled(title: str) -> Any:
     return replace(found, lessons=[replace(found.lessons[0], title=title)])
 
 
+def test_where_a_comma_is_the_decimal_sign_cells_end_at_semicolons() -> None:
+    table = course_report(course()).table("time-spent")
+    names, *rows = csv.reader(StringIO(as_csv(table, decimal_comma=True), newline=""), delimiter=";")
+    points = list(csv.DictReader(StringIO(as_csv(table), newline="")))
+    assert [dict(zip(names, row, strict=True)) for row in rows] == [
+        {name: value.replace(".", ",") if name != "title" else value for name, value in row.items()} for row in points
+    ]
+    assert any("," in value for row in rows for value in row)
+
+
 def test_a_byte_order_mark_stands_before_csv_on_request() -> None:
     table = course_report(course()).table("lessons")
     assert as_csv(table, for_spreadsheet=True) == "\ufeff" + as_csv(table)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Response
+from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
@@ -47,6 +47,10 @@ def _names(tables: tuple[str, ...]) -> Any:
 Accept = Annotated[str, Header(include_in_schema=False)]
 """Browsers name text/html; libraries send */* or nothing."""
 
+DecimalComma = Annotated[
+    bool, Query(description="Write numbers with a decimal comma, and semicolons between cells, as some regions do.")
+]
+
 CourseTable = Annotated[str, _names(COURSE_TABLES)]
 LearnerTable = Annotated[str, _names(LEARNER_TABLES)]
 
@@ -59,10 +63,14 @@ async def get_course_report(course_id: CourseId, caller: CallerParameter) -> Res
 
 @router.get(f"{_COURSE}/{{table}}.csv", summary="Export a table of a course's report as CSV", **_CSV)
 async def get_course_csv(
-    course_id: CourseId, table: CourseTable, caller: CallerParameter, accept: Accept = ""
+    course_id: CourseId,
+    table: CourseTable,
+    caller: CallerParameter,
+    accept: Accept = "",
+    decimal_comma: DecimalComma = False,
 ) -> Response:
     """A table for spreadsheets, with a byte order mark if `Accept` names text/html or text/csv."""
-    return await _csv(await _course(course_id, caller, table), table, caller, accept)
+    return await _csv(await _course(course_id, caller, table), table, caller, accept, decimal_comma=decimal_comma)
 
 
 @router.get(f"{_COURSE}/{{table}}.json", summary="Export a table of a course's report as JSON", **_JSON)
@@ -79,10 +87,14 @@ async def get_learner_report(user_course_id: UserCourseId, caller: CallerParamet
 
 @router.get(f"{_LEARNER}/{{table}}.csv", summary="Export a table of a learner's report as CSV", **_CSV)
 async def get_learner_csv(
-    user_course_id: UserCourseId, table: LearnerTable, caller: CallerParameter, accept: Accept = ""
+    user_course_id: UserCourseId,
+    table: LearnerTable,
+    caller: CallerParameter,
+    accept: Accept = "",
+    decimal_comma: DecimalComma = False,
 ) -> Response:
     """A table for spreadsheets, with a byte order mark if `Accept` names text/html or text/csv."""
-    return await _csv(await _learner(user_course_id, caller), table, caller, accept)
+    return await _csv(await _learner(user_course_id, caller), table, caller, accept, decimal_comma=decimal_comma)
 
 
 @router.get(f"{_LEARNER}/{{table}}.json", summary="Export a table of a learner's report as JSON", **_JSON)
@@ -114,11 +126,13 @@ async def _page(report: Report, caller: Caller) -> Response:
     return HTMLResponse(page, headers=_NO_STORE | {"Content-Security-Policy": POLICY})
 
 
-async def _csv(report: Report, table: str, caller: Caller, accept: str) -> Response:
+async def _csv(report: Report, table: str, caller: Caller, accept: str, *, decimal_comma: bool) -> Response:
     """Browsers name a text type and open the file in a spreadsheet; programs would read the mark as a character."""
     name = f"{report.subject}-{report.id}-{table}.csv"
     for_spreadsheet = any(kind in accept.lower() for kind in ("text/html", "text/csv"))
-    content = await caller.service.aside(as_csv, report.table(table), for_spreadsheet=for_spreadsheet)
+    content = await caller.service.aside(
+        as_csv, report.table(table), for_spreadsheet=for_spreadsheet, decimal_comma=decimal_comma
+    )
     headers = _NO_STORE | {"Content-Disposition": f'attachment; filename="{name}"', "Vary": "Accept"}
     return Response(content, media_type="text/csv", headers=headers)
 

@@ -38,6 +38,14 @@ def course_report(found: CourseAnalysis, members: Sequence[ClassMember] = ()) ->
 
 def _headline(found: CourseAnalysis) -> Table[Figure]:
     of = found.statistics
+    dormant, blockers, *times = (
+        each if of else each._replace(value=None)
+        for each in (
+            Figure("Dormant learners", found.dormant_learners, Kind.COUNT),
+            Figure("Blockers", sum(lesson.is_blocker for lesson in found.lessons), Kind.COUNT, "Progress"),
+            *session_figures(found),
+        )
+    )
     return Table(
         "headline",
         "Headline figures",
@@ -48,13 +56,13 @@ def _headline(found: CourseAnalysis) -> Table[Figure]:
             Figure("Enrollments", of.enrollments if of else None, Kind.COUNT),
             Figure("Started", of.started if of else None, Kind.COUNT),
             Figure("Completed", of.completed if of else None, Kind.COUNT),
-            Figure("Dormant learners", found.dormant_learners, Kind.COUNT),
+            dormant,
             Figure("Completion rate", of.completion_rate if of else None, Kind.PERCENT, "Progress"),
             Figure("Median time to complete", found.median_days, Kind.DAYS, "Progress"),
-            Figure("Blockers", sum(lesson.is_blocker for lesson in found.lessons), Kind.COUNT, "Progress"),
+            blockers,
             Figure("Last activity", of.last_activity_at if of else None, Kind.TIME, "Progress"),
             Figure("Outline is known", found.total_is_known, Kind.FLAG, "Progress"),
-            *session_figures(found),
+            *times,
         ],
     )
 

@@ -54,7 +54,7 @@ def sections(report: Report) -> tuple[list[Section], str]:
     made = {name: plan.section(report.table(name)) for name, plan in plans.items()}
     absent = [each for each in made.values() if isinstance(each, str)]
     if report.as_of is None:
-        absent = ["Not computed yet."]
+        absent = []  # as the line below the page's title says
     elif isinstance(made["lessons"], str):
         absent = [made["lessons"]]
     return [each for each in made.values() if isinstance(each, Section)], " ".join(dict.fromkeys(absent))
