@@ -73,7 +73,7 @@ def documents(engine: Engine) -> tuple[Any, Any, Any, Any]:
     assert members.next_after is None
     learners = [as_mapping(analyze_learner(engine, key, None, RULES)) for key in range(1, CLASS + 1)]
     found = (asdict(course), overview.as_mapping(get_overview(engine, 3)), asdict(members)["enrollments"], learners)
-    return tuple(json.loads(json.dumps(each, default=str)) for each in found)  # type: ignore[return-value]
+    return tuple(json.loads(json.dumps(each, default=str)) for each in found)
 
 
 @pytest.fixture(params=[False, True], ids=["first", "later"])

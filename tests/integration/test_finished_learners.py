@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import Engine
@@ -75,7 +76,7 @@ def test_a_summary_of_another_course_says_nothing_of_this_one(engine: Engine) ->
     assert (found.dormant, found.pending) == ([], 1)
     refresh_all(engine)
     found = analyze_course(engine, 4, NOW, RULES)
-    assert [(each.user_course_id, each.completion_percentage) for each in found.dormant] == [(1, 0)]
+    assert [(each.user_course_id, each.completion_percentage) for each in found.dormant] == [(1, Decimal(0))]
 
 
 def test_no_face_lists_who_is_finished(engine: Engine, environment: dict[str, str], settings: Settings) -> None:

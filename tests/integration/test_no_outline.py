@@ -45,7 +45,7 @@ def test_a_course_is_completed_only_by_an_outline_that_has_lessons(
     learner = analyze_learner(engine, 1, None, AnalysisThresholds())
     assert [each.kind for each in learner.achievements].count(AchievementKind.COURSE) == finished
     assert (learner.total_is_known, learner.is_finished) == (is_known, bool(finished))
-        assert learner.projection.state == ("finished" if finished else "unknown")
+    assert learner.projection.state == ("finished" if finished else "unknown")
     assert audited(engine) == []
 
 

@@ -34,8 +34,8 @@ def analyze_course(
 ) -> CourseAnalysis:
     """Return the analysis of one course at `now`, by default PostgreSQL's time, from the rollups.
 
-    Nine queries, one more while changes are pending and one for the time, whatever the number of learners. Raises InputError for an invalid id, and
-    NotFoundError for an unknown course.
+    Nine queries whatever the number of learners, one more while changes are pending, and one for the time. Raises
+    InputError for an invalid id, and NotFoundError for an unknown course.
     """
     require_course(course_id)
     with snapshot(engine) as connection:
