@@ -1,4 +1,4 @@
-"""`python -m tests.support.screenshots`: an invented class through the real worker's code, photographed for the docs."""
+"""`python -m tests.support.screenshots`: an invented class, recorded by the worker, photographed for the docs."""
 
 import random
 import shutil
@@ -27,8 +27,8 @@ from worker.reports.page import as_page
 from worker.settings import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
-COURSE, LEARNERS, WEEKS = 3, 26, 9
-SHOWN_LEARNER = 17
+COURSE, LEARNERS, WEEKS = 3, 16, 9
+SHOWN_LEARNER = 4
 TITLES = {
     1: ["What an equation says", "Both sides alike", "Brackets", "Fractions in equations"],
     2: ["Slope", "Lines through two points", "Where two lines meet", "Word problems"],
@@ -40,18 +40,18 @@ BLOCKER = 6
 
 
 def a_class(now: datetime) -> Iterator[Event]:
-    """The events of a term: most learners go on week by week, some stop at a hard lesson, two never start."""
+    """The events of a term: most learners go on week by week, some stop at a hard lesson, one never starts."""
     chance = random.Random(5)
     start = now - timedelta(weeks=WEEKS)
     yield outlined(COURSE, LESSONS, time=start)
     for key in range(1, LEARNERS + 1):
         yield enrolled(key, user_id=5_000 + key, course_id=COURSE, time=start)
-        goal = 0 if key in {9, 23} else BLOCKER if chance.random() < 0.25 else chance.randint(7, 17)
+        goal = 0 if key == 9 else BLOCKER if chance.random() < 0.3 else chance.randint(7, 17)
         moment = start + timedelta(days=chance.uniform(0, 6))
         for number, (topic, lesson, _) in enumerate(LESSONS[:goal]):
             is_last = number == goal - 1 and goal < len(LESSONS)
-            for _ in range(chance.randint(4, 6) if is_last else chance.randint(1, 3)):
-                moment = _waking(moment + timedelta(hours=chance.uniform(10, 90)), chance)
+            for _ in range(chance.randint(3, 6) if is_last and goal == BLOCKER else chance.randint(1, 2)):
+                moment = _waking(moment + timedelta(hours=chance.uniform(20, 110)), chance)
                 if moment > now:
                     break
                 seconds = chance.randint(300, 2_400)
@@ -88,7 +88,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
         for name, html in pages(engine).items():
             page = browser.new_page(
-                viewport={"width": 1_000, "height": 1_500}, color_scheme="dark" if name == "learner" else "light"
+                viewport={"width": 1_000, "height": 2_200}, color_scheme="dark" if name == "learner" else "light"
             )
             page.set_content(html)
             page.screenshot(path=DOCS / f"report-{name}.png")

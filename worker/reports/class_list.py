@@ -35,7 +35,7 @@ def class_table(members: Sequence[ClassMember]) -> Table[ClassMember]:
         CLASS_LIST,
         "Class list",
         "Each enrollment: dormant learners first, then those who have not started, active ones, and those who have "
-        f"finished; at most {MAX_MEMBERS:,}. A pending one has changes that the course's figures do not include yet.",
+        f"finished; at most {MAX_MEMBERS:,}.",
         (
             Column("user_course_id", "Enrollment", Kind.LEARNER, lambda member: member.user_course_id),
             Column("user_id", "User", Kind.ID, lambda member: member.user_id),
