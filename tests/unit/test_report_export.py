@@ -48,7 +48,11 @@ def test_csv_reads_back_as_the_table(report: Report) -> None:
         names, *rows = csv.reader(StringIO(as_csv(table), newline=""))
         assert names == [column.name for column in table.columns]
         kinds = [column.kind for column in table.columns]
-        read = [[read_back(text, kind, row[-1]) for text, kind in zip(row, kinds, strict=True)] for row in rows]
+        units = [dict(zip(names, row, strict=True)).get("unit") for row in rows]
+        read = [
+            [read_back(text, kind, unit) for text, kind in zip(row, kinds, strict=True)]
+            for row, unit in zip(rows, units, strict=True)
+        ]
         assert read == [[number(value) for value in record.values()] for record in table.records()]
 
 

@@ -138,10 +138,10 @@ def session_figures(found: analysis.CourseAnalysis | analysis.LearnerAnalysis) -
 
 
 HEADLINE: tuple[Column[Figure], ...] = (
-    Column("group", "Group", Kind.TEXT, lambda figure: figure.group),
     Column("figure", "Figure", Kind.TEXT, lambda figure: figure.name),
     Column("value", "Value", Kind.MIXED, lambda figure: figure.value),
     Column("unit", "Unit", Kind.TEXT, lambda figure: figure.kind.value),
+    Column("group", "Group", Kind.TEXT, lambda figure: figure.group),
 )
 
 LESSON: tuple[Column[AnyLesson], ...] = (
