@@ -135,7 +135,7 @@ def measure(engine: Engine, learners: int, chunk: int) -> None:
 
 
 def refresh_course(engine: Engine) -> float:
-    return timed(lambda: refresh_statistics(engine, 600, AnalysisThresholds().stuck))
+    return timed(lambda: refresh_statistics(engine, 600, AnalysisThresholds()))
 
 
 def timed(work: Callable[[], object]) -> float:

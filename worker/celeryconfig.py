@@ -68,7 +68,8 @@ beat_max_loop_interval = 1
 _scheduled = {
     "maintain": _settings.maintain_seconds,
     "refresh_summaries": _settings.summary_seconds,
-    "refresh_course_statistics": _settings.statistics_seconds,
+    # Often, so that small courses stay current; a pause for each course spares large ones.
+    "refresh_course_statistics": min(_settings.summary_seconds, _settings.statistics_seconds),
     "refresh_activity": _settings.activity_seconds,
 }
 if _settings.retention_days is not None:

@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
 from worker.analytics.analysis import CourseAnalysis, LearnerAnalysis
-from worker.analytics.course_analysis import analyze_course
+from worker.analytics.class_list import ClassList
+from worker.analytics.course_analysis import analyze_course, analyze_course_and_class
 from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.lesson_history import lesson_history
 from worker.analytics.rules.visit_history import LessonVisits
@@ -175,6 +176,10 @@ class UserCourseProgressService:
     async def analyze_course(self, *, course_id: int) -> CourseAnalysis:
         """Analyze a course; see `worker.analytics.course_analysis.analyze_course`."""
         return await self.aside(analyze_course, self._blocking, course_id, None, self._thresholds)
+
+    async def analyze_course_and_class(self, *, course_id: int, limit: int) -> tuple[CourseAnalysis, ClassList]:
+        """Analyze a course, and list up to `limit` of its enrollments, in one snapshot."""
+        return await self.aside(analyze_course_and_class, self._blocking, course_id, None, self._thresholds, limit)
 
     async def get_lesson_history(self, *, user_course_id: int, topic_id: int, lesson_id: int) -> LessonVisits:
         """Return a lesson's visits and corrections; see `worker.analytics.lesson_history.lesson_history`."""

@@ -120,7 +120,11 @@ class Settings(MainSettings):
     summary_chunk: int = Field(
         500, ge=1, le=10_000, description="Maximum number of summaries, or activities, refreshed in one transaction."
     )
-    statistics_seconds: Seconds = Field(300, description="How often beat starts progress.refresh_course_statistics.")
+    statistics_seconds: Seconds = Field(
+        300,
+        description="Pause between two computations of a course's statistics; proportionally shorter while the courses "
+        "that changed have fewer than 10,000 enrollments in all.",
+    )
     statistics_timeout_seconds: Seconds = Field(100, description="Time limit for computing one course's statistics.")
     activity_seconds: Seconds = Field(60, description="How often beat starts progress.refresh_activity.")
 

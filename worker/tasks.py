@@ -111,11 +111,17 @@ def refresh_summaries() -> None:
 
 @app.task(name="progress.refresh_course_statistics", base=Scheduled)
 def refresh_course_statistics() -> None:
-    """Refresh the statistics of changed courses. Overlapping runs skip each other's course."""
+    """Refresh the statistics of changed courses that are due, for one time slice. Overlapping runs share the work."""
     settings = get_settings()
-    seconds, thresholds = settings.statistics_timeout_seconds, AnalysisThresholds.of(settings).stuck
+    engine, go_on = worker_process.current_consumer().engine, _for_at_most(settings.slice_seconds)
     with _postpone("refresh_postponed", rollup="course_statistics"):
-        done = refresh_statistics(worker_process.current_consumer().engine, seconds, thresholds, _for_at_most(seconds))
+        done = refresh_statistics(
+            engine,
+            settings.statistics_timeout_seconds,
+            AnalysisThresholds.of(settings),
+            go_on,
+            pause_seconds=settings.statistics_seconds,
+        )
         _log_refreshed("course_statistics", done.courses, done.oldest_change_at)
         if done.failed:
             log.warning("refresh_failed", rollup="course_statistics", courses=done.failed)

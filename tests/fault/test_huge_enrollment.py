@@ -159,7 +159,7 @@ def test_a_course_that_fails_stops_no_other(engine: Engine, what: str) -> None:
     refresh_summaries(engine, 500)
     refresh_activity(engine, 500, CUTOFF)
     hamper(engine, "course_statistics", what, 2, "course_id")
-    done = refresh_statistics(engine, 0.5, AnalysisThresholds().stuck)
+    done = refresh_statistics(engine, 0.5, AnalysisThresholds())
     assert (done.courses, done.failed) == (3, [2])
 
 
@@ -172,7 +172,7 @@ def test_a_course_whose_rows_somebody_holds_is_not_waited_for(engine: Engine) ->
         holder.execute(text("SELECT FROM course_statistics WHERE course_id = 2 FOR UPDATE"))
         holder.execute(text("SELECT FROM course_change WHERE course_id = 2 FOR UPDATE"))
         began_at = monotonic()
-        done = refresh_statistics(patient, 60, AnalysisThresholds().stuck)
+        done = refresh_statistics(patient, 60, AnalysisThresholds())
         assert (done.courses, done.failed) == (2, [2])
         assert monotonic() - began_at < 5
 

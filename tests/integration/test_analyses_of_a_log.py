@@ -34,7 +34,7 @@ def test_every_analysis_of_a_whole_log_is_that_of_the_rules(engine: Engine) -> N
 
     now = max(event.time for event in events) - timedelta(days=20)
     learners = {key: analyze_learner(engine, key, now, RULES) for key in state.enrollments}
-    as_of = {key: each.as_of for key, each in learners.items()}
+    as_of = {key: (each.as_of, each.course_as_of) for key, each in learners.items()}
     assert learners == expected_learners(state, activities, RULES, now, as_of)
     (course_id,) = state.outlines
     course = analyze_course(engine, course_id, now, RULES)

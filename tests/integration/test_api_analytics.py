@@ -13,6 +13,7 @@ from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import refresh_all
 from worker.analytics.course_analysis import analyze_course
 from worker.analytics.thresholds import AnalysisThresholds
+from worker.database.server import read_clock
 from worker.progress.ingest import ingest
 from worker.settings import Settings
 
@@ -36,8 +37,9 @@ def test_it_answers_what_the_command_shows(settings: Settings, environment: dict
         answer = client.get("/analytics/learner/5")
     assert answer.status_code == 200, answer.text
     found, shown = answer.json(), json.loads(invoke(environment, "learner", "5", "--json").stdout)
-    for each in (found, shown):  # a rate and what is foreseen from it are of the moment they are asked at
+    for each in (found, shown):  # a rate, what is foreseen from it, and as of are of the moment they are asked at
         assert (each.pop("velocity")["overall"], each.pop("projection")["rate"]) == (1, 1)
+        assert each.pop("as_of") == each.pop("course_as_of")
     assert found == shown
     (stuck,) = found["stuck"]
     assert (stuck["lesson_id"], stuck["reason"]) == (
@@ -71,11 +73,14 @@ def test_an_enrollment_that_is_not_there_or_not_the_callers_is_refused(settings:
 
 @pytest.mark.usefixtures("learner")
 def test_a_course_is_answered_as_the_service_has_it(settings: Settings, engine: Engine) -> None:
+    before = read_clock(engine)
     with served(settings) as client:
         answer = client.get("/analytics/course/3")
     assert answer.status_code == 200, answer.text
     found, expected = answer.json(), analyze_course(engine, 3, datetime.now(UTC), AnalysisThresholds.of(settings))
-    assert found["as_of"] == expected.as_of.isoformat().replace("+00:00", "Z") if expected.as_of else None
+    assert expected.as_of
+    assert before < datetime.fromisoformat(found["as_of"]) < expected.as_of
+    assert (found["pending"], expected.pending) == (0, 0)
     assert [(each["title"], each["visits"], each["stuck"], each["drop_off"]) for each in found["lessons"]] == [
         ("One", 1, 0, 0),
         (None, 3, 1, 1),

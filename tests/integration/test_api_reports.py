@@ -57,8 +57,13 @@ def test_each_table_is_what_the_command_exports(settings: Settings, environment:
             assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
             assert f"{subject}-{identity}-{table['name']}.csv" in answer.headers["Content-Disposition"]
             assert len(read) == len(found["rows"])
-            if table["name"] == "headline":  # what is foreseen is of the moment it is asked at
-                found["rows"] = table["rows"] = found["rows"][:10]
+            for of_its_moment in (found, shown):
+                of_its_moment.pop("as_of", None)
+            if table["name"] == "headline":  # the pace too
+                for rows in (found["rows"], table["rows"]):
+                    rows[:] = [
+                        row for row in rows if row["group"] != "Pace" and row["figure"] != "Projected completion"
+                    ]
             assert found == {**shown, **table}
 
 
@@ -80,6 +85,13 @@ def test_csv_for_a_browser_begins_with_a_byte_order_mark(
         answer = client.get(f"{path}/lessons.csv", headers={"Accept": accept})
     assert answer.content.startswith(b"\xef\xbb\xbf") is has_mark
     assert answer.headers["Vary"] == "Accept"
+
+
+def test_csv_has_a_decimal_comma_on_request(settings: Settings) -> None:
+    with served(settings) as client:
+        lines = client.get("/reports/course/3/blockers.csv?decimal_comma=true").text.splitlines()
+    assert lines[0].startswith("topic_id;lesson_id;title;")
+    assert lines[2].split(";")[5] == "1,0"
 
 
 @every_report

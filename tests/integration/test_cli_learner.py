@@ -9,8 +9,9 @@ from sqlalchemy import Engine
 
 from tests.support.commands import invoke
 from tests.support.events import completed, enrolled, entries, outlined, viewed
-from tests.support.rollups import refresh_all
+from tests.support.rollups import record, refresh_all
 from tests.support.tables import insert_as_lms
+from worker.analytics import stored_learner
 from worker.progress.ingest import ingest
 
 OUTLINE = [(1, 1, "One"), (1, 2, "Two \x1b[31m[bold]"), (2, 3, "Three")]
@@ -72,10 +73,32 @@ def test_the_settings_hold(environment: dict[str, str]) -> None:
 def test_an_enrollment_without_any_event_is_shown_too(environment: dict[str, str], engine: Engine) -> None:
     insert_as_lms(engine, 7)
     shown = invoke(environment, "learner", "7").stdout
-    assert re.search("activity as of +not computed yet", shown)
-    assert "Nothing to recommend." in shown
+    assert re.search("as of +20", shown)
+    for said in ("Nothing to recommend.", "Not stuck on any lesson.", "No visits.", "No weeks."):
+        assert said in shown
+    assert re.search("last seen +never", shown)
+
+
+def test_a_very_long_history_says_that_its_activity_is_not_computed_or_not_current(
+    environment: dict[str, str], engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_learner, "MAX_EVENTS", 0)
+    ingest(engine, entries([enrolled(5), viewed(5)]))
+    shown = invoke(environment, "learner", "5").stdout
+    assert re.search("as of +not computed yet", shown)
     for unknown_yet in ("time spent ", "last seen", "Stuck", "No visits", "Weeks", "No weeks", "Hours"):
         assert unknown_yet not in shown
+    refresh_all(engine)
+    ingest(engine, entries([viewed(5, seconds=9)]))
+    shown = invoke(environment, "learner", "5").stdout
+    assert re.search("as of +20.*; later events are not included yet", shown)
+
+
+def test_a_finished_learner_is_shown_with_the_day(environment: dict[str, str], engine: Engine) -> None:
+    record(engine, [outlined(3, [(1, 1)]), enrolled(5), completed(5, 1, 1)])
+    shown = invoke(environment, "learner", "5").stdout
+    assert re.search("finished +2025-07-14", shown)
+    assert "projected" not in shown
 
 
 @pytest.mark.parametrize("unknown", ["404", "0", str(2**63)])

@@ -60,6 +60,7 @@ def test_json_has_everything(environment: dict[str, str], engine: Engine) -> Non
     assert learner == json.loads(invoke(environment, "summary", "5", "--json").stdout)
     assert found == {
         "course_id": 3,
+        "pending": 0,
         "statistics": {
             "enrollments": 3,
             "started": 2,
@@ -136,8 +137,10 @@ def test_a_course_may_be_without_lessons_learners_and_places_to_go_on(
 def test_the_age_is_that_of_the_statistics(environment: dict[str, str], engine: Engine) -> None:
     a_course(engine)
     refresh_all(engine)
-    execute(engine, "UPDATE course_statistics SET as_of = as_of - interval '3 hours'")
-    assert "UTC, 3.0 h ago" in shown(environment, "3")
+    execute(engine, "INSERT INTO course_change (course_id, changed_at) VALUES (3, now() - interval '3 hours')")
+    text = shown(environment, "3")
+    assert "UTC, 3.0 h ago" in text
+    assert re.search("pending +3 enrollments changed since; not included yet", text)
 
 
 @pytest.mark.parametrize("unknown", ["404", "0", str(2**63)])

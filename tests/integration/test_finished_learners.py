@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import Engine
@@ -44,7 +45,8 @@ def dormant(engine: Engine, events: Iterable[Event]) -> list[int]:
 def test_who_completed_the_course_is_finished_and_not_dormant(engine: Engine) -> None:
     assert dormant(engine, [COURSE, *FINISHED, *LEFT]) == [2]
     learner = analyze_learner(engine, 1, NOW, RULES)
-    assert (learner.stuck, learner.projection) == ([], None)
+    assert (learner.stuck, learner.projection.state) == ([], "finished")
+    assert (learner.is_finished, learner.completed_at, learner.completed_on) == (True, LONG_AGO, LONG_AGO.date())
     assert [each.stopped for each in analyze_course(engine, 3, NOW, RULES).lessons] == [0, 0]
 
 
@@ -70,8 +72,11 @@ def test_a_summary_of_another_course_says_nothing_of_this_one(engine: Engine) ->
     ingest(engine, entries([COURSE, *FINISHED, *LEFT, outlined(4, [(9, 9)], time=ago(days=70))]))
     refresh_all(engine)
     ingest(engine, entries([enrolled(1, course_id=4, time=ago(days=1))]))
-    found = analyze_course(engine, 4, NOW, RULES).dormant
-    assert [(each.user_course_id, each.completion_percentage) for each in found] == [(1, None)]
+    found = analyze_course(engine, 4, NOW, RULES)
+    assert (found.dormant, found.pending) == ([], 1)
+    refresh_all(engine)
+    found = analyze_course(engine, 4, NOW, RULES)
+    assert [(each.user_course_id, each.completion_percentage) for each in found.dormant] == [(1, Decimal(0))]
 
 
 def test_no_face_lists_who_is_finished(engine: Engine, environment: dict[str, str], settings: Settings) -> None:

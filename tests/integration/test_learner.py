@@ -1,5 +1,6 @@
 """The analysis of an enrollment: what it shows before and after its activity is computed, and what it costs."""
 
+from dataclasses import replace
 from datetime import date
 from itertools import product
 
@@ -8,8 +9,9 @@ from sqlalchemy import Engine
 
 from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.learners import NOW, ago
-from tests.support.rollups import record
+from tests.support.rollups import record, refresh_all
 from tests.support.tables import counted_statements, insert_as_lms, rows
+from worker.analytics import stored_learner
 from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.phrases import lesson_phrase
 from worker.analytics.rules.activity import TimeSpent
@@ -40,17 +42,42 @@ def test_what_it_says_of_a_learner_is_what_one_would(engine: Engine) -> None:
     ]
     assert [(each.kind, each.lesson_id) for each in found.recommendations] == [(RecommendationKind.NEXT, 2)]
     assert [each.kind for each in found.achievements] == ["first_lesson"]
-    assert found.projection
+    assert found.projection.completed_on
     assert found.projection.completed_on > NOW.date()
-    assert rows(engine, "SELECT refreshed_at FROM enrollment_activity") == [(found.as_of,)]
+    assert (found.is_finished, found.completed_at, found.completed_on, found.pending) == (False, None, None, 0)
+    assert found.as_of
+    assert rows(engine, "SELECT refreshed_at < :read FROM enrollment_activity", read=found.as_of) == [(True,)]
 
 
-def test_before_its_activity_is_computed_an_enrollment_has_none_and_its_rows_are_there(engine: Engine) -> None:
-    ingest(engine, entries([enrolled(5), completed(5, 1, 1, time=ago(days=1))]))
+def test_activity_that_is_not_computed_yet_or_stale_is_computed_on_the_spot(engine: Engine) -> None:
+    events = [completed(5, 1, 1, time=ago(days=1)), viewed(5, 1, 2, time=ago(days=1, seconds=-60))]
+    ingest(engine, entries([outlined(3, [(1, 1), (1, 2)], seconds=-9), enrolled(5), events[0]]))
     found = analyze_learner(engine, 5, NOW, RULES)
-    assert (found.as_of, found.lessons, found.spent, found.last_seen_on) == (None, [], TimeSpent(0, 0), None)
+    assert (len(found.lessons), found.last_seen_on, found.sessions) == (1, ago(days=1).date(), 1)
+    assert (found.pending, found.course_as_of) == (0, None)
     assert [each.kind for each in found.achievements] == ["first_lesson"]
     assert found.velocity.overall == 1
+    refresh_all(engine)
+    ingest(engine, entries(events[1:]))
+    stale = analyze_learner(engine, 5, NOW, RULES)
+    refresh_all(engine)
+    current = analyze_learner(engine, 5, NOW, RULES)
+    assert len(current.lessons) == 2
+    assert replace(stale, as_of=None, course_as_of=None) == replace(current, as_of=None, course_as_of=None)
+
+
+def test_stale_activity_of_very_many_events_is_shown_as_it_is_stored(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_learner, "MAX_EVENTS", 1)
+    ingest(engine, entries([enrolled(5), viewed(5, 1, 1, time=ago(days=2)), viewed(5, 1, 2, time=ago(days=1))]))
+    never = analyze_learner(engine, 5, NOW, RULES)
+    assert (never.as_of, never.pending, never.lessons) == (None, 1, [])
+    refresh_all(engine)
+    ingest(engine, entries([viewed(5, 1, 3, time=NOW)]))
+    found = analyze_learner(engine, 5, NOW, RULES)
+    assert (found.pending, len(found.lessons)) == (1, 2)
+    assert rows(engine, "SELECT stale_since FROM user_course") == [(found.as_of,)]
 
 
 def test_an_enrollment_without_any_event_is_analyzed_too(engine: Engine) -> None:
@@ -76,18 +103,17 @@ def test_days_are_those_of_where_the_learner_is(engine: Engine) -> None:
     record(engine, [outlined(3, [(1, 1), (1, 2), (1, 3)]), enrolled(5, timezone="Pacific/Auckland"), *done])
     found = analyze_learner(engine, 5, NOW, RULES)
     assert (found.days[-1].day, found.last_seen_on) == (date(2025, 7, 14), date(2025, 7, 4))
-    assert found.projection
     assert found.projection.completed_on == date(2025, 7, 20)  # in 5.25 days: at 16:30 UTC of the day before
 
 
 @pytest.mark.parametrize("lessons", [1, 60])
-def test_it_takes_seven_queries_whatever_there_is(engine: Engine, lessons: int) -> None:
+def test_it_takes_ten_queries_whatever_there_is(engine: Engine, lessons: int) -> None:
     outline = [(1, each) for each in range(1, lessons + 1)]
     events = [completed(5, *lesson, time=ago(days=day, seconds=lesson[1])) for lesson, day in product(outline, (1, 2))]
     record(engine, [outlined(3, outline), enrolled(5), *events])
     with counted_statements(engine) as statements:
         analyze_learner(engine, 5, NOW, RULES)
-    assert len([each for each in statements if each not in {"BEGIN", "COMMIT", "ROLLBACK"}]) == 7
+    assert len([each for each in statements if each not in {"BEGIN", "COMMIT", "ROLLBACK"}]) == 10
 
 
 def test_an_id_that_is_no_enrollment_is_told_so(engine: Engine) -> None:

@@ -44,7 +44,8 @@ def test_a_course_is_completed_only_by_an_outline_that_has_lessons(
     assert (course.statistics.completed, course.median_days is None) == (finished, not finished)
     learner = analyze_learner(engine, 1, None, AnalysisThresholds())
     assert [each.kind for each in learner.achievements].count(AchievementKind.COURSE) == finished
-    assert (learner.total_is_known, learner.projection) == (is_known, None)
+    assert (learner.total_is_known, learner.is_finished) == (is_known, bool(finished))
+    assert learner.projection.state == ("finished" if finished else "unknown")
     assert audited(engine) == []
 
 

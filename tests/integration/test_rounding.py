@@ -69,7 +69,7 @@ def test_a_course_of_very_many_learners_is_completed_by_some_and_not_by_all(
         """,
         "INSERT INTO course_change (course_id) VALUES (3)",
     )
-    refresh_statistics(engine, 60, AnalysisThresholds().stuck)
+    refresh_statistics(engine, 60, AnalysisThresholds())
     for table in ("course_statistics", "lesson_statistics"):
         assert rows(engine, f"SELECT completed, completion_rate FROM {table}") == [(share, Decimal(str(rate)))]
     assert f"({rate} %)" in invoke(environment, "overview", "3", "--limit", "1").stdout

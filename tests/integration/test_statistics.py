@@ -30,7 +30,8 @@ from worker.summary.refresh import refresh_summaries
 
 COURSES = "SELECT course_id, enrollments, started FROM course_statistics ORDER BY course_id"
 FAILED = "SELECT DISTINCT course_id, failed_at IS NOT NULL FROM course_change ORDER BY 1, 2"
-STUCK = AnalysisThresholds().stuck
+RULES = AnalysisThresholds()
+STUCK = RULES.stuck
 LESSONS = "SELECT topic_id, lesson_id FROM lesson_statistics WHERE course_id = 3 ORDER BY topic_id, lesson_id"
 
 
@@ -50,7 +51,7 @@ def record(engine: Engine, *events: Event) -> None:
 
 
 def refresh(engine: Engine) -> RefreshedStatistics:
-    return refresh_statistics(engine, 60, STUCK)
+    return refresh_statistics(engine, 60, RULES)
 
 
 @contextmanager
@@ -62,7 +63,7 @@ def refreshing(engine: Engine, course_id: int) -> Iterator[Connection]:
 
 
 def as_of(engine: Engine) -> dict[int, datetime]:
-    return {course_id: each.as_of for course_id, each in stored_statistics(engine).items()}
+    return dict(rows(engine, "SELECT course_id, as_of FROM course_statistics"))
 
 
 def marks(engine: Engine) -> list[int]:
@@ -72,7 +73,7 @@ def marks(engine: Engine) -> list[int]:
 
 def changed(engine: Engine) -> list[int]:
     with engine.connect() as connection:
-        return statistics_claims.changed_courses(connection)
+        return statistics_claims.changed_courses(connection, 0)
 
 
 def clock(engine: Engine) -> datetime:
@@ -106,7 +107,7 @@ def test_the_oldest_change_comes_first_and_the_oldest_left_is_told(engine: Engin
     execute(
         engine, "UPDATE course_change SET changed_at = to_timestamp(CASE course_id WHEN 1 THEN 9 ELSE course_id END)"
     )
-    left = [refresh_statistics(engine, 60, STUCK, go_on=lambda: False).oldest_change_at for _ in range(3)]
+    left = [refresh_statistics(engine, 60, RULES, go_on=lambda: False).oldest_change_at for _ in range(3)]
     assert [each and each.timestamp() for each in left] == [3, 9, None]
 
 
@@ -156,6 +157,33 @@ def test_a_first_outline_drops_lessons_that_counted_without_it(engine: Engine) -
     ingest(engine, entries([outlined(3, [])]))
     refresh(engine)
     assert rows(engine, LESSONS) == []
+
+
+# ---- When a course is due --------------------------------------------------------------------------------------------
+
+
+def due(engine: Engine, pause_seconds: float) -> list[int]:
+    with engine.connect() as connection:
+        return sorted(statistics_claims.changed_courses(connection, pause_seconds))
+
+
+def test_a_course_is_due_after_a_pause_in_proportion_to_the_work_that_waits(engine: Engine) -> None:
+    record(engine, *(enrolled(each, course_id=each) for each in (3, 4)))
+    assert due(engine, 300) == [3, 4], "the first time at once"
+    refresh(engine)
+    execute(engine, "INSERT INTO course_change (course_id) VALUES (3), (4)")
+    execute(engine, "UPDATE course_statistics SET enrollments = 2000, as_of = now() - interval '100 s'")
+    assert due(engine, 300) == [], "4,000 of 10,000 enrollments: after 120 s"
+    assert due(engine, 249) == [3, 4]
+    execute(engine, "DELETE FROM course_change WHERE course_id = 4")
+    assert due(engine, 300) == [3], "2,000: after 60 s"
+    execute(engine, "UPDATE course_statistics SET enrollments = 50000")
+    assert (due(engine, 101), due(engine, 99)) == ([], [3]), "never later than the pause"
+
+
+def test_a_course_that_failed_is_due_after_the_whole_pause(engine: Engine) -> None:
+    execute(engine, "INSERT INTO course_change (course_id, failed_at) VALUES (3, now() - interval '100 s')")
+    assert (due(engine, 101), due(engine, 99)) == ([], [3])
 
 
 # ---- As of one instant ---------------------------------------------------------------------------------------------
@@ -242,7 +270,7 @@ def test_a_computation_longer_than_allowed_is_told_and_leaves_its_marks(engine: 
         "INSERT INTO user_course_progress (user_course_id, topic_id, lesson_id) SELECT id, 1, 1 FROM user_course",
         "INSERT INTO course_change (course_id) VALUES (3)",
     )
-    done = refresh_statistics(engine, 0.001, STUCK)
+    done = refresh_statistics(engine, 0.001, RULES)
     assert (done.courses, done.failed, done.oldest_change_at is None) == (0, [3], False)
     assert rows(engine, FAILED) == [(3, True)]
     assert rows(engine, COURSES) == []
@@ -273,7 +301,7 @@ def test_a_course_that_fails_holds_up_no_other_and_is_tried_after_them(
         record(engine, viewed(1, seconds=1), viewed(2, seconds=1))
         assert rows(engine, FAILED) == [(3, False), (3, True), (4, False)]
         assert changed(engine) == [4, 3]
-        done = refresh_statistics(impatient, 60, STUCK, go_on=lambda: False)
+        done = refresh_statistics(impatient, 60, RULES, go_on=lambda: False)
         assert (done.courses, done.failed) == (1, [])
         assert marks(engine) == [3]
     impatient.dispose()

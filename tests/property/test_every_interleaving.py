@@ -178,7 +178,7 @@ class Interleaving(RuleBasedStateMachine):
         refresh_summaries(self.engine, chunk, partial(bool, stop[0]))
         refresh_activity(self.engine, chunk, CUTOFF, partial(bool, stop[1]))
         if courses:
-            refresh_statistics(self.engine, 60, self.stuck)
+            refresh_statistics(self.engine, 60, AnalysisThresholds(stuck=self.stuck))
 
     @rule(batch=BATCH)
     def refresh(self, batch: Batch) -> None:
@@ -220,7 +220,7 @@ class Interleaving(RuleBasedStateMachine):
     def analyses_are_right(self) -> None:
         state, thresholds = self.state, self.looks.thresholds
         learners = {key: analyze_learner(self.engine, key, NOW, thresholds) for key in state.enrollments}
-        as_of = {key: each.as_of for key, each in learners.items()}
+        as_of = {key: (each.as_of, each.course_as_of) for key, each in learners.items()}
         assert learners == expected_learners(state, expected_activity(state), thresholds, NOW, as_of)
         for key in tallies(state):
             course = analyze_course(self.engine, key, NOW, thresholds)

@@ -14,7 +14,7 @@ from worker.analytics.rules.achievements import achievements
 from worker.analytics.rules.learner_history import LessonHistory
 from worker.analytics.rules.recommendations import RecommendationKind, recommendations
 from worker.analytics.rules.stuck import drop_off, stopped_at, stuck
-from worker.analytics.rules.velocity import projection, velocity
+from worker.analytics.rules.velocity import ProjectionState, projection, velocity
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
@@ -60,11 +60,12 @@ def test_a_learner_of_four_weeks_has_one_rate(history: Histories, outline: list[
 
 @given(history=histories, outline=outlines)
 def test_at_the_projected_date_the_rate_has_completed_what_is_left(history: Histories, outline: list[Lesson]) -> None:
-    found = projection(history, outline, NOW, only(None))
+    found = projection(history, outline, NOW, only(None), last_at=NOW, course_days=365)
     rates = velocity(history, outline, NOW)
     left = len(outline) - len([lesson for lesson in outline if lesson in history and history[lesson].completed])
-    assert (found is None) == (left == 0 or rates.overall == 0)
-    if found:
+    assert (found.state is ProjectionState.FINISHED) == (left == 0 < len(outline))
+    assert (found.state is ProjectionState.PROJECTED) == (left > 0 < rates.overall)
+    if found.completed_on and found.rate:
         assert found.rate == (rates.recent or rates.overall)
         days = (found.completed_on - NOW.date()).days
         assert (days - 1) * found.rate / 7 <= left <= (days + 1) * found.rate / 7
@@ -86,7 +87,7 @@ def test_the_order_of_a_history_does_not_matter(
     readings: list[Callable[[Histories, list[date]], object]] = [
         lambda its, on: achievements(its, outline, on, zones=only(None), grace_weekends=grace_weekends),
         lambda its, _: velocity(its, outline, NOW),
-        lambda its, _: projection(its, outline, NOW, only(None)),
+        lambda its, _: projection(its, outline, NOW, only(None), last_at=None, course_days=None),
         lambda its, _: stuck(its, outline, MEDIANS, AnalysisThresholds().stuck),
         lambda its, _: stopped_at(its, outline),
         lambda its, _: recommended(following, its, outline, MEDIANS),

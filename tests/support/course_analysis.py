@@ -1,7 +1,7 @@
 """The analysis of a course as plain Python computes it from the events, beside no database."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from tests.support.learner_analysis import titles_of
 from tests.support.zones import active_days
@@ -28,7 +28,7 @@ def expected_course(
     now: datetime,
     as_of: datetime | None,
 ) -> CourseAnalysis:
-    """The analysis of a course from events and activity; `as_of` is when it was computed."""
+    """The analysis of a course from events and activity; `as_of` is given."""
     figures, tally = (
         time_statistics_by_course(state, activities, thresholds.stuck)[course_id],
         tallies(state)[course_id],
@@ -56,7 +56,7 @@ def expected_course(
         session_seconds=figures.session_seconds,
         median_days=figures.median_days,
         events_by_weekday=[[figures.events_by_hour[24 * weekday + hour] for hour in range(24)] for weekday in range(7)],
-        weeks=_weeks(figures),
+        weeks=_weeks(figures, now.astimezone(UTC).date()),
         lessons=[
             AnalyzedLesson(
                 *lesson,
@@ -80,13 +80,14 @@ def expected_course(
         dormant_learners=len(dormant),
         dormant=dormant[:DORMANT],
         as_of=as_of,
+        pending=0,
     )
 
 
-def _weeks(figures: CourseTimeStatistics) -> list[Week]:
+def _weeks(figures: CourseTimeStatistics, today: date) -> list[Week]:
     found, nothing = [], WeekTimeStatistics(0, 0, TimeSpent(0, 0))
     monday = min(figures.weeks, default=date.max)
-    while monday <= max(figures.weeks, default=date.min):
+    while monday <= max([*figures.weeks, today]):
         its = figures.weeks.get(monday, nothing)
         found.append(Week(monday, its.completed, its.learners, its.spent))
         monday += timedelta(days=7)

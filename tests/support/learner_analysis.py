@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from tests.support.zones import active_days
 from worker.analytics.analysis import WEEKS, DayTime, LearnerAnalysis, TopicTime, VisitedLesson, WeekTime
@@ -27,9 +27,9 @@ def expected_learners(
     activities: Mapping[int, Activity],
     thresholds: AnalysisThresholds,
     now: datetime,
-    as_of: Mapping[int, datetime | None],
+    as_of: Mapping[int, tuple[datetime | None, datetime | None]],
 ) -> dict[int, LearnerAnalysis]:
-    """The analysis of every enrollment from events and activity; `as_of` is when the latter was computed."""
+    """The analysis of every enrollment from events and activity; both instants `as_of` are given."""
     figures = time_statistics_by_course(state, activities, thresholds.stuck)
     events: dict[int, list[LessonEvent]] = {key: [] for key in state.enrollments}
     for (key, _), event in state.ledger.items():
@@ -44,11 +44,11 @@ def expected_learners(
             events[key],
             known[key][1],
             known[key][0],
-            _medians(figures[event.data.course_id]),
+            figures[event.data.course_id],
             summary[key],
             thresholds,
             now,
-            as_of[key],
+            *as_of[key],
         )
         for key, event in state.enrollments.items()
     }
@@ -70,11 +70,12 @@ def _expected(
     its: list[LessonEvent],
     activity: Activity,
     history: dict[Lesson, LessonHistory],
-    medians: dict[Lesson, float],
+    figures: CourseTimeStatistics,
     summary: Summary,
     thresholds: AnalysisThresholds,
     now: datetime,
     as_of: datetime | None,
+    course_as_of: datetime | None,
 ) -> LearnerAnalysis:
     told = state.enrollments[key].data
     zones = enrollment_zones(state.snapshots[key])
@@ -82,7 +83,11 @@ def _expected(
     outline = live_lessons(state, told.course_id)
     order = sorted(history) if outline is None else outline
     titles = titles_of(state, told.course_id)
-    nothing = Day(TimeSpent(0, 0), 0)
+    medians, nothing = _medians(figures), Day(TimeSpent(0, 0), 0)
+    completions = [history.get(lesson, LessonHistory()) for lesson in outline or ()]
+    is_finished = bool(completions) and all(each.completed for each in completions)
+    times = [each.completed_at for each in completions if each.completed_at]
+    completed_at = max(times) if is_finished and len(times) == len(completions) else None
     last_days = [today - timedelta(days=27 - each) for each in range(28)]
     return LearnerAnalysis(
         user_course_id=key,
@@ -104,7 +109,7 @@ def _expected(
             DayTime(day, activity.days.get(day, nothing).spent, activity.days.get(day, nothing).events)
             for day in last_days
         ],
-        weeks=_weeks(activity, history, order, zones),
+        weeks=_weeks(activity, history, order, zones, today),
         sessions=activity.sessions,
         session_seconds=activity.session_seconds,
         events_by_weekday=[
@@ -113,10 +118,19 @@ def _expected(
         doubtful_events=activity.doubtful_events,
         streaks=streaks(active, today, grace_weekends=thresholds.grace_weekends),
         last_seen_on=last_seen(active, today),
-        is_dormant=is_dormant(last_seen(active, today), today, thresholds.dormant_days)
-        and not (outline and all(lesson in history and history[lesson].completed for lesson in outline)),
+        is_dormant=is_dormant(last_seen(active, today), today, thresholds.dormant_days) and not is_finished,
+        is_finished=is_finished,
+        completed_at=completed_at,
+        completed_on=local_day(completed_at, zones) if completed_at else None,
         velocity=velocity(history, outline, now),
-        projection=projection(history, outline, now, zones),
+        projection=projection(
+            history,
+            outline,
+            now,
+            zones,
+            last_at=max((event.time for event in its), default=None),
+            course_days=figures.median_days,
+        ),
         stuck=[
             replace(each, title=titles.get((each.topic_id, each.lesson_id)))
             for each in stuck(history, order, medians, thresholds.stuck)
@@ -134,11 +148,13 @@ def _expected(
         ],
         achievements=achievements(history, outline, active, zones=zones, grace_weekends=thresholds.grace_weekends),
         as_of=as_of,
+        pending=0,
+        course_as_of=course_as_of,
     )
 
 
 def _weeks(
-    activity: Activity, history: dict[Lesson, LessonHistory], order: Sequence[Lesson], zones: Zones
+    activity: Activity, history: dict[Lesson, LessonHistory], order: Sequence[Lesson], zones: Zones, today: date
 ) -> list[WeekTime]:
     completed = [
         local_day(each.completed_at, zones)
@@ -149,7 +165,7 @@ def _weeks(
     if not touched:
         return []
     found, monday = [], min(touched) - timedelta(days=min(touched).weekday())
-    while monday <= max(touched):
+    while monday <= max(*touched, today):
         week = {monday + timedelta(days=each) for each in range(7)}
         its = [activity.days[day] for day in week & activity.days.keys()]
         spent = TimeSpent(

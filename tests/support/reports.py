@@ -15,6 +15,7 @@ from worker.analytics.analysis import (
     Week,
     WeekTime,
 )
+from worker.analytics.class_list import ClassMember, LearnerState
 from worker.analytics.rules.achievements import Achievement, AchievementKind
 from worker.analytics.rules.activity import TimeSpent
 from worker.analytics.rules.completion_statistics import Statistics
@@ -23,7 +24,7 @@ from worker.analytics.rules.reasons import Reason, Rule
 from worker.analytics.rules.recommendations import Recommendation, RecommendationKind
 from worker.analytics.rules.streaks import Streaks
 from worker.analytics.rules.stuck import Stuck
-from worker.analytics.rules.velocity import Basis, Projection, Velocity
+from worker.analytics.rules.velocity import Basis, Projection, ProjectionState, Velocity
 from worker.contract.progress_status import ProgressStatus
 from worker.summary.next_lesson import NextReason
 
@@ -57,12 +58,20 @@ def course(*, enrollments: int = 120, topics: int = 3, lessons: int = 4, seed: i
         dormant_learners=120,
         dormant=[DormantLearner(number, TODAY - timedelta(days=13 + number), Decimal(7)) for number in range(1, 101)],
         as_of=AS_OF,
+        pending=0,
     )
+
+
+def class_list(*, enrollments: int = 120, seed: int = 1) -> list[ClassMember]:
+    """The course's enrollments: some dormant, not started, stuck or finished."""
+    chance = random.Random(seed)
+    states = sorted(chance.choices(list(LearnerState), (2, 1, 6, 3), k=enrollments), key=list(LearnerState).index)
+    return [_member(chance, number, state) for number, state in enumerate(states, 1)]
 
 
 def empty_course() -> CourseAnalysis:
     """A course before its analysis is first computed."""
-    return CourseAnalysis(3, False, None, NOTHING, 0, 0, None, NO_HOURS, [], [], 0, [], None)
+    return CourseAnalysis(3, False, None, NOTHING, 0, 0, None, NO_HOURS, [], [], 0, [], None, 0)
 
 
 def learner(*, topics: int = 3, lessons: int = 4, title: str = "Fractions", seed: int = 1) -> LearnerAnalysis:
@@ -107,7 +116,10 @@ def learner(*, topics: int = 3, lessons: int = 4, title: str = "Fractions", seed
         last_seen_on=TODAY,
         is_dormant=False,
         velocity=Velocity(2.4, 3.25),
-        projection=Projection(date(2025, 9, 30), 3.25, Basis.RECENT),
+        is_finished=False,
+        completed_at=None,
+        completed_on=None,
+        projection=Projection(ProjectionState.PROJECTED, date(2025, 9, 30), 3.25, Basis.RECENT),
         stuck=[
             Stuck(
                 topics,
@@ -126,6 +138,8 @@ def learner(*, topics: int = 3, lessons: int = 4, title: str = "Fractions", seed
             Achievement(AchievementKind.STREAK_7, date(2025, 5, 11)),
         ],
         as_of=AS_OF,
+        pending=0,
+        course_as_of=AS_OF,
     )
 
 
@@ -152,11 +166,16 @@ def new_learner() -> LearnerAnalysis:
         last_seen_on=None,
         is_dormant=False,
         velocity=Velocity(0, 0),
-        projection=None,
+        is_finished=False,
+        completed_at=None,
+        completed_on=None,
+        projection=Projection(ProjectionState.UNKNOWN),
         stuck=[],
         recommendations=[],
         achievements=[],
         as_of=None,
+        pending=0,
+        course_as_of=None,
     )
 
 
@@ -180,6 +199,28 @@ def _lesson(
         drop_off=stopped / started if started else None,
         is_blocker=is_blocker and started > 20,
         difficulty=Difficulty(chance.uniform(0.2, 0.9), started) if started > 10 else None,
+    )
+
+
+def _member(chance: random.Random, number: int, state: LearnerState) -> ClassMember:
+    is_finished, is_new = state is LearnerState.FINISHED, state is LearnerState.NOT_STARTED
+    completed = 12 if is_finished else 0 if is_new else chance.randint(0, 11)
+    is_stuck = not (is_finished or is_new) and chance.random() < 0.2
+    stuck = Stuck(2, 201, (Reason(Rule.MANY_VISITS, visits=4),), "Adding fractions") if is_stuck else None
+    ago = chance.randint(15, 60) if state is LearnerState.DORMANT else chance.randint(0, 13)
+    return ClassMember(
+        user_course_id=number,
+        user_id=1_000 + number,
+        state=state,
+        completed_lessons=completed,
+        total_lessons=12,
+        total_is_known=True,
+        completion_percentage=_rate(completed, 12),
+        last_seen_on=None if is_new else TODAY - timedelta(days=ago),
+        completed_at=AS_OF - timedelta(days=ago) if is_finished else None,
+        completed_on=TODAY - timedelta(days=ago) if is_finished else None,
+        stuck=[stuck] if stuck else [],
+        is_pending=False,
     )
 
 

@@ -73,7 +73,8 @@ def refresh_all(engine: Engine, chunk: int = 500, thresholds: StuckThresholds | 
     """Bring every rollup up to date; afterwards nothing is stale."""
     assert refresh_summaries(engine, chunk).oldest_change_at is None
     assert refresh_activity(engine, chunk, IDLE_CUTOFF.total_seconds()).oldest_change_at is None
-    assert refresh_statistics(engine, 60, thresholds or AnalysisThresholds().stuck).oldest_change_at is None
+    rules = AnalysisThresholds(stuck=thresholds) if thresholds else AnalysisThresholds()
+    assert refresh_statistics(engine, 60, rules).oldest_change_at is None
     assert rows(engine, STALE) == [(0,)]
 
 

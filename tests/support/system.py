@@ -219,7 +219,7 @@ class System:
     def _are_rollups_current(self) -> bool:
         refresh_summaries(self.engine, 500)
         refresh_activity(self.engine, 500, IDLE_CUTOFF.total_seconds())
-        refresh_statistics(self.engine, 60, AnalysisThresholds().stuck)
+        refresh_statistics(self.engine, 60, AnalysisThresholds())
         return rows(self.engine, BEHIND) == [(False,)]
 
     def _count_deadlocks(self) -> int:

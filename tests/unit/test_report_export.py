@@ -48,7 +48,11 @@ def test_csv_reads_back_as_the_table(report: Report) -> None:
         names, *rows = csv.reader(StringIO(as_csv(table), newline=""))
         assert names == [column.name for column in table.columns]
         kinds = [column.kind for column in table.columns]
-        read = [[read_back(text, kind, row[-1]) for text, kind in zip(row, kinds, strict=True)] for row in rows]
+        units = [dict(zip(names, row, strict=True)).get("unit") for row in rows]
+        read = [
+            [read_back(text, kind, unit) for text, kind in zip(row, kinds, strict=True)]
+            for row, unit in zip(rows, units, strict=True)
+        ]
         assert read == [[number(value) for value in record.values()] for record in table.records()]
 
 
@@ -56,12 +60,14 @@ def test_csv_reads_back_as_the_table(report: Report) -> None:
 def test_json_has_the_values_of_csv_and_says_whose_they_are(report: Report) -> None:
     found = json.loads(as_json(report))
     assert (found["subject"], found["id"]) == (report.subject, report.id)
+    assert found["pending"] == report.pending
     assert found["as_of"] == (report.as_of.isoformat().replace("+00:00", "Z") if report.as_of else None)
     for table, each in zip(report.tables, found["tables"], strict=True):
         assert json.loads(as_json(report, table)) == {
             "subject": report.subject,
             "id": report.id,
             "as_of": found["as_of"],
+            "pending": report.pending,
             **each,
         }
         assert (each["name"], each["description"]) == (table.name, table.description)
@@ -91,6 +97,16 @@ def test_a_negative_number_is_no_text() -> None:
 def _titled(title: str) -> Any:
     found = course()
     return replace(found, lessons=[replace(found.lessons[0], title=title)])
+
+
+def test_where_a_comma_is_the_decimal_sign_cells_end_at_semicolons() -> None:
+    table = course_report(course()).table("time-spent")
+    names, *rows = csv.reader(StringIO(as_csv(table, decimal_comma=True), newline=""), delimiter=";")
+    points = list(csv.DictReader(StringIO(as_csv(table), newline="")))
+    assert [dict(zip(names, row, strict=True)) for row in rows] == [
+        {name: value.replace(".", ",") if name != "title" else value for name, value in row.items()} for row in points
+    ]
+    assert any("," in value for row in rows for value in row)
 
 
 def test_a_byte_order_mark_stands_before_csv_on_request() -> None:

@@ -104,5 +104,5 @@ def test_a_recommendation_has_the_title_of_a_lesson_that_was_visited() -> None:
 
 
 def test_a_table_that_is_not_there_is_answered_with_those_that_are() -> None:
-    with pytest.raises(NotFoundError, match="no table 'grades'; it has headline, lessons, blockers"):
+    with pytest.raises(NotFoundError, match="no table 'grades'; it has headline, learners, lessons"):
         course_report(course()).table("grades")

@@ -8,16 +8,30 @@ from tests.support.learners import NOW, ago, completed, started
 from tests.support.zones import only
 from worker.analytics.phrases import projection_phrase
 from worker.analytics.rules.learner_history import History, LessonHistory
-from worker.analytics.rules.velocity import Basis, Projection, Velocity, projection, velocity
+from worker.analytics.rules.velocity import Basis, Projection, ProjectionState, Velocity, projection, velocity
 from worker.contract.progress_status import ProgressStatus
 
 OUTLINE = [(1, lesson) for lesson in range(1, 11)]
+UNKNOWN, NOT_AT_PRESENT_PACE = Projection(ProjectionState.UNKNOWN), Projection(ProjectionState.NOT_AT_PRESENT_PACE)
 CREDITED = LessonHistory(ProgressStatus.COMPLETED)
 """Set by hand, without a moment."""
 
 
-def projected(history: History, timezone: str | None = None) -> Projection | None:
-    return projection(history, OUTLINE, NOW, only(timezone))
+def projected(
+    history: History,
+    outline: list[tuple[int, int]] | None = OUTLINE,
+    *,
+    last_at: datetime | None = None,
+    course_days: float | None = None,
+    timezone: str | None = None,
+    now: datetime = NOW,
+) -> Projection:
+    return projection(history, outline, now, only(timezone), last_at=last_at, course_days=course_days)
+
+
+def until(weeks: float, rate: float, basis: Basis = Basis.RECENT) -> Projection:
+    """Completed in so many weeks from NOW."""
+    return Projection(ProjectionState.PROJECTED, (NOW + timedelta(weeks=weeks)).date(), rate, basis)
 
 
 @pytest.mark.parametrize(
@@ -62,8 +76,9 @@ def test_only_lessons_of_the_outline_count_where_there_is_one() -> None:
 def test_a_completion_without_a_moment_is_no_speed_but_nothing_left_to_do() -> None:
     history = dict.fromkeys(OUTLINE[:8], CREDITED) | {(1, 9): completed(ago(days=1))}
     assert velocity(history, OUTLINE, NOW).overall == 1
-    assert projected(history) == Projection(NOW.date() + timedelta(weeks=1), 1, Basis.RECENT)
-    assert projected(dict.fromkeys(OUTLINE[:9], CREDITED)) is None
+    assert projected(history) == until(1, 1)
+    assert projected(dict.fromkeys(OUTLINE[:9], CREDITED)) == UNKNOWN
+    assert projected(dict.fromkeys(OUTLINE[:9], CREDITED), last_at=ago(days=1)) == UNKNOWN
 
 
 def test_a_completion_that_was_taken_back_does_not_count() -> None:
@@ -75,25 +90,67 @@ def test_a_completion_that_was_taken_back_does_not_count() -> None:
 def test_the_projection_goes_on_at_the_recent_rate() -> None:
     history = {(1, 1): completed(ago(days=280)), (1, 2): completed(ago(days=3)), (1, 3): completed(ago(days=2))}
     found = projected(history)
-    assert found == Projection(NOW.date() + timedelta(weeks=14), 0.5, Basis.RECENT)
+    assert found == until(14, 0.5)
     assert projection_phrase(found) == "at 0.5 lessons a week, the rate of the last 28 days"
 
 
-def test_without_a_recent_completion_it_goes_on_at_the_overall_rate() -> None:
-    history = {(1, number): completed(ago(days=70)) for number in (1, 2)}
+def test_without_a_recent_completion_it_goes_on_at_the_overall_rate_while_there_is_activity() -> None:
+    history = {(1, number): completed(ago(days=70)) for number in range(1, 7)} | {(1, 9): started(ago(days=28))}
     found = projected(history)
-    assert found == Projection(NOW.date() + timedelta(weeks=40), 0.2, Basis.OVERALL)
-    assert projection_phrase(found) == "at 0.2 lessons a week, the rate of all time since the first activity"
+    assert found == until(4 / 0.6, 0.6, Basis.OVERALL)
+    assert projection_phrase(found) == "at 0.6 lessons a week, the rate of all time since the first activity"
+
+
+@pytest.mark.parametrize(("last_at", "is_silent"), [(ago(days=28), False), (ago(days=28, seconds=1), True)])
+def test_after_four_silent_weeks_there_is_no_pace(last_at: datetime, is_silent: bool) -> None:
+    history = {(1, number): completed(ago(days=70)) for number in range(1, 7)}
+    assert (projected(history, last_at=last_at) == NOT_AT_PRESENT_PACE) == is_silent
+    assert projected(history) == NOT_AT_PRESENT_PACE, "no activity but the completions"
+
+
+@pytest.mark.parametrize(
+    ("course_days", "first_days", "is_projected"),
+    [
+        (63, 35, True),
+        (62, 35, False),
+        (None, 63, True),
+        (None, 62, False),
+        (7, 27, False),
+    ],
+    ids=[
+        "as long as the course takes",
+        "longer",
+        "as long as the learner has been learning",
+        "longer than that",
+        "longer than four weeks",
+    ],
+)
+def test_nothing_is_projected_beyond_the_courses_own_length(
+    course_days: float | None, first_days: int, is_projected: bool
+) -> None:
+    """Nine lessons are left at one lesson a week."""
+    done = [(2, number) for number in range(4)]
+    history = dict.fromkeys(done, completed(ago(days=7))) | {(9, 9): started(ago(days=first_days))}
+    found = projected(history, [*OUTLINE[:9], *done], course_days=course_days)
+    assert (found.state is ProjectionState.PROJECTED) == is_projected
+    assert projection_phrase(NOT_AT_PRESENT_PACE) == "not at the present pace"
+
+
+def test_four_weeks_are_always_foreseen_and_more_than_a_year_never() -> None:
+    quick = {lesson: completed(ago(days=1)) for lesson in OUTLINE[:5]}
+    assert projected(quick, course_days=0.5) == until(1, 5)
+    slow = {(1, 1): completed(ago(days=4000)), (1, 2): completed(ago(days=1))}
+    assert projected(slow).state is ProjectionState.PROJECTED
+    assert projected(slow, [*OUTLINE, *((2, each) for each in range(6))]) == NOT_AT_PRESENT_PACE
 
 
 def test_the_projected_date_is_the_learners_own() -> None:
     history = {lesson: completed(ago(days=1)) for lesson in OUTLINE[:5]}
     late = datetime(2025, 7, 14, 23, 0, tzinfo=UTC)
-    assert {
-        zone: found.completed_on
-        for zone in (None, "Europe/Berlin")
-        if (found := projection(history, OUTLINE, late, only(zone)))
-    } == {None: date(2025, 7, 21), "Europe/Berlin": date(2025, 7, 22)}
+    assert {zone: projected(history, timezone=zone, now=late).completed_on for zone in (None, "Europe/Berlin")} == {
+        None: date(2025, 7, 21),
+        "Europe/Berlin": date(2025, 7, 22),
+    }
 
 
 @pytest.mark.parametrize(
@@ -104,25 +161,15 @@ def test_the_projected_date_is_the_learners_own() -> None:
         ({}, OUTLINE),
         ({(1, 1): started(ago(days=1))}, OUTLINE),
         ({(9, 9): completed(ago(days=1))}, OUTLINE),
-        ({lesson: completed(ago(days=1)) for lesson in OUTLINE}, OUTLINE),
-        ({(1, 1): completed(ago(days=2800))}, OUTLINE),
     ],
-    ids=[
-        "no outline",
-        "an empty outline",
-        "no activity",
-        "nothing completed",
-        "nothing of it completed",
-        "all completed",
-        "more than ten years to go",
-    ],
+    ids=["no outline", "an empty outline", "no activity", "nothing completed", "nothing of it completed"],
 )
 def test_no_projection_where_none_can_be_known(history: History, outline: list[tuple[int, int]] | None) -> None:
-    assert projection(history, outline, NOW, only(None)) is None
+    assert projected(history, outline) == UNKNOWN
+    assert projection_phrase(UNKNOWN) == "unknown"
 
 
-def test_ten_years_are_foreseen() -> None:
-    history = {lesson: completed(ago(days=3640)) for lesson in OUTLINE[:5]}
-    found = projected(history)
-    assert found is not None
-    assert found.completed_on == NOW.date() + timedelta(weeks=520)
+def test_a_finished_course_is_not_projected() -> None:
+    found = projected({lesson: completed(ago(days=400)) for lesson in OUTLINE})
+    assert found == Projection(ProjectionState.FINISHED)
+    assert projection_phrase(found) == "the course is completed"

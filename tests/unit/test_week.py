@@ -47,8 +47,9 @@ def test_days_add_up_to_their_week_exactly() -> None:
 
 
 def test_the_last_mondays_have_no_gap() -> None:
-    assert last_mondays([], 5) == []
-    assert last_mondays([MONDAY], 5) == [MONDAY]
+    assert last_mondays([], MONDAY, 5) == []
+    assert last_mondays([MONDAY], MONDAY, 5) == last_mondays([MONDAY], SUNDAY, 5) == [MONDAY]
+    assert last_mondays([MONDAY], date(2025, 7, 27), 2) == [date(2025, 7, 14), date(2025, 7, 21)]
     found = [date(2025, 7, 21), date(2025, 6, 30)]
-    assert last_mondays(found, 5) == [date(2025, 6, 30), MONDAY, date(2025, 7, 14), date(2025, 7, 21)]
-    assert last_mondays(found, 2) == [date(2025, 7, 14), date(2025, 7, 21)]
+    assert last_mondays(found, MONDAY, 5) == [date(2025, 6, 30), MONDAY, date(2025, 7, 14), date(2025, 7, 21)]
+    assert last_mondays(found, MONDAY, 2) == [date(2025, 7, 14), date(2025, 7, 21)]

@@ -15,6 +15,9 @@ from worker.database.failures import may_be_caused_by_one
 from worker.database.one_by_one import RETRY_SECONDS
 from worker.database.rollup_lag import oldest_change
 
+WAIT_SECONDS = 2.0
+"""How long `refresh_these` waits for another run's transaction unless it is given more time."""
+
 
 @dataclass(frozen=True, slots=True)
 class RefreshedActivity:
@@ -57,18 +60,21 @@ def refresh_activity(
 
 
 def refresh_these(
-    engine: Engine, ids: Sequence[int], chunk: int, idle_cutoff_seconds: float, seconds: float
+    engine: Engine, ids: Sequence[int], chunk: int, idle_cutoff_seconds: float, seconds: float | None = None
 ) -> set[int]:
     """Refresh the marked ones of these enrollments, a chunk a transaction; return those that were refreshed.
 
-    Any that takes longer than `seconds`, is locked or is refused keeps its marks for the next `refresh_activity`.
+    Any that takes longer than `seconds`, by default the statement timeout, is locked or is refused keeps its marks for
+    the next `refresh_activity`. Waits as long for another run's computation, by default briefly.
     """
     refreshed: set[int] = set()
     for start in range(0, len(ids), chunk):
         try:
             with engine.begin() as connection:
-                extend_timeout(connection, seconds)
-                if claimed := activity_claims.claim_these(connection, ids[start : start + chunk], seconds):
+                if seconds is not None:
+                    extend_timeout(connection, seconds)
+                wait = WAIT_SECONDS if seconds is None else seconds
+                if claimed := activity_claims.claim_these(connection, ids[start : start + chunk], wait):
                     compute_activity(connection, claimed, idle_cutoff_seconds)
             refreshed.update(claimed)
         except DBAPIError as error:

@@ -83,7 +83,7 @@ class LearnerAnalysis:
     days: list[DayTime]
     """The last 28 in order, ending with the learner's today."""
     weeks: list[WeekTime]
-    """In order, without gaps, up to the last active one; at most 104."""
+    """In order, without gaps, from the first active one up to the current one; at most 104."""
     sessions: int
     session_seconds: float
     events_by_weekday: list[list[int]]
@@ -94,13 +94,22 @@ class LearnerAnalysis:
     last_seen_on: date | None
     is_dormant: bool
     """As defined in `worker.analytics.rules.streaks`; False once the course is completed."""
+    is_finished: bool
+    """Every lesson of the outline is completed: `worker.summary.rules.Summary.has_completed_course`."""
+    completed_at: datetime | None
+    """Once finished, the time at which the last lesson was completed; None if the time of any is unknown."""
+    completed_on: date | None
     velocity: Velocity
-    projection: Projection | None
+    projection: Projection
     stuck: list[Stuck]
     recommendations: list[Recommendation]
     achievements: list[Achievement]
     as_of: datetime | None
-    """When the activity was computed, None if never; later events show only in statuses."""
+    """Everything recorded before this instant is included; None if the activity was never computed."""
+    pending: int
+    """1 while a change of this enrollment is not included yet except in statuses and completions, else 0."""
+    course_as_of: datetime | None
+    """The same instant for the course's statistics, whose medians the lessons are compared with; None if never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +158,10 @@ class DormantLearner:
 
 @dataclass(frozen=True, slots=True)
 class CourseAnalysis:
-    """The analysis of a course as of one instant, `as_of`, except for dormant learners, which are current.
+    """The analysis of a course: all of its figures from one computation of its statistics.
 
-    Until statistics are first computed, `statistics` and `as_of` are None and the rest is empty.
+    Dormancy is judged at the time of reading, over the enrollments that the statistics include as they are now. Until
+    statistics are first computed, `statistics` and `as_of` are None and the rest is empty.
     """
 
     course_id: int
@@ -165,10 +175,13 @@ class CourseAnalysis:
     events_by_weekday: list[list[int]]
     """24 hours of each weekday, Monday first, in each learner's local time."""
     weeks: list[Week]
-    """In order, without gaps, up to the last active one; at most 104."""
+    """In order, without gaps, from the first active one up to the current one; at most 104."""
     lessons: list[AnalyzedLesson]
     """Those that counted then, in outline order; without an outline by topic and lesson."""
     dormant_learners: int
     dormant: list[DormantLearner]
     """Up to 100, the most recently seen first."""
     as_of: datetime | None
+    """Everything recorded before this instant is included; None if never computed."""
+    pending: int
+    """Enrollments with changes that are not included yet; each figure is off by at most these."""

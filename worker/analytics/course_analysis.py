@@ -1,13 +1,15 @@
 """Analyze one course: combine its stored statistics with the rules."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from worker.analytics.analysis import DORMANT, WEEKS, AnalyzedLesson, CourseAnalysis, Week
+from worker.analytics.class_list import PAGE, ClassList, read_class_list
 from worker.analytics.course_overview import require_course, unknown_course
 from worker.analytics.dormant_learners import Dormant, read_dormant
+from worker.analytics.freshness import Freshness, course_freshness
 from worker.analytics.rules.activity import HOURS_OF_A_WEEK, TimeSpent, by_weekday
 from worker.analytics.rules.completion_statistics import Statistics
 from worker.analytics.rules.difficulty import Difficulty, Signs, difficulties
@@ -32,18 +34,37 @@ def analyze_course(
 ) -> CourseAnalysis:
     """Return the analysis of one course at `now`, by default PostgreSQL's time, from the rollups.
 
-    Eight queries, and one for the time, whatever the number of learners. Raises InputError for an invalid id, and
-    NotFoundError for an unknown course.
+    Nine queries whatever the number of learners, one more while changes are pending, and one for the time. Raises
+    InputError for an invalid id, and NotFoundError for an unknown course.
     """
     require_course(course_id)
     with snapshot(engine) as connection:
-        stored = read_statistics(connection, course_id)
-        time_statistics = read_time_statistics(connection, course_id)
-        outline = read_outlines(connection, [course_id]).get(course_id)
-        if not (stored or outline or enrollments_of(connection, course_id, 0, 1)):
-            raise unknown_course(course_id)
-        dormant = read_dormant(connection, course_id, now or clock(connection), thresholds.dormant_days, DORMANT)
-    return _analysis(course_id, stored, time_statistics or _NO_STATISTICS, outline, dormant, thresholds)
+        return _analyze(connection, course_id, now or clock(connection), thresholds)[0]
+
+
+def analyze_course_and_class(
+    engine: Engine, course_id: int, now: datetime | None, thresholds: AnalysisThresholds, limit: int = PAGE
+) -> tuple[CourseAnalysis, ClassList]:
+    """Return the same with the first `limit` enrollments of the class list, both in one snapshot."""
+    require_course(course_id)
+    with snapshot(engine) as connection:
+        now = now or clock(connection)
+        analysis, outline, freshness = _analyze(connection, course_id, now, thresholds)
+        return analysis, read_class_list(connection, course_id, now, outline, freshness, thresholds, limit=limit)
+
+
+def _analyze(
+    connection: Connection, course_id: int, now: datetime, thresholds: AnalysisThresholds
+) -> tuple[CourseAnalysis, StoredOutline | None, Freshness]:
+    stored = read_statistics(connection, course_id)
+    time_statistics = read_time_statistics(connection, course_id) or _NO_STATISTICS
+    outline = read_outlines(connection, [course_id]).get(course_id)
+    if not (stored or outline or enrollments_of(connection, course_id, 0, 1)):
+        raise unknown_course(course_id)
+    freshness = course_freshness(connection, course_id)
+    dormant = read_dormant(connection, course_id, now, freshness.as_of, thresholds.dormant_days, DORMANT)
+    analysis = _analysis(course_id, stored, time_statistics, outline, dormant, freshness, now, thresholds)
+    return analysis, outline, freshness
 
 
 def _analysis(
@@ -52,6 +73,8 @@ def _analysis(
     time_statistics: CourseTimeStatistics,
     outline: StoredOutline | None,
     dormant: Dormant,
+    freshness: Freshness,
+    now: datetime,
     thresholds: AnalysisThresholds,
 ) -> CourseAnalysis:
     known = stored.lessons if stored else {}
@@ -67,7 +90,7 @@ def _analysis(
         session_seconds=time_statistics.session_seconds,
         median_days=time_statistics.median_days,
         events_by_weekday=by_weekday(time_statistics.events_by_hour),
-        weeks=_weeks(time_statistics.weeks),
+        weeks=_weeks(time_statistics.weeks, now.astimezone(UTC).date()),
         lessons=[
             _lesson(
                 lesson,
@@ -81,7 +104,8 @@ def _analysis(
         ],
         dormant_learners=dormant.count,
         dormant=dormant.latest,
-        as_of=stored.as_of if stored else None,
+        as_of=freshness.as_of,
+        pending=freshness.pending,
     )
 
 
@@ -120,7 +144,7 @@ def _lesson(
     )
 
 
-def _weeks(weeks: Mapping[date, WeekTimeStatistics]) -> list[Week]:
+def _weeks(weeks: Mapping[date, WeekTimeStatistics], today: date) -> list[Week]:
     nothing = WeekTimeStatistics(0, 0, _NO_TIME)
-    found = ((monday, weeks.get(monday, nothing)) for monday in last_mondays(weeks, WEEKS))
+    found = ((monday, weeks.get(monday, nothing)) for monday in last_mondays(weeks, today, WEEKS))
     return [Week(monday, of.completed, of.learners, of.spent) for monday, of in found]

@@ -1,6 +1,7 @@
 """The overview of a course: its statistics, those of its lessons, and the summaries of its learners in pages.
 
-From the rollups, in five queries whatever the number of learners, or seven if any summary of the page is stale.
+From the rollups, in six queries whatever the number of learners; one more while any change is pending, and two more if
+any summary of the page is stale.
 """
 
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
+from worker.analytics.freshness import course_freshness
 from worker.analytics.rules.completion_statistics import Statistics
 from worker.analytics.stored_statistics import StoredStatistics, read_statistics
 from worker.contract.id_ranges import MAX_ID
@@ -35,13 +37,15 @@ class LessonOverview:
 class Overview:
     """A course in one snapshot of the database.
 
-    The statistics were exact at `as_of`; both are None until first computed. Lessons are in outline order, without an
+    The statistics include everything recorded before `as_of`; both are None until first computed. `pending` enrollments
+    have changes that they do not include yet. Lessons are in outline order, without an
     outline by topic and lesson. The learners' summaries are current.
     """
 
     course_id: int
     statistics: Statistics | None
     as_of: datetime | None
+    pending: int
     lessons: list[LessonOverview]
     learners: list[TitledSummary]
     next_after: int | None
@@ -60,10 +64,12 @@ def get_overview(engine: Engine, course_id: int, *, after: int = 0, limit: int =
         ids = enrollments_of(connection, course_id, after, limit + 1)
         if not (stored or outline or ids or _has_enrollments(connection, course_id)):
             raise unknown_course(course_id)
+        freshness = course_freshness(connection, course_id)
         return Overview(
             course_id=course_id,
             statistics=stored.course if stored else None,
-            as_of=stored.as_of if stored else None,
+            as_of=freshness.as_of,
+            pending=freshness.pending,
             lessons=_lessons(stored, outline),
             learners=read_summaries(connection, ids[:limit]),
             next_after=ids[limit - 1] if len(ids) > limit else None,

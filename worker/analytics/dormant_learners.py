@@ -1,4 +1,7 @@
-"""The dormant learners of a course: once active, no longer so, and without completing it."""
+"""The dormant learners of a course: once active, no longer so, and without completing it.
+
+Only enrollments that the course's statistics include as they are now, so that both agree.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,40 +9,14 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from worker.analytics.analysis import DormantLearner
-from worker.analytics.zone_history import ZONES, in_force
+from worker.analytics.seen_enrollments import SEEN
 from worker.analytics.zone_offsets import clocks_of_course
 
-_IN_FORCE = in_force("CAST(:now AS timestamptz)")
-
-# The last event is on the last active day, unless that is tomorrow for the learner, the time zone changed, or clocks
-# were set in the hours before, perhaps back over midnight: then the stored days decide.
 _DORMANT = text(f"""
-    WITH enrollment AS (
-        SELECT id, timezone FROM user_course WHERE course_id = :course_id
-    ),
-    {ZONES},
-    learner AS (
-        SELECT id,
-               CASE WHEN since = '-infinity' AND last_at < until
-                     AND (last_at AT TIME ZONE zone) - ((last_at - interval '3 hours') AT TIME ZONE zone)
-                         = interval '3 hours'
-                    THEN (last_at AT TIME ZONE zone)::date END AS last_on,
-               (CAST(:now AS timestamptz) AT TIME ZONE zone)::date AS today
-        FROM zone JOIN enrollment_activity ON user_course_id = id
-        WHERE {_IN_FORCE} AND last_at IS NOT NULL
-    ),
-    seen AS (
-        SELECT id, today, CASE WHEN last_on <= today THEN last_on ELSE (
-                   SELECT max(day) FROM daily_activity
-                   WHERE user_course_id = learner.id AND events > 0 AND day <= today
-               ) END AS last_seen_on
-        FROM learner
-    )
+    WITH {SEEN}
     SELECT id, last_seen_on, completion_percentage, count(*) OVER () AS learners
     FROM seen
-    LEFT JOIN user_course_summary AS summary ON user_course_id = id AND course_id = :course_id
-    WHERE today - last_seen_on >= :dormant_days
-      AND (outline_version > 0 AND total_lessons > 0 AND completed_lessons = total_lessons) IS NOT TRUE
+    WHERE is_included AND NOT is_finished AND today - last_seen_on >= :dormant_days
     ORDER BY last_seen_on DESC, id LIMIT :limit
 """)  # noqa: S608 - constants
 
@@ -52,17 +29,20 @@ class Dormant:
     latest: list[DormantLearner]
 
 
-def read_dormant(connection: Connection, course_id: int, now: datetime, dormant_days: int, limit: int) -> Dormant:
+def read_dormant(
+    connection: Connection, course_id: int, now: datetime, as_of: datetime | None, dormant_days: int, limit: int
+) -> Dormant:
     """Return the dormant learners of a course, as `rules.streaks.is_dormant` defines, listing up to `limit`.
 
-    Learners who completed the course by their stored summary are not dormant. Two queries; reads one row of each
-    enrollment.
+    Of the enrollments that its statistics, complete up to `as_of`, include; learners who completed the course are not
+    dormant. Two queries; reads one row of each enrollment.
     """
     found = connection.execute(
         _DORMANT,
         {
             "course_id": course_id,
             "now": now,
+            "as_of": as_of,
             "dormant_days": dormant_days,
             "limit": limit,
             "clocks": clocks_of_course(connection, course_id),

@@ -8,8 +8,10 @@ from typing import TypeVar
 from sqlalchemy import Engine
 
 from worker.analytics.analysis import DAYS, WEEKS, DayTime, LearnerAnalysis, TopicTime, VisitedLesson, WeekTime
+from worker.analytics.freshness import course_as_of
 from worker.analytics.rules.achievements import achievements
 from worker.analytics.rules.activity import Activity, Day, TimeSpent, by_weekday
+from worker.analytics.rules.completion import completion
 from worker.analytics.rules.learner_history import History, counted_history
 from worker.analytics.rules.local_day import local_day
 from worker.analytics.rules.recommendations import recommendations
@@ -18,7 +20,7 @@ from worker.analytics.rules.stuck import stuck
 from worker.analytics.rules.velocity import projection, velocity
 from worker.analytics.rules.weeks import LearnerWeek, last_mondays, learner_weeks
 from worker.analytics.stored_learner import StoredLearner, read_learner
-from worker.analytics.stored_statistics import read_medians
+from worker.analytics.stored_statistics import Medians, read_medians
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.id_ranges import require_enrollment_id
 from worker.contract.lesson import Lesson
@@ -34,27 +36,30 @@ Key = TypeVar("Key")
 def analyze_learner(
     engine: Engine, user_course_id: int, now: datetime | None, thresholds: AnalysisThresholds
 ) -> LearnerAnalysis:
-    """Return the analysis of one enrollment at `now`, by default PostgreSQL's time: seven queries, one snapshot.
+    """Return the analysis of one enrollment at `now`, by default PostgreSQL's time: ten queries, one snapshot.
 
-    The median times of lessons are from the last refresh of its course's statistics. Raises InputError for an invalid
+    Its activity is current, except beyond `stored_learner.MAX_EVENTS`. The medians that it is compared with are from
+    the last refresh of its course's statistics. Raises InputError for an invalid
     id, and NotFoundError if the enrollment does not exist.
     """
     require_enrollment_id(user_course_id)
     with snapshot(engine) as connection:
-        learner = read_learner(connection, user_course_id)
+        learner = read_learner(connection, user_course_id, thresholds.idle_cutoff_seconds)
         if learner is None:
             raise unknown_enrollment(user_course_id)
         outline = read_outlines(connection, [learner.course_id]).get(learner.course_id)
         medians = read_medians(connection, learner.course_id)
+        course_is_as_of = course_as_of(connection, learner.course_id)
         now = now or clock(connection)
-    return _analysis(user_course_id, learner, outline, medians, now, thresholds)
+    return _analysis(user_course_id, learner, outline, medians, course_is_as_of, now, thresholds)
 
 
 def _analysis(
     user_course_id: int,
     learner: StoredLearner,
     outline: StoredOutline | None,
-    medians: Mapping[Lesson, float],
+    medians: Medians,
+    course_is_as_of: datetime | None,
     now: datetime,
     thresholds: AnalysisThresholds,
 ) -> LearnerAnalysis:
@@ -68,6 +73,8 @@ def _analysis(
     summary = summarize(user_course_id, live, statuses, learner.current_lesson, moved)
     active = {day for day, each in activity.days.items() if each.events}
     seen_on = last_seen(active, today)
+    finished = completion(history, live)
+    completed_at = finished.completed_at if finished else None
     return LearnerAnalysis(
         user_course_id=user_course_id,
         course_id=learner.course_id,
@@ -84,19 +91,22 @@ def _analysis(
             _visited(history, activity, lesson, titles.get(lesson)) for lesson in _in_order(activity.lessons, lessons)
         ],
         days=_last_days(activity.days, today),
-        weeks=_last_weeks(learner_weeks(history, activity.days, set(lessons), learner.zones)),
+        weeks=_last_weeks(learner_weeks(history, activity.days, set(lessons), learner.zones), today),
         sessions=activity.sessions,
         session_seconds=activity.session_seconds,
         events_by_weekday=by_weekday(activity.events_by_hour),
         doubtful_events=activity.doubtful_events,
         streaks=streaks(active, today, grace_weekends=thresholds.grace_weekends),
         last_seen_on=seen_on,
-        is_dormant=not summary.has_completed_course and is_dormant(seen_on, today, thresholds.dormant_days),
+        is_dormant=not finished and is_dormant(seen_on, today, thresholds.dormant_days),
+        is_finished=finished is not None,
+        completed_at=completed_at,
+        completed_on=local_day(completed_at, learner.zones) if completed_at else None,
         velocity=velocity(history, live, now),
-        projection=projection(history, live, now, learner.zones),
+        projection=projection(history, live, now, learner.zones, last_at=activity.last_at, course_days=medians.days),
         stuck=[
             replace(each, title=titles.get((each.topic_id, each.lesson_id)))
-            for each in stuck(history, lessons, medians, thresholds.stuck)
+            for each in stuck(history, lessons, medians.seconds, thresholds.stuck)
         ],
         recommendations=[
             replace(each, title=titles.get((each.topic_id, each.lesson_id)))
@@ -104,13 +114,15 @@ def _analysis(
                 summary.following,
                 history,
                 lessons,
-                medians,
+                medians.seconds,
                 hurried_ratio=thresholds.hurried_ratio,
                 revisits=thresholds.revisits,
             )
         ],
         achievements=achievements(history, live, active, zones=learner.zones, grace_weekends=thresholds.grace_weekends),
-        as_of=learner.refreshed_at,
+        as_of=learner.freshness.as_of,
+        pending=learner.freshness.pending,
+        course_as_of=course_is_as_of,
     )
 
 
@@ -133,9 +145,9 @@ def _visited(history: History, activity: Activity, lesson: Lesson, title: str | 
     )
 
 
-def _last_weeks(weeks: Mapping[date, LearnerWeek]) -> list[WeekTime]:
+def _last_weeks(weeks: Mapping[date, LearnerWeek], today: date) -> list[WeekTime]:
     nothing = LearnerWeek(0, 0, TimeSpent(0, 0))
-    found = ((monday, weeks.get(monday, nothing)) for monday in last_mondays(weeks, WEEKS))
+    found = ((monday, weeks.get(monday, nothing)) for monday in last_mondays(weeks, today, WEEKS))
     return [WeekTime(monday, of.completed, of.spent, of.events) for monday, of in found]
 
 

@@ -7,7 +7,7 @@ from worker.analytics.analysis import LearnerAnalysis
 from worker.analytics.rules.reasons import Reason, Rule
 from worker.analytics.rules.recommendations import Recommendation
 from worker.analytics.rules.stuck import Stuck
-from worker.analytics.rules.velocity import Basis, Projection
+from worker.analytics.rules.velocity import Basis, Projection, ProjectionState
 from worker.formatting import counted, duration, two_digits
 from worker.summary.next_lesson import NextReason
 
@@ -17,6 +17,12 @@ NEXT_PHRASES = {
     NextReason.NOT_COMPLETED: "first not completed of the course",
 }
 _BASES = {Basis.RECENT: "the last 28 days", Basis.OVERALL: "all time since the first activity"}
+
+_NOT_PROJECTED = {
+    ProjectionState.FINISHED: "the course is completed",
+    ProjectionState.NOT_AT_PRESENT_PACE: "not at the present pace",
+    ProjectionState.UNKNOWN: "unknown",
+}
 
 
 def lesson_phrase(found: Recommendation | Stuck) -> str:
@@ -28,7 +34,9 @@ def lesson_phrase(found: Recommendation | Stuck) -> str:
 
 
 def projection_phrase(projection: Projection) -> str:
-    """Return the rate that a projection rests on."""
+    """Return the rate that a projected completion rests on, or why none is projected."""
+    if projection.rate is None or projection.basis is None:
+        return _NOT_PROJECTED[projection.state]
     return f"at {two_digits(projection.rate)} lessons a week, the rate of {_BASES[projection.basis]}"
 
 
@@ -37,8 +45,7 @@ def as_mapping(found: LearnerAnalysis) -> dict[str, Any]:
     members = asdict(found)
     for name in ("stuck", "recommendations"):
         members[name] = [asdict(each) | {"reason": lesson_phrase(each)} for each in getattr(found, name)]
-    if found.projection:
-        members["projection"]["reason"] = projection_phrase(found.projection)
+    members["projection"]["reason"] = projection_phrase(found.projection)
     return members
 
 

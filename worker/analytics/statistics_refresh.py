@@ -1,5 +1,6 @@
 """Refresh the statistics of courses that changed: oldest change first, one course a transaction."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,12 +9,18 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from worker.analytics import statistics_claims
+from worker.analytics.activity_refresh import refresh_these
 from worker.analytics.rules.stuck import StuckThresholds
 from worker.analytics.statistics_statement import compute_statistics
+from worker.analytics.thresholds import AnalysisThresholds
 from worker.database import stale_marks
 from worker.database.engine import extend_timeout
 from worker.database.failures import may_be_caused_by_one
 from worker.database.rollup_lag import oldest_change
+from worker.summary.refresh import refresh_these as refresh_these_summaries
+
+CHUNK = 500
+"""Enrollments refreshed in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +34,29 @@ class RefreshedStatistics:
 
 
 def refresh_statistics(
-    engine: Engine, seconds: float, thresholds: StuckThresholds, go_on: Callable[[], bool] = lambda: True
+    engine: Engine,
+    seconds: float,
+    thresholds: AnalysisThresholds,
+    go_on: Callable[[], bool] = lambda: True,
+    *,
+    pause_seconds: float = 0,
 ) -> RefreshedStatistics:
-    """Refresh the statistics of every course that changed, each in at most `seconds`, while `go_on` allows.
+    """Refresh the statistics of every changed course that is due (`statistics_claims.changed_courses`).
 
-    Costs one pass over the rows of those courses. Skips courses that another run computes; one that fails is tried last
-    by the next run. Idempotent; a crash leaves the marks for the next run. Raises PostgreSQL's errors that no single
-    course can cause.
+    First brings the summaries and activity of each course's enrollments up to date, for up to `seconds`, so that its
+    figures agree; then computes it, in up to `seconds`. Goes on with the next course while `go_on` allows. Costs one
+    pass over the rows of those courses. Skips courses that another run computes; one that fails is tried last by the
+    next run. Idempotent; a crash leaves the marks for the next run. Raises PostgreSQL's errors that no single course
+    can cause.
     """
     with engine.connect() as connection:
-        changed = statistics_claims.changed_courses(connection)
+        changed = statistics_claims.changed_courses(connection, pause_seconds)
     count, failed = 0, []
     for course_id in changed:
         try:
+            _refresh_enrollments(engine, course_id, thresholds.idle_cutoff_seconds, seconds)
             with engine.begin() as connection:
-                count += refresh_course(connection, course_id, seconds, thresholds)
+                count += refresh_course(connection, course_id, seconds, thresholds.stuck)
         except DBAPIError as error:
             if not may_be_caused_by_one(error):
                 raise
@@ -52,6 +67,19 @@ def refresh_statistics(
             break
     with engine.connect() as connection:
         return RefreshedStatistics(count, failed, oldest_change(connection, "course_statistics"))
+
+
+def _refresh_enrollments(engine: Engine, course_id: int, idle_cutoff_seconds: float, seconds: float) -> None:
+    ends_at = time.monotonic() + seconds
+    with engine.connect() as connection:
+        stale = statistics_claims.stale_enrollments(connection, course_id)
+    ids = list(stale)
+    for start in range(0, len(ids), CHUNK):
+        chunk = ids[start : start + CHUNK]
+        refresh_these_summaries(engine, [each for each in chunk if not stale[each]])
+        refresh_these(engine, chunk, CHUNK, idle_cutoff_seconds)
+        if time.monotonic() >= ends_at:
+            break
 
 
 def refresh_course(connection: Connection, course_id: int, seconds: float, thresholds: StuckThresholds) -> bool:

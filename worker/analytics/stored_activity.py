@@ -4,14 +4,12 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
+from worker.analytics.freshness import HAS_CURRENT_ACTIVITY
 from worker.analytics.rules.activity_rows import ActivityRows
 
-# A stale summary passes its mark on to the activity.
-_SETTLED = text("""
-    SELECT enrollment.id FROM user_course AS enrollment
-    WHERE enrollment.id = ANY(CAST(:ids AS bigint[])) AND enrollment.stale_since IS NULL
-      AND NOT EXISTS (SELECT FROM activity_change WHERE user_course_id = enrollment.id)
-""")
+_SETTLED = text(f"""
+    SELECT id FROM user_course AS enrollment WHERE id = ANY(CAST(:ids AS bigint[])) AND {HAS_CURRENT_ACTIVITY}
+""")  # noqa: S608 - a constant
 
 _TABLES = {
     "enrollment_activity": (

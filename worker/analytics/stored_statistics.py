@@ -4,7 +4,6 @@ Reference model in plain Python: `rules.completion_statistics` and `rules.time_s
 """
 
 from dataclasses import dataclass, fields
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
@@ -29,6 +28,16 @@ _MEDIANS = text("""
     WHERE course_id = :course_id AND median_seconds IS NOT NULL
 """)
 
+_MEDIAN_OF_COURSE = text("SELECT median_days FROM course_figures WHERE course_id = :course_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Medians:
+    """The median seconds of a course's lessons, and the median days to complete it."""
+
+    seconds: dict[Lesson, float]
+    days: float | None
+
 
 @dataclass(frozen=True, slots=True)
 class StoredStatistics:
@@ -36,7 +45,6 @@ class StoredStatistics:
 
     course: Statistics
     lessons: dict[Lesson, Statistics]
-    as_of: datetime
 
 
 def read_statistics(connection: Connection, course_id: int) -> StoredStatistics | None:
@@ -45,9 +53,7 @@ def read_statistics(connection: Connection, course_id: int) -> StoredStatistics 
     if row is None:
         return None
     lessons = connection.execute(_LESSONS, {"course_id": course_id})
-    return StoredStatistics(
-        _statistics(row), {(each.topic_id, each.lesson_id): _statistics(each) for each in lessons}, row.as_of
-    )
+    return StoredStatistics(_statistics(row), {(each.topic_id, each.lesson_id): _statistics(each) for each in lessons})
 
 
 def read_time_statistics(connection: Connection, course_id: int) -> CourseTimeStatistics | None:
@@ -84,10 +90,11 @@ def read_time_statistics(connection: Connection, course_id: int) -> CourseTimeSt
     )
 
 
-def read_medians(connection: Connection, course_id: int | None) -> dict[Lesson, float]:
-    """Return the median seconds of the course's lessons that have one. One query."""
+def read_medians(connection: Connection, course_id: int | None) -> Medians:
+    """Return the medians of the course and those of its lessons that have one. Two queries."""
     found = connection.execute(_MEDIANS, {"course_id": course_id})
-    return {(topic_id, lesson_id): median for topic_id, lesson_id, median in found}
+    seconds = {(topic_id, lesson_id): median for topic_id, lesson_id, median in found}
+    return Medians(seconds, connection.scalar(_MEDIAN_OF_COURSE, {"course_id": course_id}))
 
 
 def _statistics(row: Row[Any]) -> Statistics:

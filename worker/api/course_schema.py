@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from worker.api.learner_schema import Amount, Count, Hours, TimeSpent, Truncated
+from worker.api.learner_schema import Amount, AsOf, Count, Hours, TimeSpent, Truncated
 from worker.api.schema import Percentage, TotalIsKnown
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
@@ -77,9 +77,12 @@ class Course(BaseModel):
     events_by_weekday: list[Hours] = Field(
         min_length=7, max_length=7, description="Events in each hour of each weekday, Monday first."
     )
-    weeks: list[Week] = Field(description="In order, without gaps, up to the last active one; at most 104.")
+    weeks: list[Week] = Field(description="In order, without gaps, up to the current one; at most 104.")
     lessons: list[AnalyzedLesson] = Field(description="In outline order.")
-    dormant_learners: Count
+    dormant_learners: Count = Field(description="Of the enrollments whose changes are all included.")
     dormant: list[DormantLearner] = Field(description="Up to 100, the most recently seen first.")
-    as_of: datetime | None = Field(description="When the statistics were computed; dormant learners are current.")
+    as_of: AsOf
+    pending: Count = Field(
+        description="Enrollments with changes that are not included yet; each figure is off by at most these."
+    )
     truncated: Truncated = []

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from worker.analytics.rules.achievements import AchievementKind
 from worker.analytics.rules.reasons import Rule
 from worker.analytics.rules.recommendations import RecommendationKind
-from worker.analytics.rules.velocity import Basis
+from worker.analytics.rules.velocity import Basis, ProjectionState
 from worker.api.schema import Percentage, TotalIsKnown
 from worker.contract.progress_status import ProgressStatus
 from worker.summary.next_lesson import NextReason
@@ -18,6 +18,10 @@ Amount = Annotated[float, Field(ge=0)]
 Truncated = Annotated[
     list[str],
     Field(description="Lists cut to their first 1,000 members; `/reports` has all. Omitted if empty."),
+]
+AsOf = Annotated[
+    datetime | None,
+    Field(description="Everything recorded before this instant is included; null if never computed."),
 ]
 Hours = Annotated[list[Count], Field(min_length=24, max_length=24)]
 
@@ -84,11 +88,12 @@ class Velocity(BaseModel):
 
 
 class Projection(BaseModel):
-    """When the course will be completed at `rate` lessons a week."""
+    """When the course will be completed at `rate` lessons a week; without a date, `state` says why."""
 
-    completed_on: date
-    rate: float = Field(gt=0)
-    basis: Basis
+    state: ProjectionState
+    completed_on: date | None
+    rate: float | None = Field(gt=0)
+    basis: Basis | None
     reason: str = Field(description="The same as a sentence.")
 
 
@@ -148,7 +153,7 @@ class Learner(BaseModel):
     lessons: list[VisitedLesson]
     days: list[DayTime] = Field(description="The last 28, ending with today.")
     weeks: list[WeekTime] = Field(
-        max_length=104, description="Without gaps, up to the last active one; at most the last 104."
+        max_length=104, description="Without gaps, up to the current one; at most the last 104."
     )
     sessions: Count
     session_seconds: Amount = Field(description="Total of all sessions.")
@@ -159,10 +164,21 @@ class Learner(BaseModel):
     streaks: Streaks
     last_seen_on: date | None
     is_dormant: bool = Field(description="Once active, now inactive, and the course is not completed.")
+    is_finished: bool = Field(description="Every lesson of the outline is completed.")
+    completed_at: datetime | None = Field(
+        description="When the last lesson was completed; null unless finished, or if the time of any is unknown."
+    )
+    completed_on: date | None
     velocity: Velocity
-    projection: Projection | None = Field(description="Null if nothing is left to complete or the pace is unknown.")
+    projection: Projection
     stuck: list[Stuck]
     recommendations: list[Recommendation]
     achievements: list[Achievement]
-    as_of: datetime | None = Field(description="When the activity was computed; null if never.")
+    as_of: AsOf
+    pending: int = Field(
+        ge=0, le=1, description="1 while a change is not included yet except in statuses and completions."
+    )
+    course_as_of: datetime | None = Field(
+        description="The same instant for the statistics of the course that lessons are compared with."
+    )
     truncated: Truncated = []

@@ -21,7 +21,10 @@ class ReportTable(BaseModel):
 
     subject: Literal["course", "learner"]
     id: int
-    as_of: datetime | None = Field(description="When the activity was computed; null if never.")
+    as_of: datetime | None = Field(
+        description="Everything recorded before this instant is included; null if the activity was never computed."
+    )
+    pending: int = Field(description="Number of enrollments with changes that are not included yet.", ge=0)
     name: str
     title: str
     description: str

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Response
+from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
@@ -11,6 +11,7 @@ from worker.api.problems import documented
 from worker.api.report_schema import ReportTable
 from worker.api.schema import CourseId, UserCourseId
 from worker.errors import ConfigurationError
+from worker.reports.class_list import CLASS_LIST, MAX_MEMBERS
 from worker.reports.course_report import COURSE_TABLES, course_report
 from worker.reports.export import as_csv, as_json
 from worker.reports.learner_report import LEARNER_TABLES, learner_report
@@ -46,28 +47,36 @@ def _names(tables: tuple[str, ...]) -> Any:
 Accept = Annotated[str, Header(include_in_schema=False)]
 """Browsers name text/html; libraries send */* or nothing."""
 
+DecimalComma = Annotated[
+    bool, Query(description="Write numbers with a decimal comma, and semicolons between cells, as some regions do.")
+]
+
 CourseTable = Annotated[str, _names(COURSE_TABLES)]
 LearnerTable = Annotated[str, _names(LEARNER_TABLES)]
 
 
 @router.get(_COURSE, summary="Report on a course", **_PAGE)
 async def get_course_report(course_id: CourseId, caller: CallerParameter) -> Response:
-    """A page to read and print: completion, blockers, activity and time spent of the course."""
-    return await _page(await _course(course_id, caller), caller)
+    """A page to read and print: its class list, completion, blockers, activity and time spent."""
+    return await _page(await _course(course_id, caller, CLASS_LIST), caller)
 
 
 @router.get(f"{_COURSE}/{{table}}.csv", summary="Export a table of a course's report as CSV", **_CSV)
 async def get_course_csv(
-    course_id: CourseId, table: CourseTable, caller: CallerParameter, accept: Accept = ""
+    course_id: CourseId,
+    table: CourseTable,
+    caller: CallerParameter,
+    accept: Accept = "",
+    decimal_comma: DecimalComma = False,
 ) -> Response:
     """A table for spreadsheets, with a byte order mark if `Accept` names text/html or text/csv."""
-    return await _csv(await _course(course_id, caller), table, caller, accept)
+    return await _csv(await _course(course_id, caller, table), table, caller, accept, decimal_comma=decimal_comma)
 
 
 @router.get(f"{_COURSE}/{{table}}.json", summary="Export a table of a course's report as JSON", **_JSON)
 async def get_course_table(course_id: CourseId, table: CourseTable, caller: CallerParameter) -> Response:
     """A table for programs."""
-    return await _json(await _course(course_id, caller), table, caller)
+    return await _json(await _course(course_id, caller, table), table, caller)
 
 
 @router.get(_LEARNER, summary="Report on a learner", **_PAGE)
@@ -78,10 +87,14 @@ async def get_learner_report(user_course_id: UserCourseId, caller: CallerParamet
 
 @router.get(f"{_LEARNER}/{{table}}.csv", summary="Export a table of a learner's report as CSV", **_CSV)
 async def get_learner_csv(
-    user_course_id: UserCourseId, table: LearnerTable, caller: CallerParameter, accept: Accept = ""
+    user_course_id: UserCourseId,
+    table: LearnerTable,
+    caller: CallerParameter,
+    accept: Accept = "",
+    decimal_comma: DecimalComma = False,
 ) -> Response:
     """A table for spreadsheets, with a byte order mark if `Accept` names text/html or text/csv."""
-    return await _csv(await _learner(user_course_id, caller), table, caller, accept)
+    return await _csv(await _learner(user_course_id, caller), table, caller, accept, decimal_comma=decimal_comma)
 
 
 @router.get(f"{_LEARNER}/{{table}}.json", summary="Export a table of a learner's report as JSON", **_JSON)
@@ -90,9 +103,13 @@ async def get_learner_table(user_course_id: UserCourseId, table: LearnerTable, c
     return await _json(await _learner(user_course_id, caller), table, caller)
 
 
-async def _course(course_id: int, caller: Caller) -> Report:
+async def _course(course_id: int, caller: Caller, table: str) -> Report:
+    """Read the class list only where it is shown."""
     caller.require_course(course_id)
-    return await caller.service.aside(course_report, await caller.service.analyze_course(course_id=course_id))
+    if table != CLASS_LIST:
+        return await caller.service.aside(course_report, await caller.service.analyze_course(course_id=course_id))
+    found, members = await caller.service.analyze_course_and_class(course_id=course_id, limit=MAX_MEMBERS)
+    return await caller.service.aside(course_report, found, members.enrollments)
 
 
 async def _learner(user_course_id: int, caller: Caller) -> Report:
@@ -103,17 +120,19 @@ async def _learner(user_course_id: int, caller: Caller) -> Report:
 
 async def _page(report: Report, caller: Caller) -> Response:
     try:
-        page = await caller.service.aside(as_page, report)
+        page = await caller.service.aside(as_page, report, is_served=True)
     except ConfigurationError as error:
         raise HTTPException(501, str(error)) from None
     return HTMLResponse(page, headers=_NO_STORE | {"Content-Security-Policy": POLICY})
 
 
-async def _csv(report: Report, table: str, caller: Caller, accept: str) -> Response:
+async def _csv(report: Report, table: str, caller: Caller, accept: str, *, decimal_comma: bool) -> Response:
     """Browsers name a text type and open the file in a spreadsheet; programs would read the mark as a character."""
     name = f"{report.subject}-{report.id}-{table}.csv"
     for_spreadsheet = any(kind in accept.lower() for kind in ("text/html", "text/csv"))
-    content = await caller.service.aside(as_csv, report.table(table), for_spreadsheet=for_spreadsheet)
+    content = await caller.service.aside(
+        as_csv, report.table(table), for_spreadsheet=for_spreadsheet, decimal_comma=decimal_comma
+    )
     headers = _NO_STORE | {"Content-Disposition": f'attachment; filename="{name}"', "Vary": "Accept"}
     return Response(content, media_type="text/csv", headers=headers)
 

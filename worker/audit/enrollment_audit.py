@@ -22,6 +22,7 @@ from worker.audit.stored_rows import StoredEnrollment
 from worker.contract.event import LedgerEvent, LessonEvent, ProgressCorrected
 from worker.contract.lesson import Lesson
 from worker.progress.current_lesson import CurrentLesson
+from worker.progress.ledger_events import read_ledger
 from worker.progress.reference import Position, Progress, latest_event, lesson_of, lesson_progress, order, position
 from worker.progress.stored_outline import StoredOutline, read_outlines
 from worker.summary.rules import Summary, summarize
@@ -86,10 +87,7 @@ def audit_enrollments(
         )
         for each in enrollments
     }
-    found = {
-        key: _audit_enrollment(page[key], its, idle_cutoff)
-        for key, its in stored_rows.read_ledger(connection, list(page))
-    }
+    found = {key: _audit_enrollment(page[key], its, idle_cutoff) for key, its in read_ledger(connection, list(page))}
     return [found[key] if key in found else _audit_enrollment(each, [], idle_cutoff) for key, each in page.items()]
 
 

@@ -1,22 +1,13 @@
-"""Read the stored rows and the ledger of enrollments."""
+"""Read the stored rows of enrollments."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
 from worker.audit.expected import position_columns
-from worker.contract.event import (
-    Correction,
-    LedgerEvent,
-    LessonActivity,
-    LessonCompleted,
-    LessonViewed,
-    ProgressCorrected,
-)
 from worker.contract.lesson import Lesson
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.current_lesson import CurrentLesson
@@ -35,13 +26,6 @@ _PROGRESS = text("""
     SELECT user_course_id, topic_id, lesson_id, status::text, last_viewed_at, completed_at, corrected_at,
            section_id, section_at, section_sequence, section_type::text, section_event_id::text
     FROM user_course_progress WHERE user_course_id = ANY(CAST(:ids AS bigint[]))
-""")
-
-_EVENTS = text("""
-    SELECT user_course_id, topic_id, lesson_id, event_id::text, occurred_at, type::text, section_id, duration_seconds,
-           corrected_status::text, corrected_last_viewed_at, corrected_completed_at, sequence
-    FROM lesson_event WHERE user_course_id = ANY(CAST(:ids AS bigint[]))
-    ORDER BY user_course_id
 """)
 
 _SIZES = text("""
@@ -129,16 +113,6 @@ def read_enrollments(connection: Connection, ids: Sequence[int]) -> list[StoredE
     ]
 
 
-def read_ledger(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[int, list[LedgerEvent]]]:
-    """Stream the enrollments that have events, each with all of its events, unordered.
-
-    Events are not validated again, and members that no rule needs are left out.
-    """
-    events = connection.execute(_EVENTS, {"ids": list(ids)}, execution_options={"yield_per": 5_000})
-    for user_course_id, its in groupby(events, key=lambda row: int(row.user_course_id)):
-        yield user_course_id, [ledger_event(row) for row in its]
-
-
 def unmarked(connection: Connection, ids: Sequence[int]) -> list[int]:
     """Return the enrollments whose summary is missing or of another outline, with no mark that it is stale."""
     return list(connection.scalars(_UNMARKED, {"ids": list(ids)}))
@@ -168,23 +142,3 @@ def section_of(row: Row[Any]) -> Section | None:
         return None
     order = (row.section_at, row.section_sequence or "", row.section_type == "viewed", row.section_event_id)
     return Section(row.section_id, order)
-
-
-def ledger_event(row: Row[Any]) -> LedgerEvent:
-    """Return the event in a row of the ledger, whose ids and enums are text. It is not validated again."""
-    envelope = {"specversion": "1.0", "id": row.event_id, "source": "ledger", "time": row.occurred_at}
-    envelope["sequence"] = row.sequence or None
-    lesson = {"user_course_id": row.user_course_id, "topic_id": row.topic_id, "lesson_id": row.lesson_id}
-    if row.type == "corrected":
-        correction = Correction.model_construct(
-            **lesson,
-            status=ProgressStatus(row.corrected_status),
-            last_viewed_at=row.corrected_last_viewed_at,
-            completed_at=row.corrected_completed_at,
-        )
-        return ProgressCorrected.model_construct(**envelope, data=correction)
-    activity = LessonActivity.model_construct(
-        **lesson, section_id=row.section_id, duration_seconds=row.duration_seconds
-    )
-    kind = LessonCompleted if row.type == "completed" else LessonViewed
-    return kind.model_construct(**envelope, data=activity)

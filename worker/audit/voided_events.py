@@ -5,10 +5,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from worker.audit.stored_rows import ledger_event, section_of
+from worker.audit.stored_rows import section_of
 from worker.contract.event import LedgerEvent
 from worker.contract.lesson import LessonKey, lesson_parameters
 from worker.contract.progress_status import ProgressStatus
+from worker.progress.ledger_events import COLUMNS, ledger_event
 from worker.progress.reference import Progress
 
 # Without an enrollment this scans the ledger, whose key begins with it.
@@ -22,11 +23,6 @@ _FIND = text("""
       AND (CAST(:user_course_id AS bigint) IS NULL OR user_course_id = :user_course_id)
     ORDER BY 1 LIMIT :limit
 """)
-
-_COLUMNS = """
-    user_course_id, topic_id, lesson_id, event_id::text, occurred_at, type::text, section_id, duration_seconds,
-    corrected_status::text, corrected_last_viewed_at, corrected_completed_at, sequence
-"""
 
 # A worker of an older version may have recorded an event that was already voided.
 _MOVE = text(f"""
@@ -44,7 +40,7 @@ _MOVE = text(f"""
         FROM gone
         ON CONFLICT DO NOTHING
     )
-    SELECT {_COLUMNS} FROM gone
+    SELECT {COLUMNS} FROM gone
 """)  # noqa: S608 - constants
 
 _VOIDED_AT = text("""
@@ -84,14 +80,14 @@ _DECISIVE = text(f"""
         UNION (SELECT * FROM its WHERE section_id IS NOT NULL
                ORDER BY occurred_at DESC, sequence DESC, type, event_id DESC LIMIT 1)
     )
-    SELECT {_COLUMNS} FROM decisive
+    SELECT {COLUMNS} FROM decisive
 """)  # noqa: S608 - constants
 
 _LATEST = text(f"""
     WITH its AS MATERIALIZED (
         SELECT * FROM lesson_event WHERE user_course_id = :user_course_id AND type <> 'corrected'
     )
-    SELECT {_COLUMNS} FROM its
+    SELECT {COLUMNS} FROM its
     WHERE (occurred_at, sequence, type) = (
         SELECT occurred_at, sequence, type FROM its ORDER BY occurred_at DESC, sequence DESC, type LIMIT 1
     )

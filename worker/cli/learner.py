@@ -28,8 +28,8 @@ _SHADES = "·░▒▓█"
 def command(user_course_id: int, lesson: tuple[int, int] | None, as_json: bool) -> None:
     """Show an enrollment's analysis.
 
-    Times, visits and days are as of the last refresh of its activity. With --lesson, show the last 1,000 visits to one
-    lesson and corrections of it, including the latest events.
+    With --lesson, show the last 1,000 visits to one
+    lesson and corrections of it.
     """
     from worker.analytics.learner_analysis import analyze_learner
     from worker.analytics.phrases import as_mapping
@@ -60,7 +60,6 @@ def command(user_course_id: int, lesson: tuple[int, int] | None, as_json: bool) 
 
 def learner_table(found: "LearnerAnalysis") -> "Table":
     """Return the figures of the whole enrollment."""
-    from worker.analytics.phrases import projection_phrase
     from worker.cli.output import duration, moment, new_table, time_spent
     from worker.cli.summary import completed
     from worker.formatting import counted, two_digits
@@ -68,7 +67,7 @@ def learner_table(found: "LearnerAnalysis") -> "Table":
     table = new_table(f"Enrollment {found.user_course_id}", "", "")
     table.show_header = False
     each = f", {duration(found.session_seconds / found.sessions)} on average" if found.sessions else ""
-    projection, pace = found.projection, found.velocity
+    pace = found.velocity
     activity = [
         ("time spent", time_spent(found.spent)),
         ("sessions", f"{found.sessions:,}{each}"),
@@ -81,17 +80,27 @@ def learner_table(found: "LearnerAnalysis") -> "Table":
         ("completed", completed(found)),
         *(activity if found.as_of else []),
         ("lessons a week", f"{two_digits(pace.recent)} in the last 28 days, {two_digits(pace.overall)} overall"),
-        (
-            "completed on",
-            f"{projection.completed_on} ({projection_phrase(projection)})" if projection else "unknown",
-        ),
+        _finish(found),
     ):
         table.add_row(name, value)
     for achievement in found.achievements:
         topic = f" {achievement.topic_id}" if achievement.topic_id is not None else ""
         table.add_row("achieved", f"{achievement.kind}{topic}, {achievement.earned_on or 'day unknown'}")
-    table.add_row("activity as of", moment(found.as_of) if found.as_of else "not computed yet")
+    as_of = moment(found.as_of) if found.as_of else "not computed yet"
+    table.add_row("as of", f"{as_of}; later events are not included yet" if found.pending and found.as_of else as_of)
     return table
+
+
+def _finish(found: "LearnerAnalysis") -> tuple[str, str]:
+    """Return when the course was, or will be, completed."""
+    from worker.analytics.phrases import projection_phrase
+
+    if found.is_finished:
+        return "finished", str(found.completed_on or "day unknown")
+    projection = found.projection
+    if projection.completed_on is None:
+        return "projected", projection_phrase(projection)
+    return "projected", f"{projection.completed_on} ({projection_phrase(projection)})"
 
 
 def reasons_table(title: str, lessons: "Sequence[Recommendation | Stuck]") -> "Table":

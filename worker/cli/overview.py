@@ -32,7 +32,7 @@ BAR_WIDTH = 10
 def command(course_id: int, limit: int, after: int, as_json: bool) -> None:
     """Show the statistics of COURSE and its lessons, and its learners page by page.
 
-    Learners are current, statistics are as of their last refresh.
+    Learners are current; the statistics include all changes up to their "as of".
     """
     from worker.analytics.course_overview import get_overview
     from worker.cli.output import show, show_json
@@ -57,6 +57,7 @@ def as_mapping(found: "Overview") -> dict[str, Any]:
     return {
         "course_id": found.course_id,
         "as_of": found.as_of,
+        "pending": found.pending,
         "statistics": asdict(found.statistics) if found.statistics else None,
         "lessons": [asdict(lesson) for lesson in found.lessons],
         "learners": [{**asdict(each.summary), "refreshed_at": each.refreshed_at} for each in found.learners],
@@ -67,6 +68,7 @@ def as_mapping(found: "Overview") -> dict[str, Any]:
 def course_table(found: "Overview", now: "datetime") -> "Table":
     """Return the statistics of the course."""
     from worker.cli.output import new_table
+    from worker.formatting import counted
 
     table = new_table(f"Course {found.course_id}", "", "")
     table.show_header = False
@@ -81,6 +83,8 @@ def course_table(found: "Overview", now: "datetime") -> "Table":
         table.add_row("", _bar(of.completion_rate))
     table.add_row("last activity", f"{of.last_activity_at:%Y-%m-%d %H:%M:%S %Z}" if of.last_activity_at else "none")
     table.add_row("as of", f"{found.as_of:%Y-%m-%d %H:%M:%S %Z}, {_ago(found.as_of, now)}")
+    if found.pending:
+        table.add_row("pending", f"{counted(found.pending, 'enrollment')} changed since; not included yet")
     return table
 
 

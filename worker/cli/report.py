@@ -22,6 +22,11 @@ _OPTIONS = (
     click.option("--table", help="Table to export; required for CSV."),
     click.option("--excel", is_flag=True, help="Begin CSV with a byte order mark, so that Excel reads it as UTF-8."),
     click.option(
+        "--decimal-comma",
+        is_flag=True,
+        help="For --excel where 1.5 is written 1,5: with semicolons between the cells of CSV.",
+    ),
+    click.option(
         "--output",
         metavar="FILE",
         help="File to write; - is standard output. Default: SUBJECT-ID.html for a page, - otherwise.",
@@ -50,17 +55,19 @@ def command() -> None:
 def course(course_id: int, **options: Any) -> None:
     """Report on the course ID.
 
-    Tables: headline, lessons, blockers, weeks, hours, time-spent, dormant.
+    Tables: headline, learners, lessons, blockers, weeks, hours, time-spent, dormant.
     """
-    from worker.analytics.course_analysis import analyze_course
+    from worker.analytics.course_analysis import analyze_course_and_class
     from worker.analytics.thresholds import AnalysisThresholds
     from worker.cli.servers import open_database, server_settings
+    from worker.reports.class_list import MAX_MEMBERS
     from worker.reports.course_report import course_report
 
     settings = server_settings("DATABASE_URL")
     with open_database(settings) as engine:
-        found = analyze_course(engine, course_id, None, AnalysisThresholds.of(settings))
-    write(course_report(found), **options)
+        thresholds = AnalysisThresholds.of(settings)
+        found, members = analyze_course_and_class(engine, course_id, None, thresholds, MAX_MEMBERS)
+    write(course_report(found, members.enrollments), **options)
 
 
 @command.command("learner")
@@ -82,11 +89,11 @@ def learner(user_course_id: int, **options: Any) -> None:
     write(learner_report(found), **options)
 
 
-def write(report: "Report", form: str, table: str | None, output: str | None, excel: bool) -> None:
+def write(report: "Report", form: str, table: str | None, output: str | None, excel: bool, decimal_comma: bool) -> None:
     """Write the report to standard output or to a file, and print its name. Raises InputError, ConfigurationError."""
     from worker.cli.output_file import write_file
 
-    content = exported(report, form, table, excel=excel).encode()
+    content = exported(report, form, table, excel=excel, decimal_comma=decimal_comma).encode()
     default = f"{report.subject}-{report.id}.html" if form == "html" else STDOUT
     target = default if output is None else output
     if target == STDOUT:
@@ -96,7 +103,9 @@ def write(report: "Report", form: str, table: str | None, output: str | None, ex
         click.echo(target)
 
 
-def exported(report: "Report", form: str, table: str | None, *, excel: bool = False) -> str:
+def exported(
+    report: "Report", form: str, table: str | None, *, excel: bool = False, decimal_comma: bool = False
+) -> str:
     """Return the report in this format."""
     from worker.errors import InputError
     from worker.reports.export import as_csv, as_json
@@ -104,6 +113,8 @@ def exported(report: "Report", form: str, table: str | None, *, excel: bool = Fa
 
     if excel and form != "csv":
         raise InputError("--excel needs --format csv.")
+    if decimal_comma and not excel:
+        raise InputError("--decimal-comma needs --excel.")
     if form == "html":
         if table:
             raise InputError("A page has every table: omit --table, or use --format csv or json.")
@@ -114,4 +125,4 @@ def exported(report: "Report", form: str, table: str | None, *, excel: bool = Fa
     if chosen is None:
         names = ", ".join(each.name for each in report.tables)
         raise InputError(f"CSV is one table: choose it with --table, one of {names}.")
-    return as_csv(chosen, for_spreadsheet=excel)
+    return as_csv(chosen, for_spreadsheet=excel, decimal_comma=decimal_comma)

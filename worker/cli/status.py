@@ -99,7 +99,7 @@ def _show(found: "Status") -> None:
         rows.add_row(name, f"{'' if count.exact else '~'}{count.rows:,}", decimal(count.bytes))
     rollups = new_table("Rollups", "rollup", "as of", "behind", numbers=["behind"])
     for name, rollup in found.rollups.items():
-        rollups.add_row(name, _time(rollup.as_of) if rollup.as_of else "now", duration(rollup.behind_seconds))
+        rollups.add_row(name, _time(rollup.as_of) if rollup.behind_seconds else "now", duration(rollup.behind_seconds))
     letters = new_table("Dead letters", "reason", "count", numbers=["count"])
     for reason, number in found.dead_letters.items():
         letters.add_row(reason, f"{number:,}")

@@ -33,11 +33,12 @@ from worker.streams.totals import read_totals
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """The oldest change that a rollup does not include, except failed refreshes; None and 0.0 if it is current."""
+    """How fresh a rollup is, except for failed refreshes, by PostgreSQL's clock."""
 
-    as_of: datetime | None
+    as_of: datetime
+    """Everything recorded before this instant is included; the time of reading if the rollup is current."""
     behind_seconds: float
-    """Age of that change by PostgreSQL's clock."""
+    """Age of the oldest change that is not included; 0.0 if it is current."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +140,6 @@ def _foreign_streams(redis: Redis, keys: Keys, system: System, *, was_refused: b
 
 
 def _rollups(connection: Connection) -> dict[str, Rollup]:
-    oldest = rollup_lag.oldest_changes(connection)
     now = server.clock(connection)
-    return {
-        name: Rollup(at, max(0.0, (now - at).total_seconds()) if at is not None else 0.0) for name, at in oldest.items()
-    }
+    complete_up_to = {name: min(at or now, now) for name, at in rollup_lag.oldest_changes(connection).items()}
+    return {name: Rollup(at, (now - at).total_seconds()) for name, at in complete_up_to.items()}

@@ -6,10 +6,10 @@ from typing import Any, ClassVar, Generic
 
 from worker.reports.chart_scale import Mark, Scale, scale_for, with_room
 from worker.reports.formatting import shown
-from worker.reports.table import Column, Row, Row_contra
+from worker.reports.table import Column, Kind, Row, Row_contra
 
-_MIN_COLUMNS = 16
-"""Keeps few columns from becoming walls."""
+_WHOLE = {Kind.RATIO: 1, Kind.PERCENT: 100}
+"""What fills the track of a bar that shows a share; other bars are as long as they are beside the longest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,6 @@ class Columns:
     parts: tuple[Part[Any], ...]
     stacks: tuple[Stack, ...]
     scale: Scale
-    width: int
     labels: tuple[Mark, ...]
     axis: str
     separators: tuple[int, ...] = ()
@@ -83,12 +82,14 @@ def columns(
     axis: str,
     room: float,
     is_grouped: bool = False,
-) -> Columns:
-    """Return a chart with a column for each row; pale parts come first so that the strong one is in front.
+) -> Columns | None:
+    """Return a chart with a column for each row, None where all are 0; pale parts come first, behind the strong one.
 
     A label is set where it changes, if it has `room` percent of the width; `is_grouped` also draws a line there.
     """
     values = [[part.column.value(row) for part in parts] for row in rows]
+    if not any(map(any, values)):
+        return None
     scale = scale_for((value for each in values for value in each), parts[0].column.kind)
     stacks = [
         Stack(
@@ -102,7 +103,6 @@ def columns(
         f"{part.shown(max(rows, key=part.column.value))}"
         for part in parts
     ]
-    width = max(len(rows), _MIN_COLUMNS)
     texts = [labels(row) for row in rows]
     starts = [index for index, text in enumerate(texts) if text and (index == 0 or text != texts[index - 1])]
     return Columns(
@@ -111,17 +111,19 @@ def columns(
         parts=parts,
         stacks=tuple(stacks),
         scale=scale,
-        width=width,
-        labels=tuple(with_room([Mark(100 * index / width, texts[index]) for index in starts], room)),
+        labels=tuple(with_room([Mark(100 * index / len(rows), texts[index]) for index in starts], room)),
         axis=axis,
         separators=tuple(starts[1:]) if is_grouped else (),
     )
 
 
 def bars(rows: Sequence[Row], title: str, *parts: Part[Row], name: Callable[[Row], str]) -> Bars:
-    """Return a chart with a bar for each row: the first part is its length, the last its strong part."""
+    """Return a chart with a bar for each row: the first part is its length, the last its strong part.
+
+    A share fills its share of the track: 40 % are 40 % of it.
+    """
     whole, strong = parts[0], parts[-1]
-    longest = max(map(whole.column.value, rows)) or 1
+    longest = _WHOLE.get(whole.column.kind) or max(map(whole.column.value, rows)) or 1
     drawn = tuple(
         Bar(
             _capital(name(row)),

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 from worker.analytics.analysis import AnalyzedLesson, CourseAnalysis, DormantLearner, Week
+from worker.analytics.class_list import ClassMember
 from worker.contract.lesson import Lesson
+from worker.reports.class_list import class_table
 from worker.reports.hours import hours_table
 from worker.reports.table import HEADLINE, LESSON, SPENT, Column, Figure, Kind, Report, Table, session_figures
 
-COURSE_TABLES = ("headline", "lessons", "blockers", "weeks", "hours", "time-spent", "dormant")
+COURSE_TABLES = ("headline", "learners", "lessons", "blockers", "weeks", "hours", "time-spent", "dormant")
 """Their names, in order."""
 
 STARTED: Column[AnalyzedLesson] = Column("started", "Started", Kind.COUNT, lambda lesson: lesson.statistics.started)
@@ -19,10 +21,11 @@ WEEK_COMPLETED: Column[Week] = Column("completed", "Lessons completed", Kind.COU
 WEEK_LEARNERS: Column[Week] = Column("learners", "Active learners", Kind.COUNT, lambda week: week.learners)
 
 
-def course_report(found: CourseAnalysis) -> Report:
-    """Return the report on a course's analysis."""
+def course_report(found: CourseAnalysis, members: Sequence[ClassMember] = ()) -> Report:
+    """Return the report on a course's analysis and its class list."""
     tables = (
         _headline(found),
+        class_table(members),
         _lessons(found),
         _blockers(found),
         _weeks(found),
@@ -30,11 +33,19 @@ def course_report(found: CourseAnalysis) -> Report:
         _time_spent(found),
         _dormant(found),
     )
-    return Report("course", found.course_id, found.as_of, tables)
+    return Report("course", found.course_id, found.as_of, tables, found.pending, found.course_id)
 
 
 def _headline(found: CourseAnalysis) -> Table[Figure]:
     of = found.statistics
+    dormant, blockers, *times = (
+        each if of else each._replace(value=None)
+        for each in (
+            Figure("Dormant learners", found.dormant_learners, Kind.COUNT),
+            Figure("Blockers", sum(lesson.is_blocker for lesson in found.lessons), Kind.COUNT, "Progress"),
+            *session_figures(found),
+        )
+    )
     return Table(
         "headline",
         "Headline figures",
@@ -45,13 +56,13 @@ def _headline(found: CourseAnalysis) -> Table[Figure]:
             Figure("Enrollments", of.enrollments if of else None, Kind.COUNT),
             Figure("Started", of.started if of else None, Kind.COUNT),
             Figure("Completed", of.completed if of else None, Kind.COUNT),
-            Figure("Outline is known", found.total_is_known, Kind.FLAG),
-            Figure("Completion rate", of.completion_rate if of else None, Kind.PERCENT),
-            Figure("Median time to complete", found.median_days, Kind.DAYS),
-            *session_figures(found),
-            Figure("Blockers", sum(lesson.is_blocker for lesson in found.lessons), Kind.COUNT),
-            Figure("Dormant learners", found.dormant_learners, Kind.COUNT),
-            Figure("Last activity", of.last_activity_at if of else None, Kind.TIME),
+            dormant,
+            Figure("Completion rate", of.completion_rate if of else None, Kind.PERCENT, "Progress"),
+            Figure("Median time to complete", found.median_days, Kind.DAYS, "Progress"),
+            blockers,
+            Figure("Last activity", of.last_activity_at if of else None, Kind.TIME, "Progress"),
+            Figure("Outline is known", found.total_is_known, Kind.FLAG, "Progress"),
+            *times,
         ],
     )
 
@@ -151,7 +162,7 @@ def _dormant(found: CourseAnalysis) -> Table[DormantLearner]:
         "Enrollments that were active once, have been inactive for a while, and have not completed the course: the "
         "most recently seen first, at most 100.",
         (
-            Column("user_course_id", "Enrollment", Kind.ID, lambda learner: learner.user_course_id),
+            Column("user_course_id", "Enrollment", Kind.LEARNER, lambda learner: learner.user_course_id),
             Column("last_seen_on", "Last seen", Kind.DATE, lambda learner: learner.last_seen_on),
             Column("completion_percent", "Completed", Kind.PERCENT, lambda learner: learner.completion_percentage),
         ),

@@ -6,6 +6,7 @@ from itertools import pairwise
 from worker.analytics.analysis import AnalyzedLesson, DormantLearner
 from worker.formatting import counted
 from worker.reports.chart import Bars, Columns, Part, bars, columns
+from worker.reports.class_list import class_headline
 from worker.reports.course_report import COMPLETED, DROP_OFF, STARTED, WEEK_COMPLETED, WEEK_LEARNERS, lesson_numbers
 from worker.reports.formatting import lesson_name, shown
 from worker.reports.heatmap import drop_off_tiles, hour_grid
@@ -14,6 +15,8 @@ from worker.reports.section import Plan, Plans
 from worker.reports.table import Kind
 from worker.reports.time_spent import TIME, has_no_time, time_by_lesson
 from worker.reports.weeks import by_week, pace
+
+NOT_STARTED = "No learner has started yet."
 
 MAX_BARS = 8
 """Lessons that a chart of bars names."""
@@ -44,7 +47,7 @@ def _started(lesson: AnalyzedLesson) -> str:
     return f"{lesson.statistics.started:,} of {lesson.statistics.enrollments:,}"
 
 
-def _funnel(lessons: Lessons) -> Columns:
+def _funnel(lessons: Lessons) -> Columns | None:
     numbers = lesson_numbers(lessons)
     return columns(
         lessons,
@@ -103,10 +106,9 @@ def _dormant_headline(dormant: Sequence[DormantLearner]) -> str:
 
 
 COURSE_PLANS: Plans = {
-    "lessons": Plan(_funnel_headline, (_funnel,), "No learner has started yet.", is_empty=_is_not_started),
-    "blockers": Plan(
-        _blockers_headline, (_blockers, drop_off_tiles), "No learner has started yet.", is_empty=_is_not_started
-    ),
+    "learners": Plan(class_headline, empty="No enrollments yet.", open_rows=40),
+    "lessons": Plan(_funnel_headline, (_funnel,), NOT_STARTED, is_empty=_is_not_started),
+    "blockers": Plan(_blockers_headline, (_blockers, drop_off_tiles), NOT_STARTED, is_empty=_is_not_started),
     "weeks": Plan(
         lambda weeks: pace(weeks, by=lambda best: f" by {counted(best.learners, 'active learner')}"),
         (
@@ -114,9 +116,9 @@ COURSE_PLANS: Plans = {
             lambda weeks: by_week(weeks, "Active learners", Part("active", WEEK_LEARNERS)),
             lambda weeks: by_week(weeks, "Time spent", *TIME),
         ),
-        "No week has any activity yet.",
+        NOT_STARTED,
     ),
-    "hours": Plan(busiest_hours, (hour_grid,), "No lesson has been viewed or completed yet."),
+    "hours": Plan(busiest_hours, (hour_grid,), NOT_STARTED),
     "time-spent": Plan(_time_headline, (_longest, time_by_lesson), "No time spent is known yet.", is_empty=has_no_time),
     "dormant": Plan(_dormant_headline, empty="No learner is dormant."),
 }

@@ -32,27 +32,30 @@ BYTE_ORDER_MARK = "\ufeff"
 """Without it, spreadsheets read UTF-8 as a code page."""
 
 
-def as_csv(table: Table[Any], *, for_spreadsheet: bool = False) -> str:
+def as_csv(table: Table[Any], *, for_spreadsheet: bool = False, decimal_comma: bool = False) -> str:
     """Return the table as RFC 4180 CSV with a header row; for a spreadsheet, after a byte order mark.
 
+    With a decimal comma, cells are separated by semicolons: Excel expects both or neither, by the user's region.
     Text that a spreadsheet would take for a formula gets an apostrophe in front, since titles are untrusted.
     """
     written = StringIO()
     written.write(BYTE_ORDER_MARK if for_spreadsheet else "")
-    writer = csv.writer(written)
+    writer = csv.writer(written, delimiter=";" if decimal_comma else ",")
     writer.writerow(_cell(column.name) for column in table.columns)
-    writer.writerows(map(_cell, record.values()) for record in table.records())
+    for record in table.records():
+        cells = map(_cell, record.values())
+        writer.writerow(map(_with_decimal_comma, cells) if decimal_comma else cells)
     return written.getvalue()
 
 
 def as_json(report: Report, table: Table[Any] | None = None) -> str:
-    """Return one table or the whole report, with its subject and the time it was computed."""
+    """Return one table or the whole report, with its subject and how current it is."""
     found = _content(table) if table else {"tables": [_content(each) for each in report.tables]}
     return json.dumps(_head(report) | found, indent=2, ensure_ascii=False) + "\n"
 
 
 def _head(report: Report) -> dict[str, Any]:
-    return {"subject": report.subject, "id": report.id, "as_of": _plain(report.as_of)}
+    return {"subject": report.subject, "id": report.id, "as_of": _plain(report.as_of), "pending": report.pending}
 
 
 def _content(table: Table[Any]) -> dict[str, Any]:
@@ -72,6 +75,10 @@ def _plain(value: Value) -> str | int | float | None:
     if isinstance(value, date):
         return value.isoformat()
     return float(value) if isinstance(value, Decimal) else value
+
+
+def _with_decimal_comma(cell: str | float | None) -> str | int | None:
+    return str(cell).replace(".", ",") if isinstance(cell, float) else cell
 
 
 def _cell(value: Value) -> str | int | float | None:

@@ -5,6 +5,7 @@ from worker.analytics.phrases import lesson_phrase, projection_phrase
 from worker.analytics.rules.achievements import Achievement
 from worker.analytics.rules.recommendations import Recommendation
 from worker.analytics.rules.stuck import Stuck
+from worker.analytics.rules.velocity import ProjectionState
 from worker.reports.hours import hours_table
 from worker.reports.table import HEADLINE, LESSON, SPENT, Column, Figure, Kind, Report, Table, session_figures
 
@@ -30,20 +31,23 @@ def learner_report(found: LearnerAnalysis) -> Report:
         _topics(found),
         _achievements(found),
     )
-    return Report("learner", found.user_course_id, found.as_of, tables)
+    return Report("learner", found.user_course_id, found.as_of, tables, found.pending, found.course_id)
 
 
 def _headline(found: LearnerAnalysis) -> Table[Figure]:
-    projection = found.projection
-    activity = [
-        Figure("Lessons visited", len(found.lessons), Kind.COUNT),
-        *session_figures(found),
-        Figure("Current streak, days", found.streaks.current, Kind.COUNT),
-        Figure("Longest streak, days", found.streaks.longest, Kind.COUNT),
-        Figure("Last seen", found.last_seen_on, Kind.DATE),
-        Figure("Dormant", found.is_dormant, Kind.FLAG),
-        Figure("Events before enrollment", found.doubtful_events, Kind.COUNT),
-    ]
+    basis = projection_phrase(found.projection) if found.projection.state is ProjectionState.PROJECTED else None
+    last_seen, *activity = (
+        each if found.as_of else each._replace(value=None)
+        for each in (
+            Figure("Last seen", found.last_seen_on, Kind.DATE),
+            Figure("Lessons visited", len(found.lessons), Kind.COUNT, "Activity"),
+            Figure("Current streak, days", found.streaks.current, Kind.COUNT, "Activity"),
+            Figure("Longest streak, days", found.streaks.longest, Kind.COUNT, "Activity"),
+            Figure("Dormant", found.is_dormant, Kind.FLAG, "Activity"),
+            Figure("Events before enrollment", found.doubtful_events, Kind.COUNT, "Activity"),
+            *session_figures(found),
+        )
+    )
     return Table(
         "headline",
         "Headline figures",
@@ -51,18 +55,28 @@ def _headline(found: LearnerAnalysis) -> Table[Figure]:
         "Without an outline, the lessons in total are those with a row so far.",
         HEADLINE,
         [
-            Figure("Course", found.course_id, Kind.ID),
             Figure("Completed", found.completion_percentage, Kind.PERCENT),
             Figure("Lessons completed", found.completed_lessons, Kind.COUNT),
-            Figure("Lessons in total", found.total_lessons, Kind.COUNT),
-            Figure("Outline is known", found.total_is_known, Kind.FLAG),
-            *(each if found.as_of else each._replace(value=None) for each in activity),
-            Figure("Lessons a week, last 28 days", found.velocity.recent, Kind.NUMBER),
-            Figure("Lessons a week, overall", found.velocity.overall, Kind.NUMBER),
-            Figure("Projected completion", projection.completed_on if projection else None, Kind.DATE),
-            Figure("Basis of projection", projection_phrase(projection) if projection else None, Kind.TEXT),
+            last_seen,
+            _completion(found),
+            Figure("Course", found.course_id, Kind.ID, "Progress"),
+            Figure("Lessons in total", found.total_lessons, Kind.COUNT, "Progress"),
+            Figure("Outline is known", found.total_is_known, Kind.FLAG, "Progress"),
+            *activity,
+            Figure("Lessons a week, last 28 days", found.velocity.recent, Kind.NUMBER, "Pace"),
+            Figure("Lessons a week, overall", found.velocity.overall, Kind.NUMBER, "Pace"),
+            Figure("Basis of projection", basis, Kind.TEXT, "Pace"),
         ],
     )
+
+
+def _completion(found: LearnerAnalysis) -> Figure:
+    """Return the date of completion: past, projected, or why there is none."""
+    if found.is_finished:
+        return Figure("Completed on", found.completed_on, Kind.DATE)
+    if found.projection.completed_on:
+        return Figure("Projected completion", found.projection.completed_on, Kind.DATE)
+    return Figure("Projected completion", projection_phrase(found.projection), Kind.TEXT)
 
 
 def _recommendations(found: LearnerAnalysis) -> Table[Recommendation]:

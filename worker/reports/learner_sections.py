@@ -13,10 +13,12 @@ from worker.reports.formatting import lesson_name, shown
 from worker.reports.heatmap import hour_grid
 from worker.reports.hours import busiest_hours
 from worker.reports.learner_report import EVENTS, WEEK_COMPLETED
-from worker.reports.section import Plan, Plans
+from worker.reports.section import MAX_ROWS, Plan, Plans
 from worker.reports.table import Kind
 from worker.reports.time_spent import TIME, has_no_time, time_by_lesson
 from worker.reports.weeks import by_week, pace
+
+_NOT_VISITED = "No lesson has been visited yet."
 
 
 def _recommendations_headline(recommendations: Sequence[Recommendation]) -> str:
@@ -50,7 +52,7 @@ def _has_nothing(days: Sequence[DayTime]) -> bool:
     return has_no_time(days) and not any(day.events for day in days)
 
 
-def _by_day(days: Sequence[DayTime], title: str, *parts: Part[DayTime]) -> Columns:
+def _by_day(days: Sequence[DayTime], title: str, *parts: Part[DayTime]) -> Columns | None:
     return columns(
         days,
         title,
@@ -68,15 +70,15 @@ def _topics_headline(topics: Sequence[TopicTime]) -> str:
 
 
 LEARNER_PLANS: Plans = {
-    "recommendations": Plan(_recommendations_headline, empty="Nothing to recommend.", is_folded=False),
-    "stuck": Plan(_stuck_headline, empty="Not stuck on any lesson.", is_folded=False),
+    "recommendations": Plan(_recommendations_headline, empty="Nothing to recommend.", open_rows=MAX_ROWS),
+    "stuck": Plan(_stuck_headline, empty="Not stuck on any lesson.", open_rows=MAX_ROWS),
     "weeks": Plan(
         pace,
         (
             lambda weeks: by_week(weeks, "Lessons completed", Part("completed", WEEK_COMPLETED)),
             lambda weeks: by_week(weeks, "Time spent", *TIME),
         ),
-        "No week has any activity yet.",
+        _NOT_VISITED,
     ),
     "days": Plan(
         _days_headline,
@@ -87,8 +89,8 @@ LEARNER_PLANS: Plans = {
         "Nothing happened in the last 28 days.",
         is_empty=_has_nothing,
     ),
-    "hours": Plan(busiest_hours, (hour_grid,), "No lesson has been viewed or completed yet."),
-    "lessons": Plan(_lessons_headline, (time_by_lesson,), "No lesson has been visited yet."),
+    "hours": Plan(busiest_hours, (hour_grid,), _NOT_VISITED),
+    "lessons": Plan(_lessons_headline, (time_by_lesson,), _NOT_VISITED),
     "topics": Plan(
         _topics_headline,
         (lambda topics: bars(topics, "Time spent by topic", *TIME, name=lambda topic: f"Topic {topic.topic_id}"),),
@@ -98,6 +100,6 @@ LEARNER_PLANS: Plans = {
     "achievements": Plan(
         lambda achievements: f"{counted(len(achievements), 'achievement')} so far.",
         empty="No achievements yet.",
-        is_folded=False,
+        open_rows=MAX_ROWS,
     ),
 }

@@ -27,22 +27,25 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Plan(Generic[Row]):
-    """How the rows of a table become a section; `empty` is the headline sentence where `is_empty` holds."""
+    """How the rows of a table become a section; `empty` is the sentence that takes its place where `is_empty` holds.
+
+    A table of more than `open_rows` rows is folded.
+    """
 
     headline: Callable[[Sequence[Row]], str]
     pictures: tuple[Callable[[Sequence[Row]], Picture | None], ...] = ()
     empty: str = ""
     is_empty: Callable[[Sequence[Row]], bool] = not_
-    is_folded: bool = True
+    open_rows: int = 0
 
-    def section(self, table: Table[Row]) -> Section:
-        """Return the section of this table."""
+    def section(self, table: Table[Row]) -> Section | str:
+        """Return the section of this table, or a sentence if there is nothing to show."""
         if self.is_empty(table.rows):
-            return Section(table, self.empty)
+            return self.empty
         drawn = self.pictures if len(table.rows) <= MAX_ROWS else ()
         pictures = tuple(picture for draw in drawn if (picture := draw(table.rows)))
-        return Section(table, self.headline(table.rows), pictures, self.is_folded)
+        return Section(table, self.headline(table.rows), pictures, len(table.rows) > self.open_rows)
 
 
 Plans = Mapping[str, Plan[Any]]
-"""By table name, in the order of the page."""
+"""By table name, in the order of the page. The first table whose absence explains that of others is `lessons`."""

@@ -37,12 +37,18 @@ class Kind(StrEnum):
     CODE = "code"
     """One of a few names."""
     ID = "id"
+    LEARNER = "learner"
+    """An enrollment's id, which a served page links to its report."""
+    LESSON = "lesson"
+    """A row with a lesson: one column of a page for its ids and title."""
     COUNT = "count"
     NUMBER = "number"
     RATIO = "ratio"
     """0...1"""
     PERCENT = "percent"
     """0...100"""
+    PROGRESS = "progress"
+    """0...100, with a bar on a page."""
     SECONDS = "seconds"
     DAYS = "days"
     DATE = "date"
@@ -54,7 +60,7 @@ class Kind(StrEnum):
     @property
     def is_text(self) -> bool:
         """Aligned left; every other kind is aligned right."""
-        return self in {Kind.TEXT, Kind.CODE, Kind.FLAG, Kind.DATE, Kind.TIME}
+        return self in {Kind.TEXT, Kind.CODE, Kind.LESSON, Kind.FLAG, Kind.DATE, Kind.TIME}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +90,19 @@ class Table(Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The tables of one course or one enrollment; `as_of` is when its activity was computed, None if it never was."""
+    """The tables of one course or one enrollment.
+
+    Everything recorded before `as_of` is included, None if its activity was never computed; `pending` enrollments have
+    changes that are not.
+    """
 
     subject: str
     """`course` or `learner`."""
     id: int
     as_of: datetime | None
     tables: Sequence[Table[Any]]
+    pending: int
+    course_id: int | None
 
     def table(self, name: str) -> Table[Any]:
         """Return the table of this name. Raises NotFoundError, which lists the names there are."""
@@ -101,22 +113,27 @@ class Report:
         raise NotFoundError(f"A {self.subject}'s report has no table {name!r}; it has {names}.")
 
 
+FOREMOST = "Headline"
+"""The group of the four figures that stand above the others."""
+
+
 class Figure(NamedTuple):
-    """One headline figure."""
+    """One figure of the whole; `group` is the heading it stands under."""
 
     name: str
     value: Value
     kind: Kind
+    group: str = FOREMOST
 
 
 def session_figures(found: analysis.CourseAnalysis | analysis.LearnerAnalysis) -> list[Figure]:
-    """Return the headline figures of time spent and sessions."""
+    """Return the figures of time spent and sessions."""
     mean = found.session_seconds / found.sessions if found.session_seconds else None
     return [
-        Figure("Time spent", found.spent.seconds, Kind.SECONDS),
-        Figure("Measured time", found.spent.measured_ratio, Kind.RATIO),
-        Figure("Sessions", found.sessions, Kind.COUNT),
-        Figure("Mean session", mean, Kind.SECONDS),
+        Figure("Time spent", found.spent.seconds, Kind.SECONDS, "Time"),
+        Figure("Measured time", found.spent.measured_ratio, Kind.RATIO, "Time"),
+        Figure("Sessions", found.sessions, Kind.COUNT, "Time"),
+        Figure("Mean session", mean, Kind.SECONDS, "Time"),
     ]
 
 
@@ -124,6 +141,7 @@ HEADLINE: tuple[Column[Figure], ...] = (
     Column("figure", "Figure", Kind.TEXT, lambda figure: figure.name),
     Column("value", "Value", Kind.MIXED, lambda figure: figure.value),
     Column("unit", "Unit", Kind.TEXT, lambda figure: figure.kind.value),
+    Column("group", "Group", Kind.TEXT, lambda figure: figure.group),
 )
 
 LESSON: tuple[Column[AnyLesson], ...] = (

@@ -16,7 +16,7 @@ def has_no_time(rows: Sequence[AnyTime]) -> bool:
     return not any(row.spent.seconds for row in rows)
 
 
-def time_by_lesson(lessons: Sequence[AnalyzedLesson | VisitedLesson]) -> Columns:
+def time_by_lesson(lessons: Sequence[AnalyzedLesson | VisitedLesson]) -> Columns | None:
     """Return a chart with a column for each lesson, in order."""
     return columns(
         lessons,

@@ -1,7 +1,6 @@
 """Weeks of a course or a learner: the headline sentence and the chart."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import TypeVar
 
 from worker.analytics.analysis import Week, WeekTime
@@ -10,25 +9,21 @@ from worker.reports.chart import Columns, Part, columns
 from worker.reports.formatting import shown
 from worker.reports.table import Kind
 
-_RECENT_WEEKS = 4
-
 AnyWeek = TypeVar("AnyWeek", Week, WeekTime)
 
 
 def pace(weeks: Sequence[AnyWeek], *, by: Callable[[AnyWeek], str] = lambda _: "") -> str:
-    """Return a sentence on the lessons completed a week recently and in the best week; `by` names the learners."""
-    recent, best = weeks[-_RECENT_WEEKS:], max(weeks, key=lambda week: week.completed)
+    """Return a sentence on the lessons completed this week and in the best week; `by` names the learners."""
+    last, best = weeks[-1], max(weeks, key=lambda week: week.completed)
     if not best.completed:
         return "No lesson was completed in these weeks."
-    rate = sum(week.completed for week in recent) / len(recent)
-    until = shown(recent[-1].monday + timedelta(days=6), Kind.DATE)
     return (
-        f"Lessons completed a week in the {counted(len(recent), 'week')} up to {until}: {shown(rate, Kind.NUMBER)}. "
+        f"Since Monday, {shown(last.monday, Kind.DATE)}: {counted(last.completed, 'lesson')} completed. "
         f"The best week began on {shown(best.monday, Kind.DATE)}: {counted(best.completed, 'lesson')}{by(best)}."
     )
 
 
-def by_week(weeks: Sequence[AnyWeek], title: str, *parts: Part[AnyWeek]) -> Columns:
+def by_week(weeks: Sequence[AnyWeek], title: str, *parts: Part[AnyWeek]) -> Columns | None:
     """Return a chart with a column for each week."""
     return columns(
         weeks,
@@ -37,5 +32,5 @@ def by_week(weeks: Sequence[AnyWeek], title: str, *parts: Part[AnyWeek]) -> Colu
         name=lambda week: f"Week from {shown(week.monday, Kind.DATE)}",
         labels=lambda week: f"{week.monday:%b %Y}",
         axis="",
-        room=16,
+        room=20,
     )

@@ -4,6 +4,7 @@ In the caller's transaction: `outlines.hold_outlines`, a claim, `statement.compu
 recorded between the computation of a summary and the removal of its mark.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
@@ -44,6 +45,10 @@ _CLAIM_MARKED = text(f"""
 """)  # noqa: S608 - a constant
 
 _CLAIM_ONE = text("SELECT id FROM user_course WHERE id = :id FOR NO KEY UPDATE SKIP LOCKED")
+
+_CLAIM_THESE = text("""
+    SELECT id FROM user_course WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+""")
 
 _STALE_COURSES = text("""
     SELECT id, version FROM course
@@ -105,6 +110,11 @@ def claim_marked(connection: Connection, limit: int) -> list[int]:
 def claim_one(connection: Connection, user_course_id: int) -> list[int]:
     """Claim this enrollment; return none if it is locked."""
     return list(connection.scalars(_CLAIM_ONE, {"id": user_course_id}))
+
+
+def claim_these(connection: Connection, ids: Sequence[int]) -> list[int]:
+    """Claim these enrollments except locked ones."""
+    return list(connection.scalars(_CLAIM_THESE, {"ids": list(ids)}))
 
 
 def stale_courses(connection: Connection) -> list[StaleCourse]:

@@ -5,15 +5,17 @@ another outline, so that no kind waits for another. It skips locked rows, but wa
 that are very old, so that a busy enrollment is not skipped forever.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from worker.database.chunked_refresh import ChunkedRefresh
+from worker.database.failures import may_be_caused_by_one
 from worker.database.one_by_one import RETRY_SECONDS
 from worker.database.rollup_lag import oldest_change
 from worker.progress.outlines import hold_outlines
@@ -69,6 +71,20 @@ def refresh_summaries(
             break
     with engine.connect() as connection:
         return RefreshedSummaries(run.count, run.failed, oldest_change(connection, "summaries"))
+
+
+def refresh_these(engine: Engine, ids: Sequence[int]) -> None:
+    """Refresh the summaries of these enrollments in one transaction.
+
+    If any is refused, all keep their marks for the next `refresh_summaries`; so do locked ones.
+    """
+    try:
+        with _begin(engine) as connection:
+            if claimed := claims.claim_these(connection, ids):
+                compute_summaries(connection, claimed)
+    except DBAPIError as error:
+        if not may_be_caused_by_one(error):
+            raise
 
 
 @contextmanager

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from worker.analytics.rules.learner_history import History, LessonHistory
+from worker.analytics.rules.completion import completion
+from worker.analytics.rules.learner_history import History
 from worker.analytics.rules.local_day import Zones, local_day
 from worker.analytics.rules.streaks import runs
 from worker.contract.lesson import Lesson
@@ -64,27 +65,17 @@ def achievements(
     if completed:
         first = min((each.completed_at for each in completed if each.completed_at), default=None)
         found.append(earned(AchievementKind.FIRST_LESSON, first))
-    topics: dict[int, list[LessonHistory]] = {}
+    topics: dict[int, list[Lesson]] = {}
     for lesson in outline or ():
-        topics.setdefault(lesson[0], []).append(history.get(lesson, LessonHistory()))
+        topics.setdefault(lesson[0], []).append(lesson)
     for topic_id, lessons in topics.items():
-        if _all_completed(lessons):
-            found.append(earned(AchievementKind.TOPIC, _last(lessons), topic_id))
-    course = [each for lessons in topics.values() for each in lessons]
-    if course and _all_completed(course):
-        found.append(earned(AchievementKind.COURSE, _last(course)))
+        if topic := completion(history, lessons):
+            found.append(earned(AchievementKind.TOPIC, topic.completed_at, topic_id))
+    if course := completion(history, outline):
+        found.append(earned(AchievementKind.COURSE, course.completed_at))
     streaks = runs(days, grace_weekends=grace_weekends)
     for kind, length in _STREAKS.items():
         reached = [run[length - 1] for run in streaks if len(run) >= length]
         if reached:
             found.append(Achievement(kind, reached[0]))
     return found
-
-
-def _all_completed(lessons: Iterable[LessonHistory]) -> bool:
-    return all(each.completed for each in lessons)
-
-
-def _last(lessons: Sequence[LessonHistory]) -> datetime | None:
-    moments = [each.completed_at for each in lessons if each.completed_at]
-    return max(moments) if len(moments) == len(lessons) else None

@@ -45,11 +45,14 @@ def monday(day: date) -> date:
     return day - day.weekday() * _DAY
 
 
-def last_mondays(mondays: Collection[date], max_weeks: int) -> list[date]:
-    """Return every Monday from the first to the last of these, at most the last `max_weeks`."""
+def last_mondays(mondays: Collection[date], today: date, max_weeks: int) -> list[date]:
+    """Return every Monday from the first of these to that of today's week, at most the last `max_weeks`.
+
+    Up to the last of these if that is later; none if there are none.
+    """
     if not mondays:
         return []
-    last = max(mondays)
+    last = max(*mondays, monday(today))
     first = max(min(mondays), last - (max_weeks - 1) * _WEEK)
     return [first + number * _WEEK for number in range((last - first) // _WEEK + 1)]
 

@@ -1,0 +1,179 @@
+"""No two figures of the documents on a course contradict each other, whatever has been refreshed, in any order."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from itertools import combinations
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.support.activity import IDLE_CUTOFF
+from tests.support.consistency import contradictions
+from tests.support.events import completed, enrolled, entries, outlined, viewed
+from tests.support.rollups import refresh_activity, refresh_all
+from tests.support.tables import clear, execute, rows
+from worker.analytics.class_list import ClassMember, read_class_list
+from worker.analytics.course_analysis import analyze_course, analyze_course_and_class
+from worker.analytics.course_overview import get_overview
+from worker.analytics.freshness import course_freshness
+from worker.analytics.learner_analysis import analyze_learner
+from worker.analytics.phrases import as_mapping
+from worker.analytics.statistics_refresh import refresh_statistics
+from worker.analytics.thresholds import AnalysisThresholds
+from worker.cli import overview
+from worker.contract.event import Event
+from worker.database.engine import snapshot
+from worker.progress.ingest import ingest
+from worker.progress.stored_outline import read_outlines
+from worker.summary.refresh import refresh_summaries
+
+RULES = AnalysisThresholds()
+LESSONS = [(1, 1), (1, 2), (2, 1)]
+CLASS = 8
+NOW = datetime.now(UTC)
+
+REFRESHES: dict[str, Callable[[Engine], object]] = {
+    "summaries": lambda engine: refresh_summaries(engine, 500),
+    "activity": lambda engine: refresh_activity(engine, 500, IDLE_CUTOFF.total_seconds()),
+    "statistics": lambda engine: refresh_statistics(engine, 60, RULES),
+}
+EVERY_SUBSET = [*(names for count in range(4) for names in combinations(REFRESHES, count)), tuple(reversed(REFRESHES))]
+
+
+def ago(days: float) -> datetime:
+    return NOW - timedelta(days=days)
+
+
+def a_class() -> list[Event]:
+    """Enrollment 1 finished long ago, 2 is dormant, 3 stuck, 4 active, 5 finished today; the others did not start."""
+    return [
+        outlined(3, [(*lesson, f"Lesson {lesson}") for lesson in LESSONS], time=ago(80)),
+        *(enrolled(key, user_id=key, time=ago(80)) for key in range(1, CLASS + 1)),
+        *(completed(1, *lesson, time=ago(60 - day)) for day, lesson in enumerate(LESSONS)),
+        completed(2, 1, 1, time=ago(40)),
+        viewed(2, 1, 2, time=ago(39)),
+        *(viewed(3, 1, 1, time=ago(day)) for day in (1, 2, 3, 4)),
+        completed(4, 1, 1, time=ago(3), duration_seconds=600),
+        *(completed(5, *lesson, time=ago(0.5 + number / 100)) for number, lesson in enumerate(LESSONS)),
+    ]
+
+
+def more() -> list[Event]:
+    """The dormant one finishes, the stuck one goes on, two start: one of them with events of long ago."""
+    return [
+        *(completed(2, *lesson, time=ago(0.1)) for lesson in LESSONS[1:]),
+        completed(3, 1, 1, time=ago(0.1)),
+        viewed(6, 2, 1, time=ago(0.1)),
+        completed(7, 1, 1, time=ago(30)),
+    ]
+
+
+def documents(engine: Engine) -> tuple[Any, Any, Any, Any]:
+    """The course's analysis, overview and class list, and each learner's analysis, as JSON."""
+    course, members = analyze_course_and_class(engine, 3, None, RULES)
+    assert members.next_after is None
+    learners = [as_mapping(analyze_learner(engine, key, None, RULES)) for key in range(1, CLASS + 1)]
+    found = (asdict(course), overview.as_mapping(get_overview(engine, 3)), asdict(members)["enrollments"], learners)
+    return tuple(json.loads(json.dumps(each, default=str)) for each in found)
+
+
+@pytest.fixture(params=[False, True], ids=["first", "later"])
+def published(engine: Engine, request: pytest.FixtureRequest) -> Callable[[], None]:
+    """Publish the class, into empty tables or onto rollups that are current."""
+
+    def publish() -> None:
+        clear(engine)
+        ingest(engine, entries(a_class()))
+        if request.param:
+            refresh_all(engine)
+            ingest(engine, entries(more()))
+
+    return publish
+
+
+def test_whatever_has_been_refreshed_no_figure_contradicts_another(
+    engine: Engine, published: Callable[[], None]
+) -> None:
+    found = {}
+    for names in EVERY_SUBSET:
+        published()
+        for name in names:
+            REFRESHES[name](engine)
+        found[names] = contradictions(*documents(engine))
+    assert {names: said for names, said in found.items() if said} == {}
+
+
+def test_once_the_statistics_are_refreshed_nothing_is_pending(engine: Engine, published: Callable[[], None]) -> None:
+    published()
+    course, _, members, _ = documents(engine)
+    assert course["pending"] == len([each for each in members if each["is_pending"]]) > 0
+    refresh_summaries(engine, 500)
+    refresh_statistics(engine, 60, RULES)  # activity first, without waiting for its own schedule
+    course, _, members, learners = documents(engine)
+    assert (course["pending"], [each for each in members if each["is_pending"]]) == (0, [])
+    assert course["statistics"]["completed"] == len([each for each in learners if each["is_finished"]])
+    assert course["as_of"] > NOW.isoformat(" ")
+
+
+def test_the_class_list_says_who_needs_attention_first(engine: Engine) -> None:
+    ingest(engine, entries(a_class()))
+    refresh_all(engine)
+    _, found = analyze_course_and_class(engine, 3, NOW, RULES)
+    assert [(each.user_course_id, each.state) for each in found.enrollments] == [
+        (2, "dormant"),
+        (6, "not_started"),
+        (7, "not_started"),
+        (8, "not_started"),
+        (4, "active"),
+        (3, "active"),
+        (1, "finished"),
+        (5, "finished"),
+    ]
+    by_id = {each.user_course_id: each for each in found.enrollments}
+    assert [(each.lesson_id, each.title) for each in by_id[3].stuck] == [(1, "Lesson (1, 1)")]
+    assert (by_id[1].completed_at, by_id[1].completed_on) == (ago(58), ago(58).date())
+    assert (by_id[2].last_seen_on, by_id[6].last_seen_on, by_id[4].user_id) == (ago(39).date(), None, 4)
+
+
+def test_the_class_list_is_read_in_pages(engine: Engine) -> None:
+    ingest(engine, entries(a_class()))
+    refresh_all(engine)
+    _, whole = analyze_course_and_class(engine, 3, NOW, RULES)
+    found: list[ClassMember] = []
+    after = None
+    with snapshot(engine) as connection:
+        outline, freshness = read_outlines(connection, [3])[3], course_freshness(connection, 3)
+        while not found or after:
+            page = read_class_list(connection, 3, NOW, outline, freshness, RULES, after=after, limit=3)
+            found, after = found + page.enrollments, page.next_after
+    assert found == whole.enrollments
+
+
+def test_a_mark_makes_figures_pending_up_to_its_time(engine: Engine) -> None:
+    ingest(engine, entries(a_class()))
+    refresh_all(engine)
+    execute(
+        engine, "UPDATE user_course_summary SET refreshed_at = now() - interval '2 hours' WHERE user_course_id <> 4"
+    )
+    execute(
+        engine, "UPDATE enrollment_activity SET refreshed_at = now() - interval '2 hours' WHERE user_course_id <> 4"
+    )
+    mark = "INSERT INTO course_change (course_id, changed_at) VALUES (3, now() - interval '1 hour')"
+    execute(engine, mark, "DELETE FROM user_course WHERE id = 8")
+    found, members = analyze_course_and_class(engine, 3, None, RULES)
+    assert [each.user_course_id for each in members.enrollments if each.is_pending] == [4]
+    assert (found.pending, rows(engine, "SELECT min(changed_at) FROM course_change")) == (1, [(found.as_of,)])
+
+
+def test_a_deleted_enrollment_is_pending_until_the_statistics_are_without_it(engine: Engine) -> None:
+    ingest(engine, entries(a_class()))
+    refresh_all(engine)
+    execute(engine, "DELETE FROM user_course WHERE id = 8")
+    found = analyze_course(engine, 3, None, RULES)
+    assert found.statistics
+    assert (found.statistics.enrollments, found.pending) == (8, 1)
+    refresh_statistics(engine, 60, RULES)
+    assert analyze_course(engine, 3, None, RULES).pending == 0
