@@ -17,6 +17,8 @@ COMMANDS = (
     "drain",
     "status",
     "metrics",
+    "courses",
+    "enrollments",
     "summary",
     "learner",
     "report",

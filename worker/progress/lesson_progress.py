@@ -5,6 +5,7 @@ row, not started, which has no event.
 """
 
 from datetime import datetime
+from typing import cast
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine
@@ -41,9 +42,9 @@ def create_progress(
 ) -> tuple[StoredProgress, bool]:
     """Create a lesson's row unless it exists; return it, and whether it is new. Idempotent; commits.
 
-    A row that is not started and has no times is created blank, any other by a correction. Raises NotFoundError for an
-    unknown enrollment, InputError for ids or times out of range and contradictory changes, and ConflictError if the
-    event id belongs to another event.
+    A row that is not started and has no times is created blank, any other by a correction. A time of None counts as
+    omitted. Raises NotFoundError for an unknown enrollment, InputError for ids or times out of range and contradictory
+    changes, and ConflictError if the event id belongs to another event.
     """
     with engine.begin() as connection:
         _lock(connection, key)
@@ -51,7 +52,8 @@ def create_progress(
         if found is not None:
             return found, False
         now = clock(connection)
-        wanted = _consistent(key, Progress(), changes, now)
+        given = cast("Changes", {name: value for name, value in changes.items() if value is not None})
+        wanted = _consistent(key, Progress(), given, now)
         if (wanted.status, wanted.last_viewed_at) == (ProgressStatus.NOT_STARTED, None):
             insert_blank(connection, key)
         else:

@@ -30,6 +30,7 @@ class UserCourse(Base):
     __table_args__ = (
         Index(None, "stale_since", postgresql_where=text("stale_since IS NOT NULL")),
         Index(None, "course_id", "id"),
+        Index(None, "user_id", "id"),
         {"comment": CREATED_BY_US, "postgresql_with": {"fillfactor": "80"}},
     )
 
