@@ -6,13 +6,15 @@ from starlette.types import Scope
 ROWS = "/progress/"
 """The one route that ends with a slash."""
 
+_DATA = frozenset({"analytics", "courses", "enrollments", "events", "progress", "summaries"})
+
 
 def strip_prefix(scope: Scope) -> str:
     """Return the route's path, and set `scope["path"]` to it after the root path for the router.
 
     The server prepends its root path to the path it received. Some proxies strip the prefix, others do not: it is
-    stripped a second time unless the path with it is a route. Superfluous slashes after a prefix are dropped. A path
-    that ends with a slash is the same as without: a redirect would lose the body of many a client.
+    stripped a second time unless the path with it is a route. Superfluous slashes after a prefix are dropped. A path of
+    data means the same with a slash at its end as without; a redirect would make many clients drop the body.
     """
     root = scope.get("root_path", "").rstrip("/")
     path = _below(root, scope["path"])
@@ -28,8 +30,13 @@ def _below(root: str, path: str) -> str:
 
 
 def _spelled(path: str) -> str:
-    """Return the path as the routes spell it: without a slash at the end, but `/progress/` with one."""
-    bare = path.rstrip("/") or "/"
+    """Return the path of data as its route spells it: without a slash at the end, but `/progress/` with one.
+
+    Pages are left as they are, since a slash changes where their relative links lead.
+    """
+    bare = path.rstrip("/")
+    if bare.partition("/")[2].partition("/")[0] not in _DATA:
+        return path
     return ROWS if bare == ROWS[:-1] else bare
 
 
