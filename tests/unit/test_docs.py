@@ -1,6 +1,7 @@
 """The documents say what is: every command and every setting in them exists, and every one that exists is in them."""
 
 import ast
+import pkgutil
 import re
 from pathlib import Path
 
@@ -54,6 +55,15 @@ def test_every_relative_link_in_the_documents_leads_somewhere() -> None:
     for document in DOCUMENTS:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_every_name_that_stands_beside_one_of_the_specification_can_be_imported() -> None:
+    section = TEXT.partition("\n## Names in the specification\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `worker.* \| (`.*) \|$", section, re.MULTILINE)
+    names = [name for row in rows for name in re.findall(r"`(worker[\w.]+)`", row)]
+    assert len(names) == 4
+    for name in names:
+        pkgutil.resolve_name(name)
 
 
 def test_the_table_of_settings_gives_each_default_and_description() -> None:

@@ -42,6 +42,7 @@ class UserCourse(Base):
     current_section: Mapped[int | None] = mapped_column(Integer, comment=CREATED_BY_US)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), comment=CREATED_BY_US)
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), comment=CREATED_BY_US)
+    """When the position or the course last changed, by PostgreSQL's clock. Our statements set it, no trigger does."""
     timezone: Mapped[str | None] = mapped_column(comment=CREATED_BY_US)
     position_at: Mapped[datetime | None] = mapped_column(comment=CREATED_BY_US)
     position_event_id: Mapped[UUID | None] = mapped_column(comment=CREATED_BY_US)
@@ -85,6 +86,7 @@ class UserCourseProgress(Base):
     section_event_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    """When the row last changed, by PostgreSQL's clock. Our statements set it, no trigger does."""
 
 
 class LessonEvent(Base):
