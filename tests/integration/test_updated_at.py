@@ -1,6 +1,6 @@
 """`updated_at` follows every change of a row or a position, by PostgreSQL's clock, and stays when nothing changed."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from threading import Thread
 
@@ -16,7 +16,7 @@ from worker.analytics.thresholds import AnalysisThresholds
 from worker.audit.repair import rebuild_scope
 from worker.audit.scope import Scope
 from worker.audit.void import void_event
-from worker.contract.event import Event, LessonActivity
+from worker.contract.event import CloudEvent, LessonActivity
 from worker.database.engine import open_engine
 from worker.progress.ingest import ingest
 from worker.progress.lesson_progress import create_progress, mark_lesson, update_progress
@@ -40,7 +40,7 @@ def _rebuild(engine: Engine) -> None:
         pass
 
 
-def _record(*events: Event) -> Callable[[Engine], object]:
+def _record(*events: CloudEvent) -> Callable[[Engine], object]:
     return lambda engine: ingest(engine, entries(events))
 
 
@@ -52,7 +52,7 @@ Act = Callable[[Engine], object]
 BROKEN = "UPDATE user_course_progress SET status = 'in_progress', completed_at = NULL"
 MISPLACED = "UPDATE user_course SET current_lesson = 77"
 
-OF_THE_ROW: dict[str, tuple[list[Event], list[Act]]] = {
+OF_THE_ROW: dict[str, tuple[Sequence[CloudEvent], list[Act]]] = {
     "a later view": ([viewed()], [_record(viewed(seconds=1))]),
     "an earlier completion": ([completed(seconds=5)], [_record(completed(seconds=2))]),
     "a section": ([viewed()], [_record(viewed(seconds=-1, section_id=2))]),
@@ -67,7 +67,7 @@ OF_THE_ROW: dict[str, tuple[list[Event], list[Act]]] = {
     "an event that is voided": ([viewed(), completed(seconds=1, id=VOIDED)], [lambda e: void_event(e, VOIDED, 1, 10)]),
     "a repair": ([completed()], [_as_lms(BROKEN), _rebuild]),
 }
-OF_THE_ENROLLMENT: dict[str, tuple[list[Event], list[Act]]] = {
+OF_THE_ENROLLMENT: dict[str, tuple[Sequence[CloudEvent], list[Act]]] = {
     "a later lesson": ([viewed()], [_record(viewed(1, 1, 2, seconds=1))]),
     "the lesson's section, named late": ([viewed()], [_record(viewed(seconds=-1, section_id=2))]),
     "another course": ([viewed()], [_record(enrolled(course_id=4, seconds=9))]),
@@ -82,14 +82,14 @@ CASES = [(ROW, *each) for each in OF_THE_ROW.values()] + [(ENROLLMENT, *each) fo
 NAMES = [*(f"row: {name}" for name in OF_THE_ROW), *(f"enrollment: {name}" for name in OF_THE_ENROLLMENT)]
 
 
-def _begin(engine: Engine, known: Iterable[Event]) -> None:
+def _begin(engine: Engine, known: Sequence[CloudEvent]) -> None:
     ingest(engine, entries([ENROLLED, *known]))
     for table in ("user_course", "user_course_progress"):
         execute(engine, f"UPDATE {table} SET updated_at = :at", at=LONG_AGO)
 
 
 @pytest.mark.parametrize(("sql", "known", "acts"), CASES, ids=NAMES)
-def test_it_follows_each_change(engine: Engine, sql: str, known: list[Event], acts: list[Act]) -> None:
+def test_it_follows_each_change(engine: Engine, sql: str, known: Sequence[CloudEvent], acts: list[Act]) -> None:
     _begin(engine, known)
     ((before,),) = rows(engine, "SELECT clock_timestamp()")
     for act in acts:
@@ -98,7 +98,7 @@ def test_it_follows_each_change(engine: Engine, sql: str, known: list[Event], ac
     assert before < updated_at < now
 
 
-OTHERS: dict[str, tuple[list[Event], list[Act]]] = {
+OTHERS: dict[str, tuple[Sequence[CloudEvent], list[Act]]] = {
     "the same events again": (
         every := [viewed(section_id=2), completed(seconds=1), *TIED, corrected(1, 1, 2, seconds=9)],
         [_record(ENROLLED, *every), _record(*reversed(every))],
@@ -116,7 +116,7 @@ OTHERS: dict[str, tuple[list[Event], list[Act]]] = {
 
 
 @pytest.mark.parametrize(("known", "acts"), OTHERS.values(), ids=OTHERS)
-def test_it_stays_when_nothing_changed(engine: Engine, known: list[Event], acts: list[Act]) -> None:
+def test_it_stays_when_nothing_changed(engine: Engine, known: Sequence[CloudEvent], acts: list[Act]) -> None:
     _begin(engine, known)
     for act in acts:
         act(engine)

@@ -4,6 +4,7 @@ import re
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from worker.analytics import course_list
@@ -19,13 +20,14 @@ from worker.summary.read import MAX_SUMMARIES
 
 router = APIRouter()
 
-_ID = re.compile("[1-9][0-9]{0,18}")
+_ID_TEXT = re.compile("[1-9][0-9]{0,18}")
 
 AfterId = Annotated[int, Query(ge=0, le=MAX_ID, description="The previous page's `next_after`.")]
 CourseLimit = Annotated[int, Query(ge=1, le=course_list.MAX_COURSES, description="Maximum number of courses.")]
 EnrollmentLimit = Annotated[int, Query(ge=1, le=MAX_SUMMARIES, description="Maximum number of enrollments.")]
-OfCourse = Annotated[int | SkipJsonSchema[None], Query(ge=1, le=MAX_ID, description="Only those of this course.")]
-OfUser = Annotated[int | SkipJsonSchema[None], Query(ge=1, le=MAX_ID, description="Only those of this user.")]
+_Id = Annotated[int, Field(ge=1, le=MAX_ID)]
+OfCourse = Annotated[_Id | SkipJsonSchema[None], Query(description="Only those of this course.")]
+OfUser = Annotated[_Id | SkipJsonSchema[None], Query(description="Only those of this user.")]
 UserCourseId = Annotated[int, Query(ge=1, le=MAX_ID, description="The enrollment.", examples=[1])]
 UserCourseIds = Annotated[
     list[str],
@@ -77,7 +79,7 @@ async def list_enrollments(
 )
 async def get_summaries(user_course_ids: UserCourseIds, caller: CallerParameter) -> object:
     """Return the summaries of up to 200 enrollments. One that is unknown does not stop the others."""
-    ids = {each: int(each) for each in user_course_ids if _ID.fullmatch(each) and int(each) <= MAX_ID}
+    ids = {each: int(each) for each in user_course_ids if _ID_TEXT.fullmatch(each) and int(each) <= MAX_ID}
     visible = await caller.visible_enrollments(list(ids.values()))
     found = await caller.service.get_user_course_progress_summaries(user_course_ids=visible)
     asked = dict.fromkeys(user_course_ids)

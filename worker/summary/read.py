@@ -34,6 +34,9 @@ class RefreshedSummary(Summary):
 MAX_SUMMARIES = 200
 """Maximum number of summaries read at once: up to that many may have to be computed on the spot."""
 
+COMPUTED_AT_ONCE = 50
+"""Between two such parts an event loop serves others."""
+
 _MEMBERS = [member.name for member in fields(Summary)]
 
 
@@ -83,7 +86,7 @@ def read_summaries(
 ) -> list[TitledSummary]:
     """Return the summaries of those of these enrollments that exist, by id; cheaper without titles.
 
-    One query, three if any is stale, in the caller's transaction, which must be REPEATABLE READ.
+    One query, and two for each 50 that are stale, in the caller's transaction, which must be REPEATABLE READ.
     """
     found: dict[int, TitledSummary] = {}
     stale: list[int] = []
@@ -92,7 +95,9 @@ def read_summaries(
             found[stored.user_course_id] = current
         else:
             stale.append(stored.user_course_id)
-    found |= {each.summary.user_course_id: each for each in _computed(connection, stale)}
+    for start in range(0, len(stale), COMPUTED_AT_ONCE):
+        part = _computed(connection, stale[start : start + COMPUTED_AT_ONCE])
+        found |= {each.summary.user_course_id: each for each in part}
     return [found[each] for each in sorted(found)]
 
 
@@ -103,8 +108,8 @@ def _current(stored: StoredSummary) -> TitledSummary | None:
 
 
 def _computed(connection: Connection, user_course_ids: Sequence[int]) -> list[TitledSummary]:
-    """Compute summaries from rows and outlines, by id. Two queries, none without ids."""
-    states = read_states(connection, user_course_ids) if user_course_ids else []
+    """Compute summaries from rows and outlines, by id. Two queries."""
+    states = read_states(connection, user_course_ids)
     outlines = read_outlines(connection, {state.course_id for state in states}) if states else {}
     found = []
     for state in states:
