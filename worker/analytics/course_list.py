@@ -4,13 +4,12 @@ A page costs a few index look-ups per course, whatever the number of enrollments
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from sqlalchemy import Engine, text
 
 from worker.analytics.rules.completion_statistics import Statistics
-from worker.analytics.stored_statistics import as_statistics
 from worker.errors import InputError
 
 PAGE = 50
@@ -53,19 +52,21 @@ _FIGURES = """
     ORDER BY page.id
 """
 
+_MEMBERS = [member.name for member in fields(Statistics)]
+
 _LIST = {False: text(f"{_ENROLLED} {_FIGURES}"), True: text(f"{_ALLOWED} {_FIGURES}")}
 """By whether only some courses are allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedCourse:
-    """A course with an enrollment or an outline. The statistics were exact at `as_of`; both None until computed."""
+    """A course with an enrollment or an outline. The statistics were exact at `computed_at`; None until then."""
 
     course_id: int
     total_lessons: int | None
     """Lessons of the outline; None without one."""
     statistics: Statistics | None
-    as_of: datetime | None
+    computed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def list_courses(
         ListedCourse(
             row.id,
             row.lessons if row.has_outline else None,
-            as_statistics(row) if row.as_of else None,
+            Statistics(*(getattr(row, name) for name in _MEMBERS)) if row.as_of else None,
             row.as_of,
         )
         for row in rows[:limit]

@@ -46,7 +46,7 @@ def read_statistics(connection: Connection, course_id: int) -> StoredStatistics 
         return None
     lessons = connection.execute(_LESSONS, {"course_id": course_id})
     return StoredStatistics(
-        as_statistics(row), {(each.topic_id, each.lesson_id): as_statistics(each) for each in lessons}, row.as_of
+        _statistics(row), {(each.topic_id, each.lesson_id): _statistics(each) for each in lessons}, row.as_of
     )
 
 
@@ -90,8 +90,7 @@ def read_medians(connection: Connection, course_id: int | None) -> dict[Lesson, 
     return {(topic_id, lesson_id): median for topic_id, lesson_id, median in found}
 
 
-def as_statistics(row: Row[Any]) -> Statistics:
-    """Return the completion statistics of a row of `course_statistics` or `lesson_statistics`."""
+def _statistics(row: Row[Any]) -> Statistics:
     return Statistics(**{field.name: getattr(row, field.name) for field in fields(Statistics)})
 
 

@@ -13,12 +13,12 @@ NEXT_AFTER = "The `after` of the next page; null on the last page."
 
 
 class ListedCourse(Answer):
-    """A course with an enrollment or an outline. Its statistics were exact at `as_of`."""
+    """A course with an enrollment or an outline. Its statistics were exact at `computed_at`."""
 
     course_id: int
     total_lessons: int | None = Field(description="Lessons of the outline; null without one.")
     statistics: Statistics | None = Field(description="Null until first computed.")
-    as_of: datetime | None
+    computed_at: datetime | None
 
 
 class Courses(Answer):
