@@ -33,7 +33,7 @@ from worker.errors import ServerUnavailableError
 from worker.progress import lesson_progress
 from worker.progress.correction_rules import Changes
 from worker.progress.lesson_event import LessonAction
-from worker.progress.progress_rows import StoredProgress, read_courses
+from worker.progress.progress_rows import StoredProgress
 from worker.progress.submit import LARGE_BYTES, Verdict, submit
 from worker.settings import Settings, get_settings
 from worker.summary import lessons
@@ -219,7 +219,7 @@ class UserCourseProgressService:
 
     async def get_course_ids(self, user_course_ids: Collection[int]) -> dict[int, int | None]:
         """Return the course of each of these enrollments that exists."""
-        return await self._run(_course_ids, list(user_course_ids))
+        return await self._run(lesson_progress.get_course_ids, user_course_ids)
 
     async def clock(self) -> datetime:
         """Return the time by PostgreSQL's clock."""
@@ -289,8 +289,3 @@ def _activity(
         section_id=section_id,
         duration_seconds=duration_seconds,
     )
-
-
-def _course_ids(engine: Engine, user_course_ids: list[int]) -> dict[int, int | None]:
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        return {key: found.course_id for key, found in read_courses(connection, user_course_ids).items()}

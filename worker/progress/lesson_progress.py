@@ -4,6 +4,7 @@ Writes go through the ledger like events from a stream, so a rebuild makes the s
 row, not started, which has no event.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import cast
 
@@ -24,7 +25,7 @@ from worker.progress import enrollments, ledger_lookups
 from worker.progress.correction_rules import Changes, corrected, correction_time, repeats
 from worker.progress.ingest import apply
 from worker.progress.lesson_event import SOURCE, LessonAction, latest_clock, lesson_event, valid_event_id
-from worker.progress.progress_rows import StoredProgress, find_progress, insert_blank
+from worker.progress.progress_rows import StoredProgress, find_progress, insert_blank, read_courses
 from worker.progress.reference import Progress
 
 _NO_ENTRY = Entry("", "", None)
@@ -35,6 +36,12 @@ def get_progress(engine: Engine, key: LessonKey) -> StoredProgress:
     """Return a lesson's row. Raises NotFoundError if the enrollment or the row does not exist."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         return _existing(connection, key)
+
+
+def get_course_ids(engine: Engine, user_course_ids: Collection[int]) -> dict[int, int | None]:
+    """Return the course of each of these enrollments that exists."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        return {key: found.course_id for key, found in read_courses(connection, list(user_course_ids)).items()}
 
 
 def create_progress(
