@@ -16,9 +16,11 @@ from sqlalchemy import AsyncAdaptedQueuePool, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
+from worker.analytics import course_list
 from worker.analytics.analysis import CourseAnalysis, LearnerAnalysis
 from worker.analytics.class_list import ClassList
 from worker.analytics.course_analysis import analyze_course, analyze_course_and_class
+from worker.analytics.course_list import CoursePage
 from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.lesson_history import lesson_history
 from worker.analytics.rules.visit_history import LessonVisits
@@ -32,12 +34,13 @@ from worker.errors import ServerUnavailableError
 from worker.progress import lesson_progress
 from worker.progress.correction_rules import Changes
 from worker.progress.lesson_event import LessonAction
-from worker.progress.progress_rows import StoredProgress, read_courses
+from worker.progress.progress_rows import StoredProgress
 from worker.progress.submit import LARGE_BYTES, Verdict, submit
 from worker.settings import Settings, get_settings
 from worker.summary import lessons
+from worker.summary.enrollment_list import EnrollmentFilter, EnrollmentPage, list_enrollments
 from worker.summary.lessons import Bookmark, LessonPage, TopicProgress
-from worker.summary.read import RefreshedSummary, get_refreshed_summary
+from worker.summary.read import RefreshedSummary, get_refreshed_summaries, get_refreshed_summary
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -165,9 +168,36 @@ class UserCourseProgressService:
         """Return a page of the course's lessons in outline order; see `worker.summary.lessons.get_lessons`."""
         return await self._run(lessons.get_lessons, user_course_id, status=status, after=after, limit=limit)
 
+    async def get_rows(
+        self,
+        *,
+        user_course_id: int,
+        status: ProgressStatus | None = None,
+        after: Bookmark | None = None,
+        limit: int = lessons.PAGE,
+    ) -> LessonPage:
+        """Return a page of the enrollment's rows, by topic and lesson; see `worker.summary.lessons.get_rows`."""
+        return await self._run(lessons.get_rows, user_course_id, status=status, after=after, limit=limit)
+
     async def get_user_course_progress_summary(self, *, user_course_id: int) -> RefreshedSummary:
         """Return an enrollment's summary, never stale. Raises NotFoundError if it does not exist."""
         return await self._run(get_refreshed_summary, user_course_id)
+
+    async def get_user_course_progress_summaries(
+        self, *, user_course_ids: Collection[int]
+    ) -> dict[int, RefreshedSummary]:
+        """Return the summaries, never stale, of those of up to 200 enrollments that exist, by id."""
+        return await self._run(get_refreshed_summaries, user_course_ids)
+
+    async def list_enrollments(self, **wanted: Unpack[EnrollmentFilter]) -> EnrollmentPage:
+        """Return a page of enrollments with summaries; see `worker.summary.enrollment_list.list_enrollments`."""
+        return await self._run(list_enrollments, **wanted)
+
+    async def list_courses(
+        self, *, courses: Collection[int] | None = None, after: int = 0, limit: int = course_list.PAGE
+    ) -> CoursePage:
+        """Return a page of courses with their statistics; see `worker.analytics.course_list.list_courses`."""
+        return await self._run(course_list.list_courses, courses=courses, after=after, limit=limit)
 
     async def analyze_learner(self, *, user_course_id: int) -> LearnerAnalysis:
         """Analyze an enrollment now; see `worker.analytics.learner_analysis.analyze_learner`."""
@@ -194,7 +224,7 @@ class UserCourseProgressService:
 
     async def get_course_ids(self, user_course_ids: Collection[int]) -> dict[int, int | None]:
         """Return the course of each of these enrollments that exists."""
-        return await self._run(_course_ids, list(user_course_ids))
+        return await self._run(lesson_progress.get_course_ids, user_course_ids)
 
     async def clock(self) -> datetime:
         """Return the time by PostgreSQL's clock."""
@@ -264,8 +294,3 @@ def _activity(
         section_id=section_id,
         duration_seconds=duration_seconds,
     )
-
-
-def _course_ids(engine: Engine, user_course_ids: list[int]) -> dict[int, int | None]:
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        return {key: found.course_id for key, found in read_courses(connection, user_course_ids).items()}

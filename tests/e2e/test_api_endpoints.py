@@ -71,7 +71,9 @@ class Documented:
             if "requestBody" in operation
         }
 
-    def call(self, method: str, path: str, lesson_id: int = 1, prefer: str = "") -> list[Exchange]:
+    def call(
+        self, method: str, path: str, lesson_id: int = 1, prefer: str = "", query: dict[str, int] | None = None
+    ) -> list[Exchange]:
         """Send every example of the endpoint, or no body where it takes none. Each must be a success."""
         url = path.format(user_course_id=1, course_id=3, topic_id=1, lesson_id=lesson_id, table="lessons")
         bodies = self.bodies().get((method, path), {})
@@ -81,16 +83,17 @@ class Documented:
             key = str(uuid4())
             headers = {"Idempotency-Key": key, "Prefer": prefer, "Content-Type": media}
             sent = {name: value for name, value in headers.items() if value}
-            answer = self._client.request(method, url, content=json.dumps(example) if media else None, headers=sent)
+            content = json.dumps(example) if media else None
+            answer = self._client.request(method, url, params=query, content=content, headers=sent)
             assert answer.is_success, (method, url, example, answer.text)
             self.answered.add((method, path, str(answer.status_code)))
             is_json = answer.headers["Content-Type"].endswith("json")
             exchanges.append(Exchange(example, key, answer.json() if is_json else answer.text))
         return exchanges
 
-    def get(self, path: str) -> Any:
+    def get(self, path: str, **query: int) -> Any:
         """What a GET answers."""
-        [exchange] = self.call("get", path)
+        [exchange] = self.call("get", path, query=query)
         return exchange.answer
 
     def _examples(self, schema: dict[str, Any]) -> list[Any]:
@@ -131,6 +134,13 @@ def test_every_endpoint_does_what_its_examples_say_and_the_rows_are_the_models(s
     assert shown == {key[1:]: progress.status for key, progress in state.progress.items()}
     summary, expected = api.get(f"{COURSE}/summary"), summaries(state)[1]
     assert {name: summary[name] for name in COUNTS} == {name: getattr(expected, name) for name in COUNTS}
+    assert len(api.get("/progress/", user_course_id=1)["rows"]) == len(state.progress)
+    listed = [
+        *api.get("/summaries", user_course_id=1)["summaries"],
+        *api.get("/enrollments", course_id=3)["enrollments"],
+    ]
+    assert [{name: each[name] for name in COUNTS} for each in listed] == [{name: summary[name] for name in COUNTS}] * 2
+    assert [(each["course_id"], each["total_lessons"]) for each in api.get("/courses")["courses"]] == [(3, 4)]
     visited = {
         (each["topic_id"], each["lesson_id"]) for each in api.get("/analytics/learner/{user_course_id}")["lessons"]
     }

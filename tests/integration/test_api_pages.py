@@ -1,6 +1,7 @@
 """What a browser gets: the documentation, and leave for the pages of other origins to call, where it is given."""
 
 import json
+import re
 
 import pytest
 from pydantic import SecretStr
@@ -10,6 +11,7 @@ from worker.settings import Settings
 
 PAGE, ALLOW = "https://lms.example", "Access-Control-Allow-Origin"
 VALID = "a-token-of-this-test"
+TYPES = {"css": "text/css", "js": "text/javascript", "json": "application/json"}
 PREFLIGHT = {
     "Access-Control-Request-Method": "PUT",
     "Access-Control-Request-Headers": "authorization, content-type, idempotency-key, prefer",
@@ -26,8 +28,22 @@ def test_the_documentation_is_served_to_everybody(guarded: Settings) -> None:
     with served(guarded) as client:
         page = client.get("/docs")
         assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
-        assert "'/openapi.json'" in page.text
         assert client.get("/openapi.json").json()["info"]["title"] == "Course progress"
+
+
+def test_the_documentation_comes_from_this_host_alone(guarded: Settings) -> None:
+    """Its policy forbids scripts and styles in the page; tests/e2e/test_docs_page.py runs it in a browser."""
+    with served(guarded) as client:
+        page = client.get("/docs")
+        assert "unsafe" not in page.headers["Content-Security-Policy"]
+        assert page.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self';")
+        named = re.findall(r'(?:src|href|data-document)="([^"]+)"', page.text)
+        names = ["/docs/start.js", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css", "/openapi.json"]
+        assert sorted(named) == [*names, "data:,"]
+        for path in names:
+            answer = client.get(path)
+            assert answer.status_code == 200, path
+            assert answer.headers["Content-Type"].split(";")[0] == TYPES[path.rpartition(".")[2]]
 
 
 def test_by_default_no_other_origins_page_may_call(guarded: Settings) -> None:

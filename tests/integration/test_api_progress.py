@@ -82,6 +82,33 @@ def test_a_new_row_with_a_status_is_a_correction(api: httpx.Client, engine: Engi
     assert [row[0] for row in rows(engine, LEDGER)] == ["corrected"]
 
 
+NULLS = {"last_viewed_at": None, "completed_at": None}
+
+
+@pytest.mark.parametrize("nulls", [{}, NULLS], ids=["omitted", "null"])
+@pytest.mark.parametrize("status", ["in_progress", "completed"])
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_start_or_completion_without_a_time_is_at_the_time_of_the_request(
+    api: httpx.Client, engine: Engine, method: str, status: str, nulls: dict[str, None]
+) -> None:
+    if method == "PUT":
+        api.post("/progress/", json=BLANK)
+        nulls = {}  # there they take a time away
+    ((before,),) = rows(engine, "SELECT clock_timestamp()")
+    path, body = ("/progress/", BLANK) if method == "POST" else (LESSON, {})
+    made = api.request(method, path, json={**body, "status": status, **nulls}, headers={"Idempotency-Key": "once"})
+    assert made.json()["status"] == status
+    at_request = datetime.fromisoformat(made.json()["last_viewed_at"])
+    ((now,),) = rows(engine, "SELECT clock_timestamp()")
+    assert before < at_request < now
+    assert made.json()["completed_at"] == (made.json()["last_viewed_at"] if status == "completed" else None)
+    known = rows(engine, "SELECT corrected_status::text, corrected_last_viewed_at FROM lesson_event")
+    assert known == [(status, at_request)]
+    again = api.request(method, path, json={**body, "status": status, **nulls}, headers={"Idempotency-Key": "once"})
+    assert again.json() == made.json()
+    assert_progress_follows_from_ledger(engine)
+
+
 @pytest.mark.parametrize(
     ("verb", "kind", "status"),
     [("view", "viewed", "in_progress"), ("complete", "completed", "completed")],

@@ -166,7 +166,7 @@ def test_a_blank_row_stands_for_no_event(engine: Engine, record: Record) -> None
     [
         (Changes(status=COMPLETED, completed_at=at(3)), ("completed", at(3), at(3))),
         (Changes(last_viewed_at=at(3)), ("not_started", at(3), None)),
-        (Changes(status=IN_PROGRESS), ("in_progress", None, None)),
+        (Changes(status=IN_PROGRESS, last_viewed_at=at(3)), ("in_progress", at(3), None)),
     ],
     ids=["completed", "seen", "in progress"],
 )

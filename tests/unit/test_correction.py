@@ -38,6 +38,13 @@ CASES: dict[str, tuple[Progress, Changes, Progress]] = {
         {"last_viewed_at": None},
         Progress(COMPLETED, at(3), at(3)),
     ),
+    "started without a time is started now": (BLANK, {"status": IN_PROGRESS}, Progress(IN_PROGRESS, NOW)),
+    "started again keeps its access": (SEEN, {"status": IN_PROGRESS}, SEEN),
+    "an access taken away while in progress": (
+        SEEN,
+        {"status": IN_PROGRESS, "last_viewed_at": None},
+        Progress(IN_PROGRESS),
+    ),
     "no longer completed has no such time": (DONE, {"status": IN_PROGRESS}, Progress(IN_PROGRESS, at(5))),
     "an access taken away": (SEEN, {"status": NOT_STARTED, "last_viewed_at": None}, BLANK),
     "a completion alone says completed": (SEEN, {"completed_at": at(2)}, Progress(COMPLETED, at(2), at(2))),

@@ -1,6 +1,7 @@
 """The documents say what is: every command and every setting in them exists, and every one that exists is in them."""
 
 import ast
+import pkgutil
 import re
 import shlex
 from pathlib import Path
@@ -97,6 +98,15 @@ def test_every_line_of_the_readme_and_the_how_tos_to_paste_is_in_a_block_that_is
 
 def test_no_document_installs_from_an_index_where_nothing_is_published() -> None:
     assert [line for line in TEXT.splitlines() if "pip install" in line and "course-progress-worker" in line] == []
+
+
+def test_every_name_that_stands_beside_one_of_the_specification_can_be_imported() -> None:
+    section = TEXT.partition("\n## Names in the specification\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `worker.* \| (`.*) \|$", section, re.MULTILINE)
+    names = [name for row in rows for name in re.findall(r"`(worker[\w.]+)`", row)]
+    assert len(names) == 4
+    for name in names:
+        pkgutil.resolve_name(name)
 
 
 def test_the_table_of_settings_gives_each_default_and_description() -> None:

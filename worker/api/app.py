@@ -7,7 +7,8 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from worker.api import analytics, events, health, progress, reports, summary
+from worker.api import analytics, events, health, lists, progress, reports, summary
+from worker.api.docs_page import add_docs
 from worker.api.health import Readiness
 from worker.api.middleware import AccessMiddleware
 from worker.api.openapi import correct_openapi
@@ -65,12 +66,14 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
         openapi_tags=[{"name": name, "description": description} for name, description in _TAGS.items()],
         generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
+        docs_url=None,  # `docs_page` serves it without other hosts
         redoc_url=None,
         redirect_slashes=False,
         swagger_ui_oauth2_redirect_url=None,
     )
-    for module in (summary, progress, analytics, reports, events, health):
+    for module in (summary, progress, lists, analytics, reports, events, health):
         app.include_router(module.router)
+    add_docs(app)
     add_handlers(app)
     app.add_middleware(
         AccessMiddleware,

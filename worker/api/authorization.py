@@ -1,6 +1,6 @@
 """Check which courses a token may access."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from starlette.exceptions import HTTPException
 
@@ -19,6 +19,16 @@ async def require_enrollment(service: UserCourseProgressService, token: Token, u
     courses = await service.get_course_ids([user_course_id])
     if courses.get(user_course_id) not in token.courses:
         raise HTTPException(403, f"The token {token.name!r} has no access to enrollment {user_course_id}, if any.")
+
+
+async def visible_enrollments(
+    service: UserCourseProgressService, token: Token, user_course_ids: Collection[int]
+) -> Collection[int]:
+    """Return those of these enrollments that the token may access; for a token of all courses also unknown ones."""
+    if token.courses is None:
+        return user_course_ids
+    courses = await service.get_course_ids(user_course_ids)
+    return [each for each in user_course_ids if courses.get(each) in token.courses]
 
 
 def require_course(token: Token, course_id: int) -> None:

@@ -1,11 +1,12 @@
 """What endpoints receive: the caller's token and the services of the application."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from worker.api.authorization import require_course, require_enrollment
+from worker.api.authorization import require_course, require_enrollment, visible_enrollments
 from worker.api.tokens import Token
 from worker.client import EventPublisher
 from worker.service import UserCourseProgressService
@@ -22,6 +23,10 @@ class Caller:
     async def require_enrollment(self, user_course_id: int) -> None:
         """Raise HTTPException 403 unless the caller may access this enrollment."""
         await require_enrollment(self.service, self.token, user_course_id)
+
+    async def visible_enrollments(self, user_course_ids: Collection[int]) -> Collection[int]:
+        """Return those of these enrollments that the caller may access, if they exist."""
+        return await visible_enrollments(self.service, self.token, user_course_ids)
 
     def require_course(self, course_id: int) -> None:
         """Raise HTTPException 403 unless the caller may access this course."""

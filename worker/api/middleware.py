@@ -11,13 +11,13 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from worker.api import tokens
+from worker.api import docs_page, tokens
 from worker.api.body_limit import BodyLimit
 from worker.api.path_prefix import strip_prefix
 from worker.api.request_log import RequestLog
 from worker.api.tokens import LOCAL_TOKEN, Token, Tokens
 
-PUBLIC = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
+PUBLIC = docs_page.PATHS | {"/healthz", "/readyz", "/openapi.json"}
 """Paths that show no learner data and need no token."""
 
 BATCHES = "/events"

@@ -29,7 +29,10 @@ RESPOND_ASYNC = {"Preference-Applied": "respond-async"}
 async def create_progress(
     body: NewProgress, caller: CallerParameter, response: Response, key: IdempotencyKey = None
 ) -> object:
-    """Create a lesson's row: not started or, given a status or time, as a correction."""
+    """Create a lesson's row: not started or, given a status or time, as a correction.
+
+    `in_progress` without a time means viewed now, `completed` without one completed now.
+    """
     await caller.require_enrollment(body.user_course_id)
     row, is_new = await caller.service.create_progress(
         user_course_id=body.user_course_id,
@@ -65,8 +68,8 @@ async def update_progress(
 ) -> object:
     """Set the given members by a correction, which overrides all events up to now.
 
-    `completed` without a time means completed now. `completed_at` without a status implies `completed`. Other statuses
-    have no `completed_at`.
+    `completed` without a time means completed now, and `in_progress` without a known view means viewed now.
+    `completed_at` without a status implies `completed`. Other statuses have no `completed_at`.
     """
     await caller.require_enrollment(user_course_id)
     return await caller.service.update_progress(

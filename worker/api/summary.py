@@ -52,13 +52,19 @@ async def get_lessons(
     """Return a page of the course's lessons in outline order. Lessons without a row are not started."""
     await caller.require_enrollment(user_course_id)
     page = await caller.service.get_all_progress(
-        user_course_id=user_course_id, status=status, after=_bookmark(after), limit=limit
+        user_course_id=user_course_id, status=status, after=bookmark(after), limit=limit
     )
-    next_after = "-".join(map(str, page.next_after)) if page.next_after else None
+    next_after = bookmark_text(page.next_after)
     return {"user_course_id": user_course_id, "lessons": page.lessons, "next_after": next_after}
 
 
-def _bookmark(after: str | None) -> Bookmark | None:
+def bookmark_text(bookmark: Bookmark | None) -> str | None:
+    """Return the bookmark as it stands in answers and queries."""
+    return "-".join(map(str, bookmark)) if bookmark else None
+
+
+def bookmark(after: str | None) -> Bookmark | None:
+    """Return the bookmark that a query names, if any."""
     if after is None:
         return None
     topic_id, lesson_id, version = map(int, after.split("-"))

@@ -23,14 +23,14 @@ _WRITE_PROGRESS = text("""
     SET status = excluded.status, last_viewed_at = excluded.last_viewed_at, completed_at = excluded.completed_at,
         corrected_at = excluded.corrected_at, section_id = excluded.section_id, section_at = excluded.section_at,
         section_sequence = excluded.section_sequence, section_type = excluded.section_type,
-        section_event_id = excluded.section_event_id, updated_at = now()
+        section_event_id = excluded.section_event_id, updated_at = statement_timestamp()
 """)
 
 _WRITE_POSITIONS = text("""
     UPDATE user_course
     SET current_topic = (e->>1)::int, current_lesson = (e->>2)::int, current_section = (e->>3)::int,
         position_at = (e->>4)::timestamptz, position_sequence = e->>5, position_type = (e->>6)::lesson_event_type,
-        position_event_id = (e->>7)::uuid, position_tied = (e->>8)::boolean, updated_at = now()
+        position_event_id = (e->>7)::uuid, position_tied = (e->>8)::boolean, updated_at = statement_timestamp()
     FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS given (e)
     WHERE id = (e->>0)::bigint
 """)

@@ -18,6 +18,8 @@ COMMANDS = (
     "drain",
     "status",
     "metrics",
+    "courses",
+    "enrollments",
     "summary",
     "learner",
     "report",

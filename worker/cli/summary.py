@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from worker.errors import InputError
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -14,23 +16,35 @@ if TYPE_CHECKING:
 
 
 @click.command("summary")
-@click.argument("user_course_id", metavar="ID", type=int)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(user_course_id: int, as_json: bool) -> None:
-    """Show an enrollment's progress.
+@click.argument("user_course_ids", metavar="ID...", type=int, nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: an object, or of several enrollments a list.")
+def command(user_course_ids: tuple[int, ...], as_json: bool) -> None:
+    """Show the progress of one or more enrollments.
 
-    Its completion, current lesson and next lesson. ID is the enrollment's.
+    Completion, current lesson and next lesson. An unknown ID does not stop the others.
     """
     from worker.cli.output import show, show_json
     from worker.cli.servers import open_database, server_settings
     from worker.summary.read import get_summary
 
+    found: list[TitledSummary] = []
+    errors: list[InputError] = []
     with open_database(server_settings("DATABASE_URL")) as engine:
-        found = get_summary(engine, user_course_id)
+        for each in dict.fromkeys(user_course_ids):
+            try:
+                found.append(get_summary(engine, each))
+            except InputError as error:
+                errors.append(error)
     if as_json:
-        show_json({**asdict(found.summary), "refreshed_at": found.refreshed_at})
-    else:
-        show(summary_table(found))
+        mappings = [{**asdict(each.summary), "refreshed_at": each.refreshed_at} for each in found]
+        if len(user_course_ids) > 1:
+            show_json(mappings)
+        elif mappings:
+            show_json(mappings[0])
+    elif found:
+        show(*map(summary_table, found))
+    if errors:
+        raise InputError("\n".join(map(str, errors)))
 
 
 def completed(summary: "Summary | LearnerAnalysis") -> str:

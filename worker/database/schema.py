@@ -21,6 +21,7 @@ REVISIONS = (
     "f3b82d5c9a14",
     "a1c4e7092b6d",
     "c7d2f81b6e04",
+    "d4e82a6b91f7",
 )
 """Every migration, oldest first (a test compares this with the folder). An unknown revision is a newer one."""
 

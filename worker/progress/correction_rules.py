@@ -21,8 +21,9 @@ def corrected(row: Progress, changes: Changes, now: datetime, latest: datetime |
     """Return the row with the changes applied consistently; `corrected_at` is unchanged.
 
     A `completed_at` without a status implies `completed`; `completed` without a time gets `now` and counts as a view;
-    any other status has no `completed_at`. Raises Rejection if the changes contradict each other, or if a time has no
-    offset or is more than 5 minutes ahead of `latest`, by default `now`.
+    any other status has no `completed_at`. `in_progress` without a known view counts as a view `now`, unless the time
+    is explicitly None. Raises Rejection if the changes contradict each other, or if a time has no offset or is more
+    than 5 minutes ahead of `latest`, by default `now`.
     """
     for time in (changes.get("last_viewed_at"), changes.get("completed_at")):
         if time is not None:
@@ -38,6 +39,8 @@ def corrected(row: Progress, changes: Changes, now: datetime, latest: datetime |
                 Reason.INVALID_EVENT,
                 f"completed_at: only a completed lesson has one, but the status is {status}; set status to completed",
             )
+        if status is ProgressStatus.IN_PROGRESS and "status" in changes and "last_viewed_at" not in changes:
+            last_viewed_at = last_viewed_at or now
         return Progress(status, last_viewed_at, None, row.corrected_at)
     completed_at = changes.get("completed_at", row.completed_at) or now
     if "last_viewed_at" not in changes or last_viewed_at is None:

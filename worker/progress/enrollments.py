@@ -70,7 +70,7 @@ _UPDATE = text("""
             SELECT FROM enrollment_event
             WHERE user_course_id = known.id AND by_lms AND occurred_at > (e->>2)::timestamptz
         ) THEN known.timezone ELSE e->>7 END,
-        updated_at = now()
+        updated_at = statement_timestamp()
     FROM jsonb_array_elements(CAST(:events AS jsonb)) AS given (e)
     WHERE known.id = (e->>0)::bigint
 """)

@@ -4,7 +4,9 @@ Writes go through the ledger like events from a stream, so a rebuild makes the s
 row, not started, which has no event.
 """
 
+from collections.abc import Collection
 from datetime import datetime
+from typing import cast
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine
@@ -23,7 +25,7 @@ from worker.progress import enrollments, ledger_lookups
 from worker.progress.correction_rules import Changes, corrected, correction_time, repeats
 from worker.progress.ingest import apply
 from worker.progress.lesson_event import SOURCE, LessonAction, latest_clock, lesson_event, valid_event_id
-from worker.progress.progress_rows import StoredProgress, find_progress, insert_blank
+from worker.progress.progress_rows import StoredProgress, find_progress, insert_blank, read_courses
 from worker.progress.reference import Progress
 
 _NO_ENTRY = Entry("", "", None)
@@ -36,14 +38,20 @@ def get_progress(engine: Engine, key: LessonKey) -> StoredProgress:
         return _existing(connection, key)
 
 
+def get_course_ids(engine: Engine, user_course_ids: Collection[int]) -> dict[int, int | None]:
+    """Return the course of each of these enrollments that exists."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        return {key: found.course_id for key, found in read_courses(connection, list(user_course_ids)).items()}
+
+
 def create_progress(
     engine: Engine, key: LessonKey, changes: Changes, event_id: str | None = None
 ) -> tuple[StoredProgress, bool]:
     """Create a lesson's row unless it exists; return it, and whether it is new. Idempotent; commits.
 
-    A row that is not started and has no times is created blank, any other by a correction. Raises NotFoundError for an
-    unknown enrollment, InputError for ids or times out of range and contradictory changes, and ConflictError if the
-    event id belongs to another event.
+    A row that is not started and has no times is created blank, any other by a correction. A time of None counts as
+    omitted. Raises NotFoundError for an unknown enrollment, InputError for ids or times out of range and contradictory
+    changes, and ConflictError if the event id belongs to another event.
     """
     with engine.begin() as connection:
         _lock(connection, key)
@@ -51,7 +59,8 @@ def create_progress(
         if found is not None:
             return found, False
         now = clock(connection)
-        wanted = _consistent(key, Progress(), changes, now)
+        given = cast("Changes", {name: value for name, value in changes.items() if value is not None})
+        wanted = _consistent(key, Progress(), given, now)
         if (wanted.status, wanted.last_viewed_at) == (ProgressStatus.NOT_STARTED, None):
             insert_blank(connection, key)
         else:

@@ -4,6 +4,9 @@ Reference model: reference.py.
 
 Every change marks the enrollment as stale in the same statement and under the same lock: `stale_since` is the time of
 the oldest change that its summary does not show. A change of its activity alone is marked in `activity_change`.
+
+`updated_at` is the statement's time, not the transaction's: that may have begun before the wait for the enrollment's
+lock, and would set the column back.
 """
 
 import json
@@ -88,7 +91,10 @@ _RECORD = text(f"""
                           THEN excluded.section_type ELSE known.section_type END,
             section_event_id = CASE WHEN known.section_at IS NULL OR {_SECTION_IS_LATER}
                           THEN excluded.section_event_id ELSE known.section_event_id END,
-            updated_at = CASE WHEN known.corrected_at IS NULL THEN now() ELSE known.updated_at END
+            updated_at = CASE WHEN known.corrected_at IS NULL
+                                OR (known.section_at IS NULL AND excluded.section_at IS NOT NULL)
+                                OR {_SECTION_IS_LATER}
+                          THEN statement_timestamp() ELSE known.updated_at END
         WHERE known.corrected_at IS NOT NULL
            OR known.status < excluded.status
            OR known.last_viewed_at IS NULL OR known.last_viewed_at < excluded.last_viewed_at
@@ -126,7 +132,7 @@ _RECORD = text(f"""
                 AND (known.position_tied
                      OR (known.current_topic, known.current_lesson) <> (latest.topic_id, latest.lesson_id))
             ) IS TRUE,
-            updated_at = now(), stale_since = coalesce(known.stale_since, now())
+            updated_at = statement_timestamp(), stale_since = coalesce(known.stale_since, now())
         FROM latest
         LEFT JOIN merged ON (merged.user_course_id, merged.topic_id, merged.lesson_id)
                           = (latest.user_course_id, latest.topic_id, latest.lesson_id) AND merged.section_id + 0 > 0
@@ -147,7 +153,8 @@ _RECORD = text(f"""
     ),
     moved_section AS ( -- of the current lesson, by an event that does not move the position
         UPDATE user_course AS known
-        SET current_section = late.section_id, updated_at = now(), stale_since = coalesce(known.stale_since, now())
+        SET current_section = late.section_id, updated_at = statement_timestamp(),
+            stale_since = coalesce(known.stale_since, now())
         FROM late
         WHERE known.id = late.user_course_id
           AND (known.current_topic, known.current_lesson) = (late.topic_id, late.lesson_id)
@@ -215,7 +222,7 @@ _RECOMPUTE = text("""
         SELECT user_course_id, topic_id, lesson_id, status, last_viewed_at, completed_at, corrected_at FROM merged
         ON CONFLICT (user_course_id, topic_id, lesson_id) DO UPDATE
         SET status = excluded.status, last_viewed_at = excluded.last_viewed_at, completed_at = excluded.completed_at,
-            corrected_at = excluded.corrected_at, updated_at = now()
+            corrected_at = excluded.corrected_at, updated_at = statement_timestamp()
         WHERE (known.status, known.last_viewed_at, known.completed_at, known.corrected_at)
             IS DISTINCT FROM (excluded.status, excluded.last_viewed_at, excluded.completed_at, excluded.corrected_at)
         RETURNING user_course_id

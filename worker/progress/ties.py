@@ -35,7 +35,8 @@ _SETTLE = text(f"""
     WITH latest AS ({_POSITIONS})
     UPDATE user_course AS known
     SET current_topic = latest.topic_id, current_lesson = latest.lesson_id, current_section = latest.section_id,
-        position_event_id = latest.event_id, updated_at = now(), stale_since = coalesce(stale_since, now())
+        position_event_id = latest.event_id, updated_at = statement_timestamp(),
+        stale_since = coalesce(stale_since, now())
     FROM latest
     WHERE known.id = latest.id AND known.position_event_id <> latest.event_id
 """)  # noqa: S608 - a constant

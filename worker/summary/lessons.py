@@ -103,8 +103,7 @@ def get_lessons(
     Raises NotFoundError if the enrollment does not exist, InputError for a limit below 1, and ConflictError if the
     outline changed since the bookmark: lessons may have moved to pages already shown.
     """
-    if limit < 1:
-        raise InputError(f"The page size is {limit}; it must be at least 1.")
+    _require_size(limit)
     with snapshot(engine) as connection:
         course = _course(connection, user_course_id)
         version = course.outline_version or 0
@@ -126,6 +125,38 @@ def get_lessons(
             )
         else:
             found = read_own_rows(connection, user_course_id, status=status, after=last_seen, limit=limit + 1)
+    return _page(user_course_id, found, limit, version)
+
+
+def get_rows(
+    engine: Engine,
+    user_course_id: int,
+    *,
+    status: ProgressStatus | None = None,
+    after: Bookmark | None = None,
+    limit: int = PAGE,
+) -> LessonPage:
+    """Return up to `limit` rows after the bookmark, by topic and lesson, of one status or of all, as they are stored.
+
+    Whatever the outline: a moved lesson has a row per place, and an untouched lesson none. Raises NotFoundError if the
+    enrollment does not exist, and InputError for a limit below 1.
+    """
+    _require_size(limit)
+    with snapshot(engine) as connection:
+        _course(connection, user_course_id)
+        found = read_own_rows(
+            connection, user_course_id, status=status, after=after[:2] if after else (0, 0), limit=limit + 1
+        )
+    return _page(user_course_id, found, limit, 0)
+
+
+def _require_size(limit: int) -> None:
+    if limit < 1:
+        raise InputError(f"The page size is {limit}; it must be at least 1.")
+
+
+def _page(user_course_id: int, found: list[LessonState], limit: int, version: int) -> LessonPage:
+    """Return the page of a query for one row more."""
     lessons = found[:limit]
     last = lessons[-1] if len(found) > limit else None
     return LessonPage(user_course_id, lessons, (last.topic_id, last.lesson_id, version) if last else None)

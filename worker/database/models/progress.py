@@ -30,6 +30,7 @@ class UserCourse(Base):
     __table_args__ = (
         Index(None, "stale_since", postgresql_where=text("stale_since IS NOT NULL")),
         Index(None, "course_id", "id"),
+        Index(None, "user_id", "id"),
         {"comment": CREATED_BY_US, "postgresql_with": {"fillfactor": "80"}},
     )
 
@@ -41,6 +42,7 @@ class UserCourse(Base):
     current_section: Mapped[int | None] = mapped_column(Integer, comment=CREATED_BY_US)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), comment=CREATED_BY_US)
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), comment=CREATED_BY_US)
+    """When the position or the course last changed, by PostgreSQL's clock. Our statements set it, no trigger does."""
     timezone: Mapped[str | None] = mapped_column(comment=CREATED_BY_US)
     position_at: Mapped[datetime | None] = mapped_column(comment=CREATED_BY_US)
     position_event_id: Mapped[UUID | None] = mapped_column(comment=CREATED_BY_US)
@@ -84,6 +86,7 @@ class UserCourseProgress(Base):
     section_event_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    """When the row last changed, by PostgreSQL's clock. Our statements set it, no trigger does."""
 
 
 class LessonEvent(Base):
