@@ -4,12 +4,13 @@ from typing import Any
 
 from celery import Celery, signals
 from celery.bin.base import CeleryOption
+from celery.utils.nodenames import node_format
 
 from worker import liveness
-from worker.celery_support import worker_process
+from worker.celery_support import log_options, worker_process
 from worker.celery_support.supported_pools import refuse_before_detaching, refuse_unsupported_pool
 from worker.celery_support.wake_up import WakeUp
-from worker.logs import configure_logging, get_logger
+from worker.logs import get_logger
 from worker.ops import clocks, redis_configuration
 from worker.own_directory import ForeignDirectoryError
 from worker.printable import printable
@@ -22,10 +23,15 @@ app.steps["consumer"].add(WakeUp)
 log = get_logger(__name__)
 
 
+@signals.celeryd_init.connect
+def _set_up_early_logging(sender: str, instance: Any, options: dict[str, Any], **_: Any) -> None:
+    """Let the warnings that Celery gives before it sets up logging appear like all others."""
+    log_options.configure(node_format(options["logfile"], sender), colors=instance.app.log.supports_color())
+
+
 @signals.setup_logging.connect
-def _set_up_logging(**_: Any) -> None:
-    settings = get_settings()
-    configure_logging(settings.log_format, settings.log_level)
+def _set_up_logging(logfile: str | None, colorize: bool, **_: Any) -> None:
+    log_options.configure(logfile, colors=colorize)
 
 
 @signals.worker_init.connect
