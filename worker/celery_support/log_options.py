@@ -32,4 +32,4 @@ def _given_level() -> str | None:
     context = click.get_current_context(silent=True)
     if context is None or context.get_parameter_source("loglevel") in {None, ParameterSource.DEFAULT}:
         return None
-    return logging.getLevelName(context.params["loglevel"])
+    return str(logging.getLevelName(context.params["loglevel"]))

@@ -37,7 +37,7 @@ def open_progress(verb: str, *, total: float | None, unit: str = "events") -> It
     from worker.cli.output import console
 
     screen = console(stderr=True)
-    if not screen.is_terminal:
+    if not screen.is_terminal or screen.is_dumb_terminal:
         yield Lines(verb)
         return
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn

@@ -63,7 +63,7 @@ class Outcome:
         found: dict[str, Counter[str]] = {}
         for each in self.dead_letters:
             kind = "parked_reasons" if each.reason in PARKED else "rejected_reasons"
-            found.setdefault(kind, Counter())[each.reason] += 1
+            found.setdefault(kind, Counter())[str(each.reason)] += 1
         return {kind: dict(number) for kind, number in found.items()}
 
     @property
