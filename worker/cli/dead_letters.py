@@ -54,6 +54,7 @@ def list_dead_letters(reason: str | None, limit: int, after: int, as_json: bool)
     spare = ("bytes", "entry", "since", "stream")
     table = new_table(None, *columns, numbers=["id", "bytes"], prose=["detail"], spare=spare)
     for dead_letter in dead_letters:
+        detail = printable(f"{dead_letter.detail}{_others(dead_letter.entry)}")
         table.add_row(
             str(dead_letter.id),
             f"{dead_letter.created_at:%Y-%m-%d %H:%M:%S}",
@@ -61,7 +62,7 @@ def list_dead_letters(reason: str | None, limit: int, after: int, as_json: bool)
             printable(dead_letter.entry.stream),
             printable(dead_letter.entry.id),
             "-" if dead_letter.entry.body is None else f"{len(dead_letter.entry.body):,}",
-            shorten(printable(f"{dead_letter.detail}{_others(dead_letter.entry)}"), LISTED_CHARACTERS, placeholder=" …"),
+            shorten(detail, LISTED_CHARACTERS, placeholder=" …"),
         )
     show(table)
     if more:

@@ -9,8 +9,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Column, Table
 from rich.text import Text
 
-PROSE_WIDTH = 16
-"""A column of prose is folded at words, but to no less than this."""
+PROSE_WIDTH, WORD_WIDTH = 16, 36
+"""A column of prose is folded at words to no less than the first, and to no less than a word up to the second."""
 GAP = 3
 """Space that a column takes beside its content."""
 _PLAIN: dict[str, Any] = {"title_justify": "left", "title_style": "bold", "box": box.SIMPLE_HEAD, "pad_edge": False}
@@ -44,24 +44,35 @@ class FittedTable(Table):
         if _total(map(self._least_width, columns)) > width:
             yield from self._records()
             return
-        yield self._of(columns)
+        yield self._of(columns, self._widths(columns, width))
         if named := ", ".join(filter(None, omitted)):
             yield Text(f"Not shown at this width: {named}.", style="dim")
 
-    def _of(self, columns: list[Column]) -> Table:
-        """Return a table of these columns, all but prose as narrow as possible."""
+    def _widths(self, columns: list[Column], width: int) -> list[int]:
+        """Return the columns' widths: prose shares the room that the others leave."""
+        widths = list(map(self._least_width, columns))
+        prose = [number for number, column in enumerate(columns) if column.header in self._prose]
+        room = width - _total(widths)
+        for left, number in zip(range(len(prose), 0, -1), prose, strict=True):
+            more = min(room // left, _content_width(columns[number]) - widths[number])
+            widths[number] += max(0, more)
+            room -= max(0, more)
+        return widths
+
+    def _of(self, columns: list[Column], widths: list[int]) -> Table:
         table = Table(title=self.title, show_header=self.show_header, **_PLAIN)
-        for column in columns:
-            width = None if column.header in self._prose else self._least_width(column)
+        for column, width in zip(columns, widths, strict=True):
             table.add_column(column.header, justify=column.justify, width=width, overflow="fold")
         for row, cells in zip(self.rows, zip(*(column.cells for column in columns), strict=True), strict=True):
             table.add_row(*cells, end_section=row.end_section)
         return table
 
     def _least_width(self, column: Column) -> int:
-        header = max((cell_len(word) for word in str(column.header).split()), default=0)
-        content = _content_width(column)
-        return max(header, min(content, PROSE_WIDTH) if column.header in self._prose else content)
+        header, content = _word_width([column.header]), _content_width(column)
+        if column.header not in self._prose:
+            return max(header, content)
+        word = min(_word_width(column.cells), WORD_WIDTH)
+        return max(header, word, min(content, PROSE_WIDTH))
 
     def _records(self) -> Iterator[Text | Table]:
         if self.title:
@@ -84,6 +95,10 @@ def _total(widths: Iterable[int]) -> int:
 
 def _natural_width(column: Column) -> int:
     return max(cell_len(str(column.header)), _content_width(column))
+
+
+def _word_width(cells: Iterable[object]) -> int:
+    return max((cell_len(word) for cell in cells for word in str(cell).split()), default=0)
 
 
 def _content_width(column: Column) -> int:

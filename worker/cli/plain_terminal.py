@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from io import TextIOWrapper
 from typing import TextIO
 
-_DRAWN = {"…": "...", "·": ".", "░": "-", "▒": "+", "▓": "*", "→": "->"}
+_DRAWN = {"…": "...", "·": ".", "░": "-", "▒": "+", "▓": "*", "→": "->", "≤": "<=", "≥": ">="}
 _DRAWN |= dict.fromkeys("█▉▊▋▌▐", "#") | dict.fromkeys("▍▎▏▕", "-")
 _C_LOCALES = ("C", "POSIX")
 
