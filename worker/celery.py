@@ -19,6 +19,7 @@ from worker.settings import get_settings
 app = Celery("worker")
 app.config_from_object("celeryconfig")
 app.steps["consumer"].add(WakeUp)
+log_options.explain_lost_broker()
 
 log = get_logger(__name__)
 
@@ -26,7 +27,7 @@ log = get_logger(__name__)
 @signals.celeryd_init.connect
 def _set_up_early_logging(sender: str, instance: Any, options: dict[str, Any], **_: Any) -> None:
     """Let the warnings that Celery gives before it sets up logging appear like all others."""
-    log_options.configure(node_format(options["logfile"], sender), colors=instance.app.log.supports_color())
+    log_options.configure(node_format(options.get("logfile"), sender), colors=instance.app.log.supports_color())
 
 
 @signals.setup_logging.connect
@@ -36,11 +37,12 @@ def _set_up_logging(logfile: str | None, colorize: bool, **_: Any) -> None:
 
 @signals.worker_init.connect
 def _refuse_to_start(sender: Any, **_: Any) -> None:
-    refuse_unsupported_pool(sender.pool_cls)
-    try:
-        liveness.check(get_settings().runtime_directory)
-    except ForeignDirectoryError as error:
-        raise SystemExit(f"Error: The worker cannot keep its heartbeats there: {error}") from None
+    with log_options.refusal_logged():
+        refuse_unsupported_pool(sender.pool_cls)
+        try:
+            liveness.check(get_settings().runtime_directory)
+        except ForeignDirectoryError as error:
+            raise SystemExit(f"Error: The worker cannot keep its heartbeats there: {error}") from None
 
 
 # `celery multi` and `--detach` discard a worker's output; this runs before they do.

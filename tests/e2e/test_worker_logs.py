@@ -168,3 +168,46 @@ def test_beat_without_its_broker_logs_one_short_line_for_each_attempt(
     assert {line["event"] for line in logged(beat.errors)} == {"broker_away"}
     assert len(logged(beat.errors)) <= lines + 1
     assert all(len(line) < 400 for line in beat.errors.read_text().splitlines())
+
+
+@pytest.mark.second_tier
+@pytest.mark.parametrize(
+    "command", ["purge --force", "call progress.maintain", "inspect ping", "status", "list bindings"]
+)
+def test_a_command_of_celery_without_its_broker_ends_with_a_sentence(system: System, start: Any, command: str) -> None:
+    environment = {**system.environment(), "REDIS_URL": "redis://:geheim@127.0.0.1:1/0"}
+    ended = start(environment, *command.split())
+
+    assert ended.process.wait(60) != 0
+    (line,) = ended.errors.read_text().splitlines()
+    assert line.startswith("Error: ")
+    assert "127.0.0.1:1" in line
+    assert "geheim" not in line
+
+
+@pytest.mark.second_tier
+def test_no_command_of_celery_shows_a_password(system: System, start: Any) -> None:
+    worker = start(system.environment(), *WORKER)
+    wait_until(lambda: "ready." in worker.errors.read_text(), 30)
+    password = str(system.settings.redis_url).partition("@")[0].rpartition(":")[2]
+    assert len(password) > 10
+    for command in ("report", "inspect conf", "inspect stats", "inspect report", "inspect active", "status"):
+        ended = start(system.environment(), *command.split())
+        assert ended.process.wait(60) == 0
+        assert ended.output.read_text()
+        assert password not in ended.output.read_text() + ended.errors.read_text()
+    worker.stop()
+    assert password not in worker.output.read_text() + worker.errors.read_text()
+
+
+@pytest.mark.second_tier
+def test_a_refused_start_is_in_the_log_file_as_well(system: System, start: Any, tmp_path: Path) -> None:
+    (directory := tmp_path / "open").mkdir()
+    directory.chmod(0o777)
+    log = tmp_path / "worker.log"
+    refused = start({**system.environment(), "PROGRESS_RUNTIME_DIRECTORY": str(directory)}, *WORKER, "-f", str(log))
+
+    assert refused.process.wait(30) == 1
+    (line,) = [each for each in logged(log) if each["event"] == "start_refused"]
+    assert line["detail"] == refused.errors.read_text().strip()
+    assert line["detail"].startswith("Error: ")
