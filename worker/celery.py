@@ -27,7 +27,8 @@ log = get_logger(__name__)
 @signals.celeryd_init.connect
 def _set_up_early_logging(sender: str, instance: Any, options: dict[str, Any], **_: Any) -> None:
     """Let the warnings that Celery gives before it sets up logging appear like all others."""
-    log_options.configure(node_format(options.get("logfile"), sender), colors=instance.app.log.supports_color())
+    file = options.get("logfile")
+    log_options.configure(node_format(file, sender) if file else None, colors=instance.app.log.supports_color())
 
 
 @signals.setup_logging.connect

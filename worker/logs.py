@@ -43,7 +43,7 @@ def configure_logging(
     colors: bool = True,
     chatty: bool = False,
 ) -> None:
-    """Send every logger of the process, warnings and uncaught exceptions to one place in one format. Idempotent.
+    """Send every logger of the process, including libraries', to one place in one format. Idempotent.
 
     The place is standard error or `file`, which may be moved away to rotate it. `colors` allows them on a terminal,
     `chatty` Celery's lines for each task message. Raises OSError if the file cannot be opened.
@@ -64,6 +64,9 @@ def configure_logging(
         )
     )
     root = logging.getLogger()
+    for earlier in root.handlers:
+        if isinstance(earlier, WatchedFileHandler):
+            earlier.close()
     root.handlers[:] = [handler]
     root.setLevel(level)
     lowest = logging.INFO if chatty or level == "DEBUG" else logging.WARNING
@@ -75,6 +78,10 @@ def configure_logging(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def log_uncaught() -> None:
+    """Log warnings and uncaught exceptions of this process too, for one that runs unattended. Idempotent."""
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread

@@ -15,7 +15,7 @@ from kombu.exceptions import OperationalError
 from redis import RedisError
 
 from worker.errors import first_line
-from worker.logs import configure_logging, get_logger
+from worker.logs import configure_logging, get_logger, log_uncaught
 from worker.settings import get_settings
 
 log = get_logger(__name__)
@@ -29,6 +29,7 @@ def configure(logfile: str | None, *, colors: bool) -> None:
         configure_logging(settings.log_format, level, logfile, colors=colors, chatty=given is not None)
     except OSError as error:
         raise SystemExit(f"Error: Cannot write the log file {logfile}: {error.strerror}.") from None
+    log_uncaught()
     # Celery's pool reports crashes there, and Celery gives it a handler only where nothing else configures logging.
     pool_logger: Any = get_multiprocessing_logger()
     pool_logger.propagate = True
