@@ -1,7 +1,12 @@
 """Every command on a narrow terminal: no id, stream or reason is broken, the key columns stay, and help is not cut."""
 
+import os
+import pty
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 import click
 import pytest
@@ -133,6 +138,24 @@ def test_without_utf_8_drawings_are_ascii_and_nothing_fails(environment: dict[st
         assert result.exit_code == 0, result.output
         assert "\\u2" not in result.stdout, f"{command}:\n{result.stdout}"
     assert "#" in runner.invoke(main, ["learner", names["id"]]).stdout, "the bar of a week"
+
+
+def test_on_a_terminal_in_the_c_locale_python_s_utf_8_is_not_used_for_drawings() -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "PYTHON"))}
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "worker.cli.main", "config"]
+    with subprocess.Popen(command, env=environment | {"LANG": "C", "TERM": "xterm"}, stdout=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # raised at the end
+            while part := os.read(ours, 4_096):
+                shown += part
+        assert process.wait(30) == 0
+    os.close(ours)
+    assert b"PROGRESS_LOG_LEVEL" in shown
+    assert b"---" in shown
+    assert b", ..." in shown, "append :0, :1, and more"
+    assert shown.isascii()
 
 
 def test_neither_a_pipe_nor_no_color_gets_control_characters(

@@ -98,7 +98,8 @@ def _natural_width(column: Column) -> int:
 
 
 def _word_width(cells: Iterable[object]) -> int:
-    return max((cell_len(word) for cell in cells for word in str(cell).split()), default=0)
+    """Return the width of the longest word; an address or a path may be broken."""
+    return max((cell_len(word) for cell in cells for word in str(cell).split() if "/" not in word), default=0)
 
 
 def _content_width(column: Column) -> int:
