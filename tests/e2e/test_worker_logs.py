@@ -139,8 +139,7 @@ def test_a_detached_process_logs_into_its_file(system: System, tmp_path: Path, h
     try:
         wait_until(lambda: log.exists() and expected in log.read_text(), 30, "the log of the detached process")
     finally:
-        wait_until(pidfile.exists, what="the process's number")
-        pid = int(pidfile.read_text())
+        pid = int(wait_until(lambda: pidfile.exists() and pidfile.read_text().strip(), what="the process's number"))
         os.kill(pid, signal.SIGTERM)
         wait_until(lambda: not is_alive(pid), 30, "the end of the detached process")
     assert logged(log)
