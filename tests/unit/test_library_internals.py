@@ -35,7 +35,7 @@ SOURCES: list[tuple[Callable[..., Any], str, str, str]] = [
     (state.maybe_shutdown, "e15d0ed41e2cd309", "broker_consumer", "tests/fault/test_recovery.py"),
     (Consumer.register_with_event_loop, "aacc1dedab420d4c", "wake_up", "tests/fault/test_nobody_at_work.py"),
     (Scheduler.apply_async, "49c1e4dc6228e61c", "beat_scheduler", BEAT),
-    (Scheduler._ensure_connected, "94344cda094c9f6d", "beat_scheduler", BEAT),
+    (Scheduler._ensure_connected, "94344cda094c9f6d", "beat_scheduler", BEAT),  # type: ignore[attr-defined] # unknown to the stubs
     (Scheduler.close, "c4b971b3339ae232", "beat_scheduler", BEAT),
     (strategy.default, "7d90575ada5eb1dc", "wake_up", "tests/fault/test_nobody_at_work.py"),
 ]
