@@ -20,4 +20,4 @@ ENV PATH=/opt/venv/bin:$PATH \
 USER worker
 WORKDIR /var/lib/progress-worker
 
-CMD ["celery", "-A", "worker", "worker"]
+CMD ["celery", "-q", "-A", "worker", "worker"]

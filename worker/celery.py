@@ -5,12 +5,13 @@ from typing import Any
 import click
 from celery import Celery, signals
 from celery.bin.base import CeleryOption
+from celery.utils.nodenames import node_format
 
 from worker import liveness
-from worker.celery_support import worker_process
+from worker.celery_support import log_options, worker_process
 from worker.celery_support.supported_pools import refuse_unsupported_pool
 from worker.celery_support.wake_up import WakeUp
-from worker.logs import configure_logging, get_logger
+from worker.logs import get_logger
 from worker.ops import clocks, redis_configuration
 from worker.printable import printable
 from worker.settings import get_settings
@@ -19,22 +20,30 @@ from worker.unknown_variables import unknown_variables
 app = Celery("worker")
 app.config_from_object("worker.celeryconfig")
 app.steps["consumer"].add(WakeUp)
+log_options.explain_lost_broker()
 
 log = get_logger(__name__)
 
 
+@signals.celeryd_init.connect
+def _set_up_early_logging(sender: str, instance: Any, options: dict[str, Any], **_: Any) -> None:
+    """Let the warnings that Celery gives before it sets up logging appear like all others."""
+    file = options.get("logfile")
+    log_options.configure(node_format(file, sender) if file else None, colors=instance.app.log.supports_color())
+
+
 @signals.setup_logging.connect
-def _set_up_logging(**_: Any) -> None:
-    settings = get_settings()
-    configure_logging(settings.log_format, settings.log_level)
+def _set_up_logging(logfile: str | None, colorize: bool, **_: Any) -> None:
+    log_options.configure(logfile, colors=colorize)
     for sentence in unknown_variables():
         log.warning("unknown_variable", detail=sentence)
 
 
 @signals.worker_init.connect
 def _refuse_to_start(sender: Any, **_: Any) -> None:
-    refuse_unsupported_pool(sender.pool_cls)
-    _require_runtime_directory()
+    with log_options.refusal_logged():
+        refuse_unsupported_pool(sender.pool_cls)
+        _require_runtime_directory()
 
 
 def _require_runtime_directory() -> None:

@@ -63,7 +63,7 @@ task_annotations = {
 timezone = "UTC"
 enable_utc = True
 # In memory: every entry is a plain interval, so there is no state to keep in a file.
-beat_scheduler = "celery.beat:Scheduler"
+beat_scheduler = "worker.celery_support.beat_scheduler:Scheduler"
 beat_max_loop_interval = 1
 _scheduled = {
     "maintain": _settings.maintain_seconds,

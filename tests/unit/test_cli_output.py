@@ -4,6 +4,7 @@ import pytest
 
 from worker.cli.dead_letters import SHOWN_BYTES, readable_body
 from worker.cli.output import duration, redacted
+from worker.cli.plain_terminal import is_plain
 from worker.printable import printable
 
 
@@ -61,3 +62,21 @@ def test_a_long_body_is_cut_with_a_note_also_in_the_middle_of_a_character() -> N
 
 def test_an_entry_without_a_body_is_said_to_have_none() -> None:
     assert readable_body(None) == ["The entry has no field named event, or more than one."]
+
+
+@pytest.mark.parametrize(
+    ("environment", "plain"),
+    [
+        ({}, False),
+        ({"LANG": "en_US.UTF-8"}, False),
+        ({"LANG": "C"}, True),
+        ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, True),
+        ({"LANG": "C", "LC_CTYPE": "en_US.UTF-8"}, False),
+        ({"LANG": "en_US.UTF-8", "LC_ALL": "POSIX"}, True),
+        ({"LANG": "C", "LC_ALL": "C.UTF-8"}, False),
+        ({"LANG": "C", "PYTHONIOENCODING": "utf-8"}, False),
+        ({"TERM": "dumb", "LANG": "C.UTF-8"}, True),
+    ],
+)
+def test_a_terminal_is_plain_by_its_type_or_locale(environment: dict[str, str], plain: bool) -> None:
+    assert is_plain(environment) is plain

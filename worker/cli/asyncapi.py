@@ -15,4 +15,4 @@ def command() -> None:
     from worker.settings import Settings
 
     defaults = (Settings.model_fields[name].default for name in ("stream_key", "stream_partitions"))
-    click.echo(json.dumps(document(*defaults), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(document(*defaults), indent=2, ensure_ascii=False).encode())

@@ -41,36 +41,36 @@ def chosen_scope(user_course: int | None, course: int | None, sample: int | None
 
 def show_findings(found: "Findings", verb: str) -> None:
     """Print every difference, the totals and what could not be compared; `verb` is a past participle."""
+    from worker.cli.output import show
+
     for each in found.differences:
-        click.echo(difference_line(each))
+        show(difference_line(each))
     rows = len({(each.table, each.key) for each in found.differences})
     differences = counted(len(found.differences), "difference") + (f" in {counted(rows, 'row')}" if rows else "")
-    click.echo(f"{counted(found.enrollments, 'enrollment')} {verb}: {differences}.")
+    show(f"{counted(found.enrollments, 'enrollment')} {verb}: {differences}.")
     if found.unprovable:
-        click.echo(
+        show(
             f"Retention left too few events to prove {counted(found.unprovable, 'row')}; "
             "they were compared with the remaining events."
         )
     if found.courses_behind:
-        click.echo(
-            f"The statistics of {counted(found.courses_behind, 'course')} are being refreshed and were not compared."
-        )
+        show(f"The statistics of {counted(found.courses_behind, 'course')} are being refreshed and were not compared.")
     if found.too_large:
         ids = ", ".join(map(str, found.too_large))
-        click.echo(
+        show(
             f"{counted(len(found.too_large), 'enrollment')} with more events than can be held in memory "
             f"{'was' if len(found.too_large) == 1 else 'were'} not audited: {ids}."
         )
     if found.courses_partial:
-        click.echo(f"Nor were the statistics of the {counted(found.courses_partial, 'course')} they belong to.")
+        show(f"Nor were the statistics of the {counted(found.courses_partial, 'course')} they belong to.")
     if found.busy:
         some = ", ".join(map(str, found.busy[:10]))
-        click.echo(
+        show(
             f"{counted(len(found.busy), 'enrollment')} locked by another session could not be repaired ({some}): "
             "run it again."
         )
     if found.bare:
-        click.echo(
+        show(
             f"{counted(len(found.bare), 'enrollment')} created by the LMS {_has(found.bare)} no recorded events "
             f"({_some(found.bare)}). That is normal before a learner begins. But if the LMS deleted rows and "
             "inserted them again, their events were deleted too: publish or replay them, and let it UPDATE rows."
@@ -79,19 +79,21 @@ def show_findings(found: "Findings", verb: str) -> None:
 
 
 def _show_what_is_left(found: "Findings") -> None:
+    from worker.cli.output import show
+
     if found.waiting:
-        click.echo(
+        show(
             f"The activity of {counted(len(found.waiting), 'enrollment')} could not be computed now "
             f"({_some(found.waiting)}) and is not repaired: wait for the scheduled task, or run it again."
         )
     if found.waiting_courses:
-        click.echo(
+        show(
             f"The statistics of {counted(len(found.waiting_courses), 'course')} could not be computed now "
             f"({_some(found.waiting_courses)}) and are not repaired: wait for the scheduled task, or run it again. "
             "If that does not help, raise PROGRESS_STATISTICS_TIMEOUT_SECONDS."
         )
     if found.changed_courses:
-        click.echo(
+        show(
             f"The statistics of {counted(len(found.changed_courses), 'course')} were computed, but workers "
             f"have changed more since ({_some(found.changed_courses)}): the scheduled task will refresh them."
         )
@@ -100,7 +102,7 @@ def _show_what_is_left(found: "Findings") -> None:
         for each in found.left:
             named["courses" if each.table in _OF_COURSES else "enrollments"].add(int(str(each.key[0])))
         where = "; ".join(f"{name} {_some(sorted(ids))}" for name, ids in named.items() if ids)
-        click.echo(
+        show(
             f"Not repaired: {counted(len(found.left), 'difference')} came back at once ({where}). If a trigger "
             "changes writes to these tables, remove it and run this again; else report a bug with the output of "
             "`progress-worker audit`."

@@ -26,7 +26,8 @@ def command(everything: bool, as_json: bool) -> None:
     if as_json:
         show_json(settings)
         return
-    table = new_table(None, "variable", "value", "default", "unit, range", "meaning")
+    prose, spare = ("value", "default", "unit, range", "meaning"), ("unit, range", "default")
+    table = new_table(None, "variable", "value", "default", "unit, range", "meaning", prose=prose, spare=spare)
     shown = [each for each in settings if everything or each["group"] == "main" or each["origin"] != "default"]
     for each in shown:
         limits = ", ".join(part for part in (each["unit"], each["range"]) if part)

@@ -1,11 +1,13 @@
 """`progress-worker dead-letters`: list, show, export, redrive or delete dead letters."""
 
 import sys
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from worker.cli.dead_letters_export import export
+from worker.cli.group import Group
 from worker.cli.option_values import to_reason
 from worker.contract.id_ranges import MAX_ID
 from worker.errors import InputError
@@ -18,7 +20,7 @@ SHOWN_BYTES = 4_096
 LISTED_CHARACTERS = 100
 
 
-@click.group("dead-letters")
+@click.group("dead-letters", cls=Group)
 def command() -> None:
     """List, show, export, redrive or delete dead letters.
 
@@ -50,8 +52,11 @@ def list_dead_letters(reason: str | None, limit: int, after: int, as_json: bool)
     if not dead_letters:
         show("No dead letters." if reason is None and not after else "No such dead letters.")
         return
-    table = new_table(None, "id", "since", "reason", "stream", "entry", "bytes", "detail", numbers=["id", "bytes"])
+    columns = ("id", "since", "reason", "stream", "entry", "bytes", "detail")
+    spare = ("bytes", "entry", "since", "stream")
+    table = new_table(None, *columns, numbers=["id", "bytes"], prose=["detail"], spare=spare)
     for dead_letter in dead_letters:
+        detail = printable(f"{dead_letter.detail}{_others(dead_letter.entry)}")
         table.add_row(
             str(dead_letter.id),
             f"{dead_letter.created_at:%Y-%m-%d %H:%M:%S}",
@@ -59,7 +64,7 @@ def list_dead_letters(reason: str | None, limit: int, after: int, as_json: bool)
             printable(dead_letter.entry.stream),
             printable(dead_letter.entry.id),
             "-" if dead_letter.entry.body is None else f"{len(dead_letter.entry.body):,}",
-            printable(f"{dead_letter.detail}{_others(dead_letter.entry)}")[:LISTED_CHARACTERS],
+            shorten(detail, LISTED_CHARACTERS, placeholder=" …"),
         )
     show(table)
     if more:
@@ -75,7 +80,7 @@ def show_dead_letter(dead_letter_id: int, as_json: bool, raw: bool) -> None:
 
     With its body and the entry's other fields, escaped for the terminal.
     """
-    from worker.cli.output import new_table, show, show_json
+    from worker.cli.output import new_facts, show, show_json
     from worker.cli.servers import open_database, server_settings
     from worker.printable import printable
     from worker.progress import stored_dead_letters
@@ -102,8 +107,7 @@ def show_dead_letter(dead_letter_id: int, as_json: bool, raw: bool) -> None:
             }
         )
         return
-    table = new_table(f"Dead letter {dead_letter.id}", "", "")
-    table.show_header = False
+    table = new_facts(f"Dead letter {dead_letter.id}")
     for name, value in _mapping(dead_letter).items():
         table.add_row(name, "-" if value is None else printable(str(value)))
     show(table)

@@ -110,7 +110,7 @@ def open_view(settings: "Settings", engine: "Engine", total: int) -> Iterator[Vi
     from worker.cli.output import console
 
     screen = console()
-    if not screen.is_terminal:
+    if not screen.is_terminal or screen.is_dumb_terminal:
         yield View(settings, engine, _Lines(total).show, total)
         return
     from rich.console import Group
@@ -124,7 +124,7 @@ def open_view(settings: "Settings", engine: "Engine", total: int) -> Iterator[Vi
             grid = Table.grid(padding=(0, 3))
             for name, value in _named(figures, rate):
                 grid.add_row(name, value)
-            bar = ProgressBar(total=total, completed=figures.done, width=60)
+            bar = ProgressBar(total=total, completed=figures.done, width=min(60, screen.width))
             live.update(Group("", bar, grid, ""))
 
         yield View(settings, engine, show, total)

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from worker import liveness
+from worker.cli.group import Group
 from worker.errors import ConfigurationError
 
 
-@click.group("health")
+@click.group("health", cls=Group)
 def command() -> None:
     """Check whether the worker is live or the system ready."""
 

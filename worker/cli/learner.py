@@ -60,12 +60,11 @@ def command(user_course_id: int, lesson: tuple[int, int] | None, as_json: bool) 
 
 def learner_table(found: "LearnerAnalysis") -> "Table":
     """Return the figures of the whole enrollment."""
-    from worker.cli.output import duration, moment, new_table, time_spent
+    from worker.cli.output import duration, moment, new_facts, time_spent
     from worker.cli.summary import completed
     from worker.formatting import counted, two_digits
 
-    table = new_table(f"Enrollment {found.user_course_id}", "", "")
-    table.show_header = False
+    table = new_facts(f"Enrollment {found.user_course_id}")
     each = f", {duration(found.session_seconds / found.sessions)} on average" if found.sessions else ""
     pace = found.velocity
     activity = [
@@ -109,7 +108,7 @@ def reasons_table(title: str, lessons: "Sequence[Recommendation | Stuck]") -> "T
     from worker.cli.output import new_table
     from worker.printable import printable
 
-    table = new_table(title, "topic", "lesson", "title", "why", numbers=("topic", "lesson"))
+    table = new_table(title, "topic", "lesson", "title", "why", numbers=("topic", "lesson"), prose=("title", "why"))
     for each in lessons:
         table.add_row(str(each.topic_id), str(each.lesson_id), printable(each.title or "-"), lesson_phrase(each))
     return table
@@ -121,7 +120,9 @@ def lessons_table(found: "LearnerAnalysis") -> "Table":
     from worker.printable import printable
 
     figures = ("topic", "lesson", "visits", "to complete")
-    table = new_table("Visited", *figures[:2], "title", "status", *figures[2:], "time spent", numbers=figures)
+    columns = (*figures[:2], "title", "status", *figures[2:], "time spent")
+    spare = ("to complete", "visits", "time spent")
+    table = new_table("Visited", *columns, numbers=figures, prose=("title", "time spent"), spare=spare)
     for each in found.lessons:
         table.add_row(
             str(each.topic_id),
@@ -139,7 +140,8 @@ def days_table(found: "LearnerAnalysis") -> "Table":
     """Return the active ones of the last days."""
     from worker.cli.output import new_table, time_spent
 
-    table = new_table(f"Last {len(found.days)} days", "day", "events", "time spent", numbers=("events",))
+    title, columns = f"Last {len(found.days)} days", ("day", "events", "time spent")
+    table = new_table(title, *columns, numbers=("events",), prose=("time spent",))
     for each in found.days:
         if each.events or each.spent.seconds:
             table.add_row(str(each.day), str(each.events), time_spent(each.spent))
@@ -151,7 +153,7 @@ def weeks_table(found: "LearnerAnalysis") -> "Table":
     from worker.cli.output import new_table, time_spent
 
     shown, figures = found.weeks[-_WEEKS:], ("completed", "events")
-    table = new_table("Weeks", "week from", *figures, "time spent", "", numbers=figures)
+    table = new_table("Weeks", "week from", *figures, "time spent", "", numbers=figures, spare=("", "events"))
     for each in shown:
         blocks = "█" * min(each.completed, _BLOCKS)
         table.add_row(str(each.monday), str(each.completed), str(each.events), time_spent(each.spent), blocks)

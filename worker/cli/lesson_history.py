@@ -31,12 +31,11 @@ def show_lesson(
 
 def lesson_table(found: "LessonVisits") -> "Table":
     """Return the figures of the whole lesson."""
-    from worker.cli.output import moment, new_table, time_spent
+    from worker.cli.output import moment, new_facts, time_spent
     from worker.printable import printable
 
     history = found.history
-    table = new_table(f"Enrollment {found.user_course_id}, topic {found.topic_id}, lesson {found.lesson_id}", "", "")
-    table.show_header = False
+    table = new_facts(f"Enrollment {found.user_course_id}, topic {found.topic_id}, lesson {found.lesson_id}")
     to_complete = history.visits_to_complete
     for name, value in (
         ("title", printable(found.title or "-")),
@@ -63,6 +62,8 @@ def visits_table(found: "LessonVisits") -> "Table":
         _title("visits", history.last_visits, history.visits),
         *("visit", "began", "last event", "events", "completions", "completed it", "time spent"),
         numbers=numbers,
+        prose=("time spent",),
+        spare=("completions", "events", "last event", "completed it"),
     )
     for each in history.last_visits:
         table.add_row(
@@ -85,6 +86,7 @@ def corrections_table(found: "LessonVisits") -> "Table":
     table = new_table(
         _title("corrections", history.last_corrections, history.corrections),
         *("corrected", "status", "last viewed", "completed"),
+        spare=("last viewed", "completed"),
     )
     for each in history.last_corrections:
         table.add_row(moment(each.corrected_at), each.status, moment(each.last_viewed_at), moment(each.completed_at))

@@ -4,10 +4,11 @@ import errno
 import os
 import sys
 from importlib import import_module
-from io import TextIOWrapper
 
 import click
 
+from worker.cli.group import Group
+from worker.cli.plain_terminal import adapt
 from worker.errors import ProgressError
 
 COMMANDS = (
@@ -42,7 +43,7 @@ INTERRUPTED = 130
 """Exit status after Ctrl-C, as in shells."""
 
 
-class Commands(click.Group):
+class Commands(Group):
     """The commands. A ProgressError becomes one line and exit status 1, Ctrl-C a quiet 130."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -59,9 +60,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> None:
         """Run the command."""
-        for stream in (sys.stdout, sys.stderr):  # do not fail on a character that the terminal cannot show
-            if isinstance(stream, TextIOWrapper):
-                stream.reconfigure(errors="backslashreplace")
+        adapt(sys.stdout, sys.stderr)
         try:
             super().invoke(ctx)
         except ProgressError as error:

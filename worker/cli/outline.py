@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.cli.group import Group
 from worker.cli.id_type import ID
 from worker.errors import InputError, ServerUnavailableError
 
@@ -18,7 +19,7 @@ SOURCE = "progress-worker"
 """The source of events that `load` publishes."""
 
 
-@click.group("outline")
+@click.group("outline", cls=Group)
 def command() -> None:
     """Show a course's live outline or publish another one."""
 
@@ -129,7 +130,8 @@ def _show(outline: "StoredOutline") -> None:
     from worker.printable import printable
 
     figures = ("number", "topic", "lesson")
-    table = new_table(f"Course {outline.course_id}", *figures, "title", numbers=figures)
+    columns, spare = (*figures, "title"), ["number"]
+    table = new_table(f"Course {outline.course_id}", *columns, numbers=figures, prose=["title"], spare=spare)
     for number, ((topic_id, lesson_id), title) in enumerate(outline.titles.items(), 1):
         table.add_row(str(number), str(topic_id), str(lesson_id), "-" if title is None else printable(title))
     show(table if outline.titles else f"The outline of course {outline.course_id} has no lessons.")

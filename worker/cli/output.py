@@ -1,11 +1,12 @@
 """How commands print: tables for people, JSON for scripts, and nothing that garbles a terminal."""
 
 import json
+import os
 import re
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -25,27 +26,43 @@ def console(*, stderr: bool = False) -> "Console":
     """Return a console that prints text as it is: no markup, no highlighting."""
     from rich.console import Console
 
-    made = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    color_system: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
+    made = Console(stderr=stderr, markup=False, highlight=False, emoji=False, color_system=color_system)
     if not made.is_terminal:
         made.width = PIPED_WIDTH
     return made
 
 
-def new_table(title: str | None, *columns: str, numbers: Iterable[str] = ()) -> "Table":
-    """Return a plain table; the columns named in `numbers` are right-aligned."""
-    from rich import box
-    from rich.table import Table
+def new_table(
+    title: str | None,
+    *columns: str,
+    numbers: Iterable[str] = (),
+    prose: Iterable[str] = (),
+    spare: Iterable[str] = (),
+    header: bool = True,
+) -> "Table":
+    """Return a plain table that fits its terminal, given the names of columns.
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        right = column in set(numbers)
-        table.add_column(column, justify="right" if right else "left", overflow="fold", no_wrap=right)
+    `numbers` are right-aligned. `prose` may be folded at words, all others are kept whole. `spare` are omitted where
+    there is no room, first to last.
+    """
+    from worker.cli.fitted_table import FittedTable
+
+    table = FittedTable(title, columns, set(numbers), set(prose), list(spare))
+    table.show_header = header
     return table
 
 
+def new_facts(title: str) -> "Table":
+    """Return a table without headers, of names and values."""
+    return new_table(title, "name", "value", prose=["value"], header=False)
+
+
 def show(*parts: "RenderableType") -> None:
-    """Print to standard output."""
-    console().print(*parts, sep="\n")
+    """Print to standard output; on a terminal, sentences are folded at words."""
+    screen = console()
+    for part in parts:
+        screen.print(part, soft_wrap=isinstance(part, str) and not screen.is_terminal)
 
 
 def show_json(value: Any) -> None:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from rich.bar import Bar
     from rich.table import Table
-    from rich.text import Text
 
     from worker.analytics.course_overview import Overview
     from worker.summary.read import TitledSummary
@@ -67,11 +66,10 @@ def as_mapping(found: "Overview") -> dict[str, Any]:
 
 def course_table(found: "Overview", now: "datetime") -> "Table":
     """Return the statistics of the course."""
-    from worker.cli.output import new_table
+    from worker.cli.output import new_facts
     from worker.formatting import counted
 
-    table = new_table(f"Course {found.course_id}", "", "")
-    table.show_header = False
+    table = new_facts(f"Course {found.course_id}")
     of = found.statistics
     if of is None or found.as_of is None:
         table.add_row("statistics", "not computed yet")
@@ -91,11 +89,13 @@ def course_table(found: "Overview", now: "datetime") -> "Table":
 def lessons_table(found: "Overview") -> "Table":
     """Return the lessons in order with the enrollments that started and completed each."""
     from worker.cli.output import new_table
+    from worker.printable import printable
 
     figures = ("no.", "topic", "lesson", "started", "completed", "rate")
-    table = new_table("Lessons", *figures[:3], "title", *figures[3:], "", numbers=figures)
+    columns, spare = (*figures[:3], "title", *figures[3:], ""), ("", "no.", "started", "completed")
+    table = new_table("Lessons", *columns, numbers=figures, prose=["title"], spare=spare)
     for number, lesson in enumerate(found.lessons, 1):
-        place = (str(number), str(lesson.topic_id), str(lesson.lesson_id), _one_line(lesson.title or "-"))
+        place = (str(number), str(lesson.topic_id), str(lesson.lesson_id), printable(lesson.title or "-"))
         of = lesson.statistics
         if of is None:
             table.add_row(*place, "-", "-", "-")
@@ -109,9 +109,11 @@ def lessons_table(found: "Overview") -> "Table":
 def learners_table(found: "Overview", now: "datetime") -> "Table":
     """Return the learners of this page by enrollment."""
     from worker.cli.output import new_table
+    from worker.printable import printable
 
     figures = ("enrollment", "completed", "rate")
-    table = new_table("Learners", *figures, "", "next topic, lesson", "last activity", numbers=figures)
+    columns, spare = (*figures, "", "next topic, lesson", "last activity"), ("", "last activity", "completed")
+    table = new_table("Learners", *columns, numbers=figures, prose=["next topic, lesson"], spare=spare)
     for learner in found.learners:
         summary = learner.summary
         table.add_row(
@@ -119,7 +121,7 @@ def learners_table(found: "Overview", now: "datetime") -> "Table":
             f"{summary.completed_lessons} of {summary.total_lessons if summary.total_is_known else '?'}",
             f"{summary.completion_percentage} %",
             _bar(summary.completion_percentage),
-            _one_line(_next_lesson(learner)),
+            printable(_next_lesson(learner)),
             _ago(summary.last_activity_at, now) if summary.last_activity_at else "-",
         )
     table.columns[3].width = BAR_WIDTH
@@ -132,15 +134,6 @@ def _next_lesson(learner: "TitledSummary") -> str:
         return "-"
     title = learner.titles.get((topic_id, lesson_id))
     return f"{topic_id}, {lesson_id}" + (f": {title}" if title else "")
-
-
-def _one_line(content: str) -> "Text":
-    """Return text that is cut to the column's width."""
-    from rich.text import Text
-
-    from worker.printable import printable
-
-    return Text(printable(content), no_wrap=True, overflow="ellipsis")
 
 
 def _bar(rate: "Decimal") -> "Bar":

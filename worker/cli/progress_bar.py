@@ -8,6 +8,8 @@ from typing import Protocol
 import click
 
 LINE_SECONDS = 2.0
+WIDE = 80
+"""Columns of a terminal that has room for a bar and times beside the numbers."""
 
 
 class Progress(Protocol):
@@ -37,14 +39,19 @@ def open_progress(verb: str, *, total: float | None, unit: str = "events") -> It
     from worker.cli.output import console
 
     screen = console(stderr=True)
-    if not screen.is_terminal:
+    if not screen.is_terminal or screen.is_dumb_terminal:
         yield Lines(verb)
         return
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
+    from rich.table import Column
 
-    columns = [TextColumn(verb), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[text]}")]
-    with RichProgress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=screen, transient=True) as bar:
+    text = "{task.fields[text]}"
+    columns = [TextColumn(verb), BarColumn(), TaskProgressColumn(), TextColumn(text)]
+    columns += [TimeElapsedColumn(), TimeRemainingColumn()]
+    if screen.width < WIDE:
+        columns = [TextColumn(verb), TaskProgressColumn(), TextColumn(text, table_column=Column(overflow="fold"))]
+    with RichProgress(*columns, console=screen, transient=True) as bar:
         task = bar.add_task(verb, total=total, text="", unit=unit)
 
         class Bar:

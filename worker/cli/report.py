@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.cli.group import Group
+
 if TYPE_CHECKING:
     from worker.reports.table import Report
 
@@ -41,7 +43,7 @@ def _export(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.group("report")
+@click.group("report", cls=Group)
 def command() -> None:
     """Write a course's or learner's report.
 

@@ -33,11 +33,12 @@ def command(host: str, port: int, root_path: str) -> None:
         from worker.api.tokens import load_tokens
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"The API needs {error.name}: pip install 'course-progress-worker[api]'.") from None
-    from worker.logs import configure_logging
+    from worker.logs import configure_logging, log_uncaught
 
     tokens = load_tokens(settings)
     listening = listen(host, port, anywhere=bool(tokens))
     configure_logging(settings.log_format, settings.log_level)
+    log_uncaught()
     app = create_app(settings, tokens)
     config = uvicorn.Config(
         app,

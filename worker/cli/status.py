@@ -72,7 +72,8 @@ def _show(found: "Status") -> None:
     from worker.cli.output import duration, new_table, show
 
     figures = ("length", "lag", "pending", "oldest pending", "oldest unread", "consumers")
-    streams = new_table("Streams", "stream", *figures, numbers=figures)
+    spare = ("consumers", "length", "oldest pending", "pending")
+    streams = new_table("Streams", "stream", *figures, numbers=figures, spare=spare)
     for each in found.streams:
         streams.add_row(
             each.stream,
@@ -97,7 +98,7 @@ def _show(found: "Status") -> None:
     rows = new_table("Tables", "table", "rows", "on disk", numbers=["rows", "on disk"])
     for name, count in found.rows.items():
         rows.add_row(name, f"{'' if count.exact else '~'}{count.rows:,}", decimal(count.bytes))
-    rollups = new_table("Rollups", "rollup", "as of", "behind", numbers=["behind"])
+    rollups = new_table("Rollups", "rollup", "as of", "behind", numbers=["behind"], spare=["as of"])
     for name, rollup in found.rollups.items():
         rollups.add_row(name, _time(rollup.as_of) if rollup.behind_seconds else "now", duration(rollup.behind_seconds))
     letters = new_table("Dead letters", "reason", "count", numbers=["count"])

@@ -56,7 +56,7 @@ def completed(summary: "Summary | LearnerAnalysis") -> str:
 def summary_table(found: "TitledSummary") -> "Table":
     """Return the summary as a table, lessons with their titles."""
     from worker.analytics.phrases import NEXT_PHRASES
-    from worker.cli.output import new_table
+    from worker.cli.output import new_facts
     from worker.printable import printable
 
     summary = found.summary
@@ -68,8 +68,7 @@ def summary_table(found: "TitledSummary") -> "Table":
         title = found.titles.get((topic_id, lesson_id))
         return f"{place}: {printable(title)}" if title else place
 
-    table = new_table(f"Enrollment {summary.user_course_id}", "", "")
-    table.show_header = False
+    table = new_facts(f"Enrollment {summary.user_course_id}")
     reason = f" ({NEXT_PHRASES[summary.next_reason]})" if summary.next_reason else ""
     at = summary.last_activity_at
     for name, value in (

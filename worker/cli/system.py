@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from worker.cli.group import Group
+
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from worker.streams.connection import Redis
 
 
-@click.group("system")
+@click.group("system", cls=Group)
 def command() -> None:
     """Show which system owns the streams, or adopt them.
 
@@ -38,7 +40,7 @@ def show_system(as_json: bool) -> None:
         show_json({"system": asdict(system), "ours": not found.others, "streams": of_streams})
         return
     show(f"Database {printable(system.database)}, id {system.id}, PostgreSQL cluster {system.cluster or 'unknown'}", "")
-    table = new_table("Streams", "stream", "belongs to")
+    table = new_table("Streams", "stream", "belongs to", prose=["belongs to"])
     for stream in streams:
         other = owners.get(stream)
         if other is None:

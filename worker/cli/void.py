@@ -56,14 +56,15 @@ def _mapping(found: "Voided", *, changed: bool) -> dict[str, Any]:
 
 def _show(found: "Voided", *, changed: bool) -> None:
     from worker.cli.audit_report import difference_line
+    from worker.cli.output import show
 
     event, whose = found.event, f"Event {found.event_id} of enrollment {found.user_course_id}"
     if event is None:
-        click.echo(f"{whose} was already voided at {found.voided_at:%Y-%m-%d %H:%M:%S %Z}; nothing was changed.")
+        show(f"{whose} was already voided at {found.voided_at:%Y-%m-%d %H:%M:%S %Z}; nothing was changed.")
         return
     for each in found.changes:
-        click.echo(difference_line(each))
+        show(difference_line(each))
     what = (
         f"{event.type} at {event.time:%Y-%m-%d %H:%M:%S %Z}, topic {event.data.topic_id}, lesson {event.data.lesson_id}"
     )
-    click.echo(f"{whose} ({what}) {'is voided' if changed else 'would be voided; nothing was changed'}.")
+    show(f"{whose} ({what}) {'is voided' if changed else 'would be voided; nothing was changed'}.")

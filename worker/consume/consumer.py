@@ -215,7 +215,7 @@ class Consumer:
         if is_due and not settled:
             return
         level = logging.WARNING if outcome.rejected else logging.INFO
-        counts = {"consumer": self.name, "entries": len(entries), **outcome.counts}
+        counts = {"consumer": self.name, "entries": len(entries), **outcome.counts, **outcome.reasons}
         log.log(level, "batch_recorded", **counts, seconds=round(time.monotonic() - started, 4))
         if outcome.enrolled:
             arrived = apply_parked(self.engine, outcome.enrolled, keep_alive)

@@ -1,5 +1,6 @@
 """The outcome of a batch."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -55,6 +56,15 @@ class Outcome:
     def rejected(self) -> int:
         """The number of dead letters that wait for a person."""
         return len(self.dead_letters) - self.parked
+
+    @property
+    def reasons(self) -> dict[str, dict[str, int]]:
+        """The number of dead letters by reason, under `rejected_reasons` and `parked_reasons`; empty without any."""
+        found: dict[str, Counter[str]] = {}
+        for each in self.dead_letters:
+            kind = "parked_reasons" if each.reason in PARKED else "rejected_reasons"
+            found.setdefault(kind, Counter())[str(each.reason)] += 1
+        return {kind: dict(number) for kind, number in found.items()}
 
     @property
     def totals(self) -> Totals:
