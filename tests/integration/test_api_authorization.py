@@ -41,14 +41,15 @@ TOKENS = [
 
 
 class Endpoint(NamedTuple):
-    """A method and a path, with what the document says of it."""
+    """A method, a path and the content it takes, with what the document says of them."""
 
     method: str
     path: str
     operation: dict[str, Any]
+    content_type: str | None
 
     def __str__(self) -> str:
-        return f"{self.method} {self.path}"
+        return " ".join(filter(None, (self.method, self.path, self.content_type)))
 
     @property
     def other_scope(self) -> str:
@@ -64,9 +65,10 @@ class Endpoint(NamedTuple):
         headers = {"Authorization": authorization} if authorization is not None else {}
         headers |= dict(zip(others[::2], others[1::2], strict=True))
         content = None
-        if body := self.operation.get("requestBody"):
-            ((headers["Content-Type"], described),) = body["content"].items()
-            content = json.dumps(_for(user_course_id, _example(described["schema"])))
+        if self.content_type:
+            headers["Content-Type"] = self.content_type
+            schema = self.operation["requestBody"]["content"][self.content_type]["schema"]
+            content = json.dumps(_for(user_course_id, _example(schema)))
         ids = {"user_course_id": user_course_id, "course_id": course_id}
         asked = [each["name"] for each in self.operation.get("parameters", ()) if each["in"] == "query"]
         query = {name: value for name, value in ids.items() if name in asked}
@@ -92,9 +94,10 @@ def _for(user_course_id: int, example: Any) -> Any:
 
 
 ALL = [
-    Endpoint(method.upper(), path, operation)
+    Endpoint(method.upper(), path, operation, content_type)
     for path, methods in DOCUMENT["paths"].items()
     for method, operation in methods.items()
+    for content_type in operation.get("requestBody", {}).get("content", [None])
 ]
 ENDPOINTS = [each for each in ALL if each.path not in {"/healthz", "/readyz"}]
 every_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)

@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 from sqlalchemy import Engine
 
-from tests.support.doors import ANY, Doors
+from tests.support.doors import ANSWERED, ANY, Doors
 from tests.support.events import at, body, completed, enrolled, outlined, viewed
 from tests.support.rollups import audited
 from tests.support.tables import rows
@@ -88,6 +88,8 @@ def test_an_import_of_one_midnight_ends_at_its_last_lesson_in_outline_order(
     lessons = [*range(100, 50, -1), *range(1, 51)]
     done = [completed(1, 1, lesson, time="2012-03-05T00:00:00Z") for lesson in range(51, 101)]
     events = [completed(1, 1, 1, time="1998-06-01T08:00:00Z"), *done, enrolled(1, time="2012-03-05T00:00:00Z")]
+    if door == "single":  # which applies each before it takes the next
+        events.reverse()
     batch = [body(outlined(3, [(1, lesson) for lesson in lessons])), *map(body, events)]
     assert set(send(doors, door, [batch])) == {"applied"}
     assert rows(engine, "SELECT count(*) FROM user_course_progress WHERE status = 'completed'") == [(51,)]
@@ -101,7 +103,7 @@ def test_an_outline_or_a_transfer_older_than_the_known_one_is_superseded_and_cou
     known = [outlined(3, [(1, 1), (1, 2)], seconds=60), enrolled(1, course_id=5, seconds=60)]
     older = [outlined(3, [(1, 9)], seconds=0), enrolled(1, course_id=3, seconds=0)]
     found = [send(doors, door, [[body(event) for event in each]]) for each in (known, older, older, known)]
-    if door == "batch":
+    if door in ANSWERED:
         assert found == [["applied"] * 2, ["superseded"] * 2, ["repeated"] * 2, ["repeated"] * 2]
     assert rows(engine, LESSONS) == [(1,), (2,)]
     assert rows(engine, "SELECT user_id, course_id FROM user_course") == [(7, 5)]

@@ -30,6 +30,8 @@ LARGE, LESSON = MAX_ID - 7, 2**31 - 1
 TABLES = {
     "status": ("unknown_enrollment", "invalid_json", "{stream}:0"),
     "summary {id}": ("{id}",),
+    "courses": ("{id}",),
+    "enrollments --course {id}": ("{id}",),
     "learner {id}": ("{id}", "{lesson}", "in_progress"),
     "learner {id} --lesson 1 {lesson}": ("{id}", "{lesson}"),
     "overview {id}": ("{id}", "{lesson}"),
@@ -43,9 +45,9 @@ TABLES = {
 NO_TABLES = {
     *("migrate", "publish", "drain", "metrics", "audit", "rebuild", "void", "replay", "serve", "asyncapi"),
     *("demo", "up", "report course", "report learner", "outline load", "system adopt", "health live", "health ready"),
-    *("dead-letters redrive", "dead-letters delete"),
+    *("dead-letters export", "dead-letters redrive", "dead-letters delete"),
 }
-WIDE, NARROW = 300, (50, 80, 120)
+WIDE, NARROW = 600, (50, 80, 120)
 MEASURED = re.compile(r"[+-]?[\d,]+\.\d+")
 """Ages and clocks: other numbers in each run."""
 
@@ -123,7 +125,7 @@ def test_every_command_that_prints_tables_is_looked_at() -> None:
 def test_no_sentence_of_the_help_is_cut(width: int) -> None:
     for name, command in (("", main), *commands(main)):
         help_ = invoke({"COLUMNS": str(width), "TERM": "xterm"}, *name.split(), "--help").output
-        assert "..." not in help_.replace("]...", ""), f"{name}:\n{help_}"
+        assert not re.search(r"(?<![]D])\.\.\.", help_), f"{name}:\n{help_}"
         if isinstance(command, click.Group):
             for each in command.list_commands(click.Context(command)):
                 assert re.search(rf"^  {each}  +\w.*", help_, re.MULTILINE), f"{name}:\n{help_}"

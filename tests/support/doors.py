@@ -101,7 +101,9 @@ class Doors:
         return ["invalid_json" if is_refused else verdict for is_refused, verdict in found]
 
 
-ANY = ("stream", "batch", "single", "async_batch", "command_line")
+ANSWERED = ("batch", "single")
+"""Doors that apply an event while its sender waits: nothing is set aside, as the sender still has it."""
+ANY = ("stream", *ANSWERED, "async_batch", "command_line")
 
 
 def send_tasks(
