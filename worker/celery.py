@@ -56,7 +56,8 @@ def _require_runtime_directory() -> None:
 def _refuse_before_detaching(context: click.Context, _parameter: click.Parameter, _value: Any) -> None:
     """Do the same as a callback of an option of `celery worker`."""
     refuse_unsupported_pool(context.params["pool"])
-    _require_runtime_directory()
+    if context.params["detach"]:
+        _require_runtime_directory()
 
 
 # `celery multi` and `--detach` discard a worker's output; this runs before they do.
