@@ -244,8 +244,10 @@ def test_a_course_that_another_run_is_at_is_passed_over_at_once_and_keeps_its_ma
     engine: Engine, other: Engine
 ) -> None:
     record(engine, enrolled(1, course_id=3), enrolled(2, course_id=4))
+    ingest(engine, entries([viewed(1), viewed(2)]))
     with refreshing(other, 3):
         done = refresh(engine)  # a run that waited would end with lock_timeout
+        assert rows(engine, "SELECT id FROM user_course WHERE stale_since IS NOT NULL") == [(1,)]
         assert (done.courses, done.oldest_change_at is None) == (1, False)
         assert marks(engine) == [3]
         assert as_of(engine).keys() == {4}

@@ -42,6 +42,8 @@ _STALE = text(f"""
 
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock_class, hashint8(:course_id))")
 
+_STAY_IDLE = text("SELECT set_config('idle_in_transaction_session_timeout', :milliseconds, true)")
+
 _WAIT_FOR_LOCK = text("""
     SELECT set_config('lock_timeout', :milliseconds, true), pg_advisory_xact_lock(:lock_class, hashint8(:course_id))
 """)
@@ -72,6 +74,17 @@ def wait_for_refresh(connection: Connection, course_id: int, seconds: float) -> 
     connection.execute(
         _WAIT_FOR_LOCK, {"milliseconds": milliseconds, "lock_class": STATISTICS_LOCK_CLASS, "course_id": course_id}
     )
+
+
+def lock(connection: Connection, course_id: int, seconds: float) -> bool:
+    """Keep other runs from this course until the transaction ends, which may be idle for that long meanwhile.
+
+    Return False while another transaction has it.
+    """
+    if not connection.scalar(_TRY_LOCK, {"lock_class": STATISTICS_LOCK_CLASS, "course_id": course_id}):
+        return False
+    connection.execute(_STAY_IDLE, {"milliseconds": str(int(seconds * 1000))})
+    return True
 
 
 def claim(connection: Connection, course_id: int) -> bool:

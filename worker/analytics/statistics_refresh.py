@@ -22,6 +22,9 @@ from worker.summary.refresh import refresh_these as refresh_these_summaries
 CHUNK = 500
 """Enrollments refreshed in one transaction."""
 
+MARGIN_SECONDS = 300
+"""More than the last chunk of a course's enrollments takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class RefreshedStatistics:
@@ -54,9 +57,10 @@ def refresh_statistics(
     count, failed = 0, []
     for course_id in changed:
         try:
-            _refresh_enrollments(engine, course_id, thresholds.idle_cutoff_seconds, seconds)
             with engine.begin() as connection:
-                count += refresh_course(connection, course_id, seconds, thresholds.stuck)
+                if statistics_claims.lock(connection, course_id, seconds + MARGIN_SECONDS):
+                    _refresh_enrollments(engine, course_id, thresholds.idle_cutoff_seconds, seconds)
+                    count += refresh_course(connection, course_id, seconds, thresholds.stuck)
         except DBAPIError as error:
             if not may_be_caused_by_one(error):
                 raise
@@ -76,7 +80,8 @@ def _refresh_enrollments(engine: Engine, course_id: int, idle_cutoff_seconds: fl
     ids = list(stale)
     for start in range(0, len(ids), CHUNK):
         chunk = ids[start : start + CHUNK]
-        refresh_these_summaries(engine, [each for each in chunk if not stale[each]])
+        if unsummarized := [each for each in chunk if not stale[each]]:
+            refresh_these_summaries(engine, unsummarized)
         refresh_these(engine, chunk, CHUNK, idle_cutoff_seconds)
         if time.monotonic() >= ends_at:
             break
