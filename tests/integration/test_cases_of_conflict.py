@@ -7,14 +7,14 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from tests.support.doors import ANSWERED, ANY, Doors, consume
+from tests.support.doors import ANSWERED, EACH_DOOR, Doors, consume
 from tests.support.events import at, body, completed, corrected, enrolled, outlined, viewed
 from tests.support.tables import insert_as_lms, rows, snapshot
 from worker.audit.void import void_event
 from worker.consume.consumer import Consumer
 from worker.contract.event import CloudEvent
 
-any_door = pytest.mark.parametrize("door", ANY)
+any_door = pytest.mark.parametrize("door", EACH_DOOR)
 ID = "0198a1b2-c3d4-7e5f-8a9b-000000000001"
 OTHERS: dict[str, tuple[CloudEvent, CloudEvent]] = {
     "another lesson": (viewed(1, 1, 1, id=ID), viewed(1, 1, 2, id=ID)),

@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 from sqlalchemy import Engine
 
-from tests.support.doors import ANSWERED, ANY, Doors
+from tests.support.doors import ANSWERED, EACH_DOOR, Doors
 from tests.support.events import at, body, completed, enrolled, outlined, viewed
 from tests.support.rollups import audited
 from tests.support.tables import rows
@@ -18,7 +18,7 @@ from worker.streams.connection import Redis
 from worker.streams.keys import Keys
 from worker.streams.totals import read_totals
 
-any_door = pytest.mark.parametrize("door", ANY)
+any_door = pytest.mark.parametrize("door", EACH_DOOR)
 POSITIONS = "SELECT DISTINCT current_topic, current_lesson, current_section, position_at FROM user_course"
 LESSONS = "SELECT lesson_id FROM course_lesson ORDER BY ordinal"
 

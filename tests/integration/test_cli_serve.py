@@ -75,6 +75,7 @@ def test_without_a_token_it_listens_on_loopback_alone_and_says_so(environment: d
         assert own == [f"0100007F:{address.port:04X}"]
 
 
+@pytest.mark.second_tier
 def test_loopback_of_ipv6_will_do(environment: dict[str, str], log: Path) -> None:
     with serving(environment, log, "--host", "::1") as (_, url):
         assert url.startswith("http://[::1]:")
@@ -92,7 +93,10 @@ def test_without_a_token_it_does_not_listen_where_others_could_reach_it(environm
     assert line.startswith(f"Error: {host} is reachable from other hosts, but no token is configured. Set PROGRESS_API")
 
 
-@pytest.mark.parametrize(("host", "listening"), [(ANYWHERE, "127.0.0.1"), ("::", "[::1]")])
+@pytest.mark.parametrize(
+    ("host", "listening"),
+    [(ANYWHERE, "127.0.0.1"), pytest.param("::", "[::1]", marks=pytest.mark.second_tier)],
+)
 def test_with_a_token_it_listens_anywhere(environment: dict[str, str], log: Path, host: str, listening: str) -> None:
     with serving({**environment, "PROGRESS_API_TOKENS": TOKENS}, log, "--host", host) as (_, told):
         url = f"http://{listening}:{httpx.URL(told).port}"

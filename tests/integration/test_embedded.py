@@ -230,6 +230,7 @@ def test_servers_of_a_killed_owner_are_replaced_and_the_data_stays(directory: Pa
         wait_until(lambda: not any(is_alive(pid) for pid in left))
 
 
+@pytest.mark.second_tier
 def test_a_forked_child_that_ends_leaves_its_parents_servers_alone(directory: Path) -> None:
     code = """
 import os, sys
@@ -268,6 +269,7 @@ def test_a_second_owner_of_the_same_directory_is_refused_and_harms_nothing(direc
         assert is_open(servers.redis_url)
 
 
+@pytest.mark.second_tier
 def test_several_starts_at_once_get_servers_of_their_own(directory: Path) -> None:
     with ExitStack() as stack, ThreadPoolExecutor() as pool:
         contexts = [start_servers(directory / str(number)) for number in range(4)]
@@ -278,6 +280,7 @@ def test_several_starts_at_once_get_servers_of_their_own(directory: Path) -> Non
                 assert r.config_get("dir")["dir"] == str(directory / str(number) / "valkey")
 
 
+@pytest.mark.second_tier
 def test_a_clash_of_ports_between_two_starts_is_settled_by_another_try(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -376,6 +379,7 @@ def test_a_server_that_does_not_start_is_reported_with_the_end_of_its_log(direct
     assert "no_such_setting" in str(caught.value)
 
 
+@pytest.mark.second_tier
 @pytest.mark.parametrize("name", ["x" * 120, "an odd, name: 50% & 'ünï'"], ids=["long", "odd"])
 def test_any_directory_will_do(directory: Path, name: str) -> None:
     with start_servers(directory / name) as servers:

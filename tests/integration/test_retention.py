@@ -99,6 +99,7 @@ def python(environment: dict[str, str], code: str, **settings: str) -> str:
     ).stdout
 
 
+@pytest.mark.second_tier
 def test_the_task_deletes_nothing_unless_it_is_set(environment: dict[str, str], engine: Engine) -> None:
     old(engine, viewed(1))
     task = "from worker.tasks import apply_retention; apply_retention()"

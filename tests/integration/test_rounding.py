@@ -55,7 +55,7 @@ def test_a_learner_of_very_many_lessons_is_neither_finished_nor_at_the_beginning
         assert f"Completed,{percent},percent" in api.get("/reports/learner/1/headline.csv").text
 
 
-@pytest.mark.parametrize(("share", "rate"), [(ALL - 1, 99.99), (1, 0.01)])
+@pytest.mark.parametrize(("share", "rate"), [(ALL - 1, 99.99), pytest.param(1, 0.01, marks=pytest.mark.second_tier)])
 def test_a_course_of_very_many_learners_is_completed_by_some_and_not_by_all(
     engine: Engine, environment: dict[str, str], share: int, rate: float
 ) -> None:

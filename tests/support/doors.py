@@ -104,6 +104,10 @@ class Doors:
 ANSWERED = ("batch", "single")
 """Doors that apply an event while its sender waits: nothing is set aside, as the sender still has it."""
 ANY = ("stream", *ANSWERED, "async_batch", "command_line")
+EACH_DOOR = [
+    pytest.param(door, marks=[pytest.mark.second_tier] if door in {"single", "command_line"} else []) for door in ANY
+]
+"""For tests of many events: those that take them one by one are slow."""
 
 
 def send_tasks(
