@@ -70,7 +70,9 @@ def test_courses_are_those_with_an_enrollment_or_an_outline_with_their_statistic
 
 CHANGES: dict[str, Callable[[Engine], object]] = {
     "events": lambda engine: ingest(engine, entries([completed(5, 1, 1)])),
-    "rows without events": lambda engine: execute(engine, "INSERT INTO user_course_progress (user_course_id, topic_id, lesson_id) VALUES (1, 8, 8)"),
+    "rows without events": lambda engine: execute(
+        engine, "INSERT INTO user_course_progress (user_course_id, topic_id, lesson_id) VALUES (1, 8, 8)"
+    ),
     "a time zone": lambda engine: execute(engine, "UPDATE user_course SET timezone = 'Asia/Tokyo' WHERE id = 1"),
     "a deletion": lambda engine: execute(engine, "DELETE FROM user_course WHERE id = 5"),
     "an outline": lambda engine: ingest(engine, entries([outlined(3, [(1, 1)], seconds=60)])),

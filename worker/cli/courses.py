@@ -52,6 +52,8 @@ def _table(found: "CoursePage") -> "Table":
             *(
                 ("-", "-", "-", "-", "not computed", "-")
                 if of is None
+                else ("-", "-", "-", "-", "pending", "-")
+                if course.has_pending and not of.enrollments
                 else (
                     f"{of.enrollments:,}",
                     f"{of.started:,}",
