@@ -1,7 +1,7 @@
 """The endpoints that list: courses, enrollments, many summaries, an enrollment's rows; what each shows, by pages."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -16,6 +16,7 @@ from tests.support.tables import execute, insert_as_lms
 from worker.progress.ingest import ingest
 from worker.settings import Settings
 from worker.summary.read import MAX_SUMMARIES
+from worker.summary.refresh import refresh_summaries
 
 ALL, LIMITED = "everything-everywhere", "reads-in-one-course"
 TOKENS = [
@@ -56,13 +57,39 @@ def test_courses_are_those_with_an_enrollment_or_an_outline_with_their_statistic
     assert listed["next_after"] is None
     assert listed["courses"] == [
         {"course_id": course, "total_lessons": lessons, "statistics": None, "computed_at": None}
+        | {"as_of": None, "has_pending": True}
         for course, lessons in ((3, 3), (4, None), (6, 1))
     ]
     refresh_all(engine)
     for each in get(api, "/courses")["courses"]:
         analyzed = get(api, f"/analytics/course/{each['course_id']}")
         assert each["statistics"] == analyzed["statistics"]
-        assert each["computed_at"]
+        assert (each["computed_at"] is not None, analyzed["pending"], each["has_pending"]) == (True, 0, False)
+        assert each["computed_at"] <= each["as_of"] <= analyzed["as_of"]
+
+
+CHANGES: dict[str, Callable[[Engine], object]] = {
+    "events": lambda engine: ingest(engine, entries([completed(5, 1, 1)])),
+    "rows without events": lambda engine: execute(
+        engine, "INSERT INTO user_course_progress (user_course_id, topic_id, lesson_id) VALUES (1, 8, 8)"
+    ),
+    "a time zone": lambda engine: execute(engine, "UPDATE user_course SET timezone = 'Asia/Tokyo' WHERE id = 1"),
+    "a deletion": lambda engine: execute(engine, "DELETE FROM user_course WHERE id = 5"),
+    "an outline": lambda engine: ingest(engine, entries([outlined(3, [(1, 1)], seconds=60)])),
+    "summaries refreshed": lambda engine: (ingest(engine, entries([completed(5, 1, 1)])), refresh_summaries(engine, 9)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_course_with_changes_not_included_is_marked_as_its_analysis_is(
+    api: httpx.Client, engine: Engine, change: str
+) -> None:
+    refresh_all(engine)
+    CHANGES[change](engine)
+    listed = get(api, "/courses")["courses"]
+    assert [each["has_pending"] for each in listed] == [True, False, False]
+    analyzed = get(api, "/analytics/course/3")
+    assert (analyzed["as_of"], analyzed["pending"] > 0) == (listed[0]["as_of"], True)
 
 
 def test_an_outlined_course_without_lessons_has_0_of_them(api: httpx.Client, engine: Engine) -> None:
@@ -90,6 +117,26 @@ def test_enrollments_of_a_course_of_a_user_of_both_and_of_all(api: httpx.Client)
     assert ids(get(api, "/enrollments")) == [1, 2, 3, 4, 5]
     assert get(api, "/enrollments", user_id=LARGEST) == {"enrollments": [], "next_after": None}
     assert get(api, "/enrollments", course_id=LARGEST, after=LARGEST) == {"enrollments": [], "next_after": None}
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "detail"),
+    [
+        ("/enrollments", "course_id", "Input should be greater than or equal to 1"),
+        ("/enrollments", "user_id", "Input should be greater than or equal to 1"),
+        ("/progress?user_course_id=1", "after", "String should match pattern"),
+        ("/progress?user_course_id=1", "status", "Input should be 'not_started', 'in_progress' or 'completed'"),
+        ("/courses", "limit", "Input should be greater than or equal to 1"),
+    ],
+)
+def test_an_impossible_parameter_is_named_once_and_as_it_was_sent(
+    api: httpx.Client, path: str, name: str, detail: str
+) -> None:
+    url, _, others = path.partition("?")
+    answer = api.get(url, params=dict([others.split("=")] if others else []) | {name: "0"})
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["location"]) == (422, f"query.{name}")
+    assert error["detail"].startswith(detail)
 
 
 def test_an_enrollment_is_listed_with_its_summary(api: httpx.Client, engine: Engine) -> None:
@@ -124,7 +171,7 @@ def test_what_is_no_enrollment_is_named_and_stops_nothing(api: httpx.Client) -> 
     bad = ["77", "0", "-1", "01", "1.0", "one", "", "٣", str(LARGEST), str(LARGEST + 1), "9" * 5_000]
     found = get(api, "/summaries", user_course_id=[*bad, "1", *bad])
     assert [each["user_course_id"] for each in found["summaries"]] == [1]
-    assert found["unknown"] == bad
+    assert found["unknown"] == [77, *bad[1:8], LARGEST, *bad[9:]]
 
 
 def test_more_summaries_than_200_and_none_are_refused(api: httpx.Client, engine: Engine) -> None:
@@ -149,7 +196,7 @@ def test_a_limited_token_sees_its_courses_alone(api: httpx.Client, engine: Engin
 def test_a_limited_token_cannot_tell_what_is_elsewhere_from_what_is_not(api: httpx.Client) -> None:
     found = get(api, "/summaries", LIMITED, user_course_id=[1, 3, 77, 2])
     assert [each["user_course_id"] for each in found["summaries"]] == [1, 2]
-    assert found["unknown"] == ["3", "77"]
+    assert found["unknown"] == [3, 77]
     limited = {"Authorization": f"Bearer {LIMITED}"}
     for path, query in (("/enrollments", "course_id"), ("/progress/", "user_course_id")):
         answers = [api.get(path, params={query: each}, headers=limited) for each in (4, 77)]

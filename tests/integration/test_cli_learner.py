@@ -57,7 +57,7 @@ def test_people_get_tables_that_cannot_garble_the_terminal(environment: dict[str
     assert re.search("time spent +10.0 min, measured", shown)
     assert re.search(r"\d{4}-\d\d-\d\d +1 +[1-4] +10.0 min, measured +█ *$", shown, re.MULTILINE), shown
     assert re.search("streak +3 days now", shown)
-    assert re.search("achieved +first_lesson, 2", shown)
+    assert re.search("achieved +first lesson, 2", shown)
     assert re.search(r"1 +2 .* go on with the current lesson", shown)
     assert re.search(r"1 +2 +Two \S+ +not completed after 3 visits", shown)
     assert r"Two \x1b[31m[bold]" in shown
@@ -92,6 +92,13 @@ def test_a_very_long_history_says_that_its_activity_is_not_computed_or_not_curre
     ingest(engine, entries([viewed(5, seconds=9)]))
     shown = invoke(environment, "learner", "5").stdout
     assert re.search("as of +20.*; later events are not included yet", shown)
+
+
+def test_what_is_not_known_has_no_average_and_a_day_no_end(environment: dict[str, str], engine: Engine) -> None:
+    record(engine, [outlined(3, [(1, 1), (1, 2)]), enrolled(5), viewed(5, 1, 1)])
+    shown = invoke(environment, "learner", "5").stdout
+    assert re.search("sessions +1 *$", shown, re.MULTILINE)
+    assert re.search("the longest 1, 2025-07-14 *$", shown, re.MULTILINE)
 
 
 def test_a_finished_learner_is_shown_with_the_day(environment: dict[str, str], engine: Engine) -> None:

@@ -35,16 +35,28 @@ def lines(output: str) -> list[list[str]]:
 
 
 def test_courses(environment: dict[str, str], engine: Engine) -> None:
-    assert lines(shown(environment, "courses"))[0] == ["3", "2", "-", "-", "-", "-", "not", "computed", "yet"]
+    assert lines(shown(environment, "courses"))[0] == ["3", "2", "-", "-", "-", "-", "not", "computed", "-"]
     refresh_all(engine)
     moment = ["2025-07-14", "10:30:00", "UTC"]
     assert lines(shown(environment, "courses")) == [
-        ["3", "2", "2", "1", "0", "0.00", "%", *moment],
-        ["4", "-", "1", "0", "0", "0.00", "%", "-"],
+        ["3", "2", "2", "1", "0", "0.00", "%", "current", *moment],
+        ["4", "-", "1", "0", "0", "0.00", "%", "current", "-"],
     ]
+    ingest(engine, entries([completed(1, 1, 2)]))
+    assert [each[7] for each in lines(shown(environment, "courses"))] == ["pending", "current"]
     assert [each["course_id"] for each in as_json(environment, "courses", "--after", "3")["courses"]] == [4]
     assert "There are more: --after 3" in shown(environment, "courses", "--limit", "1")
     assert shown(environment, "courses", "--after", "4") == "No more courses.\n"
+
+
+@pytest.mark.parametrize(("command", "omitted"), [("courses", "last activity"), ("enrollments --user 7", "rate")])
+def test_at_80_columns_a_list_is_a_table_without_its_spare_columns(
+    environment: dict[str, str], engine: Engine, command: str, omitted: str
+) -> None:
+    refresh_all(engine)
+    output = shown({**environment, "TTY_COMPATIBLE": "1", "COLUMNS": "80", "NO_COLOR": "1"}, *command.split())
+    assert f"Not shown at this width: {omitted}." in output
+    assert [line[0] for line in lines(output)] == (["3", "4"] if command == "courses" else ["1", "5"])
 
 
 def test_enrollments(environment: dict[str, str]) -> None:

@@ -148,3 +148,28 @@ def test_a_course_that_is_none_is_told_so(environment: dict[str, str], unknown: 
     result = invoke(environment, "overview", unknown)
     assert result.exit_code == 1
     assert unknown in result.stderr
+
+
+def test_statistics_of_no_enrollment_are_not_shown_while_some_are_pending(
+    environment: dict[str, str], engine: Engine
+) -> None:
+    ingest(engine, entries([outlined(3, OUTLINE)]))
+    refresh_all(engine)
+    assert re.search("enrollments +0", shown(environment, "3"))
+    a_course(engine)
+    text = shown(environment, "3")
+    assert re.search(NOT_COMPUTED, text)
+    assert re.search("pending +3 enrollments changed since; not included yet", text)
+    assert re.search("1 +1 +1 +One +- +- +-", text)
+    assert "started  " not in text.partition("Lessons")[0]
+    assert re.search("3 +3 +- +- +- +- +pending +-", invoke(environment, "courses").stdout)
+
+
+def test_long_titles_are_clipped_at_a_readable_length(environment: dict[str, str], engine: Engine) -> None:
+    ingest(engine, entries([outlined(3, [(1, 1, "long " * 50), (1, 2, "\N{HEBREW LETTER SHIN}" * 99)]), enrolled(5)]))
+    ingest(engine, entries([viewed(5, 1, 1)]))
+    refresh_all(engine)
+    for command in ("overview 3", "learner 5", "summary 5", "outline show 3", "learner 5 --lesson 1 1"):
+        text = invoke(environment, *command.split()).stdout
+        assert "long " * 13 not in text, command
+        assert re.search("(long ){11}long… *(?!long)", text), f"{command}:\n{text}"

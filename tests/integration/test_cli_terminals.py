@@ -48,7 +48,7 @@ NO_TABLES = {
     *("dead-letters export", "dead-letters redrive", "dead-letters delete"),
 }
 WIDE, NARROW = 600, (50, 80, 120)
-MEASURED = re.compile(r"[+-]?[\d,]+\.\d+")
+MEASURED = re.compile(r"[+-]?[\d,]+\.\d+|\d\d:\d\d:\d\d")
 """Ages and clocks: other numbers in each run."""
 
 

@@ -1,10 +1,14 @@
 """What is printed garbles no terminal and shows no password."""
 
+import sys
+from io import BytesIO, TextIOWrapper
+
 import pytest
+from rich.console import Console
 
 from worker.cli.dead_letters import SHOWN_BYTES, readable_body
-from worker.cli.output import duration, redacted
-from worker.cli.plain_terminal import is_plain
+from worker.cli.output import duration, new_facts, new_table, redacted, title
+from worker.cli.plain_terminal import adapt, is_plain
 from worker.printable import printable
 
 
@@ -80,3 +84,43 @@ def test_an_entry_without_a_body_is_said_to_have_none() -> None:
 )
 def test_a_terminal_is_plain_by_its_type_or_locale(environment: dict[str, str], plain: bool) -> None:
     assert is_plain(environment) is plain
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (None, "-"),
+        ("", "-"),
+        ("x" * 60, "x" * 60),
+        ("x" * 61, f"{'x' * 59}…"),
+        (f"{'x' * 58} {'y' * 9}", f"{'x' * 58}…"),
+        ("\x1b", r"\x1b"),
+    ],
+)
+def test_a_title_is_safe_and_of_readable_length(text: str | None, shown: str) -> None:
+    assert title(text) == shown
+
+
+def test_where_characters_are_escaped_a_table_is_as_wide_as_its_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = TextIOWrapper(written := BytesIO(), encoding="ascii")
+    adapt(stream)
+    monkeypatch.setattr(sys, "stdout", stream)
+    table = new_table(None, "title", "visits")
+    for name in ("\N{HEBREW LETTER SHIN}" * 5, "plain", title("x" * 99)):
+        table.add_row(name, "7")
+    Console(file=stream, width=100).print(table)
+    stream.flush()
+    cells = [line.split("|") for line in written.getvalue().decode().splitlines() if "| 7" in line]
+    assert [len(title) for _, title, *_ in cells] == [len("x" * 59 + "... ")] * 3, cells
+
+
+def test_facts_that_do_not_fit_are_names_and_values() -> None:
+    table = new_facts("Lesson")
+    table.add_row("known since", "W" * 99)
+    table.add_row("status", "in_progress")
+    screen = Console(width=50, record=True, file=TextIOWrapper(BytesIO(), encoding="utf-8"))
+    screen.print(table)
+    lines = screen.export_text().splitlines()
+    assert lines[1].startswith("known since  WWWWWWWW")
+    assert [line.split() for line in lines if "status" in line] == [["status", "in_progress"]]
+    assert "value" not in "".join(lines)

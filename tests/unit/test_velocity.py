@@ -74,9 +74,10 @@ def test_only_lessons_of_the_outline_count_where_there_is_one() -> None:
 
 
 def test_a_completion_without_a_moment_is_no_speed_but_nothing_left_to_do() -> None:
-    history = dict.fromkeys(OUTLINE[:8], CREDITED) | {(1, 9): completed(ago(days=1))}
+    history = dict.fromkeys(OUTLINE[:8], CREDITED) | {(1, 9): completed(ago(days=7))}
     assert velocity(history, OUTLINE, NOW).overall == 1
     assert projected(history) == until(1, 1)
+    assert projection_phrase(projected(history)) == "at 1 lesson a week, the rate of the last 28 days"
     assert projected(dict.fromkeys(OUTLINE[:9], CREDITED)) == UNKNOWN
     assert projected(dict.fromkeys(OUTLINE[:9], CREDITED), last_at=ago(days=1)) == UNKNOWN
 
@@ -136,8 +137,18 @@ def test_nothing_is_projected_beyond_the_courses_own_length(
     assert projection_phrase(NOT_AT_PRESENT_PACE) == "not at the present pace"
 
 
+@pytest.mark.parametrize(("since", "is_unknown"), [(ago(days=7, seconds=-1), True), (ago(days=7), False)])
+def test_the_first_week_shows_no_pace(since: datetime, *, is_unknown: bool) -> None:
+    """One lesson completed at once leaves nine: many weeks at one a week, if that were its pace."""
+    found = projected({(1, 1): completed(since)}, course_days=4.7)
+    assert found == (UNKNOWN if is_unknown else NOT_AT_PRESENT_PACE)
+    others = {(9, 9): started(since), (1, 1): completed(ago(days=1))}
+    assert (projected(others, course_days=70) == UNKNOWN) == is_unknown
+    assert (projected({(1, 1): completed(ago(days=1))}, last_at=since, course_days=70) == UNKNOWN) == is_unknown
+
+
 def test_four_weeks_are_always_foreseen_and_more_than_a_year_never() -> None:
-    quick = {lesson: completed(ago(days=1)) for lesson in OUTLINE[:5]}
+    quick = {lesson: completed(ago(days=7)) for lesson in OUTLINE[:5]}
     assert projected(quick, course_days=0.5) == until(1, 5)
     slow = {(1, 1): completed(ago(days=4000)), (1, 2): completed(ago(days=1))}
     assert projected(slow).state is ProjectionState.PROJECTED
@@ -145,8 +156,8 @@ def test_four_weeks_are_always_foreseen_and_more_than_a_year_never() -> None:
 
 
 def test_the_projected_date_is_the_learners_own() -> None:
-    history = {lesson: completed(ago(days=1)) for lesson in OUTLINE[:5]}
     late = datetime(2025, 7, 14, 23, 0, tzinfo=UTC)
+    history = {lesson: completed(late - timedelta(days=7)) for lesson in OUTLINE[:5]}
     assert {zone: projected(history, timezone=zone, now=late).completed_on for zone in (None, "Europe/Berlin")} == {
         None: date(2025, 7, 21),
         "Europe/Berlin": date(2025, 7, 22),

@@ -1,6 +1,6 @@
 """All courses, page by page, with the lessons of their outlines and their stored statistics.
 
-A page costs a few index look-ups per course, whatever the number of enrollments.
+A page costs a few index look-ups per course, and one per mark of any course, whatever the number of enrollments.
 """
 
 from collections.abc import Collection
@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine, text
 
+from worker.analytics.freshness import complete_until
 from worker.analytics.rules.completion_statistics import Statistics
 from worker.errors import InputError
 
@@ -43,12 +44,29 @@ _ALLOWED = """
     )
 """
 
+# The marks of `freshness`, those of all courses at once: there is no index of an enrollment's mark by its course.
 _FIGURES = """
+    , mark (course_id, changed_at) AS (
+        SELECT course_id, changed_at FROM course_change
+        UNION ALL
+        SELECT course_id, stale_since FROM user_course WHERE stale_since IS NOT NULL
+        UNION ALL
+        SELECT (SELECT course_id FROM user_course WHERE id = user_course_id), changed_at FROM activity_change
+        UNION ALL
+        SELECT (SELECT course_id FROM user_course WHERE id = user_course_id), changed_at FROM enrollment_change
+        UNION ALL
+        SELECT id, stale_since FROM course WHERE stale_since IS NOT NULL AND EXISTS (
+            SELECT FROM user_course_summary WHERE course_id = course.id AND outline_version < course.version
+        )
+    ),
+    oldest AS MATERIALIZED (SELECT course_id, min(changed_at) AS change_at FROM mark GROUP BY course_id)
     SELECT page.id, course.id IS NOT NULL AS has_outline,
-           (SELECT count(*) FROM course_lesson WHERE course_id = page.id) AS lessons, statistics.*
+           (SELECT count(*) FROM course_lesson WHERE course_id = page.id) AS lessons, statistics.*,
+           statistics.as_of AS computed_at, oldest.change_at AS oldest_change_at, now() AS read_at
     FROM page
     LEFT JOIN course ON course.id = page.id
     LEFT JOIN course_statistics AS statistics ON statistics.course_id = page.id
+    LEFT JOIN oldest ON oldest.course_id = page.id
     ORDER BY page.id
 """
 
@@ -60,13 +78,19 @@ _LIST = {False: text(f"{_ENROLLED} {_FIGURES}"), True: text(f"{_ALLOWED} {_FIGUR
 
 @dataclass(frozen=True, slots=True)
 class ListedCourse:
-    """A course with an enrollment or an outline. The statistics were exact at `computed_at`; None until then."""
+    """A course with an enrollment or an outline.
+
+    The statistics were exact at `computed_at`, and include everything recorded before `as_of`; all None until then.
+    """
 
     course_id: int
     total_lessons: int | None
     """Lessons of the outline; None without one."""
     statistics: Statistics | None
     computed_at: datetime | None
+    as_of: datetime | None
+    has_pending: bool
+    """Whether enrollments have changes that are not included yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +119,10 @@ def list_courses(
         ListedCourse(
             row.id,
             row.lessons if row.has_outline else None,
-            Statistics(*(getattr(row, name) for name in _MEMBERS)) if row.as_of else None,
-            row.as_of,
+            Statistics(*(getattr(row, name) for name in _MEMBERS)) if row.computed_at else None,
+            row.computed_at,
+            complete_until(row),
+            row.oldest_change_at is not None,
         )
         for row in rows[:limit]
     ]

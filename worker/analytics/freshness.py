@@ -84,7 +84,7 @@ def course_freshness(connection: Connection, course_id: int) -> Freshness:
     One query; another over one row of each enrollment while anything is pending.
     """
     found = connection.execute(_MARKS, {"course_id": course_id}).one()
-    as_of = _as_of(found)
+    as_of = complete_until(found)
     if as_of and found.oldest_change_at is None:
         return Freshness(found.read_at, as_of, 0)
     pending = connection.scalar(_PENDING, {"course_id": course_id, "as_of": as_of}) or 0
@@ -93,7 +93,7 @@ def course_freshness(connection: Connection, course_id: int) -> Freshness:
 
 def course_as_of(connection: Connection, course_id: int | None) -> datetime | None:
     """Return the instant up to which the stored statistics of a course are complete; None if never computed."""
-    return _as_of(connection.execute(_MARKS, {"course_id": course_id}).one())
+    return complete_until(connection.execute(_MARKS, {"course_id": course_id}).one())
 
 
 def enrollment_freshness(connection: Connection, user_course_id: int) -> Freshness:
@@ -104,7 +104,11 @@ def enrollment_freshness(connection: Connection, user_course_id: int) -> Freshne
     return Freshness(found.read_at, min(found.read_at, found.oldest_change_at), 1)
 
 
-def _as_of(marks: Row[Any]) -> datetime | None:
+def complete_until(marks: Row[Any]) -> datetime | None:
+    """Return the instant up to which statistics are complete, of a row of `computed_at`, `oldest_change_at`, `read_at`.
+
+    None if they were never computed.
+    """
     if marks.computed_at is None:
         return None
     as_of: datetime = min(marks.read_at, marks.oldest_change_at or marks.read_at)

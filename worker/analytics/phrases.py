@@ -37,7 +37,8 @@ def projection_phrase(projection: Projection) -> str:
     """Return the rate that a projected completion rests on, or why none is projected."""
     if projection.rate is None or projection.basis is None:
         return _NOT_PROJECTED[projection.state]
-    return f"at {two_digits(projection.rate)} lessons a week, the rate of {_BASES[projection.basis]}"
+    rate = two_digits(projection.rate)
+    return f"at {rate} {'lesson' if rate == '1' else 'lessons'} a week, the rate of {_BASES[projection.basis]}"
 
 
 def as_mapping(found: LearnerAnalysis) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from pydantic import Field
 
 from worker.api.course_schema import Statistics
+from worker.api.learner_schema import AsOf
 from worker.api.progress_schema import Progress
 from worker.api.schema import Answer
 from worker.api.summary_schema import Summary
@@ -13,12 +14,14 @@ NEXT_AFTER = "The `after` of the next page; null on the last page."
 
 
 class ListedCourse(Answer):
-    """A course with an enrollment or an outline. Its statistics were exact at `computed_at`."""
+    """A course with an enrollment or an outline."""
 
     course_id: int
     total_lessons: int | None = Field(description="Lessons of the outline; null without one.")
     statistics: Statistics | None = Field(description="Null until first computed.")
-    computed_at: datetime | None
+    computed_at: datetime | None = Field(description="When the statistics were exact.")
+    as_of: AsOf
+    has_pending: bool = Field(description="Whether enrollments have changes that are not included yet.")
 
 
 class Courses(Answer):
@@ -46,8 +49,8 @@ class Summaries(Answer):
     """The summaries asked for, in that order."""
 
     summaries: list[Summary]
-    unknown: list[str] = Field(
-        description="As asked for: what is no enrollment's id, or that of an enrollment this token has no access to."
+    unknown: list[int | str] = Field(
+        description="Ids of no enrollment, or of one this token has no access to; what is no id, as asked for."
     )
 
 

@@ -82,11 +82,10 @@ async def get_summaries(user_course_ids: UserCourseIds, caller: CallerParameter)
     ids = {each: int(each) for each in user_course_ids if _ID_TEXT.fullmatch(each) and int(each) <= MAX_ID}
     visible = await caller.visible_enrollments(list(ids.values()))
     found = await caller.service.get_user_course_progress_summaries(user_course_ids=visible)
-    asked = dict.fromkeys(user_course_ids)
-    known = {each for each in asked if ids.get(each) in found}
+    asked = [ids.get(each, each) for each in dict.fromkeys(user_course_ids)]
     return {
-        "summaries": [found[ids[each]] for each in asked if each in known],
-        "unknown": [each for each in asked if each not in known],
+        "summaries": [found[each] for each in asked if isinstance(each, int) and each in found],
+        "unknown": [each for each in asked if each not in found],
     }
 
 

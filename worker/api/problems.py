@@ -94,8 +94,9 @@ def add_handlers(app: FastAPI) -> None:
         if isinstance(error.body, bytes):  # FastAPI parses only bodies declared as JSON
             return problem_response(415, "The Content-Type must be application/json.")
         errors = [
-            FieldError(location=".".join(str(part) for part in each["loc"]), detail=each["msg"])
+            FieldError(location=_location(each["loc"]), detail=each["msg"])
             for each in error.errors()
+            if each["type"] != "none_required"  # an optional one may be null, but not in a URL
         ]
         return problem_response(422, f"{errors[0].location}: {errors[0].detail}", errors=errors)
 
@@ -116,6 +117,11 @@ def add_handlers(app: FastAPI) -> None:
         return _unavailable(
             error, "Redis is unavailable or full. Try again: events with an id or Idempotency-Key count once."
         )
+
+
+def _location(parts: tuple[int | str, ...]) -> str:
+    """Return where it is: a parameter has no parts, but the validator's kinds of it."""
+    return ".".join(str(part) for part in (parts if parts[0] == "body" else parts[:2]))
 
 
 def _documented_methods(request: Request) -> str:

@@ -69,5 +69,5 @@ class Summary(Answer):
     next_topic_id: int | None
     next_lesson_id: int | None
     next_reason: NextReason | None
-    last_activity_at: datetime | None
+    last_activity_at: datetime | None = Field(description="Of the latest view or completion; a correction is neither.")
     refreshed_at: datetime

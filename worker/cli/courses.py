@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def command(limit: int, after: int, as_json: bool) -> None:
     """List the courses with their statistics.
 
-    All that have an enrollment or an outline. Statistics are as of their last refresh.
+    All that have an enrollment or an outline. Those with pending statistics have changes that are not included yet.
     """
     from worker.analytics.course_list import list_courses
     from worker.cli.output import show, show_json
@@ -42,20 +42,24 @@ def _table(found: "CoursePage") -> "Table":
     from worker.cli.output import moment, new_table
 
     figures = ("course", "lessons", "enrollments", "started", "completed", "rate")
-    table = new_table(None, *figures, "last activity", numbers=figures)
+    columns, spare = (*figures, "statistics", "last activity"), ("last activity", "lessons", "started", "completed")
+    table = new_table(None, *columns, numbers=figures, spare=(*spare, "enrollments"))
     for course in found.courses:
         of = course.statistics
         table.add_row(
             str(course.course_id),
             "-" if course.total_lessons is None else f"{course.total_lessons:,}",
             *(
-                ("-", "-", "-", "-", "not computed yet")
+                ("-", "-", "-", "-", "not computed", "-")
                 if of is None
+                else ("-", "-", "-", "-", "pending", "-")
+                if course.has_pending and not of.enrollments
                 else (
                     f"{of.enrollments:,}",
                     f"{of.started:,}",
                     f"{of.completed:,}",
                     f"{of.completion_rate} %",
+                    "pending" if course.has_pending else "current",
                     moment(of.last_activity_at),
                 )
             ),

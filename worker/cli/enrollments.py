@@ -44,7 +44,8 @@ def _table(found: "EnrollmentPage") -> "Table":
     from worker.cli.output import moment, new_table
 
     figures = ("enrollment", "user", "course", "completed", "rate")
-    table = new_table(None, *figures, "current topic, lesson", "last activity", numbers=figures)
+    columns, spare = (*figures, "current topic, lesson", "last activity"), ("rate", "current topic, lesson")
+    table = new_table(None, *columns, numbers=figures, spare=(*spare, "last activity", "completed"))
     for each in found.enrollments:
         summary = each.progress.summary
         place = (summary.current_topic_id, summary.current_lesson_id)

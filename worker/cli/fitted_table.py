@@ -1,13 +1,17 @@
 """Tables that fit their terminal without breaking an id, a name, a number or a time. Imports rich, which is slow."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.style import StyleType
 from rich.table import Column, Table
 from rich.text import Text
+
+from worker.cli.plain_terminal import as_shown
 
 PROSE_WIDTH, WORD_WIDTH = 16, 36
 """A column of prose is folded at words to no less than the first, and to no less than a word up to the second."""
@@ -19,7 +23,7 @@ _PLAIN: dict[str, Any] = {"title_justify": "left", "title_style": "bold", "box":
 class FittedTable(Table):
     """A plain table. Where it is too wide it folds headers and prose, then omits its spare columns, first to last.
 
-    What does not fit even so is printed as records, one line a cell.
+    What does not fit even so is printed as records, one line a cell; facts, which have no header, as names and values.
     """
 
     def __init__(
@@ -29,6 +33,11 @@ class FittedTable(Table):
         self._prose, self._spare = prose, spare
         for column in columns:
             self.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+
+    def add_row(self, *cells: RenderableType | None, style: StyleType | None = None, end_section: bool = False) -> None:
+        """Add a row whose text is as wide as it will be shown."""
+        shown = (as_shown(cell, sys.stdout) if isinstance(cell, str) else cell for cell in cells)
+        super().add_row(*shown, style=style, end_section=end_section)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Print what fits."""
@@ -77,14 +86,16 @@ class FittedTable(Table):
     def _records(self) -> Iterator[Text | Table]:
         if self.title:
             yield Text(str(self.title), style="bold")
-        for row in zip(*(column.cells for column in self.columns), strict=True):
-            record = Table.grid(padding=(0, 2))
-            record.add_column(no_wrap=True)
-            record.add_column(overflow="fold")
-            for column, cell in zip(self.columns, row, strict=True):
-                if column.header or not self.show_header:
-                    record.add_row(str(column.header), cell)
-            yield record
+        rows = list(zip(*(column.cells for column in self.columns), strict=True))
+        headers = [str(column.header) for column in self.columns]
+        records = [[each for each in zip(headers, row, strict=True) if each[0]] for row in rows]
+        for record in records if self.show_header else [rows]:
+            lines = Table.grid(padding=(0, 2))
+            lines.add_column(no_wrap=True)
+            lines.add_column(overflow="fold")
+            for line in record:
+                lines.add_row(*line)
+            yield lines
             yield Text()
 
 

@@ -65,7 +65,7 @@ def learner_table(found: "LearnerAnalysis") -> "Table":
     from worker.formatting import counted, two_digits
 
     table = new_facts(f"Enrollment {found.user_course_id}")
-    each = f", {duration(found.session_seconds / found.sessions)} on average" if found.sessions else ""
+    each = f", {duration(found.session_seconds / found.sessions)} on average" if found.session_seconds else ""
     pace = found.velocity
     activity = [
         ("time spent", time_spent(found.spent)),
@@ -84,7 +84,9 @@ def learner_table(found: "LearnerAnalysis") -> "Table":
         table.add_row(name, value)
     for achievement in found.achievements:
         topic = f" {achievement.topic_id}" if achievement.topic_id is not None else ""
-        table.add_row("achieved", f"{achievement.kind}{topic}, {achievement.earned_on or 'day unknown'}")
+        table.add_row(
+            "achieved", f"{achievement.kind.replace('_', ' ')}{topic}, {achievement.earned_on or 'day unknown'}"
+        )
     as_of = moment(found.as_of) if found.as_of else "not computed yet"
     table.add_row("as of", f"{as_of}; later events are not included yet" if found.pending and found.as_of else as_of)
     return table
@@ -106,18 +108,17 @@ def reasons_table(title: str, lessons: "Sequence[Recommendation | Stuck]") -> "T
     """Return lessons and the reasons for naming them."""
     from worker.analytics.phrases import lesson_phrase
     from worker.cli.output import new_table
-    from worker.printable import printable
+    from worker.cli.output import title as clipped
 
     table = new_table(title, "topic", "lesson", "title", "why", numbers=("topic", "lesson"), prose=("title", "why"))
     for each in lessons:
-        table.add_row(str(each.topic_id), str(each.lesson_id), printable(each.title or "-"), lesson_phrase(each))
+        table.add_row(str(each.topic_id), str(each.lesson_id), clipped(each.title), lesson_phrase(each))
     return table
 
 
 def lessons_table(found: "LearnerAnalysis") -> "Table":
     """Return the visited lessons."""
-    from worker.cli.output import new_table, time_spent
-    from worker.printable import printable
+    from worker.cli.output import new_table, time_spent, title
 
     figures = ("topic", "lesson", "visits", "to complete")
     columns = (*figures[:2], "title", "status", *figures[2:], "time spent")
@@ -127,7 +128,7 @@ def lessons_table(found: "LearnerAnalysis") -> "Table":
         table.add_row(
             str(each.topic_id),
             str(each.lesson_id),
-            printable(each.title or "-"),
+            title(each.title),
             each.status,
             str(each.visits),
             "-" if each.visits_to_complete is None else str(each.visits_to_complete),
@@ -177,5 +178,6 @@ def _streak(streaks: "Streaks") -> str:
 
     if not streaks.longest:
         return "none"
-    longest = f"{streaks.longest}, {streaks.longest_began_on} to {streaks.longest_ended_on}"
+    longest = f"{streaks.longest}, {streaks.longest_began_on}"
+    longest += f" to {streaks.longest_ended_on}" if streaks.longest > 1 else ""
     return f"{counted(streaks.current, 'day')} now; the longest {longest}"

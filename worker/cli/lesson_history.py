@@ -31,14 +31,13 @@ def show_lesson(
 
 def lesson_table(found: "LessonVisits") -> "Table":
     """Return the figures of the whole lesson."""
-    from worker.cli.output import moment, new_facts, time_spent
-    from worker.printable import printable
+    from worker.cli.output import moment, new_facts, time_spent, title
 
     history = found.history
     table = new_facts(f"Enrollment {found.user_course_id}, topic {found.topic_id}, lesson {found.lesson_id}")
     to_complete = history.visits_to_complete
     for name, value in (
-        ("title", printable(found.title or "-")),
+        ("title", title(found.title)),
         ("status", found.status),
         ("completed", moment(found.completed_at)),
         ("visits", f"{history.visits:,}"),

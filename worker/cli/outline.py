@@ -127,13 +127,13 @@ def _show(outline: "StoredOutline") -> None:
     from datetime import UTC
 
     from worker.cli.output import new_table, show
-    from worker.printable import printable
+    from worker.cli.output import title as clipped
 
     figures = ("number", "topic", "lesson")
     columns, spare = (*figures, "title"), ["number"]
     table = new_table(f"Course {outline.course_id}", *columns, numbers=figures, prose=["title"], spare=spare)
     for number, ((topic_id, lesson_id), title) in enumerate(outline.titles.items(), 1):
-        table.add_row(str(number), str(topic_id), str(lesson_id), "-" if title is None else printable(title))
+        table.add_row(str(number), str(topic_id), str(lesson_id), clipped(title))
     show(table if outline.titles else f"The outline of course {outline.course_id} has no lessons.")
     since = f"{outline.outlined_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     show(f"total {len(outline.titles):,}, version {outline.version}, since {since}")

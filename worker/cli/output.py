@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from worker import formatting
+from worker.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 PIPED_WIDTH = 200
 """Width of output that is not on a terminal; tables use only what they need."""
+
+TITLE_LENGTH = 60
+"""Characters of a title that are shown; JSON has the rest."""
 
 
 def console(*, stderr: bool = False) -> "Console":
@@ -73,6 +77,13 @@ def show_json(value: Any) -> None:
 def duration(seconds: float | None) -> str:
     """Format a length of time for people; `-` for None."""
     return "-" if seconds is None else formatting.duration(seconds)
+
+
+def title(text: str | None) -> str:
+    """Return a title that is safe for a terminal, clipped at a readable length; `-` for none."""
+    if not text:
+        return "-"
+    return printable(text if len(text) <= TITLE_LENGTH else f"{text[: TITLE_LENGTH - 1].rstrip()}…")
 
 
 def time_spent(spent: "TimeSpent") -> str:

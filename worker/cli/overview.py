@@ -70,9 +70,11 @@ def course_table(found: "Overview", now: "datetime") -> "Table":
     from worker.formatting import counted
 
     table = new_facts(f"Course {found.course_id}")
-    of = found.statistics
-    if of is None or found.as_of is None:
+    of, pending = found.statistics, f"{counted(found.pending, 'enrollment')} changed since; not included yet"
+    if of is None or found.as_of is None or not _are_known(found):
         table.add_row("statistics", "not computed yet")
+        if of is not None:
+            table.add_row("pending", pending)
         return table
     table.add_row("enrollments", f"{of.enrollments:,}")
     table.add_row("started", f"{of.started:,}")
@@ -82,22 +84,26 @@ def course_table(found: "Overview", now: "datetime") -> "Table":
     table.add_row("last activity", f"{of.last_activity_at:%Y-%m-%d %H:%M:%S %Z}" if of.last_activity_at else "none")
     table.add_row("as of", f"{found.as_of:%Y-%m-%d %H:%M:%S %Z}, {_ago(found.as_of, now)}")
     if found.pending:
-        table.add_row("pending", f"{counted(found.pending, 'enrollment')} changed since; not included yet")
+        table.add_row("pending", pending)
     return table
+
+
+def _are_known(found: "Overview") -> bool:
+    """Return whether the statistics say anything: those of no enrollment, while some are pending, are only stale."""
+    return found.statistics is not None and bool(found.statistics.enrollments or not found.pending)
 
 
 def lessons_table(found: "Overview") -> "Table":
     """Return the lessons in order with the enrollments that started and completed each."""
-    from worker.cli.output import new_table
-    from worker.printable import printable
+    from worker.cli.output import new_table, title
 
     figures = ("no.", "topic", "lesson", "started", "completed", "rate")
     columns, spare = (*figures[:3], "title", *figures[3:], ""), ("", "no.", "started", "completed")
     table = new_table("Lessons", *columns, numbers=figures, prose=["title"], spare=spare)
     for number, lesson in enumerate(found.lessons, 1):
-        place = (str(number), str(lesson.topic_id), str(lesson.lesson_id), printable(lesson.title or "-"))
+        place = (str(number), str(lesson.topic_id), str(lesson.lesson_id), title(lesson.title))
         of = lesson.statistics
-        if of is None:
+        if of is None or not _are_known(found):
             table.add_row(*place, "-", "-", "-")
         else:
             rate = of.completion_rate
@@ -109,7 +115,6 @@ def lessons_table(found: "Overview") -> "Table":
 def learners_table(found: "Overview", now: "datetime") -> "Table":
     """Return the learners of this page by enrollment."""
     from worker.cli.output import new_table
-    from worker.printable import printable
 
     figures = ("enrollment", "completed", "rate")
     columns, spare = (*figures, "", "next topic, lesson", "last activity"), ("", "last activity", "completed")
@@ -121,7 +126,7 @@ def learners_table(found: "Overview", now: "datetime") -> "Table":
             f"{summary.completed_lessons} of {summary.total_lessons if summary.total_is_known else '?'}",
             f"{summary.completion_percentage} %",
             _bar(summary.completion_percentage),
-            printable(_next_lesson(learner)),
+            _next_lesson(learner),
             _ago(summary.last_activity_at, now) if summary.last_activity_at else "-",
         )
     table.columns[3].width = BAR_WIDTH
@@ -129,11 +134,13 @@ def learners_table(found: "Overview", now: "datetime") -> "Table":
 
 
 def _next_lesson(learner: "TitledSummary") -> str:
+    from worker.cli.output import title
+
     topic_id, lesson_id = learner.summary.next_topic_id, learner.summary.next_lesson_id
     if topic_id is None or lesson_id is None:
         return "-"
-    title = learner.titles.get((topic_id, lesson_id))
-    return f"{topic_id}, {lesson_id}" + (f": {title}" if title else "")
+    its = learner.titles.get((topic_id, lesson_id))
+    return f"{topic_id}, {lesson_id}" + (f": {title(its)}" if its else "")
 
 
 def _bar(rate: "Decimal") -> "Bar":

@@ -24,6 +24,14 @@ def adapt(*streams: TextIO) -> None:
             stream.reconfigure(errors="drawn")
 
 
+def as_shown(text: str, stream: TextIO) -> str:
+    """Return the text as an adapted stream will show it, so that its width is known."""
+    errors = stream.errors or ""
+    if text.isascii() or errors not in {"drawn", "drawn-only"}:
+        return text
+    return text.encode(stream.encoding, errors).decode("utf-8" if errors == "drawn-only" else stream.encoding)
+
+
 def is_plain(environment: Mapping[str, str]) -> bool:
     """Return whether the terminal shows only ASCII by its type or locale, unless Python's encoding is set.
 

@@ -56,8 +56,7 @@ def completed(summary: "Summary | LearnerAnalysis") -> str:
 def summary_table(found: "TitledSummary") -> "Table":
     """Return the summary as a table, lessons with their titles."""
     from worker.analytics.phrases import NEXT_PHRASES
-    from worker.cli.output import new_facts
-    from worker.printable import printable
+    from worker.cli.output import new_facts, title
 
     summary = found.summary
 
@@ -65,8 +64,8 @@ def summary_table(found: "TitledSummary") -> "Table":
         if topic_id is None or lesson_id is None:
             return "none"
         place = f"topic {topic_id}, lesson {lesson_id}" + (f", section {section_id}" if section_id else "")
-        title = found.titles.get((topic_id, lesson_id))
-        return f"{place}: {printable(title)}" if title else place
+        its = found.titles.get((topic_id, lesson_id))
+        return f"{place}: {title(its)}" if its else place
 
     table = new_facts(f"Enrollment {summary.user_course_id}")
     reason = f" ({NEXT_PHRASES[summary.next_reason]})" if summary.next_reason else ""

@@ -79,14 +79,14 @@ def projection(
     The rate is that of the last 28 days, or the overall one if that is zero. There is no date, "not at the present
     pace", after 28 days without any activity, or if the rest would take longer than the course's own length: the median
     `course_days` of the learners who completed it, or, until one has, the time since this learner's first activity;
-    at least 28 days and at most 52 weeks. Unknown without an outline, before any activity, and while no lesson has been
-    completed at a known time. `last_at` is the time of the latest event, if any.
+    at least 28 days and at most 52 weeks. Unknown without an outline, in the first week of activity, and while no
+    lesson has been completed at a known time. `last_at` is the time of the latest event, if any.
     """
     if completion(history, outline):
         return Projection(ProjectionState.FINISHED)
     left = sum(1 for lesson in outline or () if lesson not in history or not history[lesson].completed)
     times = [*_activity(history), *([last_at] if last_at else [])]
-    if left == 0 or not times:
+    if left == 0 or not times or now - min(times) < _WEEK:
         return Projection(ProjectionState.UNKNOWN)
     if now - max(times) > _RECENT:
         return Projection(ProjectionState.NOT_AT_PRESENT_PACE)
