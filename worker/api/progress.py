@@ -31,7 +31,7 @@ async def create_progress(
 ) -> object:
     """Create a lesson's row: not started or, given a status or time, as a correction.
 
-    `in_progress` without a time means viewed now, `completed` without one completed now.
+    `in_progress` without a time is no correction but a view now; `completed` without one means completed now.
     """
     await caller.require_enrollment(body.user_course_id)
     row, is_new = await caller.service.create_progress(

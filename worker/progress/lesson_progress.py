@@ -49,9 +49,10 @@ def create_progress(
 ) -> tuple[StoredProgress, bool]:
     """Create a lesson's row unless it exists; return it, and whether it is new. Idempotent; commits.
 
-    A row that is not started and has no times is created blank, any other by a correction. A time of None counts as
-    omitted. Raises NotFoundError for an unknown enrollment, InputError for ids or times out of range and contradictory
-    changes, and ConflictError if the event id belongs to another event.
+    A row that is not started and has no times is created blank. `in_progress` without a time is a view now, which is
+    activity of the learner; any other row is created by a correction. A time of None counts as omitted. Raises
+    NotFoundError for an unknown enrollment, InputError for ids or times out of range and contradictory changes, and
+    ConflictError if the event id belongs to another event.
     """
     with engine.begin() as connection:
         _lock(connection, key)
@@ -63,6 +64,10 @@ def create_progress(
         wanted = _consistent(key, Progress(), given, now)
         if (wanted.status, wanted.last_viewed_at) == (ProgressStatus.NOT_STARTED, None):
             insert_blank(connection, key)
+        elif given == {"status": ProgressStatus.IN_PROGRESS}:
+            activity = LessonActivity(user_course_id=key[0], topic_id=key[1], lesson_id=key[2])
+            now, time = ledger_lookups.present(connection, key)
+            _record(connection, lesson_event("viewed", activity, None, event_id, now=now, by_default=time))
         else:
             _correct(connection, wanted, now, event_id)
         return _existing(connection, key), True
