@@ -59,6 +59,19 @@ def test_what_is_pending_stands_beside_the_instant(pending: int, sentence: str) 
     assert text.freshness == f"As of 14 Jul 2025, 10:30 UTC.{sentence}"
 
 
+@pytest.mark.parametrize(("pending", "enrollments"), [(0, "0"), (5, "\N{EN DASH}")])
+def test_of_no_enrollments_no_figure_is_given_and_of_those_not_computed_not_even_their_number(
+    pending: int, enrollments: str
+) -> None:
+    found = course()
+    assert found.statistics
+    idle = replace(found, statistics=replace(found.statistics, enrollments=0, started=0, completed=0), pending=pending)
+    figures = report_text(as_page(course_report(idle))).figures
+    assert figures.pop("Enrollments") == enrollments
+    assert figures.pop("Outline is known") == "yes"
+    assert set(figures.values()) == {"\N{EN DASH}"}
+
+
 def test_the_class_list_names_states_and_links_only_where_it_is_served() -> None:
     report = course_report(course(), MEMBERS)
     rows = report_text(as_page(report)).tables["learners"]

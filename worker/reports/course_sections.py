@@ -10,13 +10,13 @@ from worker.reports.class_list import class_headline
 from worker.reports.course_report import COMPLETED, DROP_OFF, STARTED, WEEK_COMPLETED, WEEK_LEARNERS, lesson_numbers
 from worker.reports.formatting import lesson_name, shown
 from worker.reports.heatmap import drop_off_tiles, hour_grid
-from worker.reports.hours import busiest_hours
+from worker.reports.hours import NO_VISIT, busiest_hours
 from worker.reports.section import Plan, Plans
 from worker.reports.table import Kind
 from worker.reports.time_spent import TIME, has_no_time, time_by_lesson
 from worker.reports.weeks import by_week, pace
 
-NOT_STARTED = "No learner has started yet."
+NO_PROGRESS = "No lesson of the course is in progress or completed yet."
 
 MAX_BARS = 8
 """Lessons that a chart of bars names."""
@@ -107,8 +107,8 @@ def _dormant_headline(dormant: Sequence[DormantLearner]) -> str:
 
 COURSE_PLANS: Plans = {
     "learners": Plan(class_headline, empty="No enrollments yet.", open_rows=40),
-    "lessons": Plan(_funnel_headline, (_funnel,), NOT_STARTED, is_empty=_is_not_started),
-    "blockers": Plan(_blockers_headline, (_blockers, drop_off_tiles), NOT_STARTED, is_empty=_is_not_started),
+    "lessons": Plan(_funnel_headline, (_funnel,), NO_PROGRESS, is_empty=_is_not_started),
+    "blockers": Plan(_blockers_headline, (_blockers, drop_off_tiles), NO_PROGRESS, is_empty=_is_not_started),
     "weeks": Plan(
         lambda weeks: pace(weeks, by=lambda best: f" by {counted(best.learners, 'active learner')}"),
         (
@@ -116,9 +116,9 @@ COURSE_PLANS: Plans = {
             lambda weeks: by_week(weeks, "Active learners", Part("active", WEEK_LEARNERS)),
             lambda weeks: by_week(weeks, "Time spent", *TIME),
         ),
-        NOT_STARTED,
+        NO_VISIT,
     ),
-    "hours": Plan(busiest_hours, (hour_grid,), NOT_STARTED),
+    "hours": Plan(busiest_hours, (hour_grid,), NO_VISIT),
     "time-spent": Plan(_time_headline, (_longest, time_by_lesson), "No time spent is known yet.", is_empty=has_no_time),
     "dormant": Plan(_dormant_headline, empty="No learner is dormant."),
 }

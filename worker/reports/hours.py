@@ -9,6 +9,9 @@ from worker.reports.table import Column, Kind, Table
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
+NO_VISIT = "No visit was recorded."
+"""Progress may still be there: corrections are no visits."""
+
 
 class Hour(NamedTuple):
     """One of the 168 hours of the local week."""

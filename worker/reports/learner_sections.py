@@ -11,14 +11,12 @@ from worker.formatting import counted
 from worker.reports.chart import Columns, Part, bars, columns
 from worker.reports.formatting import lesson_name, shown
 from worker.reports.heatmap import hour_grid
-from worker.reports.hours import busiest_hours
+from worker.reports.hours import NO_VISIT, busiest_hours
 from worker.reports.learner_report import EVENTS, WEEK_COMPLETED
 from worker.reports.section import MAX_ROWS, Plan, Plans
 from worker.reports.table import Kind
 from worker.reports.time_spent import TIME, has_no_time, time_by_lesson
 from worker.reports.weeks import by_week, pace
-
-_NOT_VISITED = "No lesson has been visited yet."
 
 
 def _recommendations_headline(recommendations: Sequence[Recommendation]) -> str:
@@ -78,7 +76,7 @@ LEARNER_PLANS: Plans = {
             lambda weeks: by_week(weeks, "Lessons completed", Part("completed", WEEK_COMPLETED)),
             lambda weeks: by_week(weeks, "Time spent", *TIME),
         ),
-        _NOT_VISITED,
+        NO_VISIT,
     ),
     "days": Plan(
         _days_headline,
@@ -89,8 +87,8 @@ LEARNER_PLANS: Plans = {
         "Nothing happened in the last 28 days.",
         is_empty=_has_nothing,
     ),
-    "hours": Plan(busiest_hours, (hour_grid,), _NOT_VISITED),
-    "lessons": Plan(_lessons_headline, (time_by_lesson,), _NOT_VISITED),
+    "hours": Plan(busiest_hours, (hour_grid,), NO_VISIT),
+    "lessons": Plan(_lessons_headline, (time_by_lesson,), NO_VISIT),
     "topics": Plan(
         _topics_headline,
         (lambda topics: bars(topics, "Time spent by topic", *TIME, name=lambda topic: f"Topic {topic.topic_id}"),),
