@@ -88,6 +88,27 @@ def test_the_class_list_names_states_and_links_only_where_it_is_served() -> None
     assert back.attributes["href"] == "../course/3"
 
 
+def test_a_list_says_of_how_many_it_has_the_first() -> None:
+    found = report_text(as_page(course_report(replace(course(), dormant_learners=1_100), MEMBERS, 1_200))).headlines
+    assert found["learners"].endswith(" These are the first 120 of 1,200.")
+    assert found["dormant"] == (
+        "100 enrollments in the table, last seen on 30 Jun 2025 or earlier. These are the first 100 of 1,100."
+    )
+    whole = report_text(as_page(course_report(replace(course(), dormant_learners=100), MEMBERS, 120))).headlines
+    assert [name for name in ("learners", "dormant") if "first" in whole[name]] == []
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_progress_without_an_outline_is_that_of_the_lessons_known_so_far(is_known: bool) -> None:
+    members = [replace(each, total_is_known=is_known) for each in MEMBERS]
+    page = report_text(as_page(learner_report(replace(learner(), total_is_known=is_known))))
+    said = "of the lessons known so far"
+    assert (f"Completed, {said}" in page.figures, f"Progress is {said}" in class_headline(members)) == (
+        not is_known,
+        not is_known,
+    )
+
+
 def test_a_long_class_list_is_folded() -> None:
     folded = [
         each.is_folded

@@ -21,11 +21,11 @@ WEEK_COMPLETED: Column[Week] = Column("completed", "Lessons completed", Kind.COU
 WEEK_LEARNERS: Column[Week] = Column("learners", "Active learners", Kind.COUNT, lambda week: week.learners)
 
 
-def course_report(found: CourseAnalysis, members: Sequence[ClassMember] = ()) -> Report:
-    """Return the report on a course's analysis and its class list."""
+def course_report(found: CourseAnalysis, members: Sequence[ClassMember] = (), total: int = 0) -> Report:
+    """Return the report on a course's analysis and its class list, the first `members` of `total`."""
     tables = (
         _headline(found),
-        class_table(members),
+        class_table(members, total),
         _lessons(found),
         _blockers(found),
         _weeks(found),
@@ -171,6 +171,7 @@ def _dormant(found: CourseAnalysis) -> Table[DormantLearner]:
             Column("completion_percent", "Completed", Kind.PERCENT, lambda learner: learner.completion_percentage),
         ),
         found.dormant,
+        found.dormant_learners,
     )
 
 

@@ -98,11 +98,8 @@ def _longest(lessons: Lessons) -> Bars:
 
 
 def _dormant_headline(dormant: Sequence[DormantLearner]) -> str:
-    latest = dormant[0]
-    return (
-        f"Enrollment {latest.user_course_id} was seen last, on {shown(latest.last_seen_on, Kind.DATE)}; "
-        f"{counted(len(dormant), 'enrollment')} in the table."
-    )
+    latest = shown(dormant[0].last_seen_on, Kind.DATE)
+    return f"{counted(len(dormant), 'enrollment')} in the table, last seen on {latest} or earlier."
 
 
 COURSE_PLANS: Plans = {

@@ -59,6 +59,7 @@ def _by_day(days: Sequence[DayTime], title: str, *parts: Part[DayTime]) -> Colum
         labels=lambda each: f"{each.day.day} {each.day:%b}" if each.day.weekday() == 0 else "",
         axis="Days; Mondays have their date",
         room=12,
+        last_label="today",
     )
 
 

@@ -33,4 +33,5 @@ def by_week(weeks: Sequence[AnyWeek], title: str, *parts: Part[AnyWeek]) -> Colu
         labels=lambda week: f"{week.monday:%b %Y}",
         axis="",
         room=20,
+        last_label="this week",
     )
