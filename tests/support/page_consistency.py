@@ -127,7 +127,7 @@ def _total(rows: list[dict[str, str]], column: str) -> int:
 
 
 def _events(page: ReportText) -> int:
-    (said,) = re.findall(r"([\d,]+) events?;", page.headlines["hours"])
+    (said,) = re.findall(r"([\d,]+) events?[;:]", page.headlines["hours"])
     return int(said.replace(",", ""))
 
 

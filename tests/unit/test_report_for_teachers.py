@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from datetime import date
+from itertools import pairwise
 
 import pytest
 
 from tests.support.pages import Page, report_text
 from tests.support.reports import AS_OF, class_list, course, learner
 from worker.analytics.rules.velocity import Projection, ProjectionState
-from worker.reports.chart import Bars, Part, bars
+from worker.reports.chart import Bars, Columns, Part, bars
 from worker.reports.class_list import class_headline
 from worker.reports.course_report import DROP_OFF, course_report
 from worker.reports.formatting import MAX_TITLE, lesson_name, pieces
@@ -123,6 +124,29 @@ def test_a_share_is_its_share_of_the_track_and_other_bars_are_compared() -> None
     lessons = [replace(each, drop_off=ratio) for each, ratio in zip(course().lessons, (0.4, 0.25, 0.0), strict=False)]
     drawn: Bars = bars(lessons, "Drop-off", Part("drop-off", DROP_OFF), name=lesson_name)
     assert [each.length for each in drawn.bars] == [40, 25, 0]
+
+
+def test_an_axis_of_time_ends_today() -> None:
+    page = Page(as_page(learner_report(learner())))
+    last = {
+        section.attributes["aria-labelledby"]: {
+            each.text for each in page.all("span", within=section) if each.attributes.get("class") == "last"
+        }
+        for section in page.all("section")
+    }
+    assert {name: texts for name, texts in last.items() if texts} == {"weeks": {"this week"}, "days": {"today"}}
+
+
+@pytest.mark.parametrize("weeks", [1, 2, 5, 40])
+def test_labels_leave_room_for_the_last(weeks: int) -> None:
+    (chart, *_) = next(
+        each.pictures
+        for each in sections(course_report(replace(course(), weeks=course().weeks[:weeks])))[0]
+        if each.table.name == "weeks"
+    )
+    assert isinstance(chart, Columns)
+    starts = [0.0, *(mark.at for mark in chart.labels), 100.0]
+    assert min(later - earlier for earlier, later in pairwise(starts[1:])) >= 20 if weeks > 1 else not chart.labels
 
 
 def test_without_data_there_is_no_chart() -> None:

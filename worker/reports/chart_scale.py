@@ -46,7 +46,7 @@ def scale_for(values: Iterable[float], kind: Kind) -> Scale:
 
 
 def with_room(marks: Sequence[Mark], room: float, last: str = "") -> list[Mark]:
-    """Return the marks at least `room` percent from the previous one and from the end, or from `last` which ends there."""
+    """Return the marks `room` percent from the previous one and from the end, or from `last`, which ends there."""
     kept: list[Mark] = []
     for mark in marks:
         if mark.at <= 100 - room * (2 if last else 1) and (not kept or mark.at - kept[-1].at >= room):

@@ -7,7 +7,18 @@ from worker.analytics.rules.recommendations import Recommendation
 from worker.analytics.rules.stuck import Stuck
 from worker.analytics.rules.velocity import ProjectionState
 from worker.reports.hours import hours_table
-from worker.reports.table import HEADLINE, KNOWN_SO_FAR, LESSON, SPENT, Column, Figure, Kind, Report, Table, session_figures
+from worker.reports.table import (
+    HEADLINE,
+    KNOWN_SO_FAR,
+    LESSON,
+    SPENT,
+    Column,
+    Figure,
+    Kind,
+    Report,
+    Table,
+    session_figures,
+)
 
 LEARNER_TABLES = ("headline", "recommendations", "stuck", "lessons", "weeks", "days", "hours", "topics", "achievements")
 """Their names, in order."""

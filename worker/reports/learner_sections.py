@@ -13,9 +13,10 @@ from worker.reports.formatting import lesson_name, shown
 from worker.reports.heatmap import hour_grid
 from worker.reports.hours import NO_VISIT, busiest_hours
 from worker.reports.learner_report import EVENTS, WEEK_COMPLETED
+from worker.reports.outstanding import outstanding
 from worker.reports.section import MAX_ROWS, Plan, Plans
 from worker.reports.table import Kind
-from worker.reports.time_spent import TIME, has_no_time, time_by_lesson
+from worker.reports.time_spent import TIME, has_no_time, no_more_than, time_by_lesson
 from worker.reports.weeks import by_week, pace
 
 
@@ -33,11 +34,9 @@ def _stuck_headline(stuck: Sequence[Stuck]) -> str:
 
 def _lessons_headline(lessons: Sequence[VisitedLesson]) -> str:
     completed = sum(lesson.status is ProgressStatus.COMPLETED for lesson in lessons)
-    most = max(lessons, key=lambda lesson: lesson.visits)
-    return (
-        f"{completed:,} of {counted(len(lessons), 'visited lesson')} completed. Visited most: {lesson_name(most)}, "
-        f"{counted(most.visits, 'time')}."
-    )
+    said = f"{completed:,} of {counted(len(lessons), 'visited lesson')} completed."
+    most = outstanding(lessons, lambda lesson: lesson.visits)
+    return f"{said} Visited most: {lesson_name(most)}, {counted(most.visits, 'time')}." if most else said
 
 
 def _days_headline(days: Sequence[DayTime]) -> str:
@@ -64,7 +63,9 @@ def _by_day(days: Sequence[DayTime], title: str, *parts: Part[DayTime]) -> Colum
 
 
 def _topics_headline(topics: Sequence[TopicTime]) -> str:
-    longest = max(topics, key=lambda topic: topic.spent.seconds)
+    longest = outstanding(topics, lambda topic: topic.spent.seconds)
+    if longest is None:
+        return f"No topic took the most time: {no_more_than(topics)}."
     return f"Most time went into topic {longest.topic_id}: {shown(longest.spent.seconds, Kind.SECONDS)}."
 
 
