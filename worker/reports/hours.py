@@ -55,17 +55,12 @@ def busiest_hours(hours: Sequence[Hour]) -> str:
     total = by_weekday.total()
     if total < _MIN_EVENTS:
         return f"{counted(total, 'event')}: too few for a busiest day or hour."
-    weekday = outstanding(list(by_weekday), by_weekday.__getitem__)
-    hour = outstanding(list(by_hour), by_hour.__getitem__)
-    day_said = (
-        f"No day is the busiest of {counted(total, 'event')}"
-        if weekday is None
-        else f"{weekday} is the busiest day with {percent(100 * by_weekday[weekday] / total)} of "
-        f"{counted(total, 'event')}"
-    )
-    hour_said = (
-        "no hour of the day is the busiest"
-        if hour is None
-        else f"the busiest hour of the day begins at {hour}:00, with {percent(100 * by_hour[hour] / total)}"
-    )
+    day, start = outstanding(list(by_weekday), by_weekday.__getitem__), outstanding(list(by_hour), by_hour.__getitem__)
+    day_said, hour_said = f"No day is the busiest of {counted(total, 'event')}", "no hour of the day is the busiest"
+    if day is not None:
+        share = percent(100 * by_weekday[day] / total)
+        day_said = f"{day} is the busiest day with {share} of {counted(total, 'event')}"
+    if start is not None:
+        share = percent(100 * by_hour[start] / total)
+        hour_said = f"the busiest hour of the day begins at {start}:00, with {share}"
     return f"{day_said}; {hour_said}."
