@@ -11,6 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.support.reports import class_list, course, empty_course, learner, new_learner
+from worker.analytics.rules.reasons import Reason, Rule
+from worker.analytics.rules.stuck import Stuck
 from worker.reports.course_report import course_report
 from worker.reports.learner_report import learner_report
 from worker.reports.page import as_page
@@ -25,10 +27,11 @@ pytestmark = [
 LONG = "How to add vulgar fractions without a common denominator, and why nobody should, in three acts "
 RTL = "\u05e9\u05dc\u05d5\u05dd <b>"
 FOUND = course(topics=5, lessons=5)
+ON_LONG = Stuck(1, 101, (Reason(Rule.MANY_VISITS, visits=4),), (LONG * 4)[:300])
 REPORTS: dict[str, Report] = {
     "course": course_report(
         replace(FOUND, lessons=[replace(each, title=LONG * 2) for each in FOUND.lessons[:9]] + FOUND.lessons[9:]),
-        class_list(enrollments=40),
+        [replace(each, stuck=[ON_LONG] if each.stuck else []) for each in class_list(enrollments=40)],
     ),
     "small course": course_report(replace(course(topics=1, lessons=1), pending=2), class_list(enrollments=3)),
     "empty course": course_report(empty_course()),

@@ -149,6 +149,7 @@ def test_the_class_list_is_read_in_pages(engine: Engine) -> None:
         while not found or after:
             page = read_class_list(connection, 3, NOW, outline, freshness, RULES, after=after, limit=3)
             found, after = found + page.enrollments, page.next_after
+            assert page.total == whole.total == len(whole.enrollments)
     assert found == whole.enrollments
 
 

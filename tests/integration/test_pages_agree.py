@@ -6,10 +6,11 @@ from sqlalchemy import Engine
 
 from tests.support.activity import IDLE_CUTOFF
 from tests.support.api import served
-from tests.support.events import entries
+from tests.support.events import completed, corrected, enrolled, entries, outlined
 from tests.support.page_consistency import page_contradictions
+from tests.support.pages import report_text
 from tests.support.reported_class import a_class, read_pages, what_followed
-from tests.support.rollups import refresh_activity
+from tests.support.rollups import refresh_activity, refresh_all
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.progress.ingest import ingest
@@ -38,3 +39,23 @@ def test_no_sentence_contradicts_another_after_any_step(engine: Engine, settings
     assert (course.figures["Enrollments"], course.figures["Started"], course.figures["Completed"]) == ("8", "7", "3")
     (row,) = [each for each in course.tables["learners"] if each["Enrollment"] == "2"]
     assert (row["State"], row["Finished on"]) == ("Finished", learners[2][0].figures["Completed on"])
+
+
+def test_what_only_a_correction_or_no_outline_counts_is_not_called_absent(engine: Engine, settings: Settings) -> None:
+    """Course 3 has no outline and a correction alone, course 4 an outline without the lesson that was completed."""
+    corrections = [enrolled(1, course_id=3), corrected(1, 1, 1, status="in_progress")]
+    ingest(engine, entries([*corrections, outlined(4, []), enrolled(2, course_id=4), completed(2, 1, 1)]))
+    refresh_all(engine)
+    with served(settings) as client:
+        corrected_only, empty, learner = (
+            report_text(client.get(f"/reports/{path}").text) for path in ("course/3", "course/4", "learner/1")
+        )
+    assert (corrected_only.figures["Started"], corrected_only.absences) == (
+        "1",
+        "No visit was recorded. No time spent is known yet. No learner is dormant.",
+    )
+    assert (empty.figures["Started"], empty.absences) == (
+        "0",
+        "No lesson of the course is in progress or completed yet.",
+    )
+    assert learner.absences == "No visit was recorded."

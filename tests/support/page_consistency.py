@@ -38,6 +38,8 @@ def _freshness(page: ReportText, analysis: Document) -> Iterator[str]:
 
 def _course(page: ReportText, analysis: Document) -> Iterator[str]:
     of, pending = analysis["statistics"] or {}, analysis["pending"]
+    if pending and not of.get("enrollments"):
+        of = {}  # as if it were never computed
     for name in ("enrollments", "started", "completed"):
         yield from _same(page.figures[name.capitalize()], shown(of.get(name), Kind.COUNT), name)
     dormant = analysis["dormant_learners"] if of else None
@@ -125,7 +127,7 @@ def _total(rows: list[dict[str, str]], column: str) -> int:
 
 
 def _events(page: ReportText) -> int:
-    (said,) = re.findall(r"([\d,]+) events?;", page.headlines["hours"])
+    (said,) = re.findall(r"([\d,]+) events?[;:]", page.headlines["hours"])
     return int(said.replace(",", ""))
 
 

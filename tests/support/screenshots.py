@@ -73,7 +73,7 @@ def pages(engine: Engine) -> dict[str, str]:
     found, members = analyze_course_and_class(engine, COURSE, None, AnalysisThresholds(), MAX_MEMBERS)
     learner = analyze_learner(engine, SHOWN_LEARNER, None, AnalysisThresholds())
     return {
-        "course": as_page(course_report(found, members.enrollments), is_served=True),
+        "course": as_page(course_report(found, members.enrollments, members.total), is_served=True),
         "learner": as_page(learner_report(learner), is_served=True),
     }
 

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from datetime import date
+from itertools import pairwise
 
 import pytest
 
 from tests.support.pages import Page, report_text
 from tests.support.reports import AS_OF, class_list, course, learner
 from worker.analytics.rules.velocity import Projection, ProjectionState
-from worker.reports.chart import Bars, Part, bars
+from worker.reports.chart import Bars, Columns, Part, bars
 from worker.reports.class_list import class_headline
 from worker.reports.course_report import DROP_OFF, course_report
 from worker.reports.formatting import MAX_TITLE, lesson_name, pieces
@@ -59,6 +60,19 @@ def test_what_is_pending_stands_beside_the_instant(pending: int, sentence: str) 
     assert text.freshness == f"As of 14 Jul 2025, 10:30 UTC.{sentence}"
 
 
+@pytest.mark.parametrize(("pending", "enrollments"), [(0, "0"), (5, "\N{EN DASH}")])
+def test_of_no_enrollments_no_figure_is_given_and_of_those_not_computed_not_even_their_number(
+    pending: int, enrollments: str
+) -> None:
+    found = course()
+    assert found.statistics
+    idle = replace(found, statistics=replace(found.statistics, enrollments=0, started=0, completed=0), pending=pending)
+    figures = report_text(as_page(course_report(idle))).figures
+    assert figures.pop("Enrollments") == enrollments
+    assert figures.pop("Outline is known") == "yes"
+    assert set(figures.values()) == {"\N{EN DASH}"}
+
+
 def test_the_class_list_names_states_and_links_only_where_it_is_served() -> None:
     report = course_report(course(), MEMBERS)
     rows = report_text(as_page(report)).tables["learners"]
@@ -75,6 +89,27 @@ def test_the_class_list_names_states_and_links_only_where_it_is_served() -> None
     assert back.attributes["href"] == "../course/3"
 
 
+def test_a_list_says_of_how_many_it_has_the_first() -> None:
+    found = report_text(as_page(course_report(replace(course(), dormant_learners=1_100), MEMBERS, 1_200))).headlines
+    assert found["learners"].endswith(" These are the first 120 of 1,200.")
+    assert found["dormant"] == (
+        "100 enrollments in the table, last seen on 30 Jun 2025 or earlier. These are the first 100 of 1,100."
+    )
+    whole = report_text(as_page(course_report(replace(course(), dormant_learners=100), MEMBERS, 120))).headlines
+    assert [name for name in ("learners", "dormant") if "first" in whole[name]] == []
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_progress_without_an_outline_is_that_of_the_lessons_known_so_far(is_known: bool) -> None:
+    members = [replace(each, total_is_known=is_known) for each in MEMBERS]
+    page = report_text(as_page(learner_report(replace(learner(), total_is_known=is_known))))
+    said = "of the lessons known so far"
+    assert (f"Completed, {said}" in page.figures, f"Progress is {said}" in class_headline(members)) == (
+        not is_known,
+        not is_known,
+    )
+
+
 def test_a_long_class_list_is_folded() -> None:
     folded = [
         each.is_folded
@@ -89,6 +124,29 @@ def test_a_share_is_its_share_of_the_track_and_other_bars_are_compared() -> None
     lessons = [replace(each, drop_off=ratio) for each, ratio in zip(course().lessons, (0.4, 0.25, 0.0), strict=False)]
     drawn: Bars = bars(lessons, "Drop-off", Part("drop-off", DROP_OFF), name=lesson_name)
     assert [each.length for each in drawn.bars] == [40, 25, 0]
+
+
+def test_an_axis_of_time_ends_today() -> None:
+    page = Page(as_page(learner_report(learner())))
+    last = {
+        section.attributes["aria-labelledby"]: {
+            each.text for each in page.all("span", within=section) if each.attributes.get("class") == "last"
+        }
+        for section in page.all("section")
+    }
+    assert {name: texts for name, texts in last.items() if texts} == {"weeks": {"this week"}, "days": {"today"}}
+
+
+@pytest.mark.parametrize("weeks", [1, 2, 5, 40])
+def test_labels_leave_room_for_the_last(weeks: int) -> None:
+    (chart, *_) = next(
+        each.pictures
+        for each in sections(course_report(replace(course(), weeks=course().weeks[:weeks])))[0]
+        if each.table.name == "weeks"
+    )
+    assert isinstance(chart, Columns)
+    starts = [0.0, *(mark.at for mark in chart.labels), 100.0]
+    assert min(later - earlier for earlier, later in pairwise(starts[1:])) >= 20 if weeks > 1 else not chart.labels
 
 
 def test_without_data_there_is_no_chart() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.pages import Page
-from tests.support.reports import AS_OF, NO_HOURS, NOTHING, course, empty_course, learner, new_learner
+from tests.support.reports import AS_OF, NO_HOURS, NOTHING, class_list, course, empty_course, learner, new_learner
 from worker.errors import ConfigurationError
 from worker.reports import page
 from worker.reports.course_report import course_report
@@ -17,7 +17,8 @@ from worker.reports.learner_report import learner_report
 from worker.reports.page import POLICY, as_page, page_columns, sections
 from worker.reports.table import Column, Kind, Report
 
-NOT_STARTED = "No learner has started yet."
+NO_PROGRESS = "No lesson of the course is in progress or completed yet."
+NO_VISIT = "No visit was recorded."
 HOSTILE = "<script>alert(1)</script> \"' & {{ 7 * 7 }}"
 REPORTS = {
     "course": course_report(course(topics=5, lessons=5)),
@@ -26,6 +27,7 @@ REPORTS = {
     "learner": learner_report(learner()),
     "new learner": learner_report(new_learner()),
 }
+IDLE = replace(course(), lessons=[], dormant=[], weeks=[], events_by_weekday=NO_HOURS)
 every_report = pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
 
 
@@ -125,10 +127,12 @@ def test_titles_are_text_wherever_they_stand() -> None:
 @pytest.mark.parametrize(
     ("report", "sentences"),
     [
-        (course_report(replace(course(), lessons=[], dormant=[], weeks=[], events_by_weekday=NO_HOURS)), NOT_STARTED),
+        (course_report(IDLE, class_list(enrollments=0)), "No enrollments yet."),
+        (course_report(replace(IDLE, pending=1)), ""),
         (REPORTS["empty course"], ""),
         (REPORTS["new learner"], ""),
-        (learner_report(replace(new_learner(), as_of=AS_OF)), "No lesson has been visited yet."),
+        (learner_report(replace(new_learner(), as_of=AS_OF)), NO_VISIT),
+        (learner_report(replace(new_learner(), as_of=AS_OF, pending=1)), ""),
         (
             learner_report(replace(learner(), stuck=[], achievements=[])),
             "Not stuck on any lesson. No achievements yet.",
@@ -138,7 +142,7 @@ def test_titles_are_text_wherever_they_stand() -> None:
 def test_absence_is_stated_once_and_not_drawn(report: Report, sentences: str) -> None:
     made, absences = sections(report)
     assert absences == sentences
-    assert as_page(report).count(sentences or "Not computed yet.") == 1
+    assert as_page(report).count(sentences or (" changes " if report.as_of else "Not computed yet.")) == 1
     assert [each.table.name for each in made if not each.table.rows] == []
     assert bool(made) == ("Not stuck" in sentences)
 
@@ -156,9 +160,9 @@ def test_a_course_that_nobody_has_started_is_not_drawn() -> None:
         )
         for each in found.lessons
     ]
-    made, absences = sections(course_report(replace(found, lessons=lessons)))
+    made, absences = sections(course_report(replace(found, lessons=lessons), class_list()))
     assert {each.table.name for each in made} & {"lessons", "blockers", "time-spent"} == set()
-    assert absences == NOT_STARTED
+    assert absences == NO_PROGRESS
 
 
 def test_an_untitled_lesson_is_called_by_its_ids() -> None:

@@ -28,7 +28,7 @@ def of_course(*completed: int) -> Report:
     return course_report(replace(course(), weeks=weeks))
 
 
-def test_the_pace_is_that_of_this_week_and_the_best_week_is_the_first_of_the_best() -> None:
+def test_the_pace_is_that_of_this_week_and_of_the_best_week() -> None:
     pace = "Since Monday, 30 Jun 2025: 4 lessons completed. The best week began on 2 Jun 2025: 9 lessons"
     assert headline(of_learner(9, 1, 4, 1, 4)) == f"{pace}."
     assert headline(of_course(9, 1, 4, 1, 4)) == f"{pace} by 7 active learners."
@@ -37,6 +37,14 @@ def test_the_pace_is_that_of_this_week_and_the_best_week_is_the_first_of_the_bes
 def test_one_week_is_one_week() -> None:
     assert headline(of_learner(1)) == (
         "Since Monday, 2 Jun 2025: 1 lesson completed. The best week began on 2 Jun 2025: 1 lesson."
+    )
+
+
+def test_of_several_best_weeks_none_is_the_best() -> None:
+    assert (
+        headline(of_learner(9, 1, 9))
+        == headline(of_course(9, 1, 9))
+        == ("Since Monday, 16 Jun 2025: 9 lessons completed. The best weeks had 9 lessons each.")
     )
 
 

@@ -39,7 +39,7 @@ _START: Bookmark = (-1, 0, 0)
 
 _PAGE = text(f"""
     WITH {SEEN}
-    SELECT * FROM (
+    SELECT *, (SELECT count(*) FROM seen) AS total FROM (
         SELECT id, user_id, today, last_seen_on, is_included, rank,
                CASE rank WHEN 0 THEN date '2000-01-01' - last_seen_on
                          WHEN 2 THEN coalesce(last_seen_on - date '2000-01-01', -1000000) ELSE 0 END AS place
@@ -94,6 +94,8 @@ class ClassList:
     enrollments: list[ClassMember]
     next_after: Bookmark | None
     """The `after` of the next page; None on the last page."""
+    total: int
+    """Enrollments of the whole list; 0 on an empty page."""
 
 
 def read_class_list(
@@ -133,6 +135,7 @@ def read_class_list(
             for row in shown
         ],
         (last.rank, last.place, last.id) if last else None,
+        found[0].total if found else 0,
     )
 
 

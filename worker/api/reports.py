@@ -109,7 +109,7 @@ async def _course(course_id: int, caller: Caller, table: str) -> Report:
     if table != CLASS_LIST:
         return await caller.service.aside(course_report, await caller.service.analyze_course(course_id=course_id))
     found, members = await caller.service.analyze_course_and_class(course_id=course_id, limit=MAX_MEMBERS)
-    return await caller.service.aside(course_report, found, members.enrollments)
+    return await caller.service.aside(course_report, found, members.enrollments, members.total)
 
 
 async def _learner(user_course_id: int, caller: Caller) -> Report:

@@ -69,7 +69,7 @@ def course(course_id: int, **options: Any) -> None:
     with open_database(settings) as engine:
         thresholds = AnalysisThresholds.of(settings)
         found, members = analyze_course_and_class(engine, course_id, None, thresholds, MAX_MEMBERS)
-    write(course_report(found, members.enrollments), **options)
+    write(course_report(found, members.enrollments, members.total), **options)
 
 
 @command.command("learner")

@@ -11,6 +11,9 @@ from worker.reports.table import Column, Kind, Row, Row_contra
 _WHOLE = {Kind.RATIO: 1, Kind.PERCENT: 100}
 """What fills the track of a bar that shows a share; other bars are as long as they are beside the longest."""
 
+_LABEL_OF_A_COLUMN = 0.9
+"""Width of the widest label beside the widest column: a chart of few columns is not wider than these."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part(Generic[Row_contra]):
@@ -50,6 +53,7 @@ class Columns:
     scale: Scale
     labels: tuple[Mark, ...]
     axis: str
+    last_label: str
     separators: tuple[int, ...] = ()
 
 
@@ -81,11 +85,13 @@ def columns(
     labels: Callable[[Row], str],
     axis: str,
     room: float,
+    last_label: str = "",
     is_grouped: bool = False,
 ) -> Columns | None:
     """Return a chart with a column for each row, None where all are 0; pale parts come first, behind the strong one.
 
     A label is set where it changes, if it has `room` percent of the width; `is_grouped` also draws a line there.
+    `last_label` is that of the last column in any case.
     """
     values = [[part.column.value(row) for part in parts] for row in rows]
     if not any(map(any, values)):
@@ -103,6 +109,7 @@ def columns(
         f"{part.shown(max(rows, key=part.column.value))}"
         for part in parts
     ]
+    room = max(room, _LABEL_OF_A_COLUMN * 100 / len(rows))
     texts = [labels(row) for row in rows]
     starts = [index for index, text in enumerate(texts) if text and (index == 0 or text != texts[index - 1])]
     return Columns(
@@ -111,8 +118,9 @@ def columns(
         parts=parts,
         stacks=tuple(stacks),
         scale=scale,
-        labels=tuple(with_room([Mark(100 * index / len(rows), texts[index]) for index in starts], room)),
+        labels=tuple(with_room([Mark(100 * index / len(rows), texts[index]) for index in starts], room, last_label)),
         axis=axis,
+        last_label=last_label,
         separators=tuple(starts[1:]) if is_grouped else (),
     )
 

@@ -45,11 +45,11 @@ def scale_for(values: Iterable[float], kind: Kind) -> Scale:
     return Scale(lines * step, tuple(Mark(100 * number / lines, text) for number, text in enumerate(texts, 1)))
 
 
-def with_room(marks: Sequence[Mark], room: float) -> list[Mark]:
-    """Return the marks at least `room` percent from the previous one and from the end."""
+def with_room(marks: Sequence[Mark], room: float, last: str = "") -> list[Mark]:
+    """Return the marks `room` percent from the previous one and from the end, or from `last`, which ends there."""
     kept: list[Mark] = []
     for mark in marks:
-        if mark.at <= 100 - room and (not kept or mark.at - kept[-1].at >= room):
+        if mark.at <= 100 - room * (2 if last else 1) and (not kept or mark.at - kept[-1].at >= room):
             kept.append(mark)
     return kept
 

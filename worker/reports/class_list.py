@@ -6,7 +6,7 @@ from typing import Any
 
 from worker.analytics.class_list import ClassMember, LearnerState
 from worker.formatting import counted
-from worker.reports.table import Column, Kind, Table
+from worker.reports.table import KNOWN_SO_FAR, Column, Kind, Table
 
 CLASS_LIST = "learners"
 """The table's name."""
@@ -29,8 +29,8 @@ STUCK_ON: tuple[Column[ClassMember], ...] = (
 IS_PENDING: Column[ClassMember] = Column("is_pending", "Pending", Kind.FLAG, lambda member: member.is_pending)
 
 
-def class_table(members: Sequence[ClassMember]) -> Table[ClassMember]:
-    """Return a row for each enrollment."""
+def class_table(members: Sequence[ClassMember], total: int) -> Table[ClassMember]:
+    """Return a row for each of these enrollments, the first of `total`."""
     return Table(
         CLASS_LIST,
         "Class list",
@@ -53,6 +53,7 @@ def class_table(members: Sequence[ClassMember]) -> Table[ClassMember]:
             IS_PENDING,
         ),
         members,
+        total,
     )
 
 
@@ -62,4 +63,8 @@ def class_headline(members: Sequence[ClassMember]) -> str:
     states = ", ".join(f"{number[state]:,} {state.value.replace('_', ' ')}" for state in LearnerState if number[state])
     stuck = sum(bool(member.stuck) for member in members)
     said = f"{counted(len(members), 'enrollment')} in the list: {states}."
-    return f"{said} {counted(stuck, 'learner')} {'is' if stuck == 1 else 'are'} stuck." if stuck else said
+    if stuck:
+        said += f" {counted(stuck, 'learner')} {'is' if stuck == 1 else 'are'} stuck."
+    if not members[0].total_is_known:
+        said += f" Progress is {KNOWN_SO_FAR}: the course has no outline."
+    return said

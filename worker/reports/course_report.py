@@ -21,11 +21,11 @@ WEEK_COMPLETED: Column[Week] = Column("completed", "Lessons completed", Kind.COU
 WEEK_LEARNERS: Column[Week] = Column("learners", "Active learners", Kind.COUNT, lambda week: week.learners)
 
 
-def course_report(found: CourseAnalysis, members: Sequence[ClassMember] = ()) -> Report:
-    """Return the report on a course's analysis and its class list."""
+def course_report(found: CourseAnalysis, members: Sequence[ClassMember] = (), total: int = 0) -> Report:
+    """Return the report on a course's analysis and its class list, the first `members` of `total`."""
     tables = (
         _headline(found),
-        class_table(members),
+        class_table(members, total),
         _lessons(found),
         _blockers(found),
         _weeks(found),
@@ -37,7 +37,10 @@ def course_report(found: CourseAnalysis, members: Sequence[ClassMember] = ()) ->
 
 
 def _headline(found: CourseAnalysis) -> Table[Figure]:
-    of = found.statistics
+    enrollments = found.statistics.enrollments if found.statistics else None
+    of = found.statistics if enrollments else None
+    if not of and found.pending:
+        enrollments = None  # those there are were not computed yet
     dormant, blockers, *times = (
         each if of else each._replace(value=None)
         for each in (
@@ -49,16 +52,17 @@ def _headline(found: CourseAnalysis) -> Table[Figure]:
     return Table(
         "headline",
         "Headline figures",
-        "The course as a whole. Learners have started it with their first lesson and completed it with every lesson of "
-        "its outline; without an outline, no learner can complete it.",
+        "The course as a whole."
+        + " Learners have started it with their first lesson and completed it with every lesson of its outline; "
+        "without an outline, no learner can complete it." * bool(of),
         HEADLINE,
         [
-            Figure("Enrollments", of.enrollments if of else None, Kind.COUNT),
+            Figure("Enrollments", enrollments, Kind.COUNT),
             Figure("Started", of.started if of else None, Kind.COUNT),
             Figure("Completed", of.completed if of else None, Kind.COUNT),
             dormant,
             Figure("Completion rate", of.completion_rate if of else None, Kind.PERCENT, "Progress"),
-            Figure("Median time to complete", found.median_days, Kind.DAYS, "Progress"),
+            Figure("Median time to complete", found.median_days if of else None, Kind.DAYS, "Progress"),
             blockers,
             Figure("Last activity", of.last_activity_at if of else None, Kind.TIME, "Progress"),
             Figure("Outline is known", found.total_is_known, Kind.FLAG, "Progress"),
@@ -167,6 +171,7 @@ def _dormant(found: CourseAnalysis) -> Table[DormantLearner]:
             Column("completion_percent", "Completed", Kind.PERCENT, lambda learner: learner.completion_percentage),
         ),
         found.dormant,
+        found.dormant_learners,
     )
 
 

@@ -10,13 +10,14 @@ from worker.reports.class_list import class_headline
 from worker.reports.course_report import COMPLETED, DROP_OFF, STARTED, WEEK_COMPLETED, WEEK_LEARNERS, lesson_numbers
 from worker.reports.formatting import lesson_name, shown
 from worker.reports.heatmap import drop_off_tiles, hour_grid
-from worker.reports.hours import busiest_hours
+from worker.reports.hours import NO_VISIT, busiest_hours
+from worker.reports.outstanding import outstanding
 from worker.reports.section import Plan, Plans
 from worker.reports.table import Kind
-from worker.reports.time_spent import TIME, has_no_time, time_by_lesson
+from worker.reports.time_spent import TIME, has_no_time, no_more_than, time_by_lesson
 from worker.reports.weeks import by_week, pace
 
-NOT_STARTED = "No learner has started yet."
+NO_PROGRESS = "No lesson of the course is in progress or completed yet."
 
 MAX_BARS = 8
 """Lessons that a chart of bars names."""
@@ -34,9 +35,10 @@ def _funnel_headline(lessons: Lessons) -> str:
         return f"The only lesson was started by {_started(first)}."
     number = counted(len(lessons), "lesson")
     said = f"The first of {number} was started by {_started(first)}, the last by {_started(last)}."
-    before, after = max(pairwise(lessons), key=lambda pair: pair[0].statistics.started - pair[1].statistics.started)
-    if before.statistics.started <= after.statistics.started:
+    fall = outstanding(list(pairwise(lessons)), lambda pair: pair[0].statistics.started - pair[1].statistics.started)
+    if fall is None or fall[0].statistics.started <= fall[1].statistics.started:
         return said
+    before, after = fall
     return (
         f"{said} The largest fall is from {lesson_name(before)} to {lesson_name(after)}: "
         f"from {before.statistics.started:,} to {after.statistics.started:,}."
@@ -67,7 +69,8 @@ def _blockers_headline(lessons: Lessons) -> str:
     if not found:
         return "No lesson is a blocker: few learners stop at any, or too few have started it to tell."
     worst = found[0]
-    said = "1 lesson is a blocker:" if len(found) == 1 else f"{len(found):,} lessons are blockers, most of all"
+    rank = "most of all" if outstanding(found, lambda lesson: lesson.drop_off or 0) else "among them"
+    said = "1 lesson is a blocker:" if len(found) == 1 else f"{len(found):,} lessons are blockers, {rank}"
     return (
         f"{said} {lesson_name(worst)}, which stopped {worst.stopped:,} of {worst.statistics.started:,} who started it, "
         f"{shown(worst.drop_off, Kind.RATIO)}."
@@ -85,7 +88,9 @@ def _blockers(lessons: Lessons) -> Bars | None:
 
 
 def _time_headline(lessons: Lessons) -> str:
-    longest = max(lessons, key=lambda lesson: lesson.spent.seconds)
+    longest = outstanding(lessons, lambda lesson: lesson.spent.seconds)
+    if longest is None:
+        return f"No lesson took the most time: {no_more_than(lessons)}."
     return (
         f"Most time went into {lesson_name(longest)}: {shown(longest.spent.seconds, Kind.SECONDS)} together, "
         f"{shown(longest.spent.measured_ratio, Kind.RATIO)} of it measured."
@@ -98,17 +103,14 @@ def _longest(lessons: Lessons) -> Bars:
 
 
 def _dormant_headline(dormant: Sequence[DormantLearner]) -> str:
-    latest = dormant[0]
-    return (
-        f"Enrollment {latest.user_course_id} was seen last, on {shown(latest.last_seen_on, Kind.DATE)}; "
-        f"{counted(len(dormant), 'enrollment')} in the table."
-    )
+    latest = shown(dormant[0].last_seen_on, Kind.DATE)
+    return f"{counted(len(dormant), 'enrollment')} in the table, last seen on {latest} or earlier."
 
 
 COURSE_PLANS: Plans = {
     "learners": Plan(class_headline, empty="No enrollments yet.", open_rows=40),
-    "lessons": Plan(_funnel_headline, (_funnel,), NOT_STARTED, is_empty=_is_not_started),
-    "blockers": Plan(_blockers_headline, (_blockers, drop_off_tiles), NOT_STARTED, is_empty=_is_not_started),
+    "lessons": Plan(_funnel_headline, (_funnel,), NO_PROGRESS, is_empty=_is_not_started),
+    "blockers": Plan(_blockers_headline, (_blockers, drop_off_tiles), NO_PROGRESS, is_empty=_is_not_started),
     "weeks": Plan(
         lambda weeks: pace(weeks, by=lambda best: f" by {counted(best.learners, 'active learner')}"),
         (
@@ -116,9 +118,9 @@ COURSE_PLANS: Plans = {
             lambda weeks: by_week(weeks, "Active learners", Part("active", WEEK_LEARNERS)),
             lambda weeks: by_week(weeks, "Time spent", *TIME),
         ),
-        NOT_STARTED,
+        NO_VISIT,
     ),
-    "hours": Plan(busiest_hours, (hour_grid,), NOT_STARTED),
+    "hours": Plan(busiest_hours, (hour_grid,), NO_VISIT),
     "time-spent": Plan(_time_headline, (_longest, time_by_lesson), "No time spent is known yet.", is_empty=has_no_time),
     "dormant": Plan(_dormant_headline, empty="No learner is dormant."),
 }

@@ -5,9 +5,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from worker.formatting import counted, percent
+from worker.reports.outstanding import outstanding
 from worker.reports.table import Column, Kind, Table
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+NO_VISIT = "No visit was recorded."
+"""Progress may still be there: corrections are no visits."""
+
+_MIN_EVENTS = 20
+"""With fewer, no day or hour is called the busiest."""
 
 
 class Hour(NamedTuple):
@@ -39,15 +46,21 @@ def hours_table(events_by_weekday: Sequence[Sequence[int]]) -> Table[Hour]:
 
 
 def busiest_hours(hours: Sequence[Hour]) -> str:
-    """Return a sentence on the weekday and the hour of the day with the most events."""
+    """Return a sentence on the weekday and the hour of the day with the most events, if they stand out."""
     by_weekday: Counter[str] = Counter()
     by_hour: Counter[int] = Counter()
     for weekday, hour, events in hours:
         by_weekday[weekday] += events
         by_hour[hour] += events
     total = by_weekday.total()
-    (weekday, on_it), (hour, in_it) = by_weekday.most_common(1)[0], by_hour.most_common(1)[0]
-    return (
-        f"{weekday} is the busiest day with {percent(100 * on_it / total)} of {counted(total, 'event')}; "
-        f"the busiest hour of the day begins at {hour}:00, with {percent(100 * in_it / total)}."
-    )
+    if total < _MIN_EVENTS:
+        return f"{counted(total, 'event')}: too few for a busiest day or hour."
+    day, start = outstanding(list(by_weekday), by_weekday.__getitem__), outstanding(list(by_hour), by_hour.__getitem__)
+    day_said, hour_said = f"No day is the busiest of {counted(total, 'event')}", "no hour of the day is the busiest"
+    if day is not None:
+        share = percent(100 * by_weekday[day] / total)
+        day_said = f"{day} is the busiest day with {share} of {counted(total, 'event')}"
+    if start is not None:
+        share = percent(100 * by_hour[start] / total)
+        hour_said = f"the busiest hour of the day begins at {start}:00, with {share}"
+    return f"{day_said}; {hour_said}."

@@ -7,7 +7,18 @@ from worker.analytics.rules.recommendations import Recommendation
 from worker.analytics.rules.stuck import Stuck
 from worker.analytics.rules.velocity import ProjectionState
 from worker.reports.hours import hours_table
-from worker.reports.table import HEADLINE, LESSON, SPENT, Column, Figure, Kind, Report, Table, session_figures
+from worker.reports.table import (
+    HEADLINE,
+    KNOWN_SO_FAR,
+    LESSON,
+    SPENT,
+    Column,
+    Figure,
+    Kind,
+    Report,
+    Table,
+    session_figures,
+)
 
 LEARNER_TABLES = ("headline", "recommendations", "stuck", "lessons", "weeks", "days", "hours", "topics", "achievements")
 """Their names, in order."""
@@ -35,6 +46,7 @@ def learner_report(found: LearnerAnalysis) -> Report:
 
 
 def _headline(found: LearnerAnalysis) -> Table[Figure]:
+    caveat = "" if found.total_is_known else KNOWN_SO_FAR
     basis = projection_phrase(found.projection) if found.projection.state is ProjectionState.PROJECTED else None
     last_seen, *activity = (
         each if found.as_of else each._replace(value=None)
@@ -55,7 +67,7 @@ def _headline(found: LearnerAnalysis) -> Table[Figure]:
         "Without an outline, the lessons in total are those with a row so far.",
         HEADLINE,
         [
-            Figure("Completed", found.completion_percentage, Kind.PERCENT),
+            Figure("Completed", found.completion_percentage, Kind.PERCENT, caveat=caveat),
             Figure("Lessons completed", found.completed_lessons, Kind.COUNT),
             last_seen,
             _completion(found),

@@ -11,14 +11,13 @@ from worker.formatting import counted
 from worker.reports.chart import Columns, Part, bars, columns
 from worker.reports.formatting import lesson_name, shown
 from worker.reports.heatmap import hour_grid
-from worker.reports.hours import busiest_hours
+from worker.reports.hours import NO_VISIT, busiest_hours
 from worker.reports.learner_report import EVENTS, WEEK_COMPLETED
+from worker.reports.outstanding import outstanding
 from worker.reports.section import MAX_ROWS, Plan, Plans
 from worker.reports.table import Kind
-from worker.reports.time_spent import TIME, has_no_time, time_by_lesson
+from worker.reports.time_spent import TIME, has_no_time, no_more_than, time_by_lesson
 from worker.reports.weeks import by_week, pace
-
-_NOT_VISITED = "No lesson has been visited yet."
 
 
 def _recommendations_headline(recommendations: Sequence[Recommendation]) -> str:
@@ -35,11 +34,9 @@ def _stuck_headline(stuck: Sequence[Stuck]) -> str:
 
 def _lessons_headline(lessons: Sequence[VisitedLesson]) -> str:
     completed = sum(lesson.status is ProgressStatus.COMPLETED for lesson in lessons)
-    most = max(lessons, key=lambda lesson: lesson.visits)
-    return (
-        f"{completed:,} of {counted(len(lessons), 'visited lesson')} completed. Visited most: {lesson_name(most)}, "
-        f"{counted(most.visits, 'time')}."
-    )
+    said = f"{completed:,} of {counted(len(lessons), 'visited lesson')} completed."
+    most = outstanding(lessons, lambda lesson: lesson.visits)
+    return f"{said} Visited most: {lesson_name(most)}, {counted(most.visits, 'time')}." if most else said
 
 
 def _days_headline(days: Sequence[DayTime]) -> str:
@@ -61,11 +58,14 @@ def _by_day(days: Sequence[DayTime], title: str, *parts: Part[DayTime]) -> Colum
         labels=lambda each: f"{each.day.day} {each.day:%b}" if each.day.weekday() == 0 else "",
         axis="Days; Mondays have their date",
         room=12,
+        last_label="today",
     )
 
 
 def _topics_headline(topics: Sequence[TopicTime]) -> str:
-    longest = max(topics, key=lambda topic: topic.spent.seconds)
+    longest = outstanding(topics, lambda topic: topic.spent.seconds)
+    if longest is None:
+        return f"No topic took the most time: {no_more_than(topics)}."
     return f"Most time went into topic {longest.topic_id}: {shown(longest.spent.seconds, Kind.SECONDS)}."
 
 
@@ -78,7 +78,7 @@ LEARNER_PLANS: Plans = {
             lambda weeks: by_week(weeks, "Lessons completed", Part("completed", WEEK_COMPLETED)),
             lambda weeks: by_week(weeks, "Time spent", *TIME),
         ),
-        _NOT_VISITED,
+        NO_VISIT,
     ),
     "days": Plan(
         _days_headline,
@@ -89,8 +89,8 @@ LEARNER_PLANS: Plans = {
         "Nothing happened in the last 28 days.",
         is_empty=_has_nothing,
     ),
-    "hours": Plan(busiest_hours, (hour_grid,), _NOT_VISITED),
-    "lessons": Plan(_lessons_headline, (time_by_lesson,), _NOT_VISITED),
+    "hours": Plan(busiest_hours, (hour_grid,), NO_VISIT),
+    "lessons": Plan(_lessons_headline, (time_by_lesson,), NO_VISIT),
     "topics": Plan(
         _topics_headline,
         (lambda topics: bars(topics, "Time spent by topic", *TIME, name=lambda topic: f"Topic {topic.topic_id}"),),

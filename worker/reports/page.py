@@ -48,16 +48,16 @@ def as_page(report: Report, *, is_served: bool = False) -> str:
 def sections(report: Report) -> tuple[list[Section], str]:
     """Return the sections below the headline figures, in order, and in sentences what is absent.
 
-    Without any lesson there is one sentence alone: the same is the reason of everything else that is absent.
+    Without any enrollment or lesson there is one sentence alone: the same is the reason of everything else that is
+    absent. While changes are pending, nothing is said to be absent: it may be among them.
     """
     plans = COURSE_PLANS if report.subject == "course" else LEARNER_PLANS
     made = {name: plan.section(report.table(name)) for name, plan in plans.items()}
-    absent = [each for each in made.values() if isinstance(each, str)]
-    if report.as_of is None:
-        absent = []  # as the line below the page's title says
-    elif isinstance(made["lessons"], str):
-        absent = [made["lessons"]]
-    return [each for each in made.values() if isinstance(each, Section)], " ".join(dict.fromkeys(absent))
+    absent = {name: each for name, each in made.items() if isinstance(each, str)}
+    if report.as_of is None or report.pending:
+        absent = {}  # as the line below the page's title says
+    said = [absent[name] for name in ("learners", "lessons") if name in absent][:1] or absent.values()
+    return [each for each in made.values() if isinstance(each, Section)], " ".join(dict.fromkeys(said))
 
 
 def _pending(report: Report) -> str:

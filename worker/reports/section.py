@@ -44,7 +44,10 @@ class Plan(Generic[Row]):
             return self.empty
         drawn = self.pictures if len(table.rows) <= MAX_ROWS else ()
         pictures = tuple(picture for draw in drawn if (picture := draw(table.rows)))
-        return Section(table, self.headline(table.rows), pictures, len(table.rows) > self.open_rows)
+        headline = self.headline(table.rows)
+        if table.total > len(table.rows):
+            headline += f" These are the first {len(table.rows):,} of {table.total:,}."
+        return Section(table, headline, pictures, len(table.rows) > self.open_rows)
 
 
 Plans = Mapping[str, Plan[Any]]

@@ -82,6 +82,8 @@ class Table(Generic[Row]):
     description: str
     columns: tuple[Column[Row], ...]
     rows: Sequence[Row]
+    total: int = 0
+    """Of how many the rows are the first; otherwise at most their number."""
 
     def records(self) -> list[dict[str, Value]]:
         """Return each row's plain values by column name, for exports."""
@@ -124,6 +126,12 @@ class Figure(NamedTuple):
     value: Value
     kind: Kind
     group: str = FOREMOST
+    caveat: str = ""
+    """On a page, behind the name."""
+
+
+KNOWN_SO_FAR = "of the lessons known so far"
+"""The caveat of a progress without an outline."""
 
 
 def session_figures(found: analysis.CourseAnalysis | analysis.LearnerAnalysis) -> list[Figure]:
