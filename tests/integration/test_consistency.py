@@ -15,19 +15,15 @@ from tests.support.consistency import contradictions
 from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.rollups import refresh_activity, refresh_all
 from tests.support.tables import clear, execute, rows
-from worker.analytics.class_list import ClassMember, read_class_list
 from worker.analytics.course_analysis import analyze_course, analyze_course_and_class
 from worker.analytics.course_overview import get_overview
-from worker.analytics.freshness import course_freshness
 from worker.analytics.learner_analysis import analyze_learner
 from worker.analytics.phrases import as_mapping
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.cli import overview
 from worker.contract.event import Event
-from worker.database.engine import snapshot
 from worker.progress.ingest import ingest
-from worker.progress.stored_outline import read_outlines
 from worker.summary.refresh import refresh_summaries
 
 RULES = AnalysisThresholds()
@@ -74,7 +70,6 @@ def more() -> list[Event]:
 def documents(engine: Engine) -> tuple[Any, Any, Any, Any]:
     """The course's analysis, overview and class list, and each learner's analysis, as JSON."""
     course, members = analyze_course_and_class(engine, 3, None, RULES)
-    assert members.next_after is None
     learners = [as_mapping(analyze_learner(engine, key, None, RULES)) for key in range(1, CLASS + 1)]
     found = (asdict(course), overview.as_mapping(get_overview(engine, 3)), asdict(members)["enrollments"], learners)
     return tuple(json.loads(json.dumps(each, default=str)) for each in found)
@@ -138,19 +133,14 @@ def test_the_class_list_says_who_needs_attention_first(engine: Engine) -> None:
     assert (by_id[2].last_seen_on, by_id[6].last_seen_on, by_id[4].user_id) == (ago(39).date(), None, 4)
 
 
-def test_the_class_list_is_read_in_pages(engine: Engine) -> None:
+def test_a_limited_class_list_is_the_first_of_the_whole(engine: Engine) -> None:
     ingest(engine, entries(a_class()))
     refresh_all(engine)
     _, whole = analyze_course_and_class(engine, 3, NOW, RULES)
-    found: list[ClassMember] = []
-    after = None
-    with snapshot(engine) as connection:
-        outline, freshness = read_outlines(connection, [3])[3], course_freshness(connection, 3)
-        while not found or after:
-            page = read_class_list(connection, 3, NOW, outline, freshness, RULES, after=after, limit=3)
-            found, after = found + page.enrollments, page.next_after
-            assert page.total == whole.total == len(whole.enrollments)
-    assert found == whole.enrollments
+    for limit in range(1, CLASS + 1):
+        _, first = analyze_course_and_class(engine, 3, NOW, RULES, limit=limit)
+        assert first.enrollments == whole.enrollments[:limit]
+        assert first.total == whole.total == len(whole.enrollments)
 
 
 def test_a_mark_makes_figures_pending_up_to_its_time(engine: Engine) -> None:

@@ -29,15 +29,10 @@ from worker.progress.stored_outline import StoredOutline
 from worker.summary.read import read_summaries
 from worker.summary.rules import Summary
 
-PAGE = 100
-"""Default number of enrollments on a page."""
+LIMIT = 100
+"""Default number of enrollments."""
 
-Bookmark = tuple[int, int, int]
-"""The end of a page: the place of its last enrollment in the order."""
-
-_START: Bookmark = (-1, 0, 0)
-
-_PAGE = text(f"""
+_FIRST = text(f"""
     WITH {SEEN}
     SELECT *, (SELECT count(*) FROM seen) AS total FROM (
         SELECT id, user_id, today, last_seen_on, is_included, rank,
@@ -50,7 +45,6 @@ _PAGE = text(f"""
             FROM seen
         ) AS ranked
     ) AS placed
-    WHERE (rank, place, id) > (:after_rank, :after_place, :after_id)
     ORDER BY rank, place, id LIMIT :limit
 """)  # noqa: S608 - constants
 
@@ -86,16 +80,14 @@ class ClassMember:
 
 @dataclass(frozen=True, slots=True)
 class ClassList:
-    """A page of the class in the order of `LearnerState`, by the stored summaries and activity.
+    """The first of the class in the order of `LearnerState`, by the stored summaries and activity.
 
     Of dormant learners the most recently seen come first, of active ones the least recently seen.
     """
 
     enrollments: list[ClassMember]
-    next_after: Bookmark | None
-    """The `after` of the next page; None on the last page."""
     total: int
-    """Enrollments of the whole list; 0 on an empty page."""
+    """Enrollments of the whole class."""
 
 
 def read_class_list(
@@ -106,35 +98,31 @@ def read_class_list(
     freshness: Freshness,
     thresholds: AnalysisThresholds,
     *,
-    after: Bookmark | None = None,
-    limit: int = PAGE,
+    limit: int = LIMIT,
 ) -> ClassList:
-    """Return up to `limit` enrollments of the course after the bookmark; empty for an unknown course.
+    """Return up to `limit` enrollments of the course, those who may need help first; empty for an unknown course.
 
     `outline` and `freshness` are those of the course in the caller's transaction, which must be REPEATABLE READ. Seven
     queries, or up to ten while anything is stale. Reads one row of each enrollment, and all rows of those returned.
     """
-    rank, place, last_id = after or _START
     given = {
         "course_id": course_id,
         "now": now,
         "as_of": freshness.as_of,
         "dormant_days": thresholds.dormant_days,
         "clocks": clocks_of_course(connection, course_id),
+        "limit": limit,
     }
-    page = {"after_rank": rank, "after_place": place, "after_id": last_id, "limit": limit + 1}
-    found = connection.execute(_PAGE, given | page).all()
-    shown, ids = found[:limit], [row.id for row in found[:limit]]
+    found = connection.execute(_FIRST, given).all()
+    ids = [row.id for row in found]
     summaries = {each.summary.user_course_id: each.summary for each in read_summaries(connection, ids)}
     lessons, zones = read_lessons(connection, ids), read_zones(connection, ids)
     medians = read_medians(connection, course_id).seconds
-    last = shown[-1] if len(found) > limit else None
     return ClassList(
         [
             _member(row, summaries[row.id], lessons[row.id], zones[row.id].zones, outline, medians, thresholds)
-            for row in shown
+            for row in found
         ],
-        (last.rank, last.place, last.id) if last else None,
         found[0].total if found else 0,
     )
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from sqlalchemy import Connection, Engine
 
 from worker.analytics.analysis import DORMANT, WEEKS, AnalyzedLesson, CourseAnalysis, Week
-from worker.analytics.class_list import PAGE, ClassList, read_class_list
+from worker.analytics.class_list import LIMIT, ClassList, read_class_list
 from worker.analytics.course_overview import require_course, unknown_course
 from worker.analytics.dormant_learners import Dormant, read_dormant
 from worker.analytics.freshness import Freshness, course_freshness
@@ -43,7 +43,7 @@ def analyze_course(
 
 
 def analyze_course_and_class(
-    engine: Engine, course_id: int, now: datetime | None, thresholds: AnalysisThresholds, limit: int = PAGE
+    engine: Engine, course_id: int, now: datetime | None, thresholds: AnalysisThresholds, limit: int = LIMIT
 ) -> tuple[CourseAnalysis, ClassList]:
     """Return the same with the first `limit` enrollments of the class list, both in one snapshot."""
     require_course(course_id)
