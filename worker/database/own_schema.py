@@ -7,6 +7,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.schema import CreateSchema, DropSchema
 
+from worker.database.models import UserCourse
 from worker.database.models.base import CREATED_BY_US
 from worker.database.schema import VERSION_TABLE
 from worker.database.search_path import schema_of
@@ -42,6 +43,15 @@ _IS_OURS_AND_EMPTY = text("""
            AND NOT EXISTS (SELECT FROM pg_depend WHERE refclassid = 'pg_namespace'::regclass AND refobjid = oid)
     FROM pg_namespace WHERE nspname = :schema
 """)
+
+_COLUMNS_OF_THE_LMS = (
+    *("id", "user_id", "course_id", "current_topic", "current_lesson", "current_section"),
+    *("created_at", "updated_at", "timezone"),
+)
+"""Of `user_course`, those that mean the same in an LMS, and are used where they are."""
+
+OWN_COLUMNS = frozenset(UserCourse.__table__.columns.keys()).difference(_COLUMNS_OF_THE_LMS)
+"""Those that only the worker may have made, and that only it writes."""
 
 _TAKEN_STATES = ("42P07", "42710", "42723", "42701")
 """A relation or type, a trigger or constraint, a function, a column: each may be a view or an index as well."""
