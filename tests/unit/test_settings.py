@@ -152,7 +152,8 @@ def test_a_name_that_postgresql_would_not_take_for_a_schema_is_refused(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("PROGRESS_SCHEMA", name)
-    with pytest.raises(ConfigurationError, match=r"^PROGRESS_SCHEMA: must be a name of at most 63 bytes, all printable"):
+    complaint = "^PROGRESS_SCHEMA: must be a name of at most 63 bytes, all printable,"
+    with pytest.raises(ConfigurationError, match=complaint):
         get_settings()
 
 
