@@ -236,14 +236,14 @@ class Settings(MainSettings):
     @classmethod
     def _none_if_empty(cls, value: object) -> object:
         """Compose files set missing values to empty strings, and an empty path would be the current directory."""
-        return value or None
+        return (value.strip() if isinstance(value, str) else value) or None
 
     @field_validator("database_schema")
     @classmethod
     def _names_a_schema(cls, name: str | None) -> str | None:
         """PostgreSQL would cut a longer name, and reserves the others."""
-        if name is not None and ("\0" in name or len(name.encode()) > 63 or name.startswith("pg_")):
-            raise ValueError("must be a name of at most 63 bytes that does not begin with pg_")
+        if name is not None and (not name.isprintable() or len(name.encode()) > 63 or name.startswith("pg_")):
+            raise ValueError("must be a name of at most 63 bytes, all printable, that does not begin with pg_")
         return name
 
     @field_validator("database_url")

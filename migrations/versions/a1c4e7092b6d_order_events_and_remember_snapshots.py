@@ -179,7 +179,7 @@ def upgrade() -> None:
     op.execute("""
         INSERT INTO enrollment_event (user_course_id, event_id, occurred_at, user_id, course_id, timezone)
         SELECT id, enrolled_event_id, enrolled_at, user_id, course_id, timezone FROM user_course
-        WHERE enrolled_at IS NOT NULL
+        WHERE enrolled_event_id IS NOT NULL
     """)
     op.create_table(
         "outline_event",

@@ -1,6 +1,7 @@
 """Add the user_course_progress table, and create user_course or complete one that an LMS owns.
 
 Every column that we add to `user_course` is nullable or has a server default, so the LMS's own INSERT goes on working.
+Bookkeeping columns, also those of later migrations, may not be the LMS's: it would mean something else by them.
 What we made carries a comment; a downgrade drops that and nothing else.
 """
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from worker.database.own_schema import OWN_COLUMNS
 from worker.errors import SchemaError
 
 revision = "b32e785910da"
@@ -39,8 +41,15 @@ def user_course_columns() -> list[sa.Column[Any]]:
     ]
 
 
+TYPE = """
+    SELECT format_type(atttypid, atttypmod) FROM pg_attribute
+    WHERE attrelid = to_regclass('user_course') AND attname = :name
+"""
+
+
 def usable_columns(inspector: sa.Inspector) -> set[str]:
     """The names of the LMS's columns; raises SchemaError where one of those we write could not take what we write."""
+    rename = "Rename the LMS's column, then migrate again."
     if "user_course" in inspector.get_view_names():
         raise SchemaError("user_course is a view, but the worker needs a table of that name to write to.")
     wanted = {column.name: column.type for column in user_course_columns()}
@@ -48,14 +57,22 @@ def usable_columns(inspector: sa.Inspector) -> set[str]:
     columns = {column["name"]: column for column in inspector.get_columns("user_course")}
     if missing := sorted({"id", "user_id", "course_id"} - columns.keys()):
         raise SchemaError(f"The table user_course has no column {', '.join(missing)}. Add it and migrate again.")
+    if taken := sorted(name for name in OWN_COLUMNS & columns.keys() if columns[name]["comment"] != OURS):
+        raise SchemaError(
+            f"The LMS's user_course has columns with names that the worker needs for its own: {', '.join(taken)}. "
+            "Rename the LMS's columns, then migrate again."
+        )
     for name, column in columns.items():
         if name not in wanted:
             continue
         if column.get("computed"):
-            raise SchemaError(f"The column user_course.{name} is computed, but the worker has to write it.")
+            raise SchemaError(f"The column user_course.{name} is computed, but the worker has to write it. {rename}")
         families = [kind for kind in (sa.Integer, sa.DateTime, sa.Uuid, sa.String) if isinstance(wanted[name], kind)]
         if not isinstance(column["type"], families[0]):
-            raise SchemaError(f"The column user_course.{name} is {column['type']}; the worker needs {wanted[name]!r}.")
+            found = op.get_bind().scalar(sa.text(TYPE), {"name": name})
+            needed = wanted[name].compile(op.get_bind().dialect).lower()
+            remedy = "Ids in events are integers." if name in ("id", "user_id", "course_id") else rename
+            raise SchemaError(f"The column user_course.{name} is {found}; the worker needs {needed}. {remedy}")
     keys = [inspector.get_pk_constraint("user_course")["constrained_columns"]]
     keys += [unique["column_names"] for unique in inspector.get_unique_constraints("user_course")]
     if ["id"] not in keys:

@@ -1,21 +1,26 @@
 """What an LMS's own database may look like: its ids, triggers, schemas, types, and what of that is refused at once."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, make_url
 
-from tests.support.databases import clone_database, drop_database
+from tests.support.catalog import catalog
+from tests.support.databases import clone_database, downgrade, drop_database
 from tests.support.events import enrolled, entries, viewed
 from tests.support.tables import execute, insert_as_lms, rows
 from worker.contract.entry import Reason
 from worker.database import migrate as migration
-from worker.database import schema
+from worker.database import own_schema, schema
 from worker.database.engine import open_engine
 from worker.embedded.state import Servers
 from worker.errors import SchemaError
 from worker.progress.ingest import ingest
 from worker.settings import Settings
+
+OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
 @pytest.fixture
@@ -94,12 +99,18 @@ def test_an_alembic_history_of_the_lms_in_the_same_schema_is_left_alone(lms: Eng
 @pytest.mark.parametrize(
     ("columns", "complaint"),
     [
-        ("id int PRIMARY KEY, user_id int, course_id int, updated_at bigint", "updated_at is BIGINT"),
-        ("id uuid PRIMARY KEY, user_id int, course_id int", "id is UUID"),
+        (
+            "id int PRIMARY KEY, user_id int, course_id int, updated_at bigint",
+            r"updated_at is bigint; the worker needs timestamp with time zone\. Rename the LMS's column, then migrate",
+        ),
+        (
+            "id uuid PRIMARY KEY, user_id int, course_id int",
+            r"id is uuid; the worker needs bigint\. Ids in events are integers",
+        ),
         ("id int, user_id int, course_id int", "id has no primary key"),
         (
             "id int PRIMARY KEY, user_id int, course_id int, current_topic int GENERATED ALWAYS AS (1) STORED",
-            "current_topic is computed",
+            r"current_topic is computed, .* Rename the LMS's column",
         ),
     ],
 )
@@ -110,6 +121,61 @@ def test_a_table_that_could_not_take_our_writes_is_refused_before_anything_is_ma
     with pytest.raises(SchemaError, match=complaint):
         migration.migrate(lms)
     assert rows(lms, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == [("user_course",)]
+
+
+OF_ANY_LMS = """
+    CREATE TABLE user_course (
+        id int PRIMARY KEY, user_id int, course_id int, current_topic int, current_lesson int, current_section smallint,
+        created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamp DEFAULT now(), timezone text DEFAULT 'UTC',
+        completed boolean, completed_at timestamptz, grade text
+    );
+    INSERT INTO user_course VALUES (1, 70, 30, 4, 5, 6, '2025-01-01Z', '2025-01-02', 'Asia/Tokyo', true, '2025-01-03Z');
+    INSERT INTO user_course (id, user_id, course_id) VALUES (2, 70, 31);
+"""
+
+
+def test_columns_that_mean_the_same_are_used_where_they_are_and_left_with_their_rows(lms: Engine) -> None:
+    execute(lms, OF_ANY_LMS)
+    before, kept = catalog(lms), rows(lms, "SELECT * FROM user_course ORDER BY id")
+    migration.migrate(lms)
+    assert ingest(lms, entries([viewed(2, 8, 9), enrolled(3)])).applied == 2
+    assert rows(lms, "SELECT current_topic, current_lesson FROM user_course WHERE id < 3 ORDER BY id") == [
+        (4, 5),
+        (8, 9),
+    ]
+    downgrade(lms)
+    assert catalog(lms) == before
+    assert rows(lms, "SELECT * FROM user_course ORDER BY id")[0] == kept[0]
+
+
+@pytest.mark.parametrize("definition", ["timestamptz DEFAULT now()", "timestamptz", "date"])
+def test_columns_of_the_lms_with_our_names_are_said_at_once_until_they_are_renamed(
+    lms: Engine, definition: str
+) -> None:
+    execute(lms, OF_ANY_LMS)
+    names = sorted(own_schema.OWN_COLUMNS)
+    assert {"enrolled_at", "position_at", "stale_since", "history_from", "position_type"} <= set(names)
+    for name in names:
+        execute(lms, f"ALTER TABLE user_course ADD {name} {definition}")
+    before, kept = catalog(lms), rows(lms, "SELECT * FROM user_course ORDER BY id")
+    with pytest.raises(SchemaError, match=rf"needs for its own: {', '.join(names)}\. Rename the LMS's columns"):
+        migration.migrate(lms)
+    assert catalog(lms) == before
+    for name in names:
+        execute(lms, f"ALTER TABLE user_course RENAME {name} TO lms_{name}")
+    before = catalog(lms)
+    migration.migrate(lms)
+    assert ingest(lms, entries([enrolled(3), viewed(3)])).applied == 2
+    execute(lms, "DELETE FROM user_course WHERE id = 3")
+    downgrade(lms)
+    assert catalog(lms) == before
+    assert rows(lms, "SELECT * FROM user_course ORDER BY id") == kept
+
+
+def test_operations_md_lists_the_names_that_an_lms_must_not_use() -> None:
+    section = OPERATIONS.read_text().split("### Beside an LMS's tables")[1].split("\n## ")[0]
+    listed = section.split("must not have columns named")[1].split(": rename")[0]
+    assert re.findall(r"`(\w+)`", listed) == sorted(own_schema.OWN_COLUMNS)
 
 
 def test_a_commit_is_on_disk_whatever_the_database_defaults_to(lms: Engine, empty: str) -> None:

@@ -43,6 +43,7 @@ TRIGGERS = """
 """
 BEFORE_SUMMARIES = "d8a26c3f1b94"
 BEFORE_DIGESTS = "c8d15f3e6a20"
+BEFORE_ENROLLMENT_EVENTS = "f3b82d5c9a14"
 BEFORE_RESUMING = "a1c4e7092b6d"
 of_either = pytest.mark.parametrize("table", [LMS_TABLE, None], ids=["of the LMS", "of ours"])
 STALE = "SELECT id FROM user_course WHERE stale_since IS NOT NULL ORDER BY id"
@@ -260,6 +261,17 @@ def test_an_enrollment_that_the_lms_inserts_later_is_stale_from_the_beginning(em
     assert rows(empty, STALE) == []
     insert_as_lms(empty, 2)
     assert rows(empty, STALE) == [(2,)]
+
+
+def test_an_installation_that_took_the_enrolled_at_of_the_lms_for_its_own_is_upgraded(empty: Engine) -> None:
+    execute(empty, LMS_TABLE)
+    upgrade(empty, BEFORE_ENROLLMENT_EVENTS)
+    of_the_lms = "ALTER TABLE user_course DROP enrolled_at, ADD enrolled_at timestamptz DEFAULT now()"
+    execute(empty, of_the_lms, "INSERT INTO user_course (user_id, course_id) VALUES (70, 30)")
+    event_id = "UPDATE user_course SET enrolled_event_id = gen_random_uuid() WHERE id = 2"
+    execute(empty, "INSERT INTO user_course (user_id, course_id) VALUES (71, 30)", event_id)
+    upgrade(empty, "head")
+    assert rows(empty, "SELECT user_course_id, user_id FROM enrollment_event") == [(2, 71)]
 
 
 @pytest.mark.parametrize("missing", ["user_id", "course_id", "id"])

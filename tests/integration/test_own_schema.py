@@ -211,6 +211,9 @@ def test_a_role_without_the_rights_is_given_the_command(lms: Engine, settings: S
         migration.migrate(ours)
         with engine.connect() as connection, pytest.raises(SchemaError, match="lacks rights: permission denied for"):
             schema.check(connection)
+        owner = rows(lms, "SELECT quote_ident(current_user)")[0][0]
+        with pytest.raises(SchemaError, match=f"belong to the role {owner}, .* Migrate, up or down, as {owner}"):
+            downgrade(engine)
     finally:
         engine.dispose()
         execute(lms, f"DROP ROLE {role}")
@@ -222,9 +225,32 @@ def test_tables_of_another_schema_are_not_taken_for_ours(lms: Engine, ours: Engi
     migration.migrate(lms)
     with ours.connect() as connection, pytest.raises(SchemaError, match="The schema progress of the database has no"):
         schema.check(connection)
-    with pytest.raises(SchemaError, match="The schema public has our tables for this user_course already: unset"):
+    with pytest.raises(SchemaError, match=r"The schema public has our tables .* Set PROGRESS_SCHEMA=public\."):
         migration.migrate(ours)
     assert tables_of(lms, "progress") == set()
+
+
+@pytest.mark.parametrize("other", [None, "other"])
+def test_a_second_installation_is_refused_with_the_setting_of_the_first(
+    lms: Engine, settings: Settings, ours: Engine, other: str | None
+) -> None:
+    migration.migrate(ours)
+    before = catalog(lms)
+    second = open_engine(settings.model_copy(update={"database_schema": other}))
+    with pytest.raises(SchemaError, match=r"The schema progress has our tables .* Set PROGRESS_SCHEMA=progress\."):
+        migration.migrate(second)
+    second.dispose()
+    assert catalog(lms) == before
+
+
+def test_a_name_that_is_taken_in_the_schema_that_was_set_is_said_with_another_schema(
+    lms: Engine, settings: Settings
+) -> None:
+    execute(lms, "DROP TYPE progress_status")
+    said = refused(settings, PROGRESS_SCHEMA="public")
+    assert 'relation "course" already exists. Set PROGRESS_SCHEMA to a schema where it is free' in said
+    execute(lms, "CREATE INDEX ix_user_course_user_id_id ON user_course (user_id)")
+    assert 'relation "ix_user_course_user_id_id" already exists. Rename' in refused(settings, PROGRESS_SCHEMA="own")
 
 
 def test_the_path_of_the_url_follows_and_comes_back_after_each_transaction(settings: Settings) -> None:
@@ -240,9 +266,9 @@ def test_the_path_of_the_url_follows_and_comes_back_after_each_transaction(setti
 # ---- Without it ----------------------------------------------------------------------------------------------------
 
 
-def refused(settings: Settings, *, everywhere: bool = False) -> str:
+def refused(settings: Settings, *, everywhere: bool = False, **changes: str) -> str:
     """What both commands say, which is one sentence."""
-    answers = invoke(environment(settings, PROGRESS_SCHEMA=""), "migrate")
+    answers = invoke(environment(settings, **{"PROGRESS_SCHEMA": "", **changes}), "migrate")
     assert answers.exit_code == 1
     if everywhere:
         its = alembic(settings, "upgrade", "head", PROGRESS_SCHEMA="")
@@ -269,12 +295,15 @@ def test_a_table_of_that_name_is_named_and_nothing_is_made(lms: Engine, settings
         ("CREATE TYPE dead_letter AS ENUM ('unread')", 'type "dead_letter" already exists. Set PROGRESS_SCHEMA'),
         ("CREATE SEQUENCE course_lesson", 'relation "course_lesson" already exists. Set PROGRESS_SCHEMA'),
         ("CREATE TYPE progress_status AS ENUM ('red')", 'type "progress_status" already exists. Set PROGRESS_SCHEMA'),
-        ("CREATE INDEX ix_user_course_course_id_id ON users (id)", '"ix_user_course_course_id_id" already exists'),
+        (
+            "CREATE INDEX ix_user_course_course_id_id ON users (id)",
+            '"ix_user_course_course_id_id" already exists. Rename',
+        ),
         (
             "CREATE FUNCTION progress_mark_activity() RETURNS int LANGUAGE sql AS 'SELECT 1'",
             'function "progress_mark_activity" already exists with same argument types. Set PROGRESS_SCHEMA',
         ),
-        ("ALTER TABLE user_course ADD history_from text", 'column "history_from" of relation "user_course"'),
+        ("ALTER TABLE user_course ADD history_from text", "needs for its own: history_from. Rename the LMS's"),
         ("ALTER TABLE user_course DROP course_id", "user_course has no column course_id"),
         ("ALTER TABLE user_course RENAME TO theirs; CREATE VIEW user_course AS TABLE theirs", "user_course is a view"),
     ],

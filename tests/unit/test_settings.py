@@ -147,15 +147,24 @@ def test_a_range_is_held_on_both_sides(
             Settings()
 
 
-@pytest.mark.parametrize("name", ["pg_ours", "x" * 64, "\N{LATIN SMALL LETTER E WITH ACUTE}" * 32])
+@pytest.mark.parametrize("name", ["pg_ours", "x" * 64, "a\nb", "\N{LATIN SMALL LETTER E WITH ACUTE}" * 32])
 def test_a_name_that_postgresql_would_not_take_for_a_schema_is_refused(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("PROGRESS_SCHEMA", name)
-    with pytest.raises(ConfigurationError, match=r"^PROGRESS_SCHEMA: must be a name of at most 63 bytes"):
+    complaint = "^PROGRESS_SCHEMA: must be a name of at most 63 bytes, all printable,"
+    with pytest.raises(ConfigurationError, match=complaint):
         get_settings()
-    monkeypatch.setenv("PROGRESS_SCHEMA", "")
-    assert Settings().database_schema is None
+
+
+@pytest.mark.parametrize(
+    ("given", "name"), [("", None), (" ", None), (" progress\n", "progress"), ("our own", "our own")]
+)
+def test_blanks_around_a_schema_do_not_name_another(
+    monkeypatch: pytest.MonkeyPatch, given: str, name: str | None
+) -> None:
+    monkeypatch.setenv("PROGRESS_SCHEMA", given)
+    assert Settings().database_schema == name
 
 
 def test_every_wrong_variable_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
