@@ -54,16 +54,24 @@ def _require_runtime_directory() -> None:
 
 
 def _refuse_before_detaching(context: click.Context, _parameter: click.Parameter, _value: Any) -> None:
-    """Do the same as a callback of an option of `celery worker`."""
-    refuse_unsupported_pool(context.params["pool"])
-    if context.params["detach"]:
+    """Do the same as a callback of an option of `celery worker` and `celery beat`, and require their files."""
+    options, node = context.params, None
+    if context.command.name == "worker":
+        refuse_unsupported_pool(options["pool"])
+        node = options["hostname"]
+    if not options["detach"]:
+        return
+    if context.command.name == "worker":
         _require_runtime_directory()
+    if not options["uid"] and not options["gid"]:  # else they would belong to this user
+        log_options.require_files(options["logfile"], options["pidfile"], node)
 
 
-# `celery multi` and `--detach` discard a worker's output; this runs before they do.
-app.user_options["worker"].add(
-    CeleryOption(["--refuse-other-pools"], hidden=True, expose_value=False, callback=_refuse_before_detaching)
-)
+# `celery multi` and `--detach` discard a process's output; this runs before they do.
+for _command in ("worker", "beat"):
+    app.user_options[_command].add(
+        CeleryOption(["--refuse-other-pools"], hidden=True, expose_value=False, callback=_refuse_before_detaching)
+    )
 
 
 @signals.worker_ready.connect

@@ -36,6 +36,7 @@ from worker.client import EventPublisher
 from worker.consume.maintenance import maintain as maintain_everything
 from worker.consume.server_errors import describe, is_known
 from worker.contract.event import partition_key
+from worker.contract.parse import AMBIGUOUS
 from worker.database.server import read_clock
 from worker.errors import first_line
 from worker.liveness import Heartbeat
@@ -244,7 +245,7 @@ def _data(task: "Task[Any, Any]", ids: tuple[Any, ...], members: dict[str, Any])
         "task_arguments_ambiguous",
         task=task.name,
         id=printable(str(task.request.id)),
-        detail=f"At most {', '.join(POSITIONAL)} by position, each once; all else by name. Kept as a dead letter.",
+        detail=f"Kept as a dead letter: {AMBIGUOUS}.",
     )
     return {"args": ids, "kwargs": members}
 

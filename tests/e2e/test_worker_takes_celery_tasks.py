@@ -14,6 +14,7 @@ from tests.support.system import System
 from tests.support.tables import rows
 from tests.support.wait import wait_until
 from worker.contract.event import CloudEvent
+from worker.contract.parse import AMBIGUOUS
 from worker.settings import Settings
 from worker.streams import connection
 
@@ -43,14 +44,16 @@ def test_a_task_routed_by_name_or_with_positional_ids_arrives_and_an_ambiguous_o
         lms.send_task("progress.lesson_viewed", args=[1, 2, 3], kwargs=when),
         lms.send_task("progress.lesson_completed", args=[1, 2], kwargs={**when, "lesson_id": 4, "section_id": 5}),
     ]
-    lms.send_task("progress.lesson_viewed", args=[1, 2, 3, 60], kwargs=when)
+    lms.send_task("progress.lesson_viewed", args=[1, 2, 3, when["occurred_at"]])
     lms.send_task("progress.lesson_viewed", args=[1, 2], kwargs={**when, **ids, "lesson_id": 3})
     lms.send_task("progress.lesson_viewed", args=[1, 2], kwargs=when)
     wait_until(lambda: system.dead_letters() == {"invalid_event": 3}, what="the dead letters")
     wait_until(lambda: system.recorded() == 2, what="the rows")
     assert len(worker.wait_for_line("task_arguments_ambiguous", count=2)) == 2
-    kept = [json.loads(body)["data"] for (body,) in rows(system.engine, "SELECT body FROM dead_letter ORDER BY id")]
-    assert {"args": [1, 2, 3, 60], "kwargs": {}} in kept
+    dead_letters = rows(system.engine, "SELECT body, detail FROM dead_letter ORDER BY id")
+    kept = [json.loads(body)["data"] for body, _ in dead_letters]
+    assert {"args": [1, 2, 3, when["occurred_at"]], "kwargs": {}} in kept
+    assert [detail for _, detail in dead_letters].count(f"data: {AMBIGUOUS}") == 2
     assert {"args": [1, 2], "kwargs": {**ids, "lesson_id": 3}} in kept
     assert ids in kept
     system.start_beat()
