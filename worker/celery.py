@@ -12,7 +12,7 @@ from worker.celery_support import log_options, worker_process
 from worker.celery_support.supported_pools import refuse_unsupported_pool
 from worker.celery_support.wake_up import WakeUp
 from worker.logs import get_logger
-from worker.ops import clocks, redis_configuration
+from worker.ops import clocks, misrouted_tasks, redis_configuration
 from worker.printable import printable
 from worker.settings import get_settings
 from worker.unknown_variables import unknown_variables
@@ -77,9 +77,14 @@ for _command in ("worker", "beat"):
 @signals.worker_ready.connect
 def _start(**_: Any) -> None:
     settings = get_settings()
+    ours = list(dict.fromkeys([settings.consume_queue or settings.queue, settings.queue]))
+    for name in set(app.amqp.queues.consume_from).difference(ours):
+        detail = f"Nothing of ours is sent to this queue. A worker reads the streams if -Q has {ours[0]}"
+        log.warning("unknown_queue", queue=name, detail=f"{detail}.")
     liveness.worker_started(settings.runtime_directory)
     redis_configuration.warn(settings)
     clocks.warn(settings)
+    misrouted_tasks.warn(settings)
 
 
 @signals.worker_shutting_down.connect

@@ -74,6 +74,14 @@ def test_a_misspelt_variable_is_logged_once(system: System) -> None:
 
 
 @pytest.mark.second_tier
+def test_a_queue_of_the_command_line_that_is_not_ours_is_warned_of(system: System) -> None:
+    worker = system.start_worker(1, "-Q", f"{system.settings.queue},wrong")
+    (line,) = worker.wait_for_line("unknown_queue")
+    assert line["queue"] == "wrong"
+    assert system.settings.queue in line["detail"]
+
+
+@pytest.mark.second_tier
 def test_beat_logs_it_too(system: System) -> None:
     system.extra_environment = MISSPELT
     (line,) = system.start_beat().wait_for_line("unknown_variable")

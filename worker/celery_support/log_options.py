@@ -14,9 +14,8 @@ import click
 from celery.utils.log import get_multiprocessing_logger
 from celery.utils.nodenames import node_format
 from click.core import ParameterSource
-from kombu.exceptions import OperationalError
-from redis import RedisError
 
+from worker.celery_support.broker_queue import BROKER_AWAY
 from worker.errors import first_line
 from worker.logs import configure_logging, get_logger, log_uncaught
 from worker.settings import get_settings
@@ -79,7 +78,7 @@ def explain_lost_broker() -> None:
 
 
 def _explain(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    if isinstance(error, OperationalError | RedisError):
+    if isinstance(error, BROKER_AWAY):
         click.echo(f"Error: Cannot use Celery's broker: {first_line(error)}", err=True)
     else:
         sys.__excepthook__(kind, error, traceback)
