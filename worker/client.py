@@ -209,6 +209,8 @@ def _settings(redis_url: str | None, settings: Settings | None) -> Settings:
 def _addressed(keys: Keys, event: Event | Mapping[str, Any]) -> Addressed:
     if isinstance(event, CloudEvent):
         return keys.stream_for(partition_key(vars(event.data))), event.to_json()
+    if not isinstance(event, Mapping):
+        raise TypeError(f"Publish a model of worker.contract.event or a CloudEvent as a mapping, not {event!r:.100}")
     return keys.stream_for(partition_key(event.get("data"))), to_json(event)
 
 
