@@ -10,7 +10,7 @@ from worker.settings import Settings
 def test_the_first_warning_comes_after_a_pause_and_the_next_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1_000.0]
     monkeypatch.setattr(misrouted_tasks, "_warned_at", [now[0]])
-    monkeypatch.setattr(misrouted_tasks.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
     monkeypatch.setattr(misrouted_tasks, "find_misrouted_tasks", lambda _: ["a sentence"])
     with capture_logs() as logs:
         for _ in range(601):
