@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import RedisError
 
 from worker.client import AsyncEventPublisher, EventPublisher
 from worker.contract.event import EVENT_TYPES
@@ -56,6 +57,15 @@ def test_an_id_as_text_and_what_is_no_event_are_refused_in_a_sentence() -> None:
     assert str(refused.value) == "The event would be refused: data.user_course_id: Input should be a valid integer."
     with pytest.raises(TypeError, match="not 'x'"):
         publisher.publish("x")
+
+
+def test_an_error_of_redis_ends_with_a_sentence_without_the_password() -> None:
+    publisher = EventPublisher("redis://:geheim@127.0.0.1:1/0", retries=0)
+    with pytest.raises(RedisError) as refused:
+        publisher.lesson_viewed(user_course_id=1, topic_id=1, lesson_id=1)
+    (note,) = refused.value.__notes__
+    assert note.startswith("Redis does not answer at 127.0.0.1:1/0")
+    assert "geheim" not in note
 
 
 def test_there_is_a_method_for_every_event_type_on_both_publishers_and_the_factory() -> None:
