@@ -12,7 +12,7 @@ from worker.celery_support import log_options, worker_process
 from worker.celery_support.supported_pools import refuse_unsupported_pool
 from worker.celery_support.wake_up import WakeUp
 from worker.logs import get_logger
-from worker.ops import clocks, redis_configuration
+from worker.ops import clocks, misrouted_tasks, redis_configuration
 from worker.printable import printable
 from worker.settings import get_settings
 from worker.unknown_variables import unknown_variables
@@ -54,24 +54,37 @@ def _require_runtime_directory() -> None:
 
 
 def _refuse_before_detaching(context: click.Context, _parameter: click.Parameter, _value: Any) -> None:
-    """Do the same as a callback of an option of `celery worker`."""
-    refuse_unsupported_pool(context.params["pool"])
-    if context.params["detach"]:
+    """Do the same as a callback of an option of `celery worker` and `celery beat`, and require their files."""
+    options, node = context.params, None
+    if context.command.name == "worker":
+        refuse_unsupported_pool(options["pool"])
+        node = options["hostname"]
+    if not options["detach"]:
+        return
+    if context.command.name == "worker":
         _require_runtime_directory()
+    if not options["uid"] and not options["gid"]:  # else they would belong to this user
+        log_options.require_files(options["logfile"], options["pidfile"], node)
 
 
-# `celery multi` and `--detach` discard a worker's output; this runs before they do.
-app.user_options["worker"].add(
-    CeleryOption(["--refuse-other-pools"], hidden=True, expose_value=False, callback=_refuse_before_detaching)
-)
+# `celery multi` and `--detach` discard a process's output; this runs before they do.
+for _command in ("worker", "beat"):
+    app.user_options[_command].add(
+        CeleryOption(["--refuse-other-pools"], hidden=True, expose_value=False, callback=_refuse_before_detaching)
+    )
 
 
 @signals.worker_ready.connect
 def _start(**_: Any) -> None:
     settings = get_settings()
+    ours = list(dict.fromkeys([settings.consume_queue or settings.queue, settings.queue]))
+    for name in set(app.amqp.queues.consume_from).difference(ours):
+        detail = f"Nothing of ours is sent to this queue. A worker reads the streams if -Q has {ours[0]}"
+        log.warning("unknown_queue", queue=name, detail=f"{detail}.")
     liveness.worker_started(settings.runtime_directory)
     redis_configuration.warn(settings)
     clocks.warn(settings)
+    misrouted_tasks.warn(settings)
 
 
 @signals.worker_shutting_down.connect

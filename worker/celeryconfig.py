@@ -3,22 +3,23 @@
 No event data passes through Celery (see `worker/tasks.py`), so a lost message costs a moment, never an event.
 """
 
-from kombu.transport import TRANSPORT_ALIASES
+# Celery takes every other name of this module for a setting, and `celery report` would show it.
+from kombu.transport import TRANSPORT_ALIASES as _TRANSPORT_ALIASES
 
-from worker.celery_support.scheduled_task import every
-from worker.errors import ConfigurationError
-from worker.redis_url import for_kombu
-from worker.settings import get_settings
+from worker.celery_support.scheduled_task import every as _every
+from worker.errors import ConfigurationError as _ConfigurationError
+from worker.redis_url import for_kombu as _for_kombu
+from worker.settings import get_settings as _get_settings
 
 try:
-    _settings = get_settings().with_servers()
-except ConfigurationError as error:
+    _settings = _get_settings().with_servers()
+except _ConfigurationError as error:
     # For any other exception Celery would print a traceback of its own imports.
     raise SystemExit(f"Error: {error}") from None
 
 # ---- Broker ----------------------------------------------------------------------------------------------------------
-broker_url, broker_use_ssl = for_kombu(_settings.broker_url or str(_settings.redis_url))
-TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "worker.celery_support.message_filter:Transport")
+broker_url, broker_use_ssl = _for_kombu(_settings.broker_url or str(_settings.redis_url))
+_TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "worker.celery_support.message_filter:Transport")
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 broker_channel_error_retry = True  # without this a full or loading broker would end the worker
@@ -74,4 +75,6 @@ _scheduled = {
 }
 if _settings.retention_days is not None:
     _scheduled["apply_retention"] = 3600
-beat_schedule = {name: {"task": f"progress.{name}", "schedule": every(seconds)} for name, seconds in _scheduled.items()}
+beat_schedule = {
+    name: {"task": f"progress.{name}", "schedule": _every(seconds)} for name, seconds in _scheduled.items()
+}

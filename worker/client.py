@@ -1,6 +1,7 @@
 """Publish events from Python. Needs only Redis: imports neither PostgreSQL's driver nor Celery."""
 
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from types import TracebackType
@@ -18,7 +19,7 @@ from worker.errors import ConfigurationError, InputError
 from worker.event_factory import EventMethods
 from worker.redis_url import canonical
 from worker.settings import Settings, get_settings
-from worker.streams.connection import clock, connect, connect_async
+from worker.streams.connection import clock, connect, connect_async, describe
 from worker.streams.keys import Keys
 from worker.streams.publish import Addressed, append_many, append_many_async
 from worker.streams.totals import add_totals
@@ -53,7 +54,7 @@ class EventPublisher(EventMethods[str]):
         A call is repeated up to `retries` times when the connection breaks or times out.
         """
         super().__init__(source)
-        settings = _settings(redis_url, settings)
+        self._settings = settings = _settings(redis_url, settings)
         self._redis = connect(settings, retries=retries)
         self._keys = Keys.of(settings)
 
@@ -70,7 +71,8 @@ class EventPublisher(EventMethods[str]):
 
         A mapping is not validated here: an invalid one becomes a dead letter.
         """
-        return append_many(self._redis, [_addressed(self._keys, event)], self._keys.instead_of)[0]
+        with _advised(self._settings):
+            return append_many(self._redis, [_addressed(self._keys, event)], self._keys.instead_of)[0]
 
     def publish_many(self, events: Iterable[Event | Mapping[str, Any]]) -> int:
         """Append the events in order, pipelined; return their number. After an error, some of them may be appended."""
@@ -130,7 +132,8 @@ class EventPublisher(EventMethods[str]):
         return event.id
 
     def _append(self, addressed: Iterable[Addressed]) -> int:
-        return sum(len(append_many(self._redis, chunk, self._keys.instead_of)) for chunk in _chunks(addressed))
+        with _advised(self._settings):
+            return sum(len(append_many(self._redis, chunk, self._keys.instead_of)) for chunk in _chunks(addressed))
 
     def _now(self) -> datetime:
         """Return Redis' time, or this host's while Redis is unavailable, so that input errors are reported first."""
@@ -156,7 +159,7 @@ class AsyncEventPublisher(EventMethods[Coroutine[Any, Any, str]]):
     ) -> None:
         """See `EventPublisher`."""
         super().__init__(source)
-        settings = _settings(redis_url, settings)
+        self._settings = settings = _settings(redis_url, settings)
         self._redis = connect_async(settings, retries=retries)
         self._keys = Keys.of(settings)
 
@@ -170,7 +173,8 @@ class AsyncEventPublisher(EventMethods[Coroutine[Any, Any, str]]):
 
     async def publish(self, event: Event | Mapping[str, Any]) -> str:
         """See `EventPublisher.publish`."""
-        ids = await append_many_async(self._redis, [_addressed(self._keys, event)], self._keys.instead_of)
+        with _advised(self._settings):
+            ids = await append_many_async(self._redis, [_addressed(self._keys, event)], self._keys.instead_of)
         return ids[0]
 
     async def publish_many(self, events: Iterable[Event | Mapping[str, Any]]) -> int:
@@ -191,8 +195,9 @@ class AsyncEventPublisher(EventMethods[Coroutine[Any, Any, str]]):
 
     async def _append(self, addressed: Iterable[Addressed]) -> int:
         count = 0
-        for chunk in _chunks(addressed):
-            count += len(await append_many_async(self._redis, chunk, self._keys.instead_of))
+        with _advised(self._settings):
+            for chunk in _chunks(addressed):
+                count += len(await append_many_async(self._redis, chunk, self._keys.instead_of))
         return count
 
 
@@ -206,9 +211,21 @@ def _settings(redis_url: str | None, settings: Settings | None) -> Settings:
         raise ConfigurationError(f"redis_url: {error}") from None
 
 
+@contextmanager
+def _advised(settings: Settings) -> Iterator[None]:
+    """Add to an error of Redis a sentence for people: the last line of its traceback."""
+    try:
+        yield
+    except RedisError as error:
+        error.add_note(describe(error, settings))
+        raise
+
+
 def _addressed(keys: Keys, event: Event | Mapping[str, Any]) -> Addressed:
     if isinstance(event, CloudEvent):
         return keys.stream_for(partition_key(vars(event.data))), event.to_json()
+    if not isinstance(event, Mapping):
+        raise TypeError(f"Publish a model of worker.contract.event or a CloudEvent as a mapping, not {event!r:.100}")
     return keys.stream_for(partition_key(event.get("data"))), to_json(event)
 
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeVar
 from uuid import uuid4
 
+from pydantic import ValidationError
+
 from worker.contract.entry import Rejection
 from worker.contract.event import (
     CourseOutlined,
@@ -30,8 +32,8 @@ class EventMethods(ABC, Generic[Result]):
     `occurred_at` is when it happened, a datetime with an offset, by default now; `event_id` is the event's id, by
     default a new UUID. To be able to make the *same* event again after an error, give both.
 
-    Raises TypeError for an unknown or missing argument, pydantic.ValidationError (a ValueError) for one out of range,
-    and worker.errors.InputError for an event that is too large. Nothing is published then.
+    Raises TypeError for an unknown or missing argument, and worker.errors.InputError for one of a wrong type or out of
+    range, or an event that is too large. Nothing is published then.
     """
 
     def __init__(self, source: str) -> None:
@@ -141,7 +143,12 @@ class EventMethods(ABC, Generic[Result]):
         }
         if occurred_at is None and issubclass(kind, LessonViewed | LessonCompleted):
             members["untimed"] = True
-        event = kind.model_validate(members)
+        try:
+            event = kind.model_validate(members)
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+            member = ".".join(map(str, problem["loc"]))
+            raise InputError(f"The event would be refused: {member}: {problem['msg']}.") from None
         try:
             parse(event.to_json(), math.inf)  # any time goes, because only a worker can compare it with its arrival
         except Rejection as refused:

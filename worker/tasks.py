@@ -10,6 +10,7 @@
 | `progress.apply_retention`           | beat, if retention is on  | deletes old events from the ledger            |
 | `progress.lesson_viewed`             | an LMS, through Celery    | appends the event to a stream                 |
 | `progress.lesson_completed`          | an LMS, through Celery    | appends the event to a stream                 |
+| `progress.unknown_lesson_task`       | a misspelt one of those   | keeps it as a dead letter                     |
 """
 
 import json
@@ -36,10 +37,12 @@ from worker.client import EventPublisher
 from worker.consume.maintenance import maintain as maintain_everything
 from worker.consume.server_errors import describe, is_known
 from worker.contract.event import partition_key
+from worker.contract.parse import AMBIGUOUS
 from worker.database.server import read_clock
 from worker.errors import first_line
 from worker.liveness import Heartbeat
 from worker.logs import get_logger
+from worker.ops import misrouted_tasks
 from worker.ops.clocks import clocks_complaint
 from worker.printable import printable
 from worker.progress.retention import delete_expired
@@ -95,6 +98,7 @@ def maintain() -> None:
         done = maintain_everything(get_settings(), consumer.redis, consumer.engine, _go_on)
         found_something = any(asdict(done).values())
         log.log(logging.INFO if found_something else logging.DEBUG, "maintained", **asdict(done))
+        misrouted_tasks.warn_now_and_then(get_settings())
 
 
 @app.task(name="progress.refresh_summaries", base=Scheduled)
@@ -205,6 +209,12 @@ def lesson_completed(self: "Task[Any, Any]", /, *ids: Any, **members: Any) -> No
     _append(self, "lesson.completed", ids, members)
 
 
+@app.task(name="progress.unknown_lesson_task", bind=True, acks_late=True, reject_on_worker_lost=True)
+def unknown_lesson_task(self: "Task[Any, Any]", /, *ids: Any, **members: Any) -> None:
+    """Append an event whose type is the unknown name that the task was sent by, so that it becomes a dead letter."""
+    _append(self, str(self.request.get("unknown_task")), ids, members)
+
+
 def _append(task: "Task[Any, Any]", event_type: str, ids: tuple[Any, ...], members: dict[str, Any]) -> None:
     """Append the event without validation: an invalid one becomes a visible dead letter instead of a failed task.
 
@@ -244,7 +254,7 @@ def _data(task: "Task[Any, Any]", ids: tuple[Any, ...], members: dict[str, Any])
         "task_arguments_ambiguous",
         task=task.name,
         id=printable(str(task.request.id)),
-        detail=f"At most {', '.join(POSITIONAL)} by position, each once; all else by name. Kept as a dead letter.",
+        detail=f"Kept as a dead letter: {AMBIGUOUS}.",
     )
     return {"args": ids, "kwargs": members}
 

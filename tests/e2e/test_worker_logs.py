@@ -16,6 +16,7 @@ from tests.support.own_servers import OwnServers, own_servers
 from tests.support.system import QUICK_START, System
 from tests.support.wait import wait_until
 from tests.support.worker_process import ROOT, is_alive
+from worker.celery_support.broker_consumer import RECONNECT_SECONDS
 
 WORKER = ("worker", "--concurrency=1", *QUICK_START)
 
@@ -165,6 +166,7 @@ def test_beat_without_its_broker_logs_one_short_line_for_each_attempt(
     beat.stop()
 
     assert {line["event"] for line in logged(beat.errors)} == {"broker_away"}
+    assert {line["seconds"] for line in logged(beat.errors)} == {RECONNECT_SECONDS}
     assert len(logged(beat.errors)) <= lines + 1
     assert all(len(line) < 400 for line in beat.errors.read_text().splitlines())
 

@@ -36,11 +36,49 @@ def test_a_runtime_directory_that_cannot_be_written_is_one_sentence(system: Syst
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize("command", ["worker", pytest.param("beat", marks=pytest.mark.second_tier)])
+def test_a_detached_process_that_cannot_write_its_log_is_one_sentence(
+    system: System, tmp_path: Path, command: str
+) -> None:
+    file = tmp_path / "nowhere" / "x.log"
+    ended = celery(system, command, "--detach", "-f", str(file))
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [f"Error: Cannot write the log file {file}: No such file or directory."]
+
+
+@pytest.mark.second_tier
+@pytest.mark.parametrize("option", ["logfile", "pidfile"])
+def test_celery_multi_fails_if_a_node_cannot_write_its_files(system: System, tmp_path: Path, option: str) -> None:
+    files = {"logfile": f"{tmp_path}/%n.log", "pidfile": f"{tmp_path}/%n.pid"} | {option: "/proc/%n"}
+    command = ["multi", "start", "one", "-A", "worker", *(f"--{name}={file}" for name, file in files.items())]
+    ended = subprocess.run(
+        [sys.executable, "-m", "celery", *command],
+        cwd=ROOT,
+        env=system.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "FAILED" in ended.stdout
+    assert "Error: Cannot write" in ended.stderr
+    assert "/proc" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_a_misspelt_variable_is_logged_once(system: System) -> None:
     system.extra_environment = MISSPELT
     worker = system.start_worker(1)
     (line,) = worker.wait_for_line("unknown_variable")
     assert (line["level"], line["detail"]) == ("warning", DETAIL)
+
+
+@pytest.mark.second_tier
+def test_a_queue_of_the_command_line_that_is_not_ours_is_warned_of(system: System) -> None:
+    worker = system.start_worker(1, "-Q", f"{system.settings.queue},wrong")
+    (line,) = worker.wait_for_line("unknown_queue")
+    assert line["queue"] == "wrong"
+    assert system.settings.queue in line["detail"]
 
 
 @pytest.mark.second_tier

@@ -14,6 +14,7 @@ from tests.support.system import System
 from tests.support.tables import rows
 from tests.support.wait import wait_until
 from worker.contract.event import CloudEvent
+from worker.contract.parse import AMBIGUOUS
 from worker.settings import Settings
 from worker.streams import connection
 
@@ -34,7 +35,11 @@ def test_a_task_routed_by_name_or_with_positional_ids_arrives_and_an_ambiguous_o
     queue = system.settings.queue
     lms.conf.task_default_queue = f"{system.settings.stream_key}-of-the-lms"
     lms.conf.task_routes = {"progress.*": {"queue": queue}}
+    lms.send_task("progress.lesson_viewed", queue="celery")
     worker = system.start_worker(2)
+    (misrouted,) = worker.wait_for_line("misrouted_tasks")
+    assert misrouted["warning"].startswith("Celery's queue celery holds progress.lesson_viewed tasks")
+    system.redis.delete("celery")
     known = [enrolled(1)]
     system.publish(known)
     when = {"occurred_at": at(1).isoformat()}
@@ -43,14 +48,16 @@ def test_a_task_routed_by_name_or_with_positional_ids_arrives_and_an_ambiguous_o
         lms.send_task("progress.lesson_viewed", args=[1, 2, 3], kwargs=when),
         lms.send_task("progress.lesson_completed", args=[1, 2], kwargs={**when, "lesson_id": 4, "section_id": 5}),
     ]
-    lms.send_task("progress.lesson_viewed", args=[1, 2, 3, 60], kwargs=when)
+    lms.send_task("progress.lesson_viewed", args=[1, 2, 3, when["occurred_at"]])
     lms.send_task("progress.lesson_viewed", args=[1, 2], kwargs={**when, **ids, "lesson_id": 3})
     lms.send_task("progress.lesson_viewed", args=[1, 2], kwargs=when)
     wait_until(lambda: system.dead_letters() == {"invalid_event": 3}, what="the dead letters")
     wait_until(lambda: system.recorded() == 2, what="the rows")
     assert len(worker.wait_for_line("task_arguments_ambiguous", count=2)) == 2
-    kept = [json.loads(body)["data"] for (body,) in rows(system.engine, "SELECT body FROM dead_letter ORDER BY id")]
-    assert {"args": [1, 2, 3, 60], "kwargs": {}} in kept
+    dead_letters = rows(system.engine, "SELECT body, detail FROM dead_letter ORDER BY id")
+    kept = [json.loads(body)["data"] for body, _ in dead_letters]
+    assert {"args": [1, 2, 3, when["occurred_at"]], "kwargs": {}} in kept
+    assert [detail for _, detail in dead_letters].count(f"data: {AMBIGUOUS}") == 2
     assert {"args": [1, 2], "kwargs": {**ids, "lesson_id": 3}} in kept
     assert ids in kept
     system.start_beat()
@@ -83,6 +90,19 @@ def test_a_task_becomes_an_event_whose_identity_is_the_tasks(system: System, lms
     ]
     wait_until(lambda: system.recorded() == 2, what="the completion")
     system.assert_exact(expected, rejected={"invalid_event": 1})
+
+
+@pytest.mark.second_tier
+def test_a_task_of_a_misspelt_name_is_kept_with_its_content(system: System, lms: Celery) -> None:
+    worker = system.start_worker(1)
+    members = {"user_course_id": 1, "topic_id": 2, "lesson_id": 3}
+    sent = lms.send_task("progress.lesson_viewd", kwargs={**members, "occurred_at": at(1).isoformat()})
+    wait_until(lambda: system.dead_letters() == {"unknown_type": 1}, what="the dead letter")
+    ((body,),) = rows(system.engine, "SELECT body FROM dead_letter")
+    kept = json.loads(body)
+    assert (kept["id"], kept["type"], kept["data"]) == (sent.id, "progress.lesson_viewd", members)
+    (line,) = worker.wait_for_line("message_refused")
+    assert f"progress.lesson_viewd, id {sent.id}. Did you mean progress.lesson_viewed?" in line["detail"]
 
 
 @pytest.mark.second_tier

@@ -90,12 +90,13 @@ def test_redrive_tells_applied_there_already_and_still_refused(environment: dict
     ingest(engine, [entry(again)])
     result = invoke(environment, "dead-letters", "redrive", "--all")
     assert result.exit_code == 0, result.output
+    left = [each for (each,) in rows(engine, "SELECT id FROM dead_letter ORDER BY reason")]
     assert result.stdout.splitlines() == [
         "applied: 1",
         "already recorded: 1",
         "still refused: 2",
-        "  invalid_json: 1",
-        "  unknown_enrollment: 1",
+        f"  invalid_json: 1 (ids {left[0]})",
+        f"  unknown_enrollment: 1 (ids {left[1]})",
     ]
     assert rows(engine, "SELECT body FROM dead_letter ORDER BY reason") == [(b"oops",), (stranger,)]
 
@@ -136,7 +137,9 @@ def test_more_letters_than_a_page_are_each_tried_once(
     put(engine, [body(viewed(5, lesson_id=number)) if number % 2 else b"oops" for number in range(1, 11)])
     execute(engine, "INSERT INTO user_course (id, user_id, course_id) VALUES (5, 7, 3)")
     result = invoke(environment, "dead-letters", "redrive", "--all")
-    assert result.stdout.splitlines() == ["applied: 5", "already recorded: 0", "still refused: 5", "  invalid_json: 5"]
+    ids = ", ".join(str(each) for (each,) in rows(engine, "SELECT id FROM dead_letter ORDER BY id"))
+    refused = ["still refused: 5", f"  invalid_json: 5 (ids {ids})"]
+    assert result.stdout.splitlines() == ["applied: 5", "already recorded: 0", *refused]
 
 
 def test_delete_takes_what_was_chosen_and_only_after_a_yes(environment: dict[str, str], engine: Engine) -> None:

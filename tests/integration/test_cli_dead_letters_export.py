@@ -131,10 +131,16 @@ def test_corrected_events_are_applied_and_their_dead_letters_gone_however_often(
         lines.append(json.dumps(line))
     mended.write_bytes(gzip.compress("\n".join(lines).encode()))
     first = invoke(environment, "dead-letters", "redrive", "--file", str(mended))
-    assert first.stdout.splitlines() == ["applied: 9", "already recorded: 0", "still refused: 1", "  invalid_json: 1"]
+    [(left,)] = rows(engine, "SELECT id FROM dead_letter")
+    refused = ["still refused: 1", f"  invalid_json: 1 (ids {left})"]
+    assert first.stdout.splitlines() == ["applied: 9", "already recorded: 0", *refused]
+    assert first.exit_code == 1
+    both = invoke(environment, "dead-letters", "redrive", "--file", str(mended), "--reason", "invalid_json")
+    assert "Give only one of --reason and --file." in both.stderr
     assert rows(engine, "SELECT body FROM dead_letter") == [(b"hopeless",)]
     execute(engine, "DELETE FROM dead_letter")
     again = run(environment, "dead-letters", "redrive", "--file", "-", given="\n".join(lines).encode())
+    assert again.returncode == 0
     assert again.stdout.splitlines() == ["no longer there: 10", "applied: 0", "already recorded: 0", "still refused: 0"]
     execute(engine, "DELETE FROM dead_letter")
     assert_tables_equal_model(engine, [enrollment, *good])

@@ -114,4 +114,5 @@ def test_a_full_redis_is_told_with_what_is_there_already(environment: dict[str, 
     redis.close()
     assert result.returncode == 1
     assert "Redis refuses" in result.stderr
+    assert "events were published" not in result.stderr
     assert "maxmemory" in result.stderr

@@ -220,5 +220,6 @@ def test_tasks_that_an_lms_sent_to_celerys_default_queue_are_warned_of(
         (warning,) = warnings(each)
         assert warning.startswith("Celery's queue celery holds progress.lesson_viewed tasks, which no worker of ours")
         assert f'queue="{environment["PROGRESS_QUEUE"]}"' in warning
+        assert f"Degraded: {warning}" in invoke(environment | each, "health", "ready").stdout
     assert warnings({"PROGRESS_BROKER_URL": "redis://127.0.0.1:1/0"}) == []
     assert warnings({**brokers[0], "PROGRESS_QUEUE": "celery"}) == []

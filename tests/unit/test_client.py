@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from redis import RedisError
 
 from worker.client import AsyncEventPublisher, EventPublisher
 from worker.contract.event import EVENT_TYPES
@@ -43,11 +43,29 @@ def test_without_a_url_a_sentence_says_what_to_set() -> None:
 )
 def test_an_event_out_of_range_is_refused_before_redis_is_asked(activity: dict[str, Any]) -> None:
     publisher = EventPublisher("redis://127.0.0.1:1/0")
-    wrong = ValidationError if len(activity) > 2 else TypeError
+    wrong = InputError if len(activity) > 2 else TypeError
     with pytest.raises(wrong):
         publisher.lesson_viewed(**activity)
     with pytest.raises(wrong):
         publisher.lesson_completed(**activity)
+
+
+def test_an_id_as_text_and_what_is_no_event_are_refused_in_a_sentence() -> None:
+    publisher: Any = EventPublisher("redis://127.0.0.1:1/0")
+    with pytest.raises(InputError) as refused:
+        publisher.lesson_viewed(user_course_id="1", topic_id=1, lesson_id=1)
+    assert str(refused.value) == "The event would be refused: data.user_course_id: Input should be a valid integer."
+    with pytest.raises(TypeError, match="not 'x'"):
+        publisher.publish("x")
+
+
+def test_an_error_of_redis_ends_with_a_sentence_without_the_password() -> None:
+    publisher = EventPublisher("redis://:geheim@127.0.0.1:1/0", retries=0)
+    with pytest.raises(RedisError) as refused:
+        publisher.lesson_viewed(user_course_id=1, topic_id=1, lesson_id=1)
+    (note,) = refused.value.__notes__
+    assert note.startswith("Redis does not answer at 127.0.0.1:1/0")
+    assert "geheim" not in note
 
 
 def test_there_is_a_method_for_every_event_type_on_both_publishers_and_the_factory() -> None:
@@ -90,7 +108,7 @@ def test_only_an_event_without_a_time_of_its_own_says_so() -> None:
     assert b"untimed" not in timed.to_json()
     enrollment = events.enrollment_created(user_course_id=1, user_id=2, course_id=3)
     assert abs(enrollment.time - now) < timedelta(minutes=1)
-    with pytest.raises(ValidationError, match="timezone info"):
+    with pytest.raises(InputError, match="timezone info"):
         events.lesson_viewed(user_course_id=1, topic_id=2, lesson_id=3, occurred_at=now.replace(tzinfo=None))
 
 

@@ -4,13 +4,9 @@ from typing import Any
 
 from celery import beat
 from kombu import Connection
-from kombu.exceptions import OperationalError
-from redis import RedisError
 
 from worker.celery_support.broker_consumer import RECONNECT_SECONDS, log_retry
-
-AWAY = (OperationalError, RedisError, OSError)
-"""Raised where a message should have been sent and the broker is away."""
+from worker.celery_support.broker_queue import BROKER_AWAY
 
 
 class Scheduler(beat.Scheduler):
@@ -22,16 +18,23 @@ class Scheduler(beat.Scheduler):
             return super().apply_async(entry, producer=producer, advance=advance, **options)
         except beat.SchedulingError as error:
             cause = error.__context__
-            if not isinstance(cause, AWAY):
+            if not isinstance(cause, BROKER_AWAY):
                 raise
-            log_retry(cause, 0)
             self.close()
-            self._ensure_connected()
+            self._ensure_connected(cause)
             return None
 
-    def _ensure_connected(self) -> Connection:
-        """Retry until the connection succeeds."""
+    def _ensure_connected(self, cause: Exception | None = None) -> Connection:
+        """Retry until the connection succeeds. If the first attempt does, log the `cause` of the new connection."""
+        attempts = []
+
+        def log_attempt(error: Exception, seconds: float) -> None:
+            attempts.append(error)
+            log_retry(error, seconds)
+
         connected: Connection = self.connection.ensure_connection(
-            log_retry, interval_start=RECONNECT_SECONDS, interval_max=RECONNECT_SECONDS
+            log_attempt, interval_start=RECONNECT_SECONDS, interval_max=RECONNECT_SECONDS
         )
+        if cause and not attempts:
+            log_retry(cause, 0)
         return connected

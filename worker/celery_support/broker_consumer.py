@@ -1,6 +1,7 @@
 """Celery's consumer: reconnects sooner, takes only its own system's queues, and drops messages that are not tasks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from typing import Any
 
 from celery.exceptions import WorkerShutdown
@@ -21,6 +22,9 @@ RECONNECT_SECONDS = 2
 """Pause between attempts to reach a lost broker. Celery's own grows by two seconds each time, up to thirty."""
 MAX_NAME_CHARACTERS = 100
 """Maximum length of an unknown task's name in the log."""
+KEPT_PREFIX = "progress.lesson"
+"""An unknown task that begins like this is a misspelt one of an LMS: it is kept as a dead letter."""
+KEEPER = "progress.unknown_lesson_task"
 
 
 class Consumer(consumer.Consumer):
@@ -57,15 +61,18 @@ class Consumer(consumer.Consumer):
 
         def handle_or_refuse(message: Message) -> None:
             try:
-                name = message_filter.read(message).task
+                task = message_filter.read(message)
             except (MsgspecError, RecursionError, ValueError) as error:
                 message_filter.refuse(f"not a task: {first_line(error)}")
                 message.reject()
                 return
-            if name not in self.app.tasks:
-                message_filter.refuse(f"unknown task: {name[:MAX_NAME_CHARACTERS]}")
-                message.reject()
-                return
+            if task.task not in self.app.tasks:
+                is_kept = task.task.startswith(KEPT_PREFIX) and "task" in message.headers
+                message_filter.refuse(_unknown(task, self.app.tasks, is_kept=is_kept))
+                if not is_kept:
+                    message.reject()
+                    return
+                message.headers |= {"task": KEEPER, "unknown_task": task.task}
             handle(message)
 
         return handle_or_refuse
@@ -80,6 +87,14 @@ def _scheduled_to(app: Any, name: str) -> list[str]:
     """Return the tasks that beat sends to this queue."""
     tasks = (str(entry["task"]) for entry in app.conf.beat_schedule.values())
     return [task for task in tasks if app.amqp.router.route({}, task)["queue"].name == name]
+
+
+def _unknown(task: message_filter.Task, known: Iterable[str], *, is_kept: bool) -> str:
+    name = task.task[:MAX_NAME_CHARACTERS]
+    near = get_close_matches(name, known, 1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    kept = " It is kept as a dead letter." if is_kept else ""
+    return f"unknown task: {name}, id {task.id[:MAX_NAME_CHARACTERS]}.{hint}{kept}"
 
 
 def _refusal(name: str, owner: str, stream_key: str) -> str:

@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
 
-from redis import ResponseError
+from kombu.exceptions import OperationalError
+from redis import RedisError, ResponseError
 
 from worker.streams.connection import Redis
 
+BROKER_AWAY = (OperationalError, RedisError, OSError)
+"""Raised where the broker is away or refuses."""
 SHORT_QUEUE_LENGTH = 10
 """A shorter queue cannot hold old messages of every task."""
 DAY_MILLISECONDS = 86_400_000

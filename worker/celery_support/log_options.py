@@ -5,15 +5,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Any
 
 import click
 from celery.utils.log import get_multiprocessing_logger
+from celery.utils.nodenames import node_format
 from click.core import ParameterSource
-from kombu.exceptions import OperationalError
-from redis import RedisError
 
+from worker.celery_support.broker_queue import BROKER_AWAY
 from worker.errors import first_line
 from worker.logs import configure_logging, get_logger, log_uncaught
 from worker.settings import get_settings
@@ -28,12 +30,33 @@ def configure(logfile: str | None, *, colors: bool) -> None:
     try:
         configure_logging(settings.log_format, level, logfile, colors=colors, chatty=given is not None)
     except OSError as error:
-        raise SystemExit(f"Error: Cannot write the log file {logfile}: {error.strerror}.") from None
+        raise SystemExit(_unwritable("log file", logfile, error)) from None
     log_uncaught()
     # Celery's pool reports crashes there, and Celery gives it a handler only where nothing else configures logging.
     pool_logger: Any = get_multiprocessing_logger()
     pool_logger.propagate = True
     pool_logger.setLevel("ERROR")
+
+
+def require_files(logfile: str | None, pidfile: str | None, node: str | None) -> None:
+    """End the process with a sentence if it cannot write these files: a detached one would end without a word.
+
+    `node`: the worker's name, which `%n` and the like stand for; None where Celery does not replace them.
+    """
+    what = path = ""
+    try:
+        if logfile:
+            what, path = "log file", node_format(logfile, node) if node else logfile
+            Path(path).open("a").close()
+        if pidfile:
+            what, path = "directory of the pidfile", str(Path(pidfile).parent)
+            TemporaryFile(dir=path).close()
+    except OSError as error:
+        raise SystemExit(_unwritable(what, path, error)) from None
+
+
+def _unwritable(what: str, path: str | None, error: OSError) -> str:
+    return f"Error: Cannot write the {what} {path}: {error.strerror}."
 
 
 @contextmanager
@@ -55,7 +78,7 @@ def explain_lost_broker() -> None:
 
 
 def _explain(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    if isinstance(error, OperationalError | RedisError):
+    if isinstance(error, BROKER_AWAY):
         click.echo(f"Error: Cannot use Celery's broker: {first_line(error)}", err=True)
     else:
         sys.__excepthook__(kind, error, traceback)

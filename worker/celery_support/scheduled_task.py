@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 
 from celery import Task
 from celery.schedules import schedule
-from kombu.exceptions import OperationalError
-from redis import RedisError
 
 from worker.celery_support import broker_queue
 from worker.errors import first_line
@@ -47,7 +45,7 @@ class Scheduled(Task[..., None]):
         """Let the next message be sent. Called by Celery when a pool process begins the task."""
         try:
             self._at_broker(lambda redis: broker_queue.forget(redis, [self._mark]))
-        except (OperationalError, RedisError, OSError) as error:
+        except broker_queue.BROKER_AWAY as error:
             log.warning("mark_left_to_expire", task=self.name, detail=first_line(error))
 
     @property

@@ -131,7 +131,8 @@ def redrive_dead_letters(
 ) -> None:
     """Apply dead letters again.
 
-    Those applied leave the list, the others stay. With --file, each first gets the content that the file has for it.
+    Those applied leave the list, the others stay. With --file, each first gets the content that the file has for it,
+    and the exit status is 1 if any is still refused.
     Safe to repeat: dead letters that no longer exist are counted and left alone.
     """
     from worker.cli.dead_letters_export import corrected
@@ -139,7 +140,8 @@ def redrive_dead_letters(
     from worker.cli.servers import open_database, settings_to_delete
     from worker.progress.dead_letters_in_bulk import redrive_all, redrive_corrected
 
-    _require_one_choice(dead_letter_ids, reason, everything or file is not None)
+    options = {"--reason": reason is not None, "--all": everything, "--file": file is not None}
+    _require_one_choice(dead_letter_ids, options)
     with open_database(settings_to_delete("DATABASE_URL")) as engine:
         if file is None:
             done = redrive_all(engine, sorted(set(dead_letter_ids)), reason)
@@ -152,9 +154,12 @@ def redrive_dead_letters(
         show(f"older than what is known: {done.superseded:,}")
     show(f"still refused: {sum(done.refused.values()):,}")
     for each, number in sorted(done.refused.items()):
-        show(f"  {each}: {number:,}")
+        more = ", …" if number > len(done.refused_ids[each]) else ""
+        show(f"  {each}: {number:,} (ids {', '.join(map(str, done.refused_ids[each]))}{more})")
     if done.parked:
         show(f"applied as their enrollment arrived: {done.parked:,}")
+    if file is not None and done.refused:
+        sys.exit(1)
 
 
 @command.command("delete")
@@ -171,7 +176,7 @@ def delete_dead_letters(dead_letter_ids: tuple[int, ...], reason: str | None, ev
     from worker.cli.servers import open_database, settings_to_delete
     from worker.progress.dead_letters_in_bulk import count_all, discard_all
 
-    _require_one_choice(dead_letter_ids, reason, everything)
+    _require_one_choice(dead_letter_ids, {"--reason": reason is not None, "--all": everything})
     ids, deleted = sorted(set(dead_letter_ids)), 0
     with open_database(settings_to_delete("DATABASE_URL")) as engine:
         number, last = count_all(engine, ids, reason)
@@ -213,10 +218,13 @@ def readable_body(body: bytes | None) -> list[str]:
     return [*(printable(line) for line in text.split("\n")), *cut]
 
 
-def _require_one_choice(dead_letter_ids: tuple[int, ...], reason: str | None, everything: bool) -> None:
-    """Raise click.UsageError unless exactly one option is given, InputError for an impossible id."""
-    if [bool(dead_letter_ids), reason is not None, everything].count(True) != 1:
-        raise click.UsageError("Give one or more IDs, or one of the options.")
+def _require_one_choice(dead_letter_ids: tuple[int, ...], options: dict[str, bool]) -> None:
+    """Raise click.UsageError unless ids or exactly one option are given, InputError for an impossible id."""
+    given = [name for name, is_given in {"IDs": bool(dead_letter_ids), **options}.items() if is_given]
+    if len(given) > 1:
+        raise click.UsageError(f"Give only one of {' and '.join(given)}.")
+    if not given:
+        raise click.UsageError(f"Give one or more IDs, or one of {', '.join(options)}.")
     if wrong := [str(each) for each in dead_letter_ids if not _fits(each)]:
         raise InputError(f"There is no dead letter {', '.join(wrong)}.")
 

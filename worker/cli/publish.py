@@ -69,9 +69,11 @@ def _publish(
                 position = max(position, *(line.position for line in chunk))
                 progress.update(position if lines.size else count, f"{count:,} events")
     except ServerUnavailableError as error:
-        raise ServerUnavailableError(f"{error} At least {count:,} events were published. {_AGAIN}") from None
+        done = f"At least {count:,} events were published. " if count else ""
+        raise ServerUnavailableError(f"{error} {done}{_AGAIN}") from None
     if readable.error:
-        raise InputError(f"{readable.error}. The {count:,} events before it were published. {_AGAIN}")
+        done = f"The {count:,} events before it were published." if count else "Nothing was published."
+        raise InputError(f"{readable.error}. {done} {_AGAIN}")
     return count
 
 

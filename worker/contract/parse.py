@@ -22,6 +22,9 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 """Some programs add it to every text; parsers may ignore it (RFC 8259, 8.1)."""
 NO_TIME = "time: missing. Send when it happened, such as 2025-07-14T10:30:00Z; a Celery task sends it as occurred_at"
 
+AMBIGUOUS = "at most user_course_id, topic_id, lesson_id by position, each once; all else by name"
+"""Why a task's arguments are no event; it then has them as `args` and `kwargs`."""
+
 
 def parse_entry(entry: Entry, now_milliseconds: float = 0, dropped: list[str] | None = None) -> Event:
     """Parse an entry's event like `parse`.
@@ -74,10 +77,12 @@ def _latest_time(event: Event) -> datetime:
 
 
 def _rejection(error: ValidationError) -> Rejection:
-    problem = error.errors(include_url=False, include_input=False)[0]
+    problem, *others = error.errors(include_url=False)
     kind, message = problem["type"], problem["msg"]
     # The first element of a location inside the union is the event's type.
     member = ".".join(str(part) for part in problem["loc"][1:])
+    if any(each["type"] == "missing" and _is_of_ambiguous_task(each["input"]) for each in (problem, *others)):
+        return Rejection(Reason.INVALID_EVENT, f"data: {AMBIGUOUS}")
     if kind == "missing" and member == "time":
         return Rejection(Reason.INVALID_EVENT, NO_TIME)
     if kind == "json_invalid":
@@ -87,3 +92,7 @@ def _rejection(error: ValidationError) -> Rejection:
     if kind in {"greater_than_equal", "less_than"} and member in {"time", "data.last_viewed_at", "data.completed_at"}:
         return Rejection(Reason.TIME_OUT_OF_RANGE, f"{member}: {message}")
     return Rejection(Reason.INVALID_EVENT, f"{member}: {message}" if member else message)
+
+
+def _is_of_ambiguous_task(data: object) -> bool:
+    return isinstance(data, dict) and data.keys() == {"args", "kwargs"}

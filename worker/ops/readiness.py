@@ -11,6 +11,7 @@ from worker.errors import ProgressError, ServerUnavailableError
 from worker.failover.ownership import check_system
 from worker.ops.clocks import Clocks, postgresql_ahead, redis_ahead
 from worker.ops.degradation import find_degradation
+from worker.ops.misrouted_tasks import find_misrouted_tasks
 from worker.ops.redis_configuration import check_writable
 from worker.settings import Settings
 from worker.streams import connection
@@ -56,18 +57,20 @@ def check_readiness(settings: Settings) -> dict[str, str | None]:
 
 
 def read_degradation(settings: Settings) -> dict[str, str]:
-    """Return `find_degradation` of a ready system; nothing if a server is unavailable."""
+    """Return `find_degradation` of a ready system and its misrouted tasks; nothing if a server is unavailable."""
     impatient = settings.impatient()
     engine, redis = open_engine(impatient), connection.connect(impatient)
     try:
         with explained(settings), connection.explained(settings), engine.connect() as connected:
             _, strays = with_strays(redis, Keys.of(settings))
-            return find_degradation(connected, strays)
+            degradation = find_degradation(connected, strays)
     except ProgressError:
         return {}
     finally:
         engine.dispose()
         redis.close()
+    misrouted = find_misrouted_tasks(impatient)
+    return degradation | ({"misrouted_tasks": " ".join(misrouted)} if misrouted else {})
 
 
 def _check_database(settings: Settings) -> float:

@@ -85,7 +85,7 @@ def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
     keys, strays = with_strays(redis, Keys.of(settings))
     streams = measure(redis, keys.group, keys.streams)
     accounts = read_accounts(redis, [each.stream for each in streams])
-    misrouted = find_misrouted_tasks(settings, redis)
+    misrouted = find_misrouted_tasks(settings)
     with snapshot(engine) as connection:
         schema.check(connection)
         system = identify(connection)

@@ -1,7 +1,7 @@
 """Redrive, discard or export any number of dead letters, page by page."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -18,6 +18,9 @@ T = TypeVar("T")
 CHUNK_BYTES = 8 * 1024 * 1024
 """Approximate number of bytes of dead letters held at a time."""
 
+NAMED = 10
+"""Maximum number of ids in a message."""
+
 
 @dataclass(slots=True)
 class Redriven:
@@ -32,6 +35,14 @@ class Redriven:
     """Corrected ones that had been applied or deleted before."""
     refused: Counter[str] = field(default_factory=Counter)
     """Still there, by reason: this try's, or the old one where another transaction held the dead letter."""
+    refused_ids: dict[str, list[int]] = field(default_factory=dict)
+    """The first NAMED of each reason."""
+
+    def refuse(self, ids_by_reason: Mapping[str, Sequence[int]]) -> None:
+        """Count these dead letters as refused."""
+        for reason, ids in ids_by_reason.items():
+            self.refused[reason] += len(ids)
+            self.refused_ids[reason] = [*self.refused_ids.get(reason, []), *ids][:NAMED]
 
 
 def redrive_all(engine: Engine, dead_letter_ids: Sequence[int], reason: str | None) -> Redriven:
@@ -97,7 +108,7 @@ def _redrive_page(engine: Engine, page: Sequence[int], total: Redriven) -> None:
     total.repeated += outcome.repeated
     total.superseded += outcome.superseded
     with engine.connect() as connection:
-        total.refused.update(stored_dead_letters.count_reasons(connection, page))
+        total.refuse(stored_dead_letters.ids_by_reason(connection, page))
     arrived = redrive.apply_parked(engine, outcome.enrolled)
     total.parked += arrived.applied + arrived.repeated
 
@@ -136,9 +147,9 @@ def _given(engine: Engine, dead_letter_ids: Sequence[int]) -> Iterator[Sequence[
     given = [dead_letter_ids[start : start + redrive.PAGE] for start in range(0, len(dead_letter_ids), redrive.PAGE)]
     with engine.connect() as connection:
         for page in given:
-            if sum(stored_dead_letters.count_reasons(connection, page).values()) < len(page):
-                missing = [each for each in page if not stored_dead_letters.count_reasons(connection, [each])]
-                names = ", ".join(str(each) for each in missing[:10])
+            there = set[int]().union(*stored_dead_letters.ids_by_reason(connection, page).values())
+            if missing := [each for each in page if each not in there]:
+                names = ", ".join(str(each) for each in missing[:NAMED])
                 raise InputError(f"There is no dead letter {names}; it may have been applied. Nothing was changed.")
     yield from given
 

@@ -38,7 +38,7 @@ _IDS = text("""
 """)
 
 _REASONS = text("""
-    SELECT reason, count(*) AS dead_letters FROM dead_letter WHERE id = ANY(CAST(:ids AS bigint[]))
+    SELECT reason, array_agg(id ORDER BY id) AS ids FROM dead_letter WHERE id = ANY(CAST(:ids AS bigint[]))
     GROUP BY 1 ORDER BY 1
 """)
 
@@ -109,9 +109,9 @@ def last_dead_letter_id(connection: Connection) -> int:
     return int(connection.scalar(_LAST_ID) or 0)
 
 
-def count_reasons(connection: Connection, ids: Sequence[int]) -> dict[str, int]:
-    """Return how many of these dead letters exist, by reason."""
-    return {row.reason: row.dead_letters for row in connection.execute(_REASONS, {"ids": list(ids)})}
+def ids_by_reason(connection: Connection, ids: Sequence[int]) -> dict[str, list[int]]:
+    """Return which of these dead letters exist, by reason."""
+    return {row.reason: row.ids for row in connection.execute(_REASONS, {"ids": list(ids)})}
 
 
 def discard_dead_letters(connection: Connection, ids: Sequence[int]) -> int:
