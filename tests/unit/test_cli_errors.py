@@ -105,7 +105,7 @@ def test_servers_that_do_not_answer_are_named(silent_port: int, tmp_path: Path) 
     for command in (["status"], ["summary", "1"], ["migrate"], ["drain"], ["dead-letters", "list"]):
         result = invoke(away, *command)
         assert result.exit_code == 1
-        assert "PostgreSQL does not answer at 127.0.0.1" in result.stderr
+        assert f"PostgreSQL does not answer at 127.0.0.1:{silent_port}/" in result.stderr
         assert "secret" not in result.output
     events = tmp_path / "events.jsonl"
     events.write_text("{}\n")
