@@ -1,5 +1,6 @@
 """The embedded servers: real, durable, one owner per directory, and never left behind."""
 
+import errno
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import psycopg
@@ -22,7 +24,7 @@ import sqlalchemy
 
 from tests.support.server_data import server_data
 from worker import running_up
-from worker.embedded.ports import free_port
+from worker.embedded.ports import free_port, require_free
 from worker.embedded.start import start_servers
 from worker.embedded.state import Servers, default_directory
 from worker.errors import ConfigurationError, InputError, ServerUnavailableError
@@ -34,6 +36,7 @@ ROOT = Path(__file__).parents[2]
 OWNER = """
 import signal, sys
 from pathlib import Path
+from unittest.mock import Mock
 import psycopg, redis
 from worker.embedded.start import start_servers
 
@@ -191,6 +194,7 @@ def test_a_block_that_is_never_left_ends_with_its_process(directory: Path) -> No
     code = """
 import os, sys
 from pathlib import Path
+from unittest.mock import Mock
 from worker.embedded.start import start_servers
 
 sys.kept = start_servers(Path(sys.argv[1]))
@@ -235,6 +239,7 @@ def test_a_forked_child_that_ends_leaves_its_parents_servers_alone(directory: Pa
 import os, sys
 from multiprocessing import get_context
 from pathlib import Path
+from unittest.mock import Mock
 import psycopg, redis
 from worker import running_up
 from worker.embedded.start import start_servers
@@ -308,6 +313,15 @@ def test_a_taken_port_is_one_sentence_and_nothing_is_left_running(directory: Pat
     assert not (directory / "postgresql" / "postmaster.pid").exists(), "PostgreSQL was left running"
 
 
+def test_a_port_of_root_is_refused_without_a_word_of_a_listener(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = PermissionError(errno.EACCES, "Permission denied (while attempting to bind on address ('127.0.0.1', 80))")
+    monkeypatch.setattr(socket, "create_server", Mock(side_effect=refusal))
+    with pytest.raises(ServerUnavailableError) as caught:
+        require_free("Valkey", 80, "--redis-port")
+    reason = "Permission denied. Choose another port with --redis-port."
+    assert str(caught.value) == f"Valkey cannot listen on port 80: {reason}"
+
+
 def test_wanted_ports_are_used_and_kept_with_their_passwords(directory: Path) -> None:
     redis_port, postgresql_port = free_port(), free_port()
     with start_servers(directory, redis_port=redis_port, postgresql_port=postgresql_port, keep_ports=True) as first:
@@ -361,7 +375,8 @@ def test_a_server_that_ended_is_named_with_its_log(directory: Path, killed: str)
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not is_alive(pid))
         with pytest.raises(
-            ServerUnavailableError, match=rf"^{killed} ended by SIGKILL\. The end of .*{killed.lower()}"
+            ServerUnavailableError,
+            match=rf"^{killed} ended by SIGKILL\. The end of .*{killed.lower()}(?s:.*)\n{killed} ended by SIGKILL\.$",
         ):
             servers.check()
 

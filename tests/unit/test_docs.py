@@ -38,6 +38,13 @@ def _commands(group: click.Group, prefix: str = "") -> set[str]:
     return names
 
 
+def test_the_examples_to_run_on_one_kept_system_have_courses_of_their_own() -> None:
+    names = [ROOT / "README.md", *HOW_TOS, *sorted((ROOT / "docs" / "how-to" / "publish").glob("*.py"))]
+    courses = [set(re.findall(r'"course_id": ?(\d+)', path.read_text(encoding="utf-8"))) for path in names]
+    assert len([each for each in courses if each]) == 4
+    assert sum(len(each) for each in courses) == len(set().union(*courses))
+
+
 def test_messages_quoted_for_an_operator_are_what_the_program_says() -> None:
     page = (ROOT / "docs" / "how-to" / "when-something-is-wrong.md").read_text(encoding="utf-8")
     for variable in ("REDIS_URL", "DATABASE_URL"):

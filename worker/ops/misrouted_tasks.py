@@ -35,7 +35,7 @@ def find_misrouted_tasks(settings: Settings, redis: Redis) -> list[str]:
     route = f'{{"progress.*": {{"queue": "{settings.queue}"}}}}'
     return [
         f"Celery's queue {DEFAULT_QUEUE} holds {name} tasks, which no worker of ours takes. Send them with "
-        f'queue="{settings.queue}", or set task_routes = {route} in the application that sends them; then send '
-        "those again."
+        f'queue="{settings.queue}", or set task_routes = {route} in the application that sends them; then resend '
+        "them."
         for name in sorted(names)
     ]
