@@ -139,6 +139,20 @@ class Up:
         return psutil.Process(self.process.pid).children(recursive=True)
 
 
+def logs_it(system: Up, *arguments: str, program: str) -> bool:
+    """A process started in its directory logs that it uses it."""
+    log = system.directory / "log"
+    with log.open("wb") as output:
+        command, where = system.command(*arguments, program=program), system.directory
+        process = subprocess.Popen(command, cwd=where, env=system.environment, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        wait_until(lambda: "up_found" in log.read_text(), 40, "the log line")
+    finally:
+        process.terminate()
+        process.wait(40)
+    return str(where) in log.read_text()
+
+
 def has_row(system: Up) -> bool:
     """The lesson of VIEWED is completed."""
     shown = system.call("summary", "1", "--json")
@@ -209,6 +223,9 @@ def test_everything_finds_it_in_its_directory_and_two_leave_each_other_alone(bas
         assert "(head)" in current.stdout, current.stderr
         assert f"On the system of `progress-worker up` in {first.directory}." in current.stderr
         assert f" in {first.directory}: postgresql://" in first.call("migrate").stderr
+
+        assert logs_it(first, "-A", "worker", "beat", program=CELERY)
+        assert logs_it(first, "serve", "--port", "0", program=COMMAND)
 
         voided = first.call("void", "2", "--enrollment", "1", "--source", "/test")
         assert voided.returncode == 0, voided.stderr
