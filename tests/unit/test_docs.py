@@ -54,6 +54,8 @@ def test_messages_quoted_for_an_operator_are_what_the_program_says() -> None:
     for message in ("has no tables of ours", "this worker needs"):
         assert message in page
         assert message in SOURCE
+    assert "``The `progress-worker up` of … is not used because REDIS_URL is set``" in page
+    assert "The `progress-worker up` of {up.started_in} is not used because {given} is set" in SOURCE
 
 
 def test_every_command_in_the_documents_exists_and_every_command_is_documented() -> None:
