@@ -4,12 +4,14 @@ The URL is `DATABASE_URL`, or that of a running `progress-worker up`; a caller m
 (`config.attributes["connection"]`).
 """
 
+import click
 from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import Connection, Table, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.schema import SchemaItem
 
+from worker import running_up
 from worker.database import own_schema
 from worker.database.advisory_locks import MIGRATION_LOCK
 from worker.database.engine import extend_timeout, open_engine
@@ -65,6 +67,8 @@ if (given := context.config.attributes.get("connection")) is not None:
 else:
     try:
         settings = get_settings()
+        if up := running_up.in_use():
+            click.echo(f"On the system of `progress-worker up` in {up.started_in}.", err=True)
         engine = open_engine(settings, application_name="progress-worker migrate")
         with explained(settings), engine.connect() as own:
             run(own)

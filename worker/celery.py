@@ -7,7 +7,7 @@ from celery import Celery, signals
 from celery.bin.base import CeleryOption
 from celery.utils.nodenames import node_format
 
-from worker import liveness
+from worker import liveness, running_up
 from worker.celery_support import log_options, worker_process
 from worker.celery_support.supported_pools import refuse_unsupported_pool
 from worker.celery_support.wake_up import WakeUp
@@ -35,6 +35,8 @@ def _set_up_early_logging(sender: str, instance: Any, options: dict[str, Any], *
 @signals.setup_logging.connect
 def _set_up_logging(logfile: str | None, colorize: bool, **_: Any) -> None:
     log_options.configure(logfile, colors=colorize)
+    if up := running_up.in_use():
+        log.info("up_found", directory=str(up.started_in))
     for sentence in unknown_variables():
         log.warning("unknown_variable", detail=sentence)
 

@@ -16,10 +16,6 @@ from worker import redis_url, running_up
 from worker.errors import ConfigurationError
 from worker.liveness import DEFAULT_DIRECTORY, DEFAULT_SILENT_SECONDS
 
-_URL_FORMS: dict[Literal["DATABASE_URL", "REDIS_URL"], str] = {
-    "DATABASE_URL": "postgresql://user:password@host:port/name",
-    "REDIS_URL": "redis://host:port/0",
-}
 _VARIABLES = {"database_url": "DATABASE_URL", "redis_url": "REDIS_URL", "database_schema": "PROGRESS_SCHEMA"}
 """Environment variables that are not PROGRESS_ and the field's name."""
 Seconds = Annotated[float, Field(ge=0.01, le=86_400)]
@@ -217,14 +213,10 @@ class Settings(MainSettings):
 
     def with_servers(self, *variables: Literal["DATABASE_URL", "REDIS_URL"]) -> Self:
         """Return the settings; raise ConfigurationError if the URL of a named server, or of either one, is missing."""
-        missing = [name for name in variables or _URL_FORMS if getattr(self, name.lower()) is None]
+        missing = [name for name in variables or running_up.URL_FORMS if getattr(self, name.lower()) is None]
         if missing:
-            forms = " and ".join(f"{name} to {_URL_FORMS[name]}" for name in missing)
-            sentences = [f"{' and '.join(missing)} not set.", f"Set {forms}, or start `progress-worker up`."]
-            if not self.database_url and not self.redis_url:  # one of them is never completed by another system's
-                running = running_up.everywhere()
-                sentences += [f"To use the one in {up.started_in}: {'; '.join(up.exports)}" for up in running]
-            raise ConfigurationError(" ".join(sentences))
+            given = "DATABASE_URL" if self.database_url else "REDIS_URL" if self.redis_url else None
+            raise ConfigurationError(running_up.sentence_without(missing, given))
         return self
 
     def impatient(self) -> Self:
@@ -232,7 +224,10 @@ class Settings(MainSettings):
         seconds = {f"{name}_timeout_seconds": 2 for name in ("connect", "socket", "statement")}
         return self.model_copy(update=seconds)
 
-    @field_validator("database_schema", "api_tokens", "api_tokens_directory", mode="before")
+    @field_validator(
+        *("database_url", "redis_url", "broker_url", "database_schema", "api_tokens", "api_tokens_directory"),
+        mode="before",
+    )
     @classmethod
     def _none_if_empty(cls, value: object) -> object:
         """Compose files set missing values to empty strings, and an empty path would be the current directory."""
@@ -269,11 +264,14 @@ def get_settings() -> Settings:
     """Return the process's settings. Raise ConfigurationError that names every wrong variable.
 
     If the environment has neither URL, both are those of the running `up` of the working directory or of the nearest
-    one above it, and so is the broker. Nothing is started or created.
+    one above it, and so is the broker; another broker is refused. Nothing is started or created.
     """
-    settings = environment_settings()
-    if settings.database_url or settings.redis_url or (up := running_up.nearest()) is None:
+    settings, up = environment_settings(), running_up.in_use()
+    if up is None:
         return settings
+    if settings.broker_url:
+        remedy = f"Unset it to use the `progress-worker up` of {up.started_in}, or set all three."
+        raise ConfigurationError(f"PROGRESS_BROKER_URL is set, but neither DATABASE_URL nor REDIS_URL. {remedy}")
     return Settings(database_url=up.database_url, redis_url=up.redis_url, broker_url=None)
 
 

@@ -139,6 +139,20 @@ class Up:
         return psutil.Process(self.process.pid).children(recursive=True)
 
 
+def logs_it(system: Up, *arguments: str, program: str) -> bool:
+    """A process started in its directory logs that it uses it."""
+    log = system.directory / "log"
+    with log.open("wb") as output:
+        command, where = system.command(*arguments, program=program), system.directory
+        process = subprocess.Popen(command, cwd=where, env=system.environment, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        wait_until(lambda: "up_found" in log.read_text(), 40, "the log line")
+    finally:
+        process.terminate()
+        process.wait(40)
+    return str(where) in log.read_text()
+
+
 def has_row(system: Up) -> bool:
     """The lesson of VIEWED is completed."""
     shown = system.call("summary", "1", "--json")
@@ -207,21 +221,29 @@ def test_everything_finds_it_in_its_directory_and_two_leave_each_other_alone(bas
         assert re.search(r"1 node online", first.call("-A", "worker", "status", program=CELERY).stdout)
         current = first.call("-c", str(ROOT / "pyproject.toml"), "current", program=ALEMBIC)
         assert "(head)" in current.stdout, current.stderr
+        assert f"On the system of `progress-worker up` in {first.directory}." in current.stderr
+        assert f" in {first.directory}: postgresql://" in first.call("migrate").stderr
+
+        assert logs_it(first, "-A", "worker", "beat", program=CELERY)
+        assert logs_it(first, "serve", "--port", "0", program=COMMAND)
 
         voided = first.call("void", "2", "--enrollment", "1", "--source", "/test")
         assert voided.returncode == 0, voided.stderr
         assert voided.stderr.startswith(f"On the system of `progress-worker up` in {first.directory}: postgresql://")
         assert json.loads(second.call("summary", "1", "--json").stdout)["completed_lessons"] == 1, "untouched"
 
-        for elsewhere in (
+        commands = (
             first.call("status", cwd=base),
             first.call(program=LIBRARY, cwd=base),
             first.call("-A", "worker", "status", program=CELERY, cwd=base),
-        ):
+        )
+        for elsewhere in commands:
             assert elsewhere.returncode == 1
             for system in (first, second):
-                for name, url in system.exports().items():
-                    assert f"export {name}={url}" in elsewhere.stderr, elsewhere.stderr
+                assert str(system.directory) in elsewhere.stderr, elsewhere.stderr
+                lines = {f"export {name}={url}" for name, url in system.exports().items()}
+                shown = lines if elsewhere is commands[0] else set()
+                assert lines.intersection(elsewhere.stderr.splitlines()) == shown, "passwords on a terminal alone"
 
 
 @pytest.mark.parametrize("name", ["postgres", "valkey"])
@@ -304,4 +326,4 @@ def test_a_port_of_the_api_in_use_is_named_before_anything_starts(base: Path, gi
 def test_one_given_server_is_not_enough(base: Path, environment: dict[str, str]) -> None:
     system = Up(base, DATABASE_URL=environment["DATABASE_URL"])
     assert system.process.wait(30) == 1
-    assert "Error: REDIS_URL not set." in system.log.read_text()
+    assert "Error: REDIS_URL is not set." in system.log.read_text()

@@ -54,13 +54,14 @@ def test_by_postgresql(guarded: Guarded, changes: dict[str, object], predicate: 
     for command in (["status"], ["health", "ready"]):
         result = invoke(environment, *command)
         assert result.exit_code == 1
-        assert f"PostgreSQL at 127.0.0.1/{changes.get('database', 'postgres')} {predicate}" in result.output
+        address = urlsplit(guarded.database_url).netloc.rpartition("@")[2]
+        assert f"PostgreSQL at {address}/{changes.get('database', 'postgres')} {predicate}" in result.output
 
 
 def test_by_postgresql_without_a_password(guarded: Guarded) -> None:
     url = guarded.database_url.replace(f":{urlsplit(guarded.database_url).password}@", "@")
     result = invoke({"DATABASE_URL": url, "REDIS_URL": guarded.redis_url}, "status")
-    assert 'wants a password for role "postgres", and DATABASE_URL has none.' in result.stderr
+    assert 'requires a password for role "postgres", and DATABASE_URL has none.' in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_by_postgresql_without_a_password(guarded: Guarded) -> None:
     [
         ("default:wrong@", "/0", 'refuses the password of user "default", or has no such user.'),
         ("nobody:x@", "/0", 'refuses the password of user "nobody", or has no such user.'),
-        ("", "/0", "wants a password, and REDIS_URL has none."),
+        ("", "/0", "requires a password, and REDIS_URL has none."),
         (None, "/99", "has no database 99."),
     ],
 )

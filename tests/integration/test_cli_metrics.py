@@ -112,7 +112,7 @@ def test_a_change_that_is_not_rolled_up_ages_until_it_is(environment: dict[str, 
 @pytest.mark.parametrize(
     ("variable", "url", "sentence"),
     [
-        ("DATABASE_URL", "postgresql://127.0.0.1:1/x", "PostgreSQL does not answer at 127.0.0.1/x"),
+        ("DATABASE_URL", "postgresql://127.0.0.1:1/x", "PostgreSQL does not answer at 127.0.0.1:1/x"),
         ("REDIS_URL", "redis://127.0.0.1:1/0", "Redis does not answer at"),
     ],
     ids=["PostgreSQL", "Redis"],

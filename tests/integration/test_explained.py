@@ -15,7 +15,7 @@ from worker.settings import Settings
     [
         ({"database": "no_such_database"}, 'has no database "no_such_database".'),
         ({"username": "nobody"}, 'has no role "nobody".'),
-        ({"host": "127.0.0.1", "port": 1, "query": {}}, "does not answer at 127.0.0.1/"),
+        ({"host": "127.0.0.1", "port": 1, "query": {}}, "does not answer at 127.0.0.1:1/"),
         ({"host": "no-such-host.invalid", "query": {}}, "does not answer at no-such-host.invalid/"),
     ],
 )

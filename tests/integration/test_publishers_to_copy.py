@@ -42,20 +42,20 @@ COMMANDS = {
 LANGUAGES = [pytest.param(each, marks=[pytest.mark.second_tier] if each in {"go", "java"} else []) for each in COMMANDS]
 """Those that compile take seconds."""
 PASSWORD = "p@ss:w/rd %41"  # noqa: S105 - of a user that lives as long as a test
-LESSON = {"user_course_id": 17, "topic_id": 1, "lesson_id": 1}
+LESSON = {"user_course_id": 25, "topic_id": 1, "lesson_id": 1}
 DATA: list[tuple[int, str, dict[str, Any]]] = [
     (
         3,
         "course.outlined",
         {
-            "course_id": 3,
+            "course_id": 11,
             "lessons": [
                 {"topic_id": 1, "lesson_id": 1, "title": "Größe & “Maß”"},
                 {"topic_id": 1, "lesson_id": 2},
             ],
         },
     ),
-    (1, "enrollment.created", {"user_course_id": 17, "user_id": 7, "course_id": 3, "timezone": "UTC"}),
+    (1, "enrollment.created", {"user_course_id": 25, "user_id": 7, "course_id": 11, "timezone": "UTC"}),
     (1, "lesson.viewed", {**LESSON, "section_id": 2, "duration_seconds": 90}),
     (1, "lesson.completed", LESSON),
 ]

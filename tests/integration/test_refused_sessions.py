@@ -104,3 +104,12 @@ def test_the_api_writes_again(engine: Engine, settings: Settings) -> None:
 
     asyncio.run(call())
     assert rows(engine, "SELECT count(*) FROM lesson_event") == [(1,)]
+
+
+@pytest.mark.parametrize("state", ["0A000", "28000", "42501", "42703"])
+def test_an_error_that_no_default_causes_keeps_the_session_and_its_transaction(consumer: Consumer, state: str) -> None:
+    with consumer.engine.begin() as connection:
+        before = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+        with pytest.raises(DBAPIError), connection.begin_nested():
+            connection.exec_driver_sql(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}'; END $$")
+        assert connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() == before

@@ -42,14 +42,24 @@ def test_without_servers_a_sentence_says_what_to_set_or_start(command: list[str]
     result = invoke({}, *command)
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert result.stderr.startswith(f"Error: {missing} not set. Set ")
+    assert result.stderr.startswith(f"Error: {missing} {'are' if ' ' in missing else 'is'} not set. Set ")
     assert "progress-worker up" in result.stderr
 
 
 def test_one_server_alone_is_not_completed_from_a_running_up(tmp_path: Path) -> None:
     with publish(RunningUp("postgresql://other/x", "redis://other", tmp_path, Path.cwd())):
         result = invoke({"DATABASE_URL": GOOD["DATABASE_URL"]}, "status")
-    assert result.stderr.startswith("Error: REDIS_URL not set.")
+    assert result.stderr.startswith("Error: REDIS_URL is not set.")
+
+
+def test_the_lines_to_export_for_an_up_elsewhere_stand_one_by_one(tmp_path: Path) -> None:
+    with publish(RunningUp("postgresql://u:p@h/x", "redis://:p@h", tmp_path, tmp_path)):
+        result = invoke({}, "status")
+    assert result.stderr.splitlines()[-3:] == [
+        f"To use that of {tmp_path}:",
+        "export DATABASE_URL=postgresql://u:p@h/x",
+        "export REDIS_URL=redis://:p@h",
+    ]
 
 
 def test_without_urls_the_servers_of_a_running_up_are_used(tmp_path: Path, silent_port: int) -> None:
@@ -95,7 +105,7 @@ def test_servers_that_do_not_answer_are_named(silent_port: int, tmp_path: Path) 
     for command in (["status"], ["summary", "1"], ["migrate"], ["drain"], ["dead-letters", "list"]):
         result = invoke(away, *command)
         assert result.exit_code == 1
-        assert "PostgreSQL does not answer at 127.0.0.1" in result.stderr
+        assert f"PostgreSQL does not answer at 127.0.0.1:{silent_port}/" in result.stderr
         assert "secret" not in result.output
     events = tmp_path / "events.jsonl"
     events.write_text("{}\n")

@@ -7,8 +7,10 @@ import shlex
 from pathlib import Path
 
 import click
+import pytest
 
 from worker.cli.main import main
+from worker.errors import ConfigurationError
 from worker.settings import MainSettings, Settings, variable_name
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +36,26 @@ def _commands(group: click.Group, prefix: str = "") -> set[str]:
         command = group.get_command(context, name)
         names |= _commands(command, f"{prefix}{name} ") if isinstance(command, click.Group) else {f"{prefix}{name}"}
     return names
+
+
+def test_the_examples_to_run_on_one_kept_system_have_courses_of_their_own() -> None:
+    names = [ROOT / "README.md", *HOW_TOS, *sorted((ROOT / "docs" / "how-to" / "publish").glob("*.py"))]
+    courses = [set(re.findall(r'"course_id": ?(\d+)', path.read_text(encoding="utf-8"))) for path in names]
+    assert len([each for each in courses if each]) == 4
+    assert sum(len(each) for each in courses) == len(set().union(*courses))
+
+
+def test_messages_quoted_for_an_operator_are_what_the_program_says() -> None:
+    page = (ROOT / "docs" / "how-to" / "when-something-is-wrong.md").read_text(encoding="utf-8")
+    for variable in ("REDIS_URL", "DATABASE_URL"):
+        with pytest.raises(ConfigurationError) as refused:
+            Settings(database_url=None, redis_url=None).with_servers(variable)
+        assert f"`{str(refused.value).partition('.')[0]}`" in page
+    for message in ("has no tables of ours", "this worker needs"):
+        assert message in page
+        assert message in SOURCE
+    assert "``The `progress-worker up` of … is not used because REDIS_URL is set``" in page
+    assert "The `progress-worker up` of {up.started_in} is not used because {given} is set" in SOURCE
 
 
 def test_every_command_in_the_documents_exists_and_every_command_is_documented() -> None:

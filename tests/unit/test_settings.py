@@ -46,35 +46,48 @@ def up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningUp]:
 def test_with_neither_url_both_are_of_the_up_of_this_directory(
     up: RunningUp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PROGRESS_BROKER_URL", "redis://broker:1/0")
+    for name in ("DATABASE_URL", "REDIS_URL", "PROGRESS_BROKER_URL"):
+        monkeypatch.setenv(name, "")  # as a Compose file leaves a missing one
     (tmp_path / "below").mkdir()
     monkeypatch.chdir("below")
     settings = get_settings()
     assert settings.database_url == up.database_url.replace("postgresql", "postgresql+psycopg")
     assert settings.redis_url == up.redis_url
-    assert settings.broker_url is None, "that of other servers"
+    assert settings.broker_url is None
+    assert running_up.in_use() == up
+
+
+def test_the_broker_of_other_servers_is_neither_mixed_with_an_up_nor_dropped(
+    up: RunningUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROGRESS_BROKER_URL", "redis://broker:1/0")
+    with pytest.raises(ConfigurationError, match=rf"PROGRESS_BROKER_URL is set, but .* of {up.started_in}, or set all"):
+        get_settings()
 
 
 @pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
-@pytest.mark.usefixtures("up")
-def test_a_url_of_the_environment_wins_and_is_not_completed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_url_of_the_environment_wins_and_is_not_completed(
+    up: RunningUp, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     given = {"DATABASE_URL": "postgresql+psycopg://lms/x", "REDIS_URL": "redis://lms:1/0"}
     monkeypatch.setenv(name, given[name])
     settings = get_settings()
+    assert running_up.in_use() is None
     urls = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
     assert urls == {**dict.fromkeys(given), name: given[name]}
-    with pytest.raises(ConfigurationError, match=r"not set\. Set .*, or start `progress-worker up`\.$"):
+    unused = f"The `progress-worker up` of {up.started_in} is not used because {name} is set: unset it, or export both."
+    with pytest.raises(ConfigurationError, match=rf"is not set\. Set .*\. {unused}$"):
         settings.with_servers()
 
 
-def test_elsewhere_nothing_is_found_or_made_and_the_lines_to_export_are_said(
+def test_elsewhere_nothing_is_found_or_made_and_its_directory_is_named_without_passwords(
     up: RunningUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir("/")
     with pytest.raises(ConfigurationError) as caught:
         get_settings().with_servers()
-    exports = f"export DATABASE_URL={up.database_url}; export REDIS_URL={up.redis_url}"
-    assert str(caught.value).endswith(f"To use the one in {up.started_in}: {exports}")
+    assert f", or work in {up.started_in}, where `progress-worker up` runs" in str(caught.value)
+    assert ":p@" not in str(caught.value)
 
 
 def test_a_missing_variable_makes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +104,7 @@ def test_every_usual_postgresql_scheme_means_psycopg_3(monkeypatch: pytest.Monke
     assert Settings().database_url == "postgresql+psycopg://u:p@h:5432/d?host=/x"
 
 
-@pytest.mark.parametrize("url", ["mysql://h/d", "postgresql+asyncpg://h/d", "h/d", "postgresql", ""])
+@pytest.mark.parametrize("url", ["mysql://h/d", "postgresql+asyncpg://h/d", "h/d", "postgresql", " "])
 def test_another_database_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("DATABASE_URL", url)
     with pytest.raises(ConfigurationError, match="DATABASE_URL: must start with postgresql://"):
@@ -114,7 +127,7 @@ def test_redis_and_valkey_urls_are_the_same_to_us(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("name", ["REDIS_URL", "PROGRESS_BROKER_URL"])
-@pytest.mark.parametrize("url", ["amqp://h", "localhost:6379", ""])
+@pytest.mark.parametrize("url", ["amqp://h", "localhost:6379", " "])
 def test_another_broker_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch, name: str, url: str) -> None:
     monkeypatch.setenv(name, url)
     with pytest.raises(ConfigurationError, match=f"{name}: must start with redis://"):

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from worker import running_up
 from worker.api import analytics, events, health, lists, progress, reports, summary
 from worker.api.docs_page import add_docs
 from worker.api.health import Readiness
@@ -52,6 +53,8 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
             publisher = EventPublisher(settings=settings.impatient(), retries=0)
             app.state.publisher = publisher
             app.state.readiness = Readiness(settings)
+            if (up := running_up.in_use()) and settings.redis_url == up.redis_url:
+                log.info("up_found", directory=str(up.started_in))
             for sentence in unknown_variables():
                 log.warning("unknown_variable", detail=sentence)
             app.openapi()  # slow, so built before the first request

@@ -74,7 +74,8 @@ class Children:
             self.check()
             if time.monotonic() > deadline:
                 name = next(iter(waiting))
-                raise ServerUnavailableError(f"The {name} was not ready after {START_SECONDS:.0f} s.{self._log(name)}")
+                sentence = f"The {name} was not ready after {START_SECONDS:.0f} s."
+                raise ServerUnavailableError(self._with_log(name, sentence))
             time.sleep(POLL_SECONDS)
 
     def check(self) -> None:
@@ -82,7 +83,7 @@ class Children:
         self._system.check()
         for name, process in self._processes.items():
             if (status := process.poll()) is not None:
-                raise ChildEndedError(f"The {name} ended {how_ended(status)}.{self._log(name)}")
+                raise ChildEndedError(self._with_log(name, f"The {name} ended {how_ended(status)}."))
 
     def stop(self) -> None:
         """Send SIGTERM to all, wait up to 15 s or until Ctrl-C, then send SIGKILL to the rest."""
@@ -126,11 +127,11 @@ class Children:
     def _log_file(self, name: str) -> Path:
         return self._directory / f"{name.rpartition(' ')[2].lower()}.log"
 
-    def _log(self, name: str) -> str:
+    def _with_log(self, name: str, sentence: str) -> str:
         if not self._quiet:
-            return ""
+            return sentence
         lines = self._log_file(name).read_text(errors="replace").splitlines()[-10:]
-        return "\n".join(["", f"The end of {self._log_file(name)}:", *lines])
+        return "\n".join([sentence, f"The end of {self._log_file(name)}:", *lines, "", sentence])
 
 
 @contextmanager

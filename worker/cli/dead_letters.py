@@ -137,12 +137,12 @@ def redrive_dead_letters(
     """
     from worker.cli.dead_letters_export import corrected
     from worker.cli.output import show
-    from worker.cli.servers import open_database, settings_to_delete
+    from worker.cli.servers import open_database, settings_to_change
     from worker.progress.dead_letters_in_bulk import redrive_all, redrive_corrected
 
     options = {"--reason": reason is not None, "--all": everything, "--file": file is not None}
     _require_one_choice(dead_letter_ids, options)
-    with open_database(settings_to_delete("DATABASE_URL")) as engine:
+    with open_database(settings_to_change("DATABASE_URL")) as engine:
         if file is None:
             done = redrive_all(engine, sorted(set(dead_letter_ids)), reason)
         else:
@@ -173,12 +173,12 @@ def delete_dead_letters(dead_letter_ids: tuple[int, ...], reason: str | None, ev
     Deletes in bounded transactions, which an interruption does not undo. Dead letters that arrive meanwhile stay.
     """
     from worker.cli.output import show
-    from worker.cli.servers import open_database, settings_to_delete
+    from worker.cli.servers import open_database, settings_to_change
     from worker.progress.dead_letters_in_bulk import count_all, discard_all
 
     _require_one_choice(dead_letter_ids, {"--reason": reason is not None, "--all": everything})
     ids, deleted = sorted(set(dead_letter_ids)), 0
-    with open_database(settings_to_delete("DATABASE_URL")) as engine:
+    with open_database(settings_to_change("DATABASE_URL")) as engine:
         number, last = count_all(engine, ids, reason)
         if not yes:
             click.confirm(f"Delete {number:,} dead letters for good?", abort=True)

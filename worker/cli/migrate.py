@@ -14,9 +14,9 @@ def command() -> None:
 
     Safe to run at any time, also concurrently: the second run waits and finds nothing to do.
     """
-    from worker.cli.servers import server_settings
+    from worker.cli.servers import settings_to_change
 
-    before, after = migrate(server_settings("DATABASE_URL"))
+    before, after = migrate(settings_to_change("DATABASE_URL"))
     if before == after:
         click.echo(f"The tables are up to date: {after}.")
     else:

@@ -29,12 +29,12 @@ def command(user_course: int | None, course: int | None, dry_run: bool, after: i
     from worker.audit.repair import rebuild_scope
     from worker.audit.scope import count_scope
     from worker.cli.output import show_json
-    from worker.cli.servers import open_database, settings_to_delete
+    from worker.cli.servers import open_database, settings_to_change
 
     if after is not None and (user_course is not None or course is not None or dry_run):
         raise InputError("--after continues a full rebuild: omit --user-course, --course and --dry-run.")
     scope = chosen_scope(user_course, course)
-    settings = settings_to_delete("DATABASE_URL")
+    settings = settings_to_change("DATABASE_URL")
     found = Findings(last_course_id=after or 0)
     with open_database(settings) as engine:
         total, thresholds = count_scope(engine, scope), AnalysisThresholds.of(settings).stuck

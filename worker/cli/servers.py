@@ -19,20 +19,28 @@ if TYPE_CHECKING:
 def server_settings(*variables: Literal["DATABASE_URL", "REDIS_URL"]) -> "Settings":
     """Return the settings with the named servers, or both, from the environment or else from a running `up`.
 
-    A single URL is not completed from `up`, which would mix two systems. Raises ConfigurationError.
+    A single URL is not completed from `up`, which would mix two systems. Raises ConfigurationError; if an `up` runs
+    elsewhere, with the lines to export for it, which have its passwords and are for a terminal alone.
     """
+    from worker import running_up
     from worker.settings import get_settings
 
-    return checked(get_settings().with_servers(*variables))
+    settings = get_settings()
+    try:
+        return checked(settings.with_servers(*variables))
+    except ConfigurationError as error:
+        if settings.database_url or settings.redis_url:
+            raise
+        lines = [line for up in running_up.everywhere() for line in (f"\nTo use that of {up.started_in}:", *up.exports)]
+        raise ConfigurationError("\n".join([str(error), *lines])) from None
 
 
-def settings_to_delete(*variables: Literal["DATABASE_URL", "REDIS_URL"]) -> "Settings":
+def settings_to_change(*variables: Literal["DATABASE_URL", "REDIS_URL"]) -> "Settings":
     """Do as `server_settings`, and if the servers are those of a running `up`, say on standard error of which one."""
     from worker import running_up
-    from worker.settings import environment_settings
 
-    settings, given = server_settings(*variables), environment_settings()
-    if not given.database_url and not given.redis_url and (up := running_up.nearest()):
+    settings = server_settings(*variables)
+    if up := running_up.in_use():
         click.echo(f"On the system of `progress-worker up` in {up.started_in}: {redacted(up.database_url)}", err=True)
     return settings
 

@@ -83,12 +83,12 @@ def adopt(yes: bool) -> None:
 @contextmanager
 def _open_ownership(*, adopts: bool = False) -> "Iterator[tuple[Engine, Redis, Ownership]]":
     """Open both servers for the block and read who owns the streams."""
-    from worker.cli.servers import explained, open_database, server_settings, settings_to_delete
+    from worker.cli.servers import explained, open_database, server_settings, settings_to_change
     from worker.failover.ownership import read_ownership
     from worker.streams import connection as stream_connection
     from worker.streams.keys import Keys
 
-    settings = settings_to_delete() if adopts else server_settings()
+    settings = settings_to_change() if adopts else server_settings()
     keys = Keys.of(settings)
     with (
         open_database(settings) as engine,

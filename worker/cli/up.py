@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = """\
 {"specversion":"1.0","id":"1","source":"/try","type":"enrollment.created","time":"2025-07-14T10:00:00Z",\
-"data":{"user_course_id":1,"user_id":7,"course_id":3}}
+"data":{"user_course_id":1,"user_id":7,"course_id":5}}
 {"specversion":"1.0","id":"2","source":"/try","type":"lesson.viewed","time":"2025-07-14T10:30:00Z",\
 "data":{"user_course_id":1,"topic_id":3,"lesson_id":8}}"""
 """Two lines for `publish`, to copy from the screen."""

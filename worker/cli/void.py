@@ -25,9 +25,9 @@ def command(event: str, enrollment: int | None, source: str | None, dry_run: boo
     """
     from worker.audit.void import event_identity, void_event
     from worker.cli.output import show_json
-    from worker.cli.servers import open_database, settings_to_delete
+    from worker.cli.servers import open_database, settings_to_change
 
-    settings = settings_to_delete("DATABASE_URL")
+    settings = settings_to_change("DATABASE_URL")
     event_id = event_identity(event, source)
     with open_database(settings) as engine:
         found = void_event(engine, event_id, enrollment, settings.statistics_timeout_seconds, dry_run=dry_run)

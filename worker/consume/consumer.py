@@ -22,6 +22,7 @@ from worker.contract.batch import Batch, parse_batch
 from worker.contract.entry import Entry
 from worker.contract.system_id import System
 from worker.database.engine import Engine
+from worker.database.failures import replace_sessions
 from worker.failover.ownership import refuse_others
 from worker.logs import get_logger
 from worker.progress.commits import Commits
@@ -200,7 +201,7 @@ class Consumer:
         outcome = ingest(self.engine, entries, batch=batch, commits=self.commits, **how)
         self.held_back.note(outcome, entries, final=final, is_due=is_due)
         if outcome.everything_refused:
-            self.engine.dispose()  # a trigger may ask for a setting that this session keeps
+            replace_sessions(self.engine)
         self._settle(entries, outcome, started, keep_alive, is_due=is_due)
         return outcome
 

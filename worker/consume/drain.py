@@ -13,6 +13,7 @@ from redis import RedisError
 from worker.consume.consumer import Consumer, ReadingStopped, ReadResult
 from worker.consume.recovery import Recovery
 from worker.consume.server_errors import describe, is_known, needs_an_operator
+from worker.database.failures import replace_sessions
 from worker.errors import ProgressError
 from worker.logs import get_logger
 from worker.settings import Settings
@@ -166,7 +167,7 @@ class Drain:
         wait = random.uniform(0.5, 1) * min(consumer.settings.backoff_seconds, 0.1 * 2**self._failures)  # noqa: S311 - jitter
         self._failures = min(self._failures + 1, 10)
         if isinstance(error, ProgressError):
-            consumer.engine.dispose()  # a session keeps the `search_path` of its role, and so another system's tables
+            replace_sessions(consumer.engine)
         self._release()
         self._wait(wait)
 

@@ -1,4 +1,4 @@
-"""What an error of either server means for whoever reads the log."""
+"""Classify and describe errors of PostgreSQL and Redis for the log."""
 
 from redis import RedisError
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from enum import Enum, auto
 
 import psycopg
-from sqlalchemy import Engine, event, make_url
+from sqlalchemy import Engine, event
 from sqlalchemy import exc as sqlalchemy_errors
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
@@ -42,15 +42,28 @@ def classify(error: BaseException) -> Failure:
     return Failure.TRANSIENT if not state or state.startswith(_TRANSIENT_STATES) else Failure.DATA
 
 
-def replace_refused_sessions(engine: Engine) -> None:
-    """Close all pooled connections after an error that an operator must mend.
+_STATES_OF_A_SESSION = {"25006", "3F000", "42P01"}
+"""Read-only; no schema or table in sight: what defaults of a role or database can bring about."""
+
+
+def replace_sessions(engine: Engine) -> None:
+    """Close the pooled connections. Idempotent.
 
     A session keeps the defaults of its role and database (`ALTER ROLE … SET`), and the server it was opened on, however
-    they change: only a new one sees that a database is writable again, or that `search_path` names our tables.
+    they change: only a new one sees that a database is writable again, that `search_path` names our tables or those of
+    another system, or that a setting read by an LMS's trigger has changed.
+    """
+    engine.dispose()
+
+
+def replace_refused_sessions(engine: Engine) -> None:
+    """Have each error that may come from such a default do the same.
+
+    The failed connection is invalid then, also in a savepoint: what its transaction did before is lost.
     """
 
     def discard(context: ExceptionContext) -> None:
-        if has_answered(context.original_exception) and classify(context.original_exception) is Failure.SCHEMA:
+        if getattr(context.original_exception, "sqlstate", None) in _STATES_OF_A_SESSION:
             context.is_disconnect = True
 
     event.listen(engine, "handle_error", discard)
@@ -125,7 +138,7 @@ def is_refused(error: Exception, settings: Settings) -> bool:
 
 def _explanation(error: DBAPIError, settings: Settings) -> ProgressError | None:
     """Return a sentence for people, None for a bug."""
-    what, state, where = first_line(error), getattr(error.orig, "sqlstate", None), _where(settings)
+    what, state = first_line(error), getattr(error.orig, "sqlstate", None)
     if state is None:
         return _connection_explanation(error, settings)
     if state.startswith(_OPERATOR_STATES):
@@ -133,6 +146,7 @@ def _explanation(error: DBAPIError, settings: Settings) -> ProgressError | None:
     if state.startswith("42"):
         return None
     if classify(error) is Failure.TRANSIENT:
+        where = connection_errors.postgresql_place(settings.database_url or "")
         return ServerUnavailableError(f"PostgreSQL at {where} cannot do this now: {what}. Try again.")
     return ServerUnavailableError(f"PostgreSQL refuses: {what}.")
 
@@ -141,25 +155,12 @@ def _connection_explanation(error: DBAPIError, settings: Settings) -> ProgressEr
     """Explain a failed connection, for which libpq gives only a message and no SQLSTATE."""
     if not isinstance(error.orig, psycopg.OperationalError):
         return None
-    what, where = first_line(error), _where(settings)
-    if refusal := _refusal(error, settings):
-        return ServerUnavailableError(f"PostgreSQL at {where} {refusal}.")
-    _, has_answer, reason = what.partition("FATAL:")
-    if has_answer:
-        return ServerUnavailableError(f"PostgreSQL at {where} refuses the connection: {reason.strip()}.")
-    if "failed to resolve host" in what:
-        return ServerUnavailableError(f"PostgreSQL does not answer at {where}: the name of the host is unknown.")
-    return ServerUnavailableError(f"PostgreSQL does not answer at {where}: {what}")
+    return ServerUnavailableError(connection_errors.postgresql_problem(str(error.orig), settings.database_url or ""))
 
 
 def _refusal(error: Exception, settings: Settings) -> str | None:
     message = str(getattr(error, "orig", error))
     return connection_errors.postgresql_refusal(message, settings.database_url or "")
-
-
-def _where(settings: Settings) -> str:
-    url = make_url(settings.database_url or "postgresql://")
-    return f"{url.host or 'local socket'}/{url.database or ''}"
 
 
 def is_database_error(error: Exception) -> bool:

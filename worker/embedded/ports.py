@@ -1,5 +1,6 @@
 """The servers' ports on the loopback address: those of the last start, the usual ones, or any that is free."""
 
+import errno
 import socket
 from pathlib import Path
 
@@ -26,11 +27,11 @@ def keep_port(kept: Path, port: int) -> None:
 
 def require_free(server: str, port: int, option: str) -> None:
     """Raise ServerUnavailableError if the server cannot listen on the port; `option` of `up` chooses another."""
-    if (problem := _problem(port)) is not None:
-        raise ServerUnavailableError(
-            f"{server} cannot listen on port {port}: {problem}. "
-            f"Stop what listens there, or choose another port with {option}."
-        )
+    if (problem := _problem(port)) is None:
+        return
+    reason = (problem.strerror or str(problem)).partition(" (")[0]  # Python adds the address again
+    stop = "Stop what listens there, or choose" if problem.errno == errno.EADDRINUSE else "Choose"
+    raise ServerUnavailableError(f"{server} cannot listen on port {port}: {reason}. {stop} another port with {option}.")
 
 
 def free_port() -> int:
@@ -40,9 +41,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _problem(port: int) -> str | None:
+def _problem(port: int) -> OSError | None:
     try:
         socket.create_server((HOST, port)).close()
     except OSError as error:
-        return (error.strerror or str(error)).partition(" (")[0]  # Python adds the address again
+        return error
     return None

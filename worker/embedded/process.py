@@ -71,8 +71,10 @@ class ServerProcess:
             time.sleep(POLL_SECONDS)
 
     def failure(self, what: str) -> ServerUnavailableError:
-        """Return an error with what happened and the end of the log."""
-        return ServerUnavailableError(f"{self.name} {what}. The end of {self.log}:\n{self.log_end()}")
+        """Return an error with what happened, the end of the log, and again what happened, which a terminal shows."""
+        return ServerUnavailableError(
+            f"{self.name} {what}. The end of {self.log}:\n{self.log_end()}\n\n{self.name} {what}."
+        )
 
     def log_end(self, lines: int = 10) -> str:
         """Return the last lines logged since this start."""

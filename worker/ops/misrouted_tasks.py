@@ -37,7 +37,7 @@ def find_misrouted_tasks(settings: Settings) -> list[str]:
     return [
         f"Celery's queue {DEFAULT_QUEUE} holds {name} tasks, which no worker of ours takes. Send them with "
         f'queue="{settings.queue}", or set task_routes = {route} in the application that sends them; then resend '
-        "those."
+        "them."
         for name in sorted(names)
     ]
 

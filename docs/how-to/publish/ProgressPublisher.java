@@ -97,14 +97,14 @@ public final class ProgressPublisher {
     }
 
     public static void main(String[] arguments) throws IOException {
-        String lesson = "\"user_course_id\":17,\"topic_id\":1,\"lesson_id\":1";
+        String lesson = "\"user_course_id\":25,\"topic_id\":1,\"lesson_id\":1";
         Event[] events = {
-            newEvent("course.outlined", 3, """
-                {"course_id":3,"lessons":[{"topic_id":1,"lesson_id":1,"title":"Gr\u00f6\u00dfe & \u201cMa\u00df\u201d"},
+            newEvent("course.outlined", 11, """
+                {"course_id":11,"lessons":[{"topic_id":1,"lesson_id":1,"title":"Gr\u00f6\u00dfe & \u201cMa\u00df\u201d"},
                 {"topic_id":1,"lesson_id":2}]}"""),
-            newEvent("enrollment.created", 17, "{\"user_course_id\":17,\"user_id\":7,\"course_id\":3}"),
-            newEvent("lesson.viewed", 17, "{" + lesson + ",\"section_id\":2,\"duration_seconds\":90}"),
-            newEvent("lesson.completed", 17, "{" + lesson + "}"),
+            newEvent("enrollment.created", 25, "{\"user_course_id\":25,\"user_id\":7,\"course_id\":11}"),
+            newEvent("lesson.viewed", 25, "{" + lesson + ",\"section_id\":2,\"duration_seconds\":90}"),
+            newEvent("lesson.completed", 25, "{" + lesson + "}"),
         };
         URI url = URI.create(System.getenv().getOrDefault("REDIS_URL", "redis://localhost:6379/0"));
         try (var redis = new Connection(url)) {

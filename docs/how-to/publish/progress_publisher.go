@@ -75,10 +75,10 @@ func main() {
 		key  int64
 		data fields
 	}{
-		{"course.outlined", 3, fields{"course_id": 3, "lessons": lessons}},
-		{"enrollment.created", 17, fields{"user_course_id": 17, "user_id": 7, "course_id": 3}},
-		{"lesson.viewed", 17, fields{"user_course_id": 17, "topic_id": 1, "lesson_id": 1, "section_id": 2, "duration_seconds": 90}},
-		{"lesson.completed", 17, fields{"user_course_id": 17, "topic_id": 1, "lesson_id": 1}},
+		{"course.outlined", 11, fields{"course_id": 11, "lessons": lessons}},
+		{"enrollment.created", 25, fields{"user_course_id": 25, "user_id": 7, "course_id": 11}},
+		{"lesson.viewed", 25, fields{"user_course_id": 25, "topic_id": 1, "lesson_id": 1, "section_id": 2, "duration_seconds": 90}},
+		{"lesson.completed", 25, fields{"user_course_id": 25, "topic_id": 1, "lesson_id": 1}},
 	} {
 		event, err := NewEvent(example.kind, example.key, example.data)
 		if err == nil {

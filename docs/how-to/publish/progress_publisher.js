@@ -40,11 +40,11 @@ module.exports = { connect, newEvent, publish };
 
 async function main() {
   const redis = await connect(process.env.REDIS_URL || 'redis://localhost:6379/0');
-  const lesson = { user_course_id: 17, topic_id: 1, lesson_id: 1 };
+  const lesson = { user_course_id: 25, topic_id: 1, lesson_id: 1 };
   const lessons = [{ topic_id: 1, lesson_id: 1, title: 'Größe & “Maß”' }, { topic_id: 1, lesson_id: 2 }];
   for (const event of [
-    newEvent('course.outlined', { course_id: 3, lessons }),
-    newEvent('enrollment.created', { user_course_id: 17, user_id: 7, course_id: 3 }),
+    newEvent('course.outlined', { course_id: 11, lessons }),
+    newEvent('enrollment.created', { user_course_id: 25, user_id: 7, course_id: 11 }),
     newEvent('lesson.viewed', { ...lesson, section_id: 2, duration_seconds: 90 }),
     newEvent('lesson.completed', lesson),
   ]) {

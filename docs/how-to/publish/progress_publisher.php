@@ -56,11 +56,11 @@ function progress_connect(string $url): Redis
 
 if (realpath($_SERVER['SCRIPT_FILENAME'] ?? '') === __FILE__) {
     $redis = progress_connect(getenv('REDIS_URL') ?: 'redis://localhost:6379/0');
-    $lesson = ['user_course_id' => 17, 'topic_id' => 1, 'lesson_id' => 1];
+    $lesson = ['user_course_id' => 25, 'topic_id' => 1, 'lesson_id' => 1];
     $lessons = [['topic_id' => 1, 'lesson_id' => 1, 'title' => 'Größe & “Maß”'], ['topic_id' => 1, 'lesson_id' => 2]];
     foreach ([
-        progress_event('course.outlined', ['course_id' => 3, 'lessons' => $lessons]),
-        progress_event('enrollment.created', ['user_course_id' => 17, 'user_id' => 7, 'course_id' => 3]),
+        progress_event('course.outlined', ['course_id' => 11, 'lessons' => $lessons]),
+        progress_event('enrollment.created', ['user_course_id' => 25, 'user_id' => 7, 'course_id' => 11]),
         progress_event('lesson.viewed', $lesson + ['section_id' => 2, 'duration_seconds' => 90]),
         progress_event('lesson.completed', $lesson),
     ] as $event) {

@@ -33,12 +33,12 @@ def publish(redis: Redis, event: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    lesson = {"user_course_id": 17, "topic_id": 1, "lesson_id": 1}
+    lesson = {"user_course_id": 25, "topic_id": 1, "lesson_id": 1}
     lessons = [{"topic_id": 1, "lesson_id": 1, "title": "Größe & “Maß”"}, {"topic_id": 1, "lesson_id": 2}]
     with Redis.from_url(os.environ.get("REDIS_URL", "redis://localhost:6379/0")) as redis:
         for event in (
-            new_event("course.outlined", {"course_id": 3, "lessons": lessons}),
-            new_event("enrollment.created", {"user_course_id": 17, "user_id": 7, "course_id": 3}),
+            new_event("course.outlined", {"course_id": 11, "lessons": lessons}),
+            new_event("enrollment.created", {"user_course_id": 25, "user_id": 7, "course_id": 11}),
             new_event("lesson.viewed", {**lesson, "section_id": 2, "duration_seconds": 90}),
             new_event("lesson.completed", lesson),
         ):

@@ -29,11 +29,11 @@ end
 
 if $PROGRAM_NAME == __FILE__
   redis = Redis.new(url: ENV.fetch("REDIS_URL", "redis://localhost:6379/0"))
-  lesson = { user_course_id: 17, topic_id: 1, lesson_id: 1 }
+  lesson = { user_course_id: 25, topic_id: 1, lesson_id: 1 }
   lessons = [{ topic_id: 1, lesson_id: 1, title: "Größe & “Maß”" }, { topic_id: 1, lesson_id: 2 }]
   [
-    ProgressPublisher.new_event("course.outlined", { course_id: 3, lessons: lessons }),
-    ProgressPublisher.new_event("enrollment.created", { user_course_id: 17, user_id: 7, course_id: 3 }),
+    ProgressPublisher.new_event("course.outlined", { course_id: 11, lessons: lessons }),
+    ProgressPublisher.new_event("enrollment.created", { user_course_id: 25, user_id: 7, course_id: 11 }),
     ProgressPublisher.new_event("lesson.viewed", lesson.merge(section_id: 2, duration_seconds: 90)),
     ProgressPublisher.new_event("lesson.completed", lesson)
   ].each { |event| ProgressPublisher.publish(redis, event) }
