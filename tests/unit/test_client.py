@@ -27,9 +27,9 @@ def test_a_publisher_imports_neither_postgresql_nor_celery() -> None:
 
 
 def test_without_a_url_a_sentence_says_what_to_set() -> None:
-    with pytest.raises(ConfigurationError, match="REDIS_URL not set"):
+    with pytest.raises(ConfigurationError, match="REDIS_URL is not set"):
         EventPublisher()
-    with pytest.raises(ConfigurationError, match="REDIS_URL not set"):
+    with pytest.raises(ConfigurationError, match="REDIS_URL is not set"):
         AsyncEventPublisher()
 
 

@@ -104,11 +104,18 @@ def test_every_usual_postgresql_scheme_means_psycopg_3(monkeypatch: pytest.Monke
     assert Settings().database_url == "postgresql+psycopg://u:p@h:5432/d?host=/x"
 
 
-@pytest.mark.parametrize("url", ["mysql://h/d", "postgresql+asyncpg://h/d", "h/d", "postgresql", " "])
+@pytest.mark.parametrize("url", ["mysql://h/d", "postgresql+asyncpg://h/d", "h/d", "postgresql", "://h/d"])
 def test_another_database_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("DATABASE_URL", url)
     with pytest.raises(ConfigurationError, match="DATABASE_URL: must start with postgresql://"):
         get_settings()
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL", "PROGRESS_BROKER_URL"])
+@pytest.mark.parametrize("blank", ["", " "])
+def test_a_blank_url_counts_as_unset(monkeypatch: pytest.MonkeyPatch, name: str, blank: str) -> None:
+    monkeypatch.setenv(name, blank)
+    assert getattr(Settings(), name.removeprefix("PROGRESS_").lower()) is None
 
 
 @pytest.mark.parametrize(
@@ -127,7 +134,7 @@ def test_redis_and_valkey_urls_are_the_same_to_us(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("name", ["REDIS_URL", "PROGRESS_BROKER_URL"])
-@pytest.mark.parametrize("url", ["amqp://h", "localhost:6379", " "])
+@pytest.mark.parametrize("url", ["amqp://h", "localhost:6379", "://h"])
 def test_another_broker_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch, name: str, url: str) -> None:
     monkeypatch.setenv(name, url)
     with pytest.raises(ConfigurationError, match=f"{name}: must start with redis://"):
