@@ -30,7 +30,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED) ## Simulate a class on embedded servers; options: ARGS='…'
 	@$(BIN)/progress-worker demo $(ARGS)
 
-test: $(INSTALLED) ## Run the first tier of tests, five to six minutes on two cores; options: ARGS='-k publish -x'
+test: $(INSTALLED) ## Run the first tier of tests, six to seven minutes on two cores; options: ARGS='-k publish -x'
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-all: $(INSTALLED) ## Run every test, with five times the examples of each law; options as for test
