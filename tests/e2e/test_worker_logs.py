@@ -30,7 +30,7 @@ class Started:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "celery", "-A", "worker", *arguments],
                 cwd=ROOT,
-                env=dict(environment),
+                env={**environment, "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
