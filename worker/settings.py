@@ -272,7 +272,7 @@ def get_settings() -> Settings:
     if settings.broker_url:
         remedy = f"Unset it to use the `progress-worker up` of {up.started_in}, or set all three."
         raise ConfigurationError(f"PROGRESS_BROKER_URL is set, but neither DATABASE_URL nor REDIS_URL. {remedy}")
-    return Settings(database_url=up.database_url, redis_url=up.redis_url, broker_url=None)
+    return Settings.model_validate({"DATABASE_URL": up.database_url, "REDIS_URL": up.redis_url})
 
 
 def environment_settings() -> Settings:
