@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from typing import Any
 
@@ -12,7 +11,8 @@ from sqlalchemy import Engine
 
 from tests.support.activity import IDLE_CUTOFF
 from tests.support.consistency import contradictions
-from tests.support.events import completed, enrolled, entries, outlined, viewed
+from tests.support.events import entries
+from tests.support.reported_class import CLASS, NOW, a_class, ago, what_followed
 from tests.support.rollups import refresh_activity, refresh_all
 from tests.support.tables import clear, execute, rows
 from worker.analytics.course_analysis import analyze_course, analyze_course_and_class
@@ -22,14 +22,10 @@ from worker.analytics.phrases import as_mapping
 from worker.analytics.statistics_refresh import refresh_statistics
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.cli import overview
-from worker.contract.event import Event
 from worker.progress.ingest import ingest
 from worker.summary.refresh import refresh_summaries
 
 RULES = AnalysisThresholds()
-LESSONS = [(1, 1), (1, 2), (2, 1)]
-CLASS = 8
-NOW = datetime.now(UTC)
 
 REFRESHES: dict[str, Callable[[Engine], object]] = {
     "summaries": lambda engine: refresh_summaries(engine, 500),
@@ -39,38 +35,10 @@ REFRESHES: dict[str, Callable[[Engine], object]] = {
 EVERY_SUBSET = [*(names for count in range(4) for names in combinations(REFRESHES, count)), tuple(reversed(REFRESHES))]
 
 
-def ago(days: float) -> datetime:
-    return NOW - timedelta(days=days)
-
-
-def a_class() -> list[Event]:
-    """Enrollment 1 finished long ago, 2 is dormant, 3 stuck, 4 active, 5 finished today; the others did not start."""
-    return [
-        outlined(3, [(*lesson, f"Lesson {lesson}") for lesson in LESSONS], time=ago(80)),
-        *(enrolled(key, user_id=key, time=ago(80)) for key in range(1, CLASS + 1)),
-        *(completed(1, *lesson, time=ago(60 - day)) for day, lesson in enumerate(LESSONS)),
-        completed(2, 1, 1, time=ago(40)),
-        viewed(2, 1, 2, time=ago(39)),
-        *(viewed(3, 1, 1, time=ago(day)) for day in (1, 2, 3, 4)),
-        completed(4, 1, 1, time=ago(3), duration_seconds=600),
-        *(completed(5, *lesson, time=ago(0.5 + number / 100)) for number, lesson in enumerate(LESSONS)),
-    ]
-
-
-def more() -> list[Event]:
-    """The dormant one finishes, the stuck one goes on, two start: one of them with events of long ago."""
-    return [
-        *(completed(2, *lesson, time=ago(0.1)) for lesson in LESSONS[1:]),
-        completed(3, 1, 1, time=ago(0.1)),
-        viewed(6, 2, 1, time=ago(0.1)),
-        completed(7, 1, 1, time=ago(30)),
-    ]
-
-
 def documents(engine: Engine) -> tuple[Any, Any, Any, Any]:
     """The course's analysis, overview and class list, and each learner's analysis, as JSON."""
     course, members = analyze_course_and_class(engine, 3, None, RULES)
-    learners = [as_mapping(analyze_learner(engine, key, None, RULES)) for key in range(1, CLASS + 1)]
+    learners = [as_mapping(analyze_learner(engine, key, None, RULES)) for key in CLASS]
     found = (asdict(course), overview.as_mapping(get_overview(engine, 3)), asdict(members)["enrollments"], learners)
     return tuple(json.loads(json.dumps(each, default=str)) for each in found)
 
@@ -84,7 +52,7 @@ def published(engine: Engine, request: pytest.FixtureRequest) -> Callable[[], No
         ingest(engine, entries(a_class()))
         if request.param:
             refresh_all(engine)
-            ingest(engine, entries(more()))
+            ingest(engine, entries(what_followed()))
 
     return publish
 
@@ -137,7 +105,7 @@ def test_a_limited_class_list_is_the_first_of_the_whole(engine: Engine) -> None:
     ingest(engine, entries(a_class()))
     refresh_all(engine)
     _, whole = analyze_course_and_class(engine, 3, NOW, RULES)
-    for limit in range(1, CLASS + 1):
+    for limit in CLASS:
         _, first = analyze_course_and_class(engine, 3, NOW, RULES, limit=limit)
         assert first.enrollments == whole.enrollments[:limit]
         assert first.total == whole.total == len(whole.enrollments)
