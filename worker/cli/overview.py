@@ -53,13 +53,15 @@ def command(course_id: int, limit: int, after: int, as_json: bool) -> None:
 
 def as_mapping(found: "Overview") -> dict[str, Any]:
     """Return the overview as plain members; learners as in `summary`."""
+    from worker.summary.read import refreshed
+
     return {
         "course_id": found.course_id,
         "as_of": found.as_of,
         "pending": found.pending,
         "statistics": asdict(found.statistics) if found.statistics else None,
         "lessons": [asdict(lesson) for lesson in found.lessons],
-        "learners": [{**asdict(each.summary), "refreshed_at": each.refreshed_at} for each in found.learners],
+        "learners": [asdict(refreshed(each)) for each in found.learners],
         "next_after": found.next_after,
     }
 

@@ -25,7 +25,7 @@ def command(user_course_ids: tuple[int, ...], as_json: bool) -> None:
     """
     from worker.cli.output import show, show_json
     from worker.cli.servers import open_database, server_settings
-    from worker.summary.read import get_summary
+    from worker.summary.read import get_summary, refreshed
 
     found: list[TitledSummary] = []
     errors: list[InputError] = []
@@ -36,7 +36,7 @@ def command(user_course_ids: tuple[int, ...], as_json: bool) -> None:
             except InputError as error:
                 errors.append(error)
     if as_json:
-        mappings = [{**asdict(each.summary), "refreshed_at": each.refreshed_at} for each in found]
+        mappings = [asdict(refreshed(each)) for each in found]
         if len(user_course_ids) > 1:
             show_json(mappings)
         elif mappings:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from worker.database.engine import snapshot
 from worker.errors import InputError
-from worker.summary.read import MAX_SUMMARIES, TitledSummary, read_summaries
+from worker.summary.read import MAX_SUMMARIES, TitledSummary, read_summaries, refreshed
 
 PAGE = 50
 """Default number of enrollments on a page."""
@@ -64,14 +64,13 @@ class EnrollmentPage:
 
 def as_mapping(listed: ListedEnrollment) -> dict[str, Any]:
     """Return the enrollment as plain members: its user, its course, and those of its summary."""
-    members = asdict(listed.progress.summary)
+    members = asdict(refreshed(listed.progress))
     user_course_id = members.pop("user_course_id")
     return {
         "user_course_id": user_course_id,
         "user_id": listed.user_id,
         "course_id": listed.course_id,
         **members,
-        "refreshed_at": listed.progress.refreshed_at,
     }
 
 
