@@ -9,8 +9,9 @@ import pytest
 
 from tests.support.commands import invoke
 from worker import running_up
+from worker.main_settings import MainSettings
 from worker.running_up import RunningUp, publish
-from worker.settings import MainSettings, Settings, variable_name
+from worker.settings import Settings, variable_name
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,8 @@ import pytest
 
 from worker.cli.main import main
 from worker.errors import ConfigurationError
-from worker.settings import MainSettings, Settings, variable_name
+from worker.main_settings import MainSettings
+from worker.settings import Settings, variable_name
 
 ROOT = Path(__file__).parents[2]
 HOW_TOS = sorted((ROOT / "docs" / "how-to").glob("*.md"))

@@ -22,14 +22,17 @@ class Reason(StrEnum):
     TIME_OUT_OF_RANGE = "time_out_of_range"
     UNKNOWN_ENROLLMENT = "unknown_enrollment"
     UNKNOWN_REFERENCE = "unknown_reference"
+    UNKNOWN_LESSON = "unknown_lesson"
+    UNMAPPED = "unmapped"
+    NOT_TRANSLATED = "not_translated"
     IDENTITY_CONFLICT = "identity_conflict"
     ENROLLMENT_CONFLICT = "enrollment_conflict"
     DATA_ERROR = "data_error"
     CRASHES_WORKER = "crashes_worker"
 
 
-PARKED = frozenset({Reason.UNKNOWN_ENROLLMENT, Reason.UNKNOWN_REFERENCE})
-"""The reasons of parked entries, which wait for their enrollment or for a row that a foreign key requires."""
+PARKED = frozenset({Reason.UNKNOWN_ENROLLMENT, Reason.UNKNOWN_REFERENCE, Reason.UNKNOWN_LESSON})
+"""The reasons of parked entries, which wait for their enrollment, their lesson or a row that a foreign key requires."""
 
 
 class Entry(Struct, frozen=True, gc=False):

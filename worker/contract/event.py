@@ -1,9 +1,10 @@
-"""The contract: five event types as CloudEvents 1.0, with their exact limits.
+"""The contract: six event types as CloudEvents 1.0, with their exact limits. `named_event` has their named forms.
 
 `docs/asyncapi.json` is generated from these models. Publishers in any language build against that document.
 """
 
 from typing import Annotated, Any, Literal, Self
+from zlib import crc32
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, TypeAdapter, model_validator
 from pydantic_core import PydanticCustomError
@@ -16,11 +17,13 @@ MAX_EVENT_CHARACTERS = 64 * 1024
 MAX_OUTLINE_CHARACTERS = 1024 * 1024
 
 
-class _Model(BaseModel):
+class Members(BaseModel):
+    """Immutable; unknown members are ignored."""
+
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class LessonActivity(_Model):
+class LessonActivity(Members):
     """A learner's activity: the lesson and the enrollment."""
 
     user_course_id: Id64
@@ -32,7 +35,7 @@ class LessonActivity(_Model):
     )
 
 
-class Enrollment(_Model):
+class Enrollment(Members):
     """A learner in a course."""
 
     user_course_id: Id64
@@ -45,14 +48,22 @@ class Enrollment(_Model):
     )
 
 
-class LessonPlace(_Model):
+class Reopening(Members):
+    """The lesson whose completion was taken back, and the enrollment."""
+
+    user_course_id: Id64
+    topic_id: Id32
+    lesson_id: Id32
+
+
+class LessonPlace(Members):
     """A lesson's place in an earlier outline."""
 
     topic_id: Id32
     lesson_id: Id32
 
 
-class OutlineLesson(_Model):
+class OutlineLesson(Members):
     """One lesson of an outline."""
 
     topic_id: Id32
@@ -65,7 +76,7 @@ class OutlineLesson(_Model):
     )
 
 
-class Outline(_Model):
+class Outline(Members):
     """A course's complete live outline, in order; may be empty."""
 
     course_id: Id64
@@ -78,7 +89,7 @@ class Outline(_Model):
         return self
 
 
-class Correction(_Model):
+class Correction(Members):
     """A complete snapshot of one progress row. Every member is required; the times may be null."""
 
     user_course_id: Id64
@@ -95,7 +106,7 @@ def _refuse_no_identity(id: str) -> str:  # noqa: A002 - the member's name
     raise PydanticCustomError("no_identity", "The nil and the max UUID are not identities: each event needs its own id")
 
 
-class CloudEvent(_Model):
+class CloudEvent(Members):
     """The CloudEvents 1.0 members that every event carries."""
 
     specversion: Literal["1.0"] = "1.0"
@@ -165,12 +176,27 @@ class ProgressCorrected(CloudEvent):
         return self.model_dump_json().encode()
 
 
+class LessonReopened(CloudEvent):
+    """The LMS took back a lesson's completion, and with it all that happened in the lesson up to `time`."""
+
+    type: Literal["lesson.reopened"] = "lesson.reopened"
+    data: Reopening
+
+    def as_correction(self) -> ProgressCorrected:
+        """Return the correction that this event is: in progress, last viewed at its time."""
+        snapshot = Correction(
+            **self.data.model_dump(), status=ProgressStatus.IN_PROGRESS, last_viewed_at=self.time, completed_at=None
+        )
+        return ProgressCorrected(id=self.id, source=self.source, time=self.time, sequence=self.sequence, data=snapshot)
+
+
 LessonEvent = LessonViewed | LessonCompleted
 LedgerEvent = LessonEvent | ProgressCorrected
-Event = LessonViewed | LessonCompleted | EnrollmentCreated | CourseOutlined | ProgressCorrected
+Event = LessonViewed | LessonCompleted | LessonReopened | EnrollmentCreated | CourseOutlined | ProgressCorrected
 EVENT_TYPES: tuple[type[CloudEvent], ...] = (
     LessonViewed,
     LessonCompleted,
+    LessonReopened,
     EnrollmentCreated,
     CourseOutlined,
     ProgressCorrected,
@@ -179,11 +205,18 @@ EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="ty
 
 
 def partition_key(data: Any) -> int | None:
-    """Return the id that selects an event's partition, from its parsed `data`: its enrollment, or an outline's course.
+    """Return the number that selects an event's partition, from its parsed `data`: its enrollment, or its course.
 
-    None if it has none. Accepts invalid data, because the consumer validates events, not the publisher.
+    Of names it is the CRC-32 of the learner, or of the course. None if it has neither. Accepts invalid data, because
+    the consumer validates events, not the publisher.
     """
     if not isinstance(data, dict):
         return None
-    key = data.get("user_course_id", data.get("course_id"))
-    return key if isinstance(key, int) and not isinstance(key, bool) else None
+    if "learner" in data:
+        name = data["learner"]
+    elif "user_course_id" in data or "course_id" in data:
+        key = data.get("user_course_id", data.get("course_id"))
+        return key if isinstance(key, int) and not isinstance(key, bool) else None
+    else:
+        name = data.get("course")
+    return crc32(name.encode(errors="surrogatepass")) if isinstance(name, str) else None

@@ -2,19 +2,16 @@
 
 import re
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from worker.contract.entry import FIELD, Entry, Reason, Rejection
-from worker.contract.event import (
-    EVENT,
-    MAX_EVENT_CHARACTERS,
-    MAX_OUTLINE_CHARACTERS,
-    CourseOutlined,
-    Event,
-    ProgressCorrected,
-)
+from worker.contract.event import MAX_EVENT_CHARACTERS, MAX_OUTLINE_CHARACTERS, CourseOutlined, Event, ProgressCorrected
 from worker.contract.event_time import refuse_ahead
+from worker.contract.named_event import NAMED_EVENT, NamedCourseOutlined, NamedEvent, is_named
+from worker.contract.record_rejected import RecordRejected
 
 MAX_BYTES = 12 * MAX_OUTLINE_CHARACTERS
 """The size of the largest outline with every character written as two escapes."""
@@ -26,7 +23,16 @@ AMBIGUOUS = "at most user_course_id, topic_id, lesson_id by position, each once;
 """Why a task's arguments are no event; it then has them as `args` and `kwargs`."""
 
 
-def parse_entry(entry: Entry, now_milliseconds: float = 0, dropped: list[str] | None = None) -> Event:
+_LONG = (CourseOutlined, NamedCourseOutlined, RecordRejected)
+"""What may have MAX_OUTLINE_CHARACTERS."""
+_NUMBERED: TypeAdapter[Event | RecordRejected] = TypeAdapter(
+    Annotated[Event | RecordRejected, Field(discriminator="type")]
+)
+_MAY_BE_NAMED = re.compile(rb'"learner"|"course"|\\u00')
+"""An escape may hide one of the two words."""
+
+
+def parse_entry(entry: Entry, now_milliseconds: float = 0, dropped: list[str] | None = None) -> Event | NamedEvent:
     """Parse an entry's event like `parse`.
 
     The verdict depends on the entry alone and so is the same on every redelivery, with one exception: a time ahead of
@@ -40,7 +46,7 @@ def parse_entry(entry: Entry, now_milliseconds: float = 0, dropped: list[str] | 
     raise Rejection(Reason.MISSING_FIELD, f"the entry has no field named event, only: {', '.join(names) or 'none'}")
 
 
-def parse(body: bytes, arrived_milliseconds: float, dropped: list[str] | None = None) -> Event:
+def parse(body: bytes, arrived_milliseconds: float, dropped: list[str] | None = None) -> Event | NamedEvent:
     """Parse an event that arrived at this time since the epoch. For any bytes it raises Rejection and nothing else.
 
     Invalid optional members are ignored; their names are added to `dropped`.
@@ -49,14 +55,27 @@ def parse(body: bytes, arrived_milliseconds: float, dropped: list[str] | None = 
     size = _characters(body)
     if size > MAX_OUTLINE_CHARACTERS:
         raise Rejection(Reason.TOO_LARGE, f"{size} characters; at most {MAX_OUTLINE_CHARACTERS}")
+    adapter: TypeAdapter[Event | RecordRejected] | TypeAdapter[NamedEvent] = _NUMBERED
+    if _MAY_BE_NAMED.search(body) and is_named(_json(body)):
+        adapter = NAMED_EVENT
     try:
-        event = EVENT.validate_json(body, context={"dropped": [] if dropped is None else dropped})
+        event = adapter.validate_json(body, context={"dropped": [] if dropped is None else dropped})
     except ValidationError as error:
         raise _rejection(error) from None
-    if size > MAX_EVENT_CHARACTERS and not isinstance(event, CourseOutlined):
+    if size > MAX_EVENT_CHARACTERS and not isinstance(event, _LONG):
         raise Rejection(Reason.TOO_LARGE, f"{size} characters; at most {MAX_EVENT_CHARACTERS} for {event.type}")
+    if isinstance(event, RecordRejected):
+        found = event.data
+        raise Rejection(Reason.NOT_TRANSLATED, f"{found.format}: {found.reason}: {found.detail}")
     refuse_ahead(_latest_time(event), arrived_milliseconds)
     return event
+
+
+def _json(body: bytes) -> object:
+    try:
+        return from_json(body)
+    except ValueError:
+        return None
 
 
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL)
@@ -69,7 +88,7 @@ def _characters(body: bytes) -> int:
     return len(_ESCAPE.sub(b"?", body).decode(errors="replace"))
 
 
-def _latest_time(event: Event) -> datetime:
+def _latest_time(event: Event | NamedEvent) -> datetime:
     """Return the latest time in the event; a correction's snapshot must not be ahead either."""
     if isinstance(event, ProgressCorrected):
         return max(filter(None, [event.time, event.data.last_viewed_at, event.data.completed_at]))

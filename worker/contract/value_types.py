@@ -12,6 +12,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
+    WithJsonSchema,
     WrapValidator,
 )
 from pydantic_core import PydanticCustomError
@@ -23,6 +24,7 @@ from worker.contract.time_zones import zone_names
 
 MAX_DURATION_SECONDS = 86_400
 """One day."""
+MAX_NAME_BYTES = 1_024
 
 
 def _rfc3339(value: object) -> object:
@@ -32,7 +34,7 @@ def _rfc3339(value: object) -> object:
     raise PydanticCustomError("time_format", "Input should be an RFC 3339 time such as 2025-07-14T10:30:00Z")
 
 
-def _drop_if_bad(value: object, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+def drop_if_bad(value: object, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
     """Treat an invalid optional member as not sent, and add its name to the context's list `dropped`."""
     try:
         return validate(value)
@@ -49,7 +51,7 @@ def _whole_seconds(value: object) -> object:
     return value
 
 
-DropIfBad = WrapValidator(_drop_if_bad)
+DropIfBad = WrapValidator(drop_if_bad)
 Id64 = Annotated[int, Field(strict=True, ge=1, le=MAX_ID)]
 Id32 = Annotated[int, Field(strict=True, ge=1, le=MAX_LESSON_ID)]
 Duration = Annotated[
@@ -71,6 +73,30 @@ Time = Annotated[
     AfterValidator(lambda time: time.astimezone(UTC)),
 ]
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+
+
+def is_name(text: str) -> bool:
+    """Return whether the text can name something: 1 to MAX_NAME_BYTES bytes of UTF-8 without NUL."""
+    return (
+        "\0" not in text
+        and 0 < len(text) <= MAX_NAME_BYTES
+        and (text.isascii() or len(text.encode(errors="surrogatepass")) <= MAX_NAME_BYTES)
+    )
+
+
+def _refuse_no_name(name: str) -> str:
+    if is_name(name):
+        return name
+    raise PydanticCustomError("name", f"A name has 1 to {MAX_NAME_BYTES:,} bytes in UTF-8, none of them NUL")
+
+
+Name = Annotated[
+    str,
+    Field(strict=True),
+    AfterValidator(_refuse_no_name),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_NAME_BYTES, "pattern": "^[^\\x00]*$"}),
+]
+"""What an LMS calls a learner, course, topic or lesson, compared byte for byte."""
 
 
 def _refuse_unknown_zone(name: str) -> str:

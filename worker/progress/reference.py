@@ -18,6 +18,7 @@ from worker.contract.event import (
     LedgerEvent,
     LessonCompleted,
     LessonEvent,
+    LessonReopened,
     OutlineLesson,
     ProgressCorrected,
 )
@@ -104,12 +105,12 @@ def fold(events: Iterable[Event]) -> State:
     equal time and sequence depend on the order of arrival. Events of an enrollment that no event created are left out,
     as they are parked.
     """
-    events = list(events)
+    given = [event.as_correction() if isinstance(event, LessonReopened) else event for event in events]
     state = State()
     enrollments: dict[int, dict[str, EnrollmentCreated]] = defaultdict(dict)
     outlined: dict[int, dict[str, CourseOutlined]] = defaultdict(dict)
-    enrolled = {event.data.user_course_id for event in events if isinstance(event, EnrollmentCreated)}
-    for event in events:
+    enrolled = {event.data.user_course_id for event in given if isinstance(event, EnrollmentCreated)}
+    for event in given:
         first: Event
         if isinstance(event, EnrollmentCreated):
             its = enrollments[event.data.user_course_id]

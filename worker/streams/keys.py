@@ -23,7 +23,8 @@ from functools import cached_property
 from typing import Self
 
 from worker.contract.entry import GROUP
-from worker.settings import DEFAULT_STREAM_KEY, Settings
+from worker.main_settings import DEFAULT_STREAM_KEY
+from worker.settings import Settings
 
 
 def account(stream: str) -> str:

@@ -1,0 +1,1 @@
+"""Translate the records of learning systems into named events. Pure: see `translation`."""

@@ -1,0 +1,44 @@
+"""A connection: one LMS, or other sender of records, under the name that is the `source` of its events."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from worker.contract.time_zones import zone_names
+from worker.contract.value_types import Name
+
+
+def _refuse_unknown_zone(name: str) -> str:
+    if name in zone_names():
+        return name
+    raise PydanticCustomError("timezone", "Input should be a name in the tz database, such as Europe/Berlin")
+
+
+class Connection(BaseModel):
+    """What is known of a connection. Every member but the name has a default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Name
+    format: str | None = Field(None, description="Format of its records, for `publish` without --format.")
+    timezone: Annotated[str, AfterValidator(_refuse_unknown_zone)] | None = Field(
+        None, description="Zone of times without an offset, and of the enrollments it makes; default: none, and UTC."
+    )
+    enrol: Literal["any", "explicit"] = Field(
+        "any",
+        description="any: each event of a learner enrolls. explicit: only enrollment.created and completions do; "
+        "views wait.",
+    )
+    lessons: Literal["create", "outline"] = Field(
+        "create", description="create: an event may name a new lesson. outline: it waits until an outline names it."
+    )
+    ids: Literal["allocate", "refuse"] = Field(
+        "allocate", description="allocate: new names get numbers. refuse: they are dead letters, `unmapped`."
+    )
+    packages: Literal["course", "lesson"] = Field(
+        "course", description="xAPI. lesson: what a package calls its course is our lesson."
+    )
+    edx_level: Literal["block", "vertical", "sequential"] = Field(
+        "block", description="xAPI of Open edX, and its outlines: what counts as a lesson."
+    )
