@@ -44,7 +44,7 @@ def describe_settings() -> list[dict[str, Any]]:
     """Return a mapping per setting. Raise ConfigurationError when one is wrong."""
     from worker.cli.output import redacted
     from worker.main_settings import MainSettings
-from worker.settings import Settings, environment_settings, get_settings, variable_name
+    from worker.settings import Settings, environment_settings, get_settings, variable_name
 
     own, found = environment_settings(), get_settings()
     present = {name.upper() for name in os.environ}
