@@ -4,10 +4,12 @@ import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 from sqlalchemy import Connection, text
 
+from worker.contract.id_ranges import MAX_ID
 from worker.errors import InputError
 
 KINDS = ("course", "lesson", "topic", "user")
@@ -30,7 +32,7 @@ class After(msgspec.Struct, frozen=True, array_like=True):
     kind: str = KINDS[0]
     source: str = ""
     key: str = ""
-    scope: int = -1
+    scope: Annotated[int, msgspec.Meta(ge=-1, le=MAX_ID)] = -1
 
     def __str__(self) -> str:
         return urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
@@ -41,10 +43,9 @@ def to_after(token: str | None) -> After:
     if token is None:
         return After()
     try:
-        after = msgspec.json.decode(urlsafe_b64decode(token + "=" * (-len(token) % 4)), type=After)
+        return msgspec.json.decode(urlsafe_b64decode(token + "=" * (-len(token) % 4)), type=After)
     except (binascii.Error, msgspec.DecodeError, ValueError):
         raise InputError(f"--after {token[:50]}: give the whole word that the page before has printed.") from None
-    return after
 
 
 @dataclass(frozen=True, slots=True)
