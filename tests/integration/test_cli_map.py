@@ -14,6 +14,10 @@ from tests.support.named import named_completed, named_enrolled, named_outlined,
 from tests.support.tables import execute, insert_as_lms, rows, snapshot
 from worker.adapters.names import mail_name
 from worker.database.models.external import FIRST_NUMBER
+from worker.errors import ConflictError
+from worker.identity.map_csv import read_names
+from worker.identity.map_load import load_names
+from worker.identity.map_spool import open_spool
 from worker.progress.ingest import ingest
 
 HEADER = "kind,source,key,id,course_id,topic_id\n"
@@ -224,6 +228,16 @@ def test_a_file_may_come_by_a_pipe_in_utf_8_alone(environment: dict[str, str], e
         assert says in refused(environment, "load", str(tmp_path / "f.csv"))
     assert "cannot be read" in refused(environment, "load", str(tmp_path / "missing.csv"))
     assert "cannot be read" in refused(environment, "load", str(tmp_path))
+
+
+def test_a_name_that_a_worker_numbers_while_the_file_is_checked_is_not_overwritten(engine: Engine) -> None:
+    ingest(engine, entries([named_viewed()]))
+    before = snapshot(engine)
+    with open_spool() as spool:
+        list(spool.add(read_names([HEADER, "user,moodle,new,4,,\n", "user,moodle,ann,5,,\n"], "f"), "f"))
+        with pytest.raises(ConflictError, match=r"^line 3: user 'ann' has just got .* 0 names are loaded\."):
+            load_names(engine, spool, lambda _: None, replace=False)
+    assert snapshot(engine) == before
 
 
 def test_more_names_than_a_transaction_takes(

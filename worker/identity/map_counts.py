@@ -4,8 +4,8 @@ from sqlalchemy import Connection, text
 
 from worker.identity.map_names import KINDS
 
-COUNTED_EXACTLY = 100_000
-"""Names of a kind up to this number are counted, in its index (tens of milliseconds); more are estimated."""
+COUNTED_EXACTLY = 10_000
+"""Names of a kind up to this number are counted, in its index (milliseconds); more are estimated."""
 
 _COUNTS = text("""
     SELECT kind, (SELECT count(*) FROM (SELECT FROM external_id WHERE kind = each.kind LIMIT :limit) AS its) AS names

@@ -81,7 +81,7 @@ class StatusCollector(Collector):
         )
         yield _gauge(
             "progress_names",
-            "Names in the map, by kind; above 100,000 PostgreSQL's estimate.",
+            "Names in the map, by kind; above 10,000 PostgreSQL's estimate.",
             "kind",
             found.names,
         )
