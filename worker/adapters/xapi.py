@@ -160,6 +160,5 @@ def _id(statement: Statement) -> str:
             value = match[1].lower()
         if is_identity(value):
             return to_name(value)
-    return hashed_id(
-        "xapi", {member: value for member, value in statement.members.items() if member not in _NOT_REPEATED}
-    )
+    repeated = {member: value for member, value in statement.members.items() if member not in _NOT_REPEATED}
+    return hashed_id(["xapi", repeated])
