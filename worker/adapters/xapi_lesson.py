@@ -59,19 +59,19 @@ def _by_sender(statement: Statement, connection: Connection) -> Lesson | None:
 
     cmi5: an AU's own id changes with every launch; the publisher's is the first grouping.
     """
+    activity = statement.activity
     if any(each.id == _CMI5 for each in statement.categories):
         publisher = next((each for each in statement.groupings if not each.is_course), None)
-        if publisher:
-            return Lesson(publisher.canonical.name)
-    activity = statement.activity
-    if activity.canonical.kind in (Kind.MODULE, Kind.BLOCK, Kind.COURSE):
+        return Lesson(publisher.canonical.name) if publisher else None
+    is_package = activity.id.startswith(PACKAGES)
+    if activity.canonical.kind is not Kind.OTHER or not (is_package or connection.packages == "lesson"):
         return None
-    if connection.packages == "lesson" or activity.id.startswith(PACKAGES):
-        if activity.is_course:
-            return Lesson(activity.canonical.name)
-        if statement.parents:
-            parent = statement.parents[0].canonical.name
-            return Lesson(parent, is_part=parent != activity.canonical.name)
+    if activity.is_course:
+        return Lesson(activity.id)
+    for parent in statement.parents:
+        is_same_tool = parent.id.startswith(PACKAGES)
+        if is_same_tool or (connection.packages == "lesson" and parent.canonical.kind is Kind.OTHER):
+            return Lesson(parent.id, is_part=parent.id != activity.id)
     return None
 
 

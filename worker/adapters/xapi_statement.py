@@ -11,7 +11,6 @@ from worker.adapters.xapi_verbs import verb_of
 JsonObject = dict[str, Any]
 
 _MISSING = "A statement needs {member}"
-_COURSE_TYPE = "/course"
 _PLUGIN_INFO = "/extensions/info"
 
 
@@ -39,8 +38,11 @@ class Activity:
 
     @property
     def is_course(self) -> bool:
-        """Whether its type says so, or its IRI."""
-        return self.type.endswith(_COURSE_TYPE) or self.canonical.kind is Kind.COURSE
+        """Whether its IRI says so, or its type where the IRI says nothing: Moodle's plugin types some modules so."""
+        found = self.canonical
+        if found.kind is Kind.OTHER:
+            return self.kind_of_type == "course"
+        return found.kind is Kind.COURSE or found.block_type == "course"
 
 
 @dataclass(frozen=True)
