@@ -59,3 +59,8 @@ def outcome(record: object, **options: Any) -> str:
         return ignored.reason
     except Rejected as rejected:
         return f"rejected: {rejected.reason}"
+
+
+def shown(value: object) -> str:
+    """Return the id of a test's parameter: other types with other ids."""
+    return ascii(value) if len(ascii(value)) < 90 else f"{ascii(value)[:40]}…{len(ascii(value))}"
