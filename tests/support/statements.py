@@ -15,6 +15,10 @@ CONNECTION = Connection(name="xapi-test")
 LEARNER = {"account": {"homePage": "https://lms.example", "name": "l1"}}
 COURSE = {"id": "https://lms.example/courses/7", "definition": {"type": ACTIVITIES + "course"}}
 LESSON = "https://lms.example/lessons/3"
+AS = "http://activitystrea.ms/schema/1.0/"
+TINCAN = "http://id.tincanapi.com/"
+MOODLE = "https://m.example"
+QUIZ = f"{MOODLE}/mod/quiz/view.php?id=5"
 
 
 def activity(iri: str, of_type: str = "") -> dict[str, Any]:
@@ -38,6 +42,25 @@ def statement(verb: str = "experienced", target: object = LESSON, **members: Any
 def around(**members: Any) -> dict[str, Any]:
     """Return a context with these activities."""
     return {"contextActivities": members}
+
+
+MOODLE_COURSE = activity(f"{MOODLE}/course/view.php?id=4", TINCAN + "activitytype/lms/course")
+SITE = activity(MOODLE, TINCAN + "activitytype/site")
+EDX_COURSE = activity("http://e.example/course/course-v1:edX+DemoX+Demo", "course")
+
+
+def moodle(verb: str, target: object = QUIZ, event: str = "\\core\\event\\x", **members: Any) -> dict[str, Any]:
+    """Return a statement as Moodle's logstore_xapi makes them."""
+    info = {"http://moodle.org": "4.4", "event_name": event, "event_function": "\\src\\transformer\\events\\x"}
+    context = around(grouping=[SITE, MOODLE_COURSE], category=[activity("http://moodle.org", TINCAN + "source")])
+    context["extensions"] = {"http://lrs.learninglocker.net/define/extensions/info": info}
+    context["contextActivities"] |= members.pop("around", {})
+    return statement(verb, target, context=context, **members)
+
+
+def edx(verb: str, target: str, **members: Any) -> dict[str, Any]:
+    """Return a statement as event-routing-backends makes them."""
+    return statement(verb, target, context=around(parent=[EDX_COURSE]), **members)
 
 
 def become(record: object, connection: Connection = CONNECTION) -> list[NamedEvent]:

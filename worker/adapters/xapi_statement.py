@@ -118,8 +118,12 @@ def text_of(value: object) -> str:
 
 
 def extension(extensions: JsonObject, ending: str) -> object:
-    """Return the first extension whose IRI has this ending, which the versions of a sender have in common; or None."""
-    return next((value for iri, value in extensions.items() if iri.endswith(ending) and value is not None), None)
+    """Return the extension whose IRI has this ending, which the versions of a sender have in common; or None.
+
+    Of several it is the one with the lowest IRI, so that the order of members does not matter.
+    """
+    found = [iri for iri, value in extensions.items() if iri.endswith(ending) and value is not None]
+    return extensions[min(found)] if found else None
 
 
 def _activities(value: object) -> list[Activity]:
