@@ -63,7 +63,7 @@ class TestUsable:
     def test_object_is_no_activity(self, kind: str) -> None:
         assert outcome(statement("completed", {"objectType": kind, "id": "x"})) == "object"
 
-    @pytest.mark.parametrize("kind", ["Activity", "GroupActivity", "", None, 1], ids=shown)
+    @pytest.mark.parametrize("kind", ["Activity", "GroupActivity", "", None, 1, [], {}], ids=shown)
     def test_object_is_an_activity(self, kind: object) -> None:
         assert outcome(statement("completed", {"objectType": kind, "id": LESSON})) == "lesson.completed"
 

@@ -179,3 +179,9 @@ class TestVerb:
 
     def test_someone_logged_in_tomoodle(self) -> None:
         assert outcome(moodle("https://brindlewaye.com/xAPITerms/verbs/loggedin/", f"{MOODLE}/x")) == "verb"
+
+    def test_of_two_extensions_the_order_does_not_matter(self) -> None:
+        extensions = {VIDEO_PROGRESS: 0.5, CMI5_PROGRESS: 0}
+        for each in (extensions, dict(reversed(extensions.items()))):
+            record = statement("progressed", result={"completion": False, "extensions": each})
+            assert outcome(record) == "lesson.reopened"

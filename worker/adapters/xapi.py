@@ -10,7 +10,7 @@ from worker.adapters.outcome import Ignored, Rejected
 from worker.adapters.times import read_time
 from worker.adapters.xapi_learner import learner_of
 from worker.adapters.xapi_lesson import Lesson, course_of, lesson_of
-from worker.adapters.xapi_statement import Statement, extension, object_of, read_statement
+from worker.adapters.xapi_statement import Statement, extension, object_of, read_statement, text_of
 from worker.adapters.xapi_verbs import (
     COMPLETED,
     ENROLLED,
@@ -62,7 +62,7 @@ def translate(record: object, connection: Connection, arrived: datetime) -> list
     statement = read_statement(record)
     if statement.verb == VOIDED:
         raise Rejected("voiding", "A statement is to be void. Correct the learner's progress by hand")
-    if statement.object.get("objectType") in _NOT_ACTIVITIES:
+    if text_of(statement.object.get("objectType")) in _NOT_ACTIVITIES:
         raise Ignored("object")
     if statement.verb == SATISFIED:
         raise Ignored("course_level")
