@@ -205,7 +205,7 @@ def _checked_outline(body: bytes, now: datetime, time: str | None, outline: Outl
         return parse_entry(Entry("", f"{int(now.timestamp() * 1000)}-0", body), datetime.now(UTC).timestamp() * 1000)
     except Rejection as refused:
         if refused.reason is Reason.TOO_LARGE:
-            course = f" of {outline.course!r:.100}" if isinstance(outline, NamedOutline) else ""
+            course = f" of course {outline.course!r:.100}" if isinstance(outline, NamedOutline) else ""
             raise InputError(
                 f"The outline{course} is too large for one event: {refused.detail}. "
                 "Shorten its titles, or leave them out."

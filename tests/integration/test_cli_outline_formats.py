@@ -16,12 +16,12 @@ from worker.streams.keys import Keys
 
 CSV = 'course,topic,lesson,title\nmath,t,l2,"Two, Liège"\nart,,l1,\nmath,,l1,One\n'
 OUTLINES = """
-    SELECT course.key, topic.key, lesson.key, outline_lesson.title
-    FROM outline_lesson
-    JOIN external_id AS course ON (course.kind, course.id) = ('course', outline_lesson.course_id)
-    JOIN external_id AS topic ON (topic.kind, topic.id, topic.scope) = ('topic', topic_id, course.id)
+    SELECT course.key, topic.key, lesson.key, course_lesson.title
+    FROM course_lesson
+    JOIN external_id AS course ON (course.kind, course.id) = ('course', course_id)
+    JOIN external_id AS topic ON (topic.kind, topic.id, topic.scope) = ('topic', course_lesson.topic_id, course.id)
     JOIN external_id AS lesson ON (lesson.kind, lesson.id, lesson.scope) = ('lesson', lesson_id, course.id)
-    ORDER BY course.key, outline_lesson.position
+    ORDER BY course.key, ordinal
 """
 
 
@@ -40,7 +40,8 @@ def load(environment: dict[str, str], file: str, *options: str) -> list[str]:
 
 def published(settings: Settings, redis: Redis) -> list[NamedCourseOutlined]:
     keys = Keys.of(settings)
-    found: list[Any] = [entry for stream in keys.streams for entry in redis.xrange(stream)]
+    streams: list[Any] = [redis.xrange(stream) for stream in keys.streams]
+    found = [entry for stream in streams for entry in stream]
     events = [NAMED_EVENT.validate_json(fields[b"event"]) for _, fields in found]
     assert all(isinstance(event, NamedCourseOutlined) for event in events)
     return [event for event in events if isinstance(event, NamedCourseOutlined)]

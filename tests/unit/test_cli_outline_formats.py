@@ -70,7 +70,9 @@ def test_a_package_with_a_mistake_is_named(tmp_path: Path, name: str, content: b
 def test_a_broken_package_is_named(tmp_path: Path) -> None:
     file = Path(package(tmp_path, cmi5=SIMPLE.read_bytes()))
     whole = file.read_bytes()
-    for broken in (whole[:45] + b"\xff" * 20 + whole[65:], whole[:6] + b"\x01" + whole[7:]):
+    flags = whole.index(b"PK\x01\x02") + 8
+    garbled, encrypted = whole[:45] + b"\xff" * 20 + whole[65:], whole[:flags] + b"\x01" + whole[flags + 1 :]
+    for broken in (garbled, encrypted):
         file.write_bytes(broken)
         status, printed = dry_run(str(file))
         assert (status, printed.count("\n")) == (1, 1)
@@ -105,7 +107,7 @@ def test_the_level_of_an_edx_course_is_that_of_the_connection(tmp_path: Path) ->
         ),
         (["--format", "csv", "--connection", "", "FILE"], "--connection: A name has 1 to 1,024 bytes in UTF-8"),
         (["--format", "csv", "--connection", "x" * 1_025, "FILE"], "--connection: A name has 1 to 1,024 bytes"),
-        (["--format", "csv", "--connection", "\udcff", "FILE"], "--connection: "),
+        (["--format", "csv", "--connection", "\udcff", "FILE"], "--connection: not UTF-8."),
         (["--format", "csv", "--connection", "lms", "--course", "5", "FILE"], "--course is for --format moodle alone."),
         (["--format", "xml", "--connection", "lms", "FILE"], "Invalid value for '--format'"),
         (["--connection", "lms", "5", "FILE"], "--connection is for --format alone."),

@@ -127,7 +127,7 @@ def test_a_file_that_an_entity_names_is_not_read(where: str, tmp_path: Path) -> 
         (structure("", course=""), "x: the course has no id."),
         (structure("", course='<course id=" "/>'), "x: the course has no id."),
         (structure("\n<au/>"), "x, line 2: the lesson has no name."),
-        (structure('\n<au id="a"/>\n<au id="a"/>'), "x, line 3: lesson 'a' is already at line 2. Remove one of them."),
+        (structure('\n<au id="a"/>\n<au id="a"/>'), "x, line 3: lesson 'a' is already at line 2. Remove one."),
         (structure("<au>"), "x, line 1: not XML (mismatched tag)."),
         (structure('<au id="&e;"/>'), "x, line 1: not XML (undefined entity)."),
         ('<?xml version="1.0" encoding="nope"?><a/>', "x, line 1: its encoding is unknown. Save the file as UTF-8."),
@@ -206,8 +206,7 @@ def test_moodles_course_has_to_be_given(course: str | None) -> None:
         ),
         (
             [{"id": 1, "modules": [{"id": 2}, {"id": 2}]}],
-            "x, section 1, module number 2: lesson 'cm:2' is already at section 1, module number 1. "
-            "Remove one of them.",
+            "x, section 1, module number 2: lesson 'cm:2' is already at section 1, module number 1. Remove one.",
         ),
         ("[", "x: not JSON (EOF while parsing a list at line 1 column 1)."),
     ],
@@ -398,7 +397,7 @@ def test_topic_title_and_aliases_may_be_left_out_in_any_order() -> None:
         ("course,lesson\nc,\n", "x, line 2: the lesson is missing."),
         ("course,lesson\n , l1\n", "x, line 2: the course is missing."),
         ("lesson,course\nl1\n", "x, line 2: the course is missing."),
-        ("course,lesson\nc,l\n\nc,l\n", "x, line 4: lesson 'l' is already at line 2. Remove one of them."),
+        ("course,lesson\nc,l\n\nc,l\n", "x, line 4: lesson 'l' is already at line 2. Remove one."),
         ("course,lesson\nc,l,t\n", "x, line 2: 3 cells under 2 columns. Put a title that contains a comma in"),
         ('course,lesson\nc,"l\n', "x, line 2: not CSV (unexpected end of data)."),
         ("course,lesson\nc,l\n".encode("utf-16"), "x, line 1: not UTF-8 text. It looks like UTF-16"),

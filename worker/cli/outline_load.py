@@ -104,7 +104,10 @@ def _connection(context: click.Context, name: str | None) -> "Connection":
     if name is None:
         raise click.UsageError("Missing option '--connection', the name of the LMS.", context)
     try:
+        name.encode()
         return find_connection(name)
+    except UnicodeEncodeError:
+        raise click.UsageError("--connection: not UTF-8.", context) from None
     except ValidationError as error:
         raise click.UsageError(f"--connection: {error.errors()[0]['msg']}.", context) from None
 

@@ -33,8 +33,7 @@ def named_outline(document_name: str, course: str, found: Iterable[FoundLesson])
             raise InputError(f"{document_name}, {each.place}: the lesson has no name.")
         if lesson in lessons:
             raise InputError(
-                f"{document_name}, {each.place}: lesson {lesson!r:.100} is already at {places[lesson]}. "
-                "Remove one of them."
+                f"{document_name}, {each.place}: lesson {lesson!r:.100} is already at {places[lesson]}. Remove one."
             )
         aliases = dict.fromkeys(to_name(alias) for alias in each.aliases if alias)
         aliases.pop(lesson, None)
