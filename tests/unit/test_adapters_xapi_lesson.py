@@ -186,7 +186,14 @@ class TestLesson:
 
     @pytest.mark.parametrize(
         "parent",
-        [activity("https://lms.example/x"), activity(LESSON, "lesson"), activity(LESSON + "?attempt=1", "attempt")],
+        [
+            activity("https://lms.example/x"),
+            activity(LESSON, "lesson"),
+            activity(LESSON + "?attempt=1", "attempt"),
+            activity(MOODLE, TINCAN + "activitytype/lms"),
+            activity(MOODLE, "http://vocab.xapi.fr/activities/system"),
+            SITE,
+        ],
         ids=shown,
     )
     def test_no_part(self, parent: object) -> None:

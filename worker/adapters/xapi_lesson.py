@@ -9,11 +9,13 @@ from worker.contract.connection import Connection
 
 PACKAGES = ("urn:articulate:",)
 """Beginnings of ids that an authoring tool gives its packages, which it always calls courses."""
+PLATFORMS = frozenset({"lms", "system"})
+"""Types of a whole system; one logs in to it, which is a matter of the verb."""
 
 _CMI5 = "https://w3id.org/xapi/cmi5/context/categories/cmi5"
 _NOT_LESSONS = frozenset({"section", "block", "site", "badge"})
 _INSIDE_LESSONS = frozenset({"cmi.interaction", "interaction", "question", "objective"})
-_ATTEMPT = "attempt"
+_NO_PARENTS = _NOT_LESSONS | PLATFORMS | {"attempt"}
 _EDX_CONTAINERS = frozenset({"course", "chapter", "sequential", "vertical"})
 
 
@@ -91,8 +93,8 @@ def _is_h5p_subcontent(activity: Activity) -> bool:
 def _around(statement: Statement) -> Lesson | None:
     """Return the lesson that the object is a part of, by its parents, or of Moodle by all activities around."""
     for parent in statement.parents:
-        is_container = parent.is_course or parent.kind_of_type in _NOT_LESSONS or parent.canonical.kind is Kind.SECTION
-        if parent.type and not is_container and parent.kind_of_type != _ATTEMPT:
+        is_section = parent.canonical.kind is Kind.SECTION or parent.kind_of_type in _NO_PARENTS
+        if parent.type and not parent.is_course and not is_section:
             name = parent.canonical.name
             return Lesson(name, is_part=name != statement.activity.canonical.name)
     if statement.moodle_event is not None:
