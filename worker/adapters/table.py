@@ -109,7 +109,7 @@ def lesson_event(
     duration_seconds: int | None = None,
     format_name: str = "csv",
 ) -> NamedEvent:
-    """Return the event of a row. `place` is course, topic and lesson; without `own_id`, the id is a hash of the event."""
+    """Return the event of a row. `place` is course, topic and lesson; without `own_id`, the id is a hash."""
     course, topic, lesson = place
     kind = NamedLessonCompleted if event_type == "lesson.completed" else NamedLessonViewed
     return kind(
