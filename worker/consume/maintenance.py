@@ -1,5 +1,4 @@
-"""Housekeeping: detect lost commits and vanished entries, remove dead consumers, trim the streams, apply parked events,
-delete old records that could not be translated.
+"""Housekeeping: lost commits, vanished entries, dead consumers, trimming, parked events, expired records.
 
 A step that a server refuses does not prevent the next one.
 """

@@ -9,9 +9,9 @@ from worker.contract.entry import Reason
 CHUNK = 1_000
 """Records looked at, and at most deleted, in one transaction."""
 
-_DELETE = text(f"""
+_DELETE = text("""
     WITH oldest AS (
-        SELECT id, created_at FROM dead_letter WHERE reason = '{Reason.NOT_TRANSLATED.value}' ORDER BY id LIMIT :chunk
+        SELECT id, created_at FROM dead_letter WHERE reason = :reason ORDER BY id LIMIT :chunk
     )
     DELETE FROM dead_letter USING oldest
     WHERE dead_letter.id = oldest.id
@@ -24,10 +24,10 @@ def delete_old_records(engine: Engine, days: float, go_on: Callable[[], bool] = 
 
     In bounded transactions while `go_on()`, by PostgreSQL's clock. Idempotent; safe on several workers at once.
     """
-    total = 0
+    total, parameters = 0, {"reason": Reason.NOT_TRANSLATED.value, "chunk": CHUNK, "days": days}
     while True:
         with engine.begin() as connection:
-            deleted = connection.execute(_DELETE, {"chunk": CHUNK, "days": days}).rowcount
+            deleted = connection.execute(_DELETE, parameters).rowcount
         total += deleted
         if not deleted or not go_on():
             return total
