@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from worker.adapters import kolibri, table
+from worker.adapters import kolibri, table, xapi
 from worker.adapters.translation import Translate
 
 
@@ -29,6 +29,7 @@ class Format:
 
 
 FORMATS = {
+    "xapi": Format(xapi.translate, xapi.split),
     "csv": Format(table.translate, columns=table.COLUMNS),
     "kolibri": Format(kolibri.translate, columns=kolibri.COLUMNS),
 }
