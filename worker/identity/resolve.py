@@ -1,0 +1,160 @@
+"""Replace the names in a batch by numbers, and give numbers to new names.
+
+A name can always be given a number, so nothing waits for a map. New names are committed in a transaction of their own
+before the batch: after a crash in between, the next delivery finds the same numbers. A batch of known names costs one
+statement, of new ones at most eleven, whatever its size; an outline costs up to nine.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Engine
+
+from worker.connections import find_connection
+from worker.contract.batch import AwaitedLesson, Batch, LearnerOfCourse
+from worker.contract.entry import Entry, Reason, Rejection
+from worker.contract.event import Enrollment, EnrollmentCreated, LessonReopened, Reopening
+from worker.contract.fast_path import Activity, DecodedLessonEvent, DecodedNamedEvent
+from worker.contract.named_event import (
+    NamedCourseOutlined,
+    NamedEnrollmentCreated,
+    NamedLessonEvent,
+    NamedLessonReopened,
+)
+from worker.identity.allocate import allocate
+from worker.identity.look_up import look_up
+from worker.identity.names import UNKNOWN, Names, Numbers, Places
+from worker.identity.outline_names import name_outline
+from worker.logs import get_logger
+
+log = get_logger(__name__)
+
+_Named = tuple[Entry, NamedLessonEvent | NamedEnrollmentCreated | DecodedNamedEvent]
+
+
+def resolve(engine: Engine, batch: Batch) -> None:
+    """Move the events of `batch.named` to the lists of their kinds, with numbers, in order.
+
+    Commits new names. Those that cannot be resolved go to `batch.rejected` (`unmapped`) or `batch.unknown_lessons`,
+    those of users who do not count to `batch.ignored`. Call it before the batch's transaction, which must not be open.
+    """
+    named, batch.named = batch.named, []
+    events: list[_Named] = []
+    for entry, event in named:
+        if isinstance(event, NamedCourseOutlined):
+            _resolve_outline(engine, batch, entry, event)
+        else:
+            events.append((entry, event))
+    if not events:
+        return
+    names = Names()
+    places = [names.add(event) for _, event in events]
+    with engine.connect() as connection:
+        numbers = look_up(connection, names)
+    if UNKNOWN in numbers.users or UNKNOWN in numbers.enrollments or any(not each[2] for each in numbers.lessons):
+        with engine.begin() as connection:
+            numbers = allocate(connection, names, numbers, find_connection)
+    _Resolved(batch, names, numbers).add_all(events, places)
+
+
+def _resolve_outline(engine: Engine, batch: Batch, entry: Entry, event: NamedCourseOutlined) -> None:
+    may_allocate = find_connection(event.source).ids == "allocate"
+    with engine.begin() as connection:
+        outlined, again = name_outline(connection, event, may_allocate=may_allocate)
+    if outlined is None:
+        batch.rejected.append((entry, _unmapped(event.source, "course or lesson")))
+        return
+    for each in again:
+        log.warning("alias_moved", connection=event.source, detail=f"{each.alias!a:.200} is {each.lesson!a:.200} now")
+    batch.add(entry, outlined)
+
+
+class _Resolved:
+    """Adds the events to their batch with their numbers."""
+
+    def __init__(self, batch: Batch, names: Names, numbers: Numbers) -> None:
+        self._batch = batch
+        self._numbers = numbers
+        self._learners = list(names.learners)
+        self._courses = [0, *numbers.courses]
+        self._lesson_courses = [0, *(course for _, course, _ in names.lessons)]
+        sources = {source for source, *_ in names.learners}
+        self._policies = {source: find_connection(source) for source in sources}
+
+    def add_all(self, events: Sequence[_Named], places: Sequence[Places]) -> None:
+        numbers, batch = self._numbers, self._batch
+        explicit = {source for source, policy in self._policies.items() if policy.enrol == "explicit"}
+        enrolling: set[int] = set()
+        for (entry, event), (learner, lesson) in zip(events, places, strict=True):
+            user_course_id = numbers.enrollments[learner - 1]
+            _, topic_id, lesson_id = numbers.lessons[lesson - 1] if lesson else (0, 0, 0)
+            if numbers.ignored[learner - 1]:
+                batch.ignored.append(entry)
+                continue
+            if isinstance(event, NamedEnrollmentCreated):
+                self._add_enrollment(entry, event, learner)
+                continue
+            if not (user_course_id and lesson_id):
+                self._set_aside(entry, event, lesson)
+                continue
+            data = event.data
+            if data.enrols and (event.source not in explicit or event.type == "lesson.completed"):
+                enrolling.add(learner)
+            if isinstance(event, NamedLessonReopened):
+                self._add_reopened(entry, event, user_course_id, topic_id, lesson_id)
+                continue
+            activity = Activity(user_course_id, topic_id, lesson_id, None, data.duration_seconds)
+            numbered = DecodedLessonEvent(
+                event.id, event.source, event.time, event.type, activity, sequence=event.sequence, untimed=event.untimed
+            )
+            batch.ledger_events.append((entry, numbered))
+            batch.user_course_ids.add(user_course_id)
+        for learner in enrolling:
+            source, _, course, lesson = self._learners[learner - 1]
+            course_id = self._courses[course] or numbers.lessons[lesson - 1][0]
+            its = LearnerOfCourse(source, numbers.users[learner - 1], course_id)
+            batch.enrolling[numbers.enrollments[learner - 1]] = its
+
+    def _add_enrollment(self, entry: Entry, event: NamedEnrollmentCreated, learner: int) -> None:
+        if not (user_course_id := self._numbers.enrollments[learner - 1]):
+            self._batch.rejected.append((entry, _unmapped(event.source, "learner, course or enrollment")))
+            return
+        data = Enrollment.model_construct(
+            user_course_id=user_course_id,
+            user_id=self._numbers.users[learner - 1],
+            course_id=self._courses[self._learners[learner - 1][2]],
+            timezone=event.data.timezone,
+        )
+        enrolled = EnrollmentCreated.model_construct(
+            id=event.id, source=event.source, time=event.time, sequence=event.sequence, data=data
+        )
+        self._batch.add(entry, enrolled)
+
+    def _add_reopened(
+        self, entry: Entry, event: NamedLessonReopened, user_course_id: int, topic_id: int, lesson_id: int
+    ) -> None:
+        reopened = LessonReopened.model_construct(
+            id=event.id,
+            source=event.source,
+            time=event.time,
+            sequence=event.sequence,
+            data=Reopening(user_course_id=user_course_id, topic_id=topic_id, lesson_id=lesson_id),
+        )
+        self._batch.add(entry, reopened)
+
+    def _set_aside(self, entry: Entry, event: NamedLessonEvent | DecodedNamedEvent, lesson: int) -> None:
+        """Let the event wait for its lesson, unless its connection gives no numbers to new names."""
+        course = self._lesson_courses[lesson]
+        if self._policies[event.source].ids == "refuse":
+            what = "learner or enrollment" if self._numbers.lessons[lesson - 1][2] else "course or lesson"
+            self._batch.rejected.append((entry, _unmapped(event.source, what)))
+        else:
+            awaited = AwaitedLesson(event.source, event.data.lesson, self._courses[course] or None)
+            self._batch.unknown_lessons.append((entry, awaited))
+
+
+def _unmapped(source: str, what: str) -> Rejection:
+    return Rejection(
+        Reason.UNMAPPED,
+        f"the connection {source!a:.100} gives no numbers to new names (ids = refuse), and this {what} has none: "
+        "load it with `progress-worker map load`, then redrive",
+    )
