@@ -4,7 +4,9 @@ import gzip
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from sqlalchemy import Engine
 
 from tests.support.commands import invoke, run
 from tests.support.hosts import RecordingHost
+from tests.support.named import rows_by_name
 from tests.support.own_servers import own_servers
 from tests.support.streams import full
 from tests.support.tables import execute, rows
@@ -35,8 +38,8 @@ LETTERS = "SELECT reason, detail FROM dead_letter ORDER BY id"
 
 def published(redis: Redis, settings: Settings) -> list[dict[str, Any]]:
     """What is on the streams, one after the other."""
-    entries: Any = [entry for stream in Keys.of(settings).streams for entry in redis.xrange(stream)]
-    return [json.loads(fields[b"event"]) for _, fields in entries]
+    its: list[Any] = [redis.xrange(stream) for stream in Keys.of(settings).streams]
+    return [json.loads(fields[b"event"]) for entries in its for _, fields in entries]
 
 
 def events(found: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -174,6 +177,38 @@ def test_a_full_redis_is_a_sentence_and_no_table_of_what_was_not_published(envir
     assert result.exit_code == 1
     assert "Publish the whole file again once that is fixed: nothing counts twice." in result.stderr
     assert not closing_table(result.stdout)
+
+
+def test_a_history_published_twice_in_any_order_is_what_a_plain_fold_says(
+    environment: dict[str, str], engine: Engine, consumer: Consumer, tmp_path: Path
+) -> None:
+    random = Random(19)
+    rows_of_it, expected = [], dict[tuple[str, ...], list[list[datetime]]]()
+    for _ in range(600):
+        key = tuple(f"{kind}{random.randrange(5)}" for kind in ("user:u", "c", "l"))
+        viewed, completed = (
+            datetime(2024, 1, 1, tzinfo=UTC) + timedelta(minutes=random.randrange(99_999)) for _ in range(2)
+        )
+        given = random.choice([[viewed], [completed], [viewed, completed]])
+        views, completions = expected.setdefault(key, [[], []])
+        views += given
+        completions += [completed] if completed in given else []
+        times = [each.isoformat() if each in given else "" for each in (viewed, completed)]
+        rows_of_it.append(",".join([key[0].removeprefix("user:"), *key[1:], *times]))
+    file = tmp_path / "history.csv"
+    file.write_text("\n".join(["learner,course,lesson,viewed_at,completed_at", *rows_of_it]), encoding="utf-8")
+    for order in ([], ["--shuffle", "--seed", "5"]):
+        assert invoke(environment, "publish", *order, str(file), *OPTIONS).exit_code == 0
+        Drain(consumer, RecordingHost(), 1).run()
+    assert rows_by_name(engine) == {
+        ("csv-test", *key): (
+            "completed" if completions else "in_progress",
+            max(views),
+            min(completions) if completions else None,
+        )
+        for key, (views, completions) in expected.items()
+    }
+    assert rows(engine, "SELECT count(*) FROM dead_letter") == [(0,)]
 
 
 BAD = 'learner,course,lesson,viewed_at\n7,c,l,2024-09-03 08:00\n8,c,"l\u202e",03/04/2024\n9,c,l,2024-09-04,extra\n'
