@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.support.doors import consume
+from tests.support.events import numbered
 from tests.support.model import assert_tables_equal_model
 from tests.support.tables import rows
 from worker.consume.consumer import Consumer
@@ -87,7 +88,7 @@ def published_by(language: str, environment: Mapping[str, str]) -> "subprocess.C
 def entries(redis: Redis, stream: str) -> list[Event]:
     found: Any = redis.xrange(stream)
     assert all(list(fields) == [b"event"] for _, fields in found)
-    return [parse_entry(Entry(stream, entry_id.decode(), fields[b"event"])) for entry_id, fields in found]
+    return [numbered(parse_entry(Entry(stream, entry_id.decode(), fields[b"event"]))) for entry_id, fields in found]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -12,9 +12,20 @@ from worker.contract.event import (
     CloudEvent,
     CourseOutlined,
     EnrollmentCreated,
+    Event,
     LessonCompleted,
+    LessonReopened,
     LessonViewed,
     ProgressCorrected,
+)
+from worker.contract.named_event import (
+    NAMED_EVENT_TYPES,
+    NamedCourseOutlined,
+    NamedEnrollmentCreated,
+    NamedEvent,
+    NamedLessonCompleted,
+    NamedLessonReopened,
+    NamedLessonViewed,
 )
 
 START = datetime(2025, 7, 14, 10, 30, tzinfo=UTC)
@@ -84,6 +95,36 @@ def outlined(
     members = [_outline_lesson(*lesson) for lesson in lessons]
     data = {"course_id": course_id, "lessons": members}
     return CourseOutlined.model_validate({**_envelope(seconds, envelope), "data": data})
+
+
+def reopened(
+    user_course_id: int = 1, topic_id: int = 1, lesson_id: int = 1, *, seconds: float = 0, **envelope: Any
+) -> LessonReopened:
+    """`lesson.reopened`."""
+    return LessonReopened.model_validate(_lesson(user_course_id, topic_id, lesson_id, seconds, envelope))
+
+
+def named(kind: type[NamedEvent], *, seconds: float = 0, **other: Any) -> NamedEvent:
+    """An event in named form of the connection `moodle`; its `data` have names that fit unless others are given."""
+    envelope = {"source": "moodle"}
+    envelope |= {name: other.pop(name) for name in ("id", "source", "sequence", "time", "untimed") if name in other}
+    data: dict[str, Any] = {"course": "Größe/101"}
+    if kind is NamedCourseOutlined:
+        data |= {"lessons": [{"lesson": "cm:1"}, {"lesson": "cm:2", "topic": "week 2", "aliases": ["page:9"]}]}
+    else:
+        data["learner"] = "user:4"
+        if kind is not NamedEnrollmentCreated:
+            data["lesson"] = "cm:1"
+    return kind.model_validate({**_envelope(seconds, envelope), "data": data | other})
+
+
+NAMED_LESSON_EVENTS: tuple[type[NamedEvent], ...] = (NamedLessonViewed, NamedLessonCompleted, NamedLessonReopened)
+
+
+def numbered(event: Event | NamedEvent) -> Event:
+    """The event, which has numbers, not names."""
+    assert not isinstance(event, NAMED_EVENT_TYPES)
+    return event
 
 
 def body(event: CloudEvent) -> bytes:

@@ -79,9 +79,9 @@ def test_a_misspelt_or_missing_argument_is_an_error_for_python_and_for_mypy() ->
     """For mypy because `make check` refuses an ignored error that is none."""
     publisher = EventPublisher("redis://127.0.0.1:1/0")
     with pytest.raises(TypeError, match="durations_seconds"):
-        publisher.lesson_viewed(user_course_id=1, topic_id=2, lesson_id=3, durations_seconds=1)  # type: ignore[call-arg]
+        publisher.lesson_viewed(user_course_id=1, topic_id=2, lesson_id=3, durations_seconds=1)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="course_id"):
-        publisher.enrollment_created(user_course_id=1, user_id=2)  # type: ignore[call-arg]
+        publisher.enrollment_created(user_course_id=1, user_id=2)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="completed"):
         publisher.progress_corrected(user_course_id=1, topic_id=2, lesson_id=3, completed=True)  # type: ignore[call-arg]
 
