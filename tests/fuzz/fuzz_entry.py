@@ -36,11 +36,10 @@ def check(content: bytes) -> None:
             continue
         assert type(verdict) in {*EVENT_TYPES, *NAMED_EVENT_TYPES}
         if decoded is not None:
-            members, data = (
-                (MEMBERS, NAMES) if isinstance(decoded, DecodedNamedEvent) else ((*MEMBERS, "event_id"), DATA)
-            )
-            for found, expected, names in ((decoded, verdict, members), (decoded.data, verdict.data, data)):
+            data = NAMES if isinstance(decoded, DecodedNamedEvent) else DATA
+            for found, expected, names in ((decoded, verdict, MEMBERS), (decoded.data, verdict.data, data)):
                 assert [getattr(found, name) for name in names] == [getattr(expected, name) for name in names]
+            assert isinstance(decoded, DecodedNamedEvent) or decoded.event_id == verdict.event_id
             assert decoded.time.utcoffset() == verdict.time.utcoffset()
 
 

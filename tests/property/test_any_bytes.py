@@ -16,11 +16,11 @@ from tests.support.events import (
     corrected,
     enrolled,
     entry,
-    named,
     outlined,
     reopened,
     viewed,
 )
+from tests.support.named import named_completed, named_enrolled, named_outlined, named_reopened, named_viewed
 from tests.support.tables import TABLES, clear, rows
 from worker.contract.entry import Entry, Reason, Rejection
 from worker.contract.event import EVENT_TYPES, CloudEvent
@@ -33,7 +33,11 @@ SEEDS: list[CloudEvent] = [
     completed(),
     corrected(status="completed", last_viewed_at=at(1), completed_at=at(1)),
     reopened(),
-    *(named(kind) for kind in NAMED_EVENT_TYPES),
+    named_viewed(topic="t", duration_seconds=3, enrols=False),
+    named_completed(course=None),
+    named_reopened(),
+    named_enrolled(timezone="Europe/Berlin"),
+    named_outlined(lessons=["l2", {"lesson": "l1", "topic": "t", "title": "One", "aliases": ["l3"]}]),
     enrolled(timezone="Europe/Berlin"),
     outlined(lessons=[(1, 2, "One"), (2, 1)]),
 ]

@@ -14,21 +14,18 @@ from tests.support.events import (
     completed,
     corrected,
     enrolled,
-    named,
     outlined,
     reopened,
     viewed,
 )
+from tests.support.named import named_completed, named_enrolled, named_outlined, named_reopened, named_viewed
 from worker.contract.entry import Entry
 from worker.contract.event import CloudEvent, Event, partition_key
 from worker.contract.fast_path import DecodedLessonEvent, DecodedNamedEvent, decode
 from worker.contract.identity import identity
 from worker.contract.named_event import (
-    NamedCourseOutlined,
-    NamedEnrollmentCreated,
     NamedEvent,
     NamedLessonCompleted,
-    NamedLessonReopened,
     NamedLessonViewed,
     partition_key_of,
 )
@@ -43,8 +40,8 @@ ENROLLMENT = '"user_course_id":1'
 SEEDS: list[CloudEvent] = [
     viewed(section_id=2, duration_seconds=3),
     completed(source="/möodle"),
-    named(NamedLessonViewed, topic="t", duration_seconds=3, enrols=False),
-    named(NamedLessonCompleted, learner="Ünï"),
+    named_viewed(topic="t", duration_seconds=3, enrols=False),
+    named_completed(learner="Ünï"),
 ]
 
 names = st.text(max_size=4) | st.sampled_from(["x" * 1_024, "x" * 1_025, "ü" * 512, "ü" * 513, "\ud800", "\0", "7"])
@@ -92,9 +89,9 @@ def decoded_alike(content: bytes, milliseconds: int = ENTRY_MILLISECONDS) -> boo
         completed(section_id=2, duration_seconds=3),
         viewed(id="Ünï", source="/möodle"),
         viewed(id="0198A1B2-0000-7000-8000-00000000ABCD"),
-        named(NamedLessonViewed),
-        named(NamedLessonCompleted, learner="Ünï", topic="a/b", duration_seconds=3, enrols=False),
-        named(NamedLessonViewed, course=None, lesson="x" * 1_024, source="möodle"),
+        named_viewed(),
+        named_completed(learner="Ünï", topic="a/b", duration_seconds=3, enrols=False),
+        named_viewed(course=None, lesson="x" * 1_024, source="möodle"),
     ],
 )
 def test_ordinary_lesson_events_are_decoded(event: Event | NamedEvent) -> None:
@@ -112,9 +109,9 @@ def test_ordinary_lesson_events_are_decoded(event: Event | NamedEvent) -> None:
         outlined(),
         corrected(),
         reopened(),
-        named(NamedLessonReopened),
-        named(NamedEnrollmentCreated),
-        named(NamedCourseOutlined),
+        named_reopened(),
+        named_enrolled(),
+        named_outlined(),
     ],
 )
 def test_other_events_are_left_to_the_contract(event: Event | NamedEvent) -> None:
@@ -157,7 +154,7 @@ def test_what_is_not_ordinary_is_left_to_the_contract(change: dict[str, object])
     ],
 )
 def test_names_that_are_not_ordinary_are_left_to_the_contract(change: dict[str, object]) -> None:
-    event = json.loads(body(named(NamedLessonViewed)))
+    event = json.loads(body(named_viewed()))
     assert not decoded_alike(json.dumps(event | {"data": event["data"] | change}).encode())
     assert not decoded_alike(json.dumps(event | {"source": "x" * 1_025}).encode())
 
@@ -207,7 +204,7 @@ def test_times(time: str) -> None:
 
 @given(st.dictionaries(st.sampled_from(["learner", "lesson", "course", "topic"]), names), names, st.booleans())
 def test_names(data: dict[str, str], source: str, escaped: bool) -> None:
-    event = json.loads(body(named(NamedLessonViewed)))
+    event = json.loads(body(named_viewed()))
     event |= {"source": source, "data": event["data"] | data}
     content = json.dumps(event, ensure_ascii=escaped, separators=(",", ":"))
     decoded_alike(content.encode(errors="surrogatepass"))
@@ -215,7 +212,7 @@ def test_names(data: dict[str, str], source: str, escaped: bool) -> None:
 
 @given(st.sampled_from(["learner", "user_course_id", "lesson", "\\u006cearner"]), st.sampled_from(['"x"', "1", "null"]))
 def test_a_member_twice_or_of_the_other_form(name: str, value: str) -> None:
-    content = body(named(NamedLessonViewed))
+    content = body(named_viewed())
     decoded_alike(content.replace(b'"data":{', f'"data":{{"{name}":{value},'.encode()))
     decoded_alike(content.replace(b"}}", f',"{name}":{value}}}}}'.encode()))
 

@@ -18,15 +18,7 @@ from worker.contract.event import (
     LessonViewed,
     ProgressCorrected,
 )
-from worker.contract.named_event import (
-    NAMED_EVENT_TYPES,
-    NamedCourseOutlined,
-    NamedEnrollmentCreated,
-    NamedEvent,
-    NamedLessonCompleted,
-    NamedLessonReopened,
-    NamedLessonViewed,
-)
+from worker.contract.named_event import NAMED_EVENT_TYPES, NamedEvent
 
 START = datetime(2025, 7, 14, 10, 30, tzinfo=UTC)
 """The time of an event that says nothing else; `at(7)` is 7 seconds later."""
@@ -102,23 +94,6 @@ def reopened(
 ) -> LessonReopened:
     """`lesson.reopened`."""
     return LessonReopened.model_validate(_lesson(user_course_id, topic_id, lesson_id, seconds, envelope))
-
-
-def named(kind: type[NamedEvent], *, seconds: float = 0, **other: Any) -> NamedEvent:
-    """An event in named form of the connection `moodle`; its `data` have names that fit unless others are given."""
-    envelope = {"source": "moodle"}
-    envelope |= {name: other.pop(name) for name in ("id", "source", "sequence", "time", "untimed") if name in other}
-    data: dict[str, Any] = {"course": "Größe/101"}
-    if kind is NamedCourseOutlined:
-        data |= {"lessons": [{"lesson": "cm:1"}, {"lesson": "cm:2", "topic": "week 2", "aliases": ["page:9"]}]}
-    else:
-        data["learner"] = "user:4"
-        if kind is not NamedEnrollmentCreated:
-            data["lesson"] = "cm:1"
-    return kind.model_validate({**_envelope(seconds, envelope), "data": data | other})
-
-
-NAMED_LESSON_EVENTS: tuple[type[NamedEvent], ...] = (NamedLessonViewed, NamedLessonCompleted, NamedLessonReopened)
 
 
 def numbered(event: Event | NamedEvent) -> Event:
