@@ -98,9 +98,9 @@ CloudEvents 1.0 event as a JSON object in UTF-8 (structured mode):
   superseded, but its `timezone` still applies from the event's `time`.
 * Learners, courses, topics and lessons have numbers, or the names that the LMS has for them: `learner`, `course`,
   `topic` and `lesson` in place of `user_course_id` and the other numbers. An event has numbers or names, never both.
-* A name has 1 to {MAX_NAME_BYTES:,} bytes in UTF-8, none NUL, and is compared byte for byte. Names belong to the event's
-  `source`, the connection: the same name from another source is another learner, course or lesson. So `source`
-  has these limits too. A longer name can be replaced by `sha256:` and its digest in hexadecimal. The names of lessons
+* A name has 1 to {MAX_NAME_BYTES:,} bytes in UTF-8, none NUL, and is compared byte for byte. Names belong to `source`,
+  the connection: the same name from another source is another learner, course or lesson. So `source` has these limits
+  too. A longer name can be replaced by `sha256:` and its digest in hexadecimal. The names of lessons
   and topics also belong to their course.
 * The event of a learner who is not enrolled enrolls them, as of 2000-01-01: a real `enrollment.created`, with the time
   zone, rules whenever it comes. With `enrols` false the event waits for the enrollment, as it does with numbers.
