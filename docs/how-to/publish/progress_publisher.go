@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	partitions = 8 // as PROGRESS_STREAM_PARTITIONS of the workers
+	partitions = 8         // as PROGRESS_STREAM_PARTITIONS of the workers
 	source     = "/my-lms" // names belong to it: keep it as it is
 )
 
