@@ -29,10 +29,10 @@ def mail_name(address: str) -> str:
     return f"mbox_sha1:{sha1(f'mailto:{address}'.encode(), usedforsecurity=False).hexdigest()}"
 
 
-def hashed_id(members: object) -> str:
-    """Return an id for the members of a record that a resend repeats: the hash of their canonical JSON.
+def hashed_id(members: list[object]) -> str:
+    """Return an id for a record without one: the hash of its format's name and the members that a resend repeats.
 
-    Keys are sorted, there are no spaces, and the text is UTF-8. Raises Rejected, `not_json`.
+    Hashed is their canonical JSON: an array with sorted keys, without spaces, in UTF-8. Raises Rejected, `not_json`.
     """
     try:
         text = json.dumps(members, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
