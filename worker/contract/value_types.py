@@ -89,7 +89,7 @@ def _refuse_no_name(name: str) -> str:
     if is_name(name):
         return name
     raise PydanticCustomError(
-        "name", f"A name is 1 to {MAX_NAME_BYTES:,} bytes of UTF-8, without NUL and without unpaired surrogates"
+        "name", f"A name has 1 to {MAX_NAME_BYTES:,} bytes in UTF-8, none of them NUL, and no unpaired surrogate"
     )
 
 
