@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import pairwise
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ from tests.support.named import (
     rows_by_name,
 )
 from tests.support.tables import clear, rows
-from worker.contract.event import Event
+from worker.contract.event import CourseOutlined, Event
 from worker.contract.named_event import (
     NamedCourseOutlined,
     NamedEnrollmentCreated,
@@ -97,13 +99,12 @@ def expected(
         if event.data.enrols:
             numbered.append(enrolled(key))
         lesson = (key, 1, LESSONS.index(event.data.lesson) + 1)
-        make = {NamedLessonCompleted: completed, NamedLessonReopened: reopened}.get(type(event), viewed)
+        make: Any = {NamedLessonCompleted: completed, NamedLessonReopened: reopened}.get(type(event), viewed)
         numbered.append(make(*lesson, time=event.time, id=event.id, source=event.source))
     state = fold(numbered)
     names_of = {number: names for names, number in numbers.items()}
     waiting += sum(
-        not isinstance(each, type(enrolled())) and each.data.user_course_id not in state.enrollments
-        for each in numbered
+        not isinstance(each, CourseOutlined) and each.data.user_course_id not in state.enrollments for each in numbered
     )
     return {
         (*names_of[key], LESSONS[lesson - 1]): (row.status.value, row.last_viewed_at, row.completed_at)
@@ -118,7 +119,7 @@ def test_permutation_duplication_and_split_give_the_rows_of_the_rules(
     clear(engine)
     arriving = data.draw(st.permutations([*history, *data.draw(st.lists(st.sampled_from(history), max_size=4))]))
     cuts = sorted(data.draw(st.sets(st.integers(0, len(arriving)), max_size=4)) | {0, len(arriving)})
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in pairwise(cuts):
         apply_parked(engine, ingest(engine, entries(arriving[start:end])).enrolled)
     for _ in range(2):
         sweep_parked(engine)
