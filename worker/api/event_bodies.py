@@ -12,6 +12,7 @@ from worker.api.json_elements import elements
 from worker.contract.asyncapi import event_schemas
 from worker.contract.entry import Entry, Rejection
 from worker.contract.event import EVENT_TYPES, CourseOutlined, Event, Outline, partition_key
+from worker.contract.named_event import NamedCourseOutlined, NamedEvent, NamedOutline
 from worker.contract.parse import BYTE_ORDER_MARK, parse_entry
 from worker.progress.submit import arriving
 
@@ -26,7 +27,7 @@ class ReceivedEvent:
 
     entry: Entry
     id: str | None
-    parsed: Event | Rejection
+    parsed: Event | NamedEvent | Rejection
     dropped: int = 0
     """Number of invalid optional members."""
 
@@ -126,6 +127,8 @@ def _parse(entry: Entry, milliseconds: float) -> ReceivedEvent:
         return ReceivedEvent(entry, _readable_id(entry.body or b""), rejection)
     if isinstance(event, CourseOutlined):  # collecting a batch of lessons as garbage would block the loop
         event = event.model_copy(update={"data": Outline(course_id=event.data.course_id, lessons=())})
+    elif isinstance(event, NamedCourseOutlined):
+        event = event.model_copy(update={"data": NamedOutline(course=event.data.course, lessons=())})
     return ReceivedEvent(entry, event.id, event, len(dropped))
 
 
