@@ -6,6 +6,8 @@
 | `OUTLINES_LOCK`                   | the live outlines      | batches that change one; shared: whatever        |
 |                                   |                        | refreshes summaries                              |
 | `REPLAY_LOCK`                     | the replay cursor      | the one consumer that replays lost commits       |
+| `NAMES_LOCK`                      | lessons of outlines by | batches that name an outline's lessons           |
+|                                   | name                   |                                                  |
 | `ACTIVITY_LOCK`                   | the activity of all    | activity refreshes and rebuilds                  |
 | `STATISTICS_LOCK_CLASS`, a course | a course's statistics  | statistics refreshes and rebuilds                |
 
@@ -15,6 +17,7 @@ PostgreSQL keeps keys of one and of two numbers apart.
 MIGRATION_LOCK = 7_305_112_019
 OUTLINES_LOCK = 7_305_112_020
 REPLAY_LOCK = 7_305_112_023
+NAMES_LOCK = 7_305_112_024
 ACTIVITY_LOCK = 7_305_113
 STATISTICS_LOCK_CLASS = 7_305_112
 """The second number is `hashint8(course_id)`."""

@@ -7,20 +7,25 @@ from hashlib import sha256
 
 from sqlalchemy import Connection, text
 
+from worker.contract.batch import AwaitedLesson
 from worker.contract.entry import Entry, Reason
 from worker.contract.parse import MAX_BYTES
 from worker.progress.exported_dead_letters import CorrectedDeadLetter
 
 # All bodies are one parameter, split here: as base64 or an array, a very large one would take minutes.
 _STORE = text("""
-    INSERT INTO dead_letter AS known (stream, entry_id, reason, detail, user_course_id, body, fields, fields_digest)
+    INSERT INTO dead_letter AS known (stream, entry_id, reason, detail, user_course_id, body, fields, fields_digest,
+        lesson_source, lesson_key, lesson_course_id)
     SELECT e->>0, e->>1, e->>2, e->>3, (e->>4)::bigint, substr(CAST(:bodies AS bytea), (e->>5)::int, (e->>6)::int),
            (SELECT array_agg(substr(CAST(:bodies AS bytea), (f->>0)::int, (f->>1)::int) ORDER BY number)
-            FROM jsonb_array_elements(e->7) WITH ORDINALITY AS its (f, number)), decode(e->>8, 'hex')
+            FROM jsonb_array_elements(e->7) WITH ORDINALITY AS its (f, number)), decode(e->>8, 'hex'),
+           e->>9, e->>10, (e->>11)::bigint
     FROM jsonb_array_elements(CAST(:letters AS jsonb)) AS given (e)
     ORDER BY 1, 2
     ON CONFLICT (stream, entry_id, body_digest, fields_digest) DO UPDATE
-    SET reason = excluded.reason, detail = excluded.detail, user_course_id = excluded.user_course_id
+    SET reason = excluded.reason, detail = excluded.detail, user_course_id = excluded.user_course_id,
+        lesson_source = excluded.lesson_source, lesson_key = excluded.lesson_key,
+        lesson_course_id = excluded.lesson_course_id
     WHERE (known.reason, known.detail) IS DISTINCT FROM (excluded.reason, excluded.detail)
 """)
 
@@ -79,12 +84,13 @@ _ARRIVED = text(f"""
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """An entry and why it cannot be applied; `user_course_id` if it waits for that enrollment."""
+    """An entry and why it cannot be applied; with the enrollment or lesson that it waits for, if any."""
 
     entry: Entry
     reason: Reason
     detail: str
     user_course_id: int | None = None
+    lesson: AwaitedLesson | None = None
 
 
 def store_dead_letters(connection: Connection, dead_letters: Iterable[DeadLetter]) -> None:
@@ -104,6 +110,8 @@ def store_dead_letters(connection: Connection, dead_letters: Iterable[DeadLetter
         fields = [add(field) for field in entry.fields]
         rows.append((entry.stream, entry.id, each.reason, each.detail, each.user_course_id, *body, fields))
         rows[-1] += (_fields_digest(entry.fields),)
+        if (lesson := each.lesson) is not None:
+            rows[-1] += (lesson.source, lesson.key, lesson.course_id or 0)
     connection.execute(_STORE, {"letters": json.dumps(rows), "bodies": bytes(bodies)})
 
 

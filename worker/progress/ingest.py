@@ -19,7 +19,9 @@ from worker.contract.entry import Entry, Reason, Rejection
 from worker.contract.event import CourseOutlined, EnrollmentCreated, LedgerEvent
 from worker.contract.fast_path import DecodedLessonEvent
 from worker.database.failures import Failure, classify, is_lock_timeout
+from worker.identity.resolve import resolve
 from worker.progress import dead_letters, enrollments, identity_conflicts, outlines, reasons, record, ties
+from worker.progress.auto_enrollment import auto_enrollments
 from worker.progress.bisect import is_any_table_locked
 from worker.progress.commits import Commits
 from worker.progress.dead_letters import DeadLetter
@@ -105,6 +107,9 @@ def _commit(
     careful: bool = False,
     awaited: int | None = None,
 ) -> Outcome:
+    if batch.named:
+        resolve(engine, batch)
+
     def work(held: list[tuple[Entry, Target]], *, careful: bool) -> Outcome:
         with _transaction(engine, commits) as connection:
             if awaited is not None:
@@ -145,6 +150,7 @@ def record_batch(
 ) -> Outcome:
     """Record the entries in the caller's transaction; those that cannot be applied become dead letters.
 
+    `batch`: the entries, parsed and their names resolved; without it they must have no names.
     `seen_before`: they were delivered or dead-lettered earlier, so the dead letter of one applied now is deleted.
     """
     outcome = apply(connection, batch or parse_batch(entries), careful=careful)
@@ -163,7 +169,8 @@ def apply(connection: Connection, batch: Batch, *, careful: bool = False) -> Out
     anything else written. Whatever is locked is deferred, so no two sessions wait for each other and none computes from
     stale rows. `careful`: see `ingest`.
     """
-    outcome = Outcome(dead_letters=reasons.rejected(batch))
+    assert not batch.named, "resolve names before the transaction"  # noqa: S101 - they would be lost
+    outcome = Outcome(dead_letters=reasons.rejected(batch), ignored=len(batch.ignored))
     if batch.outlines:
         batch.outlines.sort(key=_arrival)
         arrived = [(event, entry.arrival) for entry, event in batch.outlines]
@@ -196,8 +203,9 @@ def _lock_enrollments(
     ids = batch.user_course_ids
     known = enrollments.lock_enrollments(connection, ids) if ids else set()
     batch.enrollments.sort(key=_arrival)
-    if batch.enrollments and len(known) < len(ids):
+    if (batch.enrollments or batch.enrolling) and len(known) < len(ids):
         new = [event for _, event in batch.enrollments if event.data.user_course_id not in known]
+        new += auto_enrollments(batch.enrolling, known)
         if careful:
             outcome.enrolled = enrollments.insert_free(connection, new, time.monotonic() + CAREFUL_SECONDS)
         elif new:

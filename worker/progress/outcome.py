@@ -16,7 +16,7 @@ REFUSED: Target = ("everything", 0)
 
 @dataclass(slots=True)
 class Outcome:
-    """Every entry of a batch is exactly one of applied, repeated, superseded, dead-lettered or deferred.
+    """Every entry of a batch is exactly one of applied, repeated, superseded, ignored, dead-lettered or deferred.
 
     An event already recorded is repeated; an enrollment or outline older than the known one is superseded.
     """
@@ -37,6 +37,8 @@ class Outcome:
     """Invalid optional members; their events count without them."""
     snapshots: dict[Entry, Recorded] = field(default_factory=dict)
     """The result of each enrollment and outline."""
+    ignored: int = 0
+    """Events of users that are not to count."""
     enrolled: list[int] = field(default_factory=list)
     """Enrollments that the batch created; events parked for them can be applied now."""
 
@@ -80,6 +82,7 @@ class Outcome:
             "superseded": self.superseded,
             "parked": self.parked,
             "rejected": self.rejected,
+            "ignored": self.ignored,
             "deferred": len(self.deferred),
             "dropped_members": self.dropped,
         }
@@ -97,5 +100,6 @@ class Outcome:
             self.recorded + other.recorded,
             self.dropped + other.dropped,
             self.snapshots | other.snapshots,
+            self.ignored + other.ignored,
             self.enrolled + other.enrolled,
         )

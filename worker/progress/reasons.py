@@ -2,7 +2,7 @@
 
 from sqlalchemy.exc import DBAPIError
 
-from worker.contract.batch import Batch
+from worker.contract.batch import AwaitedLesson, Batch
 from worker.contract.entry import Entry, Reason, Rejection
 from worker.contract.event import CloudEvent, EnrollmentCreated
 from worker.contract.fast_path import DecodedLessonEvent
@@ -12,8 +12,16 @@ from worker.progress.dead_letters import DeadLetter
 
 
 def rejected(batch: Batch) -> list[DeadLetter]:
-    """The batch's entries that the contract rejects."""
-    return [DeadLetter(entry, rejection.reason, rejection.detail) for entry, rejection in batch.rejected]
+    """The batch's entries that the contract rejects, or whose lesson nothing has named yet."""
+    return [DeadLetter(entry, rejection.reason, rejection.detail) for entry, rejection in batch.rejected] + [
+        _unknown_lesson(entry, lesson) for entry, lesson in batch.unknown_lessons
+    ]
+
+
+def _unknown_lesson(entry: Entry, lesson: AwaitedLesson) -> DeadLetter:
+    where = "in none or in several courses" if lesson.course_id is None else f"not in course {lesson.course_id}"
+    detail = f"the lesson {lesson.key!a:.300} of {lesson.source!a:.100} is {where} yet: waits for an outline"
+    return DeadLetter(entry, Reason.UNKNOWN_LESSON, Rejection(Reason.UNKNOWN_LESSON, detail).detail, lesson=lesson)
 
 
 def unknown_enrollment(entry: Entry, user_course_id: int) -> DeadLetter:

@@ -9,7 +9,8 @@ from sqlalchemy.exc import DBAPIError
 
 from worker.contract.batch import parse_batch
 from worker.database.failures import is_missing_reference, may_be_caused_by_one
-from worker.progress import dead_letters
+from worker.identity.resolve import resolve
+from worker.progress import awaited_lessons, dead_letters
 from worker.progress.bisect import bisect
 from worker.progress.everything_refused import EverythingRefusedError, Refusals
 from worker.progress.ingest import record_batch
@@ -37,7 +38,10 @@ def redrive(engine: Engine, dead_letter_ids: Sequence[int], *, final: bool = Fal
     def work(part: Sequence[int]) -> Outcome:
         with engine.begin() as connection:
             entries = dead_letters.read_entries(connection, part)
-            done = record_batch(connection, entries, seen_before=True)
+        batch = parse_batch(entries)
+        resolve(engine, batch)
+        with engine.begin() as connection:
+            done = record_batch(connection, entries, batch, seen_before=True)
         if done.recorded:
             refusals.accept()
         return done
@@ -124,6 +128,21 @@ def sweep_parked(engine: Engine, go_on: Callable[[], bool] = lambda: True) -> Ou
             break
         total += apply_parked(engine, arrived, go_on)
         after = awaited
+    return total + _sweep_lessons(engine, go_on)
+
+
+def _sweep_lessons(engine: Engine, go_on: Callable[[], bool]) -> Outcome:
+    """Apply the dead letters whose lesson has been named. Costs one index probe per awaited lesson."""
+    total, ids = Outcome(), [0]
+    while ids and go_on():
+        with engine.connect() as connection:
+            ids = awaited_lessons.arrived_lessons(connection, ids[-1], PAGE)
+        try:
+            total += redrive(engine, ids)
+        except DBAPIError as error:
+            if not may_be_caused_by_one(error):
+                raise
+            total += sum((_redrive_one(engine, each) for each in ids if go_on()), Outcome())
     return total
 
 

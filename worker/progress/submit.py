@@ -17,6 +17,7 @@ from worker.contract.batch import Batch, parse_batch
 from worker.contract.entry import Entry, Reason
 from worker.database.failures import is_lock_timeout
 from worker.errors import LockedError
+from worker.identity.resolve import resolve
 from worker.progress import enrollments, ledger_lookups
 from worker.progress.bisect import bisect
 from worker.progress.ingest import apply
@@ -46,6 +47,7 @@ class Result(StrEnum):
     APPLIED = "applied"
     ACCEPTED = "accepted"
     REPEATED = "repeated"
+    IGNORED = "ignored"
     SUPERSEDED = "superseded"
     REJECTED = "rejected"
 
@@ -82,9 +84,11 @@ def submit(engine: Engine, entries: Sequence[Entry]) -> list[Verdict]:
 
     def work(part: Sequence[Entry]) -> Submitted:
         while True:
+            batch = parse_batch(part)
+            resolve(engine, batch)
             try:
                 with engine.begin() as connection:
-                    return judge(connection, part)
+                    return judge(connection, part, batch)
             except _HeldError as held:
                 if time.monotonic() >= give_up_at or not _is_free_now(engine, held.user_course_id):
                     raise LockedError(f"Another session has enrollment {held} locked. Try again.") from None
@@ -97,9 +101,11 @@ def submit(engine: Engine, entries: Sequence[Entry]) -> list[Verdict]:
     return [verdicts[entry] for entry in entries]
 
 
-def judge(connection: Connection, entries: Sequence[Entry]) -> Submitted:
-    """Apply the entries in the caller's transaction. Raises if another session holds an enrollment; roll back then."""
-    batch = parse_batch(entries)
+def judge(connection: Connection, entries: Sequence[Entry], batch: Batch) -> Submitted:
+    """Apply the entries, parsed and resolved, in the caller's transaction.
+
+    Raises if another session holds an enrollment; roll back then.
+    """
     outcome = apply(connection, batch)
     for _, (_, user_course_id) in outcome.deferred:
         raise _HeldError(user_course_id)
@@ -110,11 +116,14 @@ def _verdicts(connection: Connection, entries: Sequence[Entry], batch: Batch, ou
     dead_letters = {dead_letter.entry: dead_letter for dead_letter in outcome.dead_letters}
     keys = {entry: (event.data.user_course_id, event.event_id) for entry, event in batch.ledger_events}
     new = ledger_lookups.recorded_now(connection, keys.values()) if keys else set()
+    ignored = set(batch.ignored)
     verdicts = []
     for entry in entries:
         dead_letter, key = dead_letters.get(entry), keys.get(entry)
         if dead_letter is not None:
             verdicts.append(Verdict(Result.REJECTED, dead_letter.reason, dead_letter.detail))
+        elif entry in ignored:
+            verdicts.append(Verdict(Result.IGNORED))
         elif key is None:
             verdicts.append(Verdict(Result(outcome.snapshots[entry])))
         elif key in new:

@@ -7,6 +7,8 @@
 | `lesson_event`         | lesson event or correction             | ingest                     | events; retention   |
 | `enrollment_event`     | recorded `enrollment.created`          | ingest, trigger            | enrollments         |
 | `voided_event`         | voided event                           | `void`                     | voided events       |
+| `external_id`          | name of a learner, course, topic, …    | resolve, outlines, `map`   | names               |
+| `external_enrollment`  | enrollment of a named learner          | resolve                    | enrollments         |
 | `course`               | course with an outline                 | ingest                     | courses             |
 | `course_lesson`        | lesson of a live outline               | ingest                     | lessons             |
 | `moved_lesson`         | former place of a live lesson          | ingest                     | moved lessons       |
@@ -38,6 +40,7 @@ from worker.database.models.activity import (
     TopicActivity,
 )
 from worker.database.models.base import Base
+from worker.database.models.external import ExternalEnrollment, ExternalId
 from worker.database.models.outline import Course, CourseLesson, MovedLesson, OutlineEvent
 from worker.database.models.progress import (
     DeadLetter,
@@ -65,6 +68,8 @@ __all__ = [
     "EnrollmentActivity",
     "EnrollmentChange",
     "EnrollmentEvent",
+    "ExternalEnrollment",
+    "ExternalId",
     "LessonActivity",
     "LessonEvent",
     "LessonFigures",

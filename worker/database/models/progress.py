@@ -173,6 +173,11 @@ class DeadLetter(Base):
             postgresql_where=text(f"reason = '{Reason.UNKNOWN_ENROLLMENT.value}'"),
         ),
         Index("ix_dead_letter_reason_id", "reason", "id"),
+        Index(
+            "ix_dead_letter_lesson",
+            *("lesson_source", "lesson_key", "lesson_course_id"),
+            postgresql_where=text(f"reason = '{Reason.UNKNOWN_LESSON.value}'"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -192,3 +197,6 @@ class DeadLetter(Base):
     fields_digest: Mapped[bytes] = mapped_column(
         server_default=text("'\\x'"), comment="SHA-256 of the other fields; empty where there are none"
     )
+    lesson_source: Mapped[str | None] = mapped_column(BYTEWISE, comment="Connection of the lesson it waits for")
+    lesson_key: Mapped[str | None] = mapped_column(BYTEWISE, comment="The unknown lesson it waits for")
+    lesson_course_id: Mapped[int | None] = mapped_column(BigInteger, comment="Its course; 0: any")
