@@ -1,6 +1,7 @@
 """Check which courses a token may access, and whose names it may use."""
 
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 
 from starlette.exceptions import HTTPException
 
@@ -67,7 +68,7 @@ async def forbidden_events(
     events that wait for an enrollment the LMS will create in another course. By name it can, because an enrollment's
     number follows from its learner and course: no event of another course waits for it.
     """
-    needed: Sequence[Set[int | None]] = [frozenset()] * len(events)
+    needed: Sequence[AbstractSet[int | None]] = [frozenset()] * len(events)
     if token.courses is not None:
         needed = await _needed_courses(service, events)
     return [_denial(token, event, courses) for event, courses in zip(events, needed, strict=True)]
@@ -75,13 +76,13 @@ async def forbidden_events(
 
 async def _needed_courses(
     service: UserCourseProgressService, events: Sequence[Event | NamedEvent | None]
-) -> list[Set[int | None]]:
+) -> list[AbstractSet[int | None]]:
     """Return the courses that each event needs. None among them is a course that no limited token may access."""
     named = [event for event in events if isinstance(event, NamedEvent)]
     of_named = iter(await service.find_course_of_each(named))
     ids = {event.data.user_course_id for event in events if isinstance(event, _OF_ENROLLMENT)}
     current = await service.get_course_ids(ids)
-    needed: list[Set[int | None]] = []
+    needed: list[AbstractSet[int | None]] = []
     for event in events:
         courses: set[int | None] = set()
         if isinstance(event, NamedEvent):
@@ -94,7 +95,7 @@ async def _needed_courses(
     return needed
 
 
-def _denial(token: Token, event: Event | NamedEvent | None, needed: Set[int | None]) -> str | None:
+def _denial(token: Token, event: Event | NamedEvent | None, needed: AbstractSet[int | None]) -> str | None:
     if isinstance(event, NamedEvent) and token.connection not in {None, event.source}:
         return f"the token {token.name!r} is for the names of another connection"
     if token.courses is not None and not needed <= token.courses:

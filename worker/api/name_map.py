@@ -22,7 +22,9 @@ Course = Annotated[Name, Query(description="As in named events.", examples=["cou
 Lesson = Annotated[Name, Query(description="As in named events.", examples=["cm:7"])]
 OfCourse = Annotated[
     Name | SkipJsonSchema[None],
-    Query(description="By default the only course of the connection in which the lesson is known.", examples=["course:2"]),
+    Query(
+        description="By default the only course of the connection in which the lesson is known.", examples=["course:2"]
+    ),
 ]
 
 
