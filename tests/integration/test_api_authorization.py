@@ -76,7 +76,11 @@ class Endpoint(NamedTuple):
             schema = self.operation["requestBody"]["content"][self.content_type]["schema"]
             content = json.dumps(_for(user_course_id, _example(schema)))
             content = content.replace(NAMES[COURSE], NAMES.get(course_id, "https://lms.example/courses/unknown"))
-        values = {"user_course_id": user_course_id, "course_id": course_id, "connection": SOURCES[0]}
+        values: dict[str, str | int] = {
+            "user_course_id": user_course_id,
+            "course_id": course_id,
+            "connection": SOURCES[0],
+        }
         values |= {"learner": LEARNER, "lesson": LESSON, "course": NAMES.get(course_id, "unknown")}
         asked = [each["name"] for each in self.operation.get("parameters", ()) if each["in"] == "query"]
         query = {name: value for name, value in values.items() if name in asked}

@@ -1,8 +1,7 @@
 """Statements of xAPI, and requests to send them byte for byte as a sender's HTTP client does."""
 
 import socket
-from collections.abc import Mapping
-from http.client import HTTPResponse
+from http.client import HTTPMessage, HTTPResponse
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -41,7 +40,7 @@ class Answer(NamedTuple):
     """What the server answered."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: HTTPMessage
     body: bytes
 
 

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from worker.api.json_elements import elements
 from worker.contract.asyncapi import event_schemas
 from worker.contract.entry import Entry, Rejection
-from worker.contract.event import EVENT_TYPES, CourseOutlined, Event, Outline, partition_key
+from worker.contract.event import EVENT_TYPES, CloudEvent, CourseOutlined, Event, Outline, partition_key
 from worker.contract.named_event import NAMED_EVENT_TYPES, NamedCourseOutlined, NamedEvent, NamedOutline
 from worker.contract.parse import BYTE_ORDER_MARK, parse_entry
 from worker.progress.submit import arriving
@@ -54,7 +54,8 @@ SCHEMAS = {
     for name, schema in event_schemas(f"#/components/schemas/{_PREFIX}{{model}}").items()
 }
 """The events' own schemas for the OpenAPI document."""
-_ANY_EVENT = [{"$ref": f"#/components/schemas/{_PREFIX}{kind.__name__}"} for kind in (*EVENT_TYPES, *NAMED_EVENT_TYPES)]
+_KINDS: tuple[type[CloudEvent], ...] = (*EVENT_TYPES, *NAMED_EVENT_TYPES)
+_ANY_EVENT = [{"$ref": f"#/components/schemas/{_PREFIX}{kind.__name__}"} for kind in _KINDS]
 
 _EXAMPLES: list[dict[str, Any]] = [
     {
