@@ -1,6 +1,6 @@
 """The endpoints that return our ids for an LMS's names, to a front end that knows only those. No answer has a name."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic.json_schema import SkipJsonSchema
@@ -15,20 +15,22 @@ from worker.identity.look_up import NamedEnrollmentIds, NamedLessonIds
 
 router = APIRouter(prefix="/map", tags=["map"])
 
+
+def _name(description: str, example: str) -> Any:
+    return Query(description=description, openapi_examples={example: {"value": example}})
+
+
 _LIMITS = "Longer names: `sha256:` and the hexadecimal SHA-256 of their UTF-8."
-ConnectionName = Annotated[Name, Query(description="The connection, the `source` of its events.", examples=["moodle"])]
-Learner = Annotated[Name, Query(description=f"As in named events. {_LIMITS}", examples=["user:4"])]
-Course = Annotated[Name, Query(description="As in named events.", examples=["course:2"])]
-Lesson = Annotated[Name, Query(description="As in named events.", examples=["cm:7"])]
+ConnectionName = Annotated[Name, _name("The connection, the `source` of its events.", "moodle")]
+Learner = Annotated[Name, _name(f"As in named events. {_LIMITS}", "user:4")]
+Course = Annotated[Name, _name("As in named events.", "course:2")]
+Lesson = Annotated[Name, _name("As in named events.", "cm:7")]
 OfCourse = Annotated[
-    Name | SkipJsonSchema[None],
-    Query(
-        description="By default the only course of the connection in which the lesson is known.", examples=["course:2"]
-    ),
+    Name | SkipJsonSchema[None], _name("By default the only course of the connection that has the lesson.", "course:2")
 ]
 
 
-class NamedEnrollment(Answer):
+class EnrollmentIds(Answer):
     """The ids of an enrollment, for all other endpoints."""
 
     user_course_id: int
@@ -36,7 +38,7 @@ class NamedEnrollment(Answer):
     course_id: int
 
 
-class NamedLesson(Answer):
+class LessonIds(Answer):
     """The ids of a lesson, for all other endpoints."""
 
     course_id: int
@@ -45,7 +47,7 @@ class NamedLesson(Answer):
 
 
 @router.get(
-    "/enrollment", summary="Find an enrollment by names", response_model=NamedEnrollment, responses=documented(404, 422)
+    "/enrollment", summary="Find an enrollment by names", response_model=EnrollmentIds, responses=documented(404, 422)
 )
 async def find_enrollment(
     connection: ConnectionName, learner: Learner, course: Course, caller: CallerParameter
@@ -58,7 +60,7 @@ async def find_enrollment(
     return _visible(caller, await caller.service.find_enrollment(connection, learner, course), "enrollment")
 
 
-@router.get("/lesson", summary="Find a lesson by names", response_model=NamedLesson, responses=documented(404, 422))
+@router.get("/lesson", summary="Find a lesson by names", response_model=LessonIds, responses=documented(404, 422))
 async def find_lesson(
     connection: ConnectionName, lesson: Lesson, caller: CallerParameter, course: OfCourse = None
 ) -> object:
