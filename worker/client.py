@@ -91,29 +91,27 @@ class EventPublisher(EventMethods[str]):
 
         Idempotent. Raises redis.RedisError, and InputError, before publishing, for an outline a worker would refuse.
         """
+        return self.publish_outlines([outline], time)
+
+    def publish_outlines(self, outlines: Iterable[Outline | NamedOutline], time: str | None = None) -> datetime:
+        """Publish outlines, at least one, like `publish_outline`: none unless a worker would take each."""
         now = self._now()
-        body = to_json(
-            {
-                "specversion": "1.0",
-                "id": str(uuid4()),
-                "source": self._source,
-                "type": "course.outlined",
-                "time": now if time is None else time,
-                "data": outline,
-            },
-            exclude_none=True,
-        )
-        try:
-            event = parse_entry(
-                Entry("", f"{int(now.timestamp() * 1000)}-0", body), datetime.now(UTC).timestamp() * 1000
+        bodies = []
+        for outline in outlines:
+            body = to_json(
+                {
+                    "specversion": "1.0",
+                    "id": str(uuid4()),
+                    "source": self._source,
+                    "type": "course.outlined",
+                    "time": now if time is None else time,
+                    "data": outline,
+                },
+                exclude_none=True,
             )
-        except Rejection as refused:
-            if refused.reason is Reason.TOO_LARGE:
-                raise InputError(
-                    f"The outline is too large for one event: {refused.detail}. Shorten its titles, or leave them out."
-                ) from None
-            raise InputError(f"The time {time!r} would be refused: {refused.detail.removeprefix('time: ')}.") from None
-        self.publish_raw([(partition_key(vars(outline)), body)])
+            event = _checked_outline(body, now, time, outline)
+            bodies.append((partition_key(vars(outline)), body))
+        self.publish_raw(bodies)
         return event.time
 
     def clock(self) -> datetime:
@@ -200,6 +198,19 @@ class AsyncEventPublisher(EventMethods[Coroutine[Any, Any, str]]):
             for chunk in _chunks(addressed):
                 count += len(await append_many_async(self._redis, chunk, self._keys.instead_of))
         return count
+
+
+def _checked_outline(body: bytes, now: datetime, time: str | None, outline: Outline | NamedOutline) -> CloudEvent:
+    try:
+        return parse_entry(Entry("", f"{int(now.timestamp() * 1000)}-0", body), datetime.now(UTC).timestamp() * 1000)
+    except Rejection as refused:
+        if refused.reason is Reason.TOO_LARGE:
+            course = f" of course {outline.course!r:.100}" if isinstance(outline, NamedOutline) else ""
+            raise InputError(
+                f"The outline{course} is too large for one event: {refused.detail}. "
+                "Shorten its titles, or leave them out."
+            ) from None
+        raise InputError(f"The time {time!r} would be refused: {refused.detail.removeprefix('time: ')}.") from None
 
 
 def _settings(redis_url: str | None, settings: Settings | None) -> Settings:

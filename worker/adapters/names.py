@@ -29,14 +29,13 @@ def mail_name(address: str) -> str:
     return f"mbox_sha1:{sha1(f'mailto:{address}'.encode(), usedforsecurity=False).hexdigest()}"
 
 
-def hashed_id(format_name: str, *members: object) -> str:
-    """Return an id for a record without one, from the members that a resend repeats.
+def hashed_id(members: list[object]) -> str:
+    """Return an id for a record without one: the hash of its format's name and the members that a resend repeats.
 
-    It is the hash of the JSON array of the format's name and the members, with sorted keys, without spaces, in UTF-8.
-    Raises Rejected, `not_json`.
+    Hashed is their canonical JSON: an array with sorted keys, without spaces, in UTF-8. Raises Rejected, `not_json`.
     """
     try:
-        text = json.dumps([format_name, *members], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        text = json.dumps(members, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     except (RecursionError, TypeError, ValueError):
         raise Rejected("not_json", "The record has no id, and cannot be told by its contents: it is too deep") from None
     return f"sha256:{_hash(well_formed(text))}"
