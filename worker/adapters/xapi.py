@@ -9,8 +9,8 @@ from worker.adapters.names import hashed_id, to_name
 from worker.adapters.outcome import Ignored, Rejected
 from worker.adapters.times import read_time
 from worker.adapters.xapi_learner import learner_of
-from worker.adapters.xapi_lesson import Lesson, course_of, lesson_of
-from worker.adapters.xapi_statement import Statement, extension, object_of, read_statement
+from worker.adapters.xapi_lesson import PLATFORMS, Lesson, course_of, lesson_of
+from worker.adapters.xapi_statement import Statement, extension, object_of, read_statement, text_of
 from worker.adapters.xapi_verbs import (
     COMPLETED,
     ENROLLED,
@@ -37,7 +37,6 @@ from worker.contract.named_event import (
 )
 
 _NOT_ACTIVITIES = frozenset({"Agent", "Group", "SubStatement", "StatementRef"})
-_PLATFORMS = frozenset({"lms", "system"})
 _UUID = re.compile(r"(?:urn:uuid:)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.IGNORECASE)
 _NOT_REPEATED = frozenset({"stored", "authority", "version"})
 """What an LRS adds to a statement."""
@@ -62,7 +61,7 @@ def translate(record: object, connection: Connection, arrived: datetime) -> list
     statement = read_statement(record)
     if statement.verb == VOIDED:
         raise Rejected("voiding", "A statement is to be void. Correct the learner's progress by hand")
-    if statement.object.get("objectType") in _NOT_ACTIVITIES:
+    if text_of(statement.object.get("objectType")) in _NOT_ACTIVITIES:
         raise Ignored("object")
     if statement.verb == SATISFIED:
         raise Ignored("course_level")
@@ -110,7 +109,7 @@ def _event_type(statement: Statement, lesson: Lesson) -> type[NamedLessonEvent]:
     by the event that means it.
     """
     claimed = _claimed_type(statement, lesson)
-    if statement.activity.kind_of_type in _PLATFORMS:
+    if statement.activity.kind_of_type in PLATFORMS:
         raise Ignored("not_a_lesson")
     if lesson.is_part:
         return NamedLessonViewed

@@ -9,11 +9,13 @@ from worker.contract.connection import Connection
 
 PACKAGES = ("urn:articulate:",)
 """Beginnings of ids that an authoring tool gives its packages, which it always calls courses."""
+PLATFORMS = frozenset({"lms", "system"})
+"""Types of a whole system; one logs in to it, which is a matter of the verb."""
 
 _CMI5 = "https://w3id.org/xapi/cmi5/context/categories/cmi5"
 _NOT_LESSONS = frozenset({"section", "block", "site", "badge"})
 _INSIDE_LESSONS = frozenset({"cmi.interaction", "interaction", "question", "objective"})
-_ATTEMPT = "attempt"
+_NO_PARENTS = _NOT_LESSONS | PLATFORMS | {"attempt"}
 _EDX_CONTAINERS = frozenset({"course", "chapter", "sequential", "vertical"})
 
 
@@ -59,19 +61,19 @@ def _by_sender(statement: Statement, connection: Connection) -> Lesson | None:
 
     cmi5: an AU's own id changes with every launch; the publisher's is the first grouping.
     """
+    activity = statement.activity
     if any(each.id == _CMI5 for each in statement.categories):
         publisher = next((each for each in statement.groupings if not each.is_course), None)
-        if publisher:
-            return Lesson(publisher.canonical.name)
-    activity = statement.activity
-    if activity.canonical.kind in (Kind.MODULE, Kind.BLOCK, Kind.COURSE):
+        return Lesson(publisher.canonical.name) if publisher else None
+    is_package = activity.id.startswith(PACKAGES)
+    if activity.canonical.kind is not Kind.OTHER or not (is_package or connection.packages == "lesson"):
         return None
-    if connection.packages == "lesson" or activity.id.startswith(PACKAGES):
-        if activity.is_course:
-            return Lesson(activity.canonical.name)
-        if statement.parents:
-            parent = statement.parents[0].canonical.name
-            return Lesson(parent, is_part=parent != activity.canonical.name)
+    if activity.is_course:
+        return Lesson(activity.id)
+    for parent in statement.parents:
+        is_same_tool = parent.id.startswith(PACKAGES)
+        if is_same_tool or (connection.packages == "lesson" and parent.canonical.kind is Kind.OTHER):
+            return Lesson(parent.id, is_part=parent.id != activity.id)
     return None
 
 
@@ -91,8 +93,8 @@ def _is_h5p_subcontent(activity: Activity) -> bool:
 def _around(statement: Statement) -> Lesson | None:
     """Return the lesson that the object is a part of, by its parents, or of Moodle by all activities around."""
     for parent in statement.parents:
-        is_container = parent.is_course or parent.kind_of_type in _NOT_LESSONS or parent.canonical.kind is Kind.SECTION
-        if parent.type and not is_container and parent.kind_of_type != _ATTEMPT:
+        is_section = parent.canonical.kind is Kind.SECTION or parent.kind_of_type in _NO_PARENTS
+        if parent.type and not parent.is_course and not is_section:
             name = parent.canonical.name
             return Lesson(name, is_part=name != statement.activity.canonical.name)
     if statement.moodle_event is not None:

@@ -11,7 +11,6 @@ from worker.adapters.xapi_verbs import verb_of
 JsonObject = dict[str, Any]
 
 _MISSING = "A statement needs {member}"
-_COURSE_TYPE = "/course"
 _PLUGIN_INFO = "/extensions/info"
 
 
@@ -39,8 +38,11 @@ class Activity:
 
     @property
     def is_course(self) -> bool:
-        """Whether its type says so, or its IRI."""
-        return self.type.endswith(_COURSE_TYPE) or self.canonical.kind is Kind.COURSE
+        """Whether its IRI says so, or its type where the IRI says nothing: Moodle's plugin types some modules so."""
+        found = self.canonical
+        if found.kind is Kind.OTHER:
+            return self.kind_of_type == "course"
+        return found.kind is Kind.COURSE or found.block_type == "course"
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,12 @@ def text_of(value: object) -> str:
 
 
 def extension(extensions: JsonObject, ending: str) -> object:
-    """Return the first extension whose IRI has this ending, which the versions of a sender have in common; or None."""
-    return next((value for iri, value in extensions.items() if iri.endswith(ending) and value is not None), None)
+    """Return the extension whose IRI has this ending, which the versions of a sender have in common; or None.
+
+    Of several it is the one with the lowest IRI, so that the order of members does not matter.
+    """
+    found = [iri for iri, value in extensions.items() if iri.endswith(ending) and value is not None]
+    return extensions[min(found)] if found else None
 
 
 def _activities(value: object) -> list[Activity]:

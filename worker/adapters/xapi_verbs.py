@@ -1,7 +1,6 @@
 """What verbs of xAPI mean, by their last word in the registries that systems take them from."""
 
 import re
-from functools import lru_cache
 
 _REGISTRY = re.compile(
     r"https?://(?:adlnet\.gov/expapi/verbs|id\.tincanapi\.com/verb|www\.tincanapi\.co\.uk/verbs"
@@ -55,7 +54,6 @@ VIEWED = frozenset(
 _UNMISTAKABLE = (ENROLLED | UNENROLLED | {UNCOMPLETED}) - {"join", "leave"}
 
 
-@lru_cache(maxsize=1024)
 def verb_of(iri: str) -> str:
     """Return the verb's word, such as `completed`; the IRI itself of a verb from elsewhere.
 
