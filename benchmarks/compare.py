@@ -4,6 +4,7 @@
     make bench ARGS=--quick       about a quarter: one round instead of three
     make bench ARGS='--only worker_2 --only limit_2'
     make bench ARGS=--growth      this worker alone, with tables and backlogs that grow: `benchmarks/growth.py`
+    make bench ARGS=--names       this worker alone, names against numbers: `benchmarks/names.py`
 
 Embedded servers on the loopback address; for each run a fresh database, an empty Redis and fresh processes. The
 contenders take turns, so that a noisy moment hits all of them; medians of the rounds count. Each is given as many
@@ -22,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from rich.console import Console
 
-from benchmarks import growth, plot, report
+from benchmarks import growth, names, plot, report
 from benchmarks.contenders.celery_batches import CeleryBatches
 from benchmarks.contenders.celery_task import CeleryTask
 from benchmarks.contenders.contender import Contender, Measured
@@ -102,7 +103,11 @@ def main() -> None:
         "--only", action="append", choices=[each.key for each in CONTENDERS], help="measure these contenders alone"
     )
     parser.add_argument("--growth", action="store_true", help="measure growth alone instead of comparing")
-    parser.add_argument("--scale", type=float, default=1.0, help="of growth: multiply every size, for a trial")
+    parser.add_argument("--names", action="store_true", help="measure what names cost instead of comparing")
+    parser.add_argument("--events", type=int, default=names.EVENTS, help="of --names; default: %(default)s")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="of growth and the maps of names: multiply every size, for a trial"
+    )
     parser.add_argument("--backlog", type=int, help=f"of growth: events of the backlog, default: {growth.BACKLOG:,}")
     arguments = parser.parse_args()
     command = f"make bench ARGS='{' '.join(sys.argv[1:])}'" if sys.argv[1:] else "make bench"
@@ -114,6 +119,11 @@ def main() -> None:
         console = Console(width=160)
     if arguments.growth:
         growth.run(console, rounds, arguments.scale, arguments.backlog, command)
+        console.print(f"{report.FILE} written")
+        return
+    if arguments.names:
+        maps = [max(1, int(size * arguments.scale)) for size in names.MAPS]
+        names.run(console, rounds, arguments.events, maps, command)
         console.print(f"{report.FILE} written")
         return
     logs = Logs(int(1.2 * arguments.seconds * max(each.rate for each in chosen)))

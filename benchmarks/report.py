@@ -277,3 +277,8 @@ def _circumstances(command: str) -> dict[str, object]:
 def _write(content: Mapping[str, object]) -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     FILE.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def write_names(figures: Mapping[str, object], command: str) -> None:
+    """Write the figures of `benchmarks/names.py`."""
+    _write({"names": {**figures, **_circumstances(command)}})

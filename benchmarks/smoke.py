@@ -15,6 +15,7 @@ COMMANDS = (
     "compare.py --seconds 0.1 --rounds 1",
     "compare.py --quick --seconds 0.1 --only limit_1",
     "compare.py --growth --scale 0.001 --rounds 1",
+    "compare.py --names --scale 0.0001 --rounds 1 --events 500",
     "api.py --trial",
     "overview.py --rounds 1",
     "analytics.py --learners 20 --chunk 10",

@@ -31,7 +31,7 @@ def upgrade() -> None:
         sa.CheckConstraint("kind IN ('user', 'course', 'topic', 'lesson')", name="ck_external_id_kind"),
         sa.CheckConstraint("octet_length(key) <= 1024", name="ck_external_id_key"),
     )
-    op.create_index("ix_external_id_kind", "external_id", ["kind", "id"])
+    op.create_index("ix_external_id_kind_id", "external_id", ["kind", "id"])
     op.create_table(
         "external_enrollment",
         sa.Column("user_id", sa.BigInteger, nullable=False),

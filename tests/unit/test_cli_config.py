@@ -50,7 +50,7 @@ def test_the_main_settings_and_any_other_that_is_set_are_shown_first_and_the_res
     given = {"PROGRESS_BATCH_SIZE": "7"}
     main = {variable_name(name) for name in MainSettings.model_fields}
     every = {variable_name(name) for name in Settings.model_fields}
-    assert len(main) == 16
+    assert len(main) == 18
     shown, whole = invoke(given, "config").stdout, invoke(given, "config", "--all").stdout
     assert {name for name in every if re.search(rf"^ ?{name} ", shown, re.MULTILINE)} == main | set(given)
     assert f"{len(every) - len(main) - 1} more for tuning: --all" in shown

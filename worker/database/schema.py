@@ -22,6 +22,7 @@ REVISIONS = (
     "a1c4e7092b6d",
     "c7d2f81b6e04",
     "d4e82a6b91f7",
+    "e5a90c31d7b8",
 )
 """Every migration, oldest first (a test compares this with the folder). An unknown revision is a newer one."""
 

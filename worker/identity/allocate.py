@@ -114,7 +114,7 @@ def _name_lessons(connection: Connection, names: Names, numbers: Numbers, policy
         course_id = numbers.courses[course - 1] if course else 0
         its = policy(source)
         if course_id and not numbers.lessons[place - 1][2] and (its.ids, its.lessons) == ("allocate", "create"):
-            new[source, lesson, course_id] = names.topics[place] or NO_TOPIC
+            new[source, lesson, course_id] = names.topics[place - 1] or NO_TOPIC
     made = name_lessons(connection, new)
     without_course = False
     for (source, course, lesson), place in names.lessons.items():

@@ -1,22 +1,19 @@
 """The distinct names of a batch, and the numbers found for them. In memory only."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from worker.contract.fast_path import DecodedNamedEvent
-from worker.contract.named_event import NamedEnrollmentCreated, NamedLessonEvent
+from worker.contract.fast_path import DecodedNamedEvent, NamedActivity
+from worker.contract.named_event import NamedEnrollmentCreated, NamedLesson, NamedLessonEvent
+
+Key = TypeVar("Key")
 
 UNKNOWN = 0
 """In place of a number: the map does not have the name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where an event's names are in the lists of `Names`; a lesson or course that it does not name is 0."""
-
-    learner: int
-    course: int
-    lesson: int
+Places = tuple[int, int]
+"""Where an event's learner and lesson are in the lists of `Names`; an event without a lesson has place 0 for it."""
 
 
 @dataclass(slots=True)
@@ -26,24 +23,30 @@ class Names:
     courses: dict[tuple[str, str], int] = field(default_factory=dict)
     """(source, course)"""
     lessons: dict[tuple[str, int, str], int] = field(default_factory=dict)
-    """(source, place of the course, lesson)"""
-    topics: dict[int, str | None] = field(default_factory=dict)
-    """The topic that the first event to name a lesson has it in, by the lesson's place."""
+    """(source, place of the course or 0, lesson)"""
+    topics: list[str | None] = field(default_factory=list)
+    """The topic of each lesson according to the first event that names it."""
     learners: dict[tuple[str, str, int, int], int] = field(default_factory=dict)
-    """(source, learner, place of the course, place of the lesson that tells the course)"""
+    """(source, learner, place of the course or 0, place of the lesson that tells the course or 0)"""
 
     def add(self, event: NamedLessonEvent | NamedEnrollmentCreated | DecodedNamedEvent) -> Places:
-        """Add the names of an event."""
-        source, data, lesson = event.source, event.data, 0
-        course = 0
+        """Add the names of an event, unless they are there."""
+        source, data = event.source, event.data
+        course = lesson = 0
         if data.course is not None:
-            course = self.courses.setdefault((source, data.course), len(self.courses) + 1)
-        if not isinstance(event, NamedEnrollmentCreated):
-            lesson = self.lessons.setdefault((source, course, event.data.lesson), len(self.lessons) + 1)
+            course = _place(self.courses, (source, data.course))
+        if isinstance(data, NamedActivity | NamedLesson):
+            lesson = _place(self.lessons, (source, course, data.lesson))
             if lesson > len(self.topics):
-                self.topics[lesson] = event.data.topic
-        key = (source, data.learner, course, 0 if course else lesson)
-        return Places(self.learners.setdefault(key, len(self.learners) + 1), course, lesson)
+                self.topics.append(data.topic)
+        return _place(self.learners, (source, data.learner, course, 0 if course else lesson)), lesson
+
+
+def _place(places: dict[Key, int], key: Key) -> int:
+    place = places.get(key)
+    if place is None:
+        place = places[key] = len(places) + 1
+    return place
 
 
 @dataclass(slots=True)
@@ -56,12 +59,3 @@ class Numbers:
     users: list[int]
     ignored: list[bool]
     enrollments: list[int]
-
-    def course_of(self, places: Places) -> int:
-        """Return the course of an event: the one it names, else that of its lesson."""
-        return self.courses[places.course - 1] if places.course else self.lessons[places.lesson - 1][0]
-
-
-def sources(names: Names) -> Iterable[str]:
-    """Return the connections of the names."""
-    return {source for source, *_ in names.learners}

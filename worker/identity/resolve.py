@@ -47,13 +47,13 @@ def resolve(engine: Engine, batch: Batch) -> None:
     if not events:
         return
     names = Names()
-    placed = [(entry, event, names.add(event)) for entry, event in events]
+    places = [names.add(event) for _, event in events]
     with engine.connect() as connection:
         numbers = look_up(connection, names)
     if UNKNOWN in numbers.users or UNKNOWN in numbers.enrollments or any(not each[2] for each in numbers.lessons):
         with engine.begin() as connection:
             numbers = allocate(connection, names, numbers, find_connection)
-    _add_all(batch, placed, numbers)
+    _Resolved(batch, names, numbers).add_all(events, places)
 
 
 def _resolve_outline(engine: Engine, batch: Batch, entry: Entry, event: NamedCourseOutlined) -> None:
@@ -68,79 +68,88 @@ def _resolve_outline(engine: Engine, batch: Batch, entry: Entry, event: NamedCou
     batch.add(entry, outlined)
 
 
-def _add_all(
-    batch: Batch,
-    placed: Sequence[tuple[Entry, NamedLessonEvent | NamedEnrollmentCreated | DecodedNamedEvent, Places]],
-    numbers: Numbers,
-) -> None:
-    policies = {source: find_connection(source) for source in {event.source for _, event, _ in placed}}
-    for entry, event, places in placed:
-        learner = places.learner - 1
-        user_id, user_course_id = numbers.users[learner], numbers.enrollments[learner]
-        if numbers.ignored[learner]:
-            batch.ignored.append(entry)
-            continue
-        if isinstance(event, NamedEnrollmentCreated):
-            if not user_course_id:
-                batch.rejected.append((entry, _unmapped(event.source, "learner, course or enrollment")))
+class _Resolved:
+    """Adds the events to their batch with their numbers."""
+
+    def __init__(self, batch: Batch, names: Names, numbers: Numbers) -> None:
+        self._batch = batch
+        self._numbers = numbers
+        self._learners = list(names.learners)
+        self._courses = [0, *numbers.courses]
+        self._lesson_courses = [0, *(course for _, course, _ in names.lessons)]
+        sources = {source for source, *_ in names.learners}
+        self._policies = {source: find_connection(source) for source in sources}
+
+    def add_all(self, events: Sequence[_Named], places: Sequence[Places]) -> None:
+        numbers, batch = self._numbers, self._batch
+        explicit = {source for source, policy in self._policies.items() if policy.enrol == "explicit"}
+        enrolling: set[int] = set()
+        for (entry, event), (learner, lesson) in zip(events, places, strict=True):
+            user_course_id = numbers.enrollments[learner - 1]
+            _, topic_id, lesson_id = numbers.lessons[lesson - 1] if lesson else (0, 0, 0)
+            if numbers.ignored[learner - 1]:
+                batch.ignored.append(entry)
                 continue
-            data = Enrollment.model_construct(
-                user_course_id=user_course_id,
-                user_id=user_id,
-                course_id=numbers.courses[places.course - 1],
-                timezone=event.data.timezone,
+            if isinstance(event, NamedEnrollmentCreated):
+                self._add_enrollment(entry, event, learner)
+                continue
+            if not (user_course_id and lesson_id):
+                self._set_aside(entry, event, lesson)
+                continue
+            data = event.data
+            if data.enrols and (event.source not in explicit or event.type == "lesson.completed"):
+                enrolling.add(learner)
+            if isinstance(event, NamedLessonReopened):
+                self._add_reopened(entry, event, user_course_id, topic_id, lesson_id)
+                continue
+            activity = Activity(user_course_id, topic_id, lesson_id, None, data.duration_seconds)
+            numbered = DecodedLessonEvent(
+                event.id, event.source, event.time, event.type, activity, sequence=event.sequence, untimed=event.untimed
             )
-            enrolled = EnrollmentCreated.model_construct(
-                id=event.id, source=event.source, time=event.time, sequence=event.sequence, data=data
-            )
-            batch.add(entry, enrolled)
-            continue
-        course_id, topic_id, lesson_id = numbers.lessons[places.lesson - 1]
-        if not lesson_id:
-            _add_unknown(batch, entry, event, places, numbers)
-            continue
-        if not user_course_id:
-            batch.rejected.append((entry, _unmapped(event.source, "learner or enrollment")))
-            continue
-        policy = policies[event.source]
-        if event.data.enrols and (policy.enrol == "any" or event.type == "lesson.completed"):
-            batch.enrolling[user_course_id] = LearnerOfCourse(event.source, user_id, course_id)
-        if isinstance(event, NamedLessonReopened):
-            reopened = LessonReopened.model_construct(
-                id=event.id,
-                source=event.source,
-                time=event.time,
-                sequence=event.sequence,
-                data=Reopening(user_course_id=user_course_id, topic_id=topic_id, lesson_id=lesson_id),
-            )
-            batch.add(entry, reopened)
-            continue
-        activity = Activity(user_course_id, topic_id, lesson_id, None, event.data.duration_seconds)
-        batch.user_course_ids.add(user_course_id)
-        batch.ledger_events.append(
-            (
-                entry,
-                DecodedLessonEvent(
-                    event.id,
-                    event.source,
-                    event.time,
-                    event.type,
-                    activity,
-                    sequence=event.sequence,
-                    untimed=event.untimed,
-                ),
-            )
+            batch.ledger_events.append((entry, numbered))
+            batch.user_course_ids.add(user_course_id)
+        for learner in enrolling:
+            source, _, course, lesson = self._learners[learner - 1]
+            course_id = self._courses[course] or numbers.lessons[lesson - 1][0]
+            its = LearnerOfCourse(source, numbers.users[learner - 1], course_id)
+            batch.enrolling[numbers.enrollments[learner - 1]] = its
+
+    def _add_enrollment(self, entry: Entry, event: NamedEnrollmentCreated, learner: int) -> None:
+        if not (user_course_id := self._numbers.enrollments[learner - 1]):
+            self._batch.rejected.append((entry, _unmapped(event.source, "learner, course or enrollment")))
+            return
+        data = Enrollment.model_construct(
+            user_course_id=user_course_id,
+            user_id=self._numbers.users[learner - 1],
+            course_id=self._courses[self._learners[learner - 1][2]],
+            timezone=event.data.timezone,
         )
+        enrolled = EnrollmentCreated.model_construct(
+            id=event.id, source=event.source, time=event.time, sequence=event.sequence, data=data
+        )
+        self._batch.add(entry, enrolled)
 
+    def _add_reopened(
+        self, entry: Entry, event: NamedLessonReopened, user_course_id: int, topic_id: int, lesson_id: int
+    ) -> None:
+        reopened = LessonReopened.model_construct(
+            id=event.id,
+            source=event.source,
+            time=event.time,
+            sequence=event.sequence,
+            data=Reopening(user_course_id=user_course_id, topic_id=topic_id, lesson_id=lesson_id),
+        )
+        self._batch.add(entry, reopened)
 
-def _add_unknown(
-    batch: Batch, entry: Entry, event: NamedLessonEvent | DecodedNamedEvent, places: Places, numbers: Numbers
-) -> None:
-    course_id = numbers.courses[places.course - 1] if places.course else None
-    if course_id == UNKNOWN or find_connection(event.source).ids == "refuse":
-        batch.rejected.append((entry, _unmapped(event.source, "course or lesson")))
-    else:
-        batch.unknown_lessons.append((entry, AwaitedLesson(event.source, event.data.lesson, course_id)))
+    def _set_aside(self, entry: Entry, event: NamedLessonEvent | DecodedNamedEvent, lesson: int) -> None:
+        """Let the event wait for its lesson, unless its connection gives no numbers to new names."""
+        course = self._lesson_courses[lesson]
+        if self._policies[event.source].ids == "refuse":
+            what = "learner or enrollment" if self._numbers.lessons[lesson - 1][2] else "course or lesson"
+            self._batch.rejected.append((entry, _unmapped(event.source, what)))
+        else:
+            awaited = AwaitedLesson(event.source, event.data.lesson, self._courses[course] or None)
+            self._batch.unknown_lessons.append((entry, awaited))
 
 
 def _unmapped(source: str, what: str) -> Rejection:
