@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from tests.support.events import at, entries
+from tests.support.events import START, at, entries
 from tests.support.named import (
     named_completed,
     named_enrolled,
@@ -17,6 +17,7 @@ from tests.support.named import (
 )
 from tests.support.tables import rows
 from worker.contract.entry import Reason
+from worker.contract.event_time import EARLIEST_TIME
 from worker.database.models.external import FIRST_NUMBER
 from worker.progress.ingest import ingest
 from worker.progress.redrive import sweep_parked
@@ -32,11 +33,11 @@ def test_an_event_of_nobody_known_names_all_and_enrolls(engine: Engine) -> None:
         engine, "SELECT id, user_id, course_id, enrolled_at::date::text, timezone FROM user_course"
     )
     assert min(number, user_id, course_id) >= FIRST_NUMBER
-    assert (enrolled_at, timezone) == ("2000-01-01", "UTC")
+    assert (enrolled_at, timezone) == ("1970-01-01", "UTC")
 
 
 def test_a_real_enrollment_rules_whether_before_or_after(engine: Engine) -> None:
-    real = named_enrolled(timezone="Asia/Tokyo", seconds=-60)
+    real = named_enrolled(timezone="Asia/Tokyo", seconds=(EARLIEST_TIME - START).total_seconds())
     ingest(engine, entries([named_viewed()]))
     ingest(engine, entries([real]))
     assert rows(engine, "SELECT timezone, enrolled_at FROM user_course") == [("Asia/Tokyo", real.time)]

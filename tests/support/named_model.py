@@ -43,9 +43,9 @@ class NamedModel:
     def deliver(self, batch: Iterable[NamedEvent]) -> None:
         """One batch: its outlines name first, then its events that tell their course; then all are recorded."""
         batch = list(batch)
-        for event in batch:
-            if isinstance(event, NamedCourseOutlined):
-                self._outline(event)
+        outlines = [event for event in batch if isinstance(event, NamedCourseOutlined)]
+        for outline in sorted(outlines, key=lambda event: event.time):
+            self._outline(outline)
         events = [event for event in batch if not isinstance(event, NamedCourseOutlined)]
         for event in events:
             if isinstance(event, NamedLessonEvent) and event.data.course and self._policy(event).lessons == "create":
@@ -126,7 +126,7 @@ class NamedModel:
             used = {number for _, number, _ in numbers}
             candidates = [known[names[0]]] if names[0] in known else []
             candidates += [known[name] for name in names[1:] if name in known and known[name] not in own]
-            number = next((each for each in candidates if each not in used), None) or self._new()
+            number = next((each for each in candidates if each not in used or not is_latest), None) or self._new()
             numbers.append((1, number, each.title))
             for name in names:
                 known[name] = number if is_latest else known.get(name, number)
@@ -138,21 +138,25 @@ class NamedModel:
             self._enroll(key, **_envelope(event), timezone=event.data.timezone)
             return
         data, policy = event.data, self._policy(event)
-        courses = [data.course] if data.course else [course for source, course in self.lessons if source == event.source]
+        courses = (
+            [data.course] if data.course else [course for source, course in self.lessons if source == event.source]
+        )
         found = [course for course in courses if data.lesson in self.lessons[event.source, course]]
         if len(found) != 1:
             self.unknown.append(event)
             return
         key = self._enrollment(event.source, data.learner, found[0])
         if data.enrols and (policy.enrol == "any" or event.type == "lesson.completed"):
-            self._enroll(key, id=f"auto/{key}", time=BEFORE_ALL, source="", timezone=policy.timezone or "UTC")
-        lesson = (key, 1, self.lessons[event.source, found[0]][data.lesson])
+            self._enroll(key, id=f"auto/{key}", time=BEFORE_ALL, timezone=policy.timezone or "UTC")
+        number = self.lessons[event.source, found[0]][data.lesson]
         if event.type == "lesson.reopened":
-            state: dict[str, Any] = {"status": "in_progress", "last_viewed_at": event.time}
-            self.numbered.append(corrected(*lesson, **state, **_envelope(event)))
+            time = event.time
+            self.numbered.append(
+                corrected(key, 1, number, status="in_progress", last_viewed_at=time, **_envelope(event))
+            )
         else:
             make: Callable[..., Event] = viewed if event.type == "lesson.viewed" else completed
-            self.numbered.append(make(*lesson, duration_seconds=data.duration_seconds, **_envelope(event)))
+            self.numbered.append(make(key, 1, number, duration_seconds=data.duration_seconds, **_envelope(event)))
 
     def _enrollment(self, *learner: str) -> int:
         source, name, course = learner
@@ -174,7 +178,7 @@ def _envelope(event: NamedEvent) -> dict[str, Any]:
 
 ENROLLMENTS = """
     SELECT learner.source, learner.key, course.key, timezone, position_at,
-           (SELECT array_agg(key) FROM external_id AS lesson
+           (SELECT coalesce(array_agg(key), '{}') FROM external_id AS lesson
             WHERE (kind, scope, id) = ('lesson', its.course_id, current_lesson))
     FROM external_enrollment AS its JOIN user_course ON user_course.id = its.user_course_id
     JOIN external_id AS learner ON (learner.kind, learner.id) = ('user', its.user_id)
