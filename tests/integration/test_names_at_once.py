@@ -31,8 +31,6 @@ WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND d
 LESSONS = """
     SELECT key, id FROM external_id WHERE kind = 'lesson' AND scope = (SELECT id FROM external_id WHERE key = :c)
 """
-    "SELECT key, id FROM external_id WHERE kind = 'lesson' AND scope = (SELECT id FROM external_id WHERE key = :c)"
-)
 
 Batch = Sequence[NamedEvent]
 
