@@ -23,7 +23,7 @@ from worker.identity.look_up import look_up
 from worker.identity.names import Names
 from worker.progress.ingest import ingest
 from worker.progress.redrive import apply_parked, sweep_parked
-from worker.progress.submit import submit
+from worker.progress.submit import Result, submit
 from worker.summary.refresh import refresh_summaries
 
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
@@ -71,9 +71,10 @@ def at_once(engine: Engine, *works: Sequence[Batch]) -> None:
 def classroom(number: int) -> list[NamedEvent]:
     """Thirty events of one course; all names but the learners' are new in each."""
     course = f"course {number}"
-    events: list[NamedEvent] = [
+    makers: list[Callable[..., NamedEvent]] = [named_viewed, named_completed]
+    events = [
         make(f"learner {learner}", f"lesson {lesson}", course, topic=f"topic {lesson % 3}", seconds=second)
-        for second, make in enumerate([named_viewed, named_completed])
+        for second, make in enumerate(makers)
         for learner in range(number, number + 3)
         for lesson in range(4)
     ]
@@ -259,4 +260,4 @@ def test_a_sender_that_waits_is_told_to_try_again(engine: Engine, monkeypatch: p
     monkeypatch.setattr(allocate, "WAIT_SECONDS", 0.05)
     with held(engine, name_all), pytest.raises(LockedError):
         submit(engine, entries(EVENTS))
-    assert [each.result for each in submit(engine, entries(EVENTS))].count("applied") == 3
+    assert [each.result for each in submit(engine, entries(EVENTS))].count(Result.APPLIED) == 3
