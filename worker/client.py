@@ -13,6 +13,7 @@ from redis import RedisError
 
 from worker.contract.entry import Entry, Reason, Rejection
 from worker.contract.event import CloudEvent, Event, Outline, partition_key
+from worker.contract.named_event import NamedEvent, NamedOutline
 from worker.contract.parse import parse_entry
 from worker.contract.totals import Totals
 from worker.errors import ConfigurationError, InputError
@@ -66,15 +67,15 @@ class EventPublisher(EventMethods[str]):
     ) -> None:
         self.close()
 
-    def publish(self, event: Event | Mapping[str, Any]) -> str:
-        """Append an event, a model of `worker.contract.event` or a CloudEvent as a mapping; return its entry id.
+    def publish(self, event: Event | NamedEvent | Mapping[str, Any]) -> str:
+        """Append an event, a model of `worker.contract.event` or `named_event` or a CloudEvent as a mapping.
 
-        A mapping is not validated here: an invalid one becomes a dead letter.
+        Returns its entry id. A mapping is not validated here: an invalid one becomes a dead letter.
         """
         with _advised(self._settings):
             return append_many(self._redis, [_addressed(self._keys, event)], self._keys.instead_of)[0]
 
-    def publish_many(self, events: Iterable[Event | Mapping[str, Any]]) -> int:
+    def publish_many(self, events: Iterable[Event | NamedEvent | Mapping[str, Any]]) -> int:
         """Append the events in order, pipelined; return their number. After an error, some of them may be appended."""
         return self._append(_addressed(self._keys, event) for event in events)
 
@@ -85,34 +86,32 @@ class EventPublisher(EventMethods[str]):
         """
         return self._append((self._keys.stream_for(key), body) for key, body in bodies)
 
-    def publish_outline(self, outline: Outline, time: str | None = None) -> datetime:
+    def publish_outline(self, outline: Outline | NamedOutline, time: str | None = None) -> datetime:
         """Publish a course's outline with an RFC 3339 time, by default now by Redis' clock; return that time.
 
         Idempotent. Raises redis.RedisError, and InputError, before publishing, for an outline a worker would refuse.
         """
+        return self.publish_outlines([outline], time)
+
+    def publish_outlines(self, outlines: Iterable[Outline | NamedOutline], time: str | None = None) -> datetime:
+        """Publish outlines, at least one, like `publish_outline`: none unless a worker would take each."""
         now = self._now()
-        body = to_json(
-            {
-                "specversion": "1.0",
-                "id": str(uuid4()),
-                "source": self._source,
-                "type": "course.outlined",
-                "time": now if time is None else time,
-                "data": outline,
-            },
-            exclude_none=True,
-        )
-        try:
-            event = parse_entry(
-                Entry("", f"{int(now.timestamp() * 1000)}-0", body), datetime.now(UTC).timestamp() * 1000
+        bodies = []
+        for outline in outlines:
+            body = to_json(
+                {
+                    "specversion": "1.0",
+                    "id": str(uuid4()),
+                    "source": self._source,
+                    "type": "course.outlined",
+                    "time": now if time is None else time,
+                    "data": outline,
+                },
+                exclude_none=True,
             )
-        except Rejection as refused:
-            if refused.reason is Reason.TOO_LARGE:
-                raise InputError(
-                    f"The outline is too large for one event: {refused.detail}. Shorten its titles, or leave them out."
-                ) from None
-            raise InputError(f"The time {time!r} would be refused: {refused.detail.removeprefix('time: ')}.") from None
-        self.publish_raw([(outline.course_id, body)])
+            event = _checked_outline(body, now, time, outline)
+            bodies.append((partition_key(vars(outline)), body))
+        self.publish_raw(bodies)
         return event.time
 
     def clock(self) -> datetime:
@@ -127,7 +126,7 @@ class EventPublisher(EventMethods[str]):
         """Close the connections."""
         self._redis.close()
 
-    def _take(self, event: Event) -> str:
+    def _take(self, event: Event | NamedEvent) -> str:
         self.publish(event)
         return event.id
 
@@ -171,13 +170,13 @@ class AsyncEventPublisher(EventMethods[Coroutine[Any, Any, str]]):
     ) -> None:
         await self.close()
 
-    async def publish(self, event: Event | Mapping[str, Any]) -> str:
+    async def publish(self, event: Event | NamedEvent | Mapping[str, Any]) -> str:
         """See `EventPublisher.publish`."""
         with _advised(self._settings):
             ids = await append_many_async(self._redis, [_addressed(self._keys, event)], self._keys.instead_of)
         return ids[0]
 
-    async def publish_many(self, events: Iterable[Event | Mapping[str, Any]]) -> int:
+    async def publish_many(self, events: Iterable[Event | NamedEvent | Mapping[str, Any]]) -> int:
         """See `EventPublisher.publish_many`."""
         return await self._append(_addressed(self._keys, event) for event in events)
 
@@ -189,7 +188,7 @@ class AsyncEventPublisher(EventMethods[Coroutine[Any, Any, str]]):
         """Close the connections."""
         await self._redis.aclose()
 
-    async def _take(self, event: Event) -> str:
+    async def _take(self, event: Event | NamedEvent) -> str:
         await self.publish(event)
         return event.id
 
@@ -199,6 +198,19 @@ class AsyncEventPublisher(EventMethods[Coroutine[Any, Any, str]]):
             for chunk in _chunks(addressed):
                 count += len(await append_many_async(self._redis, chunk, self._keys.instead_of))
         return count
+
+
+def _checked_outline(body: bytes, now: datetime, time: str | None, outline: Outline | NamedOutline) -> CloudEvent:
+    try:
+        return parse_entry(Entry("", f"{int(now.timestamp() * 1000)}-0", body), datetime.now(UTC).timestamp() * 1000)
+    except Rejection as refused:
+        if refused.reason is Reason.TOO_LARGE:
+            course = f" of course {outline.course!r:.100}" if isinstance(outline, NamedOutline) else ""
+            raise InputError(
+                f"The outline{course} is too large for one event: {refused.detail}. "
+                "Shorten its titles, or leave them out."
+            ) from None
+        raise InputError(f"The time {time!r} would be refused: {refused.detail.removeprefix('time: ')}.") from None
 
 
 def _settings(redis_url: str | None, settings: Settings | None) -> Settings:
@@ -221,7 +233,7 @@ def _advised(settings: Settings) -> Iterator[None]:
         raise
 
 
-def _addressed(keys: Keys, event: Event | Mapping[str, Any]) -> Addressed:
+def _addressed(keys: Keys, event: Event | NamedEvent | Mapping[str, Any]) -> Addressed:
     if isinstance(event, CloudEvent):
         return keys.stream_for(partition_key(vars(event.data))), event.to_json()
     if not isinstance(event, Mapping):

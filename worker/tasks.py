@@ -10,6 +10,7 @@
 | `progress.apply_retention`           | beat, if retention is on  | deletes old events from the ledger            |
 | `progress.lesson_viewed`             | an LMS, through Celery    | appends the event to a stream                 |
 | `progress.lesson_completed`          | an LMS, through Celery    | appends the event to a stream                 |
+| `progress.lesson_reopened`           | an LMS, through Celery    | appends the event to a stream                 |
 | `progress.unknown_lesson_task`       | a misspelt one of those   | keeps it as a dead letter                     |
 """
 
@@ -196,9 +197,10 @@ def _for_at_most(seconds: float) -> Callable[[], bool]:
 
 @app.task(name="progress.lesson_viewed", bind=True, acks_late=True, reject_on_worker_lost=True)
 def lesson_viewed(self: "Task[Any, Any]", /, *ids: Any, **members: Any) -> None:
-    """Append a `lesson.viewed` event, given its data members, `occurred_at` and optionally `event_id`.
+    """Append a `lesson.viewed` event, given its data members, `occurred_at` and optionally `event_id` and `source`.
 
-    `user_course_id`, `topic_id` and `lesson_id` may be positional, in this order.
+    `user_course_id`, `topic_id` and `lesson_id` may be positional, in this order. Names (`learner`, `lesson`, …) belong
+    to the `source`, the connection; without one it is `celery`.
     """
     _append(self, "lesson.viewed", ids, members)
 
@@ -207,6 +209,12 @@ def lesson_viewed(self: "Task[Any, Any]", /, *ids: Any, **members: Any) -> None:
 def lesson_completed(self: "Task[Any, Any]", /, *ids: Any, **members: Any) -> None:
     """Append a `lesson.completed` event, like `progress.lesson_viewed`."""
     _append(self, "lesson.completed", ids, members)
+
+
+@app.task(name="progress.lesson_reopened", bind=True, acks_late=True, reject_on_worker_lost=True)
+def lesson_reopened(self: "Task[Any, Any]", /, *ids: Any, **members: Any) -> None:
+    """Append a `lesson.reopened` event, like `progress.lesson_viewed`."""
+    _append(self, "lesson.reopened", ids, members)
 
 
 @app.task(name="progress.unknown_lesson_task", bind=True, acks_late=True, reject_on_worker_lost=True)
@@ -223,10 +231,11 @@ def _append(task: "Task[Any, Any]", event_type: str, ids: tuple[Any, ...], membe
     the same event.
     """
     event_id, occurred_at = members.pop("event_id", None), members.pop("occurred_at", None)
+    source = members.pop("source", None)
     event = {
         "specversion": "1.0",
         "id": task.request.id if event_id is None else event_id,
-        "source": "celery",
+        "source": "celery" if source is None else source,
         "type": event_type,
         "data": _data(task, ids, members),
     }

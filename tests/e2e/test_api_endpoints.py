@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from tests.support.api import ServeProcess
 from tests.support.commands import run
 from tests.support.databases import clone_database, drop_database
-from tests.support.events import completed, corrected, entry, outlined, viewed
+from tests.support.events import completed, corrected, entry, numbered, outlined, viewed
 from tests.support.model import expected_state
 from tests.support.system import System
 from tests.support.tables import rows
@@ -168,7 +168,7 @@ def submit(api: Documented) -> Iterator[Event]:
             sent = each.example if isinstance(each.example, list) else [each.example]
             verdicts = [(verdict["id"], verdict["result"]) for verdict in each.answer["events"]]
             assert verdicts == [(event["id"], result) for event in sent]
-            yield from (parse_entry(entry(event)) for event in sent)
+            yield from (numbered(parse_entry(entry(event))) for event in sent)
 
 
 def make(api: Documented) -> list[Exchange]:

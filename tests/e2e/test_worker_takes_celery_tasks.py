@@ -1,4 +1,4 @@
-"""An LMS that already speaks Celery sends `progress.lesson_viewed` and `progress.lesson_completed`."""
+"""An LMS that already speaks Celery sends `progress.lesson_viewed`, `lesson_completed` and `lesson_reopened`."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 from celery import Celery
 
-from tests.support.events import at, completed, enrolled, viewed
+from tests.support.events import at, completed, enrolled, reopened, viewed
+from tests.support.named import rows_by_name
 from tests.support.own_servers import OwnServers, own_servers
 from tests.support.system import System
 from tests.support.tables import rows
@@ -47,12 +48,13 @@ def test_a_task_routed_by_name_or_with_positional_ids_arrives_and_an_ambiguous_o
     sent = [
         lms.send_task("progress.lesson_viewed", args=[1, 2, 3], kwargs=when),
         lms.send_task("progress.lesson_completed", args=[1, 2], kwargs={**when, "lesson_id": 4, "section_id": 5}),
+        lms.send_task("progress.lesson_reopened", args=[1, 2, 4], kwargs={"occurred_at": at(2).isoformat()}),
     ]
     lms.send_task("progress.lesson_viewed", args=[1, 2, 3, when["occurred_at"]])
     lms.send_task("progress.lesson_viewed", args=[1, 2], kwargs={**when, **ids, "lesson_id": 3})
     lms.send_task("progress.lesson_viewed", args=[1, 2], kwargs=when)
     wait_until(lambda: system.dead_letters() == {"invalid_event": 3}, what="the dead letters")
-    wait_until(lambda: system.recorded() == 2, what="the rows")
+    wait_until(lambda: system.recorded() == 3, what="the rows")
     assert len(worker.wait_for_line("task_arguments_ambiguous", count=2)) == 2
     dead_letters = rows(system.engine, "SELECT body, detail FROM dead_letter ORDER BY id")
     kept = [json.loads(body)["data"] for body, _ in dead_letters]
@@ -65,6 +67,7 @@ def test_a_task_routed_by_name_or_with_positional_ids_arrives_and_an_ambiguous_o
         *known,
         viewed(1, 2, 3, id=sent[0].id, source="celery", time=at(1)),
         completed(1, 2, 4, section_id=5, id=sent[1].id, source="celery", time=at(1)),
+        reopened(1, 2, 4, id=sent[2].id, source="celery", time=at(2)),
     ]
     system.assert_exact(expected, rejected={"invalid_event": 3})
 
@@ -90,6 +93,20 @@ def test_a_task_becomes_an_event_whose_identity_is_the_tasks(system: System, lms
     ]
     wait_until(lambda: system.recorded() == 2, what="the completion")
     system.assert_exact(expected, rejected={"invalid_event": 1})
+
+
+def test_a_task_in_names_is_of_its_source_and_may_be_repeated(system: System, lms: Celery) -> None:
+    system.start_worker(2)
+    names = {"learner": "user:4", "course": "course:5", "lesson": "cm:8"}
+    for source in ("moodle", None):
+        for kind, seconds in (("completed", 1), ("reopened", 2), ("viewed", 0)):
+            said = {**names, "occurred_at": at(seconds).isoformat(), "event_id": f"e-{seconds}", "source": source}
+            for _ in range(2):
+                lms.send_task(f"progress.lesson_{kind}", kwargs=said)
+    wait_until(lambda: system.recorded() == 6, what="the rows")
+    expected = ("in_progress", at(2), None)
+    assert rows_by_name(system.engine) == {(source, *names.values()): expected for source in ("moodle", "celery")}
+    assert system.dead_letters() == {}
 
 
 @pytest.mark.second_tier

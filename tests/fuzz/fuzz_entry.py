@@ -14,10 +14,12 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 with atheris.instrument_imports(include=["worker.contract"], enable_loader_override=False):
     from worker.contract.entry import Entry, Reason, Rejection
     from worker.contract.event import EVENT_TYPES, Event
-    from worker.contract.fast_path import decode
+    from worker.contract.fast_path import DecodedNamedEvent, decode
+    from worker.contract.named_event import NAMED_EVENT_TYPES, NamedEvent
     from worker.contract.parse import parse_entry
 
-MEMBERS = ("id", "source", "time", "type", "event_id")
+MEMBERS = ("id", "source", "time", "type")
+NAMES = ("learner", "lesson", "course", "topic", "duration_seconds", "enrols")
 DATA = ("user_course_id", "topic_id", "lesson_id", "section_id", "duration_seconds")
 ARRIVALS = (0, 1_900_000_000_000, 2**64 - 1)
 
@@ -32,14 +34,16 @@ def check(content: bytes) -> None:
             assert isinstance(verdict.reason, Reason)
             assert verdict.detail.isprintable()
             continue
-        assert type(verdict) in EVENT_TYPES
+        assert type(verdict) in {*EVENT_TYPES, *NAMED_EVENT_TYPES}
         if decoded is not None:
-            for found, expected, names in ((decoded, verdict, MEMBERS), (decoded.data, verdict.data, DATA)):
+            data = NAMES if isinstance(decoded, DecodedNamedEvent) else DATA
+            for found, expected, names in ((decoded, verdict, MEMBERS), (decoded.data, verdict.data, data)):
                 assert [getattr(found, name) for name in names] == [getattr(expected, name) for name in names]
+            assert isinstance(decoded, DecodedNamedEvent) or decoded.event_id == verdict.event_id
             assert decoded.time.utcoffset() == verdict.time.utcoffset()
 
 
-def judge(entry: Entry) -> Event | Rejection:
+def judge(entry: Entry) -> Event | NamedEvent | Rejection:
     """The event, or why there is none."""
     try:
         return parse_entry(entry)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 
 import click
 import pytest
@@ -28,6 +29,7 @@ from worker.streams.connection import Redis
 
 LARGE, LESSON = MAX_ID - 7, 2**31 - 1
 TABLES = {
+    "publish --format csv --connection lms --dry-run {file}": ("lesson.completed", "missing_member"),
     "status": ("unknown_enrollment", "invalid_json", "{stream}:0"),
     "summary {id}": ("{id}",),
     "courses": ("{id}",),
@@ -43,7 +45,7 @@ TABLES = {
 }
 """Each command that prints tables, and the words that stay on every terminal. At 80 columns, streams stay as well."""
 NO_TABLES = {
-    *("migrate", "publish", "drain", "metrics", "audit", "rebuild", "void", "replay", "serve", "asyncapi"),
+    *("migrate", "drain", "metrics", "audit", "rebuild", "void", "replay", "serve", "asyncapi"),
     *("demo", "up", "report course", "report learner", "outline load", "system adopt", "health live", "health ready"),
     *("dead-letters export", "dead-letters redrive", "dead-letters delete"),
 }
@@ -73,7 +75,8 @@ def names(
     Drain(consumer, RecordingHost(), 0.5).run()
     refresh_all(engine)
     assert "invalid_json" in invoke(environment, "dead-letters", "show", "1").output
-    return {"id": str(LARGE), "lesson": str(LESSON), "stream": settings.stream_key}
+    file = Path(__file__).parents[1] / "data" / "lms" / "completions.csv"
+    return {"id": str(LARGE), "lesson": str(LESSON), "stream": settings.stream_key, "file": str(file)}
 
 
 def printed(environment: Mapping[str, str], names: Mapping[str, str], command: str, width: int) -> str:
@@ -83,7 +86,7 @@ def printed(environment: Mapping[str, str], names: Mapping[str, str], command: s
     short = {"DATABASE_URL": "postgresql://db/lms"} if command.startswith("config") else {}
     result = invoke({**environment, **terminal, **short}, *command.format(**names).split())
     assert result.exit_code == 0, result.output
-    assert not result.stderr
+    assert not result.stderr or "publish" in command  # which shows its progress there
     return result.stdout
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
 from tests.support.events import body as body_of
-from tests.support.events import enrolled, viewed
+from tests.support.events import enrolled, numbered, viewed
 from tests.support.model import assert_tables_equal_model
 from tests.support.streams import add, deliver, group_of, pending
 from tests.support.tables import insert_as_lms, rows
@@ -41,7 +41,7 @@ def broken_parser(monkeypatch: pytest.MonkeyPatch) -> list[Entry]:
         if entry.body == POISON:
             tried.append(entry)
             raise RuntimeError("nobody expects this")
-        return parse_entry(entry, now_milliseconds, dropped)
+        return numbered(parse_entry(entry, now_milliseconds, dropped))
 
     monkeypatch.setattr(batch, "parse_entry", raising)
     return tried

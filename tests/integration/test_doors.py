@@ -11,11 +11,13 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.support.doors import ANY, Doors, consume, is_task, parsed, send_tasks
-from tests.support.events import as_json, body, enrolled, viewed
+from tests.support.events import as_json, body, enrolled, entries, viewed
+from tests.support.named import named_enrolled, named_viewed
 from tests.support.tables import insert_as_lms, rows
 from worker.consume.consumer import Consumer
 from worker.contract.event import MAX_EVENT_CHARACTERS, MAX_OUTLINE_CHARACTERS
 from worker.contract.identity import identity
+from worker.progress.ingest import ingest
 
 Case = tuple[bytes, str, tuple[int | None, int | None]]
 """An event of enrollment 1, the verdict on it, and section and duration of its row where it is applied."""
@@ -32,6 +34,13 @@ def bent(changes: Mapping[str, Any] = {}, /, **data: Any) -> bytes:
         members = {**as_json(viewed())["data"], **data}
         event["data"] = {name: value for name, value in members.items() if value is not ...}
     return json.dumps({name: value for name, value in event.items() if value is not ...}).encode()
+
+
+def in_names(changes: Mapping[str, Any] = {}, /, **data: Any) -> bytes:
+    """A view in names."""
+    event = {**as_json(named_viewed(id=str(uuid4()))), **changes}
+    members = {**event["data"], **data}
+    return json.dumps({**event, "data": {name: value for name, value in members.items() if value is not ...}}).encode()
 
 
 def cases() -> dict[str, Case]:
@@ -61,6 +70,12 @@ def cases() -> dict[str, Case]:
         "white space": (b" \t" + bent() + b" ", NOTHING),
         "1980": (bent({"time": "1980-01-01T00:00:00Z"}), NOTHING),
         "4 minutes ahead": (bent({"time": soon}), NOTHING),
+        "in names": (in_names(duration_seconds=30, topic="t", enrols=False, note="x"), (None, 30)),
+        "of a new learner": (in_names(learner="Zoë \U0001f680 \u202e", lesson="x" * 1_024), NOTHING),
+        "a completion in names": (in_names({"type": "lesson.completed"}, course="c2"), NOTHING),
+        "a topic and a duration that are none": (in_names(topic=7, duration_seconds=-1, enrols="no"), NOTHING),
+        "taken back": (bent({"type": "lesson.reopened"}), NOTHING),
+        "taken back in names": (in_names({"type": "lesson.reopened"}), NOTHING),
         "the most characters": (bent({"note": "x" * room}), NOTHING),
         "the most, escaped": (bent({"note": "\U0001f680" * room}), NOTHING),
     }
@@ -89,6 +104,16 @@ def cases() -> dict[str, Case]:
         "too deep": (bent({"note": "?"}).replace(b'"?"', b"[" * 5_000 + b"]" * 5_000), "invalid_json"),
         "a character too many": (bent({"note": "x" * (room + 1)}), "too_large"),
         "too many, escaped": (bent({"note": "\U0001f680" * (room + 1)}), "too_large"),
+        "names and numbers": (in_names(user_course_id=1), "invalid_event"),
+        "numbers and names": (bent(learner="ann"), "invalid_event"),
+        "a name that is none": (in_names(learner=""), "invalid_event"),
+        "a name that is too long": (in_names(lesson="ü" * 513), "invalid_event"),
+        "a name that is a number": (in_names(lesson=8), "invalid_event"),
+        "a name with NUL": (in_names(course="a\0b"), "invalid_event"),
+        "no lesson's name": (in_names(lesson=...), "invalid_event"),
+        "a correction in names": (in_names({"type": "progress.corrected"}), "unknown_type"),
+        "a lesson of no course": (in_names(lesson="of no course", course=...), "unknown_lesson"),
+        "a learner of no course": (in_names(learner="nobody", enrols=False), "unknown_enrollment"),
         "another user's": (body(enrolled(1, user_id=9)), "enrollment_conflict"),
     }
     return {
@@ -98,8 +123,9 @@ def cases() -> dict[str, Case]:
 
 
 @pytest.fixture(autouse=True)
-def _enrollment(engine: Engine) -> None:
+def _enrollments(engine: Engine) -> None:
     insert_as_lms(engine, 1)
+    ingest(engine, entries([named_enrolled()]))
 
 
 def ledger(engine: Engine) -> dict[str, tuple[int | None, int | None]]:
@@ -154,7 +180,12 @@ def test_an_endpoint_of_one_lesson_gets_it_too(engine: Engine, open_api: httpx.C
     expected = {}
     for name, (content, verdict, row) in cases().items():
         event = parsed(content)
-        if not is_task(event) or not isinstance(event["data"].get("lesson_id"), int) or event["data"].keys() & {"foo"}:
+        if (
+            not is_task(event)
+            or event["type"] != "lesson.viewed"
+            or not isinstance(event["data"].get("lesson_id"), int)
+            or event["data"].keys() & {"foo", "learner"}
+        ):
             continue
         data = event["data"]
         path = "/progress/{user_course_id}/{topic_id}/{lesson_id}/view".format(**data)

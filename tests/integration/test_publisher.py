@@ -5,14 +5,26 @@ import json
 import socket
 from collections.abc import Iterator
 from typing import Any
+from zlib import crc32
 
 import pytest
 from redis import ConnectionError as RedisConnectionError
 from sqlalchemy import Engine
 
 from tests.support.doors import consume
-from tests.support.events import as_json, at, completed, corrected, enrolled, outlined, viewed
+from tests.support.events import (
+    as_json,
+    at,
+    completed,
+    corrected,
+    enrolled,
+    numbered,
+    outlined,
+    reopened,
+    viewed,
+)
 from tests.support.model import assert_tables_equal_model
+from tests.support.named import named_completed, named_enrolled, named_outlined, named_reopened, named_viewed
 from tests.support.tables import rows
 from tests.support.wait import wait_until
 from worker.client import PIPELINE, AsyncEventPublisher, EventPublisher
@@ -20,6 +32,7 @@ from worker.consume.consumer import Consumer
 from worker.consume.recovery import Recovery
 from worker.contract.entry import Entry
 from worker.contract.event import Event, LessonCompleted, LessonViewed
+from worker.contract.named_event import NamedEvent
 from worker.contract.parse import parse_entry
 from worker.event_factory import EventFactory
 from worker.settings import Settings
@@ -35,7 +48,7 @@ def publisher(settings: Settings, redis: Redis) -> Iterator[EventPublisher]:
         yield publisher
 
 
-def published(redis: Redis, stream: str) -> list[Event]:
+def published(redis: Redis, stream: str) -> list[Event | NamedEvent]:
     """The events of the stream, as a consumer reads them."""
     found: Any = redis.xrange(stream)
     return [parse_entry(Entry(stream, entry_id.decode(), fields[b"event"])) for entry_id, fields in found]
@@ -52,10 +65,16 @@ def published(redis: Redis, stream: str) -> list[Event]:
         (outlined(11, []), 3),
         (corrected(10, last_viewed_at=at(1), status="in_progress"), 2),
         (corrected(10), 2),
+        (reopened(10), 2),
+        (named_viewed("ann"), crc32(b"ann") % 8),
+        (named_completed("ann", course=None), crc32(b"ann") % 8),
+        (named_reopened("ann"), crc32(b"ann") % 8),
+        (named_enrolled("Zoë"), crc32("Zoë".encode()) % 8),
+        (named_outlined("Größe/101", ["l1"]), crc32("Größe/101".encode()) % 8),
     ],
 )
 def test_an_event_comes_back_equal_from_its_partition(
-    publisher: EventPublisher, redis: Redis, settings: Settings, event: Event, partition: int
+    publisher: EventPublisher, redis: Redis, settings: Settings, event: Event | NamedEvent, partition: int
 ) -> None:
     stream = f"{settings.stream_key}:{partition}"
     publisher.publish(event)
@@ -144,7 +163,7 @@ def test_an_event_made_for_an_outbox_counts_once_however_often_it_is_published(
     for _ in range(2):
         publisher.publish_many(json.loads(each) for each in stored)
     consume(consumer)
-    assert_tables_equal_model(engine, [enrollment, event])
+    assert_tables_equal_model(engine, [numbered(enrollment), numbered(event)])
 
 
 def test_a_short_form_without_a_time_may_be_called_again(

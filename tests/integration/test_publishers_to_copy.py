@@ -13,16 +13,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
+from zlib import crc32
 
 import pytest
 from sqlalchemy import Engine
 
 from tests.support.doors import consume
+from tests.support.events import numbered
 from tests.support.model import assert_tables_equal_model
+from tests.support.named import rows_by_name
 from tests.support.tables import rows
 from worker.consume.consumer import Consumer
 from worker.contract.entry import Entry
 from worker.contract.event import Event
+from worker.contract.named_event import NamedEvent, NamedLessonCompleted
 from worker.contract.parse import parse_entry
 from worker.settings import Settings
 from worker.streams.connection import Redis
@@ -59,7 +63,9 @@ DATA: list[tuple[int, str, dict[str, Any]]] = [
     (1, "lesson.viewed", {**LESSON, "section_id": 2, "duration_seconds": 90}),
     (1, "lesson.completed", LESSON),
 ]
-"""What each publishes: the partition, the type and the data."""
+"""What each publishes with numbers: the partition, the type and the data."""
+NAMED = ("user:Zoë", "course:5", "page:8")
+"""The learner, course and lesson of the event that each publishes with names."""
 
 
 @pytest.fixture
@@ -84,7 +90,7 @@ def published_by(language: str, environment: Mapping[str, str]) -> "subprocess.C
     return subprocess.run(command, cwd=FOLDER, env=given, capture_output=True, text=True, check=False, timeout=50)
 
 
-def entries(redis: Redis, stream: str) -> list[Event]:
+def entries(redis: Redis, stream: str) -> list[Event | NamedEvent]:
     found: Any = redis.xrange(stream)
     assert all(list(fields) == [b"event"] for _, fields in found)
     return [parse_entry(Entry(stream, entry_id.decode(), fields[b"event"])) for entry_id, fields in found]
@@ -97,19 +103,27 @@ def test_what_a_copied_publisher_sends_is_valid_and_applied_exactly(
     environment = {**os.environ, "REDIS_URL": url, "PROGRESS_STREAM_KEY": settings.stream_key}
     done = published_by(language, environment)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    events = {number: entries(redis, f"{settings.stream_key}:{number}") for number in (1, 3)}
+    events = {number: list(map(numbered, entries(redis, f"{settings.stream_key}:{number}"))) for number in (1, 3)}
     for number, each in events.items():
         expected = [(kind, data) for partition, kind, data in DATA if partition == number]
         assert [(event.type, event.data.model_dump(exclude_none=True)) for event in each] == [
             (kind, {**data, "lessons": tuple(data["lessons"])} if "lessons" in data else data)
             for kind, data in expected
         ]
+    anywhere = settings.stream_key if language == "node" else f"{settings.stream_key}:{crc32(NAMED[0].encode()) % 8}"
+    (named,) = entries(redis, anywhere)
+    assert isinstance(named, NamedLessonCompleted)
     everything = [*events[1], *events[3]]
-    assert len({event.id for event in everything} | {event.event_id for event in everything}) == 4, "each id is a UUID"
-    assert {event.source for event in everything} == {"/my-lms"}
+    ids = {event.id for event in [*everything, named]} | {event.event_id for event in [*everything, named]}
+    assert len(ids) == 5, "each id is a UUID"
+    assert {event.source for event in [*everything, named]} == {"/my-lms"}
+    redis.delete(anywhere)  # until the tables are compared, which the model does for numbers alone
     consume(consumer)
     assert rows(engine, "SELECT count(*) FROM dead_letter") == [(0,)]
     assert_tables_equal_model(engine, everything)
+    redis.xadd(anywhere, {"event": named.to_json()})
+    consume(consumer)
+    assert rows_by_name(engine) == {("/my-lms", *NAMED): ("completed", named.time, named.time)}
 
 
 @pytest.mark.second_tier

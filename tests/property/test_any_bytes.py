@@ -8,17 +8,36 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from tests.support.events import as_json, at, body, completed, corrected, enrolled, entry, outlined, viewed
+from tests.support.events import (
+    as_json,
+    at,
+    body,
+    completed,
+    corrected,
+    enrolled,
+    entry,
+    outlined,
+    reopened,
+    viewed,
+)
+from tests.support.named import named_completed, named_enrolled, named_outlined, named_reopened, named_viewed
 from tests.support.tables import TABLES, clear, rows
 from worker.contract.entry import Entry, Reason, Rejection
-from worker.contract.event import EVENT_TYPES
+from worker.contract.event import EVENT_TYPES, CloudEvent
+from worker.contract.named_event import NAMED_EVENT_TYPES
 from worker.contract.parse import parse_entry
 from worker.progress.ingest import ingest
 
-SEEDS = [
+SEEDS: list[CloudEvent] = [
     viewed(section_id=2, duration_seconds=3),
     completed(),
     corrected(status="completed", last_viewed_at=at(1), completed_at=at(1)),
+    reopened(),
+    named_viewed(topic="t", duration_seconds=3, enrols=False),
+    named_completed(course=None),
+    named_reopened(),
+    named_enrolled(timezone="Europe/Berlin"),
+    named_outlined(lessons=["l2", {"lesson": "l1", "topic": "t", "title": "One", "aliases": ["l3"]}]),
     enrolled(timezone="Europe/Berlin"),
     outlined(lessons=[(1, 2, "One"), (2, 1)]),
 ]
@@ -52,6 +71,9 @@ words = st.text(max_size=20) | st.sampled_from(
 )
 scalars = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | words
 values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3))
+
+
+VERDICTS = {Rejection, *EVENT_TYPES, *NAMED_EVENT_TYPES}
 
 
 def verdict(content: bytes | None, milliseconds: int = 1_900_000_000_000) -> type:
@@ -90,7 +112,7 @@ def bent(draw: st.DrawFn) -> bytes:
 
 @pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_bytes_get_a_verdict(content: bytes) -> None:
-    assert verdict(content) in {Rejection, *EVENT_TYPES}
+    assert verdict(content) in VERDICTS
 
 
 @given(content=st.binary(max_size=200) | st.text().map(lambda text: text.encode(errors="surrogatepass")))
@@ -108,7 +130,7 @@ def test_an_event_with_bytes_overwritten_gets_a_verdict(seed: Any, place: float,
 @settings(max_examples=300)
 @given(content=bent(), milliseconds=st.sampled_from([0, 1_900_000_000_000, 2**64 - 1]))
 def test_an_event_bent_anywhere_gets_a_verdict(content: bytes, milliseconds: int) -> None:
-    assert verdict(content, milliseconds) in {Rejection, *EVENT_TYPES}
+    assert verdict(content, milliseconds) in VERDICTS
 
 
 @given(contents=st.lists(bent(), min_size=1, max_size=8), milliseconds=st.sampled_from([1_900_000_000_000, 2**64 - 1]))
@@ -146,6 +168,7 @@ outline = {
 data: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "lesson.viewed": activity,
     "lesson.completed": activity,
+    "lesson.reopened": lesson,
     "progress.corrected": {**lesson, **snapshot},
     "enrollment.created": enrollment,
     "course.outlined": outline,

@@ -5,8 +5,24 @@ from dataclasses import replace
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.support.histories import activities, corrections, distinct_histories, enrollments, events
-from worker.contract.event import CourseOutlined, EnrollmentCreated, Event, LedgerEvent, LessonEvent, ProgressCorrected
+from tests.support.histories import (
+    activities,
+    corrections,
+    distinct_histories,
+    enrollments,
+    events,
+    reopenings,
+)
+from worker.contract.event import (
+    CourseOutlined,
+    EnrollmentCreated,
+    Event,
+    LedgerEvent,
+    LessonCompleted,
+    LessonEvent,
+    LessonReopened,
+    ProgressCorrected,
+)
 from worker.contract.progress_status import ProgressStatus
 from worker.progress.reference import fold, is_after, lesson_progress
 
@@ -66,6 +82,19 @@ def test_a_correction_silences_what_is_not_later(correction: ProgressCorrected, 
         snapshot.last_viewed_at,
         snapshot.completed_at,
     )
+
+
+@given(data=st.data(), reopening=reopenings, others=st.lists(activities, max_size=8))
+def test_a_reopened_lesson_is_completed_by_later_completions_alone(
+    data: st.DataObject, reopening: LessonReopened, others: list[LessonEvent]
+) -> None:
+    correction = reopening.as_correction()
+    history: list[LedgerEvent] = data.draw(st.permutations([*others, correction]))
+    later = [each.time for each in others if isinstance(each, LessonCompleted) and is_after(each, correction)]
+    row = lesson_progress(history)
+    assert row.completed_at == min(later, default=None)
+    assert row.status is (ProgressStatus.COMPLETED if later else ProgressStatus.IN_PROGRESS)
+    assert row.last_viewed_at == max([reopening.time, *(each.time for each in others if is_after(each, correction))])
 
 
 @given(history=st.lists(st.one_of(activities, corrections, enrollments), max_size=12), correction=corrections)

@@ -121,7 +121,9 @@ def send_tasks(
         each()
     for case, event in sent.items():
         members = {**event["data"], "event_id": event["id"], "occurred_at": event["time"], "case": case}
-        task = {"lesson.viewed": tasks.lesson_viewed, "lesson.completed": tasks.lesson_completed}[event["type"]]
+        if "learner" in members:
+            members["source"] = event["source"]
+        task = getattr(tasks, event["type"].replace(".", "_"))
         task.apply(kwargs=kombu_json.loads(kombu_json.dumps(members)), throw=True)
     for each in clear:
         each()
@@ -133,7 +135,7 @@ def is_task(event: Any) -> bool:
     return (
         isinstance(event, dict)
         and event.keys() == members
-        and event["type"] in {"lesson.viewed", "lesson.completed"}
+        and event["type"] in {"lesson.viewed", "lesson.completed", "lesson.reopened"}
         and event["specversion"] == "1.0"
         and isinstance(event["data"], dict)
     )

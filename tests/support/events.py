@@ -12,10 +12,13 @@ from worker.contract.event import (
     CloudEvent,
     CourseOutlined,
     EnrollmentCreated,
+    Event,
     LessonCompleted,
+    LessonReopened,
     LessonViewed,
     ProgressCorrected,
 )
+from worker.contract.named_event import NAMED_EVENT_TYPES, NamedEvent
 
 START = datetime(2025, 7, 14, 10, 30, tzinfo=UTC)
 """The time of an event that says nothing else; `at(7)` is 7 seconds later."""
@@ -84,6 +87,19 @@ def outlined(
     members = [_outline_lesson(*lesson) for lesson in lessons]
     data = {"course_id": course_id, "lessons": members}
     return CourseOutlined.model_validate({**_envelope(seconds, envelope), "data": data})
+
+
+def reopened(
+    user_course_id: int = 1, topic_id: int = 1, lesson_id: int = 1, *, seconds: float = 0, **envelope: Any
+) -> LessonReopened:
+    """`lesson.reopened`."""
+    return LessonReopened.model_validate(_lesson(user_course_id, topic_id, lesson_id, seconds, envelope))
+
+
+def numbered(event: Event | NamedEvent) -> Event:
+    """The event, which has numbers, not names."""
+    assert not isinstance(event, NAMED_EVENT_TYPES)
+    return event
 
 
 def body(event: CloudEvent) -> bytes:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from tests.support.events import at, completed, corrected, enrolled, outlined, viewed
+from tests.support.events import at, completed, corrected, enrolled, outlined, reopened, viewed
 from worker.contract.event import CourseOutlined, EnrollmentCreated, Event
 from worker.contract.identity import sequence_key
 
@@ -49,6 +49,7 @@ activities: st.SearchStrategy[Event] = st.builds(viewed, **_activity) | st.build
 corrections: st.SearchStrategy[Event] = st.builds(
     corrected, **_lesson, status=_statuses, last_viewed_at=_maybe_time, completed_at=_maybe_time
 )
+reopenings: st.SearchStrategy[Event] = st.builds(reopened, **_lesson)
 _enrollment_event = {
     **_envelope,
     "user_course_id": _enrollment,
@@ -60,7 +61,9 @@ enrollments_of_anybody: st.SearchStrategy[Event] = st.builds(
     enrolled, **_enrollment_event, user_id=st.sampled_from([7, 7, 8])
 )
 outlines: st.SearchStrategy[Event] = st.builds(outlined, **_envelope, course_id=_number, lessons=_lessons)
-events: st.SearchStrategy[Event] = st.one_of(*[activities] * 7, corrections, enrollments, enrollments, outlines)
+events: st.SearchStrategy[Event] = st.one_of(
+    *[activities] * 7, corrections, reopenings, enrollments, enrollments, outlines
+)
 events_of_anybody: st.SearchStrategy[Event] = st.one_of(events, events, events, enrollments_of_anybody)
 
 Batches = list[list[Event]]

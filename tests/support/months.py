@@ -7,7 +7,7 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from tests.support.events import completed, corrected, enrolled, outlined, viewed
+from tests.support.events import completed, corrected, enrolled, outlined, reopened, viewed
 from tests.support.learners import ago
 from worker.contract.event import Event
 
@@ -53,13 +53,15 @@ def months(draw: st.DrawFn, keys: Sequence[int]) -> Sequence[Event]:
     places += [(day, (draw(st.sampled_from([keys[0], *keys])), *draw(_lessons))) for day in days]
     for day, lesson in places:
         when: dict[str, Any] = {"time": ago(days=day) - timedelta(minutes=draw(_minutes)), "id": identity()}
-        kind: Any = draw(st.sampled_from([viewed, viewed, viewed, completed, completed, corrected]))
+        kind: Any = draw(st.sampled_from([viewed, viewed, viewed, completed, completed, corrected, reopened]))
         if kind is corrected:
             done_at = draw(st.none() | st.just(ago(days=day + 1)))
             status = (
                 draw(st.sampled_from(["completed", "in_progress", "not_started"])) if done_at is None else "completed"
             )
             found.append(corrected(*lesson, **when, status=status, completed_at=done_at))
+        elif kind is reopened:
+            found.append(reopened(*lesson, **when))
         else:
             found.append(kind(*lesson, **when, duration_seconds=draw(st.sampled_from([None, None, 0, 60, 86_400]))))
     return found

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from tests.support.events import completed, corrected, enrolled, viewed
+from tests.support.events import completed, corrected, enrolled, reopened, viewed
 from worker.contract.event import Event
 
 ZONES = {
@@ -50,12 +50,14 @@ def zone_changes(draw: st.DrawFn) -> Sequence[Event]:
     for _ in range(draw(st.integers(1, 14))):
         lesson = (draw(_enrollment), draw(_often_one), draw(_often_one))
         when: dict[str, Any] = {"time": moment + draw(_offsets), "id": identity()}
-        kind: Any = draw(st.sampled_from([viewed, viewed, completed, corrected]))
+        kind: Any = draw(st.sampled_from([viewed, viewed, completed, corrected, reopened]))
         if kind is corrected:
             done_at = draw(st.none() | _offsets.map(moment.__add__))
             found.append(
                 corrected(*lesson, **when, status="completed" if done_at else "in_progress", completed_at=done_at)
             )
+        elif kind is reopened:
+            found.append(reopened(*lesson, **when))
         else:
             duration = draw(st.none() | st.sampled_from([0, 1, 60, 1_800, 7_200, 86_400]))
             found.append(kind(*lesson, **when, duration_seconds=duration))

@@ -202,17 +202,17 @@ def test_an_outline_larger_than_an_event_may_be_is_told_so(file: Path) -> None:
 def test_a_file_that_cannot_be_read_or_is_endless_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "absent cannot be read: No such file" in invoke(NOWHERE, "outline", "load", "1", f"{tmp_path}/absent").stderr
     assert "cannot be read: Is a directory" in invoke(NOWHERE, "outline", "load", "1", str(tmp_path)).stderr
-    monkeypatch.setattr("worker.progress.outline_file.MAX_FILE_BYTES", 10)
+    monkeypatch.setattr("worker.adapters.outlines.document.MAX_FILE_BYTES", 10)
     (tmp_path / "large").write_text("[" + " " * 9 + "]")
     assert "larger than 16 MiB" in invoke(NOWHERE, "outline", "load", "1", f"{tmp_path}/large").stderr
 
 
 def test_a_closed_standard_input_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    from worker.cli.outline import _content
+    from worker.cli.outline_content import read_content
 
     monkeypatch.setattr("sys.stdin", None)
     with pytest.raises(InputError, match="Standard input is closed"):
-        _content("-")
+        read_content("-")
 
 
 def test_a_valid_outline_gets_as_far_as_redis(file: Path) -> None:

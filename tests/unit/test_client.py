@@ -79,11 +79,44 @@ def test_a_misspelt_or_missing_argument_is_an_error_for_python_and_for_mypy() ->
     """For mypy because `make check` refuses an ignored error that is none."""
     publisher = EventPublisher("redis://127.0.0.1:1/0")
     with pytest.raises(TypeError, match="durations_seconds"):
-        publisher.lesson_viewed(user_course_id=1, topic_id=2, lesson_id=3, durations_seconds=1)  # type: ignore[call-arg]
+        publisher.lesson_viewed(user_course_id=1, topic_id=2, lesson_id=3, durations_seconds=1)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="course_id"):
-        publisher.enrollment_created(user_course_id=1, user_id=2)  # type: ignore[call-arg]
+        publisher.enrollment_created(user_course_id=1, user_id=2)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="completed"):
         publisher.progress_corrected(user_course_id=1, topic_id=2, lesson_id=3, completed=True)  # type: ignore[call-arg]
+
+
+def test_names_and_numbers_in_one_call_are_an_error_for_python_and_for_mypy() -> None:
+    publisher = EventPublisher("redis://127.0.0.1:1/0", source="moodle")
+    with pytest.raises(TypeError, match=r"lesson_viewed\(\) takes names or numbers, not both: learner or topic_id"):
+        publisher.lesson_viewed(learner="ann", lesson="l1", topic_id=1)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="not both: lesson or topic_id"):
+        publisher.lesson_completed(user_course_id=1, topic_id=2, lesson="l1")  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="not both"):
+        publisher.enrollment_created(learner="ann", course_id=3)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="not both"):
+        publisher.course_outlined(course="c1", course_id=3, lessons=[])  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'duration_seconds'"):
+        publisher.lesson_reopened(learner="ann", lesson="l1", duration_seconds=1)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="misses a required keyword argument: lesson"):
+        publisher.lesson_reopened(learner="ann")  # type: ignore[call-overload]
+    with pytest.raises(InputError, match="names or numbers, not both: topic_id"):
+        publisher.course_outlined(course="c1", lessons=[{"lesson": "l1", "topic_id": 1}])
+
+
+@pytest.mark.parametrize("name", ["", "x" * 1_025, "ü" * 513, "a\0b"])
+def test_what_is_no_name_is_refused_in_a_sentence(name: str) -> None:
+    with pytest.raises(InputError, match=r"The event would be refused: data\.learner: "):
+        EventFactory("moodle").lesson_viewed(learner=name, lesson="l1")
+    with pytest.raises(InputError, match="The event would be refused: source: "):
+        EventFactory(name).lesson_viewed(learner="ann", lesson="l1")
+
+
+def test_a_text_that_is_none_in_utf_8_is_refused_in_a_sentence() -> None:
+    with pytest.raises(InputError, match="surrogate, which UTF-8 cannot encode"):
+        EventFactory("moodle").lesson_viewed(learner="\ud800", lesson="l1")
+    with pytest.raises(InputError, match="surrogate, which UTF-8 cannot encode"):
+        EventFactory("moodle").course_outlined(course="c1", lessons=[{"lesson": "\udfff"}])
 
 
 def test_an_event_made_again_from_its_stored_json_is_the_same() -> None:
@@ -95,6 +128,12 @@ def test_an_event_made_again_from_its_stored_json_is_the_same() -> None:
         events.lesson_completed(**lesson, event_id="e-1"),
         events.enrollment_created(user_course_id=1, user_id=2, course_id=3, timezone="Europe/Berlin"),
         events.course_outlined(course_id=3, lessons=[{"topic_id": 2, "lesson_id": 3, "title": "Größe"}]),
+        events.lesson_reopened(**lesson),
+        events.lesson_viewed(learner="Zoë", lesson="l1", topic="t", duration_seconds=1.5, enrols=False),
+        events.lesson_completed(learner="Zoë", lesson="l1", course="c1", occurred_at=when),
+        events.lesson_reopened(learner="Zoë", lesson="l1", course="c1"),
+        events.enrollment_created(learner="Zoë", course="c1", timezone="Europe/Berlin"),
+        events.course_outlined(course="c1", lessons=[{"lesson": "l1", "title": "Größe", "aliases": ["l2"]}]),
         events.progress_corrected(**lesson, status="completed", last_viewed_at=None, completed_at=when),
     ):
         assert parse(event.to_json(), datetime.now(UTC).timestamp() * 1000) == event
@@ -104,6 +143,8 @@ def test_an_event_made_again_from_its_stored_json_is_the_same() -> None:
 def test_only_an_event_without_a_time_of_its_own_says_so() -> None:
     events, now = EventFactory("/lms"), datetime.now(UTC)
     assert b'"untimed":true' in events.lesson_viewed(user_course_id=1, topic_id=2, lesson_id=3).to_json()
+    assert b'"untimed":true' in events.lesson_completed(learner="ann", lesson="l1").to_json()
+    assert b"untimed" not in events.lesson_reopened(learner="ann", lesson="l1").to_json()
     timed = events.lesson_viewed(user_course_id=1, topic_id=2, lesson_id=3, occurred_at=now)
     assert b"untimed" not in timed.to_json()
     enrollment = events.enrollment_created(user_course_id=1, user_id=2, course_id=3)

@@ -262,8 +262,9 @@ def test_another_id_becomes_a_uuid_of_source_and_id(id_: str) -> None:
     assert event.event_id != viewed(id=id_ + "1", source="/moodle").event_id
 
 
-def test_there_are_five_event_types() -> None:
-    names = ["lesson.viewed", "lesson.completed", "enrollment.created", "course.outlined", "progress.corrected"]
+def test_there_are_six_event_types() -> None:
+    lesson = ["lesson.viewed", "lesson.completed", "lesson.reopened"]
+    names = [*lesson, "enrollment.created", "course.outlined", "progress.corrected"]
     assert [kind.model_fields["type"].default for kind in EVENT_TYPES] == names
 
 

@@ -56,12 +56,9 @@ def reject(
     record: object, format_name: str, why: Rejected, connection: Connection, arrived: datetime
 ) -> RecordRejected:
     """Return the event that keeps the record: parsed JSON, or bytes that are no JSON."""
-    content = record if isinstance(record, bytes) else _json(record)
-    kept: object = record
-    if isinstance(record, bytes) or len(content) > MAX_RECORD_BYTES:
-        kept = content[: KEPT_BYTES if len(content) > MAX_RECORD_BYTES else None].decode(errors="replace")
-    else:
-        kept = from_json(content)
+    content, kept = _content(record)
+    if len(content) > MAX_RECORD_BYTES:
+        kept = content[:KEPT_BYTES].decode(errors="replace")
     return RecordRejected(
         id=f"sha256:{sha256(content).hexdigest()}",
         source=connection.name,
@@ -70,8 +67,16 @@ def reject(
     )
 
 
-def _json(record: object) -> bytes:
+def _content(record: object) -> tuple[bytes, object]:
+    """Return the record's bytes, and what JSON can have of it: text in place of what is none."""
+    if isinstance(record, bytes):
+        return record, record.decode(errors="replace")
     try:
-        return to_json(record, inf_nan_mode="null")
-    except (PydanticSerializationError, ValueError):
-        return repr(record).encode(errors="replace")
+        content = to_json(record, inf_nan_mode="null")
+        return content, from_json(content)
+    except (PydanticSerializationError, ValueError, RecursionError):  # a surrogate, or nested too deep
+        try:
+            text = repr(record)
+        except RecursionError:
+            text = f"a {type(record).__name__} nested too deep to be kept"
+        return text.encode(errors="replace"), text.encode(errors="replace").decode()

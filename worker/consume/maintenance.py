@@ -1,4 +1,4 @@
-"""Housekeeping: detect lost commits and vanished entries, remove dead consumers, trim the streams, apply parked events.
+"""Housekeeping: lost commits, vanished entries, dead consumers, trimming, parked events, expired records.
 
 A step that a server refuses does not prevent the next one.
 """
@@ -19,6 +19,7 @@ from worker.failover.ownership import claim_streams
 from worker.logs import get_logger
 from worker.progress import stream_positions
 from worker.progress.commits import Commits
+from worker.progress.expired_records import delete_old_records
 from worker.progress.outcome import Outcome
 from worker.progress.redrive import sweep_parked
 from worker.settings import Settings
@@ -39,10 +40,11 @@ class Maintained:
     consumers_removed: int
     entries_trimmed: int
     entries_vanished: int
+    records_expired: int
 
 
 def maintain(settings: Settings, redis: Redis, engine: Engine, go_on: Callable[[], bool] = lambda: True) -> Maintained:
-    """Run every step, the sweep of parked events while `go_on` agrees. Idempotent; safe on several workers at once.
+    """Run every step, those that may take long while `go_on` agrees. Idempotent; safe on several workers at once.
 
     Checks for lost commits first, because idle consumers would not notice them. Raises before any other step:
     OtherSystemError, and CommitsLostError while another consumer replays them.
@@ -55,8 +57,8 @@ def maintain(settings: Settings, redis: Redis, engine: Engine, go_on: Callable[[
     if not reconcile(
         engine, redis, keys, Commits(name), settings.batch_size, lambda: go_on() and time.monotonic() < ends_at
     ):
-        return Maintained(0, 0, 0, 0)
-    removed, trimmed, vanished, swept = set[str](), 0, dict[str, int](), Outcome()
+        return Maintained(0, 0, 0, 0, 0)
+    removed, trimmed, vanished, swept, expired = set[str](), 0, dict[str, int](), Outcome(), 0
     with _log_refusals():
         removed = consumers.remove_idle_consumers(redis, keys.group, keys.streams, settings.consumer_idle_seconds)
     with _log_refusals():
@@ -70,7 +72,10 @@ def maintain(settings: Settings, redis: Redis, engine: Engine, go_on: Callable[[
     with _log_refusals():
         swept = sweep_parked(engine, go_on)
         add_totals(redis, keys, swept.totals)
-    return Maintained(swept.applied + swept.repeated + swept.superseded, len(removed), trimmed, sum(vanished.values()))
+    with _log_refusals():
+        expired = delete_old_records(engine, settings.not_translated_days, go_on)
+    applied = swept.applied + swept.repeated + swept.superseded
+    return Maintained(applied, len(removed), trimmed, sum(vanished.values()), expired)
 
 
 @contextmanager

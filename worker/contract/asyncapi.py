@@ -6,29 +6,24 @@ from pydantic.json_schema import models_json_schema
 
 from worker.contract.entry import FIELD, GROUP
 from worker.contract.event import EVENT_TYPES, MAX_EVENT_CHARACTERS, MAX_OUTLINE_CHARACTERS, CloudEvent, CourseOutlined
+from worker.contract.event_examples import event_example
 from worker.contract.event_time import EARLIEST_TIME, MAX_AHEAD_MILLISECONDS
 from worker.contract.identity import MAX_SEQUENCE
+from worker.contract.named_event import NAMED_EVENT_TYPES, NUMBERS
+from worker.contract.value_types import MAX_NAME_BYTES
 
-_ENVELOPE = {"specversion": "1.0", "source": "/moodle", "time": "2025-07-14T10:30:00Z"}
-_LESSON = {"user_course_id": 1, "topic_id": 3, "lesson_id": 8}
-_EXAMPLE_DATA: dict[str, dict[str, Any]] = {
-    "lesson.viewed": {**_LESSON, "section_id": 2, "duration_seconds": 95},
-    "lesson.completed": _LESSON,
-    "enrollment.created": {"user_course_id": 1, "user_id": 7, "course_id": 5, "timezone": "Europe/Berlin"},
-    "course.outlined": {
-        "course_id": 5,
-        "lessons": [
-            {"topic_id": 3, "lesson_id": 8, "title": "Welcome"},
-            {"topic_id": 4, "lesson_id": 9, "moved_from": [{"topic_id": 3, "lesson_id": 9}]},
-        ],
-    },
-    "progress.corrected": {
-        **_LESSON,
-        "status": "completed",
-        "last_viewed_at": "2025-07-14T10:30:00Z",
-        "completed_at": "2025-07-11T08:00:00Z",
-    },
+FORMS: dict[str, tuple[type[CloudEvent], ...]] = {
+    kind.__name__: (kind, *(named for named in NAMED_EVENT_TYPES if named.__name__ == f"Named{kind.__name__}"))
+    for kind in EVENT_TYPES
 }
+"""The models of each event type: with numbers and, but for corrections, with names."""
+
+_EXCLUDED: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(["LessonActivity", "Reopening", "Enrollment", "Correction"], ("learner",)),
+    "Outline": ("learner", "course"),
+    **dict.fromkeys(["NamedLesson", "NamedEnrollment", "NamedOutline", "NamedOutlineLesson"], NUMBERS),
+}
+"""Members of the other form, by schema."""
 
 
 def document(stream_key: str, partitions: int) -> dict[str, Any]:
@@ -53,10 +48,11 @@ def document(stream_key: str, partitions: int) -> dict[str, Any]:
             "partition": {
                 "address": f"{stream_key}:{{partition}}",
                 "title": "The partitions",
-                "description": "Faster: an enrollment's events share a partition. Every partition accepts every event.",
+                "description": "Faster: a learner's events share a partition. Every partition accepts every event.",
                 "parameters": {
                     "partition": {
-                        "description": f"`user_course_id` modulo {partitions}; for an outline, `course_id`.",
+                        "description": f"`user_course_id` modulo {partitions}; for an outline, `course_id`. "
+                        "With names, the CRC-32 of the `learner` in UTF-8; for an outline, of the `course`.",
                         "enum": [str(number) for number in range(partitions)],
                     }
                 },
@@ -100,6 +96,19 @@ CloudEvents 1.0 event as a JSON object in UTF-8 (structured mode):
 * An enrollment's user never changes: an event that names another one becomes a dead letter (`enrollment_conflict`). The
   course of an enrollment that the LMS inserted itself never changes either: an event that names another course is
   superseded, but its `timezone` still applies from the event's `time`.
+* Learners, courses, topics and lessons have numbers, or the names that the LMS has for them: `learner`, `course`,
+  `topic` and `lesson` in place of `user_course_id` and the other numbers. An event has numbers or names, never both.
+* A name has 1 to {MAX_NAME_BYTES:,} bytes in UTF-8, none NUL, and is compared byte for byte. Names belong to `source`,
+  the connection: the same name from another source is another learner, course or lesson. So `source` has these limits
+  too. A longer name can be replaced by `sha256:` and its digest in hexadecimal. The names of lessons
+  and topics also belong to their course.
+* The event of a learner who is not enrolled enrolls them, as of 2000-01-01: a real `enrollment.created`, with the time
+  zone, rules whenever it comes. With `enrols` false the event waits for the enrollment, as it does with numbers.
+* Without `course` the lesson is found by its name. While no course or several courses have it, the event waits
+  (`unknown_lesson`) until an outline names the lesson.
+* A lesson of an outline may list in `aliases` its other names. It keeps the topic in which it was first named.
+* `lesson.reopened` is a correction: in progress, last viewed at its `time`, not completed. Events in the lesson at or
+  before its time are ignored, later ones count.
 * A time zone is a name in Python's tz database, spelled exactly; any other name counts as not sent, which means UTC.
 * A lesson of an outline may list all its earlier places in `moved_from`. Progress there counts for it (highest status,
   latest view, earliest completion). A place that is itself in the outline stays with its own lesson, so two lessons
@@ -117,27 +126,27 @@ counts as not sent; its event is applied.
 def _message(kind: type[CloudEvent]) -> dict[str, Any]:
     name: str = kind.model_fields["type"].default
     limit = MAX_OUTLINE_CHARACTERS if kind is CourseOutlined else MAX_EVENT_CHARACTERS
-    example_id = f"0198a1b2-c3d4-7e5f-8a9b-{EVENT_TYPES.index(kind):012d}"
     return {
         "name": name,
         "title": kind.__name__,
         "summary": (kind.__doc__ or "").strip(),
         "description": f"At most {limit:,} characters.",
-        "payload": {"$ref": f"#/components/schemas/{kind.__name__}"},
-        "examples": [
-            {
-                "name": name,
-                "payload": {**_ENVELOPE, "id": example_id, "type": name, "data": _EXAMPLE_DATA[name]},
-            }
-        ],
+        "payload": {"oneOf": [{"$ref": f"#/components/schemas/{form.__name__}"} for form in FORMS[kind.__name__]]},
+        "examples": [{"name": form.__name__, "payload": event_example(form)} for form in FORMS[kind.__name__]],
     }
 
 
 def event_schemas(ref_template: str) -> dict[str, Any]:
-    """Return the models' schemas by name, with the members required that the models have defaults for."""
-    _, definitions = models_json_schema([(kind, "validation") for kind in EVENT_TYPES], ref_template=ref_template)
+    """Return the models' schemas by name, with the members required that the models have defaults for.
+
+    The two forms of a type, see FORMS, exclude each other.
+    """
+    kinds = [form for forms in FORMS.values() for form in forms]
+    _, definitions = models_json_schema([(kind, "validation") for kind in kinds], ref_template=ref_template)
     schemas: dict[str, Any] = definitions["$defs"]
-    for kind in EVENT_TYPES:
+    for name, members in _EXCLUDED.items():
+        schemas[name]["not"] = {"anyOf": [{"required": [member]} for member in members]}
+    for kind in kinds:
         required = ["specversion", "id", "source", "type", "time", "data"]
         schemas[kind.__name__]["required"] = required
         limits = {"x-earliest": EARLIEST_TIME.isoformat(), "x-latest-ahead-milliseconds": MAX_AHEAD_MILLISECONDS}

@@ -14,14 +14,15 @@ from worker.contract.event import CloudEvent, Members
 from worker.contract.fast_path import DecodedNamedEvent
 from worker.contract.value_types import DropIfBad, Duration, Name, Text, Timezone, drop_if_bad
 
-_NUMBERS = ("user_course_id", "user_id", "course_id", "topic_id", "lesson_id")
+NUMBERS = ("user_course_id", "user_id", "course_id", "topic_id", "lesson_id")
+"""Members of the numbered form alone."""
 
 
 class _Named(Members):
     @model_validator(mode="before")
     @classmethod
     def _refuse_numbers(cls, data: Any) -> Any:
-        if isinstance(data, dict) and (mixed := [member for member in _NUMBERS if member in data]):
+        if isinstance(data, dict) and (mixed := [member for member in NUMBERS if member in data]):
             raise PydanticCustomError(
                 "names_and_numbers", "An event has names or numbers, not both: {member}", {"member": mixed[0]}
             )

@@ -23,3 +23,7 @@ class RecordRejected(CloudEvent):
 
     type: Literal["record.rejected"] = "record.rejected"
     data: RejectedRecord
+
+    def to_json(self) -> bytes:
+        """Return the event as it is published, with the record's own nulls."""
+        return self.model_dump_json().encode()

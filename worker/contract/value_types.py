@@ -77,11 +77,12 @@ Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 
 def is_name(text: str) -> bool:
     """Return whether the text can name something: 1 to MAX_NAME_BYTES bytes of UTF-8 without NUL."""
-    return (
-        "\0" not in text
-        and 0 < len(text) <= MAX_NAME_BYTES
-        and (text.isascii() or len(text.encode(errors="surrogatepass")) <= MAX_NAME_BYTES)
-    )
+    if "\0" in text or not 0 < len(text) <= MAX_NAME_BYTES:
+        return False
+    try:
+        return text.isascii() or len(text.encode()) <= MAX_NAME_BYTES
+    except UnicodeEncodeError:  # an unpaired surrogate, which no JSON text can have
+        return False
 
 
 def _refuse_no_name(name: str) -> str:

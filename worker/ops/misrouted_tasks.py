@@ -18,7 +18,7 @@ MOST_MESSAGES = 100
 PAUSE_SECONDS = 300
 """Between two warnings of one process."""
 
-_TASK = re.compile(rb'"task": ?"(progress\.lesson_(?:viewed|completed))"')
+_TASK = re.compile(rb'"task": ?"(progress\.lesson_(?:viewed|completed|reopened))"')
 
 
 def find_misrouted_tasks(settings: Settings) -> list[str]:

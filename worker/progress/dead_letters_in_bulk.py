@@ -76,7 +76,8 @@ def export_all(engine: Engine, selection: Selection) -> Iterator[StoredDeadLette
         last = stored_dead_letters.last_dead_letter_id(connection)
     for chunk in chunks(_sizes(engine, selection, last), lambda each: each[1], redrive.PAGE):
         with engine.connect() as connection:
-            yield from stored_dead_letters.get_dead_letters(connection, [each for each, _ in chunk])
+            found = stored_dead_letters.get_dead_letters(connection, [each for each, _ in chunk])
+        yield from found
 
 
 def _sizes(engine: Engine, selection: Selection, last: int) -> Iterator[tuple[int, int]]:

@@ -36,6 +36,16 @@ class _Line(Struct):
     fields: list[_Field] = []
 
 
+class _Rejected(Struct):
+    format: str
+    record: Raw
+
+
+class _RejectedRecord(Struct):
+    source: str
+    data: _Rejected
+
+
 class CorrectedDeadLetter(Struct, frozen=True):
     """A dead letter's id, stream and entry id, and the content that it is to have."""
 
@@ -62,8 +72,14 @@ def to_line(dead_letter: StoredDeadLetter) -> bytes:
         members["fields"] = [as_text("name", name) | as_text("value", value) for name, value in entry.other_fields]
     if entry.body is None or not _is_object(entry.body):
         return to_json(members | as_text("body", entry.body)) + b"\n"
-    event = entry.body.replace(b"\n", b" ").replace(b"\r", b" ")  # in JSON they are only between its parts
+    event = _in_one_line(entry.body)
     return to_json(members)[:-1] + b',"event":' + event + b"}\n"
+
+
+def to_record(dead_letter: StoredDeadLetter) -> tuple[str, str, bytes]:
+    """Return connection, format and, as a line of JSON, the record of a dead letter of the reason `not_translated`."""
+    found = msgspec.json.decode(dead_letter.entry.body or b"", type=_RejectedRecord)
+    return found.source, found.data.format, _in_one_line(bytes(found.data.record)) + b"\n"
 
 
 def from_line(line: bytes) -> CorrectedDeadLetter:
@@ -90,6 +106,10 @@ def as_text(name: str, content: bytes | None) -> dict[str, str | None]:
         return {name: content.decode()}
     except UnicodeDecodeError:
         return {f"{name}_base64": b64encode(content).decode()}
+
+
+def _in_one_line(json: bytes) -> bytes:
+    return json.replace(b"\n", b" ").replace(b"\r", b" ")  # in JSON they are only between its parts
 
 
 def _as_bytes(text: str | None, encoded: bytes | None) -> bytes | None:

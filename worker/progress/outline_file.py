@@ -1,18 +1,14 @@
 """Read an outline from a JSON or CSV file and validate it."""
 
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 
+from worker.adapters.outlines.document import parse_json, text_of
 from worker.contract.event import Outline, OutlineLesson
 from worker.contract.lesson import Lesson
 from worker.errors import InputError
 from worker.progress.outline_csv import csv_lessons
-
-MAX_FILE_BYTES = 16 * 1024 * 1024
-"""More than any outline that fits into one event takes, however it is written."""
 
 
 def read_outline(content: bytes, name: str, course_id: int) -> Outline:
@@ -21,9 +17,7 @@ def read_outline(content: bytes, name: str, course_id: int) -> Outline:
     JSON starts with a bracket or brace: `{"course_id"?, "lessons": [...]}` or the list alone. Anything else is CSV.
     Raises InputError for the first error, with `name`, the line or lesson, and the reason.
     """
-    if len(content) > MAX_FILE_BYTES:
-        raise InputError(f"{name} is larger than 16 MiB, which is too large for an outline.")
-    text = _text(content, name)
+    text = text_of(content, name)
     if not text.strip():
         raise InputError(f"{name} is empty. Write an outline without lessons as [].")
     is_json = text.lstrip().startswith(("[", "{"))
@@ -48,26 +42,8 @@ def read_outline(content: bytes, name: str, course_id: int) -> Outline:
     return Outline(course_id=course_id, lessons=tuple(lessons))
 
 
-def _text(content: bytes, name: str) -> str:
-    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or b"\0" in content[:4]:
-        raise InputError(
-            f'{name}, line 1: not UTF-8 text. It looks like UTF-16, which spreadsheets call "Unicode": '
-            'save the file as "CSV UTF-8" instead.'
-        )
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f'{name}, line {line}: not UTF-8 text. Save the file as UTF-8; in a spreadsheet choose "CSV UTF-8".'
-        ) from None
-
-
 def _json_lessons(text: str, name: str, course_id: int) -> Iterator[tuple[str, object]]:
-    try:
-        document = from_json(text)
-    except ValueError as error:
-        raise InputError(f"{name}: not JSON ({error}).") from None
+    document = parse_json(text, name)
     if isinstance(document, dict):
         given = document.get("course_id", course_id)
         if given != course_id:

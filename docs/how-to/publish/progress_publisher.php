@@ -6,7 +6,7 @@
 declare(strict_types=1);
 
 const PROGRESS_PARTITIONS = 8; // as PROGRESS_STREAM_PARTITIONS of the workers
-const PROGRESS_SOURCE = '/my-lms';
+const PROGRESS_SOURCE = '/my-lms'; // names belong to it: keep it as it is
 
 /** Make an event that happened now. Best stored in an outbox table, in the transaction of what it reports. */
 function progress_event(string $type, array $data): array
@@ -25,14 +25,16 @@ function progress_event(string $type, array $data): array
 }
 
 /**
- * Append the event to the stream of its enrollment, or of its course for an outline.
+ * Append the event to the stream of its enrollment or learner, or of its course for an outline.
  *
  * After a RedisException publish the same event again, with the same id and time: it counts once. Only then delete it
- * from the outbox. Ids must be integers, not strings from the database: cast them with (int).
+ * from the outbox. Ids must be integers, not strings from the database: cast them with (int). Names are strings.
  */
 function progress_publish(Redis $redis, array $event): void
 {
-    $partition = ($event['data']['user_course_id'] ?? $event['data']['course_id']) % PROGRESS_PARTITIONS;
+    $data = $event['data'];
+    $key = $data['user_course_id'] ?? $data['course_id'] ?? crc32($data['learner'] ?? $data['course']);
+    $partition = $key % PROGRESS_PARTITIONS;
     $stream = (getenv('PROGRESS_STREAM_KEY') ?: 'lesson-events') . ":$partition";
     $json = json_encode($event, JSON_THROW_ON_ERROR | JSON_UNESCAPED_UNICODE);
     if ($redis->xAdd($stream, '*', ['event' => $json]) === false) { // such as a full Redis
@@ -63,6 +65,7 @@ if (realpath($_SERVER['SCRIPT_FILENAME'] ?? '') === __FILE__) {
         progress_event('enrollment.created', ['user_course_id' => 25, 'user_id' => 7, 'course_id' => 11]),
         progress_event('lesson.viewed', $lesson + ['section_id' => 2, 'duration_seconds' => 90]),
         progress_event('lesson.completed', $lesson),
+        progress_event('lesson.completed', ['learner' => 'user:Zoë', 'course' => 'course:5', 'lesson' => 'page:8']),
     ] as $event) {
         progress_publish($redis, $event);
     }

@@ -1,0 +1,35 @@
+"""The formats of records that can be translated, by the names that `--format` and connections have for them."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from worker.adapters import kolibri, table, xapi
+from worker.adapters.translation import Translate
+
+
+def as_records(document: object) -> Iterable[object]:
+    """Return the records of a JSON document that is a list of them, or one."""
+    return document if isinstance(document, list) else [document]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How the records of a format are found and translated."""
+
+    translate: Translate
+    split: Callable[[object], Iterable[object]] = as_records
+    """Returns the records of a parsed JSON document: a list, an envelope or one record. Raises nothing."""
+    columns: tuple[str, ...] = ()
+    """Of a format that comes as a table: columns that it must have, in lower case."""
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the records are rows of CSV; as JSON, each is an object with a member for each column."""
+        return bool(self.columns)
+
+
+FORMATS = {
+    "xapi": Format(xapi.translate, xapi.split),
+    "csv": Format(table.translate, columns=table.COLUMNS),
+    "kolibri": Format(kolibri.translate, columns=kolibri.COLUMNS),
+}
