@@ -183,3 +183,27 @@ def test_a_connection_that_refuses_new_names_sets_them_aside(
     assert [each.reason for each in outcome.dead_letters] == [Reason.UNMAPPED] * 3
     assert "map load" in outcome.dead_letters[0].detail
     assert rows(engine, "SELECT count(*) FROM external_id") == [(0,)]
+
+
+def test_several_names_of_one_learner_or_course_are_one(engine: Engine) -> None:
+    """As a map that was loaded says."""
+    ids = [("user", "moodle", "ann", 5), ("user", "moodle", "mbox:ann", 5), ("user", "canvas", "7", 5)]
+    ids += [("course", "moodle", "c1", 6), ("course", "moodle", "old c1", 6)]
+    with engine.begin() as connection:
+        for row in ids:
+            connection.exec_driver_sql("INSERT INTO external_id (kind, source, key, id) VALUES (%s, %s, %s, %s)", row)
+    outcome = ingest(
+        engine,
+        entries(
+            [
+                named_viewed("ann", "l1", "c1", seconds=1),
+                named_viewed("mbox:ann", "l1", "old c1", seconds=2),
+                named_completed("mbox:ann", "l1", None, seconds=3),
+                named_enrolled("ann", "old c1"),
+                named_viewed("7", "l1", "c1", source="canvas"),
+            ]
+        ),
+    )
+    assert (outcome.applied, outcome.dead_letters) == (5, [])
+    assert rows(engine, "SELECT user_id, count(*) FROM user_course GROUP BY user_id") == [(5, 2)]
+    assert rows_by_name(engine)["moodle", "ann", "old c1", "l1"] == ("completed", at(3), at(3))

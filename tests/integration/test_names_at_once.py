@@ -261,3 +261,42 @@ def test_a_sender_that_waits_is_told_to_try_again(engine: Engine, monkeypatch: p
     with held(engine, name_all), pytest.raises(LockedError):
         submit(engine, entries(EVENTS))
     assert [each.result for each in submit(engine, entries(EVENTS))].count(Result.APPLIED) == 3
+
+
+def test_sweeps_at_once_apply_each_waiting_event_once(engine: Engine) -> None:
+    events = [named_viewed(f"u{n % 9}", f"l{n % 50}", None, seconds=n) for n in range(600)]
+    ingest(engine, entries(events))
+    ingest(engine, entries([named_outlined(lessons=[f"l{n}" for n in range(50)])]))
+    threads = [Thread(target=sweep_parked, args=[engine]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sweep_parked(engine)
+    refresh_summaries(engine, 500)
+    model = NamedModel()
+    for batch in (events, [named_outlined(lessons=[f"l{n}" for n in range(50)])]):
+        model.deliver(batch)
+    model.sweep()
+    assert_equals_named_model(engine, model)
+
+
+def test_outlines_that_move_aliases_and_events_under_them_at_once_do_not_deadlock(engine: Engine) -> None:
+    """Each outline gives each alias to the next lesson; what was recorded before stays where it was."""
+    rounds, lessons = range(40), range(10)
+    outlines = [
+        [
+            named_outlined(
+                lessons=[{"lesson": f"{n}", "aliases": [f"a{(n + turn) % 10}"]} for n in lessons], seconds=turn
+            )
+        ]
+        for turn in rounds
+    ]
+    views = [
+        [named_viewed("ann", name, seconds=turn) for n in lessons for name in (f"a{n}", f"new {turn} {n}")]
+        for turn in rounds
+    ]
+    at_once(engine, outlines, views, [batch[::-1] for batch in outlines], [batch[::-1] for batch in views])
+    assert rows(engine, "SELECT count(*) FROM lesson_event") == [(40 * 20,)]
+    found = dict(rows(engine, LESSONS, c="c1"))
+    assert all(found[f"{n}"] == found[f"a{(n + 39) % 10}"] for n in lessons)

@@ -119,6 +119,22 @@ def test_an_enrollment_by_an_event_that_postgresql_refuses_harms_no_other(engine
     assert {key[1] for key in rows_by_name(engine)} == {"ann", "bob", "eve"}
 
 
+def test_while_everything_is_refused_named_events_are_held_back(engine: Engine) -> None:
+    execute(
+        engine,
+        """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$""",
+        "CREATE TRIGGER refuse BEFORE INSERT ON lesson_event FOR EACH ROW EXECUTE FUNCTION refuse()",
+    )
+    outcome = ingest(engine, entries(HISTORY[1:]))
+    assert "not now" in outcome.everything_refused
+    held = [entry for entry, _ in outcome.deferred]
+    execute(engine, "DROP TRIGGER refuse ON lesson_event")
+    ingest(engine, held, seen_before=True)
+    ingest(engine, entries(HISTORY[:1]))
+    sweep_parked(engine)
+    assert_equals_named_model(engine, expected(HISTORY))
+
+
 @contextmanager
 def row_locked(engine: Engine, learner: str) -> Iterator[None]:
     """Another session holds the learner's enrollments."""
