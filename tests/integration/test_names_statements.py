@@ -1,15 +1,20 @@
 """What names cost: statements, not time, and as many for 4,000 events as for one."""
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from tests.support.events import entries, viewed
 from tests.support.named import named_completed, named_outlined, named_viewed
-from tests.support.tables import counted_statements, rows
+from tests.support.tables import counted_statements, execute, rows
 from worker.contract.event import CloudEvent
 from worker.contract.named_event import NamedEvent
+from worker.identity import look_up
+from worker.identity.names import Names
+from worker.progress import awaited_lessons
 from worker.progress.ingest import ingest
 
 SIZES = [1, 100, 4_000]
@@ -71,3 +76,48 @@ def test_a_batch_of_known_names_that_wait_costs_no_more_for_many(engine: Engine)
     with counted_statements(engine) as many:
         ingest(engine, entries([named_viewed(lesson=f"nowhere {n}", course=None) for n in range(1_000)]))
     assert len(many) == len(few)
+
+
+IN_ALL_COURSES = (
+    """INSERT INTO external_id (kind, source, key, id)
+       SELECT 'course', 'moodle', 'c' || n, n FROM generate_series(1, 3000) AS n""",
+    """INSERT INTO external_id (kind, source, key, scope, id, topic_id)
+       SELECT 'lesson', 'moodle', 'l' || l, n, 10 * n + l, 1
+       FROM generate_series(1, 3000) AS n, generate_series(0, 2) AS l""",
+    "ANALYZE external_id",
+)
+
+
+@pytest.mark.parametrize("course", ["c1", None])
+def test_a_lesson_whose_name_thousands_of_courses_have_is_found_by_two_rows(engine: Engine, course: str | None) -> None:
+    """Such as `Introduction`."""
+    execute(engine, *IN_ALL_COURSES)
+    names = Names()
+    for number in range(300):
+        names.add(named_viewed("u", f"l{number % 3}", course and f"c{1 + number}"))
+    parameters = {
+        "courses": json.dumps(list(names.courses)),
+        "lessons": json.dumps(list(names.lessons)),
+        "learners": json.dumps(list(names.learners)),
+    }
+    read = rows_read(engine, look_up._LOOK_UP.text, parameters)
+    assert read <= 3_000 + 2 * len(names.lessons), "all courses, in so small a table, and two for each lesson"
+
+
+def test_a_sweep_for_such_a_lesson_reads_two_rows(engine: Engine) -> None:
+    ingest(engine, entries([named_viewed("u", f"l{number}", None) for number in range(3)]))
+    execute(engine, *IN_ALL_COURSES)
+    assert rows_read(engine, awaited_lessons._ARRIVED.text, {"after": 0, "limit": 9}) <= 2 * 3
+
+
+def rows_read(engine: Engine, sql: str, parameters: dict[str, Any]) -> int:
+    """How many rows of the map a query reads."""
+    ((found,),) = rows(engine, f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", **parameters)
+    return read_by(found[0]["Plan"])
+
+
+def read_by(plan: dict[str, Any]) -> int:
+    found = sum(map(read_by, plan.get("Plans", ())))
+    if plan.get("Relation Name") == "external_id":
+        found += int((plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"])
+    return found
