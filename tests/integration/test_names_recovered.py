@@ -27,6 +27,7 @@ from worker.identity import allocate
 from worker.progress import ingest as ingest_module
 from worker.progress.ingest import ingest
 from worker.progress.redrive import sweep_parked
+from worker.progress.submit import Result, submit
 from worker.settings import Settings
 from worker.streams.connection import Redis
 
@@ -117,6 +118,20 @@ def test_an_enrollment_by_an_event_that_postgresql_refuses_harms_no_other(engine
     execute(engine, "INSERT INTO lms_user SELECT id FROM external_id WHERE kind = 'user' ON CONFLICT DO NOTHING")
     assert sweep_parked(engine).applied == 2
     assert {key[1] for key in rows_by_name(engine)} == {"ann", "bob", "eve"}
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_a_sender_that_waits_gets_a_verdict_on_each_and_the_rows_are_the_same(engine: Engine, size: int) -> None:
+    events = [each for each in HISTORY if each not in HISTORY[-2:]]
+    events.sort(key=lambda event: event.type != "enrollment.created")  # it is told, not parked, if it comes too early
+    verdicts = []
+    for start in range(0, len(events), size):
+        verdicts += submit(engine, entries(events[start : start + size]))
+    assert {each.result for each in verdicts} == {Result.APPLIED}
+    refused = submit(engine, entries(HISTORY[-2:]))
+    assert [each.reason for each in refused] == [Reason.UNKNOWN_ENROLLMENT, Reason.UNKNOWN_LESSON]
+    assert {each.result for each in submit(engine, entries(events))} == {Result.REPEATED}
+    assert_equals_named_model(engine, expected(events))
 
 
 def test_while_everything_is_refused_named_events_are_held_back(engine: Engine) -> None:
