@@ -130,7 +130,8 @@ class NamedModel:
             numbers.append((1, number, each.title))
             for name in names:
                 known[name] = number if is_latest else known.get(name, number)
-        self.numbered.append(outlined(self.numbers["course", *key], numbers, **_envelope(event)))
+        if is_latest:  # an older one may have twice what is one lesson now
+            self.numbered.append(outlined(self.numbers["course", *key], numbers, **_envelope(event)))
 
     def _record(self, event: NamedLessonEvent | NamedEnrollmentCreated) -> None:
         if isinstance(event, NamedEnrollmentCreated):
