@@ -115,15 +115,12 @@ def test_batches_of_the_same_names_in_all_orders_do_not_deadlock(engine: Engine)
 @pytest.mark.parametrize("places", [["name"], ["first"], ["second"]], ids="".join)
 def test_an_outline_and_events_at_once_never_give_two_numbers_to_a_lesson(engine: Engine, places: list[str]) -> None:
     """The events come under one name of each lesson, in several sessions; the outline has them all."""
-    lessons = range(12)
-    rounds = range(30)
+    lessons, rounds = range(12), range(30)
     place = {"name": "{}", "first": "first alias of {}", "second": "second alias of {}"}
 
     def outline(number: int) -> Batch:
-        its = [
-            {"lesson": str(each), "aliases": [place["first"].format(each), place["second"].format(each)]}
-            for each in lessons
-        ]
+        aliases = [[place[each].format(lesson) for each in ("first", "second")] for lesson in lessons]
+        its = [{"lesson": str(lesson), "aliases": aliases[lesson]} for lesson in lessons]
         return [named_outlined(f"c{number}", its)]
 
     def events(learner: str, number: int, order: int) -> Batch:
@@ -265,8 +262,9 @@ def test_a_sender_that_waits_is_told_to_try_again(engine: Engine, monkeypatch: p
 
 def test_sweeps_at_once_apply_each_waiting_event_once(engine: Engine) -> None:
     events = [named_viewed(f"u{n % 9}", f"l{n % 50}", None, seconds=n) for n in range(600)]
-    ingest(engine, entries(events))
-    ingest(engine, entries([named_outlined(lessons=[f"l{n}" for n in range(50)])]))
+    outline = [named_outlined(lessons=[f"l{n}" for n in range(50)])]
+    for batch in (events, outline):
+        ingest(engine, entries(batch))
     threads = [Thread(target=sweep_parked, args=[engine]) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -275,8 +273,8 @@ def test_sweeps_at_once_apply_each_waiting_event_once(engine: Engine) -> None:
     sweep_parked(engine)
     refresh_summaries(engine, 500)
     model = NamedModel()
-    for batch in (events, [named_outlined(lessons=[f"l{n}" for n in range(50)])]):
-        model.deliver(batch)
+    model.deliver(events)
+    model.deliver(outline)
     model.sweep()
     assert_equals_named_model(engine, model)
 
