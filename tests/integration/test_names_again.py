@@ -60,7 +60,6 @@ def test_an_outline_that_comes_again_is_a_repetition(engine: Engine) -> None:
     assert (again.repeated, again.dead_letters) == (1, [])
 
 
-@pytest.mark.xfail(strict=True, reason="identity_conflict: the number of the lesson is not that of its first delivery")
 def test_an_event_that_comes_again_under_an_alias_is_a_repetition(engine: Engine) -> None:
     """As after a failover of Redis, or when an LMS's log is sent again."""
     event = named_viewed(lesson="b")
