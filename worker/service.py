@@ -1,20 +1,15 @@
-"""The service layer for asyncio programs.
+"""The service layer for asyncio programs: the synchronous core, run by `worker.engine_turns`.
 
-Each method runs the synchronous core, which owns its transactions, over an asynchronous engine: while the core waits
-for PostgreSQL, SQLAlchemy lets the loop go on. CPU-bound work, such as an analysis, runs in a thread. No rule or
-statement is duplicated.
+No rule or statement is duplicated.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from functools import partial
-from typing import Concatenate, ParamSpec, TypeVar, Unpack
+from typing import Unpack
 
-from sqlalchemy import AsyncAdaptedQueuePool, Engine
+from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.util import greenlet_spawn
 
 from worker.analytics import course_list
 from worker.analytics.analysis import CourseAnalysis, LearnerAnalysis
@@ -27,10 +22,14 @@ from worker.analytics.rules.visit_history import LessonVisits
 from worker.analytics.thresholds import AnalysisThresholds
 from worker.contract.entry import Entry
 from worker.contract.event import LessonActivity
+from worker.contract.named_event import NamedEvent
 from worker.contract.progress_status import ProgressStatus
 from worker.database.engine import open_async_engine, open_engine
 from worker.database.server import read_clock
-from worker.errors import ServerUnavailableError
+from worker.engine_turns import EngineTurns
+from worker.identity import look_up
+from worker.identity.event_courses import find_course_of_each
+from worker.identity.look_up import NamedEnrollmentIds, NamedLessonIds
 from worker.progress import lesson_progress
 from worker.progress.correction_rules import Changes
 from worker.progress.lesson_event import LessonAction
@@ -42,15 +41,8 @@ from worker.summary.enrollment_list import EnrollmentFilter, EnrollmentPage, lis
 from worker.summary.lessons import Bookmark, LessonPage, TopicProgress
 from worker.summary.read import RefreshedSummary, get_refreshed_summaries, get_refreshed_summary
 
-P = ParamSpec("P")
-T = TypeVar("T")
 
-
-THREADS = 2
-"""Maximum number of analyses and large batches at a time."""
-
-
-class UserCourseProgressService:
+class UserCourseProgressService(EngineTurns):
     """Progress of enrollments in their lessons. Safe to share between tasks of one loop.
 
     What a method writes is committed when it returns. In addition to the errors named below, all raise SQLAlchemy's
@@ -70,16 +62,8 @@ class UserCourseProgressService:
 
         The caller disposes of both. While every connection is busy, calls wait in turn for up to `max_wait_seconds`.
         """
-        pool = engine.pool
-        assert isinstance(pool, AsyncAdaptedQueuePool)  # noqa: S101 - for the type checker
-        self._engine = engine
-        # The pool's own queue lets newcomers overtake waiting calls: the p99 was five times the p50.
-        self._free = asyncio.Semaphore(pool.size())
-        # Calls that wait for a locked enrollment must not block all reads.
-        self._free_to_write = asyncio.Semaphore(max(1, pool.size() * 2 // 3))
+        super().__init__(engine, max_wait_seconds)
         self._blocking = blocking
-        self._free_threads = asyncio.Semaphore(THREADS)
-        self._max_wait_seconds = max_wait_seconds
         self._thresholds = thresholds or AnalysisThresholds()
 
     async def create_progress(
@@ -226,41 +210,21 @@ class UserCourseProgressService:
         """Return the course of each of these enrollments that exists."""
         return await self._run(lesson_progress.get_course_ids, user_course_ids)
 
+    async def find_course_of_each(self, events: Collection[NamedEvent]) -> list[int | None]:
+        """Return the course of each named event; see `worker.identity.event_courses.find_course_of_each`."""
+        return await self._read(find_course_of_each, events) if events else []
+
+    async def find_enrollment(self, source: str, learner: str, course: str) -> NamedEnrollmentIds | None:
+        """Return the ids of an enrollment; see `worker.identity.look_up.find_enrollment`."""
+        return await self._read(look_up.find_enrollment, source, learner, course)
+
+    async def find_lesson(self, source: str, lesson: str, course: str | None) -> NamedLessonIds | None:
+        """Return the ids of a lesson; see `worker.identity.look_up.find_lesson`."""
+        return await self._read(look_up.find_lesson, source, lesson, course)
+
     async def clock(self) -> datetime:
         """Return the time by PostgreSQL's clock."""
         return await self._run(read_clock)
-
-    async def aside(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run work that would block the loop in one of a few threads, which share the interpreter with it.
-
-        Raises the work's errors, and ServerUnavailableError after waiting too long for a thread.
-        """
-        async with self._turn(self._free_threads):
-            return await asyncio.to_thread(work, *args, **kwargs)
-
-    async def _write(self, work: Callable[Concatenate[Engine, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        async with self._turn(self._free_to_write):
-            return await self._run(work, *args, **kwargs)
-
-    async def _run(self, work: Callable[Concatenate[Engine, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do what AsyncConnection.run_sync does, for functions that open their own transactions on an engine.
-
-        They must use one connection at a time.
-        """
-        async with self._turn(self._free):
-            return await greenlet_spawn(partial(work, self._engine.sync_engine, *args, **kwargs))
-
-    @asynccontextmanager
-    async def _turn(self, free: asyncio.Semaphore) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(self._max_wait_seconds if free.locked() else None):
-                await free.acquire()
-        except TimeoutError:
-            raise ServerUnavailableError("All connections are busy. Try again.") from None
-        try:
-            yield
-        finally:
-            free.release()
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 
 from tests.support.api import served
 from tests.support.events import enrolled, entries, outlined, viewed
+from tests.support.named import named_viewed
 from worker.progress.ingest import ingest
 from worker.settings import Settings
 
@@ -32,6 +33,7 @@ def test_the_api_does_what_its_document_says(settings: Settings, engine: Engine,
     few = (1, 2, 3)
     ingest(engine, entries([outlined(3, list(product(few, few)), seconds=-90), *map(enrolled, few)]))
     ingest(engine, entries(viewed(*lesson) for lesson in product(few, few, (1, 2))))
+    ingest(engine, entries([named_viewed("user:4", "cm:7", "course:2")]))
     tokens = SecretStr(json.dumps([{"name": "schemathesis", "token": TOKEN, "scopes": ["read", "write"]}]))
     patient = {"api_tokens": tokens, "api_bad_requests_per_minute": 1_000_000}
 

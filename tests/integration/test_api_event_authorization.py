@@ -9,11 +9,11 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from tests.support.api import served
-from tests.support.events import as_json, completed, corrected, enrolled, entries, outlined, viewed
+from tests.support.events import as_json, at, completed, corrected, enrolled, entries, outlined, viewed
 from tests.support.tables import rows, snapshot
 from worker.consume.consumer import Consumer
 from worker.consume.recovery import Recovery
-from worker.contract.event import EVENT_TYPES, CloudEvent
+from worker.contract.event import EVENT_TYPES, CloudEvent, LessonReopened, Reopening
 from worker.progress.ingest import ingest
 from worker.settings import Settings
 from worker.streams.connection import Redis
@@ -24,10 +24,18 @@ BATCH = "application/cloudevents-batch+json"
 LIMITED = {"name": "limited", "token": "everything-in-one-course", "scopes": ["read", "write"], "courses": [OWN_COURSE]}
 FORBIDDEN = ("rejected", "forbidden", "the token 'limited' has no access to this course")
 
+
+def reopened(user_course_id: int) -> LessonReopened:
+    """A lesson's completion is taken back."""
+    data = Reopening(user_course_id=user_course_id, topic_id=1, lesson_id=4)
+    return LessonReopened(id=f"reopened {user_course_id}", source="/test", time=at(60), data=data)
+
+
 FOREIGN_EVENTS: dict[str, CloudEvent] = {
     "a view": viewed(FOREIGN, 1, 1, seconds=60),
     "a completion": completed(FOREIGN, 1, 1, seconds=60),
     "a correction": corrected(FOREIGN, 1, 1, seconds=60, status="not_started"),
+    "a completion taken back": reopened(FOREIGN),
     "an outline": outlined(FOREIGN_COURSE, [(9, 9)], seconds=60),
     "a learner's details": enrolled(FOREIGN, course_id=FOREIGN_COURSE, user_id=666, seconds=60),
     "a move into the own course": enrolled(FOREIGN, course_id=OWN_COURSE, seconds=60),
@@ -41,6 +49,7 @@ OWN_EVENTS: list[CloudEvent] = [
     viewed(OWN, 1, 2, seconds=60),
     completed(OWN, 1, 1, seconds=60),
     corrected(OWN, 1, 3, seconds=60, status="in_progress"),
+    reopened(OWN),
     outlined(OWN_COURSE, [(1, 1), (1, 2), (1, 3)], seconds=60),
     enrolled(OWN, course_id=OWN_COURSE, timezone="Asia/Tokyo", seconds=60),
 ]
@@ -118,7 +127,7 @@ def test_what_touches_its_own_course_counts_among_the_others(
     enrollments = "SELECT id, timezone, course_id FROM user_course ORDER BY id"
     assert rows(engine, enrollments) == [(OWN, "Asia/Tokyo", OWN_COURSE), (FOREIGN, "UTC", FOREIGN_COURSE)]
     progress = f"SELECT lesson_id, status::text FROM user_course_progress WHERE user_course_id = {OWN} ORDER BY 1"
-    assert rows(engine, progress) == [(1, "completed"), (2, "in_progress"), (3, "in_progress")]
+    assert rows(engine, progress) == [(1, "completed"), *((lesson, "in_progress") for lesson in (2, 3, 4))]
     outlines = "SELECT course_id, count(*) FROM course_lesson GROUP BY course_id ORDER BY course_id"
     assert rows(engine, outlines) == [(OWN_COURSE, 3), (FOREIGN_COURSE, 1)]
     assert rows(engine, foreign) == before

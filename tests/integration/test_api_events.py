@@ -16,6 +16,7 @@ from tests.support.rollups import audited
 from tests.support.tables import counted_statements, execute, insert_as_lms, rows, snapshot
 from worker.contract.entry import FIELD, Entry
 from worker.contract.event import CloudEvent, Event
+from worker.contract.named_event import NamedEvent
 from worker.contract.parse import parse_entry
 from worker.progress.ingest import ingest
 from worker.progress.submit import arriving, submit
@@ -324,7 +325,7 @@ def test_respond_async_appends_what_is_valid_to_the_streams_of_its_partitions(
     accepted = [each["result"] for each in verdicts(answer)]
     assert accepted == ["accepted", "accepted", "rejected", "accepted", "accepted"]
     keys = Keys.of(settings)
-    found: dict[str, list[Event]] = {}
+    found: dict[str, list[Event | NamedEvent]] = {}
     for stream in keys.streams:
         bodies: Any = redis.xrange(stream)
         for entry_id, fields in bodies:

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from worker import running_up
-from worker.api import analytics, events, health, lists, progress, reports, summary
+from worker.api import analytics, events, health, lists, name_map, progress, reports, summary, xapi
 from worker.api.docs_page import add_docs
 from worker.api.health import Readiness
 from worker.api.middleware import AccessMiddleware
@@ -16,6 +16,7 @@ from worker.api.openapi import correct_openapi
 from worker.api.problems import add_handlers
 from worker.api.tokens import Tokens, load_tokens
 from worker.client import EventPublisher
+from worker.connections import read_connections
 from worker.logs import get_logger
 from worker.service import open_progress_service
 from worker.settings import Settings, get_settings
@@ -24,7 +25,8 @@ from worker.unknown_variables import unknown_variables
 log = get_logger(__name__)
 
 _DESCRIPTION = """
-Send `Authorization: Bearer TOKEN`. `GET` needs the token's scope `read`, all other methods `write`.
+Send `Authorization: Bearer TOKEN`, or Basic with the token as the password. `GET` needs the token's scope `read`, all
+other methods `write`.
 Every error is an RFC 9457 problem, `application/problem+json`; `detail` says what to do.
 Other methods of a path get 405, with the allowed ones in `Allow`.
 """
@@ -34,6 +36,8 @@ _TAGS = {
     "analytics": "A learner's habits, pace and needs; a course's lessons.",
     "reports": "The analyses as printable pages, their tables as CSV and JSON.",
     "events": "Batches of the events defined in docs/asyncapi.json.",
+    "xapi": "Statements of senders that speak xAPI. A sink, not a Learning Record Store: nothing can be read back.",
+    "map": "Our ids for the names that an LMS has.",
     "health": "For orchestrators, without a token.",
 }
 
@@ -44,6 +48,7 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
     Without tokens it accepts requests from this host only, whatever address it is bound to.
     """
     settings = (settings or get_settings()).with_servers()
+    connections = read_connections(settings.connections)
     origins = [each.strip() for each in (settings.api_cors_origins or "").split(",") if each.strip()]
 
     @asynccontextmanager
@@ -52,6 +57,7 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
             app.state.service = service
             publisher = EventPublisher(settings=settings.impatient(), retries=0)
             app.state.publisher = publisher
+            app.state.connections = connections
             app.state.readiness = Readiness(settings)
             if (up := running_up.in_use()) and settings.redis_url == up.redis_url:
                 log.info("up_found", directory=str(up.started_in))
@@ -74,7 +80,7 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
         redirect_slashes=False,
         swagger_ui_oauth2_redirect_url=None,
     )
-    for module in (summary, progress, lists, analytics, reports, events, health):
+    for module in (summary, progress, lists, analytics, reports, events, xapi, name_map, health):
         app.include_router(module.router)
     add_docs(app)
     add_handlers(app)

@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from worker.api.json_elements import elements
 from worker.contract.asyncapi import event_schemas
 from worker.contract.entry import Entry, Rejection
-from worker.contract.event import EVENT_TYPES, CourseOutlined, Event, Outline, partition_key
+from worker.contract.event import EVENT_TYPES, CloudEvent, CourseOutlined, Event, Outline, partition_key
+from worker.contract.named_event import NAMED_EVENT_TYPES, NamedCourseOutlined, NamedEvent, NamedOutline
 from worker.contract.parse import BYTE_ORDER_MARK, parse_entry
 from worker.progress.submit import arriving
 
@@ -26,7 +27,7 @@ class ReceivedEvent:
 
     entry: Entry
     id: str | None
-    parsed: Event | Rejection
+    parsed: Event | NamedEvent | Rejection
     dropped: int = 0
     """Number of invalid optional members."""
 
@@ -38,10 +39,10 @@ class ReceivedEvent:
 
 
 def _or_anything(schema: dict[str, Any]) -> dict[str, Any]:
-    """Let optional members be anything: invalid ones count as not sent."""
+    """Let optional members be anything: invalid ones count as not sent, but for a course, which says whose lesson."""
     other = {"description": "Anything else counts as not sent."}
     members = {
-        name: member if name in schema["required"] else {"anyOf": [member, other]}
+        name: member if name in {*schema["required"], "course"} else {"anyOf": [member, other]}
         for name, member in schema.get("properties", {}).items()
     }
     return schema | {"properties": members} if members else schema
@@ -53,7 +54,8 @@ SCHEMAS = {
     for name, schema in event_schemas(f"#/components/schemas/{_PREFIX}{{model}}").items()
 }
 """The events' own schemas for the OpenAPI document."""
-_ANY_EVENT = [{"$ref": f"#/components/schemas/{_PREFIX}{kind.__name__}"} for kind in EVENT_TYPES]
+_KINDS: tuple[type[CloudEvent], ...] = (*EVENT_TYPES, *NAMED_EVENT_TYPES)
+_ANY_EVENT = [{"$ref": f"#/components/schemas/{_PREFIX}{kind.__name__}"} for kind in _KINDS]
 
 _EXAMPLES: list[dict[str, Any]] = [
     {
@@ -74,6 +76,21 @@ _EXAMPLES: list[dict[str, Any]] = [
         ]
     )
 ]
+_LESSON = {"learner": "user:4", "course": "course:2", "lesson": "cm:7"}
+_NAMED_EXAMPLES = [
+    {**example, "source": "moodle", "type": kind, "data": data}
+    for example, (kind, data) in zip(
+        _EXAMPLES,
+        [
+            ("course.outlined", {"course": "course:2", "lessons": [{"lesson": "cm:7", "topic": "section:1"}]}),
+            ("enrollment.created", {"learner": "user:4", "course": "course:2", "timezone": "Europe/London"}),
+            ("lesson.viewed", {**_LESSON, "duration_seconds": 90}),
+            ("lesson.completed", _LESSON),
+            ("lesson.reopened", _LESSON),
+        ],
+        strict=True,
+    )
+]
 BODY = {
     "required": True,
     "content": {
@@ -83,10 +100,10 @@ BODY = {
                 "type": "array",
                 "maxItems": MAX_EVENTS,
                 "items": {"type": "object", "description": "A CloudEvent as defined in docs/asyncapi.json."},
-                "examples": [_EXAMPLES[:-1]],
+                "examples": [_EXAMPLES[:-1], _NAMED_EXAMPLES[:-1]],
             }
         },
-        SINGLE: {"schema": {"oneOf": _ANY_EVENT, "examples": _EXAMPLES[-1:]}},
+        SINGLE: {"schema": {"oneOf": _ANY_EVENT, "examples": [_EXAMPLES[-1], _NAMED_EXAMPLES[-1]]}},
     },
 }
 
@@ -126,6 +143,8 @@ def _parse(entry: Entry, milliseconds: float) -> ReceivedEvent:
         return ReceivedEvent(entry, _readable_id(entry.body or b""), rejection)
     if isinstance(event, CourseOutlined):  # collecting a batch of lessons as garbage would block the loop
         event = event.model_copy(update={"data": Outline(course_id=event.data.course_id, lessons=())})
+    elif isinstance(event, NamedCourseOutlined):
+        event = event.model_copy(update={"data": NamedOutline(course=event.data.course, lessons=())})
     return ReceivedEvent(entry, event.id, event, len(dropped))
 
 

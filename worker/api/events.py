@@ -21,6 +21,7 @@ router = APIRouter(tags=["events"])
 _SINGLE_REJECTED = {
     "forbidden": 403,
     Reason.UNKNOWN_ENROLLMENT: 404,
+    Reason.UNKNOWN_LESSON: 404,
     Reason.UNKNOWN_REFERENCE: 404,
     Reason.IDENTITY_CONFLICT: 409,
     Reason.ENROLLMENT_CONFLICT: 409,
@@ -33,7 +34,7 @@ class EventVerdict(BaseModel):
     """The result for one event.
 
     `accepted`: on the stream, will be applied. `superseded`: an enrollment or outline older than the stored one, which
-    stays.
+    stays. `ignored`: of a learner who is not to count.
     """
 
     id: str | None = Field(description="The event's own `id`; null if it has none that can be read.")

@@ -11,8 +11,9 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from worker.api import docs_page, tokens
+from worker.api import docs_page, tokens, xapi_version
 from worker.api.body_limit import BodyLimit
+from worker.api.credentials import CHALLENGES, read_credentials
 from worker.api.path_prefix import strip_prefix
 from worker.api.request_log import RequestLog
 from worker.api.tokens import LOCAL_TOKEN, Token, Tokens
@@ -20,9 +21,11 @@ from worker.api.tokens import LOCAL_TOKEN, Token, Tokens
 PUBLIC = docs_page.PATHS | {"/healthz", "/readyz", "/openapi.json"}
 """Paths that show no learner data and need no token."""
 
-BATCHES = "/events"
+BATCHES = frozenset({"/events", "/xapi/statements"})
 MAX_BYTES = 16 * 1024
 """Maximum size of any other body: validating megabytes of members would block the event loop."""
+EITHER_SCOPE = frozenset({"/xapi/about"})
+"""Paths that show no data: clients ask them to test a token."""
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _BAD = frozenset({400, 401, 403, 413, 415, 422})
@@ -56,9 +59,9 @@ class AccessMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_log = RequestLog(scope, receive, send)
         path = strip_prefix(scope)
-        max_bytes = self._body_bytes if path == BATCHES else min(self._body_bytes, MAX_BYTES)
+        request_log = RequestLog(scope, receive, xapi_version.added(scope, path, send))
+        max_bytes = self._body_bytes if path in BATCHES else min(self._body_bytes, MAX_BYTES)
         body = BodyLimit(receive, max_bytes, self._body_seconds)
         token = self._authenticate(scope)
         client = f"token {token.name}" if token else f"address {_address(scope)}"
@@ -76,8 +79,8 @@ class AccessMiddleware:
     def _authenticate(self, scope: Scope) -> Token | None:
         if not self._tokens:
             return None if self._remote_detail(scope) else LOCAL_TOKEN
-        scheme, _, text = Headers(scope=scope).get("authorization", "").partition(" ")
-        return self._tokens.find(text.strip()) if scheme.lower() == "bearer" else None
+        credentials = read_credentials(Headers(scope=scope).get("authorization", ""))
+        return self._tokens.find(credentials.token) if credentials else None
 
     def _admit(self, scope: Scope, path: str, token: Token | None, client: str) -> None:
         """Raise HTTPException unless the request may proceed."""
@@ -90,10 +93,10 @@ class AccessMiddleware:
             wait = str(max(1, int(reset - time.time()) + 1))
             raise HTTPException(429, f"Too many bad requests. Wait {wait} s.", {"Retry-After": wait})
         if token is None:
-            challenge = {"WWW-Authenticate": 'Bearer realm="progress"'}
-            raise HTTPException(401, "Send a valid bearer token: Authorization: Bearer TOKEN.", challenge)
+            detail = "Send a valid token: Authorization: Bearer TOKEN, or Basic with the token as the password."
+            raise HTTPException(401, detail, {"WWW-Authenticate": CHALLENGES})
         needed = tokens.Scope.READ if scope["method"] in _READING else tokens.Scope.WRITE
-        if needed not in token.scopes:
+        if needed not in token.scopes and path not in EITHER_SCOPE:
             raise HTTPException(403, f"The token {token.name!r} lacks the scope {needed}.")
 
     def _remote_detail(self, scope: Scope) -> str | None:

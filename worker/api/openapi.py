@@ -27,12 +27,14 @@ def correct_openapi(app: FastAPI) -> None:
             schema_generator=_NoNullDefaults,
         )
         schemas |= exact["$defs"] | event_bodies.SCHEMAS
-        document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+        document["components"]["securitySchemes"] = {
+            scheme: {"type": "http", "scheme": scheme} for scheme in ("bearer", "basic")
+        }
         for path in document["paths"].values():
             for operation in path.values():
                 _describe_success(operation["responses"], schemas)
                 if "health" not in operation["tags"]:
-                    operation["security"] = [{"bearer": []}]  # AccessMiddleware requires it
+                    operation["security"] = [{"bearer": []}, {"basic": []}]  # AccessMiddleware requires it
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

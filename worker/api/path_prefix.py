@@ -6,7 +6,7 @@ from starlette.types import Scope
 ROWS = "/progress/"
 """The one route that ends with a slash."""
 
-_DATA = frozenset({"analytics", "courses", "enrollments", "events", "progress", "summaries"})
+_DATA = frozenset({"analytics", "courses", "enrollments", "events", "map", "progress", "summaries", "xapi"})
 
 
 def strip_prefix(scope: Scope) -> str:

@@ -51,12 +51,12 @@ def problem_response(
 
 
 _RETRY_AFTER = {"Retry-After": {"description": "Seconds", "required": True, "schema": {"type": "integer"}}}
-_CHALLENGE = {"WWW-Authenticate": {"description": "Bearer", "required": True, "schema": {"type": "string"}}}
+_CHALLENGE = {"WWW-Authenticate": {"description": "Bearer and Basic", "required": True, "schema": {"type": "string"}}}
 _DESCRIBED: dict[int, tuple[str, dict[str, Any]]] = {
     400: ("Malformed request.", {}),
-    401: ("Missing or invalid bearer token.", _CHALLENGE),
-    403: ("The token lacks the scope or the course or, without tokens, the request is not from this host.", {}),
-    404: ("No such enrollment, course, topic, lesson, row or table.", {}),
+    401: ("Missing or invalid token.", _CHALLENGE),
+    403: ("The token lacks the scope, course or connection or, without tokens, the request is not from this host.", {}),
+    404: ("No such enrollment, course, topic, lesson, name, row or table.", {}),
     408: ("The body did not arrive in time.", {}),
     409: ("Conflict with stored data, such as another request with this `Idempotency-Key`.", {}),
     413: ("The body is too large.", {}),

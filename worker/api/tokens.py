@@ -1,4 +1,4 @@
-"""Bearer tokens, from the settings or a directory of secrets, compared in constant time."""
+"""API tokens, from the settings or a directory of secrets, compared in constant time."""
 
 import hmac
 import re
@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
-from worker.contract.value_types import Id64
+from worker.contract.value_types import Id64, Name
 from worker.errors import ConfigurationError
 from worker.settings import Settings
 
@@ -37,7 +37,7 @@ def _sendable(token: SecretStr) -> SecretStr:
 
 
 class Token(BaseModel):
-    """A client's token and what it allows; `courses` None means all courses."""
+    """A client's token and what it allows: `courses` None means all courses, `connection` None all names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,6 +45,8 @@ class Token(BaseModel):
     token: Annotated[SecretStr, AfterValidator(_sendable)]
     scopes: Annotated[frozenset[Scope], Field(min_length=1)]
     courses: frozenset[Id64] | None = None
+    connection: Name | None = None
+    """The only connection whose names the token may send and look up."""
 
 
 LOCAL_TOKEN = Token(name="local", token=SecretStr("-" * MIN_TOKEN_LENGTH), scopes=frozenset(Scope))

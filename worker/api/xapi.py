@@ -1,0 +1,149 @@
+"""xAPI's resources for senders: `POST` and `PUT /xapi/statements`, which append to the streams, and `GET /xapi/about`.
+
+Not a Learning Record Store: statements become named events, and nothing can be read back.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel
+from pydantic.json_schema import SkipJsonSchema
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from worker.api.authorization import forbidden_events
+from worker.api.credentials import read_credentials
+from worker.api.dependencies import Caller, CallerParameter
+from worker.api.problems import documented
+from worker.api.tokens import Token
+from worker.api.xapi_statements import (
+    FORMAT,
+    Statement,
+    Statements,
+    read_statement,
+    read_statements,
+    translate_statements,
+)
+from worker.api.xapi_version import VERSIONS
+from worker.contract.connection import Connection
+from worker.logs import get_logger
+from worker.progress.submit import LARGE_BYTES
+
+log = get_logger(__name__)
+
+router = APIRouter(prefix="/xapi", tags=["xapi"])
+
+_EXAMPLE = {
+    "id": "0198a1b2-c3d4-7e5f-8a9b-000000000007",
+    "actor": {"account": {"homePage": "https://lms.example", "name": "4"}},
+    "verb": {"id": "http://adlnet.gov/expapi/verbs/completed"},
+    "object": {"id": "https://lms.example/lessons/7"},
+    "context": {
+        "contextActivities": {
+            "parent": [
+                {
+                    "id": "https://lms.example/courses/2",
+                    "definition": {"type": "http://adlnet.gov/expapi/activities/course"},
+                }
+            ]
+        }
+    },
+    "timestamp": "2025-07-14T10:30:00Z",
+}
+StatementId = Annotated[
+    str | SkipJsonSchema[None],
+    Query(alias="statementId", description="The id of a statement that has none itself."),
+]
+_ONE = {"type": "object", "description": "An xAPI statement.", "examples": [_EXAMPLE]}
+_LIST = {"type": "array", "items": {"type": "object"}, "examples": [[_EXAMPLE]]}
+
+
+def _body(schema: object) -> dict[str, object]:
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+class About(BaseModel):
+    """The versions of xAPI whose statements are accepted."""
+
+    version: list[str]
+
+
+@router.get("/about", summary="Get the versions of xAPI", response_model=About, responses=documented())
+async def get_about(caller: CallerParameter) -> object:
+    """Return the versions. A client can test its token by this request; the scope does not matter."""
+    del caller
+    return About(version=list(VERSIONS))
+
+
+@router.post(
+    "/statements",
+    summary="Send statements",
+    response_model=list[str],
+    responses=documented() | {200: {"description": "The ids of the statements, in order"}},
+    openapi_extra=_body({"anyOf": [_LIST, _ONE]}),
+)
+async def post_statements(request: Request, caller: CallerParameter) -> object:
+    """Append what the statements mean to the stream: lessons viewed, completed or reopened, and enrollments.
+
+    The body is one statement or a list, as JSON or as `multipart/mixed`, whose first part is the JSON; attachments are
+    dropped. Statements that say nothing of a learner's progress are ignored; those that should and cannot be used are
+    set aside as dead letters. Repeating the request is harmless.
+
+    The connection is the token's; else the user name of Basic, if it is a connection in the file; else the only
+    connection in the file with `format = "xapi"`; else `xapi`.
+    """
+    return await _take(request, caller, read_statements)
+
+
+@router.put(
+    "/statements",
+    summary="Send a statement",
+    status_code=204,
+    response_class=Response,
+    responses=documented() | {204: {"description": "The statement has been taken"}},
+    openapi_extra=_body(_ONE),
+)
+async def put_statement(
+    request: Request,
+    caller: CallerParameter,
+    statement_id: StatementId = None,
+) -> None:
+    """Append what the statement means to the stream; like `POST`, for one statement. Repeating it is harmless."""
+    await _take(request, caller, partial(read_statement, statement_id=statement_id))
+
+
+async def _take(request: Request, caller: Caller, read: Callable[[bytes, str], list[Statement]]) -> list[str]:
+    """Publish what the statements mean and return their ids. Raises HTTPException 403 if one may not be sent."""
+    body, content_type = await request.body(), request.headers.get("content-type", "")
+    connection = _connection(caller.token, request.headers.get("authorization", ""), caller.connections)
+    arrived = await run_in_threadpool(caller.publisher.clock)
+
+    def translated() -> Statements:
+        return translate_statements(read(body, content_type), connection, arrived)
+
+    done = await caller.service.aside(translated) if len(body) > LARGE_BYTES else translated()
+    denials = await forbidden_events(caller.service, caller.token, done.events)
+    if denial := next(filter(None, denials), None):
+        number = sum(each is not None for each in denials)
+        raise HTTPException(403, f"{number} of {len(done.ids)} statements: {denial}. None of them was taken.")
+    await run_in_threadpool(caller.publisher.publish_raw, done.messages)
+    log.info(
+        "statements_received",
+        connection=connection.name,
+        statements=len(done.ids),
+        events=len(done.events),
+        ignored=dict(done.ignored),
+        rejected=dict(done.rejected),
+    )
+    return done.ids
+
+
+def _connection(token: Token, authorization: str, known: Mapping[str, Connection]) -> Connection:
+    """Return the connection that the statements come from; see `post_statements`."""
+    credentials = read_credentials(authorization)
+    user = credentials.user if credentials and credentials.user in known else None
+    of_format = [each.name for each in known.values() if each.format == FORMAT]
+    name = token.connection or user or (of_format[0] if len(of_format) == 1 else FORMAT)
+    return known.get(name) or Connection(name=name)
