@@ -55,7 +55,7 @@ class MainSettings(BaseSettings):
         description="A gap this long between events starts a new visit and session; a longer one is not time spent.",
     )
     api_tokens: SecretStr | None = Field(
-        None, description='API tokens: a JSON list of {"name", "token", "scopes", "courses"?}.'
+        None, description='API tokens: a JSON list of {"name", "token", "scopes", "courses"?, "connection"?}.'
     )
     api_tokens_directory: Path | None = Field(
         None, description="Directory of API tokens: one JSON object per file, named after the file."

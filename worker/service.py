@@ -32,6 +32,7 @@ from worker.identity.event_courses import find_course_of_each
 from worker.identity.look_up import NamedEnrollmentIds, NamedLessonIds
 from worker.progress import lesson_progress
 from worker.progress.correction_rules import Changes
+from worker.progress.events_without_course import SourceAndLesson, find_awaited
 from worker.progress.lesson_event import LessonAction
 from worker.progress.progress_rows import StoredProgress
 from worker.progress.submit import LARGE_BYTES, Verdict, submit
@@ -213,6 +214,10 @@ class UserCourseProgressService(EngineTurns):
     async def find_course_of_each(self, events: Collection[NamedEvent]) -> list[int | None]:
         """Return the course of each named event; see `worker.identity.event_courses.find_course_of_each`."""
         return await self._read(find_course_of_each, events) if events else []
+
+    async def find_awaited(self, lessons: Collection[SourceAndLesson]) -> set[SourceAndLesson]:
+        """Return the lessons that events wait for; see `worker.progress.events_without_course.find_awaited`."""
+        return await self._read(find_awaited, lessons) if lessons else set()
 
     async def find_enrollment(self, source: str, learner: str, course: str) -> NamedEnrollmentIds | None:
         """Return the ids of an enrollment; see `worker.identity.look_up.find_enrollment`."""

@@ -241,6 +241,31 @@ def test_a_limited_token_stays_in_its_course_by_name(
     assert {key[3] for key in changed} == {"l1", "l3", "new"}
 
 
+@either_way
+def test_a_limited_token_gives_no_course_to_events_that_wait_for_one(
+    preference: dict[str, str], guarded: Settings, engine: Engine, redis: Redis
+) -> None:
+    """They may be of another course, as may those that wait for an enrollment."""
+    waiting = [named_viewed("eve", lesson=lesson, course=None) for lesson in ("awaited", "also awaited")]
+    ingest(engine, entries([*waiting, named_viewed("eve", lesson="elsewhere", course=None, source="canvas")]))
+    before = snapshot(engine)
+    naming = [
+        named_viewed(lesson="awaited", seconds=9),
+        named_completed(lesson="also awaited", seconds=9),
+        named_outlined(lessons=["l1", "l2", "awaited"], seconds=9),
+        named_outlined(lessons=["l1", {"lesson": "l2", "aliases": ["x", "also awaited"]}], seconds=9),
+    ]
+    with served(guarded, **bearer(OF_BOTH)) as client:
+        assert post(client, naming, **preference) == [FORBIDDEN] * 4
+        assert client.post("/xapi/statements", json=statement(course="c1", lesson="awaited")).status_code == 403
+        assert snapshot(engine) == before
+        assert not list(redis.scan_iter(f"{guarded.stream_key}*", _type="stream"))
+        good = ACCEPTED if preference else APPLIED
+        assert post(client, [named_viewed(lesson="elsewhere", seconds=9)], **preference) == [good]
+    with served(guarded, **bearer(OF_MOODLE)) as client:
+        assert post(client, naming, **preference) == [good] * 4
+
+
 def test_a_lesson_in_several_courses_is_none_of_its_course(guarded: Settings, engine: Engine) -> None:
     ingest(engine, entries([named_viewed("bob", course="c2")]))
     with served(guarded, **bearer(OF_BOTH)) as client:

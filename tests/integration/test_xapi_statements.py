@@ -1,6 +1,7 @@
 """`/xapi/statements`: every status, whose names statements get, and that nothing hostile is lost or slow."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -185,21 +186,24 @@ format = "xapi"
 """
 
 
+WHOSE = [
+    ("", None, "", "xapi"),
+    ("", None, "campus", "xapi"),
+    ("", "mine", "campus", "mine"),
+    (FILE, None, "", "players"),
+    (FILE, None, "campus", "campus"),
+    (FILE, None, "nobody", "players"),
+    (FILE, "mine", "campus", "mine"),
+    (FILE + '[more]\nformat = "xapi"\n', None, "", "xapi"),
+    (FILE + '[more]\nformat = "xapi"\n', None, "more", "more"),
+]
+"""The file, the token's connection, the user, and whose names are meant."""
+
+
 @pytest.mark.parametrize(
-    ("file", "connection", "user", "expected"),
-    [
-        ("", None, "", "xapi"),
-        ("", None, "campus", "xapi"),
-        ("", "mine", "campus", "mine"),
-        (FILE, None, "", "players"),
-        (FILE, None, "campus", "campus"),
-        (FILE, None, "nobody", "players"),
-        (FILE, "mine", "campus", "mine"),
-        (FILE + '[more]\nformat = "xapi"\n', None, "", "xapi"),
-        (FILE + '[more]\nformat = "xapi"\n', None, "more", "more"),
-    ],
+    ("file", "connection", "user", "expected", "with_tokens"),
+    [(*each, with_tokens) for with_tokens in (True, False) for each in WHOSE if with_tokens or not each[1]],
 )
-@pytest.mark.parametrize("with_tokens", [True, False])
 def test_whose_names_they_are(
     file: str,
     connection: str | None,
@@ -210,8 +214,6 @@ def test_whose_names_they_are(
     redis: Redis,
     tmp_path: Path,
 ) -> None:
-    if connection and not with_tokens:
-        pytest.skip("no token, no connection of a token")
     path = tmp_path / "connections.toml"
     path.write_text(file)
     token = {"name": "t", "token": "token-of-the-sender", "scopes": ["write"], "connection": connection}
@@ -322,8 +324,6 @@ def test_ten_thousand_statements_with_new_names_in_one_request(
 def test_others_are_served_while_a_large_body_is_translated(api: httpx.Client, engine: Engine) -> None:
     """The longest wait of a small request meanwhile is far below the time that the large one takes."""
     assert rows(engine, "SELECT 1")
-    import threading
-
     body = json.dumps([statement(str(number)) for number in range(20_000)]).encode()
     waits: list[float] = []
     done = threading.Event()

@@ -2,11 +2,13 @@
 
 import hmac
 import json
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from worker.api.credentials import read_credentials
 from worker.api.tokens import Scope, Token, Tokens, load_tokens
 from worker.errors import ConfigurationError
 from worker.settings import Settings
@@ -67,6 +69,33 @@ def test_no_courses_at_all_is_not_every_course() -> None:
     token = load_tokens(listed(READER | {"courses": []})).find(FIRST)
     assert token is not None
     assert token.courses == frozenset()
+
+
+def test_a_token_may_be_of_one_connection() -> None:
+    tokens = load_tokens(listed(READER, WRITER | {"connection": "moodle"}))
+    found = [tokens.find(each) for each in (FIRST, SECOND)]
+    assert [each and each.connection for each in found] == [None, "moodle"]
+    for no_name in ("", "a\0b", "x" * 1_025, 5):
+        assert "connection" in refusal(listed(WRITER | {"connection": no_name}))
+
+
+def test_a_request_presents_a_token_or_a_user_and_a_token() -> None:
+    def basic(pair: bytes) -> str:
+        return f"Basic {b64encode(pair).decode()}"
+
+    expected = {
+        f"Bearer {FIRST}": (FIRST, None),
+        f"bearer  {FIRST} ": (FIRST, None),
+        basic(b"lms:a:b"): ("a:b", "lms"),
+        basic(":größe".encode()): ("größe", ""),
+        basic(b"lms").replace("Basic", "BASIC"): None,
+        basic(b"\xff:\xff"): None,
+        "Basic é": None,
+        "Basic": None,
+        f"Token {FIRST}": None,
+        "": None,
+    }
+    assert {header: read_credentials(header) for header in expected} == expected
 
 
 def test_a_file_is_named_by_itself_unless_it_says_otherwise(tmp_path: Path) -> None:

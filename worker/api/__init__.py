@@ -7,8 +7,11 @@
 | `middleware`                              | authentication, scopes, the limit of bad requests                  |
 | `body_limit`, `slow_clients`              | size and time limits of bodies and of connections                  |
 | `request_log`, `problems`                 | one log line per request; errors as `application/problem+json`     |
-| `tokens`, `authorization`, `dependencies` | bearer tokens, the courses they may access, what endpoints receive |
+| `tokens`, `credentials`                   | API tokens, and how a request presents one                         |
+| `authorization`, `dependencies`           | what a token may access, what endpoints receive                    |
 | `schema`, `*_schema`                      | request bodies and answers                                         |
 | `progress`, `summary`, `events`, `health` | the endpoints                                                      |
+| `xapi`, `xapi_statements`, `xapi_version` | statements of xAPI                                                 |
+| `name_map`                                | the look-ups of our ids by names                                   |
 | `analytics`, `reports`                    | the endpoints of the analyses                                      |
 """

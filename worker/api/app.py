@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from worker import running_up
-from worker.api import analytics, events, health, lists, name_map, progress, reports, summary, xapi
+from worker.api import analytics, events, health, lists, name_map, progress, reports, summary, xapi, xapi_version
 from worker.api.docs_page import add_docs
 from worker.api.health import Readiness
 from worker.api.middleware import AccessMiddleware
@@ -97,8 +97,8 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=["GET", "POST", "PUT"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Prefer"],
-            expose_headers=["Preference-Applied", "Retry-After"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Prefer", xapi_version.HEADER],
+            expose_headers=["Preference-Applied", "Retry-After", xapi_version.HEADER],
         )
     correct_openapi(app)
     return app

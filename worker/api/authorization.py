@@ -16,6 +16,7 @@ from worker.contract.event import (
     ProgressCorrected,
 )
 from worker.contract.named_event import NamedEvent
+from worker.progress.events_without_course import lessons_named_by
 from worker.service import UserCourseProgressService
 
 _OF_ENROLLMENT = LessonViewed | LessonCompleted | LessonReopened | EnrollmentCreated | ProgressCorrected
@@ -66,7 +67,8 @@ async def forbidden_events(
 
     By number it also needs the current course of the enrollment. So it cannot create enrollments: it would also receive
     events that wait for an enrollment the LMS will create in another course. By name it can, because an enrollment's
-    number follows from its learner and course: no event of another course waits for it.
+    number follows from its learner and course: no event of another course waits for it. But it gives no course to a
+    lesson for which events wait that name none: they may be another course's.
     """
     needed: Sequence[AbstractSet[int | None]] = [frozenset()] * len(events)
     if token.courses is not None:
@@ -80,6 +82,7 @@ async def _needed_courses(
     """Return the courses that each event needs. None among them is a course that no limited token may access."""
     named = [event for event in events if isinstance(event, NamedEvent)]
     of_named = iter(await service.find_course_of_each(named))
+    awaited = await service.find_awaited({lesson for event in named for lesson in lessons_named_by(event)})
     ids = {event.data.user_course_id for event in events if isinstance(event, _OF_ENROLLMENT)}
     current = await service.get_course_ids(ids)
     needed: list[AbstractSet[int | None]] = []
@@ -87,6 +90,8 @@ async def _needed_courses(
         courses: set[int | None] = set()
         if isinstance(event, NamedEvent):
             courses.add(next(of_named))
+            if awaited and not awaited.isdisjoint(lessons_named_by(event)):
+                courses.add(None)
         if isinstance(event, CourseOutlined | EnrollmentCreated):
             courses.add(event.data.course_id)
         if isinstance(event, _OF_ENROLLMENT):

@@ -12,7 +12,13 @@ from worker.api.json_elements import elements
 from worker.contract.asyncapi import event_schemas
 from worker.contract.entry import Entry, Rejection
 from worker.contract.event import EVENT_TYPES, CloudEvent, CourseOutlined, Event, Outline, partition_key
-from worker.contract.named_event import NAMED_EVENT_TYPES, NamedCourseOutlined, NamedEvent, NamedOutline
+from worker.contract.named_event import (
+    NAMED_EVENT_TYPES,
+    NamedCourseOutlined,
+    NamedEvent,
+    NamedOutline,
+    NamedOutlineLesson,
+)
 from worker.contract.parse import BYTE_ORDER_MARK, parse_entry
 from worker.progress.submit import arriving
 
@@ -144,8 +150,15 @@ def _parse(entry: Entry, milliseconds: float) -> ReceivedEvent:
     if isinstance(event, CourseOutlined):  # collecting a batch of lessons as garbage would block the loop
         event = event.model_copy(update={"data": Outline(course_id=event.data.course_id, lessons=())})
     elif isinstance(event, NamedCourseOutlined):
-        event = event.model_copy(update={"data": NamedOutline(course=event.data.course, lessons=())})
+        event = event.model_copy(update={"data": _with_names_alone(event.data)})
     return ReceivedEvent(entry, event.id, event, len(dropped))
+
+
+def _with_names_alone(outline: NamedOutline) -> NamedOutline:
+    """Return an outline of one lesson that has the others' names as aliases: what authorization needs of it."""
+    names = {name for each in outline.lessons for name in (each.lesson, *(each.aliases or ()))}
+    lessons = [NamedOutlineLesson(lesson=name, aliases=tuple(names)) for name in sorted(names)[:1]]
+    return NamedOutline(course=outline.course, lessons=tuple(lessons))
 
 
 def _readable_id(body: bytes) -> str | None:
