@@ -9,8 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine
 
 from tests.support.commands import invoke
-from tests.support.events import completed, enrolled, viewed
+from tests.support.events import completed, enrolled, entries, viewed
 from tests.support.hosts import RecordingHost
+from tests.support.named import named_viewed
 from tests.support.rollups import refresh_all
 from tests.support.streams import add, group_of
 from tests.support.tables import execute, insert_as_lms
@@ -18,6 +19,7 @@ from worker.client import EventPublisher
 from worker.consume.consumer import Consumer
 from worker.consume.drain import Drain
 from worker.contract.entry import Reason
+from worker.progress.ingest import ingest
 from worker.settings import Settings
 from worker.streams.connection import Redis
 
@@ -107,6 +109,27 @@ def test_a_change_that_is_not_rolled_up_ages_until_it_is(environment: dict[str, 
         assert 3600 <= age < later[rollup] < 3660
     refresh_all(engine)
     assert behind(environment) == {"summaries": 0, "course_statistics": 0, "activity": 0}
+
+
+def test_names_are_counted_by_kind_and_estimated_above_a_bound(
+    environment: dict[str, str], engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def names() -> dict[str, float]:
+        return values(scraped(environment)["progress_names"], "kind")
+
+    assert names() == {"course": 0, "lesson": 0, "topic": 0, "user": 0}
+    ingest(engine, entries([named_viewed(), named_viewed("bob", "l2")]))
+    assert names() == {"course": 1, "lesson": 2, "topic": 1, "user": 2}
+    execute(
+        engine,
+        "INSERT INTO external_id (kind, source, key, id)"
+        " SELECT 'user', 'moodle', n::text, n FROM generate_series(1, 998) AS n",
+    )
+    monkeypatch.setattr("worker.identity.map_counts.COUNTED_EXACTLY", 500)
+    assert names()["user"] == 501, "not analyzed yet: at least so many"
+    execute(engine, "ANALYZE external_id")
+    assert names() == {"course": 1, "lesson": 2, "topic": 1, "user": 1_000}
+    assert "Names: 1 course, 2 lessons, 1 topic, ~1,000 users" in invoke(environment, "status").stdout
 
 
 @pytest.mark.parametrize(

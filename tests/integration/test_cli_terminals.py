@@ -15,8 +15,9 @@ from click.testing import CliRunner
 from sqlalchemy import Engine
 
 from tests.support.commands import invoke
-from tests.support.events import completed, enrolled, outlined, viewed
+from tests.support.events import completed, enrolled, entries, outlined, viewed
 from tests.support.hosts import RecordingHost
+from tests.support.named import named_viewed
 from tests.support.rollups import refresh_all
 from tests.support.streams import add
 from worker.cli.main import main
@@ -24,6 +25,7 @@ from worker.client import EventPublisher
 from worker.consume.consumer import Consumer
 from worker.consume.drain import Drain
 from worker.contract.id_ranges import MAX_ID
+from worker.progress.ingest import ingest
 from worker.settings import Settings, get_settings
 from worker.streams.connection import Redis
 
@@ -38,6 +40,8 @@ TABLES = {
     "learner {id} --lesson 1 {lesson}": ("{id}", "{lesson}"),
     "overview {id}": ("{id}", "{lesson}"),
     "outline show {id}": ("{id}", "{lesson}"),
+    "map show": ("user", "topic", "ann", "cm:17"),
+    "map show --learner ann": ("ann", "c1"),
     "dead-letters list": ("unknown_enrollment", "invalid_json"),
     "dead-letters show 1": ("{stream}",),
     "system show": ("{stream}:0", "{stream}:7"),
@@ -47,6 +51,7 @@ TABLES = {
 NO_TABLES = {
     *("migrate", "drain", "metrics", "audit", "rebuild", "void", "replay", "serve", "asyncapi"),
     *("demo", "up", "report course", "report learner", "outline load", "system adopt", "health live", "health ready"),
+    *("map load", "map ignore"),
     *("dead-letters export", "dead-letters redrive", "dead-letters delete"),
 }
 WIDE, NARROW = 600, (50, 80, 120)
@@ -73,6 +78,7 @@ def names(
     )
     add(redis, settings.stream_key, [b"not JSON"])
     Drain(consumer, RecordingHost(), 0.5).run()
+    ingest(engine, entries([named_viewed("ann", "cm:17"), named_viewed("account:https://lms.example.org/|4")]))
     refresh_all(engine)
     assert "invalid_json" in invoke(environment, "dead-letters", "show", "1").output
     file = Path(__file__).parents[1] / "data" / "lms" / "completions.csv"

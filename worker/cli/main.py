@@ -25,6 +25,7 @@ COMMANDS = (
     "learner",
     "report",
     "outline",
+    "map",
     "overview",
     "audit",
     "rebuild",

@@ -52,6 +52,7 @@ def as_mapping(found: "Status") -> dict[str, Any]:
         "pending": found.pending,
         "dead_letters": found.dead_letters,
         "rows": {name: asdict(count) for name, count in found.rows.items()},
+        "names": found.names,
         "rollups": {name: asdict(rollup) for name, rollup in found.rollups.items()},
         "failed": {name: asdict(failed) for name, failed in found.failed.items()},
         "last_recorded_at": found.last_recorded_at,
@@ -70,6 +71,8 @@ def _show(found: "Status") -> None:
     from rich.text import Text
 
     from worker.cli.output import duration, new_table, show
+    from worker.formatting import counted
+    from worker.identity.map_counts import COUNTED_EXACTLY
 
     figures = ("length", "lag", "pending", "oldest pending", "oldest unread", "consumers")
     spare = ("consumers", "length", "oldest pending", "pending")
@@ -119,6 +122,9 @@ def _show(found: "Status") -> None:
     clocks = found.clocks
     ahead = (clocks.postgresql_ahead_seconds, clocks.redis_ahead_seconds)
     totals = found.totals
+    if any(found.names.values()):
+        marked = (f"{'~' * (count > COUNTED_EXACTLY)}{counted(count, kind)}" for kind, count in found.names.items())
+        show(f"Names: {', '.join(marked)}")
     show(f"Superseded so far: {totals.superseded:,} events; dropped: {totals.dropped_members:,} invalid members")
     show(f"Last commit: {last}", "Clocks: PostgreSQL {:+.1f} s, Redis {:+.1f} s from this host's".format(*ahead))
     show(f"PostgreSQL {found.postgresql_version}, {found.redis_version}")

@@ -80,6 +80,12 @@ class StatusCollector(Collector):
             {name: count.bytes for name, count in found.rows.items()},
         )
         yield _gauge(
+            "progress_names",
+            "Names in the map, by kind; above 10,000 PostgreSQL's estimate.",
+            "kind",
+            found.names,
+        )
+        yield _gauge(
             "progress_rollup_behind_seconds",
             "Age of the oldest change that the rollup does not include, except failed refreshes; 0 when it is current.",
             "rollup",

@@ -15,6 +15,7 @@ from worker.database.system_table import Repairs, identify, read_repairs, was_re
 from worker.database.table_sizes import RowCount, count_rows
 from worker.errors import OtherSystemError
 from worker.failover.ownership import refuse_others
+from worker.identity.map_counts import count_names
 from worker.ops.clocks import Clocks, measure_clocks
 from worker.ops.degradation import find_degradation
 from worker.ops.misrouted_tasks import find_misrouted_tasks
@@ -52,6 +53,8 @@ class Status:
     """The streams beyond the configured partitions."""
     dead_letters: dict[str, int]
     rows: dict[str, RowCount]
+    names: dict[str, int]
+    """Names in the map by kind; see `count_names`."""
     rollups: dict[str, Rollup]
     failed: dict[str, FailedRefreshes]
     """By rollup, only those with any."""
@@ -92,12 +95,14 @@ def read_status(settings: Settings, redis: Redis, engine: Engine) -> Status:
         clocks = measure_clocks(connection, redis)
         complaint = clocks.complaint(settings.clock_tolerance_seconds)
         degradation = find_degradation(connection, strays)
+        rows = count_rows(connection)
         return Status(
             streams=streams,
             accounts=accounts,
             stray_streams=strays.streams,
             dead_letters=count_dead_letters(connection),
-            rows=count_rows(connection),
+            rows=rows,
+            names=count_names(connection, rows["external_id"].rows),
             rollups=_rollups(connection),
             failed=rollup_lag.failed_refreshes(connection),
             last_recorded_at=last_recorded_at(connection),
