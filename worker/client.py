@@ -52,6 +52,8 @@ class EventPublisher(EventMethods[str]):
     ) -> None:
         """Connect to `redis_url`, by default REDIS_URL. `source` names this publisher in the events it makes itself.
 
+        For names it is the connection: see `EventMethods`.
+
         A call is repeated up to `retries` times when the connection breaks or times out.
         """
         super().__init__(source)

@@ -7,7 +7,6 @@ from typing import Any, Generic, Literal, TypeVar, Unpack, overload
 from uuid import uuid4
 
 from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError
 
 from worker.contract.entry import Rejection
 from worker.contract.event import (
@@ -164,15 +163,12 @@ class EventMethods(ABC, Generic[Result]):
             members["untimed"] = True
         try:
             event = kind.model_validate(members)
-            body = event.to_json()
-        except PydanticSerializationError:
-            raise InputError("The event would be refused: a text has a surrogate, which UTF-8 cannot encode.") from None
         except ValidationError as error:
             problem = error.errors(include_url=False, include_input=False)[0]
             member = ".".join(map(str, problem["loc"]))
             raise InputError(f"The event would be refused: {member}: {problem['msg']}.") from None
         try:
-            parse(body, math.inf)  # any time goes, because only a worker can compare it with its arrival
+            parse(event.to_json(), math.inf)  # any time goes, because only a worker can compare it with its arrival
         except Rejection as refused:
             raise InputError(f"The event would be refused: {refused.detail}.") from None
         return self._take(event)

@@ -58,7 +58,7 @@ def poison() -> list[Poison]:
         (bent(time="9999-12-31T23:59:59Z"), "time_out_of_range"),
         (bent(time=tomorrow), "time_out_of_range"),
         (bent(time="1979-12-31T23:59:59Z"), "time_out_of_range"),
-        (bent(type="lesson.reopened"), "unknown_type"),
+        (bent(type="lesson.skipped"), "unknown_type"),
         (bent(padding="x" * 70_000), "too_large"),
         (bent(padding="x" * 5_000_000), "too_large"),
     ]

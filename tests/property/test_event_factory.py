@@ -70,5 +70,5 @@ def test_a_mixture_is_refused(method: str, data: st.DataObject) -> None:
     arguments = data.draw(st.fixed_dictionaries(by_names))
     others = {name: each for name, each in by_numbers.items() if name.endswith("_id")}
     mixed = data.draw(st.sampled_from(sorted(others)).map(lambda name: {name: 1}))
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="names or numbers, not both"):
         getattr(EventFactory("moodle"), method)(**arguments, **mixed)

@@ -51,7 +51,8 @@ def insert_as_lms(engine: Engine, *ids: int, user_id: int = 70, course_id: int =
 
 def clear(engine: Engine) -> None:
     """Empty every table."""
-    emptied = ("user_course", "course", "dead_letter", "course_statistics", *sorted(_MARKS))
+    names = ("external_enrollment", "external_id")
+    emptied = ("user_course", "course", "dead_letter", "course_statistics", *names, *sorted(_MARKS))
     execute(engine, *(f"DELETE FROM {name}" for name in emptied))
 
 

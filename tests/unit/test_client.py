@@ -104,7 +104,7 @@ def test_names_and_numbers_in_one_call_are_an_error_for_python_and_for_mypy() ->
         publisher.course_outlined(course="c1", lessons=[{"lesson": "l1", "topic_id": 1}])
 
 
-@pytest.mark.parametrize("name", ["", "x" * 1_025, "ü" * 513, "a\0b"])
+@pytest.mark.parametrize("name", ["", "x" * 1_025, "ü" * 513, "a\0b", "\ud800"])
 def test_what_is_no_name_is_refused_in_a_sentence(name: str) -> None:
     with pytest.raises(InputError, match=r"The event would be refused: data\.learner: "):
         EventFactory("moodle").lesson_viewed(learner=name, lesson="l1")
@@ -113,9 +113,9 @@ def test_what_is_no_name_is_refused_in_a_sentence(name: str) -> None:
 
 
 def test_a_text_that_is_none_in_utf_8_is_refused_in_a_sentence() -> None:
-    with pytest.raises(InputError, match="surrogate, which UTF-8 cannot encode"):
+    with pytest.raises(InputError, match="no unpaired surrogate"):
         EventFactory("moodle").lesson_viewed(learner="\ud800", lesson="l1")
-    with pytest.raises(InputError, match="surrogate, which UTF-8 cannot encode"):
+    with pytest.raises(InputError, match="no unpaired surrogate"):
         EventFactory("moodle").course_outlined(course="c1", lessons=[{"lesson": "\udfff"}])
 
 

@@ -41,7 +41,8 @@ def documents(text: str) -> list[Any]:
     return [("torn", document) if refused else document for document, refused in found]
 
 
-A, B = {"a": [1, {"b": '}{[\\" '}]}, {"c": {}, "d": []}
+A: dict[str, Any] = {"a": [1, {"b": '}{[\\" '}]}
+B: dict[str, Any] = {"c": {}, "d": []}
 LINES = f"{json.dumps(A)}\n{json.dumps(B)}\n"
 PRETTY = json.dumps(A, indent=2)
 

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from sqlalchemy import Engine, TextClause, text
 
 from worker.contract.id_ranges import BELOW_ALL_IDS
-from worker.database.models import Base, DeadLetter
+from worker.database.models import Base, DeadLetter, ExternalEnrollment
 
 TABLES = tuple(
     name
     for name, table in sorted(Base.metadata.tables.items())
-    if "user_course_id" in table.columns and name != DeadLetter.__tablename__
+    if "user_course_id" in table.columns and name not in {DeadLetter.__tablename__, ExternalEnrollment.__tablename__}
 )
-"""Every table whose rows belong to an enrollment. A dead letter may wait for an enrollment that is yet to come."""
+"""Every table whose rows belong to an enrollment. A dead letter, or a named enrollment, may be of one yet to come."""
 
 PAGE = 1_000
 """Ids read by one statement."""

@@ -88,7 +88,9 @@ def is_name(text: str) -> bool:
 def _refuse_no_name(name: str) -> str:
     if is_name(name):
         return name
-    raise PydanticCustomError("name", f"A name has 1 to {MAX_NAME_BYTES:,} bytes in UTF-8, none of them NUL")
+    raise PydanticCustomError(
+        "name", f"A name has 1 to {MAX_NAME_BYTES:,} bytes in UTF-8, none of them NUL, and no unpaired surrogate"
+    )
 
 
 Name = Annotated[

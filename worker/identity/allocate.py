@@ -146,7 +146,7 @@ def _name_enrollments(connection: Connection, names: Names, numbers: Numbers, po
         course_id = numbers.courses[course - 1] if course else numbers.lessons[lesson - 1][0]
         key = (numbers.users[place - 1], course_id)
         keys.append(key)
-        if all(key) and not numbers.enrollments[place - 1]:
+        if all(key) and not numbers.enrollments[place - 1] and not numbers.ignored[place - 1]:
             wanted[key] = policy(source).ids == "allocate"
     if not wanted:
         return True

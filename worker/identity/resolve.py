@@ -50,10 +50,21 @@ def resolve(engine: Engine, batch: Batch) -> None:
     places = [names.add(event) for _, event in events]
     with engine.connect() as connection:
         numbers = look_up(connection, names)
-    if UNKNOWN in numbers.users or UNKNOWN in numbers.enrollments or any(not each[2] for each in numbers.lessons):
+    if _is_any_unknown(numbers):
         with engine.begin() as connection:
             numbers = allocate(connection, names, numbers, find_connection)
     _Resolved(batch, names, numbers).add_all(events, places)
+
+
+def _is_any_unknown(numbers: Numbers) -> bool:
+    return (
+        UNKNOWN in numbers.users
+        or any(lesson_id == UNKNOWN for _, _, lesson_id in numbers.lessons)
+        or any(
+            enrollment == UNKNOWN and not is_ignored
+            for enrollment, is_ignored in zip(numbers.enrollments, numbers.ignored, strict=True)
+        )
+    )
 
 
 def _resolve_outline(engine: Engine, batch: Batch, entry: Entry, event: NamedCourseOutlined) -> None:

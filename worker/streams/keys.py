@@ -72,7 +72,7 @@ class Keys:
         return GROUP if self.stream_key == DEFAULT_STREAM_KEY else f"{GROUP}:{self.stream_key}"
 
     def stream_for(self, partition_key: int | None) -> str:
-        """Return the stream for an enrollment's id, or an outline's course id; the plain stream without one."""
+        """Return the stream for the `partition_key` of an event; the plain stream without one."""
         return self.stream_key if partition_key is None else self.partition(partition_key % self.partitions)
 
     def instead_of(self, stream: str) -> str:
