@@ -120,6 +120,10 @@ class TestLesson:
         data = event_of(edx("https://w3id.org/xapi/video/verbs/played", XBLOCK + "video+block@a")).data
         assert (data.lesson, data.course) == (BLOCK + "video+block@a", "course-v1:edX+DemoX+Demo")
 
+    def test_a_link_into_a_course_of_openedx_is_the_course(self) -> None:
+        link = f"http://e.example/courses/course-v1:edX+DemoX+Demo/jump_to/{BLOCK}html+block@a"
+        assert outcome(edx("completed", link, result={"completion": True})) == "course_level"
+
     def test_the_input_of_a_problem_is_a_part(self) -> None:
         whole = activity(XBLOCK + "problem+block@a", "cmi.interaction")
         context = around(parent=[whole], grouping=[EDX_COURSE])
