@@ -46,6 +46,16 @@ class TestLesson:
         data = event_of(statement(context=context)).data
         assert (data.lesson, data.course) == ("https://courses.example/aus/1", COURSE["id"])
 
+    def test_of_cmi5_is_the_publishers_though_typed_course(self) -> None:
+        package = activity("https://courses.example/aus/1", "course")
+        context = around(category=[activity(CMI5)], grouping=[package, COURSE])
+        event = event_of(statement("completed", "https://lms.example/launch/99", context=context))
+        assert (event.type, event.data.lesson, event.data.course) == ("lesson.completed", package["id"], COURSE["id"])
+        alone = around(category=[activity(CMI5)], grouping=[package])
+        for target in ("https://lms.example/launch/99", package):
+            data = event_of(statement("completed", target, context=alone)).data
+            assert (data.lesson, data.course) == (package["id"], None)
+
     @pytest.mark.parametrize(
         ("target", "parents", "lesson", "event_type"),
         [
