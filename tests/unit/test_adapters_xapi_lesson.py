@@ -102,6 +102,13 @@ class TestLesson:
         in_course = event_of(statement("completed", activity(STORYLINE, "module")))
         assert (in_course.data.lesson, in_course.data.course) == (STORYLINE, COURSE["id"])
 
+    @pytest.mark.parametrize("of_type", ["cmi.interaction", "interaction", "question", "objective"])
+    def test_a_question_of_articulate_is_inside_a_lesson(self, of_type: str) -> None:
+        context = around(parent=[activity(f"{STORYLINE}/5zY"), activity(STORYLINE, "course")])
+        record = statement("experienced", activity(f"{STORYLINE}/5zY/6ab", of_type), context=context)
+        assert outcome(record) == "inside_lesson"
+        assert outcome(record, packages="lesson") == "lesson.viewed"
+
     @pytest.mark.parametrize("of_type", ["course", "cmi.interaction", "module", TINCAN + "activitytype/section"])
     def test_a_module_is_itself_whatever_its_type(self, of_type: str) -> None:
         data = event_of(moodle(TINCAN + "verb/viewed", activity(QUIZ, of_type))).data

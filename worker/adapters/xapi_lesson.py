@@ -70,6 +70,8 @@ def _by_sender(statement: Statement, connection: Connection) -> Lesson | None:
         return None
     if activity.is_course:
         return Lesson(activity.id)
+    if connection.packages == "course" and activity.kind_of_type in _INSIDE_LESSONS:
+        return None
     for parent in statement.parents:
         is_same_tool = parent.id.startswith(PACKAGES)
         if is_same_tool or (connection.packages == "lesson" and parent.canonical.kind is Kind.OTHER):
