@@ -15,8 +15,8 @@ from worker.identity.names import Names, Numbers
 
 NO_TOPIC = ""
 """The key of the topic of lessons that are named without one."""
-WAIT_SECONDS = 5
-"""How long to wait for other sessions' short transactions that name the same."""
+WAIT_SECONDS = 0.3
+"""How long to wait for other sessions that name the same. The rest of the batch waits meanwhile."""
 
 _LIMIT_WAIT = text("SELECT set_config('lock_timeout', :milliseconds, true)")
 
@@ -70,13 +70,22 @@ _ENROLLMENTS = text("""
     RETURNING user_id, course_id, user_course_id
 """)
 
+# An LMS may have given an enrollment to another user, or moved it to another course: it is no longer that of the names.
+_FORGET_MOVED = text("""
+    DELETE FROM external_enrollment AS stale
+    USING user_course, jsonb_array_elements(CAST(:enrollments AS jsonb)) AS wanted (e)
+    WHERE (user_course.user_id, user_course.course_id) = ((e->>0)::bigint, (e->>1)::bigint)
+      AND stale.user_course_id = user_course.id
+      AND (stale.user_id, stale.course_id) <> (user_course.user_id, user_course.course_id)
+""")
+
 
 def allocate(connection: Connection, names: Names, numbers: Numbers, policy: Callable[[str], Policy]) -> Numbers:
     """Give numbers to the names that have none and may get one; return the numbers of all.
 
     In the caller's transaction, which should hold no other locks and end soon. At most eight statements.
     """
-    connection.execute(_LIMIT_WAIT, {"milliseconds": str(WAIT_SECONDS * 1000)})
+    connection.execute(_LIMIT_WAIT, {"milliseconds": str(int(WAIT_SECONDS * 1000))})
     for complete in (_name_users_and_courses, _name_lessons, _name_enrollments):
         if not complete(connection, names, numbers, policy):
             numbers = look_up(connection, names)
@@ -150,10 +159,17 @@ def _name_enrollments(connection: Connection, names: Names, numbers: Numbers, po
             wanted[key] = policy(source).ids == "allocate"
     if not wanted:
         return True
-    rows = connection.execute(_ENROLLMENTS, {"enrollments": _json([(*key, may) for key, may in wanted.items()])})
-    made = {(user_id, course_id): number for user_id, course_id, number in rows}
+    made = _insert_enrollments(connection, wanted)
+    if missing := {key: may for key, may in wanted.items() if key not in made}:
+        connection.execute(_FORGET_MOVED, {"enrollments": _json(missing)})
+        made |= _insert_enrollments(connection, missing)
     numbers.enrollments = [number or made.get(key, 0) for key, number in zip(keys, numbers.enrollments, strict=True)]
     return len(made) == len(wanted)
+
+
+def _insert_enrollments(connection: Connection, wanted: dict[tuple[int, int], bool]) -> dict[tuple[int, int], int]:
+    rows = connection.execute(_ENROLLMENTS, {"enrollments": _json([(*key, may) for key, may in wanted.items()])})
+    return {(user_id, course_id): number for user_id, course_id, number in rows}
 
 
 def _json(values: Iterable[Sequence[object]]) -> str:

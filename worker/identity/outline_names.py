@@ -16,7 +16,7 @@ from worker.contract.named_event import NamedCourseOutlined, NamedOutlineLesson
 from worker.database.advisory_locks import NAMES_LOCK
 from worker.identity.allocate import NO_TOPIC
 
-_LOCK = text("SELECT set_config('lock_timeout', '5s', true), pg_advisory_xact_lock(:key)")
+_LOCK = text("SELECT set_config('lock_timeout', '1s', true), pg_advisory_xact_lock(:key)")
 
 _COURSE = text("""
     INSERT INTO external_id (kind, source, key, id)
