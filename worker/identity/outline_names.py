@@ -8,13 +8,13 @@ than the recorded one names what is new, and changes nothing that is known.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import msgspec
 from sqlalchemy import Connection, text
 
 from worker.contract.event import CourseOutlined, Outline, OutlineLesson
 from worker.contract.named_event import NamedCourseOutlined, NamedOutlineLesson
 from worker.database.advisory_locks import NAMES_LOCK
 from worker.identity.allocate import NO_TOPIC
+from worker.identity.json_parameter import json_parameter
 
 _LOCK = text("SELECT set_config('lock_timeout', '1s', true), pg_advisory_xact_lock(:key)")
 
@@ -195,7 +195,7 @@ def _aliases(lessons: Iterable[NamedOutlineLesson]) -> dict[str, list[str]]:
 def _read(
     connection: Connection, scope: Mapping[str, object], names: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], _Known]:
-    rows = connection.execute(_KNOWN, {**scope, "names": _json(names)})
+    rows = connection.execute(_KNOWN, {**scope, "names": json_parameter(names)})
     return {(row.kind, row.key): _Known(row.id, row.topic_id or 0, row.is_alias) for row in rows}
 
 
@@ -205,11 +205,7 @@ def _name(
     """Name these and return them. Raises _Overtaken."""
     if not rows:
         return {}
-    made = connection.execute(_NAME, {**scope, "names": _json(rows)}).all()
+    made = connection.execute(_NAME, {**scope, "names": json_parameter(rows)}).all()
     if len(made) < len(rows):
         raise _Overtaken
     return {(row.kind, row.key): _Known(row.id, row.topic_id or 0, row.is_alias) for row in made}
-
-
-def _json(values: Iterable[tuple[object, ...]]) -> str:
-    return msgspec.json.encode(list(values)).decode()
