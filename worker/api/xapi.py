@@ -20,9 +20,9 @@ from worker.api.problems import documented
 from worker.api.tokens import Token
 from worker.api.xapi_statements import (
     FORMAT,
-    Statement,
+    JsonStatement,
     Statements,
-    read_statement,
+    read_one,
     read_statements,
     translate_statements,
 )
@@ -111,10 +111,10 @@ async def put_statement(
     statement_id: StatementId = None,
 ) -> None:
     """Append what the statement means to the stream; like `POST`, for one statement. Repeating it is harmless."""
-    await _take(request, caller, partial(read_statement, statement_id=statement_id))
+    await _take(request, caller, partial(read_one, statement_id=statement_id))
 
 
-async def _take(request: Request, caller: Caller, read: Callable[[bytes, str], list[Statement]]) -> list[str]:
+async def _take(request: Request, caller: Caller, read: Callable[[bytes, str], list[JsonStatement]]) -> list[str]:
     """Publish what the statements mean and return their ids. Raises HTTPException 403 if one may not be sent."""
     body, content_type = await request.body(), request.headers.get("content-type", "")
     connection = _connection(caller.token, request.headers.get("authorization", ""), caller.connections)
