@@ -5,6 +5,7 @@ from typing import get_args
 
 import pytest
 
+from tests.support.commands import invoke
 from worker.adapters.formats import FORMATS
 from worker.connections import read_connections
 from worker.contract.connection import Connection, RecordFormat
@@ -42,3 +43,13 @@ def test_the_title_of_a_table_is_the_name(tmp_path: Path) -> None:
 
 def test_a_connection_may_have_every_format_that_there_is() -> None:
     assert get_args(RecordFormat) == tuple(FORMATS)
+
+
+@pytest.mark.parametrize("command", ["up", "drain", "status", "health ready", "demo"])
+def test_commands_of_a_system_refuse_to_start_with_the_sentence(command: str, tmp_path: Path) -> None:
+    file = file_with('[moodle]\ntimezone = "Berlin"', tmp_path)
+    servers = {"DATABASE_URL": "postgresql://nowhere.invalid/x", "REDIS_URL": "redis://nowhere.invalid"}
+    refused = invoke({**servers, "PROGRESS_CONNECTIONS": str(file)}, *command.split())
+    assert refused.exit_code == 1
+    [line] = refused.stderr.splitlines()
+    assert line.startswith(f"Error: PROGRESS_CONNECTIONS: {file}: [moodle] timezone: ")
