@@ -7,6 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from worker.api.authorization import forbidden_events
+from worker.api.content_encoding import NOT_ENCODED
 from worker.api.dependencies import Caller, CallerParameter
 from worker.api.event_bodies import BODY, ReceivedEvent, is_single, read_events
 from worker.api.problems import documented
@@ -57,6 +58,7 @@ class Verdicts(BaseModel):
 @router.post(
     "/events",
     summary="Submit a batch of events, or one",
+    dependencies=[NOT_ENCODED],
     response_model=Verdicts,
     responses=documented(404, 409, 415, 422)
     | {

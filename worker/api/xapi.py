@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from worker.api.authorization import forbidden_events
+from worker.api.content_encoding import NOT_ENCODED
 from worker.api.credentials import read_credentials
 from worker.api.dependencies import Caller, CallerParameter
 from worker.api.problems import documented
@@ -80,8 +81,9 @@ async def get_about(caller: CallerParameter) -> object:
 @router.post(
     "/statements",
     summary="Send statements",
+    dependencies=[NOT_ENCODED],
     response_model=list[str],
-    responses=documented() | {200: {"description": "The ids of the statements, in order"}},
+    responses=documented(415) | {200: {"description": "The ids of the statements, in order"}},
     openapi_extra=_body({"anyOf": [_LIST, _ONE]}),
 )
 async def post_statements(request: Request, caller: CallerParameter) -> object:
@@ -100,9 +102,10 @@ async def post_statements(request: Request, caller: CallerParameter) -> object:
 @router.put(
     "/statements",
     summary="Send a statement",
+    dependencies=[NOT_ENCODED],
     status_code=204,
     response_class=Response,
-    responses=documented() | {204: {"description": "The statement has been taken"}},
+    responses=documented(415) | {204: {"description": "The statement has been taken"}},
     openapi_extra=_body(_ONE),
 )
 async def put_statement(
