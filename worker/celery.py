@@ -11,6 +11,8 @@ from worker import liveness, running_up
 from worker.celery_support import log_options, worker_process
 from worker.celery_support.supported_pools import refuse_unsupported_pool
 from worker.celery_support.wake_up import WakeUp
+from worker.connections import get_connections
+from worker.errors import ConfigurationError
 from worker.logs import get_logger
 from worker.ops import clocks, misrouted_tasks, redis_configuration
 from worker.printable import printable
@@ -41,11 +43,26 @@ def _set_up_logging(logfile: str | None, colorize: bool, **_: Any) -> None:
         log.warning("unknown_variable", detail=sentence)
 
 
+@signals.beat_init.connect
+def _refuse_to_start_beat(**_: Any) -> None:
+    with log_options.refusal_logged():
+        _require_connections()
+
+
 @signals.worker_init.connect
 def _refuse_to_start(sender: Any, **_: Any) -> None:
     with log_options.refusal_logged():
         refuse_unsupported_pool(sender.pool_cls)
         _require_runtime_directory()
+        _require_connections()
+
+
+def _require_connections() -> None:
+    """Read the file once, before the pool is forked: all processes then have the same connections until they end."""
+    try:
+        get_connections()
+    except ConfigurationError as error:
+        raise SystemExit(f"Error: {error}") from None
 
 
 def _require_runtime_directory() -> None:
@@ -63,6 +80,7 @@ def _refuse_before_detaching(context: click.Context, _parameter: click.Parameter
         node = options["hostname"]
     if not options["detach"]:
         return
+    _require_connections()
     if context.command.name == "worker":
         _require_runtime_directory()
     if not options["uid"] and not options["gid"]:  # else they would belong to this user

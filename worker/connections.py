@@ -10,6 +10,8 @@ from worker.contract.connection import Connection
 from worker.errors import ConfigurationError
 from worker.settings import get_settings
 
+_MEMBERS = [member for member in Connection.model_fields if member != "name"]
+
 
 def find_connection(name: str) -> Connection:
     """Return the connection with this name; one that the file does not have has the defaults."""
@@ -38,6 +40,12 @@ def read_connections(file: Path | None) -> dict[str, Connection]:
 def _connection(name: str, table: object, file: Path) -> Connection:
     if not isinstance(table, dict):
         raise ConfigurationError(f"PROGRESS_CONNECTIONS: {file}: {name} is not a table. Write [{name}] above it.")
+    for member in table:
+        if member not in _MEMBERS:
+            raise ConfigurationError(
+                f"PROGRESS_CONNECTIONS: {file}: [{name}] has no member {member}, but only {', '.join(_MEMBERS)}. "
+                "The table's title is the connection's name; write one with a dot in quotes: [\"lms.example.org\"]."
+            )
     try:
         return Connection.model_validate({**table, "name": name})
     except ValidationError as error:

@@ -1,5 +1,6 @@
 """What a starting worker finds wrong around it is said at once: in a log line, or in a sentence with which it ends."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -86,3 +87,19 @@ def test_beat_logs_it_too(system: System) -> None:
     system.extra_environment = MISSPELT
     (line,) = system.start_beat().wait_for_line("unknown_variable")
     assert line["detail"] == DETAIL
+
+
+@pytest.mark.parametrize("detach", [(), ("--detach",)])
+@pytest.mark.parametrize("command", ["worker", "beat"])
+def test_a_wrong_file_of_connections_is_one_sentence(
+    system: System, tmp_path: Path, command: str, detach: tuple[str, ...]
+) -> None:
+    (file := tmp_path / "connections.toml").write_text('[moodle]\ntimezone = "Berlin"')
+    (log := tmp_path / "x.log").touch()
+    ended = celery(system, command, *detach, "-f", str(log), PROGRESS_CONNECTIONS=str(file))
+    assert ended.returncode == 1
+    [sentence] = [line for line in ended.stderr.splitlines() if line.startswith("Error: ")]
+    assert sentence.startswith(f"Error: PROGRESS_CONNECTIONS: {file}: [moodle] timezone: ")
+    assert "Traceback" not in ended.stderr
+    refusals = [line for line in log.read_text().splitlines() if "start_refused" in line]
+    assert [json.loads(line)["detail"] for line in refusals] == ([] if detach else [sentence])

@@ -6,6 +6,7 @@ import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -201,3 +202,24 @@ def test_a_caller_who_hangs_up_is_no_defect(path: str, guarded: Settings, known:
     assert happened(logged(), "request_crashed", "route") == []
     assert snapshot(known) == before
     assert_says_nothing(logged())
+
+
+def test_a_token_of_a_connection_that_the_file_does_not_have_is_a_warning(
+    settings: Settings, tmp_path: Path, logged: Logged
+) -> None:
+    (file := tmp_path / "connections.toml").write_text('[moodle]\ntimezone = "UTC"')
+    tokens = [
+        {"name": name, "token": f"{VALID}-{name}", "scopes": ["write"], **limit}
+        for name, limit in {
+            "right": {"connection": "moodle"},
+            "wrong": {"connection": "mooodle"},
+            "any": {},
+        }.items()
+    ]
+    guarded = settings.model_copy(update={"api_tokens": SecretStr(json.dumps(tokens))})
+    with api(guarded):
+        assert happened(logged(), "unknown_connection") == []
+    with api(guarded.model_copy(update={"connections": file})):
+        members = ("level", "token", "connection")
+        assert happened(logged(), "unknown_connection", *members) == [("warning", "wrong", "mooodle")]
+    assert VALID not in json.dumps(logged())

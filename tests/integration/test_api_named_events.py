@@ -29,7 +29,7 @@ from worker.consume.consumer import Consumer
 from worker.contract.event import CloudEvent
 from worker.contract.named_event import NAMED_EVENT_TYPES
 from worker.progress.ingest import ingest
-from worker.settings import Settings
+from worker.settings import Settings, get_settings
 from worker.streams.connection import Redis
 from worker.streams.keys import Keys
 
@@ -115,6 +115,46 @@ def test_a_single_one_has_a_status_for_its_reason(
         answer = post_one(api, event)
         assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
         assert answer.json()["detail"].startswith(reason), answer.text
+
+
+@pytest.mark.parametrize("prefer", [None, "respond-async"])
+def test_the_detail_says_what_becomes_of_an_event_whose_names_are_unknown(
+    prefer: str | None,
+    api: httpx.Client,
+    engine: Engine,
+    consumer: Consumer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Sent without `respond-async` nothing is kept of it; a dead letter waits or can be redriven."""
+    (tmp_path / "connections.toml").write_text('[closed]\nids = "refuse"\n[outlined]\nlessons = "outline"')
+    monkeypatch.setenv("PROGRESS_CONNECTIONS", str(tmp_path / "connections.toml"))
+    get_settings.cache_clear()
+    sent = [
+        named_viewed(course=None, lesson="a: b"),
+        named_viewed(source="outlined"),
+        named_viewed(source="closed"),
+    ]
+    if prefer:
+        assert post(api, sent, Prefer=prefer) == [ACCEPTED] * 3
+        consume(consumer)
+        details = [str(detail) for (detail,) in rows(engine, "SELECT detail FROM dead_letter ORDER BY reason, id")]
+        assert [detail.rpartition(": ")[2] for detail in details] == [
+            *["waits for an outline"] * 2,
+            "load it with `progress-worker map load`, then redrive",
+        ]
+        return
+    again = "send the event again once an outline has the lesson"
+    loaded = "load it with `progress-worker map load`, then send the event again"
+    for event, what, advice in zip(sent, ["'a: b'", "not in course", "closed"], [again, again, loaded], strict=True):
+        detail = post_one(api, event).json()["detail"]
+        assert what in detail
+        assert detail.endswith(f": {advice}")
+        assert "waits" not in detail
+        assert "redrive" not in detail
+    answer = api.post("/events", content=json.dumps([as_json(sent[0])]), headers={"Content-Type": BATCH})
+    assert answer.json()["events"][0]["detail"].endswith(f": {again}")
+    assert rows(engine, "SELECT 1 FROM dead_letter") == []
 
 
 def test_an_event_of_an_ignored_user_is_ignored(api: httpx.Client, engine: Engine) -> None:

@@ -234,3 +234,10 @@ def test_a_misspelt_variable_is_logged_once(environment: dict[str, str], log: Pa
     with serving(environment | {"PROGRESS_STREM_KEY": "x"}, log):
         wait_until(lambda: "unknown_variable" in log.read_text(), what="the log line")
     assert log.read_text().count("PROGRESS_STREM_KEY is not a setting. Did you mean PROGRESS_STREAM_KEY?") == 1
+
+
+def test_below_a_prefix_other_resources_of_xapi_are_not_there_either(environment: dict[str, str], log: Path) -> None:
+    with serving(environment, log, "--root-path", "/lms") as (_, url):
+        for path in ("/lms/xapi/agents/profile", "/xapi/agents/profile"):
+            assert "a sink for statements" in httpx.get(url + path).json()["detail"]
+        assert httpx.get(f"{url}/lms/xapis").json()["detail"] == "Not Found"

@@ -1,5 +1,6 @@
 """`/xapi/statements`: every status, whose names statements get, and that nothing hostile is lost or slow."""
 
+import gzip
 import json
 import threading
 import time
@@ -117,8 +118,23 @@ def test_nothing_can_be_read_and_the_other_resources_are_not_there(api: httpx.Cl
         assert answer.headers["Allow"] == "POST, PUT"
     assert_problem(api.post("/xapi/about"), 405)
     for path in ("/xapi", "/xapi/", "/xapi/activities/state", "/xapi/agents/profile", "/xapi/statements/more"):
-        assert_problem(api.get(path), 404)
-        assert_problem(api.put(path, json={}), 404)
+        assert_problem(api.get(path), 404, "a sink for statements, not a Learning Record Store")
+        assert_problem(api.put(path, json={}), 404, "/xapi/statements")
+
+
+def test_an_encoded_body_is_refused_by_the_name_of_its_encoding(
+    api: httpx.Client, redis: Redis, settings: Settings
+) -> None:
+    body = gzip.compress(json.dumps(statement()).encode())
+    events = {"Content-Type": "application/cloudevents-batch+json"}
+    for method, path, headers in (("POST", STATEMENTS, {}), ("PUT", STATEMENTS, {}), ("POST", "/events", events)):
+        for coding in ("gzip", "br", "identity, GZIP"):
+            answer = api.request(method, path, content=body, headers={**headers, "Content-Encoding": coding})
+            assert (answer.status_code, answer.headers["Accept-Encoding"]) == (415, "identity")
+            assert f"Content-Encoding {coding} " in answer.json()["detail"]
+    plain = api.post(STATEMENTS, json=statement(), headers={"Content-Encoding": "Identity"})
+    assert plain.status_code == 200
+    assert len(streamed(redis, settings)) == 1
 
 
 def test_a_body_that_is_too_large_is_refused(settings: Settings) -> None:
@@ -180,7 +196,7 @@ def test_what_becomes_of_statements_is_counted_in_one_line_a_request(
 
 FILE = """
 [campus]
-format = "moodle"
+format = "csv"
 [players]
 format = "xapi"
 """

@@ -70,6 +70,38 @@ def test_a_rejection_names_its_reason_and_the_place(content: Any, reason: Reason
     assert words in rejected.detail
 
 
+LESSON = {"lesson": "l1", "course": "c1"}
+
+
+@pytest.mark.parametrize("kind", ["lesson.viewed", "lesson.completed", "lesson.reopened", "enrollment.created"])
+@pytest.mark.parametrize("data", [LESSON, {"course": "c1"}, {"lesson": "l1"}, {**LESSON, "lesson_id": 1}], ids=str)
+def test_who_leaves_out_the_learner_is_told_so(kind: str, data: dict[str, Any]) -> None:
+    rejected = rejection(as_json(viewed()), type=kind, data=data)
+    assert rejected.reason is Reason.INVALID_EVENT
+    assert "learner" in rejected.detail
+
+
+@pytest.mark.parametrize("data", [{"learner": "ann", **LESSON}, LESSON], ids=str)
+def test_who_corrects_by_name_is_told_to_send_numbers(data: dict[str, Any]) -> None:
+    rejected = rejection(as_json(corrected()), data=data)
+    assert rejected.reason is Reason.INVALID_EVENT
+    expected = "progress.corrected has no form with names: send user_course_id, topic_id, lesson_id"
+    assert rejected.detail == expected
+
+
+def test_the_data_of_a_rejected_record_may_have_any_members() -> None:
+    data = {"format": "csv", "reason": "no_learner", "detail": "It has none", "record": {}, "learner": "ann", **LESSON}
+    rejected = rejection(as_json(viewed()), type="record.rejected", data=data)
+    assert (rejected.reason, rejected.detail) == (Reason.NOT_TRANSLATED, "csv: no_learner: It has none")
+
+
+@pytest.mark.parametrize("event", [viewed(), completed(), corrected(), enrolled()], ids=lambda event: event.type)
+def test_an_event_with_numbers_may_have_other_members_called_course_and_lesson(event: CloudEvent) -> None:
+    content = as_json(event)
+    content["data"] |= LESSON
+    assert parse_entry(entry(content)) == event
+
+
 @pytest.mark.parametrize("event", [viewed(), completed(), corrected(), enrolled()], ids=lambda event: event.type)
 def test_an_event_may_have_65_536_characters_and_not_one_more(event: CloudEvent) -> None:
     assert parse_entry(entry(padded(event, 64 * KILOBYTE))) == event

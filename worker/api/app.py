@@ -49,6 +49,7 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
     """
     settings = (settings or get_settings()).with_servers()
     connections = read_connections(settings.connections)
+    known = load_tokens(settings) if tokens is None else tokens
     origins = [each.strip() for each in (settings.api_cors_origins or "").split(",") if each.strip()]
 
     @asynccontextmanager
@@ -63,6 +64,10 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
                 log.info("up_found", directory=str(up.started_in))
             for sentence in unknown_variables():
                 log.warning("unknown_variable", detail=sentence)
+            for token in known if settings.connections else ():
+                if token.connection not in {None, *connections}:
+                    detail = f"{settings.connections} has no such connection, so it has the defaults. Is it misspelled?"
+                    log.warning("unknown_connection", token=token.name, connection=token.connection, detail=detail)
             app.openapi()  # slow, so built before the first request
             yield
             publisher.close()
@@ -86,7 +91,7 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
     add_handlers(app)
     app.add_middleware(
         AccessMiddleware,
-        known=load_tokens(settings) if tokens is None else tokens,
+        known=known,
         origins=origins,
         body_bytes=settings.api_body_bytes,
         body_seconds=settings.api_body_seconds,

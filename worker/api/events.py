@@ -7,6 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from worker.api.authorization import forbidden_events
+from worker.api.content_encoding import NOT_ENCODED
 from worker.api.dependencies import Caller, CallerParameter
 from worker.api.event_bodies import BODY, ReceivedEvent, is_single, read_events
 from worker.api.problems import documented
@@ -14,7 +15,7 @@ from worker.api.progress import RESPOND_ASYNC, responds_async
 from worker.api.schema import Prefer
 from worker.contract.entry import Reason, Rejection
 from worker.contract.totals import Totals
-from worker.progress.submit import LARGE_BYTES, Result
+from worker.progress.submit import LARGE_BYTES, Result, Verdict
 
 router = APIRouter(tags=["events"])
 
@@ -28,6 +29,11 @@ _SINGLE_REJECTED = {
     Reason.TOO_LARGE: 413,
 }
 """The status for a single event that is rejected; 422 for other reasons."""
+_SEND_AGAIN = {
+    Reason.UNKNOWN_LESSON: "send the event again once an outline has the lesson",
+    Reason.UNMAPPED: "load it with `progress-worker map load`, then send the event again",
+}
+"""What to do where the details of dead letters end with what becomes of those: here nothing is kept."""
 
 
 class EventVerdict(BaseModel):
@@ -52,6 +58,7 @@ class Verdicts(BaseModel):
 @router.post(
     "/events",
     summary="Submit a batch of events, or one",
+    dependencies=[NOT_ENCODED],
     response_model=Verdicts,
     responses=documented(404, 409, 415, 422)
     | {
@@ -83,7 +90,7 @@ async def post_events(request: Request, caller: CallerParameter, prefer: Prefer 
     else:
         found = await caller.service.submit_events([received[number].entry for number in allowed])
         for number, each in zip(allowed, found, strict=True):
-            update = {"result": each.result, "reason": each.reason, "detail": each.detail}
+            update = {"result": each.result, "reason": each.reason, "detail": _detail(each)}
             verdicts[number] = verdicts[number].model_copy(update=update)
         if (totals := _totals(received, verdicts)) != Totals():
             background = BackgroundTask(caller.publisher.add_totals, totals)
@@ -95,6 +102,12 @@ async def post_events(request: Request, caller: CallerParameter, prefer: Prefer 
     return Response(
         answer, 202 if is_async else 200, headers=headers, media_type="application/json", background=background
     )
+
+
+def _detail(verdict: Verdict) -> str | None:
+    if verdict.detail is None or verdict.reason not in _SEND_AGAIN:
+        return verdict.detail
+    return f"{verdict.detail.rpartition(': ')[0]}: {_SEND_AGAIN[verdict.reason]}"
 
 
 async def _judge(caller: Caller, received: list[ReceivedEvent]) -> list[EventVerdict]:

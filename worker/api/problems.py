@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from worker.api import xapi_version
 from worker.database.failures import Failure, classify
 from worker.errors import ConflictError, InputError, LockedError, NotFoundError, ProgressError, first_line
 from worker.logs import get_logger
@@ -60,7 +61,7 @@ _DESCRIBED: dict[int, tuple[str, dict[str, Any]]] = {
     408: ("The body did not arrive in time.", {}),
     409: ("Conflict with stored data, such as another request with this `Idempotency-Key`.", {}),
     413: ("The body is too large.", {}),
-    415: ("Unsupported `Content-Type`.", {}),
+    415: ("Unsupported `Content-Type` or `Content-Encoding`.", {}),
     422: ("A parameter or member is missing or invalid; `errors` has the locations, where known.", {}),
     429: ("Too many bad requests.", _RETRY_AFTER),
     501: ("HTML reports are not installed: the extra `report` is missing.", {}),
@@ -87,7 +88,7 @@ def add_handlers(app: FastAPI) -> None:
     async def http_error(request: Request, error: HTTPException) -> Response:
         if error.status_code == 405 and (methods := _documented_methods(request)):
             return problem_response(405, f"Allowed methods: {methods}.", headers={"Allow": methods})
-        return problem_response(error.status_code, str(error.detail), headers=error.headers)
+        return problem_response(error.status_code, _detail(request, error), headers=error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def validation_error(_: Request, error: RequestValidationError) -> Response:
@@ -122,6 +123,11 @@ def add_handlers(app: FastAPI) -> None:
 def _location(parts: tuple[int | str, ...]) -> str:
     """Return where it is: a parameter has no parts, but the validator's kinds of it."""
     return ".".join(str(part) for part in (parts if parts[0] == "body" else parts[:2]))
+
+
+def _detail(request: Request, error: HTTPException) -> str:
+    path = str(request.scope["path"]).removeprefix(request.scope.get("root_path", ""))  # see `strip_prefix`
+    return xapi_version.NOT_FOUND if error.status_code == 404 and xapi_version.is_of_xapi(path) else str(error.detail)
 
 
 def _documented_methods(request: Request) -> str:

@@ -69,6 +69,9 @@ class Tokens:
     def __bool__(self) -> bool:
         return bool(self._by_digest)
 
+    def __iter__(self) -> Iterator[Token]:
+        return iter(self._by_digest.values())
+
     def find(self, presented: str) -> Token | None:
         """Return the token with this text, if any. Takes the same time for all texts."""
         digest, found = _digest(presented), None

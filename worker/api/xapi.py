@@ -14,15 +14,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from worker.api.authorization import forbidden_events
+from worker.api.content_encoding import NOT_ENCODED
 from worker.api.credentials import read_credentials
 from worker.api.dependencies import Caller, CallerParameter
 from worker.api.problems import documented
 from worker.api.tokens import Token
 from worker.api.xapi_statements import (
     FORMAT,
-    Statement,
+    JsonStatement,
     Statements,
-    read_statement,
+    read_one,
     read_statements,
     translate_statements,
 )
@@ -80,8 +81,9 @@ async def get_about(caller: CallerParameter) -> object:
 @router.post(
     "/statements",
     summary="Send statements",
+    dependencies=[NOT_ENCODED],
     response_model=list[str],
-    responses=documented() | {200: {"description": "The ids of the statements, in order"}},
+    responses=documented(415) | {200: {"description": "The ids of the statements, in order"}},
     openapi_extra=_body({"anyOf": [_LIST, _ONE]}),
 )
 async def post_statements(request: Request, caller: CallerParameter) -> object:
@@ -100,9 +102,10 @@ async def post_statements(request: Request, caller: CallerParameter) -> object:
 @router.put(
     "/statements",
     summary="Send a statement",
+    dependencies=[NOT_ENCODED],
     status_code=204,
     response_class=Response,
-    responses=documented() | {204: {"description": "The statement has been taken"}},
+    responses=documented(415) | {204: {"description": "The statement has been taken"}},
     openapi_extra=_body(_ONE),
 )
 async def put_statement(
@@ -111,10 +114,10 @@ async def put_statement(
     statement_id: StatementId = None,
 ) -> None:
     """Append what the statement means to the stream; like `POST`, for one statement. Repeating it is harmless."""
-    await _take(request, caller, partial(read_statement, statement_id=statement_id))
+    await _take(request, caller, partial(read_one, statement_id=statement_id))
 
 
-async def _take(request: Request, caller: Caller, read: Callable[[bytes, str], list[Statement]]) -> list[str]:
+async def _take(request: Request, caller: Caller, read: Callable[[bytes, str], list[JsonStatement]]) -> list[str]:
     """Publish what the statements mean and return their ids. Raises HTTPException 403 if one may not be sent."""
     body, content_type = await request.body(), request.headers.get("content-type", "")
     connection = _connection(caller.token, request.headers.get("authorization", ""), caller.connections)

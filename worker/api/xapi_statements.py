@@ -24,7 +24,7 @@ FORMAT = "xapi"
 MAX_STATEMENTS = 25_000
 """More would be less than a kilobyte each in the largest body, which no real statement is."""
 
-Statement = dict[str, Any]
+JsonStatement = dict[str, Any]
 
 _NOT_STATEMENTS = "The body must be an xAPI statement, a JSON object, or a JSON list of them"
 _ESCAPE = re.compile(
@@ -43,10 +43,11 @@ class Statements:
     messages: list[tuple[int | None, bytes]] = field(default_factory=list)
     """What to publish: the events, and the rejected statements."""
     ignored: Counter[str] = field(default_factory=Counter)
-    """The number of ignored statements by reason, and of rejected ones."""
+    """The number of ignored statements by reason."""
     rejected: Counter[str] = field(default_factory=Counter)
+    """The number of rejected statements by reason."""
 
-    def add(self, statement: Statement, translation: Translation, source: str) -> None:
+    def add(self, statement: JsonStatement, translation: Translation, source: str) -> None:
         """Add a statement and what became of it."""
         self.ids.append(_id(statement, translation, source))
         self.events += translation.events
@@ -57,7 +58,7 @@ class Statements:
             self.rejected[translation.rejected.data.reason] += 1
 
 
-def translate_statements(statements: Sequence[Statement], connection: Connection, arrived: datetime) -> Statements:
+def translate_statements(statements: Sequence[JsonStatement], connection: Connection, arrived: datetime) -> Statements:
     """Translate statements that arrived at this time."""
     done = Statements()
     for statement in statements:
@@ -66,9 +67,9 @@ def translate_statements(statements: Sequence[Statement], connection: Connection
     return done
 
 
-def read_statements(body: bytes, content_type: str) -> list[Statement]:
+def read_statements(body: bytes, content_type: str) -> list[JsonStatement]:
     """Return the statements of a body. Raises HTTPException: 400 unless it holds JSON objects, 413 for too many."""
-    found: list[Statement] = []
+    found: list[JsonStatement] = []
     for each in xapi.split(_read_json(_json_part(body, content_type))):
         if not isinstance(each, dict):
             raise HTTPException(400, f"{_NOT_STATEMENTS}: it has other values.")
@@ -78,7 +79,7 @@ def read_statements(body: bytes, content_type: str) -> list[Statement]:
     return found
 
 
-def read_statement(body: bytes, content_type: str, statement_id: str | None) -> list[Statement]:
+def read_one(body: bytes, content_type: str, statement_id: str | None) -> list[JsonStatement]:
     """Return the only statement of a body, with this id if it has none itself; otherwise like `read_statements`."""
     found = read_statements(body, content_type)
     if len(found) != 1:
@@ -118,7 +119,7 @@ def _read_json(body: bytes) -> object:
         raise HTTPException(400, f"{_NOT_STATEMENTS}: {error}.") from None
 
 
-def _id(statement: Statement, translation: Translation, source: str) -> str:
+def _id(statement: JsonStatement, translation: Translation, source: str) -> str:
     """Return a statement's id; for one that has none, the identity of what was made of it, the same if sent again."""
     given = statement.get("id")
     if isinstance(given, str) and given:

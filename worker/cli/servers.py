@@ -52,20 +52,23 @@ def given_settings() -> "Settings | None":
     """
     from worker.settings import environment_settings
 
-    settings = environment_settings()
+    settings = checked(environment_settings())
     if settings.database_url is None and settings.redis_url is None:
         return None
-    return checked(settings.with_servers())
+    return settings.with_servers()
 
 
 def checked(settings: "Settings") -> "Settings":
-    """Return the settings. Raises ConfigurationError for an unreadable URL."""
+    """Return the settings. Raises ConfigurationError for an unreadable URL, and for a wrong file of connections."""
+    from worker.connections import read_connections
+
     for variable, url in (("DATABASE_URL", settings.database_url), ("REDIS_URL", settings.redis_url)):
         if url is not None and not _readable(url):
             raise ConfigurationError(
                 f"{variable} is not a valid URL: {redacted(url)}. "
                 "The port is a number up to 65535; in a password write @ : / [ as %40 %3A %2F %5B."
             )
+    read_connections(settings.connections)
     return settings
 
 

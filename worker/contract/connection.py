@@ -8,6 +8,9 @@ from pydantic_core import PydanticCustomError
 from worker.contract.time_zones import zone_names
 from worker.contract.value_types import Name
 
+RecordFormat = Literal["xapi", "csv", "kolibri"]
+"""The names of `worker.adapters.formats.FORMATS`."""
+
 
 def _refuse_unknown_zone(name: str) -> str:
     if name in zone_names():
@@ -21,7 +24,7 @@ class Connection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Name
-    format: str | None = Field(None, description="Format of its records, for `publish` without --format.")
+    format: RecordFormat | None = Field(None, description="Format of its records, for `publish` without --format.")
     timezone: Annotated[str, AfterValidator(_refuse_unknown_zone)] | None = Field(
         None, description="Zone of times without an offset, and of the enrollments it makes; default: none, and UTC."
     )

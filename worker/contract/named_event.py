@@ -1,7 +1,7 @@
 """The contract's events in named form: learner, course and lesson by the names that the LMS has for them.
 
-Names belong to the event's `source`, the connection. An event has names or numbers, never both; the member `learner`,
-or `course` of an outline, tells them apart.
+Names belong to the event's `source`, the connection. An event has names or numbers, never both; `is_named` tells them
+apart.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from worker.contract.event import CloudEvent, Members
 from worker.contract.fast_path import DecodedNamedEvent
+from worker.contract.record_rejected import RecordRejected
 from worker.contract.value_types import DropIfBad, Duration, Name, Text, Timezone, drop_if_bad
 
 NUMBERS = ("user_course_id", "user_id", "course_id", "topic_id", "lesson_id")
@@ -24,7 +25,9 @@ class _Named(Members):
     def _refuse_numbers(cls, data: Any) -> Any:
         if isinstance(data, dict) and (mixed := [member for member in NUMBERS if member in data]):
             raise PydanticCustomError(
-                "names_and_numbers", "An event has names or numbers, not both: {member}", {"member": mixed[0]}
+                "names_and_numbers",
+                "An event has names or numbers, not both: {member} (names are learner, course and lesson)",
+                {"member": mixed[0]},
             )
         return data
 
@@ -141,13 +144,16 @@ NAMED_EVENT: TypeAdapter[NamedEvent] = TypeAdapter(Annotated[NamedEvent, Field(d
 
 
 def is_named(event: Any) -> bool:
-    """Return whether this parsed JSON means an event in named form, valid or not."""
+    """Return whether this parsed JSON means an event in named form, valid or not.
+
+    It has a `learner`, or another name and no `user_course_id`; an outline has `course`.
+    """
     data = event.get("data") if isinstance(event, dict) else None
-    if not isinstance(data, dict):
+    if not isinstance(data, dict) or event.get("type") == RecordRejected.model_fields["type"].default:
         return False
-    return "learner" in data or (
-        event.get("type") == NamedCourseOutlined.model_fields["type"].default and "course" in data
-    )
+    if event.get("type") == NamedCourseOutlined.model_fields["type"].default:
+        return "learner" in data or "course" in data
+    return "learner" in data or ("user_course_id" not in data and ("lesson" in data or "course" in data))
 
 
 def partition_key_of(event: NamedEvent | DecodedNamedEvent) -> int:

@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
@@ -18,7 +18,7 @@ MAX_BYTES = 12 * MAX_OUTLINE_CHARACTERS
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 """Some programs add it to every text; parsers may ignore it (RFC 8259, 8.1)."""
 NO_TIME = "time: missing. Send when it happened, such as 2025-07-14T10:30:00Z; a Celery task sends it as occurred_at"
-
+NO_NAMES = "progress.corrected has no form with names: send user_course_id, topic_id, lesson_id"
 AMBIGUOUS = "at most user_course_id, topic_id, lesson_id by position, each once; all else by name"
 """Why a task's arguments are no event; it then has them as `args` and `kwargs`."""
 
@@ -28,8 +28,8 @@ _LONG = (CourseOutlined, NamedCourseOutlined, RecordRejected)
 _NUMBERED: TypeAdapter[Event | RecordRejected] = TypeAdapter(
     Annotated[Event | RecordRejected, Field(discriminator="type")]
 )
-_MAY_BE_NAMED = re.compile(rb'"learner"|"course"|\\u00')
-"""An escape may hide one of the two words."""
+_MAY_BE_NAMED = re.compile(rb'"learner"|"course"|"lesson"|\\u00')
+"""An escape may hide one of the words."""
 
 
 def parse_entry(entry: Entry, now_milliseconds: float = 0, dropped: list[str] | None = None) -> Event | NamedEvent:
@@ -56,7 +56,9 @@ def parse(body: bytes, arrived_milliseconds: float, dropped: list[str] | None = 
     if size > MAX_OUTLINE_CHARACTERS:
         raise Rejection(Reason.TOO_LARGE, f"{size} characters; at most {MAX_OUTLINE_CHARACTERS}")
     adapter: TypeAdapter[Event | RecordRejected] | TypeAdapter[NamedEvent] = _NUMBERED
-    if _MAY_BE_NAMED.search(body) and is_named(_json(body)):
+    if _MAY_BE_NAMED.search(body) and is_named(named := _json(body)):
+        if named.get("type") == ProgressCorrected.model_fields["type"].default:
+            raise Rejection(Reason.INVALID_EVENT, NO_NAMES)
         adapter = NAMED_EVENT
     try:
         event = adapter.validate_json(body, context={"dropped": [] if dropped is None else dropped})
@@ -71,7 +73,7 @@ def parse(body: bytes, arrived_milliseconds: float, dropped: list[str] | None = 
     return event
 
 
-def _json(body: bytes) -> object:
+def _json(body: bytes) -> Any:
     try:
         return from_json(body)
     except ValueError:
