@@ -262,7 +262,8 @@ def test_a_server_that_dies_is_named_and_ends_it(base: Path, name: str) -> None:
 
 @pytest.mark.second_tier
 def test_given_servers_are_used_none_are_started_and_sigterm_ends_it(base: Path, given: dict[str, str]) -> None:
-    with up(base, **given) as system:
+    (base / "connections.toml").write_text('[moodle]\ntimezone = "Europe/London"\n')
+    with up(base, PROGRESS_CONNECTIONS="../connections.toml", **given) as system:  # the worker runs elsewhere
         names = {each.name() for each in system.descendants()}
         assert not [name for name in names if name.startswith(("postgres", "valkey"))]
         assert f"  REDIS_URL={redacted(given['REDIS_URL'])}\n" in system.log.read_text(), "theirs, without its password"

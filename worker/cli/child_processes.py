@@ -26,6 +26,7 @@ POLL_SECONDS = 0.05
 SHORTENED = ("slice_seconds", "summary_seconds", "statistics_seconds", "activity_seconds")
 """Settings that `demo` sets to a second."""
 _PASSED_ON = ("database_url", "redis_url", "runtime_directory", *SHORTENED)
+_PATHS = ("connections", "api_tokens_directory")
 
 
 class ChildEndedError(ProgressError):
@@ -50,6 +51,8 @@ class Children:
         self._environment = {
             **os.environ,
             **{variable_name(name): str(getattr(settings, name)) for name in _PASSED_ON},
+            # They run in another directory.
+            **{variable_name(name): str(path.absolute()) for name in _PATHS if (path := getattr(settings, name))},
         }
         self._api_port = api_port
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
