@@ -239,6 +239,8 @@ def test_rejected_records_are_dead_letters_and_after_a_fix_are_published_again(
         {"learner": "8", "course": "c", "lesson": "l\u202e", "viewed_at": "03/04/2024"},
         "9,c,l,2024-09-04,extra",
     ]
+    again = invoke(environment, "dead-letters", "redrive", "--reason", "not_translated").stdout
+    assert "published again instead: see `dead-letters export --records`" in again
     redis.delete(*Keys.of(settings).streams)
     given = records.read_bytes().replace(b"03/04/2024", b"2024-04-03")
     result = run(environment, "publish", "-", *OPTIONS, given=given)
@@ -261,10 +263,12 @@ def test_records_are_exported_of_one_connection_only(
     both = invoke(environment, *export)
     assert both.exit_code == 1
     assert "There are records of one and of two. Choose with --connection NAME." in both.stderr
+    assert both.stdout == "", "what is piped to `publish` is published at once"
     for name, learner in (("one", "1"), ("two", "2")):
         (line,) = invoke(environment, *export, "--connection", name).stdout.splitlines()
         assert json.loads(line)["learner"] == learner
-    assert invoke(environment, *export, "--connection", "three").stdout == ""
+    none = invoke(environment, *export, "--connection", "three")
+    assert (none.stdout, none.stderr) == ("", "There are no such records of connection three.\n")
 
 
 def test_records_need_their_reason(environment: dict[str, str]) -> None:
