@@ -1,9 +1,10 @@
 """Show what the records of a file became: their outcomes one by one, or how many had which."""
 
 import json
-import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from worker.contract.named_event import NamedCourseOutlined, NamedEnrollmentCreated, NamedEvent
 
@@ -40,8 +41,7 @@ def dry_run(records: "TranslatedRecords", *, as_json: bool) -> None:
         if as_json:
             for translation in records.translations():
                 for outcome in outcomes(translation):
-                    sys.stdout.write(json.dumps({"record": records.records, **outcome}) + "\n")
-            sys.stdout.flush()
+                    click.echo(json.dumps({"record": records.records, **outcome}))
         else:
             _read_through(records)
             show_counts(records)
