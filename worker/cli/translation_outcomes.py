@@ -29,6 +29,8 @@ def show_counts(records: "TranslatedRecords") -> None:
     for (outcome, what), (count, first) in found:
         table.add_row(outcome, printable(what), f"{count:,}", f"{first:,}")
     show(table if found else "No records.")
+    if records.unused_columns:
+        show(f"Columns not used: {printable(', '.join(records.unused_columns))}.")
     if any(outcome == "rejected" for outcome, _ in records.counts):
         show("Rejected records become dead letters; see `progress-worker dead-letters list --reason not_translated`.")
 
