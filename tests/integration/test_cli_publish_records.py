@@ -63,7 +63,7 @@ def test_a_table_becomes_events_and_its_unusable_rows_rejected_records(
     file.write_bytes(gzip.compress(HISTORY.read_bytes()) if packed else HISTORY.read_bytes())
     result = invoke(environment, "publish", str(file), *OPTIONS)
     assert result.exit_code == 0, result.output
-    assert result.stdout.startswith("Published 17 events in ")
+    assert result.stdout.startswith("Published 12 events and 5 rejected records in ")
     assert closing_table(result.stdout) == {
         ("event", "lesson.completed"): 9,
         ("event", "lesson.viewed"): 3,
@@ -89,6 +89,15 @@ def test_a_dry_run_prints_each_outcome_and_needs_no_server() -> None:
     assert counted.exit_code == 0, counted.output
     assert closing_table(counted.stdout)["event", "lesson.viewed"] == 3
     assert counted.stdout.endswith("Dry run: nothing was published.\n")
+
+
+def test_one_of_each_is_no_plural(environment: dict[str, str]) -> None:
+    row = b'{"learner": "7", "course": "c", "lesson": "l", "viewed_at": "%s"}\n'
+    result = run(environment, "publish", "-", *OPTIONS, given=row % b"2024-09-03" + row % b"never")
+    assert result.stdout.startswith("Published 1 event and 1 rejected record in ")
+    result = run(environment, "publish", "-", *OPTIONS, given=row % b"2024-09-03")
+    assert result.stdout.startswith("Published 1 event in ")
+    assert "1 record of standard input" in result.stdout
 
 
 def test_standard_input_and_a_document_over_lines_and_torn_lines(
@@ -149,6 +158,11 @@ def test_a_file_that_breaks_off_is_published_up_to_there_and_counted(
     assert 1_000 < count < 5_000
     assert closing_table(result.stdout) == {("event", "lesson.viewed"): count}
     assert f"The {count:,} events before it were published. Publish the whole file again" in result.stderr
+    tried = invoke(NO_SERVERS, "publish", str(file), *OPTIONS, "--dry-run")
+    assert tried.exit_code == 1
+    assert closing_table(tried.stdout) == {("event", "lesson.viewed"): count}
+    assert f"line {count + 1}: cannot be read" in tried.stderr
+    assert "Dry run" not in tried.stdout
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.adapters.formats import FORMATS
 from tests.support.commands import invoke
+from worker.adapters.formats import FORMATS
 from worker.cli.json_documents import json_documents
 from worker.cli.publish import FORMAT_NAMES
 from worker.cli.translated_records import TranslatedRecords
@@ -164,7 +164,10 @@ def test_a_quotation_mark_that_is_never_closed_in_a_long_table_costs_its_line(re
     ("content", "problem"),
     [
         (b"user,course,when\n1,2,3\n", r"line 1: the header has no column learner, lesson\. The table needs"),
-        (b"learner,course,lesson,when\n", "has no column of times.* needs viewed_at, or completed_at, or status and time"),
+        (
+            b"learner,course,lesson,when\n",
+            "has no column of times.* needs viewed_at, or completed_at, or status and time",
+        ),
         (b"learner,course,lesson,status\n", "has no column of times"),
         (HEADER.decode().encode("utf-16"), "UTF-16"),
         ("learner,course,lesson,Überschrift\n".encode("latin-1"), "not UTF-8"),

@@ -45,7 +45,7 @@ class TranslatedRecords:
         """Yield what to publish."""
         for translation in self.translations():
             for key, body in translation.messages:
-                yield Line(self.records, body, key, self.position)
+                yield Line(self.records, body, key, self.position, is_rejected=translation.rejected is not None)
 
     def translations(self) -> Iterator[Translation]:
         """Yield what became of each record, whose number is then `records`, and count it."""

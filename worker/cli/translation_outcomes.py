@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from worker.contract.named_event import NamedCourseOutlined, NamedEnrollmentCreated, NamedEvent
+from worker.errors import InputError
 
 if TYPE_CHECKING:
     from worker.adapters.translation import Translation
@@ -19,11 +20,15 @@ _ORDER = ("event", "ignored", "rejected")
 def show_counts(records: "TranslatedRecords") -> None:
     """Print a table of the outcomes: events by type, ignored and rejected records by reason."""
     from worker.cli.output import new_table, show
+    from worker.formatting import counted
     from worker.printable import printable
 
     columns = ("outcome", "type or reason", "count", "first record")
     table = new_table(
-        printable(f"{records.records:,} records of {records.name}"), *columns, numbers=columns[2:], spare=columns[3:]
+        printable(f"{counted(records.records, 'record')} of {records.name}"),
+        *columns,
+        numbers=columns[2:],
+        spare=columns[3:],
     )
     found = sorted(records.counts.items(), key=lambda each: (_ORDER.index(each[0][0]), -each[1][0], each[0][1]))
     for (outcome, what), (count, first) in found:
@@ -45,7 +50,12 @@ def dry_run(records: "TranslatedRecords", *, as_json: bool) -> None:
                 for outcome in outcomes(translation):
                     click.echo(json.dumps({"record": records.records, **outcome}))
         else:
-            _read_through(records)
+            try:
+                _read_through(records)
+            except InputError:
+                if records.records:
+                    show_counts(records)
+                raise
             show_counts(records)
             show("Dry run: nothing was published.")
     finally:
