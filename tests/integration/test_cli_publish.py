@@ -92,22 +92,16 @@ def test_everything_before_a_line_that_is_no_event_is_published(
 
 
 @pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        (
-            b'{"actor":{"mbox":"mailto:ann@example.org"},"verb":{},"object":{}}',
-            "line 2: no event: it has no specversion",
-        ),
-        (b'{"learner":"ann","course":"c"}', "line 2: no event: it has no specversion"),
-    ],
+    "line",
+    [b'{"actor":{"mbox":"mailto:ann@example.org"},"verb":{},"object":{}}', b'{"learner":"ann","course":"c"}'],
     ids=["a statement", "a row"],
 )
 def test_what_is_no_event_but_a_record_of_an_lms_is_not_published(
-    environment: dict[str, str], settings: Settings, redis: Redis, line: bytes, problem: str
+    environment: dict[str, str], settings: Settings, redis: Redis, line: bytes
 ) -> None:
     result = run(environment, "publish", "-", given=LINES[0] + b"\n" + line)
     assert result.returncode == 1
-    assert problem in result.stderr
+    assert "line 2: no event: it has no specversion, type or data." in result.stderr
     assert "--format" in result.stderr
     assert "The 1 event before it was published." in result.stderr
     assert [body for bodies in published(redis, settings).values() for body in bodies] == [LINES[0]]

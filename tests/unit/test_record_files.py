@@ -166,7 +166,7 @@ def test_a_quotation_mark_that_is_never_closed_in_a_long_table_costs_its_line(re
         (b"user,course,when\n1,2,3\n", r"line 1: the header has no column learner, lesson\. The table needs"),
         (
             b"learner,course,lesson,when\n",
-            "has no column of times.* needs viewed_at, or completed_at, or status and time",
+            "of times.* needs viewed_at, or completed_at, or status and time",
         ),
         (b"learner,course,lesson,status\n", "has no column of times"),
         (HEADER.decode().encode("utf-16"), "UTF-16"),

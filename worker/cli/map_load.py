@@ -93,7 +93,8 @@ def _show(loaded: "Loaded", *, unmapped: int) -> None:
         click.echo("What is recorded stays under the numbers before.")
     if unmapped:
         click.echo(
-            f"{counted(unmapped, 'dead letter')} {'waits' if unmapped == 1 else 'wait'} for names: `progress-worker dead-letters redrive --reason unmapped`."
+            f"{counted(unmapped, 'dead letter')} {'waits' if unmapped == 1 else 'wait'} for names: "
+            "`progress-worker dead-letters redrive --reason unmapped`."
         )
 
 

@@ -86,7 +86,7 @@ class TableRows:
 def read_refused(record: object, expected: Format, to_error: Callable[[str], InputError]) -> Iterator[Found] | None:
     """Return the rows of a record that TableRows refused, perhaps corrected since; None of any other record."""
     match record:
-        case {"header": str(header), "row": str(row)} if len(record) == 2:
+        case {"header": str(header), "row": str(row), **others} if not others:
             lines = BytesIO(row.encode(errors="replace"))
             return iter(TableRows(header.encode(errors="replace"), lines, expected, to_error))
     return None

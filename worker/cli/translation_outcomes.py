@@ -24,12 +24,8 @@ def show_counts(records: "TranslatedRecords") -> None:
     from worker.printable import printable
 
     columns = ("outcome", "type or reason", "count", "first record")
-    table = new_table(
-        printable(f"{counted(records.records, 'record')} of {records.name}"),
-        *columns,
-        numbers=columns[2:],
-        spare=columns[3:],
-    )
+    title = printable(f"{counted(records.records, 'record')} of {records.name}")
+    table = new_table(title, *columns, numbers=columns[2:], spare=columns[3:])
     found = sorted(records.counts.items(), key=lambda each: (_ORDER.index(each[0][0]), -each[1][0], each[0][1]))
     for (outcome, what), (count, first) in found:
         table.add_row(outcome, printable(what), f"{count:,}", f"{first:,}")
