@@ -253,6 +253,10 @@ def test_rejected_records_are_dead_letters_and_after_a_fix_are_published_again(
         {"learner": "8", "course": "c", "lesson": "l\u202e", "viewed_at": "03/04/2024"},
         {"header": "learner,course,lesson,viewed_at", "row": "9,c,l,2024-09-04,extra"},
     ]
+    hint = "no_offset: give the zone of the times with --timezone"
+    tried = ("publish", str(file), "--format", "csv", "--connection", "lms", "--dry-run")
+    assert hint in invoke(environment, *tried).stdout
+    assert hint not in invoke(environment, *tried, "--timezone", "UTC").stdout
     again = invoke(environment, "dead-letters", "redrive", "--reason", "not_translated").stdout
     assert "published again instead: see `dead-letters export --records`" in again
     redis.delete(*Keys.of(settings).streams)

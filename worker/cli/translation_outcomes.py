@@ -32,6 +32,8 @@ def show_counts(records: "TranslatedRecords") -> None:
     show(table if found else "No records.")
     if records.unused_columns:
         show(f"Columns not used: {printable(', '.join(records.unused_columns))}.")
+    if ("rejected", "no_offset") in records.counts:
+        show("no_offset: give the zone of the times with --timezone, such as --timezone Europe/Berlin.")
     if any(outcome == "rejected" for outcome, _ in records.counts):
         show("Rejected records become dead letters; see `progress-worker dead-letters list --reason not_translated`.")
 
