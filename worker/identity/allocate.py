@@ -4,12 +4,12 @@ Each statement inserts in the order of the key and skips what another session ha
 wait for each other in a circle, and a name that two give at once has one number.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 
-import msgspec
 from sqlalchemy import Connection, text
 
 from worker.contract.connection import Connection as Policy
+from worker.identity.json_parameter import json_parameter
 from worker.identity.look_up import look_up
 from worker.identity.names import Names, Numbers
 
@@ -105,7 +105,7 @@ def _name_users_and_courses(
             new.add(("user", source, learner))
     if not new:
         return True
-    rows = connection.execute(_USERS_AND_COURSES, {"names": _json(new)})
+    rows = connection.execute(_USERS_AND_COURSES, {"names": json_parameter(new)})
     made = {(kind, source, key): number for kind, source, key, number in rows}
     numbers.courses = [
         number or made.get(("course", *name), 0) for name, number in zip(names.courses, numbers.courses, strict=True)
@@ -143,8 +143,8 @@ def name_lessons(
     if not new:
         return {}
     topics = {(source, topic, course_id) for (source, _, course_id), topic in new.items()}
-    connection.execute(_TOPICS, {"names": _json(topics)})
-    rows = connection.execute(_LESSONS, {"names": _json([(*lesson, topic) for lesson, topic in new.items()])})
+    connection.execute(_TOPICS, {"names": json_parameter(topics)})
+    rows = connection.execute(_LESSONS, {"names": json_parameter([(*lesson, topic) for lesson, topic in new.items()])})
     return {(row.source, row.key, row.scope): (row.topic_id, row.id) for row in rows}
 
 
@@ -161,16 +161,14 @@ def _name_enrollments(connection: Connection, names: Names, numbers: Numbers, po
         return True
     made = _insert_enrollments(connection, wanted)
     if missing := {key: may for key, may in wanted.items() if key not in made}:
-        connection.execute(_FORGET_MOVED, {"enrollments": _json(missing)})
+        connection.execute(_FORGET_MOVED, {"enrollments": json_parameter(missing)})
         made |= _insert_enrollments(connection, missing)
     numbers.enrollments = [number or made.get(key, 0) for key, number in zip(keys, numbers.enrollments, strict=True)]
     return len(made) == len(wanted)
 
 
 def _insert_enrollments(connection: Connection, wanted: dict[tuple[int, int], bool]) -> dict[tuple[int, int], int]:
-    rows = connection.execute(_ENROLLMENTS, {"enrollments": _json([(*key, may) for key, may in wanted.items()])})
+    rows = connection.execute(
+        _ENROLLMENTS, {"enrollments": json_parameter([(*key, may) for key, may in wanted.items()])}
+    )
     return {(user_id, course_id): number for user_id, course_id, number in rows}
-
-
-def _json(values: Iterable[Sequence[object]]) -> str:
-    return msgspec.json.encode(list(values)).decode()

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import msgspec
 from sqlalchemy import Connection, Engine, text
 
 from worker.database.advisory_locks import NAMES_LOCK
 from worker.database.models.external import FIRST_NUMBER
 from worker.errors import ConflictError, InputError
+from worker.identity.json_parameter import json_parameter
 from worker.identity.map_csv import NumberedName
 from worker.identity.map_spool import Spool
 
@@ -102,7 +102,7 @@ def load_names(engine: Engine, spool: Spool, go_on: Callable[[int], None], *, re
     for chunk in spool.chunks():
         with engine.begin() as connection:
             connection.execute(_LOCK, {"key": NAMES_LOCK})
-            row = connection.execute(_LOAD, {"names": _json(chunk), "replace": replace}).one()
+            row = connection.execute(_LOAD, {"names": json_parameter(chunk), "replace": replace}).one()
             conflict = next(_conflicts(connection, chunk), None)
             if conflict:
                 raise ConflictError(
@@ -117,9 +117,5 @@ def load_names(engine: Engine, spool: Spool, go_on: Callable[[int], None], *, re
 
 
 def _conflicts(connection: Connection, names: Sequence[NumberedName]) -> Iterator[Conflict]:
-    for *name, known_id, known_topic_id in connection.execute(_CONFLICTS, {"names": _json(names)}):
+    for *name, known_id, known_topic_id in connection.execute(_CONFLICTS, {"names": json_parameter(names)}):
         yield Conflict(NumberedName(*name), known_id, known_topic_id)
-
-
-def _json(names: Sequence[NumberedName]) -> str:
-    return msgspec.json.encode(names).decode()

@@ -78,7 +78,8 @@ def _resolve_outline(engine: Engine, batch: Batch, entry: Entry, event: NamedCou
         batch.rejected.append((entry, _unmapped(event.source, "course or lesson")))
         return
     for each in again:
-        log.warning("alias_moved", connection=event.source, detail=f"{each.alias!a:.200} is {each.lesson!a:.200} now")
+        what = "a lesson of its own" if each.name == each.lesson else f"another name of {each.lesson!a:.200}"
+        log.warning("alias_moved", connection=event.source, detail=f"{each.name!a:.200} is now {what}")
     batch.add(entry, outlined)
 
 
