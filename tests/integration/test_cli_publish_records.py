@@ -162,6 +162,7 @@ def test_a_file_that_breaks_off_is_published_up_to_there_and_counted(
     assert tried.exit_code == 1
     assert closing_table(tried.stdout) == {("event", "lesson.viewed"): count}
     assert f"line {count + 1}: cannot be read" in tried.stderr
+    assert tried.stderr.endswith(").\n")
     assert "Dry run" not in tried.stdout
 
 

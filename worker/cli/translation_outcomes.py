@@ -39,7 +39,10 @@ def show_counts(records: "TranslatedRecords") -> None:
 
 
 def dry_run(records: "TranslatedRecords", *, as_json: bool) -> None:
-    """Translate everything and show the outcomes, a line of JSON for each or how many; close the file."""
+    """Translate everything and show the outcomes, a line of JSON for each or how many; close the file.
+
+    Raises InputError.
+    """
     from worker.cli.output import show
 
     try:
@@ -48,14 +51,13 @@ def dry_run(records: "TranslatedRecords", *, as_json: bool) -> None:
                 for outcome in outcomes(translation):
                     click.echo(json.dumps({"record": records.records, **outcome}))
         else:
-            try:
-                _read_through(records)
-            except InputError:
-                if records.records:
-                    show_counts(records)
-                raise
+            _read_through(records)
             show_counts(records)
             show("Dry run: nothing was published.")
+    except InputError as error:
+        if records.records and not as_json:
+            show_counts(records)
+        raise InputError(f"{error}.") from None
     finally:
         records.close()
 
