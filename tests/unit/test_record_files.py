@@ -140,6 +140,10 @@ def test_a_row_that_was_refused_is_read_again_with_its_header_once_it_is_correct
     assert read(json.dumps(refused).encode()) == [(refused, reason)]
     corrected = json.dumps(refused).replace(",more", "")
     assert read(f"{corrected}\n{json.dumps(row)}\n".encode()) == [row, row]
+    damaged = kept("5,c,M\ufffdller,2024")
+    assert read(json.dumps(damaged).encode()) == [(damaged, "not_utf8")], "or it would have that name"
+    tabs = {"header": kept("")["header"].replace(",", "\t"), "row": "\t5\tc\tl\t2024"}
+    assert read(f"{tabs['header']}\n{tabs['row']}\n".encode()) == [(tabs, "bad_row")]
     assert read(json.dumps([kept("5,c,l,2024\n5,c,l,2024\n")]).encode()) == [row, row]
 
 

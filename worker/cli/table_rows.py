@@ -25,7 +25,7 @@ class TableRows:
             raise to_error("not UTF-8. Save the table as CSV in UTF-8") from None
         self._delimiter = max(_DELIMITERS, key=text.count)
         self._header = [cell.strip() for cell in next(csv.reader([text], delimiter=self._delimiter), [])]
-        self._header_line = text.strip()
+        self._header_line = text.strip("\r\n")
         self._lines = iter(lines)
         self._taken: list[bytes] = []
         """The lines of the present row."""
@@ -56,7 +56,7 @@ class TableRows:
                 return
             except csv.Error as error:
                 self._again += self._taken[:0:-1]
-                yield self._refused(self._taken[0].strip(), "bad_row", f"The row is not CSV: {error}")
+                yield self._refused(self._taken[0].strip(b"\r\n"), "bad_row", f"The row is not CSV: {error}")
                 reader = csv.reader(self._texts(), delimiter=self._delimiter, strict=True)
             else:
                 if any(cells):
@@ -70,7 +70,7 @@ class TableRows:
     def _found(self, cells: list[str]) -> Found:
         content = b"".join(self._taken)
         is_whole = content.endswith((b"\n", b"\r"))
-        content = content.strip()
+        content = content.strip(b"\r\n")  # not its tabs, which separate empty cells
         if not content.isascii() and not _is_utf_8(content):
             return self._refused(content, "not_utf8", "The row is not UTF-8. Save the table as CSV in UTF-8")
         if any(cells[len(self._header) :]):
@@ -87,6 +87,10 @@ def read_refused(record: object, expected: Format, to_error: Callable[[str], Inp
     """Return the rows of a record that TableRows refused, perhaps corrected since; None of any other record."""
     match record:
         case {"header": str(header), "row": str(row), **others} if not others:
+            if "\ufffd" in row:
+                return iter(
+                    [(record, Rejected("not_utf8", "The row was not UTF-8, and still has \ufffd for a character"))]
+                )
             lines = BytesIO(row.encode(errors="replace"))
             return iter(TableRows(header.encode(errors="replace"), lines, expected, to_error))
     return None
