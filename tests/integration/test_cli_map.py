@@ -116,7 +116,14 @@ def test_which_enrollment_a_learner_has_in_a_course_and_whose_one_is(
     (of_numbers,) = as_json(environment, "--enrollment", "8")["enrollments"]
     assert (of_numbers["learner"], of_numbers["enrolled"]) == (None, True)
     assert shown(environment, "show", "--enrollment", "9") == "There is no enrollment 9.\n"
-    assert "--grep 'nobody'" in shown(environment, "show", "--learner", "nobody")
+    unknown = "The learner has no enrollments under this name"
+    for course in ([], ["--course", "c1"]):
+        told = shown(environment, "show", "--learner", "nobody", *course)
+        assert told.startswith(unknown)
+        assert "--kind user --grep 'nobody'" in told
+    told = shown(environment, "show", "--learner", "ann", "--course", "nope")
+    assert told.startswith("The learner has enrollments, but none in a course of this name.")
+    assert "--kind course --grep 'nope'" in told
     assert "map show --enrollment 8`" in shown(environment, "show", "--id", "8")
     for wrong in (["--course", "c1"], ["--learner", "ann", "--enrollment", "8"], ["--learner", "ann", "--id", "3"]):
         assert "Usage" in refused(environment, "show", *wrong)

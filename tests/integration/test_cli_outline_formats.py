@@ -52,7 +52,7 @@ def test_what_is_loaded_are_the_outlines_once_a_worker_has_read_them(
 ) -> None:
     assert load(environment, file, "--time", "2025-07-14T12:30:01+02:00") == [
         "Published the outline of course 'math' from 2025-07-14 10:30:01 UTC: 2 lessons.",
-        "Published the outline of course 'art' from 2025-07-14 10:30:01 UTC: 1 lessons.",
+        "Published the outline of course 'art' from 2025-07-14 10:30:01 UTC: 1 lesson.",
         "It takes effect when a worker reads it, unless the live outline is newer.",
     ]
     assert rows(engine, "SELECT id FROM course") == [], "a worker applies it, not the command"

@@ -91,6 +91,29 @@ def test_everything_before_a_line_that_is_no_event_is_published(
     }
 
 
+@pytest.mark.parametrize(
+    "line",
+    [b'{"actor":{"mbox":"mailto:ann@example.org"},"verb":{},"object":{}}', b'{"learner":"ann","course":"c"}'],
+    ids=["a statement", "a row"],
+)
+def test_what_is_no_event_but_a_record_of_an_lms_is_not_published(
+    environment: dict[str, str], settings: Settings, redis: Redis, line: bytes
+) -> None:
+    result = run(environment, "publish", "-", given=LINES[0] + b"\n" + line)
+    assert result.returncode == 1
+    assert "line 2: no event: it has no specversion, type or data." in result.stderr
+    assert "--format" in result.stderr
+    assert "The 1 event before it was published." in result.stderr
+    assert [body for bodies in published(redis, settings).values() for body in bodies] == [LINES[0]]
+
+
+@pytest.mark.parametrize("content", [b"learner,course,lesson\n7,c,l\n", b'[{"actor":{}}]'], ids=["a table", "a list"])
+def test_a_file_of_another_format_is_told_what_to_add(environment: dict[str, str], content: bytes) -> None:
+    result = run(environment, "publish", "-", given=content)
+    assert result.returncode == 1
+    assert "For a table, add --format csv and --connection NAME" in result.stderr
+
+
 def test_objects_that_are_no_valid_events_are_left_to_the_consumer(
     environment: dict[str, str], settings: Settings, redis: Redis
 ) -> None:

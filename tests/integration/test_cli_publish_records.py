@@ -63,7 +63,7 @@ def test_a_table_becomes_events_and_its_unusable_rows_rejected_records(
     file.write_bytes(gzip.compress(HISTORY.read_bytes()) if packed else HISTORY.read_bytes())
     result = invoke(environment, "publish", str(file), *OPTIONS)
     assert result.exit_code == 0, result.output
-    assert result.stdout.startswith("Published 17 events in ")
+    assert result.stdout.startswith("Published 12 events and 5 rejected records in ")
     assert closing_table(result.stdout) == {
         ("event", "lesson.completed"): 9,
         ("event", "lesson.viewed"): 3,
@@ -89,6 +89,15 @@ def test_a_dry_run_prints_each_outcome_and_needs_no_server() -> None:
     assert counted.exit_code == 0, counted.output
     assert closing_table(counted.stdout)["event", "lesson.viewed"] == 3
     assert counted.stdout.endswith("Dry run: nothing was published.\n")
+
+
+def test_one_of_each_is_no_plural(environment: dict[str, str]) -> None:
+    row = b'{"learner": "7", "course": "c", "lesson": "l", "viewed_at": "%s"}\n'
+    result = run(environment, "publish", "-", *OPTIONS, given=row % b"2024-09-03" + row % b"never")
+    assert result.stdout.startswith("Published 1 event and 1 rejected record in ")
+    result = run(environment, "publish", "-", *OPTIONS, given=row % b"2024-09-03")
+    assert result.stdout.startswith("Published 1 event in ")
+    assert "1 record of standard input" in result.stdout
 
 
 def test_standard_input_and_a_document_over_lines_and_torn_lines(
@@ -149,6 +158,12 @@ def test_a_file_that_breaks_off_is_published_up_to_there_and_counted(
     assert 1_000 < count < 5_000
     assert closing_table(result.stdout) == {("event", "lesson.viewed"): count}
     assert f"The {count:,} events before it were published. Publish the whole file again" in result.stderr
+    tried = invoke(NO_SERVERS, "publish", str(file), *OPTIONS, "--dry-run")
+    assert tried.exit_code == 1
+    assert closing_table(tried.stdout) == {("event", "lesson.viewed"): count}
+    assert f"line {count + 1}: cannot be read" in tried.stderr
+    assert tried.stderr.endswith(").\n")
+    assert "Dry run" not in tried.stdout
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
@@ -237,15 +252,22 @@ def test_rejected_records_are_dead_letters_and_after_a_fix_are_published_again(
     assert [json.loads(line) for line in records.read_bytes().splitlines()] == [
         {"learner": "7", "course": "c", "lesson": "l", "viewed_at": "2024-09-03 08:00"},
         {"learner": "8", "course": "c", "lesson": "l\u202e", "viewed_at": "03/04/2024"},
-        "9,c,l,2024-09-04,extra",
+        {"header": "learner,course,lesson,viewed_at", "row": "9,c,l,2024-09-04,extra"},
     ]
+    hint = "no_offset: give the zone of the times with --timezone"
+    tried = ("publish", str(file), "--format", "csv", "--connection", "lms", "--dry-run")
+    assert hint in invoke(environment, *tried).stdout
+    assert hint not in invoke(environment, *tried, "--timezone", "UTC").stdout
+    again = invoke(environment, "dead-letters", "redrive", "--reason", "not_translated").stdout
+    assert "published again instead: see `dead-letters export --records`" in again
     redis.delete(*Keys.of(settings).streams)
-    given = records.read_bytes().replace(b"03/04/2024", b"2024-04-03")
+    given = records.read_bytes().replace(b"03/04/2024", b"2024-04-03").replace(b",extra", b"")
     result = run(environment, "publish", "-", *OPTIONS, given=given)
-    assert closing_table(result.stdout) == {("event", "lesson.viewed"): 2, ("rejected", "not_json"): 1}, result.stderr
+    assert closing_table(result.stdout) == {("event", "lesson.viewed"): 3}, result.stderr
     assert events([each for each in published(redis, settings) if each["type"] == "lesson.viewed"]) == [
         ("lesson.viewed", "user:7", "l", "2024-09-03T08:00:00Z"),
         ("lesson.viewed", "user:8", "l\u202e", "2024-04-03T00:00:00Z"),
+        ("lesson.viewed", "user:9", "l", "2024-09-04T00:00:00Z"),
     ]
     assert len(rows(engine, LETTERS)) == 3, "publishing deletes nothing"
 
@@ -261,10 +283,12 @@ def test_records_are_exported_of_one_connection_only(
     both = invoke(environment, *export)
     assert both.exit_code == 1
     assert "There are records of one and of two. Choose with --connection NAME." in both.stderr
+    assert both.stdout == "", "what is piped to `publish` is published at once"
     for name, learner in (("one", "1"), ("two", "2")):
         (line,) = invoke(environment, *export, "--connection", name).stdout.splitlines()
         assert json.loads(line)["learner"] == learner
-    assert invoke(environment, *export, "--connection", "three").stdout == ""
+    none = invoke(environment, *export, "--connection", "three")
+    assert (none.stdout, none.stderr) == ("", "There are no such records of connection three.\n")
 
 
 def test_records_need_their_reason(environment: dict[str, str]) -> None:

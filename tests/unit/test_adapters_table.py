@@ -167,6 +167,12 @@ def test_what_is_no_row_is_rejected(record: object) -> None:
     assert said(record) == said(record, "kolibri") == ["not_an_object"]
 
 
+@pytest.mark.parametrize(("cell", "learner"), [('="1007"', "1007"), ('="a""b"', 'a"b'), ('="', '="'), ('=""', "")])
+def test_a_cell_that_a_spreadsheet_kept_as_text_is_that_text(cell: str, learner: str) -> None:
+    row = ROW | {"learner": cell}
+    assert said(row) == ["no_learner"] if not learner else lesson_of(row).learner == f"user:{learner}"
+
+
 def test_a_learner_is_a_mail_address_in_any_spelling_or_an_id() -> None:
     assert {
         lesson_of(ROW | {"learner": each}).learner for each in ("ann@x.org", " Ann@X.org ", "mailto:ann@x.org")

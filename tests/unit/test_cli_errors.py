@@ -125,3 +125,25 @@ def test_a_usage_error_exits_with_2(arguments: list[str]) -> None:
 @pytest.mark.parametrize("arguments", [[], ["1", "--all"], ["--all", "--reason", "invalid_json"], ["--reason", "odd"]])
 def test_redrive_wants_to_know_exactly_what(arguments: list[str]) -> None:
     assert invoke({}, "dead-letters", "redrive", *arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "outline show",
+        "overview",
+        "learner",
+        "summary",
+        "report course",
+        "report learner",
+        "enrollments --course",
+        "audit --course",
+        "map show --id",
+    ],
+)
+def test_a_name_in_place_of_an_id_is_told_where_its_number_is(command: str) -> None:
+    result = invoke({}, *command.split(), "alg")
+    assert result.exit_code == 2
+    assert "'alg' is no number. If it is a name, find its number with `progress-worker map show --grep 'alg'`." in (
+        " ".join(result.stderr.split())
+    )

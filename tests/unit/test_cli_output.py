@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from worker.cli.dead_letters import SHOWN_BYTES, readable_body
-from worker.cli.output import duration, new_facts, new_table, redacted, title
+from worker.cli.output import duration, new_facts, new_table, redacted, show, title
 from worker.cli.plain_terminal import adapt, is_plain
 from worker.printable import printable
 
@@ -124,3 +124,10 @@ def test_facts_that_do_not_fit_are_names_and_values() -> None:
     assert lines[1].startswith("known since  WWWWWWWW")
     assert [line.split() for line in lines if "status" in line] == [["status", "in_progress"]]
     assert "value" not in "".join(lines)
+
+
+def test_a_table_goes_nowhere_if_standard_output_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = new_table(None, "name")
+    monkeypatch.setattr("sys.stdout", None)
+    table.add_row("…")
+    show(table)

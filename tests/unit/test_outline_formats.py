@@ -185,7 +185,9 @@ def test_moodles_activities_are_lessons_in_the_order_of_the_course_page(course: 
 @pytest.mark.parametrize("course", [None, "", "math-1", "0", "05", "course:", "5 ", "\u0665", "9" * 20])
 def test_moodles_course_has_to_be_given(course: str | None) -> None:
     assert problem("moodle", MOODLE, course).endswith(
-        "Add --course with Moodle's id of the course, such as --course 5."
+        f"--course {course!r} is not Moodle's id of the course, a number such as 5."
+        if course
+        else "Add --course with Moodle's id of the course, such as --course 5."
     )
 
 
@@ -400,6 +402,14 @@ def test_topic_title_and_aliases_may_be_left_out_in_any_order() -> None:
         ("course,lesson\n , l1\n", "x, line 2: the course is missing."),
         ("lesson,course\nl1\n", "x, line 2: the course is missing."),
         ("course,lesson\nc,l\n\nc,l\n", "x, line 4: lesson 'l' is already at line 2. Remove one."),
+        (
+            "course,lesson,aliases\nc,l,a\nd,l,a\nc,m,b|a\n",
+            "x, line 4: alias 'a' is already that of the lesson at line 2. Remove one.",
+        ),
+        (
+            "course,lesson,aliases\nd,m,\nc,l,m\nc,m,\n",
+            "x, line 3: alias 'm' is the name of the lesson at line 4. Remove one.",
+        ),
         ("course,lesson\nc,l,t\n", "x, line 2: 3 cells under 2 columns. Put a title that contains a comma in"),
         ('course,lesson\nc,"l\n', "x, line 2: not CSV (unexpected end of data)."),
         ("course,lesson\nc,l\n".encode("utf-16"), "x, line 1: not UTF-8 text. It looks like UTF-16"),

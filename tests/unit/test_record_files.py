@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.commands import invoke
 from worker.adapters.formats import FORMATS
 from worker.cli.json_documents import json_documents
 from worker.cli.publish import FORMAT_NAMES
@@ -34,6 +35,11 @@ def read(tmp_path: Path) -> Read:
             records.close()
 
     return read
+
+
+def kept(row: str) -> dict[str, str]:
+    """A row that could not be read, as it is kept."""
+    return {"header": HEADER.decode().strip(), "row": row}
 
 
 def documents(text: str) -> list[Any]:
@@ -103,11 +109,11 @@ def test_a_document_that_is_too_long_to_hold_is_refused(read: Read, monkeypatch:
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 def test_a_table_has_rows_by_its_header(read: Read, delimiter: str, ending: str) -> None:
-    header = ["\ufefflearner", " course", "lesson", "title"]
+    header = ["\ufefflearner", " course", "lesson", "viewed_at"]
     lines = [header, ["7", "c", '"a ""b"", c; d\n\te"', "é"], ["8", "", ""], []]
     content = "".join(delimiter.join(line) + ending for line in lines).encode()
     rows = [
-        {"learner": "7", "course": "c", "lesson": 'a "b", c; d\n\te', "title": "é"},
+        {"learner": "7", "course": "c", "lesson": 'a "b", c; d\n\te', "viewed_at": "é"},
         {"learner": "8", "course": "", "lesson": ""},
     ]
     assert read(content) == read(gzip.compress(content)) == rows
@@ -116,33 +122,62 @@ def test_a_table_has_rows_by_its_header(read: Read, delimiter: str, ending: str)
 def test_rows_that_cannot_be_read_cost_only_themselves(read: Read) -> None:
     rows = b'1,c,"l,2024\n2,c,l,2024\n3,c,"l"x,2024\n4,c,M\xfcller,2024\n5,c,l,2024,more\n6,c,l,2024,,\n"7,c\n8,c'
     assert read(HEADER + rows) == [
-        (b'1,c,"l,2024', "bad_row"),
+        (kept('1,c,"l,2024'), "bad_row"),
         {"learner": "2", "course": "c", "lesson": "l", "viewed_at": "2024"},
-        (b'3,c,"l"x,2024', "bad_row"),
-        (b"4,c,M\xfcller,2024", "not_utf8"),
-        (b"5,c,l,2024,more", "bad_row"),
+        (kept('3,c,"l"x,2024'), "bad_row"),
+        (kept("4,c,M\ufffdller,2024"), "not_utf8"),
+        (kept("5,c,l,2024,more"), "bad_row"),
         {"learner": "6", "course": "c", "lesson": "l", "viewed_at": "2024"},
-        (b'"7,c', "bad_row"),
-        (b"8,c", "bad_row"),
+        (kept('"7,c'), "bad_row"),
+        (kept("8,c"), "bad_row"),
     ]
+
+
+def test_a_row_that_was_refused_is_read_again_with_its_header_once_it_is_corrected(read: Read) -> None:
+    row = {"learner": "5", "course": "c", "lesson": "l", "viewed_at": "2024"}
+    (refused, reason), _ = read(HEADER + b"5,c,l,2024,more\n5,c,l,2024\n")
+    assert (refused, reason) == (kept("5,c,l,2024,more"), "bad_row")
+    assert read(json.dumps(refused).encode()) == [(refused, reason)]
+    corrected = json.dumps(refused).replace(",more", "")
+    assert read(f"{corrected}\n{json.dumps(row)}\n".encode()) == [row, row]
+    damaged = kept("5,c,M\ufffdller,2024")
+    assert read(json.dumps(damaged).encode()) == [(damaged, "not_utf8")], "or it would have that name"
+    tabs = {"header": kept("")["header"].replace(",", "\t"), "row": "\t5\tc\tl\t2024"}
+    assert read(f"{tabs['header']}\n{tabs['row']}\n".encode()) == [(tabs, "bad_row")]
+    assert read(json.dumps([kept("5,c,l,2024\n5,c,l,2024\n")]).encode()) == [row, row]
+
+
+def test_columns_without_effect_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"Learner,course,lesson,viewed_at,Grade,,topic\n")
+    result = invoke({}, "publish", str(file), "--format", "csv", "--connection", "lms", "--dry-run")
+    assert "Columns not used: Grade." in result.stdout
+    file.write_bytes(b"username,channel id,content id,time of first interaction,progress\n")
+    result = invoke({}, "publish", str(file), "--format", "kolibri", "--connection", "lms", "--dry-run")
+    assert "not used" not in result.stdout
 
 
 def test_a_quotation_mark_that_is_never_closed_in_a_long_table_costs_its_line(read: Read) -> None:
     rows = b"2,c,l,2024\n" * 50_000
     found = read(HEADER + b'1,"c,l,2024\n' + rows)
     assert len(found) == 50_001
-    assert found[0] == (b'1,"c,l,2024', "bad_row")
+    assert found[0] == (kept('1,"c,l,2024'), "bad_row")
 
 
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
         (b"user,course,when\n1,2,3\n", r"line 1: the header has no column learner, lesson\. The table needs"),
+        (
+            b"learner,course,lesson,when\n",
+            "of times.* needs viewed_at, or completed_at, or status and time",
+        ),
+        (b"learner,course,lesson,status\n", "has no column of times"),
         (HEADER.decode().encode("utf-16"), "UTF-16"),
         ("learner,course,lesson,Überschrift\n".encode("latin-1"), "not UTF-8"),
         (b"\x00\xff\n", "not UTF-8"),
     ],
-    ids=["columns", "UTF-16", "Latin-1", "binary"],
+    ids=["columns", "no time", "a status without time", "UTF-16", "Latin-1", "binary"],
 )
 def test_a_table_that_is_none_is_refused_at_its_header(read: Read, content: bytes, problem: str) -> None:
     with pytest.raises(InputError, match=problem):

@@ -54,6 +54,7 @@ def test_a_connection_has_its_format_and_options_unless_others_are_given(options
             r"--set colour: expected KEY=VALUE with one of the keys timezone, packages",
         ),
         (("csv", "new", None, "name=x"), "--set name: expected"),
+        (("csv", "new", None, "=x"), "--set =x: expected KEY=VALUE"),
         (("csv", "new", None, "packages=all"), "--set packages: Input should be 'course' or 'lesson'"),
         (("csv", "new", None, "enrol=explicit"), "--set enrol: it is the worker that decides this"),
     ],

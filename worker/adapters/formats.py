@@ -21,6 +21,10 @@ class Format:
     """Returns the records of a parsed JSON document: a list, an envelope or one record. Raises nothing."""
     columns: tuple[str, ...] = ()
     """Of a format that comes as a table: columns that it must have, in lower case."""
+    one_of: tuple[tuple[str, ...], ...] = ()
+    """Of these groups of columns the table must have one, whole."""
+    optional: tuple[str, ...] = ()
+    """Its other columns; empty if they are not all known."""
 
     @property
     def is_table(self) -> bool:
@@ -30,6 +34,6 @@ class Format:
 
 FORMATS = {
     "xapi": Format(xapi.translate, xapi.split),
-    "csv": Format(table.translate, columns=table.COLUMNS),
+    "csv": Format(table.translate, columns=table.COLUMNS, one_of=table.TIMES, optional=table.OPTIONAL),
     "kolibri": Format(kolibri.translate, columns=kolibri.COLUMNS),
 }

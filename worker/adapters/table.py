@@ -14,10 +14,14 @@ from worker.contract.value_types import MAX_DURATION_SECONDS
 
 COLUMNS = ("learner", "course", "lesson")
 """A table without one of these has nothing to translate."""
+TIMES = (("viewed_at",), ("completed_at",), ("status", "time"))
+"""A table without any of these has no events."""
+OPTIONAL = ("topic", "duration_seconds", "id")
 
 EventType = Literal["lesson.viewed", "lesson.completed"]
 Row = Mapping[str, object]
 
+_TEXT_FORMULA = re.compile(r'="(.*)"', re.DOTALL)
 _COMPLETED = {"completed", "complete", "passed"}
 _VIEWED = {"viewed", "in progress", "started", "incomplete"}
 _NOT_STARTED = {"not started"}
@@ -98,11 +102,17 @@ def read_row(record: object) -> Row:
 
 
 def cell(row: Row, column: str) -> str:
-    """Return the column's text without the spaces around it; empty if the row has none. JSON may have whole numbers."""
+    """Return the column's text without the spaces around it; empty if the row has none.
+
+    JSON may have whole numbers, and spreadsheets ="1007" for a text that looks like one.
+    """
     value = row.get(column)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value) if abs(value) < 10**20 else ""
-    return value.strip() if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    formula = _TEXT_FORMULA.fullmatch(value.strip())
+    return (formula[1].replace('""', '"') if formula else value).strip()
 
 
 def read_learner(text: str) -> str:

@@ -138,6 +138,7 @@ def redrive_dead_letters(
     from worker.cli.dead_letters_export import corrected
     from worker.cli.output import show
     from worker.cli.servers import open_database, settings_to_change
+    from worker.contract.entry import Reason
     from worker.progress.dead_letters_in_bulk import redrive_all, redrive_corrected
 
     options = {"--reason": reason is not None, "--all": everything, "--file": file is not None}
@@ -156,6 +157,8 @@ def redrive_dead_letters(
     for each, number in sorted(done.refused.items()):
         more = ", …" if number > len(done.refused_ids[each]) else ""
         show(f"  {each}: {number:,} (ids {', '.join(map(str, done.refused_ids[each]))}{more})")
+    if Reason.NOT_TRANSLATED in done.refused:
+        show("Records that could not be translated are published again instead: see `dead-letters export --records`.")
     if done.parked:
         show(f"applied as their enrollment arrived: {done.parked:,}")
     if file is not None and done.refused:

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from shutil import copyfileobj
+from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +17,9 @@ from worker.errors import InputError
 if TYPE_CHECKING:
     from worker.progress.exported_dead_letters import CorrectedDeadLetter
     from worker.progress.stored_dead_letters import StoredDeadLetter
+
+SPOOLED_BYTES = 8 * 1024 * 1024
+"""So much is held in memory; more is in a file without a name."""
 
 
 @click.command("export")
@@ -60,11 +65,22 @@ def export(
     with open_database(server_settings("DATABASE_URL")) as engine:
         found = export_all(engine, selection)
         lines = _records(found, connection_name) if records else (to_line(each) for each in found)
-        if output is None:
+        if records and output is None:
+            _write_all_or_none(lines)
+        elif output is None:
             sys.stdout.buffer.writelines(lines)
             sys.stdout.flush()
         else:
             write_file(output, lines)
+
+
+def _write_all_or_none(lines: Iterable[bytes]) -> None:
+    """Write to standard output, unless one of the lines raises: it may be a pipe to `publish`."""
+    with SpooledTemporaryFile(SPOOLED_BYTES) as spool:
+        spool.writelines(lines)
+        spool.seek(0)
+        copyfileobj(spool, sys.stdout.buffer)
+        sys.stdout.flush()
 
 
 def _records(dead_letters: "Iterable[StoredDeadLetter]", connection_name: str | None) -> Iterator[bytes]:
@@ -85,6 +101,9 @@ def _records(dead_letters: "Iterable[StoredDeadLetter]", connection_name: str | 
                 "Choose with --since and --until."
             )
         yield record
+    if first is None:
+        of = "" if connection_name is None else f" of connection {connection_name}"
+        click.echo(f"There are no such records{of}.", err=True)
 
 
 def corrected(file: str) -> "Iterator[CorrectedDeadLetter]":

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from worker.cli.id_type import NUMBER
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -22,8 +24,8 @@ _SHADES = "·░▒▓█"
 
 
 @click.command("learner")
-@click.argument("user_course_id", metavar="ID", type=int)
-@click.option("--lesson", nargs=2, type=int, metavar="TOPIC LESSON", help="Show the history of this lesson instead.")
+@click.argument("user_course_id", metavar="ID", type=NUMBER)
+@click.option("--lesson", nargs=2, type=NUMBER, metavar="TOPIC LESSON", help="Show the history of this lesson instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(user_course_id: int, lesson: tuple[int, int] | None, as_json: bool) -> None:
     """Show an enrollment's analysis.

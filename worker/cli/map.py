@@ -133,25 +133,34 @@ def _show_enrollments(
     from worker.cli.servers import open_database, server_settings
     from worker.identity.map_enrollments import enrollment_names, enrollments_of_learner
 
+    elsewhere: list[NamedEnrollment] = []
     with open_database(server_settings("DATABASE_URL")) as engine, engine.connect() as connection:
         if number is not None:
             found = enrollment_names(connection, number, limit + 1)
         else:
             names = [name for name in (learner, mail_name_of(learner or "")) if name]
             found = enrollments_of_learner(connection, names, source=source, course=course, limit=limit + 1)
+            if course is not None and not found:
+                elsewhere = enrollments_of_learner(connection, names, source=source, course=None, limit=1)
     if as_json:
         show_json({"enrollments": [asdict(each) for each in found[:limit]]})
         return
-    show(_enrollments_table(found[:limit]) if found else _none_found(learner, number))
+    show(_enrollments_table(found[:limit]) if found else _none_found(learner, number, course if elsewhere else None))
     if len(found) > limit:
         show("There are more: give --course, or a larger --limit.")
 
 
-def _none_found(learner: str | None, number: int | None) -> str:
+def _none_found(learner: str | None, number: int | None, course: str | None) -> str:
+    """Return what is not there. `course` is given if the learner has enrollments, but none in it."""
     if number is not None:
         return f"There is no enrollment {number}."
+    if course is not None:
+        return (
+            f"The learner has enrollments, but none in a course of this name. See how events name the course: "
+            f"`progress-worker map show --kind course --grep {course!a:.100}`."
+        )
     return (
-        "No such enrollments. See how events name the learner, and whether any has: "
+        "The learner has no enrollments under this name. See how events name the learner, and whether any has: "
         f"`progress-worker map show --kind user --grep {learner!a:.100}`."
     )
 

@@ -82,16 +82,19 @@ def _refuse(conflicts: "Iterator[Conflict]", file: str, *, replace: bool) -> Non
 
 
 def _show(loaded: "Loaded", *, unmapped: int) -> None:
+    from worker.formatting import counted
+
     count = loaded.added + loaded.replaced + loaded.unchanged
     click.echo(
-        f"Loaded {count:,} names: {loaded.added:,} new, {loaded.replaced:,} with another number than before, "
+        f"Loaded {counted(count, 'name')}: {loaded.added:,} new, {loaded.replaced:,} with another number than before, "
         f"{loaded.unchanged:,} known so already."
     )
     if loaded.replaced:
         click.echo("What is recorded stays under the numbers before.")
     if unmapped:
         click.echo(
-            f"{unmapped:,} dead letters wait for names: `progress-worker dead-letters redrive --reason unmapped`."
+            f"{counted(unmapped, 'dead letter')} {'waits' if unmapped == 1 else 'wait'} for names: "
+            "`progress-worker dead-letters redrive --reason unmapped`."
         )
 
 

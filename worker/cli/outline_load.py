@@ -160,6 +160,7 @@ def _publish(read: "Callable[[], Sequence[Outline | NamedOutline]]", source: str
     from worker.cli.servers import explained, server_settings
     from worker.client import EventPublisher
     from worker.contract.named_event import NamedOutline
+    from worker.formatting import counted
 
     settings = server_settings("REDIS_URL")
     with _nothing_published():
@@ -168,7 +169,7 @@ def _publish(read: "Callable[[], Sequence[Outline | NamedOutline]]", source: str
             since = EventPublisher(settings=settings, source=source).publish_outlines(outlines, time)
     for each in outlines:
         course = f"{each.course!r}" if isinstance(each, NamedOutline) else each.course_id
-        lessons = f"{len(each.lessons):,} lessons"
+        lessons = counted(len(each.lessons), "lesson")
         click.echo(f"Published the outline of course {course} from {since:%Y-%m-%d %H:%M:%S} UTC: {lessons}.")
     click.echo("It takes effect when a worker reads it, unless the live outline is newer.")
 

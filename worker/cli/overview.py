@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.cli.id_type import NUMBER
 from worker.contract.id_ranges import MAX_ID
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ BAR_WIDTH = 10
 
 
 @click.command("overview")
-@click.argument("course_id", metavar="COURSE", type=int)
+@click.argument("course_id", metavar="COURSE", type=NUMBER)
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Maximum number of learners to show."
 )

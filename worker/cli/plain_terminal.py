@@ -24,10 +24,10 @@ def adapt(*streams: TextIO) -> None:
             stream.reconfigure(errors="drawn")
 
 
-def as_shown(text: str, stream: TextIO) -> str:
-    """Return the text as an adapted stream will show it, so that its width is known."""
-    errors = stream.errors or ""
-    if text.isascii() or errors not in {"drawn", "drawn-only"}:
+def as_shown(text: str, stream: TextIO | None) -> str:
+    """Return the text as an adapted stream will show it, so that its width is known. None is a closed one."""
+    errors = (stream and stream.errors) or ""
+    if stream is None or text.isascii() or errors not in {"drawn", "drawn-only"}:
         return text
     return text.encode(stream.encoding, errors).decode("utf-8" if errors == "drawn-only" else stream.encoding)
 

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -59,7 +61,8 @@ def command(
     """Publish the events in FILE, or the records of an LMS as events.
 
     FILE is plain or gzipped; - is standard input. Without --format it has one JSON object per line. Every line is
-    published unchanged. An invalid event is detected when it is read from the stream and becomes a dead letter.
+    published unchanged. An invalid event is detected when it is read from the stream and becomes a dead letter; an
+    object with none of specversion, type and data ends the publishing.
 
     With --format it has records of an LMS: lines of JSON or of a log, a JSON document, or a table (CSV). What cannot be
     translated stops nothing and becomes a dead letter, not_translated.
@@ -78,7 +81,7 @@ def command(
         if timezone is not None or changes or dry_run:
             raise click.UsageError("--timezone, --set and --dry-run need --format and --connection.")
         settings = server_settings("REDIS_URL")
-        _publish_and_count(settings, JsonLines(file), random)
+        _publish_and_count(settings, JsonLines(file, partial(_problem_of, file), f". {_FORMAT_HINT}"), random)
         return
 
     from worker.cli.record_options import read_record_options
@@ -95,7 +98,8 @@ def command(
     try:
         _publish_and_count(settings, records, random)
     except InputError:
-        show_counts(records)
+        if records.records:
+            show_counts(records)
         raise
     show_counts(records)
 
@@ -109,17 +113,17 @@ def _publish_and_count(settings: "Settings", lines: "Lines", random: Random | No
     started = time.monotonic()
     try:
         with open_progress("published", unit="bytes" if lines.size else "events", total=lines.size) as progress:
-            count = _publish(settings, publisher, lines, progress, random)
+            published = _publish(settings, publisher, lines, progress, random)
     finally:
         lines.close()
     seconds = time.monotonic() - started
-    click.echo(f"Published {count:,} events in {seconds:.1f} s, {count / max(seconds, 0.001):,.0f} a second.")
+    click.echo(f"Published {published} in {seconds:.1f} s, {published.total / max(seconds, 0.001):,.0f} a second.")
 
 
 def _publish(
     settings: "Settings", publisher: "EventPublisher", lines: "Lines", progress: "Progress", random: Random | None
-) -> int:
-    """Publish everything up to the first line that is not JSON; return the count. Errors state the count so far."""
+) -> "_Published":
+    """Publish everything up to the first line that is no event. Errors state the count so far."""
     from worker.cli.servers import explained
 
     readable = _Readable(lines)
@@ -128,20 +132,22 @@ def _publish(
         everything = list(readable)
         random.shuffle(everything)
         source = everything
-    count = position = 0
+    published, position = _Published(), 0
     try:
         with explained(settings):
             for chunk in _chunks(source):
-                count += publisher.publish_raw((line.key, line.body) for line in chunk)
+                published.total += publisher.publish_raw((line.key, line.body) for line in chunk)
+                published.rejected += sum(line.is_rejected for line in chunk)
                 position = max(position, *(line.position for line in chunk))
-                progress.update(position if lines.size else count, f"{count:,} events")
+                progress.update(position if lines.size else published.total, str(published))
     except ServerUnavailableError as error:
-        done = f"At least {count:,} events were published. " if count else ""
+        done = f"At least {published} were published. " if published.total else ""
         raise ServerUnavailableError(f"{error} {done}{_AGAIN}") from None
     if readable.error:
-        done = f"The {count:,} events before it were published." if count else "Nothing was published."
+        before = f"The {published} before it {'was' if published.total == 1 else 'were'} published."
+        done = before if published.total else "Nothing was published."
         raise InputError(f"{readable.error}. {done} {_AGAIN}")
-    return count
+    return published
 
 
 def _chunks(lines: Iterable["Line"]) -> "Iterator[list[Line]]":
@@ -160,6 +166,20 @@ def _chunks(lines: Iterable["Line"]) -> "Iterator[list[Line]]":
 _AGAIN = "Publish the whole file again once that is fixed: nothing counts twice."
 
 
+@dataclass
+class _Published:
+    """How many messages, and how many of them are records that could not be translated."""
+
+    total: int = 0
+    rejected: int = 0
+
+    def __str__(self) -> str:
+        from worker.formatting import counted
+
+        events = counted(self.total - self.rejected, "event")
+        return f"{events} and {counted(self.rejected, 'rejected record')}" if self.rejected else events
+
+
 class _Readable:
     """The lines before the first one that is not an event's JSON; `error` is then set for that line."""
 
@@ -169,18 +189,20 @@ class _Readable:
 
     def __iter__(self) -> Iterator["Line"]:
         try:
-            for line in self._lines:
-                _refuse_exported(line, self._lines.name)
-                yield line
+            yield from self._lines
         except InputError as error:
             self.error = error
 
 
-def _refuse_exported(line: "Line", name: str) -> None:
-    from worker.progress.exported_dead_letters import PREFIX
+def _problem_of(file: str, event: dict[str, Any]) -> str | None:
+    """Return why an object is not published; one that is meant to be an event is, for the consumer to judge."""
+    if not event or event.keys() & {"specversion", "type", "data"}:
+        return None
+    if "dead_letter_id" in event:
+        return f"a line of `dead-letters export`. Run `progress-worker dead-letters redrive --file {file}`"
+    return f"no event: it has no specversion, type or data. {_FORMAT_HINT}"
 
-    if line.body.startswith(PREFIX):
-        raise InputError(
-            f"{name}, line {line.number}: a line of `dead-letters export`. "
-            f"Run `progress-worker dead-letters redrive --file {name}`"
-        )
+
+_FORMAT_HINT = (
+    f"For a table, add --format csv and --connection NAME; for other records of an LMS, another of {FORMAT_NAMES}"
+)

@@ -39,7 +39,7 @@ def read_record_options(
     for change in changes:
         key, separator, value = change.partition("=")
         key = key.strip()
-        _refuse_other_keys(key, separator)
+        _refuse_other_keys(key or change, separator)
         members = {**connection.model_dump(), key: value.strip()}
         connection = _changed(connection_name, members, f"--set {key}")
     return format_name, connection

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from worker.cli.group import Group
+from worker.cli.id_type import NUMBER
 
 if TYPE_CHECKING:
     from worker.reports.table import Report
@@ -52,7 +53,7 @@ def command() -> None:
 
 
 @command.command("course")
-@click.argument("course_id", metavar="ID", type=int)
+@click.argument("course_id", metavar="ID", type=NUMBER)
 @_export
 def course(course_id: int, **options: Any) -> None:
     """Report on the course ID.
@@ -73,7 +74,7 @@ def course(course_id: int, **options: Any) -> None:
 
 
 @command.command("learner")
-@click.argument("user_course_id", metavar="ID", type=int)
+@click.argument("user_course_id", metavar="ID", type=NUMBER)
 @_export
 def learner(user_course_id: int, **options: Any) -> None:
     """Report on the enrollment ID.

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from worker.cli.id_type import NUMBER
 from worker.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("summary")
-@click.argument("user_course_ids", metavar="ID...", type=int, nargs=-1, required=True)
+@click.argument("user_course_ids", metavar="ID...", type=NUMBER, nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: an object, or of several enrollments a list.")
 def command(user_course_ids: tuple[int, ...], as_json: bool) -> None:
     """Show the progress of one or more enrollments.

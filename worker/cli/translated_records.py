@@ -10,7 +10,7 @@ from worker.adapters.translation import Translation, reject, translate
 from worker.cli.file_lines import FileLines
 from worker.cli.json_documents import MAX_BYTES, Found, json_documents, parse
 from worker.cli.json_lines import Line
-from worker.cli.table_rows import TableRows
+from worker.cli.table_rows import TableRows, read_refused
 from worker.contract.connection import Connection
 from worker.contract.parse import BYTE_ORDER_MARK
 
@@ -29,6 +29,8 @@ class TranslatedRecords:
         self.records = 0
         self.counts: dict[tuple[str, str], tuple[int, int]] = {}
         """By outcome (event, ignored, rejected) and type or reason: how many, and the first one's record."""
+        self.unused_columns: list[str] = []
+        """Of a table whose format knows all columns, once its header was read."""
 
     @property
     def position(self) -> int:
@@ -43,7 +45,7 @@ class TranslatedRecords:
         """Yield what to publish."""
         for translation in self.translations():
             for key, body in translation.messages:
-                yield Line(self.records, body, key, self.position)
+                yield Line(self.records, body, key, self.position, is_rejected=translation.rejected is not None)
 
     def translations(self) -> Iterator[Translation]:
         """Yield what became of each record, whose number is then `records`, and count it."""
@@ -73,12 +75,19 @@ class TranslatedRecords:
         if first.startswith(_UTF_16):
             raise self._lines.error("not UTF-8 but UTF-16. Save the file in UTF-8")
         if first and self._format.is_table and not _is_json(first):
-            yield from TableRows(first, self._lines, self._format.columns)
+            rows = TableRows(first, lines, self._format, self._lines.error)
+            self.unused_columns = rows.unused
+            yield from rows
             return
         for document, refused in _read_texts(json_documents(chain([first], lines))):
             if isinstance(document, dict) and "dead_letter_id" in document:
                 raise self._lines.error("a line of `dead-letters export`. Export the records with --records")
-            yield from [(document, refused)] if refused else ((each, None) for each in self._format.split(document))
+            if refused:
+                yield document, refused
+                continue
+            for record in self._format.split(document):
+                rows_again = read_refused(record, self._format, self._lines.error) if self._format.is_table else None
+                yield from rows_again or [(record, None)]
 
 
 def _read_texts(found: Iterable[Found]) -> Iterator[Found]:

@@ -15,9 +15,6 @@ from pydantic_core import to_json
 from worker.contract.id_ranges import MAX_ID
 from worker.progress.stored_dead_letters import StoredDeadLetter
 
-PREFIX = b'{"dead_letter_id":'
-"""How a line begins."""
-
 
 class _Field(Struct):
     name: str | None = None

@@ -34,6 +34,10 @@ def read_moodle(document: OutlineDocument) -> list[NamedOutline]:
 
 def _course(document: OutlineDocument) -> str:
     number = re.fullmatch(r"(?:course:)?([1-9][0-9]{0,18})", document.course or "", re.ASCII)
+    if number is None and document.course:
+        raise InputError(
+            f"{document.name}: --course {document.course!r:.100} is not Moodle's id of the course, a number such as 5."
+        )
     if number is None:
         raise InputError(
             f"{document.name}: Moodle's answer does not say which course it is of. Add --course with Moodle's id of "

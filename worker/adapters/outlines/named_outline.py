@@ -21,12 +21,13 @@ class FoundLesson:
 
 
 def named_outline(document_name: str, course: str, found: Iterable[FoundLesson]) -> NamedOutline:
-    """Return the outline of the course. Raises InputError for a lesson without a name or a name that comes twice.
+    """Return the outline of the course. Raises InputError for a lesson without a name or a name of two lessons.
 
     Names that are too long or hold a mail address are replaced by their hash, as those of events are.
     """
     lessons: dict[str, NamedOutlineLesson] = {}
     places: dict[str, str] = {}
+    alias_places: dict[str, str] = {}
     for each in found:
         lesson = to_name(each.lesson)
         if not lesson:
@@ -44,4 +45,16 @@ def named_outline(document_name: str, course: str, found: Iterable[FoundLesson])
             title=well_formed(each.title) if each.title else None,
             aliases=tuple(aliases) or None,
         )
+        for alias in aliases:
+            if alias_places.setdefault(alias, each.place) != each.place:
+                raise InputError(
+                    f"{document_name}, {each.place}: alias {alias!r:.100} is already that of the lesson at "
+                    f"{alias_places[alias]}. Remove one."
+                )
+    for alias, place in alias_places.items():
+        if alias in lessons:
+            raise InputError(
+                f"{document_name}, {place}: alias {alias!r:.100} is the name of the lesson at {places[alias]}. "
+                "Remove one."
+            )
     return NamedOutline(course=to_name(course), lessons=tuple(lessons.values()))
