@@ -40,5 +40,9 @@ class Connection(BaseModel):
         "course", description="xAPI. lesson: what a package calls its course is our lesson."
     )
     edx_level: Literal["block", "vertical", "sequential"] = Field(
-        "block", description="xAPI of Open edX, and its outlines: what counts as a lesson."
+        "block", description="xAPI of Open edX, its logs and outlines: what counts as a lesson."
+    )
+    infer: bool = Field(
+        False,
+        description="Logs of Open edX without completions: a video that ends and an answer that is graded complete it.",
     )
