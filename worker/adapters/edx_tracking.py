@@ -81,7 +81,7 @@ _INFERRED = frozenset({_Kind.VIDEO_ENDED, _Kind.SUBMITTED})
 def translate_event(record: JsonObject, connection: Connection, arrived: datetime) -> list[NamedEvent]:
     """Return the event of a tracking event; see `worker.adapters.translation.Translate`."""
     name = record.get("name") or record.get("event_type")
-    if not isinstance(name, str):
+    if not isinstance(name, str) or not name:
         raise Rejected("missing_member", "The record has neither a name nor an event_type")
     kind = _kind(name, record)
     payload = _payload(record)
