@@ -169,6 +169,7 @@ class Settings(MainSettings):
             "database_url",
             "redis_url",
             "broker_url",
+            "edx_bus_url",
             "database_schema",
             "api_tokens",
             "api_tokens_directory",
@@ -201,7 +202,7 @@ class Settings(MainSettings):
             return f"postgresql+psycopg://{rest}"
         raise ValueError("must start with postgresql://")
 
-    @field_validator("redis_url", "broker_url")
+    @field_validator("redis_url", "broker_url", "edx_bus_url")
     @classmethod
     def _understood_alike(cls, url: str | None) -> str | None:
         return None if url is None else redis_url.canonical(url)

@@ -1,12 +1,12 @@
 """Read values of Avro's binary encoding (Avro 1.11, "Binary Encoding") without their schema, which the caller knows."""
 
 
-class Truncated(Exception):
+class AvroError(Exception):
     """The bytes end within a value, or are no value of the type."""
 
 
 class AvroReader:
-    """Reads one value after the other. Every method raises Truncated."""
+    """Reads one value after the other. Every method raises AvroError."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -22,32 +22,32 @@ class AvroReader:
             if byte < 0x80:
                 return value >> 1 ^ -(value & 1)
             if shift > 63:
-                raise Truncated("A number has more than 64 bits")
+                raise AvroError("A number has more than 64 bits")
 
     def read_string(self) -> str:
         """Return a `string`."""
         try:
             return self._take(self.read_long()).decode()
         except UnicodeDecodeError:
-            raise Truncated("A text is not UTF-8") from None
+            raise AvroError("A text is not UTF-8") from None
 
     def read_boolean(self) -> bool:
         """Return a `boolean`."""
         byte = self._take(1)[0]
         if byte > 1:
-            raise Truncated("A boolean is neither 0 nor 1")
+            raise AvroError("A boolean is neither 0 nor 1")
         return byte == 1
 
     def read_optional_string(self) -> str | None:
         """Return a union of null and string."""
         branch = self.read_long()
         if branch not in (0, 1):
-            raise Truncated("A union has no such branch")
+            raise AvroError("A union has no such branch")
         return self.read_string() if branch else None
 
     def _take(self, count: int) -> bytes:
         end = self._at + count
         if count < 0 or end > len(self._content):
-            raise Truncated("It ends within a value")
+            raise AvroError("It ends within a value")
         start, self._at = self._at, end
         return self._content[start:end]

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from worker.adapters.avro import AvroReader, Truncated
+from worker.adapters.avro import AvroError, AvroReader
 from worker.adapters.edx_keys import unescaped
 from worker.adapters.edx_tracking import JsonObject, translate_event
 from worker.adapters.names import hashed_id, to_name
@@ -53,7 +53,7 @@ def translate_entry(record: JsonObject, connection: Connection, arrived: datetim
         if event_type == EMITTED:
             return translate_event(_tracking_event(reader), connection, arrived)
         return [_enrollment(reader, headers.get("id"), connection, arrived)]
-    except Truncated as problem:
+    except AvroError as problem:
         raise _unreadable(str(problem)) from None
 
 
@@ -84,7 +84,9 @@ def _enrollment(reader: AvroReader, header_id: object, connection: Connection, a
     time, learner, course = read_time(created, connection, arrived), f"user:{user_id}", to_name(course)
     own_id = header_id if isinstance(header_id, str) and header_id and is_identity(header_id) else None
     return NamedEnrollmentCreated(
-        id=to_name(own_id) if own_id else hashed_id(["edx", ENROLLED, f"{time:%Y-%m-%dT%H:%M:%S.%fZ}", learner, course]),
+        id=to_name(own_id)
+        if own_id
+        else hashed_id(["edx", ENROLLED, f"{time:%Y-%m-%dT%H:%M:%S.%fZ}", learner, course]),
         source=connection.name,
         time=time,
         data=NamedEnrollment(learner=learner, course=course, timezone=connection.timezone or "UTC"),

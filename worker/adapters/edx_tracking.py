@@ -55,9 +55,7 @@ _KINDS = {
     "problem_check": _Kind.CHECKED,
     "edx.grades.problem.submitted": _Kind.SUBMITTED,
     **{f"{action}_video": _Kind.VIDEO for action in ("load", "play", "pause", "seek")},
-    **dict.fromkeys(
-        ("stop_video", "complete_video", "edx.video.stopped", "edx.video.completed"), _Kind.VIDEO_ENDED
-    ),
+    **dict.fromkeys(("stop_video", "complete_video", "edx.video.stopped", "edx.video.completed"), _Kind.VIDEO_ENDED),
 }
 _UNENROLLED = "edx.course.enrollment.deactivated"
 _AGGREGATES = "openedx.completion_aggregator.progress."
@@ -85,16 +83,14 @@ def translate_event(record: JsonObject, connection: Connection, arrived: datetim
         raise Rejected("missing_member", "The record has neither a name nor an event_type")
     kind = _kind(name, record)
     payload = _payload(record)
-    data, context = _object(payload), _object(record.get("context"))
+    data, context = _object(payload), _context(record)
     learner = _learner(record, data, context)
     course = _course(data, context)
     if kind is _Kind.ENROLLED:
         if not course:
             raise _missing("a course_id")
         time = read_time(record.get("timestamp") or record.get("time"), connection, arrived)
-        enrollment = NamedEnrollment(
-            learner=learner, course=to_name(course), timezone=connection.timezone or "UTC"
-        )
+        enrollment = NamedEnrollment(learner=learner, course=to_name(course), timezone=connection.timezone or "UTC")
         event_id = _id(name, time, learner, payload)
         return [NamedEnrollmentCreated(id=event_id, source=connection.name, time=time, data=enrollment)]
     block = _block(kind, data, course)
@@ -109,9 +105,7 @@ def translate_event(record: JsonObject, connection: Connection, arrived: datetim
             id=_id(name, time, learner, payload),
             source=connection.name,
             time=time,
-            data=NamedLesson(
-                learner=learner, lesson=to_name(block.name), course=to_name(course) if course else None
-            ),
+            data=NamedLesson(learner=learner, lesson=to_name(block.name), course=to_name(course) if course else None),
         )
     ]
 
@@ -131,7 +125,7 @@ def _kind(name: str, record: JsonObject) -> _Kind:
 
 
 def _is_of_server(record: JsonObject) -> bool:
-    source = record.get("event_source") or _object(record.get("context")).get("event_source")
+    source = record.get("event_source") or _context(record).get("event_source")
     return source == "server"
 
 
@@ -140,16 +134,25 @@ def _payload(record: JsonObject) -> object:
     payload = record.get("data")
     if payload is None:
         payload = record.get("event")
-    if not isinstance(payload, str):
-        return payload
+    return _parsed(payload)
+
+
+def _context(record: JsonObject) -> JsonObject:
+    return _object(_parsed(record.get("context")))
+
+
+def _parsed(value: object) -> object:
+    """Return the JSON that a text is; anything else as it is."""
+    if not isinstance(value, str):
+        return value
     try:
-        return from_json(payload)
+        return from_json(value)
     except ValueError:
         pass
     try:
-        return json.loads(payload)  # keeps unpaired surrogates
+        return json.loads(value)  # keeps unpaired surrogates
     except (ValueError, RecursionError):
-        return payload
+        return value
 
 
 def _learner(record: JsonObject, data: JsonObject, context: JsonObject) -> str:
