@@ -66,9 +66,6 @@ class MainSettings(BaseSettings):
     connections: Path | None = Field(
         None, description="TOML file of connections: a table for each learning system, by its name."
     )
-    edx_bus_url: str | None = Field(
-        None, repr=False, description="Redis of Open edX's event bus, for `progress-worker bridge edx-bus`."
-    )
     not_translated_days: Annotated[float, Field(ge=0.01, le=3_650)] = Field(
         90, description="Age at which records that could not be translated are deleted, in days."
     )

@@ -29,6 +29,9 @@ class Settings(MainSettings):
     """All settings, validated once, then immutable. Those defined here are for tuning."""
 
     consume_queue: str | None = Field(None, description="Celery's queue for draining, if only some workers drain.")
+    edx_bus_url: str | None = Field(
+        None, repr=False, description="Redis of Open edX's event bus, for `progress-worker bridge edx-bus`."
+    )
     batch_size: int = Field(4_000, ge=1, le=10_000, description="Maximum number of events in one transaction.")
     slice_seconds: Seconds = Field(
         10, description="Maximum time for one task to drain, or to refresh summaries or activity."

@@ -55,7 +55,7 @@ def bridge(settings: Settings, redis: Redis, topic: str) -> Iterator[Bridge]:
     with EventPublisher(settings=settings) as publisher:
 
         def make(**changes: Any) -> EdxBusBridge:
-            given = {"bus": redis, "bus_settings": settings, "topics": [topic], "max_length": 10_000}
+            given: dict[str, Any] = {"bus": redis, "bus_settings": settings, "topics": [topic], "max_length": 10_000}
             given |= {"publisher": publisher, "settings": settings, "connection": Connection(name="edx")}
             return EdxBusBridge(**given | changes)
 
@@ -78,7 +78,7 @@ def carry(bridge: EdxBusBridge, entries: int) -> list[Any]:
         if bridge.counts["entries"] >= entries:
             stop.set()
 
-    bridge._carry = carry_and_stop  # type: ignore[method-assign]
+    vars(bridge)["_carry"] = carry_and_stop
     with capture_logs() as lines:
         bridge.run(stop)
     return lines
@@ -249,7 +249,7 @@ def test_a_bus_that_restarts_is_waited_for(
                     bus.delete("analytics")
                     put(bus, "analytics", emitted(completion(2)))
 
-            one._carry = carry_then_restart  # type: ignore[method-assign]
+            vars(one)["_carry"] = carry_then_restart
             lines = carry(one, 2)
     assert sorted(each["data"]["learner"] for each in published(redis, settings)) == ["user:1", "user:2"]
     assert "bridge_waits" in [line["event"] for line in lines]

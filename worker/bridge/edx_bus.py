@@ -52,10 +52,10 @@ class EdxBusBridge:
     connection: Connection
     counts: Counter[str] = field(default_factory=Counter)
     """Since the start: entries, and the events, ignored and rejected records that they became."""
-    _is_behind: bool = True
+    _is_behind: bool = field(default=True, init=False)
     """Whether there may be entries that were read and not acknowledged."""
-    _check_at: float = 0.0
-    _report_at: float = 0.0
+    _check_at: float = field(default=0.0, init=False)
+    _report_at: float = field(default=0.0, init=False)
 
     @cached_property
     def group(self) -> str:
