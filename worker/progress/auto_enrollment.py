@@ -11,7 +11,8 @@ from worker.connections import find_connection
 from worker.contract.batch import LearnerOfCourse
 from worker.contract.event import Enrollment, EnrollmentCreated
 
-ENROLLED_AT = datetime(2000, 1, 1, tzinfo=UTC)
+ENROLLED_AT = datetime(1970, 1, 1, tzinfo=UTC)
+"""Before EARLIEST_TIME, which bounds the real ones."""
 
 
 def auto_enrollments(enrolling: Mapping[int, LearnerOfCourse], known: Collection[int]) -> list[EnrollmentCreated]:
@@ -27,5 +28,5 @@ def _enrollment(user_course_id: int, its: LearnerOfCourse) -> EnrollmentCreated:
         timezone=find_connection(its.source).timezone or "UTC",
     )
     return EnrollmentCreated.model_construct(
-        id=f"auto/{user_course_id}", source=its.source, time=ENROLLED_AT, sequence=None, data=data
+        id=f"auto/{user_course_id}", source=its.source, time=ENROLLED_AT, sequence=None, untimed=None, data=data
     )
