@@ -191,6 +191,19 @@ def test_half_of_the_stream_waiting_is_a_warning_and_what_was_trimmed_is_told(
     assert pending(redis, settings, topic) == 0
 
 
+def test_a_lag_that_redis_does_not_know_is_counted(
+    settings: Settings, redis: Redis, bridge: Bridge, topic: str
+) -> None:
+    put(redis, topic, *(emitted(completion(user)) for user in range(1, 8)))
+    carry(bridge(), 7)
+    put(redis, topic, *(emitted(completion(user, 0.5)) for user in range(1, 8)))
+    entries: Any = redis.xrange(topic)
+    redis.xdel(topic, entries[-3][0])
+    groups: Any = redis.xinfo_groups(topic)
+    assert [each["lag"] for each in groups] == [None]
+    assert pending(redis, settings, topic) == 6
+
+
 @contextmanager
 def running(environment: dict[str, str], log: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as output:

@@ -50,7 +50,7 @@ class EdxBusBridge:
     publisher: EventPublisher
     settings: Settings
     connection: Connection
-    counts: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=lambda: Counter(entries=0, events=0, ignored=0, rejected=0))
     """Since the start: entries, and the events, ignored and rejected records that they became."""
     _is_behind: bool = field(default=True, init=False)
     """Whether there may be entries that were read and not acknowledged."""
@@ -111,7 +111,7 @@ class EdxBusBridge:
         with explained(self.settings):
             self.publisher.publish_raw(messages)
         event_bus.acknowledge(self.bus, self.group, entries)
-        self.counts += counts
+        self.counts.update(counts)
         if counts["lost"]:
             log.error("bridge_lost", entries=counts["lost"])
 

@@ -14,6 +14,9 @@ from worker.streams.connection import Redis
 CONSUMER = "bridge"
 """One name, so that a process that starts again finds what its predecessor read and did not acknowledge."""
 
+MAX_COUNTED = 10_000
+"""Entries that are read to count them where Redis cannot say how many there are."""
+
 
 class BusEntry(NamedTuple):
     """An entry as it was read; without fields if it was trimmed meanwhile."""
@@ -66,16 +69,23 @@ def acknowledge(redis: Redis, group: str, entries: Iterable[BusEntry]) -> None:
 
 
 def measure(redis: Redis, group: str, streams: Iterable[str]) -> list[Waiting]:
-    """Return what waits in each stream. A lag that Redis does not know counts as the whole stream."""
+    """Return what waits in each stream that has the group."""
     found = []
     for stream in streams:
         length: Any = redis.xlen(stream)
         groups: Any = redis.xinfo_groups(stream)
         for each in groups:
             if each["name"] == group.encode():
-                lag = length if each["lag"] is None else each["lag"]
+                lag = each.get("lag")  # Redis 6 has none, and later ones do not know it once an entry was deleted
+                if lag is None:
+                    lag = _count_after(redis, stream, each["last-delivered-id"].decode())
                 found.append(Waiting(stream, lag + each["pending"], max(0, lag - length)))
     return found
+
+
+def _count_after(redis: Redis, stream: str, entry_id: str) -> int:
+    entries: Any = redis.xrange(stream, min=f"({entry_id}", count=MAX_COUNTED)
+    return len(entries)
 
 
 def _entries(answer: Any) -> list[BusEntry]:
