@@ -29,6 +29,9 @@ class Settings(MainSettings):
     """All settings, validated once, then immutable. Those defined here are for tuning."""
 
     consume_queue: str | None = Field(None, description="Celery's queue for draining, if only some workers drain.")
+    edx_bus_url: str | None = Field(
+        None, repr=False, description="Redis of Open edX's event bus, for `progress-worker bridge edx-bus`."
+    )
     batch_size: int = Field(4_000, ge=1, le=10_000, description="Maximum number of events in one transaction.")
     slice_seconds: Seconds = Field(
         10, description="Maximum time for one task to drain, or to refresh summaries or activity."
@@ -169,6 +172,7 @@ class Settings(MainSettings):
             "database_url",
             "redis_url",
             "broker_url",
+            "edx_bus_url",
             "database_schema",
             "api_tokens",
             "api_tokens_directory",
@@ -201,7 +205,7 @@ class Settings(MainSettings):
             return f"postgresql+psycopg://{rest}"
         raise ValueError("must start with postgresql://")
 
-    @field_validator("redis_url", "broker_url")
+    @field_validator("redis_url", "broker_url", "edx_bus_url")
     @classmethod
     def _understood_alike(cls, url: str | None) -> str | None:
         return None if url is None else redis_url.canonical(url)

@@ -51,7 +51,7 @@ TABLES = {
 NO_TABLES = {
     *("migrate", "drain", "metrics", "audit", "rebuild", "void", "replay", "serve", "asyncapi"),
     *("demo", "up", "report course", "report learner", "outline load", "system adopt", "health live", "health ready"),
-    *("map load", "map ignore"),
+    *("map load", "map ignore", "bridge edx-bus"),
     *("dead-letters export", "dead-letters redrive", "dead-letters delete"),
 }
 WIDE, NARROW = 600, (50, 80, 120)

@@ -19,9 +19,13 @@ class HowTo:
     def environment(self, folder: Path) -> dict[str, str]:
         """The variables of the system that it starts; writes the file of connections."""
         file = folder / self._only(r'^export PROGRESS_CONNECTIONS="\$PWD/(\S+)"$')
-        file.write_text(self._only(rf"^cat > {re.escape(file.name)} <<'END'\n(.*?)^END$"), encoding="utf-8")
+        file.write_text(self.written(file.name), encoding="utf-8")
         tokens = self._only(r"^export PROGRESS_API_TOKENS='(.*)'$")
         return {"PROGRESS_CONNECTIONS": str(file), "PROGRESS_API_TOKENS": tokens}
+
+    def written(self, name: str) -> str:
+        """What the reader is to write into the file of this name."""
+        return self._only(rf"^cat > {re.escape(name)} <<'END'\n(.*?)^END$")
 
     def _only(self, pattern: str) -> str:
         (found,) = re.findall(pattern, self.text, re.MULTILINE | re.DOTALL if "END" in pattern else re.MULTILINE)

@@ -20,7 +20,7 @@ def examples() -> list[str]:
 def test_the_table_has_each_member_with_its_default_and_description() -> None:
     members = {name: field for name, field in Connection.model_fields.items() if name != "name"}
     assert re.findall(r"^\| `(\w+)` \| (.*?) ?\| (.*) \|$", PAGE, re.MULTILINE) == [
-        (name, "" if field.default is None else f"`{field.default}`", field.description)
+        (name, "" if field.default is None else f"`{field.default}`".lower(), field.description)
         for name, field in members.items()
     ]
 

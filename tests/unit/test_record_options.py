@@ -36,6 +36,8 @@ def test_a_connection_has_its_format_and_options_unless_others_are_given(options
         "xapi",
         old.model_copy(update={"timezone": "UTC", "packages": "lesson", "edx_level": "vertical"}),
     )
+    levelled = options("edx", "old", None, "level=sequential", "infer=true")[1]
+    assert (levelled.edx_level, levelled.infer) == ("sequential", True)
     assert options("csv", "new") == ("csv", Connection(name="new"))
     assert options("csv", "new", None, "timezone=Asia/Tokyo")[1].timezone == "Asia/Tokyo"
 
@@ -55,6 +57,8 @@ def test_a_connection_has_its_format_and_options_unless_others_are_given(options
         ),
         (("csv", "new", None, "name=x"), "--set name: expected"),
         (("csv", "new", None, "=x"), "--set =x: expected KEY=VALUE"),
+        (("edx", "new", None, "level=chapter"), "--set edx_level: Input should be 'block', 'vertical' or 'sequential'"),
+        (("edx", "new", None, "infer=perhaps"), "--set infer: Input should be a valid boolean"),
         (("csv", "new", None, "packages=all"), "--set packages: Input should be 'course' or 'lesson'"),
         (("csv", "new", None, "enrol=explicit"), "--set enrol: it is the worker that decides this"),
     ],

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from worker.adapters import kolibri, table, xapi
+from worker.adapters import edx, kolibri, table, xapi
 from worker.adapters.translation import Translate
 
 
@@ -34,6 +34,7 @@ class Format:
 
 FORMATS = {
     "xapi": Format(xapi.translate, xapi.split),
+    "edx": Format(edx.translate),
     "csv": Format(table.translate, columns=table.COLUMNS, one_of=table.TIMES, optional=table.OPTIONAL),
     "kolibri": Format(kolibri.translate, columns=kolibri.COLUMNS),
 }

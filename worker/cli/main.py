@@ -16,6 +16,7 @@ COMMANDS = (
     "up",
     "migrate",
     "publish",
+    "bridge",
     "drain",
     "status",
     "metrics",

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 OF_THE_WORKER = {"enrol", "lessons", "ids"}
 """Members of a connection that do not change what is published."""
+SHORT = {"level": "edx_level"}
+"""Other names of members, for `--set` alone."""
 
 
 def read_record_options(
@@ -38,7 +40,7 @@ def read_record_options(
         connection = _changed(connection_name, {**connection.model_dump(), "timezone": timezone}, "--timezone")
     for change in changes:
         key, separator, value = change.partition("=")
-        key = key.strip()
+        key = SHORT.get(key.strip(), key.strip())
         _refuse_other_keys(key or change, separator)
         members = {**connection.model_dump(), key: value.strip()}
         connection = _changed(connection_name, members, f"--set {key}")

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from worker.contract.time_zones import zone_names
 from worker.contract.value_types import Name
 
-RecordFormat = Literal["xapi", "csv", "kolibri"]
+RecordFormat = Literal["xapi", "edx", "csv", "kolibri"]
 """The names of `worker.adapters.formats.FORMATS`."""
 
 
@@ -43,5 +43,9 @@ class Connection(BaseModel):
         "course", description="xAPI. lesson: what a package calls its course is our lesson."
     )
     edx_level: Literal["block", "vertical", "sequential"] = Field(
-        "block", description="xAPI of Open edX, and its outlines: what counts as a lesson."
+        "block", description="xAPI of Open edX, its logs and outlines: what counts as a lesson."
+    )
+    infer: bool = Field(
+        False,
+        description="Logs of Open edX without completions: a video that ends and an answer that is graded complete it.",
     )

@@ -81,12 +81,15 @@ def clock(redis: Redis) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds // 1_000 * 1_000)
 
 
-def describe(error: redis.RedisError, settings: Settings) -> str:
-    """Return an error's reason in one line for people: a sentence if Redis refused the connection or did not answer."""
+def describe(error: redis.RedisError, settings: Settings, variable: str = "REDIS_URL") -> str:
+    """Return an error's reason in one line for people: a sentence if Redis refused the connection or did not answer.
+
+    `variable` is the one that the URL is from.
+    """
     message, url = first_line(error), settings.redis_url or ""
     is_away = isinstance(error, redis.ConnectionError | redis.TimeoutError)
-    if is_away or connection_errors.redis_refusal(message, url, "REDIS_URL"):
-        return connection_errors.redis_problem(message, url, "REDIS_URL")
+    if is_away or connection_errors.redis_refusal(message, url, variable):
+        return connection_errors.redis_problem(message, url, variable)
     return f"Redis refuses: {message}"
 
 
@@ -96,9 +99,9 @@ def is_refused(error: redis.RedisError, settings: Settings) -> bool:
 
 
 @contextmanager
-def explained(settings: Settings) -> Iterator[None]:
+def explained(settings: Settings, variable: str = "REDIS_URL") -> Iterator[None]:
     """Raise ServerUnavailableError, with a sentence for the operator, for any error of Redis."""
     try:
         yield
     except redis.RedisError as error:
-        raise ServerUnavailableError(describe(error, settings)) from error
+        raise ServerUnavailableError(describe(error, settings, variable)) from error

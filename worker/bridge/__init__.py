@@ -1,0 +1,1 @@
+"""Programs that stand between a system of others and our streams."""
