@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from worker.adapters import kolibri, table, xapi
+from worker.adapters import caliper, caliper_event, canvas, kolibri, table, xapi
 from worker.adapters.translation import Translate
 
 
@@ -30,6 +30,8 @@ class Format:
 
 FORMATS = {
     "xapi": Format(xapi.translate, xapi.split),
+    "caliper": Format(caliper.translate, caliper_event.split),
+    "canvas": Format(canvas.translate, canvas.split),
     "csv": Format(table.translate, columns=table.COLUMNS),
     "kolibri": Format(kolibri.translate, columns=kolibri.COLUMNS),
 }
