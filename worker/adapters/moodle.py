@@ -63,31 +63,34 @@ def translate(record: object, connection: Connection, arrived: datetime) -> list
 
 def _translate_row(row: MoodleRow, connection: Connection, arrived: datetime) -> list[NamedEvent]:
     name = row.event_name
-    kind: type[NamedLessonEvent | NamedEnrollmentCreated]
+    kind: type[NamedLessonEvent] | None = None
     other = read_other(row)
     if name == _COMPLETION:
         kind = _event_of_state(other)
-    elif name == _ENROLLED:
-        kind = NamedEnrollmentCreated
-    elif name == _UNENROLLED:
-        raise Ignored("unenrolment")
     elif _VIEWED.fullmatch(name):
         kind = NamedLessonViewed
-    else:
-        raise Ignored("outline" if _OUTLINE.fullmatch(name) else "event_type")
+    elif name != _ENROLLED:
+        raise Ignored(_other_kind(name))
     if row.text("origin") == "restore":
         raise Ignored("restore")
-    if is_view := name not in {_COMPLETION, _ENROLLED}:
+    is_view = kind is not None and name != _COMPLETION
+    if is_view:
         _refuse_others_views(row)
     learner = learner_name(row.number("userid" if is_view else "relateduserid"), connection)
     course = require_course(row.number("courseid"), connection)
     time = read_time(row.value("timecreated"), connection, arrived)
     members = [row.number(member) for member in ("userid", "relateduserid", "courseid", "contextinstanceid")]
     id_ = hashed_id(["moodle", name, f"{time:%Y-%m-%dT%H:%M:%S.%fZ}", *members, row.number_or_text("objectid"), other])
-    if kind is NamedEnrollmentCreated:
+    if kind is None:
         data = NamedEnrollment(learner=learner, course=course, timezone=connection.timezone or "UTC")
         return [NamedEnrollmentCreated(id=id_, source=connection.name, time=time, data=data)]
     return [event_of(kind, id_, learner, course, row.number("contextinstanceid"), time, connection)]
+
+
+def _other_kind(name: str) -> str:
+    if name == _UNENROLLED:
+        return "unenrolment"
+    return "outline" if _OUTLINE.fullmatch(name) else "event_type"
 
 
 def _event_of_state(other: object) -> type[NamedLessonEvent]:

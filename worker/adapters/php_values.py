@@ -1,4 +1,4 @@
-"""Read an array as PHP's serialize() writes it: the column `other` of Moodle's log before 3.9, and by its settings after."""
+"""Read an array as PHP's serialize() writes it, in which Moodle's column `other` is unless it is set to JSON."""
 
 import re
 

@@ -14,7 +14,7 @@ class TableRows:
     """The rows below a header, each as a mapping from the header's cells."""
 
     def __init__(self, first: bytes, lines: FileLines, columns: Sequence[str], other: Sequence[str] = ()) -> None:
-        """Take the first line for the header. Raises InputError if it lacks one of the `columns`, and of `other` too."""
+        """Take the first line for the header. Raises InputError if it lacks one of the `columns`, and of `other`."""
         try:
             text = first.decode("utf-8-sig")
         except UnicodeDecodeError:
