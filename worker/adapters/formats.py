@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from worker.adapters import caliper, caliper_event, canvas, kolibri, table, xapi
+from worker.adapters import caliper, caliper_event, canvas, frappe, kolibri, moodle, moodle_report, table, xapi
 from worker.adapters.translation import Translate
 
 
@@ -21,6 +21,8 @@ class Format:
     """Returns the records of a parsed JSON document: a list, an envelope or one record. Raises nothing."""
     columns: tuple[str, ...] = ()
     """Of a format that comes as a table: columns that it must have, in lower case."""
+    other_columns: tuple[str, ...] = ()
+    """Of one that comes as another table too: the columns that this must have."""
 
     @property
     def is_table(self) -> bool:
@@ -34,4 +36,6 @@ FORMATS = {
     "canvas": Format(canvas.translate, canvas.split),
     "csv": Format(table.translate, columns=table.COLUMNS),
     "kolibri": Format(kolibri.translate, columns=kolibri.COLUMNS),
+    "moodle": Format(moodle.translate, moodle.split, columns=moodle.COLUMNS, other_columns=moodle_report.COLUMNS),
+    "frappe": Format(frappe.translate, frappe.split),
 }

@@ -8,7 +8,19 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from worker import running_up
-from worker.api import analytics, events, health, lists, name_map, progress, reports, summary, xapi, xapi_version
+from worker.api import (
+    analytics,
+    events,
+    health,
+    lists,
+    name_map,
+    progress,
+    record_doors,
+    reports,
+    summary,
+    xapi,
+    xapi_version,
+)
 from worker.api.docs_page import add_docs
 from worker.api.health import Readiness
 from worker.api.middleware import AccessMiddleware
@@ -37,6 +49,7 @@ _TAGS = {
     "reports": "The analyses as printable pages, their tables as CSV and JSON.",
     "events": "Batches of the events defined in docs/asyncapi.json.",
     "xapi": "Statements of senders that speak xAPI. A sink, not a Learning Record Store: nothing can be read back.",
+    "records": "Records of other senders, each in the form that it sends anyway.",
     "map": "Our ids for the names that an LMS has.",
     "health": "For orchestrators, without a token.",
 }
@@ -80,7 +93,7 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
         redirect_slashes=False,
         swagger_ui_oauth2_redirect_url=None,
     )
-    for module in (summary, progress, lists, analytics, reports, events, xapi, name_map, health):
+    for module in (summary, progress, lists, analytics, reports, events, xapi, record_doors, name_map, health):
         app.include_router(module.router)
     add_docs(app)
     add_handlers(app)

@@ -13,8 +13,8 @@ _DELIMITERS = ",;\t"
 class TableRows:
     """The rows below a header, each as a mapping from the header's cells."""
 
-    def __init__(self, first: bytes, lines: FileLines, columns: Sequence[str]) -> None:
-        """Take the first line for the header. Raises InputError if it lacks one of the `columns`."""
+    def __init__(self, first: bytes, lines: FileLines, columns: Sequence[str], other: Sequence[str] = ()) -> None:
+        """Take the first line for the header. Raises InputError if it lacks one of the `columns`, and of `other`."""
         try:
             text = first.decode("utf-8-sig")
         except UnicodeDecodeError:
@@ -27,7 +27,8 @@ class TableRows:
         self._again: list[bytes] = []
         """Lines that a row which could not be read had taken, last first."""
         there = {name.lower() for name in self._header}
-        if missing := [name for name in columns if name not in there]:
+        missing = [name for name in columns if name not in there]
+        if missing and not (other and there.issuperset(other)):
             raise lines.error(f"the header has no column {', '.join(missing)}. The table needs {', '.join(columns)}")
 
     def __iter__(self) -> Iterator[Found]:

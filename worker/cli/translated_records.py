@@ -73,7 +73,7 @@ class TranslatedRecords:
         if first.startswith(_UTF_16):
             raise self._lines.error("not UTF-8 but UTF-16. Save the file in UTF-8")
         if first and self._format.is_table and not _is_json(first):
-            yield from TableRows(first, self._lines, self._format.columns)
+            yield from TableRows(first, self._lines, self._format.columns, self._format.other_columns)
             return
         for document, refused in _read_texts(json_documents(chain([first], lines))):
             if isinstance(document, dict) and "dead_letter_id" in document:

@@ -42,3 +42,9 @@ class Connection(BaseModel):
     edx_level: Literal["block", "vertical", "sequential"] = Field(
         "block", description="xAPI of Open edX, and its outlines: what counts as a lesson."
     )
+    site_course: int = Field(1, description="Moodle. Id of the course that is its front page.")
+    guest: int = Field(1, description="Moodle. Id of the guest user.")
+    assume_completed: bool = Field(
+        False, description="Moodle's report. Whether a changed state, which it does not tell, is a completion."
+    )
+    course: Name | None = Field(None, description="Moodle's report. The course that it is of, such as `5`.")
