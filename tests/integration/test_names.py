@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from tests.support.events import at, entries
+from tests.support.events import START, at, entries
 from tests.support.named import (
     named_completed,
     named_enrolled,
@@ -15,8 +15,9 @@ from tests.support.named import (
     named_viewed,
     rows_by_name,
 )
-from tests.support.tables import rows
+from tests.support.tables import insert_as_lms, rows
 from worker.contract.entry import Reason
+from worker.contract.event_time import EARLIEST_TIME
 from worker.database.models.external import FIRST_NUMBER
 from worker.progress.ingest import ingest
 from worker.progress.redrive import sweep_parked
@@ -32,11 +33,11 @@ def test_an_event_of_nobody_known_names_all_and_enrolls(engine: Engine) -> None:
         engine, "SELECT id, user_id, course_id, enrolled_at::date::text, timezone FROM user_course"
     )
     assert min(number, user_id, course_id) >= FIRST_NUMBER
-    assert (enrolled_at, timezone) == ("2000-01-01", "UTC")
+    assert (enrolled_at, timezone) == ("1970-01-01", "UTC")
 
 
 def test_a_real_enrollment_rules_whether_before_or_after(engine: Engine) -> None:
-    real = named_enrolled(timezone="Asia/Tokyo", seconds=-60)
+    real = named_enrolled(timezone="Asia/Tokyo", seconds=(EARLIEST_TIME - START).total_seconds())
     ingest(engine, entries([named_viewed()]))
     ingest(engine, entries([real]))
     assert rows(engine, "SELECT timezone, enrolled_at FROM user_course") == [("Asia/Tokyo", real.time)]
@@ -182,3 +183,40 @@ def test_a_connection_that_refuses_new_names_sets_them_aside(
     assert [each.reason for each in outcome.dead_letters] == [Reason.UNMAPPED] * 3
     assert "map load" in outcome.dead_letters[0].detail
     assert rows(engine, "SELECT count(*) FROM external_id") == [(0,)]
+
+
+def test_several_names_of_one_learner_or_course_are_one(engine: Engine) -> None:
+    """As a map that was loaded says."""
+    ids = [("user", "moodle", "ann", 5), ("user", "moodle", "mbox:ann", 5), ("user", "canvas", "7", 5)]
+    ids += [("course", "moodle", "c1", 6), ("course", "moodle", "old c1", 6)]
+    with engine.begin() as connection:
+        for row in ids:
+            connection.exec_driver_sql("INSERT INTO external_id (kind, source, key, id) VALUES (%s, %s, %s, %s)", row)
+    outcome = ingest(
+        engine,
+        entries(
+            [
+                named_viewed("ann", "l1", "c1", seconds=1),
+                named_viewed("mbox:ann", "l1", "old c1", seconds=2),
+                named_completed("mbox:ann", "l1", None, seconds=3),
+                named_enrolled("ann", "old c1"),
+                named_viewed("7", "l1", "c1", source="canvas"),
+            ]
+        ),
+    )
+    assert (outcome.applied, outcome.dead_letters) == (5, [])
+    assert rows(engine, "SELECT user_id, count(*) FROM user_course GROUP BY user_id") == [(5, 2)]
+    assert rows_by_name(engine)["moodle", "ann", "old c1", "l1"] == ("completed", at(3), at(3))
+
+
+@pytest.mark.xfail(strict=True, reason="unmapped waits for a person; in numbers the events are parked and swept")
+def test_events_before_the_lms_own_enrollment_wait_for_it(engine: Engine, connections: Callable[[str], None]) -> None:
+    """All names are loaded; the LMS commits its row of `user_course` after the event has come."""
+    connections('[moodle]\nids = "refuse"')
+    for row in (("course", "c1", 0, 6, None), ("user", "ann", 0, 5, None), ("lesson", "l1", 6, 8, 7)):
+        with engine.begin() as connection:
+            connection.exec_driver_sql("INSERT INTO external_id VALUES (%s, 'moodle', %s, %s, %s, %s)", row)
+    ingest(engine, entries([named_viewed()]))
+    insert_as_lms(engine, 3, user_id=5, course_id=6)
+    sweep_parked(engine)
+    assert rows_by_name(engine) == {KEY: ("in_progress", at(0), None)}

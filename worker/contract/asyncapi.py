@@ -102,8 +102,8 @@ CloudEvents 1.0 event as a JSON object in UTF-8 (structured mode):
   the connection: the same name from another source is another learner, course or lesson. So `source` has these limits
   too. A longer name can be replaced by `sha256:` and its digest in hexadecimal. The names of lessons
   and topics also belong to their course.
-* The event of a learner who is not enrolled enrolls them, as of 2000-01-01: a real `enrollment.created`, with the time
-  zone, rules whenever it comes. With `enrols` false the event waits for the enrollment, as it does with numbers.
+* The event of a learner who is not enrolled enrolls them, dated before all others: a real `enrollment.created`, with
+  the time zone, rules whenever it comes. With `enrols` false the event waits for the enrollment, as with numbers.
 * Without `course` the lesson is found by its name. While no course or several courses have it, the event waits
   (`unknown_lesson`) until an outline names the lesson.
 * A lesson of an outline may list in `aliases` its other names. It keeps the topic in which it was first named.

@@ -8,7 +8,8 @@ from sqlalchemy import Connection, text
 
 from worker.identity.names import Names, Numbers
 
-# A lesson without a course counts if it is in exactly one course of its connection.
+# A lesson without a course counts if it is in exactly one course of its connection. Two rows tell, though thousands of
+# courses may have a lesson of that name.
 _LOOK_UP = text("""
     WITH course AS MATERIALIZED (
         SELECT coalesce(array_agg(coalesce(known.id, 0) ORDER BY n), '{}') AS ids
@@ -21,11 +22,15 @@ _LOOK_UP = text("""
                coalesce(array_agg(coalesce(known.topic_id, 0) ORDER BY n), '{}') AS topic_ids,
                coalesce(array_agg(coalesce(known.id, 0) ORDER BY n), '{}') AS ids
         FROM course CROSS JOIN jsonb_array_elements(CAST(:lessons AS jsonb)) WITH ORDINALITY AS given (e, n)
+        CROSS JOIN LATERAL (SELECT course.ids[nullif((e->>1)::int, 0)] AS course_id) AS its_course
         LEFT JOIN LATERAL (
-            SELECT min(its.scope) AS scope, min(its.topic_id) AS topic_id, min(its.id) AS id
-            FROM external_id AS its
-            WHERE (its.kind, its.source, its.key) = ('lesson', e->>0, e->>2)
-              AND ((e->>1)::int = 0 OR its.scope = course.ids[(e->>1)::int])
+            SELECT min(scope) AS scope, min(topic_id) AS topic_id, min(id) AS id
+            FROM (
+                SELECT scope, topic_id, id FROM external_id
+                WHERE (kind, source, key) = ('lesson', e->>0, e->>2)
+                  AND scope BETWEEN coalesce(course_id, 1) AND coalesce(course_id, 9223372036854775807)
+                LIMIT 2
+            ) AS its
             HAVING count(*) = 1
         ) AS known ON true
     ),

@@ -1,7 +1,8 @@
 """Name the lessons of an outline: each keeps its number and topic, however often the LMS moves or renames it.
 
 Of {lesson, aliases} one known: all get its number. None known: a new one. Two known with different numbers: that of the
-lesson rules, and the alias stands for it from now on; rows recorded under the alias stay as they are.
+lesson rules, and the alias stands for it from now on; rows recorded under the alias stay as they are. An outline older
+than the recorded one names what is new, and changes nothing that is known.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +27,10 @@ _COURSE = text("""
     ON CONFLICT DO NOTHING
 """)
 
-_COURSE_ID = text("SELECT id FROM external_id WHERE (kind, source, key, scope) = ('course', :source, :course, 0)")
+_COURSE_ID = text("""
+    SELECT id, coalesce((SELECT outlined_at > :time FROM course WHERE course.id = its.id), false) AS is_outdated
+    FROM external_id AS its WHERE (kind, source, key, scope) = ('course', :source, :course, 0)
+""")
 
 _KNOWN = text("""
     SELECT kind, key, id, topic_id FROM external_id
@@ -81,6 +85,14 @@ class NamedAgain:
 
 
 @dataclass(frozen=True, slots=True)
+class _May:
+    """What an outline may do: give numbers to new names, and change what known ones stand for."""
+
+    allocate: bool
+    change: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Known:
     id: int
     topic_id: int
@@ -97,14 +109,16 @@ def name_outline(
     source, course, lessons = event.source, event.data.course, event.data.lessons
     connection.execute(_LOCK, {"key": NAMES_LOCK})
     connection.execute(_COURSE, {"source": source, "course": course, "may_allocate": may_allocate})
-    course_id = connection.scalar(_COURSE_ID, {"source": source, "course": course})
-    if course_id is None:
+    stored = connection.execute(_COURSE_ID, {"source": source, "course": course, "time": event.time}).one_or_none()
+    if stored is None:
         return None, []
+    course_id, is_outdated = stored
     scope = {"source": source, "course_id": course_id}
+    may = _May(allocate=may_allocate, change=not is_outdated)
     while True:
         try:
             with connection.begin_nested():
-                found, again = _lessons(connection, scope, lessons, may_allocate=may_allocate)
+                found, again = _lessons(connection, scope, lessons, may)
             break
         except _Overtaken:  # what that session named is committed, so the next try finds it
             continue
@@ -124,34 +138,39 @@ def name_outline(
 
 
 def _lessons(
-    connection: Connection, scope: Mapping[str, object], lessons: Sequence[NamedOutlineLesson], *, may_allocate: bool
+    connection: Connection, scope: Mapping[str, object], lessons: Sequence[NamedOutlineLesson], may: _May
 ) -> tuple[list[_Known], list[NamedAgain]]:
     """Return the numbers of the lessons, fewer if one may not be named."""
     aliases = _aliases(lessons)
     names = {("lesson", name) for lesson in lessons for name in (lesson.lesson, *aliases[lesson.lesson])}
     topics = {("topic", lesson.topic or NO_TOPIC) for lesson in lessons}
     known = _read(connection, scope, names | topics)
-    if may_allocate:
+    if may.allocate:
         new_topics = sorted(topics - known.keys())
         known |= _name(
             connection, scope, [(*topic, number, None, None, True) for number, topic in enumerate(new_topics)]
         )
+    own = {known[key].id for lesson in lessons if (key := ("lesson", lesson.lesson)) in known}
     used: set[int] = set()
     again: list[NamedAgain] = []
     rows: list[tuple[object, ...]] = []
     for ordinal, lesson in enumerate(lessons):
         its_names = (lesson.lesson, *aliases[lesson.lesson])
-        candidates = [known[key] for name in its_names if (key := ("lesson", name)) in known]
-        its = next((each for each in candidates if each.id not in used), None)
-        if its is None and not may_allocate:
+        candidates = [
+            known[key]
+            for name in its_names
+            if (key := ("lesson", name)) in known and (name == lesson.lesson or known[key].id not in own)
+        ]
+        its = next((each for each in candidates if each.id not in used or not may.change), None)
+        if its is None and not may.allocate:
             return [], []
         number, topic_id = (its.id, its.topic_id) if its else (None, known["topic", lesson.topic or NO_TOPIC].id)
         used.add(number or 0)
         for name in its_names:
             was = known.get(("lesson", name))
-            if was is None or was.id != number:
+            if was is None or (may.change and was.id != number):
                 rows.append(("lesson", name, ordinal, number, topic_id, was is None))
-            if was is not None and was.id != number:
+            if may.change and was is not None and was.id != number:
                 again.append(NamedAgain(name, lesson.lesson))
     known |= _name(connection, scope, rows)
     return [known["lesson", lesson.lesson] for lesson in lessons], again

@@ -39,11 +39,14 @@ def resolve(engine: Engine, batch: Batch) -> None:
     """
     named, batch.named = batch.named, []
     events: list[_Named] = []
+    outlines: list[tuple[Entry, NamedCourseOutlined]] = []
     for entry, event in named:
         if isinstance(event, NamedCourseOutlined):
-            _resolve_outline(engine, batch, entry, event)
+            outlines.append((entry, event))
         else:
             events.append((entry, event))
+    for entry, outline in sorted(outlines, key=lambda each: each[1].time):  # the latest has the last word on aliases
+        _resolve_outline(engine, batch, entry, outline)
     if not events:
         return
     names = Names()

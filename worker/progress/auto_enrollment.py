@@ -11,7 +11,8 @@ from worker.connections import find_connection
 from worker.contract.batch import LearnerOfCourse
 from worker.contract.event import Enrollment, EnrollmentCreated
 
-ENROLLED_AT = datetime(2000, 1, 1, tzinfo=UTC)
+ENROLLED_AT = datetime(1970, 1, 1, tzinfo=UTC)
+"""Before EARLIEST_TIME, which bounds the real ones."""
 
 
 def auto_enrollments(enrolling: Mapping[int, LearnerOfCourse], known: Collection[int]) -> list[EnrollmentCreated]:

@@ -21,9 +21,13 @@ _ARRIVED = text(f"""
     arrived AS MATERIALIZED (
         SELECT * FROM awaited
         WHERE (
-            SELECT count(*) FROM external_id AS known
-            WHERE (known.kind, known.source, known.key) = ('lesson', awaited.source, awaited.key)
-              AND (awaited.course_id = 0 OR known.scope = awaited.course_id)
+            SELECT count(*) FROM (
+                SELECT FROM external_id AS known
+                WHERE (known.kind, known.source, known.key) = ('lesson', awaited.source, awaited.key)
+                  AND known.scope BETWEEN greatest(awaited.course_id, 1)
+                      AND coalesce(nullif(awaited.course_id, 0), 9223372036854775807)
+                LIMIT 2
+            ) AS found
         ) = 1
     )
     SELECT dead_letter.id
