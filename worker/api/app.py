@@ -26,6 +26,7 @@ from worker.api.health import Readiness
 from worker.api.middleware import AccessMiddleware
 from worker.api.openapi import correct_openapi
 from worker.api.problems import add_handlers
+from worker.api.signed_payloads import require_installed
 from worker.api.tokens import Tokens, load_tokens
 from worker.client import EventPublisher
 from worker.connections import read_connections
@@ -62,6 +63,7 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
     """
     settings = (settings or get_settings()).with_servers()
     connections = read_connections(settings.connections)
+    require_installed(connections.values())
     origins = [each.strip() for each in (settings.api_cors_origins or "").split(",") if each.strip()]
 
     @asynccontextmanager

@@ -4,10 +4,17 @@ from pydantic_core import from_json
 
 from worker.api.form_records import read_form
 
-PATHS = frozenset({"/moodle", "/frappe"})
+PATHS = frozenset({"/moodle", "/frappe", "/caliper", "/canvas"})
 """Of `worker.api.record_doors`."""
 IN_BODY = frozenset({"/moodle"})
 """Paths whose records may have the token as a member `token`. Adapters drop it: no dead letter has it."""
+IN_PATH = "/canvas/"
+"""What a path begins with that has the token as its rest. It must stay out of every log."""
+
+
+def token_in_path(path: str) -> str | None:
+    """Return the token that the path has."""
+    return path.removeprefix(IN_PATH) if path.startswith(IN_PATH) else None
 
 
 def token_in(body: bytes) -> str | None:

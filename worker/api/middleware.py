@@ -61,9 +61,10 @@ class AccessMiddleware:
             return
         path = strip_prefix(scope)
         request_log = RequestLog(scope, receive, xapi_version.added(scope, path, send))
-        max_bytes = self._body_bytes if path in BATCHES else min(self._body_bytes, MAX_BYTES)
+        in_path = door_tokens.token_in_path(path)
+        max_bytes = self._body_bytes if path in BATCHES or in_path else min(self._body_bytes, MAX_BYTES)
         body = BodyLimit(receive, max_bytes, self._body_seconds)
-        token = self._authenticate(scope)
+        token = self._authenticate(scope, in_path)
         client = f"address {_address(scope)}"
         try:
             if token is None and self._tokens and path in door_tokens.IN_BODY and self._is_patient_with(client):
@@ -79,9 +80,11 @@ class AccessMiddleware:
             self._bad_requests.hit(self._limit, client)
         request_log.write(token.name if token else None)
 
-    def _authenticate(self, scope: Scope) -> Token | None:
+    def _authenticate(self, scope: Scope, in_path: str | None) -> Token | None:
         if not self._tokens:
             return None if self._remote_detail(scope) else LOCAL_TOKEN
+        if in_path and (token := self._tokens.find(in_path)):
+            return token
         credentials = read_credentials(Headers(scope=scope).get("authorization", ""))
         return self._tokens.find(credentials.token) if credentials else None
 

@@ -7,7 +7,20 @@ ROWS = "/progress/"
 """The one route that ends with a slash."""
 
 _DATA = frozenset(
-    {"analytics", "courses", "enrollments", "events", "frappe", "map", "moodle", "progress", "summaries", "xapi"}
+    {
+        "analytics",
+        "caliper",
+        "canvas",
+        "courses",
+        "enrollments",
+        "events",
+        "frappe",
+        "map",
+        "moodle",
+        "progress",
+        "summaries",
+        "xapi",
+    }
 )
 
 

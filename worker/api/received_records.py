@@ -77,7 +77,7 @@ async def take(
     """
     body, content_type = await request.body(), request.headers.get("content-type", "")
     authorization = request.headers.get("authorization", "")
-    connection = _connection(caller.token, authorization, caller.connections, format_name)
+    connection = connection_of(caller.token, authorization, caller.connections, format_name)
     arrived = await run_in_threadpool(caller.publisher.clock)
 
     def translated() -> tuple[Received, _Answer]:
@@ -109,9 +109,14 @@ def as_objects(records: Iterable[object], expected: str) -> list[Record]:
         if not isinstance(each, dict):
             raise HTTPException(400, f"{expected}: it has other values.")
         found.append(each)
-    if len(found) > MAX_RECORDS:
-        raise HTTPException(413, f"{len(found)} records; at most {MAX_RECORDS} are accepted.")
-    return found
+    return within_limit(found)
+
+
+def within_limit(records: list[Any]) -> list[Any]:
+    """Return the records. Raises HTTPException, 413, for too many."""
+    if len(records) > MAX_RECORDS:
+        raise HTTPException(413, f"{len(records)} records; at most {MAX_RECORDS} are accepted.")
+    return records
 
 
 def read_json(body: bytes, expected: str) -> object:
@@ -136,7 +141,7 @@ def _translate(records: Sequence[Record], format_name: str, connection: Connecti
     return received
 
 
-def _connection(token: Token, authorization: str, known: Mapping[str, Connection], format_name: str) -> Connection:
+def connection_of(token: Token, authorization: str, known: Mapping[str, Connection], format_name: str) -> Connection:
     """Return the connection that the records come from.
 
     It is the token's; else the user name of Basic, if it is a connection in the file; else the only connection in the

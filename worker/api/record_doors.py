@@ -6,14 +6,17 @@ cannot send that, `worker.api.door_tokens` says where else its token is.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from worker.adapters.formats import FORMATS
 from worker.api.dependencies import CallerParameter
 from worker.api.form_records import read_form
 from worker.api.problems import documented
-from worker.api.received_records import Record, as_objects, read_json, take
+from worker.api.received_records import Record, as_objects, connection_of, read_json, take, within_limit
+from worker.api.signed_payloads import opened
 
 router = APIRouter(tags=["records"])
 
@@ -30,16 +33,64 @@ class Door:
     description: str
     example: Record
 
-    def read(self, body: bytes, _content_type: str) -> list[Record]:
-        """Return the records of a body. Raises HTTPException: 400 unless it holds JSON objects, 413 for too many."""
+    def read(self, body: bytes, _content_type: str) -> list[Any]:
+        """Return the records of a body. Raises HTTPException: 400 unless it holds JSON objects, 413 for too many.
+
+        What is in an envelope may be anything: one that is broken does not hinder the others.
+        """
         expected = f"The body must be {self.noun}, a JSON object, or a JSON list of them"
         document: object = read_form(body)
         if document is None:
             document = read_json(body, expected)
-        return as_objects(FORMATS[self.format_name].split(document), expected)
+        outer = as_objects(document if isinstance(document, list) else [document], expected)
+        return within_limit(list(FORMATS[self.format_name].split(outer)))
 
+
+CANVAS = Door(
+    "/canvas",
+    "canvas",
+    "a Live Event of Canvas",
+    "The body is a Live Event in Canvas's form or as Caliper, signed if the connection has `canvas_jwks`, or what a "
+    "queue makes of several.",
+    {
+        "metadata": {
+            "root_account_id": "21070000000000001",
+            "user_id": "21070000000000004",
+            "context_type": "Course",
+            "context_id": "21070000000000002",
+            "context_role": "StudentEnrollment",
+            "request_id": "0198a1b2-c3d4-7e5f-8a9b-000000000007",
+            "event_name": "asset_accessed",
+            "event_time": "2025-07-14T10:30:00.000Z",
+            "url": "https://canvas.example/courses/2/pages/welcome?module_item_id=7",
+        },
+        "body": {
+            "asset_type": "wiki_page",
+            "asset_id": "21070000000000009",
+            "asset_subtype": None,
+            "role": "StudentEnrollment",
+        },
+    },
+)
 
 DOORS = (
+    CANVAS,
+    Door(
+        "/caliper",
+        "caliper",
+        "an envelope or event of Caliper",
+        "The body is an envelope of Caliper 1.1 or 1.2, an event, or a list of either.",
+        {
+            "@context": "http://purl.imsglobal.org/ctx/caliper/v1p2",
+            "id": "urn:uuid:0198a1b2-c3d4-7e5f-8a9b-000000000007",
+            "type": "ViewEvent",
+            "actor": {"id": "https://lms.example/users/4", "type": "Person"},
+            "action": "Viewed",
+            "object": {"id": "https://lms.example/pages/7", "type": "Page"},
+            "group": {"id": "https://lms.example/courses/2", "type": "CourseOffering"},
+            "eventTime": "2025-07-14T10:30:00.000Z",
+        },
+    ),
     Door(
         "/moodle",
         "moodle",
@@ -81,14 +132,30 @@ def _endpoint(door: Door) -> Callable[..., object]:
     return post
 
 
-for _door in DOORS:
+async def _post_canvas(request: Request, caller: CallerParameter) -> Response:
+    authorization = request.headers.get("authorization", "")
+    connection = connection_of(caller.token, authorization, caller.connections, CANVAS.format_name)
+    body = await run_in_threadpool(opened, await request.body(), connection)
+    return await take(request, caller, CANVAS.format_name, lambda *_: CANVAS.read(body, ""), lambda *_: Response())
+
+
+async def _post_canvas_by_path(
+    request: Request,
+    caller: CallerParameter,
+    token: Annotated[str, Path(description="An API token: Canvas cannot send the header Authorization.")],
+) -> Response:
+    del token  # `worker.api.middleware` has checked it
+    return await _post_canvas(request, caller)
+
+
+def _add(path: str, endpoint: Callable[..., object], door: Door, name: str) -> None:
     router.add_api_route(
-        _door.path,
-        _endpoint(_door),
+        path,
+        endpoint,
         methods=["POST"],
-        name=f"post_{_door.format_name}",
-        summary=f"Send {_door.noun}",
-        description=f"{_door.description} What says nothing of a learner's progress is ignored; what should and cannot "
+        name=name,
+        summary=f"Send {door.noun}",
+        description=f"{door.description} What says nothing of a learner's progress is ignored; what should and cannot "
         "be used is set aside as a dead letter. Repeating the request is harmless.",
         response_class=Response,
         responses=documented() | {200: {"description": "The records have been taken"}},
@@ -99,8 +166,8 @@ for _door in DOORS:
                     "application/json": {
                         "schema": {
                             "anyOf": [
-                                {"type": "array", "items": {"type": "object"}, "examples": [[_door.example]]},
-                                {"type": "object", "examples": [_door.example]},
+                                {"type": "array", "items": {"type": "object"}, "examples": [[door.example]]},
+                                {"type": "object", "examples": [door.example]},
                             ]
                         }
                     }
@@ -108,3 +175,8 @@ for _door in DOORS:
             }
         },
     )
+
+
+for _door in DOORS:
+    _add(_door.path, _post_canvas if _door is CANVAS else _endpoint(_door), _door, name=f"post_{_door.format_name}")
+_add(f"{CANVAS.path}/{{token:path}}", _post_canvas_by_path, CANVAS, name="post_canvas_by_path")

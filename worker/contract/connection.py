@@ -48,3 +48,6 @@ class Connection(BaseModel):
         False, description="Moodle's report. Whether a changed state, which it does not tell, is a completion."
     )
     course: Name | None = Field(None, description="Moodle's report. The course that it is of, such as `5`.")
+    canvas_jwks: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="Canvas. URL or file of the keys by which payloads sent to the API must be signed."
+    )
