@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SOURCE = "progress-worker"
 """The source of outlines in numbers."""
-FORMATS = ("csv", "cmi5", "moodle", "edx", "frappe")
+FORMATS = ("csv", "cmi5", "moodle", "edx", "frappe", "canvas")
 
 
 @click.command("load")

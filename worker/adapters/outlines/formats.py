@@ -6,6 +6,7 @@ for any content.
 
 from collections.abc import Callable, Mapping
 
+from worker.adapters.outlines.canvas import read_canvas
 from worker.adapters.outlines.cmi5 import read_cmi5
 from worker.adapters.outlines.document import OutlineDocument
 from worker.adapters.outlines.edx import read_edx
@@ -20,4 +21,5 @@ READERS: Mapping[str, Callable[[OutlineDocument], list[NamedOutline]]] = {
     "moodle": read_moodle,
     "edx": read_edx,
     "frappe": read_frappe,
+    "canvas": read_canvas,
 }
