@@ -17,9 +17,8 @@ _ALIASES = {
     "Quiz": "quiz",
     "Discussion": "discussion_topic",
     "File": "attachment",
-    "ExternalTool": "context_external_tool",
 }
-"""What events name an item by that was not opened from its module."""
+"""What events name an item by that was not opened from its module. One tool may be many items, so it is none."""
 _COURSE_IN_URL = re.compile(r"/courses/([0-9~]+)/")
 _COURSE = re.compile(r"(?:course:)?([0-9~]+)")
 
@@ -78,9 +77,11 @@ def _items(document: OutlineDocument, place: str, module: _Members) -> Iterator[
 
 
 def _aliases(item: _Members) -> Iterator[str]:
-    """Yield the name of what the item shows. Canvas tells only the slug of a page, which no event has."""
+    """Yield the name of what the item shows; of a page, whose id Canvas may leave out, else by its slug."""
     kind = item.get("type")
     content = local_id(item.get("content_id"), 0)
+    if kind == "Page" and not content and isinstance(slug := item.get("page_url"), str):
+        content = slug
     if isinstance(kind, str) and kind in _ALIASES and content:
         yield f"{_ALIASES[kind]}:{content}"
 
@@ -98,11 +99,11 @@ def _course(document: OutlineDocument, modules: list[tuple[str, str, _Members]])
     if document.course:
         given = _COURSE.fullmatch(document.course)
         named.add(local_id(given[1], 0) if given else None)
-    if len(named) == 1 and (course := named.pop()):
-        return f"course:{course}"
-    if named:
+    if not named:
+        raise InputError(f"{document.name}: nothing says of which course it is. Add --course with Canvas's id of it.")
+    if len(named) > 1 or None in named:
         raise InputError(f"{document.name}: the modules are not all of one course, or --course is not its id.")
-    raise InputError(f"{document.name}: nothing says of which course it is. Add --course with Canvas's id of it.")
+    return f"course:{named.pop()}"
 
 
 def _id(document: OutlineDocument, place: str, members: _Members) -> str:
