@@ -20,13 +20,13 @@ class BodyLimit:
         self._read_ahead: deque[Message] = deque()
 
     async def read_ahead(self, max_bytes: int) -> bytes:
-        """Return the body, or its beginning if it has more bytes; `receive` gives it again. Raises like `receive`."""
+        """Return the body, nothing of a longer one; `receive` gives it again. Raises like `receive`."""
         read = b""
         while not self._is_complete and len(read) <= max_bytes:
             message = await self._receive_next()
             self._read_ahead.append(message)
             read += message.get("body", b"")
-        return read
+        return read if len(read) <= max_bytes else b""
 
     async def receive(self) -> Message:
         """Return the next part of the body. Raises HTTPException: 413 when it is too large, 408 when it is too slow."""

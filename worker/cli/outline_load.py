@@ -64,6 +64,8 @@ def load_outline(
     requested_fields=children,visible_to_staff_only.
 
     canvas: the answer of /api/v1/courses/:id/modules to include[]=items in JSON.
+
+    frappe: the answer of lms.lms.utils.get_course_outline, or a list of the documents of courses, chapters and lessons.
     """
     if format_name is None:
         _refuse(context, {"--connection": connection, "--course": course, "--dry-run": dry_run}, "--format")
