@@ -139,7 +139,12 @@ class _Resolved:
             timezone=event.data.timezone,
         )
         enrolled = EnrollmentCreated.model_construct(
-            id=event.id, source=event.source, time=event.time, sequence=event.sequence, data=data
+            id=event.id,
+            source=event.source,
+            time=event.time,
+            sequence=event.sequence,
+            untimed=event.untimed,
+            data=data,
         )
         self._batch.add(entry, enrolled)
 
