@@ -25,6 +25,59 @@ def test_a_long_name_is_hashed(text: str) -> None:
     assert to_name(text) == f"sha256:{sha256(text.encode()).hexdigest()}"
 
 
+MAIL = "ann.lee+x@school.example"
+WITH_MAIL = [
+    MAIL,
+    f" {MAIL} ",
+    f"Ann <{MAIL}>",
+    f"APP|{MAIL}",
+    f"users/{MAIL}",
+    f"mailto:{MAIL}",
+    f"https://lms.example/lessons/3?user={MAIL}&x=1",
+    *(f"https://lms.example/?u={MAIL.replace('@', at)}" for at in ("%40", "%2540", "%252540")),
+    "https://lms.example/?u=ann%2Elee%40school%2Eexample",
+    "Änn@schüle.example",
+    "ANN@SCHOOL.EXAMPLE",
+    '"ann"@school.example',
+    "a@b.co",
+    "x" * 2_000 + MAIL,
+    f"block-v1:a+b+c+type@html+block@d {MAIL}",
+    f"https://e.example/v?u=block-v1:a+b+c+type@html+block@d&user={MAIL}",
+    "block-v1:a+b+c+type@html+block@ann@school.example",
+    "course-v1:a+b+ann@school.example",
+]
+
+
+@pytest.mark.parametrize("text", WITH_MAIL, ids=shown)
+def test_a_name_that_holds_a_mail_address_is_hashed(text: str) -> None:
+    assert to_name(text) == f"sha256:{sha256(text.encode()).hexdigest()}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(KEY, "block-v1:a+b+c+type@html+block@intro.part.one", "ccx-block-v1:a+b+c+ccx@1+type@html+block@a.bc"),
+        "block-v1:a+b+c+branch@draft.branch+version@new.one+type@html+block@d.ef/handler/x.y",
+        "https://e.example/x?u=block-v1%3Aa%2Bb%2Bc%2Btype%40html%2Bblock%40intro.part",
+        *("asset-v1:a+b+c+type@asset+block@photo.png", "i4x://edX/DemoX/video/a.bc@draft.one", "i4x://o.rg/c/html/ann"),
+        *("course-v1:edX+DemoX+Demo.Course", "ccx-v1:a+b+c+ccx@1", "course-v1:a+b+c+branch@draft.one"),
+        *("https://blog.example/@ann.lee/post", "@ann.lee", "ann@", "ann@school", "pkg@1.2.3", "a @ b.example"),
+        *("100%", "%", "%40", "a%40b", "Meet @ noon. Sharp", "mbox_sha1:6168d27d1f76f1fd61099f4e24f911dbae8314dc"),
+    ],
+    ids=shown,
+)
+def test_a_name_without_a_mail_address_stays(text: str) -> None:
+    assert to_name(text) == text
+
+
+@pytest.mark.parametrize(
+    "part", ["a", "@", "a@", "a.", "a@b.", "%40", "%25", "-v1:", "+block@", "-v1:+block@", "i4x://a/"]
+)
+def test_looking_for_a_mail_address_takes_no_time(part: str) -> None:
+    for start in ("", "@", "block-v1:", "i4x://"):
+        to_name(start + part * 20_000)
+
+
 def test_what_no_database_takes_is_replaced() -> None:
     assert to_name("a\ud800b\0") == "a\ufffdb\ufffd"
     assert to_name("\ud83d\ude00") == "\U0001f600"  # a pair is a character

@@ -3,6 +3,7 @@
 import csv
 import json
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,21 @@ def test_a_name_that_is_too_long_is_hashed_and_one_with_odd_characters_is_a_name
     assert found.course
     assert found.course.startswith("sha256:")
     assert (found.lesson, found.topic) == ("a\ufffdb\ufffd", "\u202eabc")
+
+
+def test_a_name_or_id_that_holds_a_mail_address_is_hashed() -> None:
+    text = "of Ann <ann@school.example>"
+    hashed = f"sha256:{sha256(text.encode()).hexdigest()}"
+    row = {"learner": "ann%40school.example", "course": text, "lesson": text, "topic": text, "id": text}
+    found = lesson_of(ROW | row)
+    assert (found.course, found.topic, found.lesson) == (hashed, hashed, hashed)
+    assert found.learner == f"sha256:{sha256(b'user:ann%40school.example').hexdigest()}"
+    both = ROW | row | {"completed_at": "2024-09-04"}
+    assert [each.id for each in translated(both).events] == [
+        f"sha256:{sha256(f'{text}/{each}'.encode()).hexdigest()}" for each in ("lesson.viewed", "lesson.completed")
+    ]
+    found = lesson_of(SUMMARY | {"Channel id": text, "Content id": text, "Topic level 1": text}, "kolibri")
+    assert (found.course, found.topic, found.lesson) == (hashed, hashed, hashed)
 
 
 def test_columns_may_be_spelled_with_capitals_and_a_byte_order_mark() -> None:

@@ -428,6 +428,18 @@ def test_long_names_are_hashed_as_those_of_events_are() -> None:
     assert lesson.title == long
 
 
+def test_names_that_hold_a_mail_address_are_hashed_as_those_of_events_are() -> None:
+    from worker.adapters.names import to_name
+
+    mail = "ann@school.example"
+    (outline,) = read("csv", f"course,topic,lesson,title,aliases\nc {mail},t {mail},l {mail},by {mail},a {mail}\n")
+    (lesson,) = outline.lessons
+    assert (outline.course, lesson.topic, lesson.lesson, lesson.aliases) == (
+        *(to_name(f"c {mail}"), to_name(f"t {mail}"), to_name(f"l {mail}"), (to_name(f"a {mail}"),)),
+    )
+    assert lesson.lesson.startswith("sha256:")
+
+
 def test_nuls_and_unpaired_surrogates_are_replaced() -> None:
     sections = '[{"id": 1, "modules": [{"id": 2, "name": "a\\u0000b"}]}]'
     (outline,) = read("moodle", sections, "5")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
-from worker.adapters.names import hashed_id, mail_name, to_name, well_formed
+from worker.adapters.names import hashed_id, mail_name, to_name
 from worker.adapters.outcome import Ignored, Rejected
 from worker.adapters.times import read_time
 from worker.contract.connection import Connection
@@ -41,7 +41,7 @@ def translate(record: object, connection: Connection, arrived: datetime) -> list
             learner,
             place,
             connection,
-            own_id=well_formed(f"{own_id}/{event_type}") if own_id else None,
+            own_id=to_name(f"{own_id}/{event_type}") if own_id else None,
             duration_seconds=seconds if event_type == last else None,
         )
         for event_type, time in times.items()
