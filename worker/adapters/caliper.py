@@ -8,7 +8,6 @@ from worker.adapters.caliper_lesson import course_of, lesson_of
 from worker.adapters.caliper_meaning import meaning_of
 from worker.adapters.durations import read_duration
 from worker.adapters.iris import canonical
-from worker.adapters.mail_addresses import without_mail
 from worker.adapters.names import to_name
 from worker.adapters.outcome import Rejected
 from worker.adapters.times import read_time
@@ -86,7 +85,7 @@ def _enrollment(event: CaliperEvent, learner: str, connection: Connection, arriv
         time=time_of(event, connection, arrived),
         data=NamedEnrollment(
             learner=learner,
-            course=to_name(without_mail(canonical(event.object.id).name)),
+            course=to_name(canonical(event.object.id).name),
             timezone=connection.timezone or "UTC",
         ),
     )

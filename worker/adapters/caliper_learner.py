@@ -4,8 +4,7 @@ import re
 
 from worker.adapters.caliper_event import CaliperEvent
 from worker.adapters.iris import canonical
-from worker.adapters.mail_addresses import without_mail
-from worker.adapters.names import to_name
+from worker.adapters.names import mail_name, to_name
 from worker.adapters.outcome import Ignored
 from worker.adapters.xapi_statement import object_of
 
@@ -13,12 +12,14 @@ _STAFF = frozenset(
     {"Instructor", "TeachingAssistant", "Administrator", "ContentDeveloper", "Manager", "Mentor", "Officer"}
 )
 _ANONYMOUS = re.compile(r"https?://purl\.imsglobal\.org/(?:.*/)?Person/?")
+_MAIL = re.compile(r"(?:mailto:)?[^@\s/|]+@[^@\s/|]+", re.IGNORECASE)
 
 
 def learner_of(event: CaliperEvent) -> str:
     """Return the actor's name. Raises Ignored like `require_learner`."""
     require_learner(event)
-    return to_name(without_mail(canonical(event.actor.id).name.strip()))
+    iri = canonical(event.actor.id).name.strip()
+    return mail_name(iri) if _MAIL.fullmatch(iri) else to_name(iri)
 
 
 def require_learner(event: CaliperEvent) -> None:

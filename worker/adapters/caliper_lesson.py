@@ -3,7 +3,6 @@
 from worker.adapters.caliper_event import CaliperEvent, Entity, entity_of
 from worker.adapters.caliper_meaning import COURSES
 from worker.adapters.iris import Kind, canonical
-from worker.adapters.mail_addresses import without_mail
 from worker.adapters.outcome import Ignored, Rejected
 from worker.adapters.xapi_lesson import Lesson
 from worker.adapters.xapi_statement import object_of
@@ -51,7 +50,7 @@ def lesson_of(event: CaliperEvent, connection: Connection) -> Lesson:
         level = connection.edx_level
         if found.block_type in _EDX_CONTAINERS if level == "block" else found.block_type != level:
             raise Ignored("other_level")
-    return Lesson(without_mail(found.name), found.is_part)
+    return Lesson(found.name, found.is_part)
 
 
 def course_of(event: CaliperEvent, lesson: str) -> str | None:
@@ -80,6 +79,6 @@ def _above(value: object, member: str) -> str | None:
         found = canonical(entity.id)
         is_untyped_group = not entity.type and member == "subOrganizationOf"
         if entity.id and (entity.type in COURSES or found.kind is Kind.COURSE or is_untyped_group):
-            return without_mail(found.name)
+            return found.name
         value = entity.members.get(member)
     return None

@@ -42,7 +42,7 @@ def require_enrolled_student(enrollment: JsonObject) -> None:
     if not role:
         raise Rejected("missing_member", "The enrollment has no type, such as StudentEnrollment")
     require_student(role)
-    if enrollment.get("workflow_state") in _NO_LONGER:
+    if text_of(enrollment.get("workflow_state")) in _NO_LONGER:
         raise Ignored("unenrolment")
 
 
