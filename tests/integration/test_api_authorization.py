@@ -38,10 +38,19 @@ NAMES = {COURSE: "https://lms.example/courses/2", OTHER: "https://lms.example/co
 SPELLINGS = (
     NAMES | {UNKNOWN: "https://lms.example/courses/unknown"},
     {COURSE: '"courseid": 2', OTHER: '"courseid": 3', UNKNOWN: '"courseid": 4'},
+    {COURSE: '"21070000000000002"', OTHER: '"21070000000000003"', UNKNOWN: '"21070000000000009"'},
     {COURSE: "a-guide", OTHER: "b-guide", UNKNOWN: "c-guide"},
 )
 """How bodies name the courses."""
-NAMED_OTHERWISE = [("moodle", "course:2", COURSE), ("moodle", "course:3", OTHER), ("frappe", "a-guide", COURSE)]
+NAMED_OTHERWISE = [
+    ("moodle", "course:2", COURSE),
+    ("moodle", "course:3", OTHER),
+    ("frappe", "a-guide", COURSE),
+    ("canvas", "course:2", COURSE),
+    ("canvas", "course:3", OTHER),
+    ("caliper", NAMES[COURSE], COURSE),
+    ("caliper", NAMES[OTHER], OTHER),
+]
 SOURCES, LEARNER, LESSON = ("moodle", "xapi"), "user:4", "cm:7"
 
 TOKENS = [
@@ -72,7 +81,7 @@ class Endpoint(NamedTuple):
     def call(self, client: httpx.Client, user_course_id: int, authorization: str | None, *others: str) -> Any:
         """Call it as its example does, for this enrollment or its course."""
         course_id = COURSE_OF.get(user_course_id, UNKNOWN)
-        path = self.path.format(
+        path = self.path.replace("{token}", "of-nobody").format(
             user_course_id=user_course_id, course_id=course_id, topic_id=1, lesson_id=1, table="headline"
         )
         headers = {"Authorization": authorization} if authorization is not None else {}

@@ -165,3 +165,47 @@ Connection: keep-alive
 Content-Length: {{length}}
 """
     return Request(head, json.dumps(document).encode())
+
+
+def canvas(url: str, body: bytes, content_type: str = "application/json") -> Request:
+    """Canvas's Data Services: no header of a customer's, one event; if signed, the JWT alone is the body."""
+    head = f"""
+POST {urlsplit(url).path} HTTP/1.1
+Content-Type: {content_type}
+Content-Length: {{length}}
+Host: {{host}}
+Connection: close
+User-Agent: Amazon/EventBridge/ApiDestinations
+Accept-Encoding: gzip, x-gzip, deflate
+"""
+    return Request(head, body)
+
+
+def caliper_sensor(url: str, authorization: str, document: object) -> Request:
+    """1EdTech's libraries and wp-caliper: PHP's curl with an envelope, slashes escaped; 200 alone is a success."""
+    head = f"""
+POST {urlsplit(url).path} HTTP/1.1
+Host: {{host}}
+User-Agent: Caliper ( PHP curl extension )
+Accept: */*
+Content-Type: application/json
+Authorization: {authorization}
+Content-Length: {{length}}
+"""
+    return Request(head, json.dumps(document, indent=4).replace("/", "\\/").encode())
+
+
+def open_edx_caliper(route_url: str, authorization: str, events: Sequence[object]) -> Request:
+    """event-routing-backends with Caliper: requests, to the URL as it stands, with a bare list."""
+    head = f"""
+POST {urlsplit(route_url).path} HTTP/1.1
+Host: {{host}}
+User-Agent: python-requests/2.31.0
+Accept-Encoding: gzip, deflate
+Accept: */*
+Connection: keep-alive
+Authorization: {authorization}
+Content-Length: {{length}}
+Content-Type: application/json
+"""
+    return Request(head, json.dumps(list(events)).encode())
