@@ -10,8 +10,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
+from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 
+from worker.api.problems import RETRY_SECONDS
 from worker.contract.connection import Connection
 from worker.errors import ConfigurationError
 from worker.logs import get_logger
@@ -54,22 +56,25 @@ def opened(body: bytes, connection: Connection) -> bytes:
     if not _JWT.fullmatch(text):
         raise HTTPException(403, f"Payloads of the connection {connection.name} must be signed: it has canvas_jwks.")
     try:
-        return bytes(jwt.PyJWS().decode(text, _key(text, connection.canvas_jwks), algorithms=["RS256"]))
-    except (jwt.PyJWKClientConnectionError, jwt.PyJWKSetError, OSError, UnicodeDecodeError) as error:
+        key = _key(text, connection.canvas_jwks)
+        return bytes(jwt.PyJWS().decode(text, key, algorithms=["RS256"]))
+    except (jwt.PyJWKClientConnectionError, jwt.PyJWKSetError, OSError, ValueError) as error:
         log.warning("keys_unavailable", connection=connection.name, detail=type(error).__name__)
-        raise HTTPException(503, "The keys of signed payloads cannot be had now. Try again.") from None
+        wait = {"Retry-After": str(RETRY_SECONDS)}
+        raise HTTPException(503, "The keys of signed payloads cannot be had now. Try again.", wait) from None
     except jwt.PyJWTError:
         raise HTTPException(403, "The payload's signature is not by a key in canvas_jwks.") from None
 
 
 def _key(text: bytes, where: str) -> "jwt.PyJWK":
     """Return the key that the JWT names. A file is read each time, so that a new one counts at once."""
-    name = jwt.get_unverified_header(text).get("kid")
+    name = str(jwt.get_unverified_header(text).get("kid"))
     if where.startswith(("http://", "https://")):
-        return _keys_at(where).get_signing_key(str(name))
-    for key in jwt.PyJWKSet.from_json(Path(where).read_text("utf-8")).keys:
-        if key.key_id == name:
-            return key
+        return _keys_at(where).get_signing_key(name)
+    document = from_json(Path(where).read_bytes())
+    keys = jwt.PyJWKSet.from_dict(document if isinstance(document, dict) else {}).keys
+    if key := next((each for each in keys if each.key_id == name), None):
+        return key
     raise jwt.InvalidKeyError
 
 
