@@ -18,6 +18,7 @@ from tests.support.named import (
 from tests.support.tables import insert_as_lms, rows
 from worker.contract.entry import Reason
 from worker.contract.event_time import EARLIEST_TIME
+from worker.contract.named_event import NamedLessonEvent
 from worker.database.models.external import FIRST_NUMBER
 from worker.progress.ingest import ingest
 from worker.progress.redrive import sweep_parked
@@ -42,6 +43,17 @@ def test_a_real_enrollment_rules_whether_before_or_after(engine: Engine) -> None
     ingest(engine, entries([real]))
     assert rows(engine, "SELECT timezone, enrolled_at FROM user_course") == [("Asia/Tokyo", real.time)]
     assert rows(engine, "SELECT timezone FROM enrollment_event") == [("Asia/Tokyo",)]
+
+
+def test_an_enrollment_without_a_time_that_is_sent_again_is_the_same(engine: Engine) -> None:
+    outcomes = [ingest(engine, entries([named_enrolled(id="e1", untimed=True, seconds=each)])) for each in (0, 2, 9)]
+    assert [(each.applied, each.repeated, each.dead_letters) for each in outcomes] == [
+        (1, 0, []),
+        (0, 1, []),
+        (0, 1, []),
+    ]
+    (other,) = ingest(engine, entries([named_enrolled(id="e1", untimed=True, timezone="Asia/Tokyo")])).dead_letters
+    assert other.reason == Reason.IDENTITY_CONFLICT
 
 
 def test_an_event_that_does_not_enroll_waits_for_the_enrollment(engine: Engine) -> None:
@@ -82,7 +94,7 @@ def test_it_is_applied_once_an_outline_names_it(engine: Engine) -> None:
 
 
 def test_reopened_takes_the_completion_back_in_any_order(engine: Engine) -> None:
-    events = [named_completed(seconds=1), named_reopened(seconds=2), named_viewed(seconds=3)]
+    events: list[NamedLessonEvent] = [named_completed(seconds=1), named_reopened(seconds=2), named_viewed(seconds=3)]
     for learner, order in {"ann": events, "bob": events[::-1]}.items():
         for event in order:
             its = event.model_copy(update={"data": event.data.model_copy(update={"learner": learner})})
@@ -117,9 +129,11 @@ def test_an_alias_with_rows_of_its_own_stands_for_the_lesson_from_now_on(engine:
     assert rows(engine, "SELECT count(*) FROM user_course_progress") == [(2,)]
 
 
-def test_two_lessons_that_were_one_are_told_apart(engine: Engine) -> None:
-    ingest(engine, entries([named_outlined(lessons=[{"lesson": "a", "aliases": ["b"]}])]))
-    ingest(engine, entries([named_outlined(lessons=["a", "b"], seconds=1)]))
+@pytest.mark.parametrize("lessons", [["a", "b"], ["b", "a"]])
+def test_two_lessons_that_were_one_are_told_apart(engine: Engine, lessons: list[str]) -> None:
+    ingest(engine, entries([named_outlined(lessons=[{"lesson": "a", "aliases": ["b"]}]), named_completed(lesson="b")]))
+    ingest(engine, entries([named_outlined(lessons=lessons, seconds=1)]))
+    assert set(rows_by_name(engine)) == {("moodle", "ann", "c1", "a")}, "whose own name it was"
     assert rows(engine, "SELECT count(DISTINCT id) FROM external_id WHERE kind = 'lesson'") == [(2,)]
     assert rows(engine, "SELECT count(*) FROM course_lesson") == [(2,)]
 

@@ -1,6 +1,7 @@
 """Names of what records speak of."""
 
 from hashlib import sha1, sha256
+from urllib.parse import quote
 
 import pytest
 
@@ -23,6 +24,59 @@ def test_a_name_stays(text: str) -> None:
 @pytest.mark.parametrize("text", ["x" * 1025, "é" * 513, "x" * 100_000], ids=shown)
 def test_a_long_name_is_hashed(text: str) -> None:
     assert to_name(text) == f"sha256:{sha256(text.encode()).hexdigest()}"
+
+
+MAIL = "ann.lee+x@school.example"
+WITH_MAIL = [
+    MAIL,
+    f" {MAIL} ",
+    f"Ann <{MAIL}>",
+    f"APP|{MAIL}",
+    f"users/{MAIL}",
+    f"mailto:{MAIL}",
+    f"https://lms.example/lessons/3?user={MAIL}&x=1",
+    *(f"https://lms.example/?u={MAIL.replace('@', at)}" for at in ("%40", "%2540", "%252540")),
+    "https://lms.example/?u=ann%2Elee%40school%2Eexample",
+    "Änn@schüle.example",
+    "ANN@SCHOOL.EXAMPLE",
+    '"ann"@school.example',
+    "a@b.co",
+    "x" * 2_000 + MAIL,
+    f"block-v1:a+b+c+type@html+block@d {MAIL}",
+    f"https://e.example/v?u=block-v1:a+b+c+type@html+block@d&user={MAIL}",
+    "block-v1:a+b+c+type@html+block@ann@school.example",
+    "course-v1:a+b+ann@school.example",
+]
+
+
+@pytest.mark.parametrize("text", WITH_MAIL, ids=shown)
+def test_a_name_that_holds_a_mail_address_is_hashed(text: str) -> None:
+    assert to_name(text) == f"sha256:{sha256(text.encode()).hexdigest()}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(KEY, "block-v1:a+b+c+type@html+block@intro.part.one", "ccx-block-v1:a+b+c+ccx@1+type@html+block@a.bc"),
+        "block-v1:a+b+c+branch@draft.branch+version@new.one+type@html+block@d.ef/handler/x.y",
+        "https://e.example/x?u=block-v1%3Aa%2Bb%2Bc%2Btype%40html%2Bblock%40intro.part",
+        *("asset-v1:a+b+c+type@asset+block@photo.png", "i4x://edX/DemoX/video/a.bc@draft.one", "i4x://o.rg/c/html/ann"),
+        *("course-v1:edX+DemoX+Demo.Course", "ccx-v1:a+b+c+ccx@1", "course-v1:a+b+c+branch@draft.one"),
+        *("https://blog.example/@ann.lee/post", "@ann.lee", "ann@", "ann@school", "pkg@1.2.3", "a @ b.example"),
+        *("100%", "%", "%40", "a%40b", "Meet @ noon. Sharp", "mbox_sha1:6168d27d1f76f1fd61099f4e24f911dbae8314dc"),
+    ],
+    ids=shown,
+)
+def test_a_name_without_a_mail_address_stays(text: str) -> None:
+    assert to_name(text) == text
+
+
+@pytest.mark.parametrize(
+    "part", ["a", "@", "a@", "a.", "a@b.", "%40", "%25", "-v1:", "+block@", "-v1:+block@", "i4x://a/"]
+)
+def test_looking_for_a_mail_address_takes_no_time(part: str) -> None:
+    for start in ("", "@", "block-v1:", "i4x://"):
+        to_name(start + part * 20_000)
 
 
 def test_what_no_database_takes_is_replaced() -> None:
@@ -73,7 +127,9 @@ def test_contents_too_deep_for_an_id() -> None:
             Canonical(KEY, Kind.BLOCK, block_type="html"),
         ),
         ("https://e.example/xblock/" + KEY.replace("+", " "), Canonical(KEY, Kind.BLOCK, block_type="html")),
-        (f"https://e.example/courses/{COURSE_KEY}/jump_to/{KEY}", Canonical(KEY, Kind.BLOCK, block_type="html")),
+        (f"https://e.example/courses/{COURSE_KEY}/jump_to/{KEY}", Canonical(COURSE_KEY, Kind.COURSE)),
+        (f"https://e.example/courses/{quote(COURSE_KEY)}/jump_to/{quote(KEY)}", Canonical(COURSE_KEY, Kind.COURSE)),
+        (f"https://e.example/courses/{COURSE_KEY}/xblock/{KEY}", Canonical(KEY, Kind.BLOCK, block_type="html")),
         (KEY, Canonical(KEY, Kind.BLOCK, block_type="html")),
         ("ccx-" + KEY, Canonical("ccx-" + KEY, Kind.BLOCK, block_type="html")),
         (PROBLEM, Canonical(PROBLEM, Kind.BLOCK, block_type="problem")),
@@ -111,7 +167,8 @@ def test_known_iris(iri: str, expected: Canonical) -> None:
         *("https://m.example/mod/quiz/attempt.php?attempt=5", "https://m.example/mod/quiz/view.php?id=x"),
         *("https://m.example/mod/quiz/view.php?cmid=5", "https://m.example/course/view.php?name=a", "a.php?b"),
         *("https://x.example/sub-v1:a", "https://e.example/xblock/", "block-v1:a", "i4x://a", "\ud800-v1:%ff"),
-        *("https://lms.example/v?u=block-v1:a+type@html+block@b",),
+        *("https://lms.example/v?u=block-v1:a+type@html+block@b", f"https://e.example/jump_to/{KEY}"),
+        "https://e.example/courses/edX/DemoX/Demo/jump_to/i4x://edX/DemoX/video/7c54",
     ],
     ids=shown,
 )

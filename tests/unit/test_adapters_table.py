@@ -3,6 +3,7 @@
 import csv
 import json
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +104,17 @@ def test_the_times_of_a_row(changes: dict[str, Any], expected: list[str]) -> Non
         *((word, "lesson.completed 2024-09-03T08:00:00") for word in ("completed", "Complete", "PASSED")),
         *(
             (word, "lesson.viewed 2024-09-03T08:00:00")
-            for word in ("viewed", "in progress", "In_Progress", "started", "incomplete")
+            for word in (
+                "viewed",
+                "in progress",
+                "In_Progress",
+                "in-progress",
+                "IN - PROGRESS",
+                "started",
+                "incomplete",
+            )
         ),
-        *((word, "not_started") for word in ("not started", "not_started", "Not  Started")),
+        *((word, "not_started") for word in ("not started", "not_started", "Not  Started", "not-started")),
         *((word, "bad_state") for word in ("failed", "100 %", "x" * 5_000)),
         ("", "missing_member"),
     ],
@@ -114,6 +123,30 @@ def test_the_times_of_a_row(changes: dict[str, Any], expected: list[str]) -> Non
 def test_the_words_of_a_status(status: str, expected: str) -> None:
     row = {"learner": "7", "course": "c", "lesson": "l", "time": "2024-09-03T08:00:00Z"}
     assert said(row | {"status": status}) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"status": "completed"}, ["lesson.viewed 2024-09-03T08:00:00", "lesson.completed 2024-09-04T10:00:00"]),
+        (
+            {"viewed_at": "", "completed_at": "2024-09-03T08:00:00Z", "status": "in-progress"},
+            ["lesson.viewed 2024-09-04T10:00:00", "lesson.completed 2024-09-03T08:00:00"],
+        ),
+        ({"status": "viewed"}, ["lesson.viewed 2024-09-03T08:00:00"]),
+        ({"status": "not started"}, ["lesson.viewed 2024-09-03T08:00:00"]),
+        ({"status": "nonsense"}, ["bad_state"]),
+        ({"status": "completed", "time": "tomorrow"}, ["bad_time"]),
+        ({"status": "completed", "time": ""}, ["lesson.viewed 2024-09-03T08:00:00"]),
+        (
+            {"status": "nonsense", "completed_at": "2024-09-03T09:00:00Z"},
+            ["lesson.viewed 2024-09-03T08:00:00", "lesson.completed 2024-09-03T09:00:00"],
+        ),
+    ],
+    ids=str,
+)
+def test_a_status_with_a_time_adds_to_the_time_of_a_column(changes: dict[str, Any], expected: list[str]) -> None:
+    assert said(ROW | {"time": "2024-09-04T10:00:00Z"} | changes) == expected
 
 
 def test_a_status_needs_a_time_unless_nothing_happened() -> None:
@@ -143,8 +176,8 @@ def test_a_learner_is_a_mail_address_in_any_spelling_or_an_id() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("0", 0), ("1200", 1_200), (90, 90), ("12.9", 12), ("86400", 86_400), ("86400.0", 86_400)]
-    + [(each, None) for each in ("86401", "86400.5", "-1", "1,5", "1:30", "PT1H", "", "٣", "1.5.5", "9" * 99)],
+    [("0", 0), ("1200", 1_200), (90, 90), ("12.9", 12), ("86400", 86_400), ("86400.9", 86_400)]
+    + [(each, None) for each in ("86401", "86401.5", "-1", "1,5", "1:30", "PT1H", "", "٣", "1.5.5", "9" * 99)],
 )
 def test_a_duration_is_whole_seconds_up_to_a_day_or_dropped(text: object, seconds: int | None) -> None:
     row = ROW | {"duration_seconds": text}
@@ -170,6 +203,21 @@ def test_a_name_that_is_too_long_is_hashed_and_one_with_odd_characters_is_a_name
     assert found.course
     assert found.course.startswith("sha256:")
     assert (found.lesson, found.topic) == ("a\ufffdb\ufffd", "\u202eabc")
+
+
+def test_a_name_or_id_that_holds_a_mail_address_is_hashed() -> None:
+    text = "of Ann <ann@school.example>"
+    hashed = f"sha256:{sha256(text.encode()).hexdigest()}"
+    row = {"learner": "ann%40school.example", "course": text, "lesson": text, "topic": text, "id": text}
+    found = lesson_of(ROW | row)
+    assert (found.course, found.topic, found.lesson) == (hashed, hashed, hashed)
+    assert found.learner == f"sha256:{sha256(b'user:ann%40school.example').hexdigest()}"
+    both = ROW | row | {"completed_at": "2024-09-04"}
+    assert [each.id for each in translated(both).events] == [
+        f"sha256:{sha256(f'{text}/{each}'.encode()).hexdigest()}" for each in ("lesson.viewed", "lesson.completed")
+    ]
+    found = lesson_of(SUMMARY | {"Channel id": text, "Content id": text, "Topic level 1": text}, "kolibri")
+    assert (found.course, found.topic, found.lesson) == (hashed, hashed, hashed)
 
 
 def test_columns_may_be_spelled_with_capitals_and_a_byte_order_mark() -> None:

@@ -1,5 +1,6 @@
 """What a statement needs, who it is of, and its time, duration and identity."""
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -112,6 +113,26 @@ class TestLearner:
     def test_identifiers(self, actor: object, learner: str) -> None:
         assert event_of(statement(actor=actor)).data.learner == learner
 
+    @pytest.mark.parametrize("home", ["https://a.example", "https://a.example/?of=ann@school.example"])
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *(" ann@school.example ", "Ann <ann@school.example>", "APP|ann@school.example"),
+            *("users/ann@school.example", "ann%40school.example"),
+        ],
+    )
+    def test_a_mail_address_within_an_account(self, home: str, name: str) -> None:
+        hashed = f"sha256:{sha256(f'account:{home}|{name}'.encode()).hexdigest()}"
+        assert event_of(statement(actor={"account": {"homePage": home, "name": name}})).data.learner == hashed
+
+    def test_a_mail_address_within_an_identifier(self) -> None:
+        account = {"homePage": "https://a.example/ann@school.example", "name": "7"}
+        hashed = sha256(b"account:https://a.example/ann@school.example|7").hexdigest()
+        assert event_of(statement(actor={"account": account})).data.learner == f"sha256:{hashed}"
+        hashed = sha256(b"openid:https://o.example/ann@school.example").hexdigest()
+        openid = {"openid": "https://o.example/ann@school.example"}
+        assert event_of(statement(actor=openid)).data.learner == f"sha256:{hashed}"
+
     @pytest.mark.parametrize(
         "actor",
         [
@@ -214,6 +235,8 @@ class TestMembers:
     def test_other_ids(self) -> None:
         assert event_of(statement(id="a-1")).id == "a-1"
         assert event_of(statement(id="x" * 2_000)).id.startswith("sha256:")
+        hashed = sha256(b"7/ann@school.example").hexdigest()
+        assert event_of(statement(id="7/ann@school.example")).id == f"sha256:{hashed}"
 
     @pytest.mark.parametrize(
         "id",

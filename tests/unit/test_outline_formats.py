@@ -157,6 +157,7 @@ MOODLE = [
             {"id": 5, "name": "Later", "modname": "quiz", "visible": 1, "uservisible": False},
             {"id": 6, "name": "Part", "modname": "subsection", "instance": 7},
             {"id": 9, "name": "", "modname": "page", "visible": 1, "visibleoncoursepage": 0},
+            {"id": 16, "name": "Questions", "modname": "qbank", "visible": 1},
         ],
     },
     {"id": 12, "name": "Week 2", "modules": []},
@@ -172,6 +173,7 @@ def test_moodles_activities_are_lessons_in_the_order_of_the_course_page(course: 
     assert outline.course == "course:5"
     assert lessons(outline) == [
         ("cm:1", "section:11", "Q & A"),
+        ("cm:4", "section:11", "Hidden"),
         ("cm:5", "section:11", "Later"),
         ("cm:8", "section:13", None),
         ("cm:9", "section:11", None),
@@ -425,6 +427,18 @@ def test_long_names_are_hashed_as_those_of_events_are() -> None:
     assert lesson.lesson.startswith("sha256:")
     assert lesson.aliases == (to_name(f"{long}a"), "short")
     assert lesson.title == long
+
+
+def test_names_that_hold_a_mail_address_are_hashed_as_those_of_events_are() -> None:
+    from worker.adapters.names import to_name
+
+    mail = "ann@school.example"
+    (outline,) = read("csv", f"course,topic,lesson,title,aliases\nc {mail},t {mail},l {mail},by {mail},a {mail}\n")
+    (lesson,) = outline.lessons
+    assert (outline.course, lesson.topic, lesson.lesson, lesson.aliases) == (
+        *(to_name(f"c {mail}"), to_name(f"t {mail}"), to_name(f"l {mail}"), (to_name(f"a {mail}"),)),
+    )
+    assert lesson.lesson.startswith("sha256:")
 
 
 def test_nuls_and_unpaired_surrogates_are_replaced() -> None:

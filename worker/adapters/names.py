@@ -1,19 +1,36 @@
 """Names for events from what a record says, and an id for a record that has none."""
 
 import json
+import re
 from hashlib import sha1, sha256
+from urllib.parse import unquote
 
 from worker.adapters.outcome import Rejected
 from worker.contract.value_types import is_name
 
+_EDX_KEY = re.compile(
+    r"-v1:[^\s/?#&@:]*(?:\+(?:type|block|branch|version|ccx)@[^\s/?#&@+]+)+"
+    r"|i4x://(?:[^\s/?#&@]+/){3}[^\s/?#&@]+(?:@[^\s/?#&@]+)?"
+)
+_MAIL = re.compile(r"[^\s@/:=?&#<>,;|()\[\]](?:@|%(?:25)*40)(?:[\w-]+\.)+[^\W\d_]{2,}")
+
 
 def to_name(text: str) -> str:
-    """Return the text as a name: one over 1,024 bytes as `sha256:` and the hash of its UTF-8.
+    """Return the text as a name: `sha256:` and the hash of its UTF-8 if it is over 1,024 bytes or holds a mail address.
 
     Unpaired surrogates and NULs become U+FFFD. The empty text is no name; the caller sees to that.
     """
     text = well_formed(text)
-    return text if is_name(text) or not text else f"sha256:{_hash(text)}"
+    return text if not text or (is_name(text) and not _holds_mail(text)) else f"sha256:{_hash(text)}"
+
+
+def _holds_mail(text: str) -> bool:
+    """Return whether a mail address is anywhere in it, percent-encoded or not. The @ of Open edX's keys makes none."""
+    if "%" in text:
+        text = unquote(text)
+    elif "@" not in text:
+        return False
+    return bool(_MAIL.search(_EDX_KEY.sub("-", text)))
 
 
 def well_formed(text: str) -> str:

@@ -72,20 +72,14 @@ def translate(record: object, connection: Connection, arrived: datetime) -> list
     event_type = _event_type(statement, lesson)
     course = course_of(statement, lesson.name)
     time, is_untimed = _time(statement, connection, arrived)
-    return [
-        event_type(
-            id=_id(statement),
-            source=connection.name,
-            time=time,
-            untimed=is_untimed or None,
-            data=NamedLesson(
-                learner=learner,
-                lesson=to_name(lesson.name),
-                course=to_name(course) if course else None,
-                duration_seconds=read_duration(statement.result.get("duration")),
-            ),
-        )
-    ]
+    data = NamedLesson(
+        learner=learner,
+        lesson=to_name(lesson.name),
+        course=to_name(course) if course else None,
+        duration_seconds=read_duration(statement.result.get("duration")),
+    )
+    members = {"id": _id(statement), "source": connection.name, "time": time, "data": data}
+    return [event_type.model_validate(members | ({"untimed": True} if is_untimed else {}))]
 
 
 def _enrollment(
@@ -97,9 +91,11 @@ def _enrollment(
         raise Ignored("course_level")
     course = to_name(statement.activity.canonical.name)
     zone = connection.timezone or "UTC"
-    time, _ = _time(statement, connection, arrived)
+    time, is_untimed = _time(statement, connection, arrived)
     data = NamedEnrollment(learner=learner, course=course, timezone=zone)
-    return NamedEnrollmentCreated(id=_id(statement), source=connection.name, time=time, data=data)
+    return NamedEnrollmentCreated(
+        id=_id(statement), source=connection.name, time=time, untimed=is_untimed or None, data=data
+    )
 
 
 def _event_type(statement: Statement, lesson: Lesson) -> type[NamedLessonEvent]:

@@ -129,7 +129,9 @@ class CloudEvent(Members):
         return self.model_dump_json(exclude_none=True).encode()
 
 
-class _LessonEvent(CloudEvent):
+class TimelessEvent(CloudEvent):
+    """An event whose sender may not know its time."""
+
     untimed: Annotated[Annotated[bool, Field(strict=True)] | None, DropIfBad] = Field(
         None,
         description="`true`: the time of the event is unknown, and `time` is when it was sent. "
@@ -137,21 +139,21 @@ class _LessonEvent(CloudEvent):
     )
 
 
-class LessonViewed(_LessonEvent):
+class LessonViewed(TimelessEvent):
     """A learner opened a lesson."""
 
     type: Literal["lesson.viewed"] = "lesson.viewed"
     data: LessonActivity
 
 
-class LessonCompleted(_LessonEvent):
+class LessonCompleted(TimelessEvent):
     """A learner completed a lesson, which is also a view."""
 
     type: Literal["lesson.completed"] = "lesson.completed"
     data: LessonActivity
 
 
-class EnrollmentCreated(CloudEvent):
+class EnrollmentCreated(TimelessEvent):
     """A learner was enrolled, or an enrollment's details changed."""
 
     type: Literal["enrollment.created"] = "enrollment.created"

@@ -85,32 +85,34 @@ class _NamedEvent(CloudEvent):
     source: Annotated[Name, Field(description="The connection: the scope of the names.")]
 
 
-class _NamedLessonEvent(_NamedEvent):
+class _NamedTimelessEvent(_NamedEvent):
     untimed: Annotated[Annotated[bool, Field(strict=True)] | None, DropIfBad] = Field(
         None, description="As in the numbered form."
     )
-    data: NamedLesson
 
 
-class NamedLessonViewed(_NamedLessonEvent):
+class NamedLessonViewed(_NamedTimelessEvent):
     """A learner opened a lesson."""
 
     type: Literal["lesson.viewed"] = "lesson.viewed"
+    data: NamedLesson
 
 
-class NamedLessonCompleted(_NamedLessonEvent):
+class NamedLessonCompleted(_NamedTimelessEvent):
     """A learner completed a lesson, which is also a view."""
 
     type: Literal["lesson.completed"] = "lesson.completed"
+    data: NamedLesson
 
 
-class NamedLessonReopened(_NamedLessonEvent):
+class NamedLessonReopened(_NamedEvent):
     """The LMS took back a lesson's completion, and with it all that happened in the lesson up to `time`."""
 
     type: Literal["lesson.reopened"] = "lesson.reopened"
+    data: NamedLesson
 
 
-class NamedEnrollmentCreated(_NamedEvent):
+class NamedEnrollmentCreated(_NamedTimelessEvent):
     """A learner was enrolled, or the time zone changed."""
 
     type: Literal["enrollment.created"] = "enrollment.created"

@@ -28,5 +28,5 @@ def _enrollment(user_course_id: int, its: LearnerOfCourse) -> EnrollmentCreated:
         timezone=find_connection(its.source).timezone or "UTC",
     )
     return EnrollmentCreated.model_construct(
-        id=f"auto/{user_course_id}", source=its.source, time=ENROLLED_AT, sequence=None, data=data
+        id=f"auto/{user_course_id}", source=its.source, time=ENROLLED_AT, sequence=None, untimed=None, data=data
     )

@@ -170,7 +170,8 @@ def record_enrollments(
         sequence = sequence_key(event.sequence)
         content = (event.time, sequence, data.user_id, data.course_id, data.timezone)
         if key in known:
-            outcome.append(Recorded.REPEATED if known[key] == content else Recorded.IDENTITY_CONFLICT)
+            is_same = known[key][1:] == content[1:] and (event.untimed or known[key][0] == event.time)
+            outcome.append(Recorded.REPEATED if is_same else Recorded.IDENTITY_CONFLICT)
             continue
         if row.user_id is not None and row.user_id != data.user_id:
             outcome.append(Recorded.ENROLLMENT_CONFLICT)

@@ -21,6 +21,7 @@ from worker.contract.event import (
     LessonReopened,
     OutlineLesson,
     ProgressCorrected,
+    TimelessEvent,
 )
 from worker.contract.identity import sequence_key
 from worker.contract.lesson import Lesson, LessonKey
@@ -150,7 +151,7 @@ def is_same(event: Event, other: Event) -> bool:
 
     A repeated untimed event has another time.
     """
-    is_untimed = isinstance(event, LessonEvent) and event.untimed
+    is_untimed = isinstance(event, TimelessEvent) and event.untimed
     return (
         type(event) is type(other)
         and (event.time == other.time or is_untimed is True)

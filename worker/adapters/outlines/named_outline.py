@@ -23,7 +23,7 @@ class FoundLesson:
 def named_outline(document_name: str, course: str, found: Iterable[FoundLesson]) -> NamedOutline:
     """Return the outline of the course. Raises InputError for a lesson without a name or a name that comes twice.
 
-    Names that are too long are replaced by their hash, as those of events are.
+    Names that are too long or hold a mail address are replaced by their hash, as those of events are.
     """
     lessons: dict[str, NamedOutlineLesson] = {}
     places: dict[str, str] = {}
