@@ -25,6 +25,9 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger, nullable=False),
         sa.Column("topic_id", sa.Integer, comment="Of a lesson: that of its first naming"),
         sa.Column(
+            "is_alias", sa.Boolean, server_default=sa.false(), nullable=False, comment="Of a lesson: not its own name"
+        ),
+        sa.Column(
             "ignored", sa.Boolean, server_default=sa.false(), nullable=False, comment="Of a user: does not count"
         ),
         sa.PrimaryKeyConstraint("kind", "source", "key", "scope", name="pk_external_id"),

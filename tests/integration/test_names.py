@@ -129,9 +129,11 @@ def test_an_alias_with_rows_of_its_own_stands_for_the_lesson_from_now_on(engine:
     assert rows(engine, "SELECT count(*) FROM user_course_progress") == [(2,)]
 
 
-def test_two_lessons_that_were_one_are_told_apart(engine: Engine) -> None:
-    ingest(engine, entries([named_outlined(lessons=[{"lesson": "a", "aliases": ["b"]}])]))
-    ingest(engine, entries([named_outlined(lessons=["a", "b"], seconds=1)]))
+@pytest.mark.parametrize("lessons", [["a", "b"], ["b", "a"]])
+def test_two_lessons_that_were_one_are_told_apart(engine: Engine, lessons: list[str]) -> None:
+    ingest(engine, entries([named_outlined(lessons=[{"lesson": "a", "aliases": ["b"]}]), named_completed(lesson="b")]))
+    ingest(engine, entries([named_outlined(lessons=lessons, seconds=1)]))
+    assert set(rows_by_name(engine)) == {("moodle", "ann", "c1", "a")}, "whose own name it was"
     assert rows(engine, "SELECT count(DISTINCT id) FROM external_id WHERE kind = 'lesson'") == [(2,)]
     assert rows(engine, "SELECT count(*) FROM course_lesson") == [(2,)]
 

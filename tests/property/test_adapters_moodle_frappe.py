@@ -7,12 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.lms_records import ENROLLED, become, completion, enrollment, progress, reported, row
+from tests.support.lms_records import ARRIVED, ENROLLED, become, completion, enrollment, progress, reported, row
+from worker.adapters.outlines.document import OutlineDocument
+from worker.adapters.outlines.frappe import read_frappe
 from worker.adapters.php_values import read_php_array
 from worker.api.door_tokens import token_in
 from worker.api.form_records import read_form
 from worker.contract.connection import Connection
-from worker.contract.named_event import NAMED_EVENT
+from worker.contract.named_event import NAMED_EVENT, NamedCourseOutlined
+from worker.errors import InputError
 
 REASONS = {
     *("unenrolment", "event_type", "outline", "not_a_lesson", "impersonated", "anonymous", "staff", "site_level"),
@@ -151,3 +154,35 @@ def test_any_body_is_a_form_or_none_and_has_a_token_or_none(body: bytes) -> None
     form, token = read_form(body), token_in(body)
     assert form is None or isinstance(form, dict)
     assert token is None or token.encode()
+
+
+WORDS = st.sampled_from(["LMS Course", "Course Chapter", "Course Lesson", "a", "b", "", "\0", "\ud800", "é" * 600])
+REFERENCES = st.lists(
+    st.fixed_dictionaries(
+        {}, optional={"idx": VALUES, "chapter": WORDS, "lesson": WORDS, "name": WORDS, "title": VALUES}
+    ),
+    max_size=3,
+)
+DOCUMENTS = st.fixed_dictionaries(
+    {"doctype": WORDS, "name": WORDS | VALUES},
+    optional={"chapters": REFERENCES | VALUES, "lessons": REFERENCES | VALUES},
+)
+
+
+@given(
+    st.lists(DOCUMENTS | st.builds(lambda each: {"data": each}, DOCUMENTS) | VALUES, max_size=5)
+    | st.builds(lambda each: {"message": each}, st.lists(DOCUMENTS | VALUES, max_size=4))
+    | DOCUMENTS
+)
+def test_any_json_is_outlines_that_can_be_published_or_a_sentence(content: object) -> None:
+    document = OutlineDocument(json.dumps(content).encode(), "x", Connection(name="lms"), "guide")
+    try:
+        outlines = read_frappe(document)
+    except InputError as error:
+        outlines, sentence = [], str(error)
+    else:
+        sentence = "x"
+    assert sentence.startswith("x")
+    for outline in outlines:
+        event = NamedCourseOutlined(id="1", source="lms", time=ARRIVED, data=outline)
+        assert NAMED_EVENT.validate_json(event.to_json()) == event

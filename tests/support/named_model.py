@@ -35,6 +35,7 @@ class NamedModel:
         self.lessons: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
         """The number of each name by (source, course); aliases share one."""
         self.numbers: dict[Any, int] = defaultdict(count(1).__next__)
+        self.aliases: dict[tuple[str, str], set[str]] = defaultdict(set)
         self.outlined: dict[tuple[str, str], datetime] = {}
         self.learners: dict[int, Learner] = {}
         self.numbered: list[Event] = []
@@ -116,22 +117,26 @@ class NamedModel:
             self.outlined[key] = event.time
         taken = {each.lesson for each in lessons}
         own = {known[each.lesson] for each in lessons if each.lesson in known}
-        numbers: list[tuple[int, int, str | None]] = []
-        for each in lessons:
+        numbers: dict[str, tuple[int, int, str | None]] = {}
+        primary = known.keys() - self.aliases[key]
+        for each in sorted(lessons, key=lambda each: each.lesson not in primary):
             names = [each.lesson]
             for alias in each.aliases or ():
                 if alias not in taken:
                     taken.add(alias)
                     names.append(alias)
-            used = {number for _, number, _ in numbers}
+            used = {number for _, number, _ in numbers.values()}
             candidates = [known[names[0]]] if names[0] in known else []
             candidates += [known[name] for name in names[1:] if name in known and known[name] not in own]
             number = next((each for each in candidates if each not in used or not is_latest), None) or self._new()
-            numbers.append((1, number, each.title))
+            numbers[each.lesson] = (1, number, each.title)
             for name in names:
+                if is_latest or name not in known:
+                    (self.aliases[key].discard if name == each.lesson else self.aliases[key].add)(name)
                 known[name] = number if is_latest else known.get(name, number)
         if is_latest:  # an older one may have twice what is one lesson now
-            self.numbered.append(outlined(self.numbers["course", *key], numbers, **_envelope(event)))
+            in_order = [numbers[each.lesson] for each in lessons]
+            self.numbered.append(outlined(self.numbers["course", *key], in_order, **_envelope(event)))
 
     def _record(self, event: NamedLessonEvent | NamedEnrollmentCreated) -> None:
         if isinstance(event, NamedEnrollmentCreated):

@@ -1,6 +1,7 @@
 """Names of what records speak of."""
 
 from hashlib import sha1, sha256
+from urllib.parse import quote
 
 import pytest
 
@@ -126,7 +127,9 @@ def test_contents_too_deep_for_an_id() -> None:
             Canonical(KEY, Kind.BLOCK, block_type="html"),
         ),
         ("https://e.example/xblock/" + KEY.replace("+", " "), Canonical(KEY, Kind.BLOCK, block_type="html")),
-        (f"https://e.example/courses/{COURSE_KEY}/jump_to/{KEY}", Canonical(KEY, Kind.BLOCK, block_type="html")),
+        (f"https://e.example/courses/{COURSE_KEY}/jump_to/{KEY}", Canonical(COURSE_KEY, Kind.COURSE)),
+        (f"https://e.example/courses/{quote(COURSE_KEY)}/jump_to/{quote(KEY)}", Canonical(COURSE_KEY, Kind.COURSE)),
+        (f"https://e.example/courses/{COURSE_KEY}/xblock/{KEY}", Canonical(KEY, Kind.BLOCK, block_type="html")),
         (KEY, Canonical(KEY, Kind.BLOCK, block_type="html")),
         ("ccx-" + KEY, Canonical("ccx-" + KEY, Kind.BLOCK, block_type="html")),
         (PROBLEM, Canonical(PROBLEM, Kind.BLOCK, block_type="problem")),
@@ -164,7 +167,8 @@ def test_known_iris(iri: str, expected: Canonical) -> None:
         *("https://m.example/mod/quiz/attempt.php?attempt=5", "https://m.example/mod/quiz/view.php?id=x"),
         *("https://m.example/mod/quiz/view.php?cmid=5", "https://m.example/course/view.php?name=a", "a.php?b"),
         *("https://x.example/sub-v1:a", "https://e.example/xblock/", "block-v1:a", "i4x://a", "\ud800-v1:%ff"),
-        *("https://lms.example/v?u=block-v1:a+type@html+block@b",),
+        *("https://lms.example/v?u=block-v1:a+type@html+block@b", f"https://e.example/jump_to/{KEY}"),
+        "https://e.example/courses/edX/DemoX/Demo/jump_to/i4x://edX/DemoX/video/7c54",
     ],
     ids=shown,
 )

@@ -104,9 +104,17 @@ def test_the_times_of_a_row(changes: dict[str, Any], expected: list[str]) -> Non
         *((word, "lesson.completed 2024-09-03T08:00:00") for word in ("completed", "Complete", "PASSED")),
         *(
             (word, "lesson.viewed 2024-09-03T08:00:00")
-            for word in ("viewed", "in progress", "In_Progress", "started", "incomplete")
+            for word in (
+                "viewed",
+                "in progress",
+                "In_Progress",
+                "in-progress",
+                "IN - PROGRESS",
+                "started",
+                "incomplete",
+            )
         ),
-        *((word, "not_started") for word in ("not started", "not_started", "Not  Started")),
+        *((word, "not_started") for word in ("not started", "not_started", "Not  Started", "not-started")),
         *((word, "bad_state") for word in ("failed", "100 %", "x" * 5_000)),
         ("", "missing_member"),
     ],
@@ -115,6 +123,30 @@ def test_the_times_of_a_row(changes: dict[str, Any], expected: list[str]) -> Non
 def test_the_words_of_a_status(status: str, expected: str) -> None:
     row = {"learner": "7", "course": "c", "lesson": "l", "time": "2024-09-03T08:00:00Z"}
     assert said(row | {"status": status}) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"status": "completed"}, ["lesson.viewed 2024-09-03T08:00:00", "lesson.completed 2024-09-04T10:00:00"]),
+        (
+            {"viewed_at": "", "completed_at": "2024-09-03T08:00:00Z", "status": "in-progress"},
+            ["lesson.viewed 2024-09-04T10:00:00", "lesson.completed 2024-09-03T08:00:00"],
+        ),
+        ({"status": "viewed"}, ["lesson.viewed 2024-09-03T08:00:00"]),
+        ({"status": "not started"}, ["lesson.viewed 2024-09-03T08:00:00"]),
+        ({"status": "nonsense"}, ["bad_state"]),
+        ({"status": "completed", "time": "tomorrow"}, ["bad_time"]),
+        ({"status": "completed", "time": ""}, ["lesson.viewed 2024-09-03T08:00:00"]),
+        (
+            {"status": "nonsense", "completed_at": "2024-09-03T09:00:00Z"},
+            ["lesson.viewed 2024-09-03T08:00:00", "lesson.completed 2024-09-03T09:00:00"],
+        ),
+    ],
+    ids=str,
+)
+def test_a_status_with_a_time_adds_to_the_time_of_a_column(changes: dict[str, Any], expected: list[str]) -> None:
+    assert said(ROW | {"time": "2024-09-04T10:00:00Z"} | changes) == expected
 
 
 def test_a_status_needs_a_time_unless_nothing_happened() -> None:
@@ -144,8 +176,8 @@ def test_a_learner_is_a_mail_address_in_any_spelling_or_an_id() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("0", 0), ("1200", 1_200), (90, 90), ("12.9", 12), ("86400", 86_400), ("86400.0", 86_400)]
-    + [(each, None) for each in ("86401", "86400.5", "-1", "1,5", "1:30", "PT1H", "", "٣", "1.5.5", "9" * 99)],
+    [("0", 0), ("1200", 1_200), (90, 90), ("12.9", 12), ("86400", 86_400), ("86400.9", 86_400)]
+    + [(each, None) for each in ("86401", "86401.5", "-1", "1,5", "1:30", "PT1H", "", "٣", "1.5.5", "9" * 99)],
 )
 def test_a_duration_is_whole_seconds_up_to_a_day_or_dropped(text: object, seconds: int | None) -> None:
     row = ROW | {"duration_seconds": text}

@@ -46,6 +46,16 @@ class TestLesson:
         data = event_of(statement(context=context)).data
         assert (data.lesson, data.course) == ("https://courses.example/aus/1", COURSE["id"])
 
+    def test_of_cmi5_is_the_publishers_though_typed_course(self) -> None:
+        package = activity("https://courses.example/aus/1", "course")
+        context = around(category=[activity(CMI5)], grouping=[package, COURSE])
+        event = event_of(statement("completed", "https://lms.example/launch/99", context=context))
+        assert (event.type, event.data.lesson, event.data.course) == ("lesson.completed", package["id"], COURSE["id"])
+        alone = around(category=[activity(CMI5)], grouping=[package])
+        for target in ("https://lms.example/launch/99", package):
+            data = event_of(statement("completed", target, context=alone)).data
+            assert (data.lesson, data.course) == (package["id"], None)
+
     @pytest.mark.parametrize(
         ("target", "parents", "lesson", "event_type"),
         [
@@ -92,6 +102,13 @@ class TestLesson:
         in_course = event_of(statement("completed", activity(STORYLINE, "module")))
         assert (in_course.data.lesson, in_course.data.course) == (STORYLINE, COURSE["id"])
 
+    @pytest.mark.parametrize("of_type", ["cmi.interaction", "interaction", "question", "objective"])
+    def test_a_question_of_articulate_is_inside_a_lesson(self, of_type: str) -> None:
+        context = around(parent=[activity(f"{STORYLINE}/5zY"), activity(STORYLINE, "course")])
+        record = statement("experienced", activity(f"{STORYLINE}/5zY/6ab", of_type), context=context)
+        assert outcome(record) == "inside_lesson"
+        assert outcome(record, packages="lesson") == "lesson.viewed"
+
     @pytest.mark.parametrize("of_type", ["course", "cmi.interaction", "module", TINCAN + "activitytype/section"])
     def test_a_module_is_itself_whatever_its_type(self, of_type: str) -> None:
         data = event_of(moodle(TINCAN + "verb/viewed", activity(QUIZ, of_type))).data
@@ -119,6 +136,10 @@ class TestLesson:
     def test_of_openedx(self) -> None:
         data = event_of(edx("https://w3id.org/xapi/video/verbs/played", XBLOCK + "video+block@a")).data
         assert (data.lesson, data.course) == (BLOCK + "video+block@a", "course-v1:edX+DemoX+Demo")
+
+    def test_a_link_into_a_course_of_openedx_is_the_course(self) -> None:
+        link = f"http://e.example/courses/course-v1:edX+DemoX+Demo/jump_to/{BLOCK}html+block@a"
+        assert outcome(edx("completed", link, result={"completion": True})) == "course_level"
 
     def test_the_input_of_a_problem_is_a_part(self) -> None:
         whole = activity(XBLOCK + "problem+block@a", "cmi.interaction")

@@ -158,6 +158,7 @@ MOODLE = [
             {"id": 5, "name": "Later", "modname": "quiz", "visible": 1, "uservisible": False},
             {"id": 6, "name": "Part", "modname": "subsection", "instance": 7},
             {"id": 9, "name": "", "modname": "page", "visible": 1, "visibleoncoursepage": 0},
+            {"id": 16, "name": "Questions", "modname": "qbank", "visible": 1},
         ],
     },
     {"id": 12, "name": "Week 2", "modules": []},
@@ -173,6 +174,7 @@ def test_moodles_activities_are_lessons_in_the_order_of_the_course_page(course: 
     assert outline.course == "course:5"
     assert lessons(outline) == [
         ("cm:1", "section:11", "Q & A"),
+        ("cm:4", "section:11", "Hidden"),
         ("cm:5", "section:11", "Later"),
         ("cm:8", "section:13", None),
         ("cm:9", "section:11", None),

@@ -34,7 +34,7 @@ _MOODLE = re.compile(r"/(mod/\w+/view|course/view|course/section|section)\.php\?
 _MOODLE_ID = re.compile(r"(?:^|[?&])id=([0-9]+)(?![^?&])")
 _MOODLE_KINDS = {"mod": ("cm", Kind.MODULE), "view": ("course", Kind.COURSE), "section": ("section", Kind.SECTION)}
 _BLOCK = re.compile(
-    r"(?:^|/xblock/|/jump_to/)"
+    r"(?:^|/xblock/)"
     r"((?:ccx-)?block-v1:[^/?#]+?\+type@([^+/?#]+)\+block@[^/?#]+|i4x://[^/?#]+/[^/?#]+/([^/?#]+)/[^/?#]+)([/?#].*)?$",
     re.DOTALL,
 )

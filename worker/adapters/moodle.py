@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from worker.adapters.moodle_report import is_report, translate_report
-from worker.adapters.moodle_values import MoodleRow, event_of, learner_name, read_other, require_course
+from worker.adapters.moodle_values import MoodleRow, event_of, learner_name, require_course
 from worker.adapters.names import hashed_id
 from worker.adapters.outcome import Ignored, Rejected
 from worker.adapters.table import read_row
@@ -64,9 +64,8 @@ def translate(record: object, connection: Connection, arrived: datetime) -> list
 def _translate_row(row: MoodleRow, connection: Connection, arrived: datetime) -> list[NamedEvent]:
     name = row.event_name
     kind: type[NamedLessonEvent] | None = None
-    other = read_other(row)
     if name == _COMPLETION:
-        kind = _event_of_state(other)
+        kind = _event_of_state(row.other)
     elif _VIEWED.fullmatch(name):
         kind = NamedLessonViewed
     elif name != _ENROLLED:
@@ -80,7 +79,9 @@ def _translate_row(row: MoodleRow, connection: Connection, arrived: datetime) ->
     course = require_course(row.number("courseid"), connection)
     time = read_time(row.value("timecreated"), connection, arrived)
     members = [row.number(member) for member in ("userid", "relateduserid", "courseid", "contextinstanceid")]
-    id_ = hashed_id(["moodle", name, f"{time:%Y-%m-%dT%H:%M:%S.%fZ}", *members, row.number_or_text("objectid"), other])
+    id_ = hashed_id(
+        ["moodle", name, f"{time:%Y-%m-%dT%H:%M:%S.%fZ}", *members, row.number_or_text("objectid"), row.other]
+    )
     if kind is None:
         data = NamedEnrollment(learner=learner, course=course, timezone=connection.timezone or "UTC")
         return [NamedEnrollmentCreated(id=id_, source=connection.name, time=time, data=data)]

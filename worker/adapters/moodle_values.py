@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cached_property
 
 from worker.adapters.names import well_formed
 from worker.adapters.outcome import Ignored, Rejected
@@ -50,6 +51,19 @@ class MoodleRow:
         number = self.number(member)
         return number if number is not None else well_formed(self.text(member)) or None
 
+    @cached_property
+    def other(self) -> object:
+        """The member `other`: an object as it is, one written as JSON or by PHP, or the text that is neither."""
+        value = self.value("other")
+        if not isinstance(value, str):
+            return value
+        if value == "N;":
+            return None
+        try:
+            return read_php_array(value) if value.startswith("a:") else json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+
     @property
     def event_name(self) -> str:
         r"""The event's class, such as `\core\event\course_viewed`. Raises Rejected, `missing_member`.
@@ -60,19 +74,6 @@ class MoodleRow:
         if not name:
             raise Rejected("missing_member", "The row has no eventname")
         return name if name.startswith("\\") else f"\\{name}"
-
-
-def read_other(row: MoodleRow) -> object:
-    """Return `other`: an object as it is, one that is written as JSON or by PHP, or the text that is neither."""
-    value = row.value("other")
-    if not isinstance(value, str):
-        return value
-    if value == "N;":
-        return None
-    try:
-        return read_php_array(value) if value.startswith("a:") else json.loads(value)
-    except (ValueError, RecursionError):
-        return value
 
 
 def learner_name(user: int | None, connection: Connection) -> str:

@@ -1,5 +1,6 @@
 """Translate rows of a table of history: a learner, a course, a lesson, and when it was viewed or completed."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
@@ -49,21 +50,34 @@ def translate(record: object, connection: Connection, arrived: datetime) -> list
 
 
 def _times(row: Row, connection: Connection, arrived: datetime) -> dict[EventType, datetime]:
-    """Return when the lesson was viewed and completed, in that order; columns with times go before the status."""
+    """Return when the lesson was viewed and completed, in that order; a status tells what no column does."""
     given: dict[EventType, str] = {
         "lesson.viewed": cell(row, "viewed_at"),
         "lesson.completed": cell(row, "completed_at"),
     }
-    if not any(given.values()) and (status := " ".join(cell(row, "status").lower().replace("_", " ").split())):
-        if status in _NOT_STARTED:
+    status, time, is_given = cell(row, "status"), cell(row, "time"), any(given.values())
+    if status and (not is_given or (time and not all(given.values()))):
+        event_type = _event_type(status)
+        if event_type:
+            given[event_type] = given[event_type] or time
+        elif not is_given:
             raise Ignored("not_started")
-        if status not in _COMPLETED | _VIEWED:
-            raise Rejected("bad_state", "The status is none of completed, viewed, in progress and not started")
-        given = {"lesson.completed" if status in _COMPLETED else "lesson.viewed": cell(row, "time")}
     times = {each: read_time(text, connection, arrived, date_alone=True) for each, text in given.items() if text}
     if not times:
         raise Rejected("missing_member", "The row has neither viewed_at nor completed_at, nor status and time")
     return times
+
+
+def _event_type(status: str) -> EventType | None:
+    """Return what the status means, None of a lesson not started. Raises Rejected, `bad_state`."""
+    words = re.sub(r"[\s_-]+", " ", status.lower()).strip()
+    if words in _NOT_STARTED:
+        return None
+    if words in _COMPLETED:
+        return "lesson.completed"
+    if words in _VIEWED:
+        return "lesson.viewed"
+    raise Rejected("bad_state", "The status is none of completed, viewed, in progress and not started")
 
 
 def _duration(text: str) -> int | None:
@@ -72,7 +86,7 @@ def _duration(text: str) -> int | None:
     if not (whole.isascii() and whole.isdecimal() and len(whole) <= 9 and (not fraction or fraction.isdecimal())):
         return None
     seconds = int(whole)
-    return seconds if seconds + bool(fraction.strip("0")) <= MAX_DURATION_SECONDS else None
+    return seconds if seconds <= MAX_DURATION_SECONDS else None
 
 
 def read_row(record: object) -> Row:

@@ -59,17 +59,19 @@ def course_of(statement: Statement, lesson: str) -> str | None:
 def _by_sender(statement: Statement, connection: Connection) -> Lesson | None:
     """Return the lesson by the rules of cmi5, or of packages that call themselves courses.
 
-    cmi5: an AU's own id changes with every launch; the publisher's is the first grouping.
+    cmi5: an AU's own id changes with every launch; the publisher's is the first grouping, a course only if all are.
     """
     activity = statement.activity
     if any(each.id == _CMI5 for each in statement.categories):
-        publisher = next((each for each in statement.groupings if not each.is_course), None)
-        return Lesson(publisher.canonical.name) if publisher else None
+        around = sorted(statement.groupings, key=lambda each: each.is_course)
+        return Lesson(around[0].canonical.name) if around else None
     is_package = activity.id.startswith(PACKAGES)
     if activity.canonical.kind is not Kind.OTHER or not (is_package or connection.packages == "lesson"):
         return None
     if activity.is_course:
         return Lesson(activity.id)
+    if connection.packages == "course" and activity.kind_of_type in _INSIDE_LESSONS:
+        return None
     for parent in statement.parents:
         is_same_tool = parent.id.startswith(PACKAGES)
         if is_same_tool or (connection.packages == "lesson" and parent.canonical.kind is Kind.OTHER):

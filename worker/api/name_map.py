@@ -64,9 +64,14 @@ async def find_enrollment(
 async def find_lesson(
     connection: ConnectionName, lesson: Lesson, caller: CallerParameter, course: OfCourse = None
 ) -> object:
-    """Return the ids of the lesson that the connection has under this name."""
+    """Return the ids of the lesson that the connection has under this name.
+
+    Without `course`, of the only course that has it. A token limited to courses must name one.
+    """
     caller.require_connection(connection)
-    return _visible(caller, await caller.service.find_lesson(connection, lesson, course), "lesson")
+    is_told = course is not None or caller.token.courses is None  # else the answer would depend on other courses
+    found = await caller.service.find_lesson(connection, lesson, course) if is_told else None
+    return _visible(caller, found, "lesson")
 
 
 def _visible(caller: Caller, found: NamedEnrollmentIds | NamedLessonIds | None, what: str) -> object:

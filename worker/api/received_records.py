@@ -72,8 +72,8 @@ async def take(
 ) -> _Answer:
     """Publish what the records of the request mean, and return the answer made of them.
 
-    `read` returns the records of a body and its Content-Type, and raises HTTPException; both functions may run in
-    another process. Raises HTTPException 403 if a record may not be sent; then none was taken.
+    `read` returns the records of a body and its Content-Type, and raises HTTPException; both functions may run in a
+    thread. Raises HTTPException 403 if a record may not be sent; then none was taken.
     """
     body, content_type = await request.body(), request.headers.get("content-type", "")
     authorization = request.headers.get("authorization", "")

@@ -6,7 +6,7 @@
 | `OUTLINES_LOCK`                   | the live outlines      | batches that change one; shared: whatever        |
 |                                   |                        | refreshes summaries                              |
 | `REPLAY_LOCK`                     | the replay cursor      | the one consumer that replays lost commits       |
-| `NAMES_LOCK`                      | lessons of outlines by | batches that name an outline's lessons           |
+| `NAMES_LOCK`                      | lessons of outlines by | batches that name an outline's lessons, `map load` |
 |                                   | name                   |                                                  |
 | `ACTIVITY_LOCK`                   | the activity of all    | activity refreshes and rebuilds                  |
 | `STATISTICS_LOCK_CLASS`, a course | a course's statistics  | statistics refreshes and rebuilds                |

@@ -4,19 +4,19 @@ Each statement inserts in the order of the key and skips what another session ha
 wait for each other in a circle, and a name that two give at once has one number.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 
-import msgspec
 from sqlalchemy import Connection, text
 
 from worker.contract.connection import Connection as Policy
+from worker.identity.json_parameter import json_parameter
 from worker.identity.look_up import look_up
 from worker.identity.names import Names, Numbers
 
 NO_TOPIC = ""
 """The key of the topic of lessons that are named without one."""
-WAIT_SECONDS = 5
-"""How long to wait for other sessions' short transactions that name the same."""
+WAIT_SECONDS = 0.3
+"""How long to wait for other sessions that name the same. The rest of the batch waits meanwhile."""
 
 _LIMIT_WAIT = text("SELECT set_config('lock_timeout', :milliseconds, true)")
 
@@ -70,13 +70,22 @@ _ENROLLMENTS = text("""
     RETURNING user_id, course_id, user_course_id
 """)
 
+# An LMS may have given an enrollment to another user, or moved it to another course: it is no longer that of the names.
+_FORGET_MOVED = text("""
+    DELETE FROM external_enrollment AS stale
+    USING user_course, jsonb_array_elements(CAST(:enrollments AS jsonb)) AS wanted (e)
+    WHERE (user_course.user_id, user_course.course_id) = ((e->>0)::bigint, (e->>1)::bigint)
+      AND stale.user_course_id = user_course.id
+      AND (stale.user_id, stale.course_id) <> (user_course.user_id, user_course.course_id)
+""")
+
 
 def allocate(connection: Connection, names: Names, numbers: Numbers, policy: Callable[[str], Policy]) -> Numbers:
     """Give numbers to the names that have none and may get one; return the numbers of all.
 
     In the caller's transaction, which should hold no other locks and end soon. At most eight statements.
     """
-    connection.execute(_LIMIT_WAIT, {"milliseconds": str(WAIT_SECONDS * 1000)})
+    connection.execute(_LIMIT_WAIT, {"milliseconds": str(int(WAIT_SECONDS * 1000))})
     for complete in (_name_users_and_courses, _name_lessons, _name_enrollments):
         if not complete(connection, names, numbers, policy):
             numbers = look_up(connection, names)
@@ -96,7 +105,7 @@ def _name_users_and_courses(
             new.add(("user", source, learner))
     if not new:
         return True
-    rows = connection.execute(_USERS_AND_COURSES, {"names": _json(new)})
+    rows = connection.execute(_USERS_AND_COURSES, {"names": json_parameter(new)})
     made = {(kind, source, key): number for kind, source, key, number in rows}
     numbers.courses = [
         number or made.get(("course", *name), 0) for name, number in zip(names.courses, numbers.courses, strict=True)
@@ -134,8 +143,8 @@ def name_lessons(
     if not new:
         return {}
     topics = {(source, topic, course_id) for (source, _, course_id), topic in new.items()}
-    connection.execute(_TOPICS, {"names": _json(topics)})
-    rows = connection.execute(_LESSONS, {"names": _json([(*lesson, topic) for lesson, topic in new.items()])})
+    connection.execute(_TOPICS, {"names": json_parameter(topics)})
+    rows = connection.execute(_LESSONS, {"names": json_parameter([(*lesson, topic) for lesson, topic in new.items()])})
     return {(row.source, row.key, row.scope): (row.topic_id, row.id) for row in rows}
 
 
@@ -150,11 +159,16 @@ def _name_enrollments(connection: Connection, names: Names, numbers: Numbers, po
             wanted[key] = policy(source).ids == "allocate"
     if not wanted:
         return True
-    rows = connection.execute(_ENROLLMENTS, {"enrollments": _json([(*key, may) for key, may in wanted.items()])})
-    made = {(user_id, course_id): number for user_id, course_id, number in rows}
+    made = _insert_enrollments(connection, wanted)
+    if missing := {key: may for key, may in wanted.items() if key not in made}:
+        connection.execute(_FORGET_MOVED, {"enrollments": json_parameter(missing)})
+        made |= _insert_enrollments(connection, missing)
     numbers.enrollments = [number or made.get(key, 0) for key, number in zip(keys, numbers.enrollments, strict=True)]
     return len(made) == len(wanted)
 
 
-def _json(values: Iterable[Sequence[object]]) -> str:
-    return msgspec.json.encode(list(values)).decode()
+def _insert_enrollments(connection: Connection, wanted: dict[tuple[int, int], bool]) -> dict[tuple[int, int], int]:
+    rows = connection.execute(
+        _ENROLLMENTS, {"enrollments": json_parameter([(*key, may) for key, may in wanted.items()])}
+    )
+    return {(user_id, course_id): number for user_id, course_id, number in rows}

@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-import msgspec
 from sqlalchemy import Connection, text
 
+from worker.identity.json_parameter import json_parameter
 from worker.identity.names import Names, Numbers
 
 # A lesson without a course counts if it is in exactly one course of its connection. Two rows tell, though thousands of
@@ -81,9 +81,9 @@ class NamedLessonIds:
 def look_up(connection: Connection, names: Names) -> Numbers:
     """Return the numbers of the names. One statement, which locks nothing."""
     parameters = {
-        "courses": _json(names.courses),
-        "lessons": _json(names.lessons),
-        "learners": _json(names.learners),
+        "courses": json_parameter(names.courses),
+        "lessons": json_parameter(names.lessons),
+        "learners": json_parameter(names.learners),
     }
     row = connection.execute(_LOOK_UP, parameters).one()
     ignored = frozenset(row.ignored or ())
@@ -96,13 +96,9 @@ def look_up(connection: Connection, names: Names) -> Numbers:
     )
 
 
-def _json(names: Collection[tuple[object, ...]]) -> str:
-    return msgspec.json.encode(list(names)).decode()
-
-
 def find_courses(connection: Connection, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
     """Return the ids of those of these (source, course) that the map has."""
-    rows = connection.execute(_COURSES, {"names": _json(set(names))})
+    rows = connection.execute(_COURSES, {"names": json_parameter(set(names))})
     return {(source, key): number for source, key, number in rows}
 
 

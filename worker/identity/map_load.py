@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import msgspec
 from sqlalchemy import Connection, Engine, text
 
+from worker.database.advisory_locks import NAMES_LOCK
 from worker.database.models.external import FIRST_NUMBER
 from worker.errors import ConflictError, InputError
+from worker.identity.json_parameter import json_parameter
 from worker.identity.map_csv import NumberedName
 from worker.identity.map_spool import Spool
 
@@ -24,9 +25,10 @@ _CONFLICTS = text(f"""
     ORDER BY line
 """)  # noqa: S608 - constants
 
-_LIMIT_WAIT = text("SELECT set_config('lock_timeout', '5s', true)")
+_LOCK = text("SELECT set_config('lock_timeout', '5s', true), pg_advisory_xact_lock(:key)")
 
 # A new name of an ignored user is ignored too.
+# In the order in which `allocate` names, so that neither waits for the other in a circle.
 _LOAD = text(f"""
     WITH loaded AS (
         INSERT INTO external_id AS known (kind, source, key, scope, id, topic_id, ignored)
@@ -34,7 +36,8 @@ _LOAD = text(f"""
             SELECT FROM external_id AS same WHERE same.kind = 'user' AND same.id = given.id AND same.ignored
         )
         FROM ({_GIVEN}) AS given
-        ORDER BY kind COLLATE "C", source COLLATE "C", key COLLATE "C", scope
+        ORDER BY array_position(ARRAY['course', 'user', 'topic', 'lesson'], kind),
+                 source COLLATE "C", key COLLATE "C", scope
         ON CONFLICT (kind, source, key, scope) DO UPDATE SET id = excluded.id, topic_id = excluded.topic_id
         WHERE :replace AND (known.id, known.topic_id) IS DISTINCT FROM (excluded.id, excluded.topic_id)
         RETURNING xmax = 0 AS is_new
@@ -98,8 +101,8 @@ def load_names(engine: Engine, spool: Spool, go_on: Callable[[int], None], *, re
     done = 0
     for chunk in spool.chunks():
         with engine.begin() as connection:
-            connection.execute(_LIMIT_WAIT)
-            row = connection.execute(_LOAD, {"names": _json(chunk), "replace": replace}).one()
+            connection.execute(_LOCK, {"key": NAMES_LOCK})
+            row = connection.execute(_LOAD, {"names": json_parameter(chunk), "replace": replace}).one()
             conflict = next(_conflicts(connection, chunk), None)
             if conflict:
                 raise ConflictError(
@@ -114,9 +117,5 @@ def load_names(engine: Engine, spool: Spool, go_on: Callable[[int], None], *, re
 
 
 def _conflicts(connection: Connection, names: Sequence[NumberedName]) -> Iterator[Conflict]:
-    for *name, known_id, known_topic_id in connection.execute(_CONFLICTS, {"names": _json(names)}):
+    for *name, known_id, known_topic_id in connection.execute(_CONFLICTS, {"names": json_parameter(names)}):
         yield Conflict(NumberedName(*name), known_id, known_topic_id)
-
-
-def _json(names: Sequence[NumberedName]) -> str:
-    return msgspec.json.encode(names).decode()

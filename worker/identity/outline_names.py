@@ -8,15 +8,15 @@ than the recorded one names what is new, and changes nothing that is known.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import msgspec
 from sqlalchemy import Connection, text
 
 from worker.contract.event import CourseOutlined, Outline, OutlineLesson
 from worker.contract.named_event import NamedCourseOutlined, NamedOutlineLesson
 from worker.database.advisory_locks import NAMES_LOCK
 from worker.identity.allocate import NO_TOPIC
+from worker.identity.json_parameter import json_parameter
 
-_LOCK = text("SELECT set_config('lock_timeout', '5s', true), pg_advisory_xact_lock(:key)")
+_LOCK = text("SELECT set_config('lock_timeout', '1s', true), pg_advisory_xact_lock(:key)")
 
 _COURSE = text("""
     INSERT INTO external_id (kind, source, key, id)
@@ -33,7 +33,7 @@ _COURSE_ID = text("""
 """)
 
 _KNOWN = text("""
-    SELECT kind, key, id, topic_id FROM external_id
+    SELECT kind, key, id, topic_id, is_alias FROM external_id
     WHERE source = :source AND scope = :course_id AND (kind, key) IN (
         SELECT e->>0, e->>1 FROM jsonb_array_elements(CAST(:names AS jsonb)) AS given (e)
     )
@@ -43,7 +43,7 @@ _KNOWN = text("""
 _NAME = text("""
     WITH given AS MATERIALIZED (
         SELECT e->>0 AS kind, e->>1 AS key, (e->>2)::int AS ordinal, (e->>3)::bigint AS id, (e->>4)::int AS topic_id,
-               (e->>5)::boolean AS is_new
+               (e->>5)::boolean AS is_new, (e->>6)::boolean AS is_alias
         FROM jsonb_array_elements(CAST(:names AS jsonb)) AS given (e)
     ),
     fresh AS MATERIALIZED (
@@ -51,22 +51,23 @@ _NAME = text("""
         FROM (SELECT DISTINCT ordinal FROM given WHERE id IS NULL) AS its
     ),
     numbered AS MATERIALIZED (
-        SELECT kind, key, coalesce(given.id, fresh.id) AS id, topic_id, is_new
+        SELECT kind, key, coalesce(given.id, fresh.id) AS id, topic_id, is_new, is_alias
         FROM given LEFT JOIN fresh USING (ordinal)
     ),
     inserted AS (
-        INSERT INTO external_id (kind, source, key, scope, id, topic_id)
-        SELECT kind, :source, key, :course_id, id, topic_id FROM numbered WHERE is_new
+        INSERT INTO external_id (kind, source, key, scope, id, topic_id, is_alias)
+        SELECT kind, :source, key, :course_id, id, topic_id, is_alias FROM numbered WHERE is_new
         ORDER BY kind COLLATE "C", key COLLATE "C"
         ON CONFLICT DO NOTHING
-        RETURNING kind, key, id, topic_id
+        RETURNING kind, key, id, topic_id, is_alias
     ),
     updated AS (
-        UPDATE external_id AS known SET id = numbered.id, topic_id = numbered.topic_id
+        UPDATE external_id AS known
+        SET id = numbered.id, topic_id = numbered.topic_id, is_alias = numbered.is_alias
         FROM numbered
         WHERE NOT is_new AND (known.kind, known.source, known.key, known.scope)
             = (numbered.kind, :source, numbered.key, :course_id)
-        RETURNING known.kind, known.key, known.id, known.topic_id
+        RETURNING known.kind, known.key, known.id, known.topic_id, known.is_alias
     )
     SELECT * FROM inserted UNION ALL SELECT * FROM updated
 """)
@@ -78,9 +79,9 @@ class _Overtaken(Exception):  # noqa: N818 - not an error
 
 @dataclass(frozen=True, slots=True)
 class NamedAgain:
-    """An alias that stood for another lesson until now."""
+    """A name that stood for another lesson until now; it may be the lesson's own."""
 
-    alias: str
+    name: str
     lesson: str
 
 
@@ -96,6 +97,7 @@ class _May:
 class _Known:
     id: int
     topic_id: int
+    is_alias: bool
 
 
 def name_outline(
@@ -148,13 +150,15 @@ def _lessons(
     if may.allocate:
         new_topics = sorted(topics - known.keys())
         known |= _name(
-            connection, scope, [(*topic, number, None, None, True) for number, topic in enumerate(new_topics)]
+            connection, scope, [(*topic, number, None, None, True, False) for number, topic in enumerate(new_topics)]
         )
     own = {known[key].id for lesson in lessons if (key := ("lesson", lesson.lesson)) in known}
     used: set[int] = set()
     again: list[NamedAgain] = []
     rows: list[tuple[object, ...]] = []
-    for ordinal, lesson in enumerate(lessons):
+    # Of lessons that were one until now, the one whose own name it had keeps the number, and with it the rows.
+    first = {key for key, its in known.items() if not its.is_alias}
+    for ordinal, lesson in sorted(enumerate(lessons), key=lambda each: ("lesson", each[1].lesson) not in first):
         its_names = (lesson.lesson, *aliases[lesson.lesson])
         candidates = [
             known[key]
@@ -168,8 +172,9 @@ def _lessons(
         used.add(number or 0)
         for name in its_names:
             was = known.get(("lesson", name))
-            if was is None or (may.change and was.id != number):
-                rows.append(("lesson", name, ordinal, number, topic_id, was is None))
+            is_alias = name != lesson.lesson
+            if was is None or (may.change and (was.id, was.is_alias) != (number, is_alias)):
+                rows.append(("lesson", name, ordinal, number, topic_id, was is None, is_alias))
             if may.change and was is not None and was.id != number:
                 again.append(NamedAgain(name, lesson.lesson))
     known |= _name(connection, scope, rows)
@@ -190,8 +195,8 @@ def _aliases(lessons: Iterable[NamedOutlineLesson]) -> dict[str, list[str]]:
 def _read(
     connection: Connection, scope: Mapping[str, object], names: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], _Known]:
-    rows = connection.execute(_KNOWN, {**scope, "names": _json(names)})
-    return {(row.kind, row.key): _Known(row.id, row.topic_id or 0) for row in rows}
+    rows = connection.execute(_KNOWN, {**scope, "names": json_parameter(names)})
+    return {(row.kind, row.key): _Known(row.id, row.topic_id or 0, row.is_alias) for row in rows}
 
 
 def _name(
@@ -200,11 +205,7 @@ def _name(
     """Name these and return them. Raises _Overtaken."""
     if not rows:
         return {}
-    made = connection.execute(_NAME, {**scope, "names": _json(rows)}).all()
+    made = connection.execute(_NAME, {**scope, "names": json_parameter(rows)}).all()
     if len(made) < len(rows):
         raise _Overtaken
-    return {(row.kind, row.key): _Known(row.id, row.topic_id or 0) for row in made}
-
-
-def _json(values: Iterable[tuple[object, ...]]) -> str:
-    return msgspec.json.encode(list(values)).decode()
+    return {(row.kind, row.key): _Known(row.id, row.topic_id or 0, row.is_alias) for row in made}

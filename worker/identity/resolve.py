@@ -78,7 +78,8 @@ def _resolve_outline(engine: Engine, batch: Batch, entry: Entry, event: NamedCou
         batch.rejected.append((entry, _unmapped(event.source, "course or lesson")))
         return
     for each in again:
-        log.warning("alias_moved", connection=event.source, detail=f"{each.alias!a:.200} is {each.lesson!a:.200} now")
+        what = "a lesson of its own" if each.name == each.lesson else f"another name of {each.lesson!a:.200}"
+        log.warning("alias_moved", connection=event.source, detail=f"{each.name!a:.200} is now {what}")
     batch.add(entry, outlined)
 
 
@@ -162,9 +163,9 @@ class _Resolved:
 
     def _set_aside(self, entry: Entry, event: NamedLessonEvent | DecodedNamedEvent, lesson: int) -> None:
         """Let the event wait for its lesson, unless its connection gives no numbers to new names."""
-        course = self._lesson_courses[lesson]
-        if self._policies[event.source].ids == "refuse":
-            what = "learner or enrollment" if self._numbers.lessons[lesson - 1][2] else "course or lesson"
+        course, is_known = self._lesson_courses[lesson], self._numbers.lessons[lesson - 1][2] != UNKNOWN
+        if is_known or self._policies[event.source].ids == "refuse":
+            what = "learner or enrollment" if is_known else "course or lesson"
             self._batch.rejected.append((entry, _unmapped(event.source, what)))
         else:
             awaited = AwaitedLesson(event.source, event.data.lesson, self._courses[course] or None)

@@ -24,7 +24,7 @@ PAGE = 2_000
 EACH_SECONDS = 2.0
 """How long to try enrollments one by one after PostgreSQL refused them together."""
 AWAITED_PAGE = 20_000
-"""Maximum awaited enrollments looked up in one statement."""
+"""Maximum awaited enrollments, or lessons, looked up in one statement."""
 
 
 def redrive(engine: Engine, dead_letter_ids: Sequence[int], *, final: bool = False) -> Outcome:
@@ -133,10 +133,22 @@ def sweep_parked(engine: Engine, go_on: Callable[[], bool] = lambda: True) -> Ou
 
 def _sweep_lessons(engine: Engine, go_on: Callable[[], bool]) -> Outcome:
     """Apply the dead letters whose lesson has been named. Costs one index probe per awaited lesson."""
-    total, ids = Outcome(), [0]
-    while ids and go_on():
+    total, after = Outcome(), awaited_lessons.BEFORE_ALL
+    while go_on():
         with engine.connect() as connection:
-            ids = awaited_lessons.arrived_lessons(connection, ids[-1], PAGE)
+            awaited, arrived = awaited_lessons.arrived_lessons(connection, after, AWAITED_PAGE)
+        if awaited is None:
+            break
+        total += _apply_waiting(engine, arrived, go_on)
+        after = awaited
+    return total
+
+
+def _apply_waiting(engine: Engine, lessons: Sequence[awaited_lessons.Awaited], go_on: Callable[[], bool]) -> Outcome:
+    total, ids = Outcome(), [0]
+    while lessons and ids and go_on():
+        with engine.connect() as connection:
+            ids = awaited_lessons.waiting_for_lessons(connection, lessons, ids[-1], PAGE)
         try:
             total += redrive(engine, ids)
         except DBAPIError as error:

@@ -11,6 +11,8 @@ from worker.errors import InputError
 COURSE, CHAPTER, LESSON = "LMS Course", "Course Chapter", "Course Lesson"
 
 _Members = dict[str, Any]
+_Documents = dict[tuple[str, str], _Members]
+"""By doctype and name."""
 
 
 def read_frappe(document: OutlineDocument) -> list[NamedOutline]:
@@ -25,20 +27,18 @@ def read_frappe(document: OutlineDocument) -> list[NamedOutline]:
         raise InputError(f"{document.name} is an error that Frappe answered: {content['exc_type']!r:.300}.")
     if isinstance(content, dict) and isinstance(content.get("message"), list):
         return [_answered(document, content["message"])]
-    found: dict[tuple[object, object], _Members] = {}
+    found: _Documents = {}
     for number, each in enumerate(content if isinstance(content, list) else [content], 1):
         inner = each.get("data", each) if isinstance(each, dict) else each
         if not isinstance(inner, dict) or not isinstance(inner.get("doctype"), str):
             raise InputError(
                 f"{document.name}, document {number}: not an object with doctype, as Frappe's REST API has."
             )
-        found[inner["doctype"], inner.get("name")] = inner
+        found[inner["doctype"], _name(document, f"document {number}", inner)] = inner
     courses = [each for (doctype, _), each in found.items() if doctype == COURSE]
     if not courses:
         raise InputError(f"{document.name} has no document of doctype {COURSE}.")
-    return [
-        named_outline(document.name, _name(document, COURSE, each), _lessons(document, each, found)) for each in courses
-    ]
+    return [named_outline(document.name, each["name"], _lessons(document, each, found)) for each in courses]
 
 
 def _answered(document: OutlineDocument, chapters: list[Any]) -> NamedOutline:
@@ -57,9 +57,7 @@ def _answered(document: OutlineDocument, chapters: list[Any]) -> NamedOutline:
     return named_outline(document.name, document.course, found)
 
 
-def _lessons(
-    document: OutlineDocument, course: _Members, found: dict[tuple[object, object], _Members]
-) -> Iterator[FoundLesson]:
+def _lessons(document: OutlineDocument, course: _Members, found: _Documents) -> Iterator[FoundLesson]:
     place = f"course {course.get('name')}"
     for chapter_name in _referred(document, place, course, "chapters", "chapter"):
         chapter = found.get((CHAPTER, chapter_name))

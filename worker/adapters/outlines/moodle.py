@@ -20,15 +20,14 @@ _Found = tuple[str, dict[str, Any], dict[str, Any]]
 def read_moodle(document: OutlineDocument) -> list[NamedOutline]:
     """Return the course's outline: its activities as `cm:<id>`, each with its section, `section:<id>`, as topic.
 
-    Left out is what no learner can complete: labels, hidden activities, and those being deleted. What is only
-    restricted stays. The answer does not name the course: the document does, as `5` or `course:5`.
+    Left out are labels, subsections themselves, question banks, and what is being deleted. What is hidden or restricted
+    stays, as learners may have progress in it. The answer does not name the course: the document does, as `5` or
+    `course:5`.
     """
     found = [
         FoundLesson(place, f"cm:{_id(document, place, module)}", _topic(section), _title(module))
         for place, section, module in _modules(document, _sections(document))
-        if module.get("modname") not in _NO_LESSONS
-        and module.get("visible") != 0
-        and module.get("deletioninprogress") != 1
+        if module.get("modname") not in _NO_LESSONS and module.get("deletioninprogress") != 1
     ]
     return [named_outline(document.name, _course(document), found)]
 

@@ -34,6 +34,7 @@ class ExternalId(Base):
     )
     id: Mapped[int] = mapped_column(BigInteger)
     topic_id: Mapped[int | None] = mapped_column(Integer, comment="Of a lesson: that of its first naming")
+    is_alias: Mapped[bool] = mapped_column(server_default=text("false"), comment="Of a lesson: not its own name")
     ignored: Mapped[bool] = mapped_column(server_default=text("false"), comment="Of a user: does not count")
 
 
