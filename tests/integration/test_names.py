@@ -223,7 +223,6 @@ def test_several_names_of_one_learner_or_course_are_one(engine: Engine) -> None:
     assert rows_by_name(engine)["moodle", "ann", "old c1", "l1"] == ("completed", at(3), at(3))
 
 
-@pytest.mark.xfail(strict=True, reason="unmapped waits for a person; in numbers the events are parked and swept")
 def test_events_before_the_lms_own_enrollment_wait_for_it(engine: Engine, connections: Callable[[str], None]) -> None:
     """All names are loaded; the LMS commits its row of `user_course` after the event has come."""
     connections('[moodle]\nids = "refuse"')

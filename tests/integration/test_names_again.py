@@ -52,7 +52,6 @@ def test_an_alias_takes_nothing_from_a_lesson_with_a_name_of_its_own(engine: Eng
     assert found["moodle", "ann", "c1", "new"] == ("in_progress", at(4), None)
 
 
-@pytest.mark.xfail(strict=True, reason="the digest of an outline is of its numbers, not of its names")
 def test_an_outline_that_comes_again_is_a_repetition(engine: Engine) -> None:
     ingest(engine, entries([TWO]))
     ingest(engine, entries([ONE]))

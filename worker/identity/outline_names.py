@@ -7,6 +7,7 @@ than the recorded one names what is new, and changes nothing that is known.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from sqlalchemy import Connection, text
 
@@ -100,6 +101,12 @@ class _Known:
     is_alias: bool
 
 
+class ResolvedOutline(Outline):
+    """An outline whose names became numbers. `names_digest` tells it apart whatever its names stand for later."""
+
+    names_digest: bytes
+
+
 def name_outline(
     connection: Connection, event: NamedCourseOutlined, *, may_allocate: bool
 ) -> tuple[CourseOutlined | None, list[NamedAgain]]:
@@ -126,8 +133,9 @@ def name_outline(
             continue
     if len(found) < len(lessons):
         return None, []
-    outline = Outline.model_construct(
+    outline = ResolvedOutline.model_construct(
         course_id=course_id,
+        names_digest=sha256(event.data.model_dump_json().encode()).digest(),
         lessons=tuple(
             OutlineLesson.model_construct(topic_id=its.topic_id, lesson_id=its.id, title=lesson.title, moved_from=None)
             for lesson, its in zip(lessons, found, strict=True)

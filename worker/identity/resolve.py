@@ -109,7 +109,7 @@ class _Resolved:
                 self._add_enrollment(entry, event, learner)
                 continue
             if not (user_course_id and lesson_id):
-                self._set_aside(entry, event, lesson)
+                self._set_aside(entry, event, learner, lesson)
                 continue
             data = event.data
             if data.enrols and (event.source not in explicit or event.type == "lesson.completed"):
@@ -124,14 +124,13 @@ class _Resolved:
             batch.ledger_events.append((entry, numbered))
             batch.user_course_ids.add(user_course_id)
         for learner in enrolling:
-            source, _, course, lesson = self._learners[learner - 1]
-            course_id = self._courses[course] or numbers.lessons[lesson - 1][0]
-            its = LearnerOfCourse(source, numbers.users[learner - 1], course_id)
+            source = self._learners[learner - 1][0]
+            its = LearnerOfCourse(source, numbers.users[learner - 1], self._course_of(learner))
             batch.enrolling[numbers.enrollments[learner - 1]] = its
 
     def _add_enrollment(self, entry: Entry, event: NamedEnrollmentCreated, learner: int) -> None:
         if not (user_course_id := self._numbers.enrollments[learner - 1]):
-            self._batch.rejected.append((entry, _unmapped(event.source, "learner, course or enrollment")))
+            self._batch.rejected.append((entry, self._missing(event, learner, "learner or course")))
             return
         data = Enrollment.model_construct(
             user_course_id=user_course_id,
@@ -161,15 +160,28 @@ class _Resolved:
         )
         self._batch.add(entry, reopened)
 
-    def _set_aside(self, entry: Entry, event: NamedLessonEvent | DecodedNamedEvent, lesson: int) -> None:
+    def _set_aside(self, entry: Entry, event: NamedLessonEvent | DecodedNamedEvent, learner: int, lesson: int) -> None:
         """Let the event wait for its lesson, unless its connection gives no numbers to new names."""
         course, is_known = self._lesson_courses[lesson], self._numbers.lessons[lesson - 1][2] != UNKNOWN
         if is_known or self._policies[event.source].ids == "refuse":
-            what = "learner or enrollment" if is_known else "course or lesson"
-            self._batch.rejected.append((entry, _unmapped(event.source, what)))
+            what = "learner" if is_known else "course or lesson"
+            self._batch.rejected.append((entry, self._missing(event, learner if is_known else 0, what)))
         else:
             awaited = AwaitedLesson(event.source, event.data.lesson, self._courses[course] or None)
             self._batch.unknown_lessons.append((entry, awaited))
+
+    def _missing(
+        self, event: NamedLessonEvent | NamedEnrollmentCreated | DecodedNamedEvent, learner: int, what: str
+    ) -> Rejection:
+        """Return that the event waits for the LMS's own enrollment, or that a name has no number."""
+        if learner and self._numbers.users[learner - 1] and self._course_of(learner):
+            detail = "waits for the LMS: user_course has no row of this learner in this course yet (ids = refuse)"
+            return Rejection(Reason.UNKNOWN_REFERENCE, detail)
+        return _unmapped(event.source, what)
+
+    def _course_of(self, learner: int) -> int:
+        _, _, course, lesson = self._learners[learner - 1]
+        return self._courses[course] or self._numbers.lessons[lesson - 1][0]
 
 
 def _unmapped(source: str, what: str) -> Rejection:

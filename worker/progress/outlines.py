@@ -14,6 +14,7 @@ from worker.contract.event import CourseOutlined
 from worker.contract.identity import sequence_key
 from worker.database.advisory_locks import OUTLINES_LOCK
 from worker.database.failures import is_lock_timeout
+from worker.identity.outline_names import ResolvedOutline
 from worker.progress.moved_lessons import moved_lessons
 from worker.progress.reference import Recorded
 
@@ -180,6 +181,8 @@ def _replace(connection: Connection, events: Collection[CourseOutlined]) -> None
 
 
 def _digest(event: CourseOutlined) -> bytes:
+    if isinstance(event.data, ResolvedOutline):
+        return event.data.names_digest
     lessons = [
         (
             each.topic_id,
