@@ -185,6 +185,8 @@ def name_things(system: System, api: Documented) -> None:
         } == {"accepted" if prefer else "applied"}
     for method in ("post", "put"):
         assert api.call(method, "/xapi/statements")
+    for path in ("/moodle", "/frappe"):
+        assert {exchange.answer for exchange in api.call("post", path)} == {""}
     assert api.get("/xapi/about")["version"]
     system.wait_until_drained()
     assert rows(system.engine, "SELECT count(*) FROM dead_letter") == [(0,)]
