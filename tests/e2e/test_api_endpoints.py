@@ -20,6 +20,7 @@ from tests.support.model import expected_state
 from tests.support.system import System
 from tests.support.tables import rows
 from tests.support.wait import wait_until
+from worker.api.record_doors import DOORS
 from worker.contract.event import Event
 from worker.contract.parse import parse_entry
 from worker.embedded.state import Servers
@@ -85,7 +86,9 @@ class Documented:
 
         Each must be a success.
         """
-        url = path.format(user_course_id=1, course_id=3, topic_id=1, lesson_id=lesson_id, table="lessons")
+        url = path.replace("{token}", "none").format(
+            user_course_id=1, course_id=3, topic_id=1, lesson_id=lesson_id, table="lessons"
+        )
         bodies = self.bodies().get((method, path), {})
         requests = [(media, each) for media, shown in bodies.items() for each in shown]
         if bodies:
@@ -185,6 +188,8 @@ def name_things(system: System, api: Documented) -> None:
         } == {"accepted" if prefer else "applied"}
     for method in ("post", "put"):
         assert api.call(method, "/xapi/statements")
+    for path in (*(door.path for door in DOORS), "/canvas/{token}"):
+        assert {exchange.answer for exchange in api.call("post", path)} == {""}
     assert api.get("/xapi/about")["version"]
     system.wait_until_drained()
     assert rows(system.engine, "SELECT count(*) FROM dead_letter") == [(0,)]

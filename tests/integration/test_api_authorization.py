@@ -35,6 +35,22 @@ OWN, FOREIGN, UNKNOWN = 1, 2, 77
 COURSE_OF = {OWN: COURSE, FOREIGN: OTHER}
 NAMES = {COURSE: "https://lms.example/courses/2", OTHER: "https://lms.example/courses/3"}
 """What two connections call the courses, and their learner and lesson."""
+SPELLINGS = (
+    NAMES | {UNKNOWN: "https://lms.example/courses/unknown"},
+    {COURSE: '"courseid": 2', OTHER: '"courseid": 3', UNKNOWN: '"courseid": 4'},
+    {COURSE: '"21070000000000002"', OTHER: '"21070000000000003"', UNKNOWN: '"21070000000000009"'},
+    {COURSE: "a-guide", OTHER: "b-guide", UNKNOWN: "c-guide"},
+)
+"""How bodies name the courses."""
+NAMED_OTHERWISE = [
+    ("moodle", "course:2", COURSE),
+    ("moodle", "course:3", OTHER),
+    ("frappe", "a-guide", COURSE),
+    ("canvas", "course:2", COURSE),
+    ("canvas", "course:3", OTHER),
+    ("caliper", NAMES[COURSE], COURSE),
+    ("caliper", NAMES[OTHER], OTHER),
+]
 SOURCES, LEARNER, LESSON = ("moodle", "xapi"), "user:4", "cm:7"
 
 TOKENS = [
@@ -65,7 +81,7 @@ class Endpoint(NamedTuple):
     def call(self, client: httpx.Client, user_course_id: int, authorization: str | None, *others: str) -> Any:
         """Call it as its example does, for this enrollment or its course."""
         course_id = COURSE_OF.get(user_course_id, UNKNOWN)
-        path = self.path.format(
+        path = self.path.replace("{token}", "of-nobody").format(
             user_course_id=user_course_id, course_id=course_id, topic_id=1, lesson_id=1, table="headline"
         )
         headers = {"Authorization": authorization} if authorization is not None else {}
@@ -75,7 +91,8 @@ class Endpoint(NamedTuple):
             headers["Content-Type"] = self.content_type
             schema = self.operation["requestBody"]["content"][self.content_type]["schema"]
             content = json.dumps(_for(user_course_id, _example(schema)))
-            content = content.replace(NAMES[COURSE], NAMES.get(course_id, "https://lms.example/courses/unknown"))
+            for spelled in SPELLINGS:
+                content = content.replace(spelled[COURSE], spelled[course_id])
         values: dict[str, str | int] = {
             "user_course_id": user_course_id,
             "course_id": course_id,
@@ -147,7 +164,8 @@ def guarded(servers: Servers, template: str) -> Iterator[Guarded]:
     ingest(engine, entries([outlined(COURSE, [(1, 1)]), outlined(OTHER, [(1, 1)])]))
     ingest(engine, entries([enrolled(OWN, course_id=COURSE), enrolled(FOREIGN, course_id=OTHER)]))
     ingest(engine, entries([viewed(OWN), viewed(FOREIGN)]))
-    for source, (course_id, course) in product(SOURCES, NAMES.items()):
+    named = [(source, course, course_id) for source, (course_id, course) in product(SOURCES, NAMES.items())]
+    for source, course, course_id in (*named, *NAMED_OTHERWISE):
         values = f"('course', '{source}', '{course}', 0, {course_id})"
         execute(engine, f"INSERT INTO external_id (kind, source, key, scope, id) VALUES {values}")
     ingest(engine, entries([named_viewed(LEARNER, LESSON, course) for course in NAMES.values()]))

@@ -20,7 +20,7 @@ from tests.support.doors import consume
 from tests.support.named import rows_by_name
 from tests.support.tables import rows
 from tests.support.xapi import HOME, learner_name, statement
-from worker.api.xapi_statements import MAX_STATEMENTS
+from worker.api.received_records import MAX_RECORDS
 from worker.consume.consumer import Consumer
 from worker.settings import Settings
 from worker.streams.connection import Redis
@@ -146,9 +146,7 @@ def test_a_body_that_is_too_large_is_refused(settings: Settings) -> None:
 
 def test_too_many_statements_are_refused(api: httpx.Client, redis: Redis, settings: Settings) -> None:
     """Each of these would become a dead letter of some hundred bytes."""
-    assert_problem(
-        api.post(STATEMENTS, content=b"[%s{}]" % (b"{}," * MAX_STATEMENTS)), 413, f"at most {MAX_STATEMENTS}"
-    )
+    assert_problem(api.post(STATEMENTS, content=b"[%s{}]" % (b"{}," * MAX_RECORDS)), 413, f"at most {MAX_RECORDS}")
     assert streamed(redis, settings) == []
 
 
@@ -185,8 +183,8 @@ def test_what_becomes_of_statements_is_counted_in_one_line_a_request(
     sent = [statement(), statement(verb="answered"), statement(verb="asked"), statement(verb="voided"), {}]
     with capture_logs() as logged:
         assert api.post(STATEMENTS, json=sent).status_code == 200
-    (line,) = [each for each in logged if each["event"] == "statements_received"]
-    counts = {"statements": 5, "events": 1, "ignored": {"verb": 2}, "rejected": {"voiding": 1, "missing_member": 1}}
+    (line,) = [each for each in logged if each["event"] == "records_received"]
+    counts = {"records": 5, "events": 1, "ignored": {"verb": 2}, "rejected": {"voiding": 1, "missing_member": 1}}
     assert {name: line[name] for name in ("connection", *counts)} == {"connection": "xapi", **counts}
     assert HOME not in str(logged)
     consume(consumer)

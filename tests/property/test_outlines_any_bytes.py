@@ -29,6 +29,7 @@ WORDS = [
         "\x00",
         "\ud800",
     ),
+    *("items", "html_url", "content_id", "page_url", "https://c.example/courses/5/x", "Page", "SubHeader", "published"),
     *("visible", "block-v1:o+c+r+type@course+block@course", "i4x://o/c/course/r", "é" * 600),
 ]
 words = st.sampled_from(WORDS) | st.text(max_size=5)
@@ -47,8 +48,13 @@ section = st.fixed_dictionaries(
     {"id": st.integers(1, 9), "modules": st.lists(module | values, max_size=4)},
     optional={"component": st.just("mod_subsection"), "itemid": st.integers(0, 2) | values},
 )
+item = st.fixed_dictionaries({"id": st.integers(1, 9) | values}, optional={"type": words, "content_id": values})
+canvas_module = st.fixed_dictionaries(
+    {"id": st.integers(1, 9), "items": st.lists(item | values, max_size=4)}, optional={"html_url": words}
+)
 documents = (
     values
+    | st.lists(canvas_module, max_size=4)
     | st.lists(section, max_size=4)
     | st.fixed_dictionaries({"root": words, "blocks": st.dictionaries(words, block | values, max_size=6)})
 )

@@ -7,7 +7,7 @@ import json
 from base64 import b64encode
 from collections.abc import Sequence
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote_plus, urlsplit
 
 from tests.support.xapi import Statement
 
@@ -122,3 +122,90 @@ User-Agent: Apache-HttpAsyncClient/4.1.4 (Java/11.0.19)
     body = b"\r\n".join(line + b"\r\n" + part for part in parts) + b"\r\n" + line + b"--"
     pieces = [body[start : start + 700] for start in range(0, len(body), 700)]
     return Request(head, b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in [*pieces, b""]))
+
+
+def local_webhooks(url: str, token: str, event: dict[str, object], content_type: str = "application/json") -> Request:
+    """Moodle's local_webhooks: `curl` with the event's data, host and token, slashes escaped, as its settings say."""
+    head = f"""
+POST {urlsplit(url).path} HTTP/1.1
+Host: {{host}}
+User-Agent: MoodleBot/4.5 (+https://moodle.example.org)
+Accept: */*
+Accept-Encoding: deflate, gzip, br, zstd
+Content-Type: {content_type}
+Content-Length: {{length}}
+"""
+    data = event | {"host": "moodle.example.org", "token": token, "extra": ""}
+    return Request(head, json.dumps(data, separators=(",", ":")).replace("/", "\\/").encode())
+
+
+def local_webhooks_form(url: str, token: str, event: dict[str, object]) -> Request:
+    """Its last version: Moodle's `curl` makes a form of the array, of which nothing is an empty text."""
+    fields: list[tuple[str, object]] = []
+    for name, value in (event | {"token": token}).items():
+        members = [(f"{name}[{each}]", inner) for each, inner in value.items()] if isinstance(value, dict) else None
+        fields += members if members is not None else [(name, value)]
+    body = "&".join(
+        f"{quote_plus(name, '[]')}={quote_plus('' if each is None else str(each))}" for name, each in fields
+    )
+    return Request(local_webhooks(url, token, event).head, body.encode())
+
+
+def frappe(url: str, headers: dict[str, str], document: dict[str, object]) -> Request:
+    """Frappe's Webhook: requests, with the headers of its table, and no Content-Type of its own."""
+    lines = "\n".join(f"{name}: {value}" for name, value in headers.items())
+    head = f"""
+POST {urlsplit(url).path} HTTP/1.1
+Host: {{host}}
+User-Agent: python-requests/2.32.3
+Accept-Encoding: gzip, deflate
+Accept: */*
+Connection: keep-alive
+{lines}
+Content-Length: {{length}}
+"""
+    return Request(head, json.dumps(document).encode())
+
+
+def canvas(url: str, body: bytes, content_type: str = "application/json") -> Request:
+    """Canvas's Data Services: no header of a customer's, one event; if signed, the JWT alone is the body."""
+    head = f"""
+POST {urlsplit(url).path} HTTP/1.1
+Content-Type: {content_type}
+Content-Length: {{length}}
+Host: {{host}}
+Connection: close
+User-Agent: Amazon/EventBridge/ApiDestinations
+Accept-Encoding: gzip, x-gzip, deflate
+"""
+    return Request(head, body)
+
+
+def caliper_sensor(url: str, authorization: str, document: object) -> Request:
+    """1EdTech's libraries and wp-caliper: PHP's curl with an envelope, slashes escaped; 200 alone is a success."""
+    head = f"""
+POST {urlsplit(url).path} HTTP/1.1
+Host: {{host}}
+User-Agent: Caliper ( PHP curl extension )
+Accept: */*
+Content-Type: application/json
+Authorization: {authorization}
+Content-Length: {{length}}
+"""
+    return Request(head, json.dumps(document, indent=4).replace("/", "\\/").encode())
+
+
+def open_edx_caliper(route_url: str, authorization: str, events: Sequence[object]) -> Request:
+    """event-routing-backends with Caliper: requests, to the URL as it stands, with a bare list."""
+    head = f"""
+POST {urlsplit(route_url).path} HTTP/1.1
+Host: {{host}}
+User-Agent: python-requests/2.31.0
+Accept-Encoding: gzip, deflate
+Accept: */*
+Connection: keep-alive
+Authorization: {authorization}
+Content-Length: {{length}}
+Content-Type: application/json
+"""
+    return Request(head, json.dumps(list(events)).encode())

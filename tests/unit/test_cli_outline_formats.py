@@ -108,7 +108,10 @@ def test_the_level_of_an_edx_course_is_that_of_the_connection(tmp_path: Path) ->
         (["--format", "csv", "--connection", "", "FILE"], "--connection: A name has 1 to 1,024 bytes in UTF-8"),
         (["--format", "csv", "--connection", "x" * 1_025, "FILE"], "--connection: A name has 1 to 1,024 bytes"),
         (["--format", "csv", "--connection", "\udcff", "FILE"], "--connection: not UTF-8."),
-        (["--format", "csv", "--connection", "lms", "--course", "5", "FILE"], "--course is for --format moodle alone."),
+        (
+            ["--format", "csv", "--connection", "lms", "--course", "5", "FILE"],
+            "--course is for --format moodle or frappe or canvas alone.",
+        ),
         (["--format", "xml", "--connection", "lms", "FILE"], "Invalid value for '--format'"),
         (["--connection", "lms", "5", "FILE"], "--connection is for --format alone."),
         (["--course", "5", "5", "FILE"], "--course is for --format alone."),

@@ -9,7 +9,7 @@ from worker.contract.connection import Connection
 from worker.identity.map_csv import read_names
 
 PAGE = (Path(__file__).parents[2] / "docs" / "names.md").read_text(encoding="utf-8")
-MAX_LINES = 120
+MAX_LINES = 125
 
 
 def examples() -> list[str]:

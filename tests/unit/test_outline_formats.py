@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import canvas
 from worker.adapters.outlines.document import OutlineDocument
 from worker.adapters.outlines.formats import READERS
 from worker.cli.outline_load import FORMATS
@@ -462,3 +463,97 @@ def test_nuls_and_unpaired_surrogates_are_replaced() -> None:
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_a_file_above_16_mib_is_refused(format_name: str) -> None:
     assert problem(format_name, b" " * (16 * 1024 * 1024 + 1), "5").startswith("x is larger than 16 MiB")
+
+
+# ---- Canvas
+
+CANVAS: list[dict[str, Any]] = [
+    {
+        "id": 31,
+        "name": "Week 1",
+        "items_url": "https://c.example/api/v1/courses/565/modules/31/items",
+        "published": True,
+        "items": [
+            {"id": 1, "type": "Page", "title": " Welcome ", "page_url": "welcome", "published": True},
+            {"id": 2, "type": "SubHeader", "title": "Tasks"},
+            {"id": 3, "type": "Assignment", "title": "Essay", "content_id": 12, "published": True},
+            {"id": 4, "type": "Quiz", "title": "Hidden", "content_id": 22, "published": False},
+            {
+                "id": 5,
+                "type": "Quiz",
+                "content_id": "1121~22",
+                "html_url": "https://c.example/courses/565/modules/items/5",
+            },
+        ],
+    },
+    {"id": 32, "published": False, "items": [{"id": 6, "type": "File", "content_id": 7}]},
+    {
+        "id": "33",
+        "items": [
+            {"id": 7, "type": "Discussion", "content_id": 8},
+            {"id": 8, "type": "File", "content_id": 9},
+            {"id": 9, "type": "ExternalTool", "content_id": 10},
+            {"id": 10, "type": "ExternalUrl", "title": "Elsewhere"},
+            {"id": 11, "type": "Assignment", "content_id": 12},
+            {"id": 12, "type": "Page", "content_id": 13, "page_url": "p"},
+        ],
+    },
+]
+
+
+@pytest.mark.parametrize("course", [None, "565", "course:565"])
+def test_canvas_items_are_lessons_and_what_they_show_their_aliases(course: str | None) -> None:
+    (outline,) = read("canvas", CANVAS, course)
+    assert outline.course == "course:565"
+    assert [(each.lesson, each.topic, each.title, each.aliases) for each in outline.lessons] == [
+        ("module_item:1", "module:31", "Welcome", ("wiki_page:welcome",)),
+        ("module_item:3", "module:31", "Essay", ("assignment:12",)),
+        ("module_item:5", "module:31", None, ("quiz:1121~22",)),
+        ("module_item:7", "module:33", None, ("discussion_topic:8",)),
+        ("module_item:8", "module:33", None, ("attachment:9",)),
+        ("module_item:9", "module:33", None, None),
+        ("module_item:10", "module:33", "Elsewhere", None),
+        ("module_item:11", "module:33", None, None),
+        ("module_item:12", "module:33", None, ("wiki_page:13",)),
+    ]
+
+
+def test_canvas_lessons_are_those_of_its_events() -> None:
+    (outline,) = read("canvas", CANVAS)
+    names = {name for each in outline.lessons for name in (each.lesson, *(each.aliases or ()))}
+    view = canvas.live("asset_accessed", canvas.asset(), url="https://c.example/courses/565/pages/w?module_item_id=1")
+    submission = canvas.live("submission_created", {"assignment_id": canvas.wide(12), "user_id": canvas.wide(4)})
+    for event in (view, submission):
+        assert canvas.event_of(event).data.lesson in names
+
+
+@pytest.mark.parametrize(
+    ("content", "course", "expected"),
+    [
+        (
+            {"errors": [{"message": "Invalid access token."}]},
+            None,
+            "x is an error that Canvas answered, not modules: [{'message': 'Invalid access token.'}].",
+        ),
+        ({}, None, "x: not a list of modules, which Canvas answers as JSON to "),
+        ([1], None, "x, module number 1: not an object with id and items."),
+        ([{"id": "x", "items": []}], "5", "x, module number 1: id is not a number of Canvas's."),
+        ([{"id": 1}], "5", "x, module number 1: no list of items. Ask "),
+        ([{"id": 1, "items": [1]}], "5", "x, module number 1, item number 1: not an object with id and type."),
+        (
+            [{"id": 1, "items": [{"id": None}]}],
+            "5",
+            "x, module number 1, item number 1: id is not a number of Canvas's.",
+        ),
+        ([{"id": 1, "items": []}], None, "x: nothing says of which course it is. Add --course with Canvas's id of it."),
+        ([], "math", "x: the modules are not all of one course, or --course is not its id."),
+        (CANVAS, "566", "x: the modules are not all of one course, or --course is not its id."),
+        (
+            [{"id": 1, "items": [{"id": 2}, {"id": 2}]}],
+            "5",
+            "x, module number 1, item number 2: lesson 'module_item:2' is already at module number 1, item number 1.",
+        ),
+    ],
+)
+def test_what_is_no_answer_of_canvas_is_told_so(content: object, course: str | None, expected: str) -> None:
+    assert problem("canvas", content, course).startswith(expected)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from worker.adapters import edx, kolibri, table, xapi
+from worker.adapters import caliper, caliper_event, canvas, edx, frappe, kolibri, moodle, moodle_report, table, xapi
 from worker.adapters.translation import Translate
 
 
@@ -25,6 +25,8 @@ class Format:
     """Of these groups of columns the table must have one, whole."""
     optional: tuple[str, ...] = ()
     """Its other columns; empty if they are not all known."""
+    other_columns: tuple[str, ...] = ()
+    """Of one that comes as another table too: the columns that this must have."""
 
     @property
     def is_table(self) -> bool:
@@ -35,6 +37,10 @@ class Format:
 FORMATS = {
     "xapi": Format(xapi.translate, xapi.split),
     "edx": Format(edx.translate),
+    "caliper": Format(caliper.translate, caliper_event.split),
+    "canvas": Format(canvas.translate, canvas.split),
     "csv": Format(table.translate, columns=table.COLUMNS, one_of=table.TIMES, optional=table.OPTIONAL),
     "kolibri": Format(kolibri.translate, columns=kolibri.COLUMNS),
+    "moodle": Format(moodle.translate, moodle.split, columns=moodle.COLUMNS, other_columns=moodle_report.COLUMNS),
+    "frappe": Format(frappe.translate, frappe.split),
 }

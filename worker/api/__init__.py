@@ -12,6 +12,9 @@
 | `schema`, `*_schema`                      | request bodies and answers                                         |
 | `progress`, `summary`, `events`, `health` | the endpoints                                                      |
 | `xapi`, `xapi_statements`, `xapi_version` | statements of xAPI                                                 |
+| `record_doors`, `door_tokens`             | records of other formats, and where their senders put the token    |
+| `signed_payloads`                         | the signatures of Canvas's payloads                                |
+| `received_records`, `form_records`        | what xAPI and the record doors share; a record sent as a form      |
 | `name_map`                                | the look-ups of our ids by names                                   |
 | `analytics`, `reports`                    | the endpoints of the analyses                                      |
 """

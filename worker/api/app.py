@@ -8,12 +8,25 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from worker import running_up
-from worker.api import analytics, events, health, lists, name_map, progress, reports, summary, xapi, xapi_version
+from worker.api import (
+    analytics,
+    events,
+    health,
+    lists,
+    name_map,
+    progress,
+    record_doors,
+    reports,
+    summary,
+    xapi,
+    xapi_version,
+)
 from worker.api.docs_page import add_docs
 from worker.api.health import Readiness
 from worker.api.middleware import AccessMiddleware
 from worker.api.openapi import correct_openapi
 from worker.api.problems import add_handlers
+from worker.api.signed_payloads import require_installed
 from worker.api.tokens import Tokens, load_tokens
 from worker.client import EventPublisher
 from worker.connections import read_connections
@@ -37,6 +50,7 @@ _TAGS = {
     "reports": "The analyses as printable pages, their tables as CSV and JSON.",
     "events": "Batches of the events defined in docs/asyncapi.json.",
     "xapi": "Statements of senders that speak xAPI. A sink, not a Learning Record Store: nothing can be read back.",
+    "records": "Records of other senders, each in the form that it sends anyway.",
     "map": "Our ids for the names that an LMS has.",
     "health": "For orchestrators, without a token.",
 }
@@ -50,6 +64,7 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
     settings = (settings or get_settings()).with_servers()
     connections = read_connections(settings.connections)
     known = load_tokens(settings) if tokens is None else tokens
+    require_installed(connections.values())
     origins = [each.strip() for each in (settings.api_cors_origins or "").split(",") if each.strip()]
 
     @asynccontextmanager
@@ -85,7 +100,7 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
         redirect_slashes=False,
         swagger_ui_oauth2_redirect_url=None,
     )
-    for module in (summary, progress, lists, analytics, reports, events, xapi, name_map, health):
+    for module in (summary, progress, lists, analytics, reports, events, xapi, record_doors, name_map, health):
         app.include_router(module.router)
     add_docs(app)
     add_handlers(app)

@@ -1,6 +1,7 @@
 """Limit the size of a request's body and the time it takes to arrive."""
 
 import asyncio
+from collections import deque
 
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
@@ -16,9 +17,22 @@ class BodyLimit:
         self._deadline = asyncio.get_running_loop().time() + max_seconds
         self._is_complete = False
         self._size = 0
+        self._read_ahead: deque[Message] = deque()
+
+    async def read_ahead(self, max_bytes: int) -> bytes:
+        """Return the body, nothing of a longer one; `receive` gives it again. Raises like `receive`."""
+        read = b""
+        while not self._is_complete and len(read) <= max_bytes:
+            message = await self._receive_next()
+            self._read_ahead.append(message)
+            read += message.get("body", b"")
+        return read if len(read) <= max_bytes else b""
 
     async def receive(self) -> Message:
         """Return the next part of the body. Raises HTTPException: 413 when it is too large, 408 when it is too slow."""
+        return self._read_ahead.popleft() if self._read_ahead else await self._receive_next()
+
+    async def _receive_next(self) -> Message:
         try:
             async with asyncio.timeout_at(None if self._is_complete else self._deadline):
                 message = await self._receive()

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from worker.api import docs_page, tokens, xapi_version
+from worker.api import docs_page, door_tokens, tokens, xapi_version
 from worker.api.body_limit import BodyLimit
 from worker.api.credentials import CHALLENGES, read_credentials
 from worker.api.path_prefix import strip_prefix
@@ -21,7 +21,7 @@ from worker.api.tokens import LOCAL_TOKEN, Token, Tokens
 PUBLIC = docs_page.PATHS | {"/healthz", "/readyz", "/openapi.json"}
 """Paths that show no learner data and need no token."""
 
-BATCHES = frozenset({"/events", "/xapi/statements"})
+BATCHES = door_tokens.PATHS | {"/events", "/xapi/statements"}
 MAX_BYTES = 16 * 1024
 """Maximum size of any other body: validating megabytes of members would block the event loop."""
 EITHER_SCOPE = frozenset({"/xapi/about"})
@@ -61,11 +61,15 @@ class AccessMiddleware:
             return
         path = strip_prefix(scope)
         request_log = RequestLog(scope, receive, xapi_version.added(scope, path, send))
-        max_bytes = self._body_bytes if path in BATCHES else min(self._body_bytes, MAX_BYTES)
+        in_path = door_tokens.token_in_path(path)
+        max_bytes = self._body_bytes if path in BATCHES or in_path else min(self._body_bytes, MAX_BYTES)
         body = BodyLimit(receive, max_bytes, self._body_seconds)
-        token = self._authenticate(scope)
-        client = f"token {token.name}" if token else f"address {_address(scope)}"
+        token = self._authenticate(scope, in_path)
+        client = f"address {_address(scope)}"
         try:
+            if token is None and self._tokens and path in door_tokens.IN_BODY and self._is_patient_with(client):
+                token = self._tokens.find(door_tokens.token_in(await body.read_ahead(MAX_BYTES)) or "")
+            client = f"token {token.name}" if token else client
             self._admit(scope, path, token, client)
             body.require_size(_content_length(scope))
             scope.setdefault("state", {})["token"] = token
@@ -76,9 +80,11 @@ class AccessMiddleware:
             self._bad_requests.hit(self._limit, client)
         request_log.write(token.name if token else None)
 
-    def _authenticate(self, scope: Scope) -> Token | None:
+    def _authenticate(self, scope: Scope, in_path: str | None) -> Token | None:
         if not self._tokens:
             return None if self._remote_detail(scope) else LOCAL_TOKEN
+        if in_path and (token := self._tokens.find(in_path)):
+            return token
         credentials = read_credentials(Headers(scope=scope).get("authorization", ""))
         return self._tokens.find(credentials.token) if credentials else None
 
@@ -88,7 +94,7 @@ class AccessMiddleware:
             raise HTTPException(403, detail)
         if path in PUBLIC:
             return
-        if not self._bad_requests.test(self._limit, client):
+        if not self._is_patient_with(client):
             reset = self._bad_requests.get_window_stats(self._limit, client).reset_time
             wait = str(max(1, int(reset - time.time()) + 1))
             raise HTTPException(429, f"Too many bad requests. Wait {wait} s.", {"Retry-After": wait})
@@ -98,6 +104,9 @@ class AccessMiddleware:
         needed = tokens.Scope.READ if scope["method"] in _READING else tokens.Scope.WRITE
         if needed not in token.scopes and path not in EITHER_SCOPE:
             raise HTTPException(403, f"The token {token.name!r} lacks the scope {needed}.")
+
+    def _is_patient_with(self, client: str) -> bool:
+        return self._bad_requests.test(self._limit, client)
 
     def _remote_detail(self, scope: Scope) -> str | None:
         """Why a request without tokens is not from this host, or from another site's page in its browser; else None."""

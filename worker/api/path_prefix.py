@@ -6,7 +6,22 @@ from starlette.types import Scope
 ROWS = "/progress/"
 """The one route that ends with a slash."""
 
-_DATA = frozenset({"analytics", "courses", "enrollments", "events", "map", "progress", "summaries", "xapi"})
+_DATA = frozenset(
+    {
+        "analytics",
+        "caliper",
+        "canvas",
+        "courses",
+        "enrollments",
+        "events",
+        "frappe",
+        "map",
+        "moodle",
+        "progress",
+        "summaries",
+        "xapi",
+    }
+)
 
 
 def strip_prefix(scope: Scope) -> str:

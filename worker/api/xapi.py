@@ -3,36 +3,19 @@
 Not a Learning Record Store: statements become named events, and nothing can be read back.
 """
 
-from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from pydantic.json_schema import SkipJsonSchema
-from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 
-from worker.api.authorization import forbidden_events
 from worker.api.content_encoding import NOT_ENCODED
-from worker.api.credentials import read_credentials
-from worker.api.dependencies import Caller, CallerParameter
+from worker.api.dependencies import CallerParameter
 from worker.api.problems import documented
-from worker.api.tokens import Token
-from worker.api.xapi_statements import (
-    FORMAT,
-    JsonStatement,
-    Statements,
-    read_one,
-    read_statements,
-    translate_statements,
-)
+from worker.api.received_records import take
+from worker.api.xapi_statements import FORMAT, ids_of, read_one, read_statements
 from worker.api.xapi_version import VERSIONS
-from worker.contract.connection import Connection
-from worker.logs import get_logger
-from worker.progress.submit import LARGE_BYTES
-
-log = get_logger(__name__)
 
 router = APIRouter(prefix="/xapi", tags=["xapi"])
 
@@ -96,7 +79,7 @@ async def post_statements(request: Request, caller: CallerParameter) -> object:
     The connection is the token's; else the user name of Basic, if it is a connection in the file; else the only
     connection in the file with `format = "xapi"`; else `xapi`.
     """
-    return await _take(request, caller, read_statements)
+    return await take(request, caller, FORMAT, read_statements, ids_of)
 
 
 @router.put(
@@ -114,39 +97,5 @@ async def put_statement(
     statement_id: StatementId = None,
 ) -> None:
     """Append what the statement means to the stream; like `POST`, for one statement. Repeating it is harmless."""
-    await _take(request, caller, partial(read_one, statement_id=statement_id))
-
-
-async def _take(request: Request, caller: Caller, read: Callable[[bytes, str], list[JsonStatement]]) -> list[str]:
-    """Publish what the statements mean and return their ids. Raises HTTPException 403 if one may not be sent."""
-    body, content_type = await request.body(), request.headers.get("content-type", "")
-    connection = _connection(caller.token, request.headers.get("authorization", ""), caller.connections)
-    arrived = await run_in_threadpool(caller.publisher.clock)
-
-    def translated() -> Statements:
-        return translate_statements(read(body, content_type), connection, arrived)
-
-    done = await caller.service.aside(translated) if len(body) > LARGE_BYTES else translated()
-    denials = await forbidden_events(caller.service, caller.token, done.events)
-    if denial := next(filter(None, denials), None):
-        number = sum(each is not None for each in denials)
-        raise HTTPException(403, f"{number} of {len(done.ids)} statements: {denial}. None of them was taken.")
-    await run_in_threadpool(caller.publisher.publish_raw, done.messages)
-    log.info(
-        "statements_received",
-        connection=connection.name,
-        statements=len(done.ids),
-        events=len(done.events),
-        ignored=dict(done.ignored),
-        rejected=dict(done.rejected),
-    )
-    return done.ids
-
-
-def _connection(token: Token, authorization: str, known: Mapping[str, Connection]) -> Connection:
-    """Return the connection that the statements come from; see `post_statements`."""
-    credentials = read_credentials(authorization)
-    user = credentials.user if credentials and credentials.user in known else None
-    of_format = [each.name for each in known.values() if each.format == FORMAT]
-    name = token.connection or user or (of_format[0] if len(of_format) == 1 else FORMAT)
-    return known.get(name) or Connection(name=name)
+    read = partial(read_one, statement_id=statement_id)
+    await take(request, caller, FORMAT, read, ids_of)

@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 SOURCE = "progress-worker"
 """The source of outlines in numbers."""
-FORMATS = ("csv", "cmi5", "moodle", "edx")
+FORMATS = ("csv", "cmi5", "moodle", "edx", "frappe", "canvas")
+OF_ONE_COURSE = ("moodle", "frappe", "canvas")
+"""Formats whose documents may not name their course."""
 
 
 @click.command("load")
 @click.argument("arguments", metavar="[COURSE] FILE", nargs=-1)
 @click.option("--format", "format_name", type=click.Choice(FORMATS), help="What FILE is, if it has names; see above.")
 @click.option("--connection", metavar="NAME", help="With --format: the LMS that the names belong to.")
-@click.option("--course", "course", metavar="ID", help="With --format moodle: Moodle's id of the course.")
+@click.option("--course", "course", metavar="ID", help="With --format moodle, frappe or canvas: the course.")
 @click.option("--time", metavar="RFC3339", help="Time from which the outline applies; default: now.")
 @click.option("--empty", is_flag=True, help="Allow a FILE without lessons, which removes all lessons from the course.")
 @click.option("--dry-run", is_flag=True, help="With --format: print the outlines as JSON and publish nothing.")
@@ -60,6 +62,10 @@ def load_outline(
 
     edx: the answer of /api/courses/v2/blocks/ to depth=all, all_blocks=true and
     requested_fields=children,visible_to_staff_only.
+
+    canvas: the answer of /api/v1/courses/:id/modules to include[]=items in JSON.
+
+    frappe: the answer of lms.lms.utils.get_course_outline, or a list of the documents of courses, chapters and lessons.
     """
     if format_name is None:
         _refuse(context, {"--connection": connection, "--course": course, "--dry-run": dry_run}, "--format")
@@ -67,8 +73,8 @@ def load_outline(
         course_id: int = ID(number, None, context)
         _publish(lambda: [_numbered_outline(file, course_id, empty)], SOURCE, time)
         return
-    if format_name != "moodle":
-        _refuse(context, {"--course": course}, "--format moodle")
+    if format_name not in OF_ONE_COURSE:
+        _refuse(context, {"--course": course}, f"--format {' or '.join(OF_ONE_COURSE)}")
     (file,) = _arguments(context, arguments, "FILE")
     lms = _connection(context, connection)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CHUNK = 1_000
 CHUNK_BYTES = 8 * 1024 * 1024
 """Maximum number of events and approximate number of bytes held and sent at a time."""
-FORMAT_NAMES = "xapi, edx, csv, kolibri"
+FORMAT_NAMES = "xapi, edx, caliper, canvas, csv, kolibri, moodle, frappe"
 """As in `worker.adapters.formats`, which takes long to import."""
 
 

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from worker.contract.time_zones import zone_names
 from worker.contract.value_types import Name
 
-RecordFormat = Literal["xapi", "edx", "csv", "kolibri"]
+RecordFormat = Literal["xapi", "edx", "caliper", "canvas", "csv", "kolibri", "moodle", "frappe"]
 """The names of `worker.adapters.formats.FORMATS`."""
 
 
@@ -48,4 +48,13 @@ class Connection(BaseModel):
     infer: bool = Field(
         False,
         description="Logs of Open edX without completions: a video that ends and an answer that is graded complete it.",
+    )
+    site_course: int = Field(1, description="Moodle. Id of the course that is its front page.")
+    guest: int = Field(1, description="Moodle. Id of the guest user.")
+    assume_completed: bool = Field(
+        False, description="Moodle's report. Whether a changed state, which it does not tell, is a completion."
+    )
+    course: Name | None = Field(None, description="Moodle's report. The course that it is of, such as `5`.")
+    canvas_jwks: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="Canvas. URL or file of the keys by which payloads sent to the API must be signed."
     )

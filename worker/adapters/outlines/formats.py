@@ -6,9 +6,11 @@ for any content.
 
 from collections.abc import Callable, Mapping
 
+from worker.adapters.outlines.canvas import read_canvas
 from worker.adapters.outlines.cmi5 import read_cmi5
 from worker.adapters.outlines.document import OutlineDocument
 from worker.adapters.outlines.edx import read_edx
+from worker.adapters.outlines.frappe import read_frappe
 from worker.adapters.outlines.moodle import read_moodle
 from worker.adapters.outlines.named_csv import read_csv
 from worker.contract.named_event import NamedOutline
@@ -18,4 +20,6 @@ READERS: Mapping[str, Callable[[OutlineDocument], list[NamedOutline]]] = {
     "cmi5": read_cmi5,
     "moodle": read_moodle,
     "edx": read_edx,
+    "frappe": read_frappe,
+    "canvas": read_canvas,
 }
