@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from worker.adapters.formats import FORMATS
+from worker.api.content_encoding import NOT_ENCODED
 from worker.api.dependencies import CallerParameter
 from worker.api.form_records import read_form
 from worker.api.problems import documented
@@ -157,8 +158,9 @@ def _add(path: str, endpoint: Callable[..., object], door: Door, name: str) -> N
         summary=f"Send {door.noun}",
         description=f"{door.description} What says nothing of a learner's progress is ignored; what should and cannot "
         "be used is set aside as a dead letter. Repeating the request is harmless.",
+        dependencies=[NOT_ENCODED],
         response_class=Response,
-        responses=documented() | {200: {"description": "The records have been taken"}},
+        responses=documented(415) | {200: {"description": "The records have been taken"}},
         openapi_extra={
             "requestBody": {
                 "required": True,
