@@ -111,7 +111,7 @@ def cases() -> dict[str, Case]:
         "a name that is a number": (in_names(lesson=8), "invalid_event"),
         "a name with NUL": (in_names(course="a\0b"), "invalid_event"),
         "no lesson's name": (in_names(lesson=...), "invalid_event"),
-        "a correction in names": (in_names({"type": "progress.corrected"}), "unknown_type"),
+        "a correction in names": (in_names({"type": "progress.corrected"}), "invalid_event"),
         "a lesson of no course": (in_names(lesson="of no course", course=...), "unknown_lesson"),
         "a learner of no course": (in_names(learner="nobody", enrols=False), "unknown_enrollment"),
         "another user's": (body(enrolled(1, user_id=9)), "enrollment_conflict"),

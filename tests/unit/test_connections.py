@@ -11,10 +11,10 @@ from worker.connections import read_connections
 from worker.contract.connection import Connection, RecordFormat
 from worker.errors import ConfigurationError
 
-MEMBERS = "but only format, timezone, enrol, lessons, ids, packages, edx_level."
+MEMBERS = f"but only {', '.join(name for name in Connection.model_fields if name != 'name')}\\."
 MISTAKES = {
     '[moodle]\ntimezone = "Berlin"': r"\[moodle\] timezone: Input should be a name in the tz database",
-    '[moodle]\nformat = "scorm"': r"\[moodle\] format: Input should be 'xapi', 'csv'",
+    '[moodle]\nformat = "scorm"': r"\[moodle\] format: Input should be 'xapi', 'edx'",
     '[moodle]\nname = "canvas"': rf"\[moodle\] has no member name, {MEMBERS} The table's title is",
     '[moodle]\ncolour = "red"': rf"\[moodle\] has no member colour, {MEMBERS}",
     '[lms.example.org]\nformat = "xapi"': rf"\[lms\] has no member example, {MEMBERS} .* in quotes: \[\"lms.example.or",
