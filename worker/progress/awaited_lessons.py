@@ -47,11 +47,14 @@ _WAITING = text(f"""
 
 
 def arrived_lessons(connection: Connection, after: Awaited, limit: int) -> tuple[Awaited | None, list[Awaited]]:
-    """Look up the next `limit` awaited lessons after this one; return the last of them, and those the map has now."""
+    """Look up the next `limit` awaited lessons after this one; return those that the map has now.
+
+    First comes the last one looked up, after which there may be more, or None.
+    """
     source, key, course_id = after
     parameters = {"source": source, "key": key, "course_id": course_id, "limit": limit}
     rows = connection.execute(_ARRIVED, parameters).all()
-    return (tuple(rows[-1][:3]) if rows else None), [tuple(row[:3]) for row in rows if row.has_arrived]
+    return (tuple(rows[-1][:3]) if len(rows) == limit else None), [tuple(row[:3]) for row in rows if row.has_arrived]
 
 
 def waiting_for_lessons(connection: Connection, lessons: Sequence[Awaited], after: int, limit: int) -> list[int]:

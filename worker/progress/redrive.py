@@ -133,14 +133,12 @@ def sweep_parked(engine: Engine, go_on: Callable[[], bool] = lambda: True) -> Ou
 
 def _sweep_lessons(engine: Engine, go_on: Callable[[], bool]) -> Outcome:
     """Apply the dead letters whose lesson has been named. Costs one index probe per awaited lesson."""
-    total, after = Outcome(), awaited_lessons.BEFORE_ALL
-    while go_on():
+    total = Outcome()
+    after: awaited_lessons.Awaited | None = awaited_lessons.BEFORE_ALL
+    while after is not None and go_on():
         with engine.connect() as connection:
-            awaited, arrived = awaited_lessons.arrived_lessons(connection, after, AWAITED_PAGE)
-        if awaited is None:
-            break
+            after, arrived = awaited_lessons.arrived_lessons(connection, after, AWAITED_PAGE)
         total += _apply_waiting(engine, arrived, go_on)
-        after = awaited
     return total
 
 
