@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from worker.adapters.envelopes import unwrap
 from worker.adapters.names import hashed_id, to_name
 from worker.adapters.outcome import Ignored, Rejected
 from worker.adapters.xapi_statement import JsonObject, object_of, text_of
@@ -34,14 +35,7 @@ class CaliperEvent:
 
 def split(document: object) -> Iterator[object]:
     """Return the events and entities of a body or file: of an envelope, a list of either, or one."""
-    left = [document]
-    while left:
-        each = left.pop()
-        inner = each if isinstance(each, list) else inside_envelope(each)
-        if inner is None:
-            yield each
-        else:
-            left += reversed(inner)
+    return unwrap(document, inside_envelope)
 
 
 def inside_envelope(document: object) -> list[object] | None:

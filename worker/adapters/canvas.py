@@ -24,6 +24,7 @@ from worker.adapters.canvas_outcomes import (
     require_student,
     viewed,
 )
+from worker.adapters.envelopes import unwrap
 from worker.adapters.names import hashed_id
 from worker.adapters.outcome import Ignored, Rejected
 from worker.adapters.times import read_time
@@ -56,14 +57,7 @@ class _LiveEvent:
 
 def split(document: object) -> Iterator[object]:
     """Return the events of a body or file: an event, a list, messages of a queue, or envelopes of Caliper."""
-    left = [document]
-    while left:
-        each = left.pop()
-        inner = each if isinstance(each, list) else _inside(each)
-        if inner is None:
-            yield each
-        else:
-            left += reversed(inner)
+    return unwrap(document, _inside)
 
 
 def _inside(document: object) -> list[object] | None:
