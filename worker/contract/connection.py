@@ -3,19 +3,11 @@
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic_core import PydanticCustomError
 
-from worker.contract.time_zones import zone_names
-from worker.contract.value_types import Name
+from worker.contract.value_types import Name, refuse_unknown_zone
 
 RecordFormat = Literal["xapi", "edx", "caliper", "canvas", "csv", "kolibri", "moodle", "frappe"]
 """The names of `worker.adapters.formats.FORMATS`."""
-
-
-def _refuse_unknown_zone(name: str) -> str:
-    if name in zone_names():
-        return name
-    raise PydanticCustomError("timezone", "Input should be a name in the tz database, such as Europe/Berlin")
 
 
 class Connection(BaseModel):
@@ -25,7 +17,7 @@ class Connection(BaseModel):
 
     name: Name
     format: RecordFormat | None = Field(None, description="Format of its records, for `publish` without --format.")
-    timezone: Annotated[str, AfterValidator(_refuse_unknown_zone)] | None = Field(
+    timezone: Annotated[str, AfterValidator(refuse_unknown_zone)] | None = Field(
         None, description="Zone of times without an offset, and of the enrollments it makes; default: none, and UTC."
     )
     enrol: Literal["any", "explicit"] = Field(

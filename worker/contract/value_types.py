@@ -102,7 +102,8 @@ Name = Annotated[
 """What an LMS calls a learner, course, topic or lesson, compared byte for byte."""
 
 
-def _refuse_unknown_zone(name: str) -> str:
+def refuse_unknown_zone(name: str) -> str:
+    """Return the name of a time zone. Raises PydanticCustomError if the tz database does not have it."""
     if name in zone_names():
         return name
     raise PydanticCustomError("timezone", "Input should be a name in the tz database, such as Europe/Berlin")
@@ -111,6 +112,6 @@ def _refuse_unknown_zone(name: str) -> str:
 Timezone = Annotated[
     Text,
     BeforeValidator(lambda name: "UTC" if name is None else name, json_schema_input_type=str | None),
-    AfterValidator(_refuse_unknown_zone),
+    AfterValidator(refuse_unknown_zone),
     DropIfBad,
 ]

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-import msgspec
 from sqlalchemy import Connection, text
 
 from worker.contract.entry import Reason
+from worker.identity.json_parameter import json_parameter
 
 Awaited = tuple[str, str, int]
 """(source, lesson, course id); the course 0 is any."""
@@ -59,5 +59,5 @@ def arrived_lessons(connection: Connection, after: Awaited, limit: int) -> tuple
 
 def waiting_for_lessons(connection: Connection, lessons: Sequence[Awaited], after: int, limit: int) -> list[int]:
     """Return up to `limit` ids above `after` of dead letters that wait for these lessons, in order."""
-    parameters = {"lessons": msgspec.json.encode(lessons).decode(), "after": after, "limit": limit}
+    parameters = {"lessons": json_parameter(lessons), "after": after, "limit": limit}
     return list(connection.scalars(_WAITING, parameters))
